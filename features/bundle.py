@@ -1,0 +1,136 @@
+"""The model bundle: the folder that training writes, the registry keeps and scoring loads.
+
+`files.json` names every other file with its SHA-256; the hash of `files.json` is the bundle's identity, so a single
+changed byte anywhere is noticed on load. Nothing in a bundle depends on the time or place of training.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from features.encoder import Encoder
+from features.errors import PersonalizationError
+from features.schema import Schema
+
+BUNDLE_FORMAT = 1
+FILES = "files.json"
+MODEL = "model.txt"
+SCHEMA = "schema.json"
+METADATA = "metadata.json"
+GOLDEN = "golden.jsonl"
+REPORT = "report.html"
+COUNTS = "counts"
+
+
+class BundleError(PersonalizationError):
+    """A bundle that is incomplete, altered or of another format."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate's decision about a candidate: `reasons` says in sentences what was compared and by how much."""
+
+    accepted: bool
+    reasons: tuple[str, ...]
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle was made from. `metrics` is the evaluation on held-out rows as plain JSON values."""
+
+    bundle_format: int
+    manifest_hash: str
+    code_hash: str
+    seed: int
+    hyperparameters: dict[str, Any]
+    library_versions: dict[str, str]
+    metrics: dict[str, Any]
+    verdict: Verdict
+
+
+class GoldenRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A held-out record with the probability that training computed for it, which every service must reproduce."""
+
+    record: dict[str, str | float | None]
+    probability: float
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified bundle. The model itself stays a path: LightGBM reads the file."""
+
+    path: Path
+    hash: str
+    schema: Schema
+    encoder: Encoder
+    metadata: Metadata
+    golden: tuple[GoldenRecord, ...]
+
+    @classmethod
+    def load(cls, path: Path, *, expected_hash: str | None = None) -> Self:
+        """Load and verify the bundle in `path`.
+
+        Raises `BundleError` when a file is missing, added or altered, or when the bundle is not the expected one.
+        """
+        bundle_hash = verify(path)
+        if expected_hash is not None and bundle_hash != expected_hash:
+            raise BundleError(
+                f"The bundle in {path} has the hash {bundle_hash}, but {expected_hash} was registered. "
+                "Serve another version with `personalize rollback VERSION`, or train again."
+            )
+        try:
+            metadata = msgspec.json.decode((path / METADATA).read_bytes(), type=Metadata)
+            golden = tuple(
+                msgspec.json.decode(line, type=GoldenRecord) for line in (path / GOLDEN).read_bytes().splitlines()
+            )
+        except (OSError, msgspec.DecodeError) as error:
+            raise BundleError(f"The bundle in {path} cannot be read: {error}. Train the model again.") from error
+        if metadata.bundle_format != BUNDLE_FORMAT:
+            raise BundleError(
+                f"The bundle in {path} has format {metadata.bundle_format}, but this code reads format "
+                f"{BUNDLE_FORMAT}. Train the model again with this code."
+            )
+        return cls(
+            path=path,
+            hash=bundle_hash,
+            schema=Schema.from_json((path / SCHEMA).read_bytes()),
+            encoder=Encoder.load(path),
+            metadata=metadata,
+            golden=golden,
+        )
+
+
+def seal(path: Path) -> str:
+    """Write `files.json` for the finished bundle in `path` and return the bundle's hash, 64 hexadecimal digits."""
+    content = json.dumps({name: _sha256(path / name) for name in _names(path)}, indent=2).encode() + b"\n"
+    (path / FILES).write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def verify(path: Path) -> str:
+    """The hash of the bundle in `path`, after comparing every file; raises `BundleError` for the first that differs."""
+    try:
+        content = (path / FILES).read_bytes()
+        expected = msgspec.json.decode(content, type=dict[str, str])
+    except (OSError, msgspec.DecodeError) as error:
+        raise BundleError(f"{path} is not a model bundle: {error}. Train the model again.") from error
+    present = set(_names(path))
+    for name in sorted(present | set(expected)):
+        if name not in present:
+            raise BundleError(f"The bundle in {path} lacks the file {name}. Train the model again.")
+        if name not in expected:
+            raise BundleError(f"The bundle in {path} has the file {name}, which does not belong to it. Remove it.")
+        if _sha256(path / name) != expected[name]:
+            raise BundleError(f"The file {name} of the bundle in {path} was altered. Train the model again.")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _names(path: Path) -> Iterator[str]:
+    files = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    return iter(sorted(name for name in files if name != FILES))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

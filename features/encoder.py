@@ -1,0 +1,120 @@
+"""Categories as numbers: each value becomes its smoothed target rate and the logarithm of how often it was seen.
+
+All columns share three flat arrays with an offset per column, so that the files can be memory-mapped and one copy in
+memory serves every worker process.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import PersonalizationError
+
+FOLDER = "encoder"
+
+
+class EncoderError(PersonalizationError):
+    """An encoder whose parts do not fit together."""
+
+
+class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    columns: tuple[str, ...]
+    offsets: tuple[int, ...]
+    unseen: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """Sorted value hashes per categorical column with what each stands for.
+
+    `hashes` int64[v], `rates` float32[v] and `log_counts` float32[v] hold column `i` at
+    `offsets[i]:offsets[i + 1]`, hashes ascending within a column. `unseen` float32[c, 2] is (rate, log count) for a
+    value that is not in its column's table.
+    """
+
+    columns: tuple[str, ...]
+    offsets: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.int64]
+    rates: npt.NDArray[np.float32]
+    log_counts: npt.NDArray[np.float32]
+    unseen: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        """Raise `EncoderError` when the arrays' lengths contradict one another."""
+        lengths = {len(self.hashes), len(self.rates), len(self.log_counts), int(self.offsets[-1])}
+        if len(lengths) != 1 or len(self.offsets) != len(self.columns) + 1 or len(self.unseen) != len(self.columns):
+            raise EncoderError(
+                f"The encoder's arrays do not fit together: {len(self.columns)} columns, {len(self.offsets)} offsets, "
+                f"lengths {sorted(lengths)}. Train the model again."
+            )
+
+    def column(self, index: int) -> slice:
+        """Where column `index` lies in `hashes`, `rates` and `log_counts`."""
+        return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+    def encode(self, numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The model's inputs, float64[n, p + 2c], in the order of `Schema.encoded_features`.
+
+        `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`.
+        """
+        rows, width = numeric.shape
+        encoded = np.empty((rows, width + 2 * len(self.columns)), dtype=np.float64)
+        encoded[:, :width] = numeric
+        for index in range(len(self.columns)):
+            rate, log_count = self.lookup(index, hashes[:, index])
+            encoded[:, width + 2 * index] = rate
+            encoded[:, width + 2 * index + 1] = log_count
+        return encoded
+
+    def lookup(
+        self, index: int, hashes: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Rate and log count, float32[n] each, of the values of column `index` with these hashes, int64[n]."""
+        part = self.column(index)
+        table = self.hashes[part]
+        if len(table) == 0:
+            empty = np.empty(len(hashes), dtype=np.float32)
+            return np.full_like(empty, self.unseen[index, 0]), np.full_like(empty, self.unseen[index, 1])
+        position = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
+        seen = table[position] == hashes
+        rate = np.where(seen, self.rates[part][position], self.unseen[index, 0])
+        log_count = np.where(seen, self.log_counts[part][position], self.unseen[index, 1])
+        return rate, log_count
+
+    def save(self, bundle: Path) -> None:
+        """Write the encoder's files into the folder `encoder` of a bundle."""
+        folder = bundle / FOLDER
+        folder.mkdir(parents=True)
+        layout = _Layout(
+            columns=self.columns,
+            offsets=tuple(self.offsets.tolist()),
+            unseen=tuple((float(rate), float(log_count)) for rate, log_count in self.unseen),
+        )
+        (folder / "layout.json").write_bytes(msgspec.json.encode(layout))
+        for name in ("hashes", "rates", "log_counts"):
+            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+
+    @classmethod
+    def load(cls, bundle: Path) -> Self:
+        """Map the encoder of a bundle into memory; raises `EncoderError` when a file is missing or not what it was."""
+        folder = bundle / FOLDER
+        try:
+            layout = msgspec.json.decode((folder / "layout.json").read_bytes(), type=_Layout)
+            hashes, rates, log_counts = (
+                np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                for name in ("hashes", "rates", "log_counts")
+            )
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            raise EncoderError(f"The encoder in {folder} cannot be read: {error}. Train the model again.") from error
+        return cls(
+            columns=layout.columns,
+            offsets=np.asarray(layout.offsets, dtype=np.int64),
+            hashes=hashes,
+            rates=rates,
+            log_counts=log_counts,
+            unseen=np.asarray(layout.unseen, dtype=np.float32).reshape(len(layout.columns), 2),
+        )

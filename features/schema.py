@@ -1,0 +1,60 @@
+"""The columns of a dataset and the order of the model's features."""
+
+from functools import cached_property
+from typing import Self
+
+import msgspec
+
+from features.errors import PersonalizationError
+
+
+class SchemaError(PersonalizationError):
+    """A schema that cannot be used, or a column that does not belong to it."""
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """Column names by role. The label is 0 or 1; a missing number is NaN; a missing category is the empty string."""
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    label: str = "label"
+    timestamp: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `SchemaError` for a name used twice or a schema without any feature."""
+        names = [self.label, *self.numeric, *self.categorical, *([self.timestamp] if self.timestamp else [])]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
+        if not self.numeric and not self.categorical:
+            raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The raw feature columns of a record, numeric ones first."""
+        return self.numeric + self.categorical
+
+    @cached_property
+    def encoded_features(self) -> tuple[str, ...]:
+        """The model's inputs in order: the numbers, then for each categorical column its target rate and log count."""
+        encoded = (f"{name}_{kind}" for name in self.categorical for kind in ("rate", "log_count"))
+        return self.numeric + tuple(encoded)
+
+    def to_json(self) -> bytes:
+        """The bytes of `schema.json`."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """The schema of a `schema.json`; raises `SchemaError` when it is not one."""
+        try:
+            return msgspec.json.decode(content, type=cls)
+        except msgspec.DecodeError as error:
+            raise SchemaError(f"schema.json is not a schema: {error}.") from error
+
+
+CRITEO = Schema(
+    numeric=tuple(f"int{index:02d}" for index in range(13)),
+    categorical=tuple(f"cat{index:02d}" for index in range(26)),
+)
+"""The Criteo Display Advertising Challenge: a label, 13 counts and 26 hashed categories, in the file's own order."""

@@ -1,0 +1,1 @@
+"""The Pulumi program, the provider of its steps and the command line."""

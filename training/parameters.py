@@ -1,0 +1,99 @@
+"""Every parameter of a training run: the stack's settings hold these models, and `python -m training` takes them."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Parameters(BaseModel):
+    """A frozen group of parameters that refuses unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SyntheticDataset(Parameters):
+    """Generated rows of Criteo's shape, whose best reachable AUC is known."""
+
+    kind: Literal["synthetic"] = "synthetic"
+    rows: int = Field(default=100_000, ge=1_000, le=1_000_000_000)
+    """How many rows are generated."""
+    seed: int = Field(default=42, ge=0)
+    """Same seed, same rows."""
+
+
+class CriteoDataset(Parameters):
+    """Criteo's own tab-separated rows."""
+
+    kind: Literal["criteo"]
+    path: str = Field(min_length=1, examples=["train.txt", "day_0.gz", "sample"])
+    """A file (plain or gzip), a folder of them, a URL, or `sample` or `full` for Criteo's published files."""
+
+
+class TablesDataset(Parameters):
+    """Your own interactions, users and items, joined on declared keys."""
+
+    kind: Literal["tables"]
+    spec: Path = Field(examples=["examples/tables/dataset.yaml"])
+    """The YAML file that names the tables, the keys, the label and the columns."""
+
+
+Dataset = Annotated[SyntheticDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
+
+
+class Split(StrEnum):
+    """How the held-out rows are chosen."""
+
+    RANDOM = "random"
+    TIME = "time"
+
+
+class TrainingParameters(Parameters):
+    """How a model is trained. The defaults are the reference's where it has one."""
+
+    num_leaves: int = Field(default=32, ge=2, le=4096)
+    """Leaves per tree."""
+    num_iterations: int = Field(default=50, ge=1, le=10_000)
+    """Trees at most; early stopping may use fewer."""
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    """Shrinkage of each tree."""
+    feature_fraction: float = Field(default=0.8, gt=0, le=1)
+    """Share of the features that each tree may use."""
+    min_data_in_leaf: int = Field(default=20, ge=1)
+    """Rows that a leaf needs at least."""
+    lambda_l2: float = Field(default=0.0, ge=0)
+    """L2 regularisation of the leaf values."""
+    early_stopping_rounds: int = Field(default=10, ge=0)
+    """Stop after so many iterations without a better validation loss; 0 never stops early."""
+    split: Split = Split.RANDOM
+    """Hold out rows at random, or the latest ones by the dataset's timestamp."""
+    train_fraction: Fraction = 0.8
+    """Share of the rows to train on; the rest is held out for the evaluation."""
+    validation_fraction: Fraction = 0.1
+    """Share of the training rows that early stopping watches."""
+    folds: int = Field(default=5, ge=2, le=64)
+    """Folds of the out-of-fold target encoding."""
+    min_category_rows: int = Field(default=10, ge=1)
+    """A category seen in fewer rows is pooled with the other rare ones of its column."""
+    smoothing: float = Field(default=20.0, ge=0)
+    """Rows of the column's average that are mixed into each category's target rate."""
+    seed: int = Field(default=42, ge=0)
+    """Same seed, same data and same cluster shape: same model."""
+    driver_memory_gib: int = Field(default=4, ge=1)
+    """Heap of the local Spark driver; a cluster has its own."""
+
+
+class GateParameters(Parameters):
+    """What a candidate must reach before it may serve."""
+
+    min_auc: float = Field(default=0.6, ge=0, le=1)
+    """Lowest accepted AUC on the held-out rows."""
+    max_calibration_error: float = Field(default=0.05, ge=0, le=1)
+    """Highest accepted expected calibration error."""
+    min_log_loss_gain: float = 0.0
+    """How much lower the log loss must be than that of each baseline."""
+    max_log_loss_rise: float = Field(default=0.002, ge=0)
+    """How much higher than the champion's the log loss may be on the same held-out rows."""
