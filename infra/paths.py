@@ -1,7 +1,10 @@
 """Where things lie on this machine: the repository, a stack's state, and the cache that all checkouts share."""
 
-import os
 from pathlib import Path
+
+from training.runtime import cache_folder
+
+__all__ = ["ROOT", "cache_folder", "state_folder"]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
@@ -10,11 +13,3 @@ ROOT = Path(__file__).resolve().parent.parent
 def state_folder(stack: str) -> Path:
     """Everything that belongs to one stack on this machine: Pulumi's state, the lake, the registry, the service."""
     return ROOT / ".personalize" / stack
-
-
-def cache_folder() -> Path:
-    """Tools and downloads, shared by all checkouts; `PERSONALIZE_CACHE` moves it."""
-    if chosen := os.environ.get("PERSONALIZE_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "personalize"

@@ -1,0 +1,31 @@
+"""Every version that is not in `uv.lock`; nothing else may repeat one (a test looks for them).
+
+Plain constants, so that the bootstrap can read them before the environment exists.
+"""
+
+PYTHON = "3.11"
+"""Python of Databricks Runtime 15.4, hence of everything here."""
+
+PULUMI = "3.274.1"
+"""Pulumi CLI: what the bootstrap installs (`tools/pulumi/go.mod` builds it), and the oldest on PATH that is used."""
+
+GO = "1.26.6"
+"""Oldest Go that builds the Pulumi CLI, as its module demands."""
+
+JAVA = 17
+"""Newest Java that Spark 3.5 supports, and the one it is run with."""
+
+SCALA = "2.12"
+"""Scala of Databricks Runtime 15.4 and of PySpark's own jars."""
+
+SPARK = "3.5"
+"""Spark of Databricks Runtime 15.4; the exact PySpark is in `uv.lock`."""
+
+DATABRICKS_RUNTIME = "15.4"
+"""Long-term support release with Python 3.11, Spark 3.5 and Scala 2.12."""
+
+SYNAPSEML = "1.1.3"
+"""SynapseML: its jars (`training/jars.json`), its Python package and the cluster's library are the same release."""
+
+GLIBC = "2.28"
+"""Oldest C library that the wheels of the lock run on."""
