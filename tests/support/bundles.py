@@ -1,0 +1,135 @@
+"""Small real bundles for tests, made in a second: native LightGBM on random rows through the project's own encoder."""
+
+from pathlib import Path
+
+import lightgbm
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.bundle import (
+    BUNDLE_FORMAT,
+    GOLDEN,
+    METADATA,
+    MODEL,
+    REPORT,
+    SCHEMA,
+    GoldenRecord,
+    Metadata,
+    Verdict,
+    seal,
+)
+from features.encoder import Encoder
+from features.hashing import hash_values
+from features.schema import CRITEO, Schema
+
+Record = dict[str, str | float | None]
+
+GOLDEN_RECORDS = 50
+SMOOTHING = 20.0
+
+
+def make_bundle(
+    folder: Path, *, schema: Schema = CRITEO, rows: int = 2_000, seed: int = 42, values: int = 200, trees: int = 10
+) -> Path:
+    """Write a sealed bundle into the new folder `folder` and return it.
+
+    `rows` random records are drawn with `random_records`; clicks depend on the numbers and on the categories. `values`
+    is how many distinct values a categorical column has. Same arguments, same bundle.
+    """
+    folder.mkdir(parents=True)
+    records = random_records(schema, rows, seed=seed, values=values)
+    numeric, hashes = to_arrays(schema, records)
+    labels = _labels(numeric, hashes, seed)
+    encoder = _encoder(schema, hashes, labels)
+    encoded = encoder.encode(numeric, hashes)
+    booster = lightgbm.train(
+        {"objective": "binary", "num_leaves": 32, "verbose": -1, "seed": seed, "num_threads": 1, "deterministic": True},
+        lightgbm.Dataset(encoded, labels, feature_name=list(schema.encoded_features)),
+        num_boost_round=trees,
+    )
+    booster.save_model(folder / MODEL)
+    encoder.save(folder)
+    (folder / SCHEMA).write_bytes(schema.to_json())
+    (folder / METADATA).write_bytes(msgspec.json.encode(_metadata(seed)))
+    (folder / REPORT).write_text("<!doctype html><title>Test</title>")
+    golden = records[:GOLDEN_RECORDS]
+    probabilities = booster.predict(encoded[:GOLDEN_RECORDS])
+    write_golden(folder, golden, probabilities.tolist())
+    seal(folder)
+    return folder
+
+
+def write_golden(folder: Path, records: list[Record], probabilities: list[float]) -> None:
+    """Write `golden.jsonl`; the bundle must be sealed afterwards."""
+    pairs = zip(records, probabilities, strict=True)
+    lines = [msgspec.json.encode(GoldenRecord(record=record, probability=value)) for record, value in pairs]
+    (folder / GOLDEN).write_bytes(b"\n".join(lines) + b"\n")
+
+
+def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 200) -> list[Record]:
+    """`rows` records of the schema with one value in ten missing, as null or the empty string."""
+    generator = np.random.default_rng(seed)
+    numbers = np.round(generator.exponential(20.0, (rows, len(schema.numeric))), 3)
+    codes = generator.zipf(1.5, (rows, len(schema.categorical))) % values
+    missing = generator.random((rows, len(schema.features))) < 0.1
+    records: list[Record] = []
+    for row in range(rows):
+        record: Record = {
+            name: None if missing[row, index] else float(numbers[row, index])
+            for index, name in enumerate(schema.numeric)
+        }
+        for index, name in enumerate(schema.categorical):
+            absent = missing[row, len(schema.numeric) + index]
+            record[name] = "" if absent else f"{index:02x}{codes[row, index]:06x}"
+        records.append(record)
+    return records
+
+
+def to_arrays(schema: Schema, records: list[Record]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """The records as `Encoder.encode` takes them: float64[n, p] with NaN for missing, int64[n, c]."""
+    numeric = np.array(
+        [[np.nan if record.get(name) is None else record[name] for name in schema.numeric] for record in records],
+        dtype=np.float64,
+    ).reshape(len(records), len(schema.numeric))
+    hashes = np.empty((len(records), len(schema.categorical)), dtype=np.int64)
+    for index, name in enumerate(schema.categorical):
+        hashes[:, index] = hash_values(str(record.get(name) or "") for record in records)
+    return numeric, hashes
+
+
+def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    logit = -1.3 + np.nansum(np.log1p(numeric), axis=1) * 0.02 + np.sum((hashes % 7) - 3, axis=1) * 0.1
+    return (np.random.default_rng(seed + 1).random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+
+
+def _encoder(schema: Schema, hashes: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> Encoder:
+    base_rate = float(labels.mean())
+    tables, rates, log_counts = [], [], []
+    for index in range(len(schema.categorical)):
+        table, inverse, counts = np.unique(hashes[:, index], return_inverse=True, return_counts=True)
+        clicks = np.bincount(inverse, weights=labels, minlength=len(table))
+        tables.append(table)
+        rates.append((clicks + SMOOTHING * base_rate) / (counts + SMOOTHING))
+        log_counts.append(np.log1p(counts))
+    return Encoder(
+        columns=schema.categorical,
+        offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),
+        hashes=np.concatenate([*tables, np.empty(0, dtype=np.int64)]),
+        rates=np.concatenate([*rates, np.empty(0)]).astype(np.float32),
+        log_counts=np.concatenate([*log_counts, np.empty(0)]).astype(np.float32),
+        unseen=np.tile(np.array([base_rate, 0.0], dtype=np.float32), (len(schema.categorical), 1)),
+    )
+
+
+def _metadata(seed: int) -> Metadata:
+    return Metadata(
+        bundle_format=BUNDLE_FORMAT,
+        manifest_hash="0" * 64,
+        code_hash="1" * 64,
+        seed=seed,
+        hyperparameters={},
+        library_versions={},
+        metrics={},
+        verdict=Verdict(accepted=True, reasons=("Made for a test.",)),
+    )
