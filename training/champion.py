@@ -1,0 +1,108 @@
+"""The model that serves today, on the held-out rows of its challenger.
+
+The comparison is fair only where the champion has not seen these rows: after another split it is left out.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from features.bundle import MODEL, Bundle
+from features.encoder import Encoder
+from features.hashing import hash_values
+from features.schema import Schema
+from training.evaluate import Evaluation, evaluate
+from training.parameters import TrainingParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The champion beside a candidate: `evaluation` on the same held-out rows, or in words why there is none."""
+
+    name: str
+    bundle_hash: str
+    evaluation: Evaluation | None
+    not_comparable: str | None = None
+
+    def scalars(self) -> dict[str, Any]:
+        """The comparison as plain JSON values."""
+        measured = self.evaluation.scalars() if self.evaluation else {}
+        return {"bundle_hash": self.bundle_hash, "not_comparable": self.not_comparable} | measured
+
+
+def evaluate_champion(
+    held_out: DataFrame, bundle: Bundle, schema: Schema, parameters: TrainingParameters, *, name: str | None = None
+) -> Champion:
+    """Score and evaluate the champion on `held_out`, raw rows of `schema` that were split off by `parameters`.
+
+    `name` says which one it is ("version 3"), by default the start of its hash.
+    """
+    called = name or f"bundle {bundle.hash[:8]}"
+    reason = _other_columns(bundle.schema, schema) or _seen(bundle.metadata.hyperparameters, parameters)
+    if reason is not None:
+        return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason)
+    scored = score_with_bundle(held_out, bundle, label=schema.label)
+    return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluate(scored))
+
+
+def score_with_bundle(frame: DataFrame, bundle: Bundle, *, label: str) -> DataFrame:
+    """`label` int and `probability` double of each raw row, by the bundle's own encoder and native LightGBM.
+
+    `frame` has the columns of the bundle's schema, nulls for missing numbers, and the column named `label`.
+    """
+    schema = bundle.schema
+    shared = frame.sparkSession.sparkContext.broadcast(((bundle.path / MODEL).read_text(), _in_memory(bundle.encoder)))
+
+    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        model, encoder = shared.value
+        booster = lightgbm.Booster(model_str=model)
+        for batch in batches:
+            numeric = batch[list(schema.numeric)].to_numpy(dtype=np.float64, na_value=np.nan)
+            hashes = np.empty((len(batch), len(schema.categorical)), dtype=np.int64)
+            for index, column in enumerate(schema.categorical):
+                hashes[:, index] = hash_values(batch[column].fillna(""))
+            # One thread: Spark runs as many tasks as there are cores.
+            probability = booster.predict(encoder.encode(numeric, hashes), num_threads=1)
+            yield pd.DataFrame({"label": batch[label].astype(np.int32), "probability": probability})
+
+    return frame.select(label, *schema.features).mapInPandas(score, "label int, probability double")
+
+
+def _in_memory(encoder: Encoder) -> Encoder:
+    """The encoder without its memory-mapped files, which lie on the driver alone."""
+    return replace(
+        encoder,
+        hashes=np.array(encoder.hashes),
+        rates=np.array(encoder.rates),
+        log_counts=np.array(encoder.log_counts),
+    )
+
+
+def _other_columns(champion: Schema, candidate: Schema) -> str | None:
+    missing = [name for name in champion.numeric if name not in candidate.numeric]
+    missing += [name for name in champion.categorical if name not in candidate.categorical]
+    if not missing:
+        return None
+    return f"it needs columns that this dataset does not have as such ({', '.join(missing[:5])})"
+
+
+def _seen(champion: Mapping[str, Any], candidate: TrainingParameters) -> str | None:
+    """Why the champion may have trained on rows that are held out now, or None when it cannot have.
+
+    A row's side depends on its content, the seed and the share alone, so a champion that trained on a smaller share
+    of the same split has seen none of them.
+    """
+    same_split = champion.get("split") == candidate.split and champion.get("seed") == candidate.seed
+    if same_split and champion.get("train_fraction", 1.0) <= candidate.train_fraction:
+        return None
+    theirs, ours = _split(champion), _split(candidate.model_dump(mode="json"))
+    return f"it was trained on another split ({theirs} instead of {ours}), so it has seen some of these rows"
+
+
+def _split(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {parameters.get(name)}" for name in ("split", "seed", "train_fraction"))

@@ -1,0 +1,90 @@
+"""Whether a candidate may serve. The verdict says for every check what was compared, and by how much."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from features.bundle import Verdict
+from training.champion import Champion
+from training.evaluate import Evaluation
+from training.parameters import GateParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One comparison of the gate and its outcome in a sentence."""
+
+    passed: bool
+    reason: str
+
+
+def judge(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+) -> Verdict:
+    """The verdict on a candidate: accepted when every check passes. Failed checks come first among the reasons."""
+    checks = list(_checks(evaluation, baselines, champion, gate))
+    ordered = sorted(checks, key=lambda check: check.passed)
+    return Verdict(
+        accepted=all(check.passed for check in checks),
+        reasons=tuple(check.reason for check in ordered),
+    )
+
+
+def _checks(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+) -> Iterator[Check]:
+    yield _auc(evaluation, gate)
+    yield _calibration(evaluation, gate)
+    for name, baseline in baselines.items():
+        yield _baseline(evaluation, name, baseline, gate)
+    yield _champion(evaluation, champion, gate)
+
+
+def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
+    passed = evaluation.auc >= gate.min_auc
+    verb = "is at least" if passed else "is below"
+    return Check(passed=passed, reason=f"AUC {evaluation.auc:.4f} {verb} {gate.min_auc:.4f}.")
+
+
+def _calibration(evaluation: Evaluation, gate: GateParameters) -> Check:
+    passed = evaluation.calibration_error <= gate.max_calibration_error
+    verb = "is at most" if passed else "is above"
+    return Check(
+        passed=passed,
+        reason=f"Calibration error {evaluation.calibration_error:.4f} {verb} {gate.max_calibration_error:.4f} "
+        f"(chance alone gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
+    )
+
+
+def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: GateParameters) -> Check:
+    gain = baseline.log_loss - evaluation.log_loss
+    passed = gain > gate.min_log_loss_gain
+    verdict = "more than" if passed else "but must be lower by more than"
+    return Check(
+        passed=passed,
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than that of the baseline "
+        f"{name.replace('_', ' ')} ({baseline.log_loss:.4f}), {verdict} {gate.min_log_loss_gain:.4f}.",
+    )
+
+
+def _champion(evaluation: Evaluation, champion: Champion | None, gate: GateParameters) -> Check:
+    if champion is None:
+        return Check(passed=True, reason="There is no champion yet to compare with.")
+    if champion.evaluation is None:
+        return Check(
+            passed=True,
+            reason=f"The champion ({champion.name}) is not compared: {champion.not_comparable}.",
+        )
+    gain = champion.evaluation.log_loss - evaluation.log_loss
+    passed = -gain <= gate.max_log_loss_rise
+    limit = (
+        "" if gain >= 0 else f", {'within' if passed else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
+    )
+    return Check(
+        passed=passed,
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than the champion's "
+        f"({champion.name}, {champion.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
+    )
+
+
+def _difference(gain: float) -> str:
+    return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"

@@ -1,0 +1,6 @@
+"""The report of a training run: one page that needs nothing but itself, for somebody who is not an ML engineer."""
+
+from training.report.data import BestReachable, ColumnSummary, LearningCurve, ReportData, SplitSummary
+from training.report.page import write
+
+__all__ = ["BestReachable", "ColumnSummary", "LearningCurve", "ReportData", "SplitSummary", "write"]

@@ -1,0 +1,70 @@
+"""What a report shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from features.bundle import Verdict
+from training.champion import Champion
+from training.evaluate import Evaluation
+from training.parameters import GateParameters, TrainingParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurve:
+    """Log loss after each iteration. `best_iteration` counts from 1; `train` is empty where it was not recorded."""
+
+    validation: Sequence[float]
+    best_iteration: int
+    train: Sequence[float] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSummary:
+    """One part of the rows ("training", "validation", "held out")."""
+
+    name: str
+    rows: int
+    clicks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSummary:
+    """One raw column: share of missing values from 0 to 1, and distinct values where they were counted."""
+
+    name: str
+    role: Literal["numeric", "categorical"]
+    missing_share: float
+    distinct: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestReachable:
+    """What the true click probabilities themselves reach on the held-out rows; known for synthetic data only."""
+
+    auc: float
+    log_loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """Everything on the page. Nothing of it depends on when or where the model was trained."""
+
+    dataset: str
+    """What was trained on, in words: the manifest's description."""
+    verdict: Verdict
+    evaluation: Evaluation
+    baselines: Mapping[str, Evaluation]
+    champion: Champion | None
+    best_reachable: BestReachable | None
+    importance: Mapping[str, float]
+    """Gain of each encoded feature."""
+    learning_curve: LearningCurve
+    splits: Sequence[SplitSummary]
+    columns: Sequence[ColumnSummary]
+    parameters: TrainingParameters
+    gate: GateParameters
+    versions: Mapping[str, str]
+    """Libraries and their versions."""
+    hashes: Mapping[str, str]
+    """What identifies the inputs ("manifest", "code")."""
