@@ -1,0 +1,42 @@
+# The commands of the project; `make` alone lists them. Everything runs in .venv, which `setup` prepares.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+STACK ?= local
+PYTHON := .venv/bin/python
+
+.PHONY: help up setup test test-full lint types check env bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
+	@python3 -m tools.bootstrap
+
+up: setup ## prepare this machine, then train and serve the stack (STACK=local)
+	@.venv/bin/personalize up --stack $(STACK)
+
+test: setup ## run the tests
+	$(PYTHON) -m pytest -m "not full"
+
+test-full: setup ## run the tests with every count and fault, which takes much longer
+	$(PYTHON) -m pytest
+
+lint: setup ## check style and formatting
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types: setup ## check the types, strictly and with every dependency installed
+	$(PYTHON) -m mypy
+
+check: lint types test ## lint, types and tests
+
+env: ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
+	@$(PYTHON) -m infra.setup.shell_exports $(STACK)
+
+bench: setup ## measure this machine; results go to benchmarks/results
+	$(PYTHON) -m benchmarks
+
+clean: ## remove what tools left in the work tree; stacks and caches stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.personalize/*' -prune -exec rm -rf {} +

@@ -1,0 +1,86 @@
+"""What this machine is, and how its package manager installs what is missing.
+
+The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+library and to the grammar of Python 3.8.
+"""
+
+import ctypes
+import os
+import platform
+import shutil
+
+PACKAGE_MANAGERS = ("apt-get", "dnf", "zypper", "pacman", "apk")
+
+INSTALL = {
+    "apt-get": "apt-get install -y {}",
+    "dnf": "dnf install -y {}",
+    "zypper": "zypper install -y {}",
+    "pacman": "pacman -S --noconfirm {}",
+    "apk": "apk add {}",
+}
+
+PACKAGES = {
+    "libgomp": {
+        "apt-get": "libgomp1",
+        "dnf": "libgomp",
+        "zypper": "libgomp1",
+        "pacman": "gcc-libs",
+        "apk": "libgomp",
+    },
+    "java": {
+        "apt-get": "openjdk-17-jre-headless",
+        "dnf": "java-17-openjdk-headless",
+        "zypper": "java-17-openjdk-headless",
+        "pacman": "jre17-openjdk-headless",
+        "apk": "openjdk17-jre-headless",
+    },
+    "pip": {
+        "apt-get": "python3-pip",
+        "dnf": "python3-pip",
+        "zypper": "python3-pip",
+        "pacman": "python-pip",
+        "apk": "py3-pip",
+    },
+}
+"""Names of the packages that bring a thing, by package manager."""
+
+
+def package_manager() -> str:
+    """The machine's package manager, one of `PACKAGE_MANAGERS`; empty when it has none of them."""
+    return next((manager for manager in PACKAGE_MANAGERS if shutil.which(manager)), "")
+
+
+def install_command(thing: str, manager: str, *, is_root: bool) -> str:
+    """Command that installs `thing` (a key of `PACKAGES`) with `manager`; words to the same end when that is empty."""
+    if not manager:
+        return f"install {thing} with this machine's package manager"
+    command = INSTALL[manager].format(PACKAGES[thing][manager])
+    return command if is_root else f"sudo {command}"
+
+
+def is_root() -> bool:
+    """Whether this process may install packages without sudo."""
+    return os.geteuid() == 0
+
+
+def platform_name() -> str:
+    """Operating system and processor, such as `Linux x86_64`."""
+    return f"{platform.system()} {platform.machine()}"
+
+
+def glibc_version() -> str:
+    """Version of the GNU C library; empty on another one (musl, on Alpine)."""
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (ValueError, OSError):
+        return ""
+    return version if name == "glibc" else ""
+
+
+def libgomp_loads() -> bool:
+    """Whether the OpenMP runtime that SynapseML's LightGBM links against is there."""
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        return False
+    return True

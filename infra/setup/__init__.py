@@ -1,0 +1,1 @@
+"""What `make setup` prepares once the Python environment exists: the Pulumi CLI and SynapseML's jars."""

