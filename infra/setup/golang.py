@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra.paths import ROOT, cache_folder
 from infra.setup.console import SetupError, run_reported
+from infra.setup.uv import ensure_uv
 from infra.toolchain import version_numbers
 from infra.versions import GO
 
@@ -93,12 +94,19 @@ def _go() -> Iterator[tuple[list[str], dict[str, str]]]:
     if command := go_on_path():
         yield [command], environment
         return
-    uv = shutil.which("uv")
-    if not uv:
-        raise SetupError("there is no uv on PATH to bring Go with; run `make setup`, which brings uv")
     cache_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="go-") as scratch:
-        bring = [uv, "run", "--project", str(ROOT), "--frozen", "--isolated", "--only-group", "tool-go", "go"]
+        bring = [
+            str(ensure_uv()),
+            "run",
+            "--project",
+            str(ROOT),
+            "--frozen",
+            "--isolated",
+            "--only-group",
+            "tool-go",
+            "go",
+        ]
         yield bring, environment | {"GOMODCACHE": f"{scratch}/modules", "GOCACHE": f"{scratch}/build"}
 
 

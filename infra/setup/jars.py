@@ -9,6 +9,7 @@ from jinja2 import Template
 
 from infra.paths import ROOT
 from infra.setup.console import SetupError, first_that_works, run_reported, say
+from infra.setup.uv import ensure_uv
 from infra.versions import MAVEN_DEPENDENCY_PLUGIN
 from training.runtime import jar_name, jar_problems, jars_folder, pinned_jars
 
@@ -63,14 +64,11 @@ def _by_maven() -> None:
 
 
 def _by_jgo() -> None:
-    uv = shutil.which("uv")
-    if not uv:
-        raise SetupError("there is no uv on PATH to fetch the jars with; run `make setup`, which brings uv")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         group = ["run", "--project", str(ROOT), "--frozen", "--isolated", "--only-group", "tool-jars"]
         coordinates = [f"{jar['group']}:{jar['artifact']}:{jar['version']}" for jar in pinned_jars()]
         script = str(ROOT / "tools" / "fetch_jars.py")
-        _run([uv, *group, "python", script, scratch, *coordinates], "Fetching SynapseML's jars")
+        _run([str(ensure_uv()), *group, "python", script, scratch, *coordinates], "Fetching SynapseML's jars")
         _publish(Path(scratch))
 
 

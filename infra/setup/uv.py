@@ -2,6 +2,8 @@
 
 The wheel is fetched by pip where the machine has one, as pip knows the machine's mirror and proxy, else straight from
 the address in the lock, with the lock's checksum. Either way it needs nothing that installing the packages does not.
+The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+library and to the grammar of Python 3.8.
 """
 
 import hashlib
@@ -16,7 +18,9 @@ import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import Optional
 
+from infra.paths import ROOT
 from infra.setup.console import SetupError, first_that_works, say
 from training.runtime import cache_folder
 
@@ -38,20 +42,37 @@ class LockedUv:
         self.url, self.sha256 = wheel.groups()
 
 
-def ensure_uv(lock: Path) -> Path:
-    """Absolute path of a uv of at least the locked release, brought into the cache if need be; raises `SetupError`."""
-    locked = LockedUv(lock.read_text(encoding="utf-8"))
+def find_uv(locked: LockedUv) -> "Optional[Path]":
+    """A uv of at least the locked release, on PATH or in the cache; None when there is none."""
     on_path = shutil.which("uv")
     if on_path and _version(on_path) >= _numbers(locked.version):
         return Path(on_path)
-    cached = cache_folder() / "uv" / locked.version / "uv"
-    if not os.access(str(cached), os.X_OK):
-        say(f"uv {locked.version} is not on PATH; fetching it ...")
-        first_that_works(
-            f"uv {locked.version}",
-            [("pip", lambda: _by_pip(locked, cached)), ("the lock's address", lambda: _by_address(locked, cached))],
-        )
-    return cached
+    cached = _cached(locked)
+    return cached if os.access(str(cached), os.X_OK) else None
+
+
+def ensure_uv() -> Path:
+    """Absolute path of a uv of at least the locked release, brought into the cache if need be; raises `SetupError`."""
+    locked = locked_uv()
+    found = find_uv(locked)
+    if found:
+        return found
+    target = _cached(locked)
+    say(f"uv {locked.version} is not on PATH; fetching it ...")
+    first_that_works(
+        f"uv {locked.version}",
+        [("pip", lambda: _by_pip(locked, target)), ("the lock's address", lambda: _by_address(locked, target))],
+    )
+    return target
+
+
+def locked_uv() -> LockedUv:
+    """The release of uv that this repository's lock names."""
+    return LockedUv((ROOT / "uv.lock").read_text(encoding="utf-8"))
+
+
+def _cached(locked: LockedUv) -> Path:
+    return cache_folder() / "uv" / locked.version / "uv"
 
 
 def _by_pip(locked: LockedUv, target: Path) -> None:
@@ -93,7 +114,12 @@ def _unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
 def _version(command: str) -> "tuple[int, ...]":
     try:
         answer = subprocess.run(  # noqa: S603 - the uv that PATH has
-            [command, "--version"], stdout=subprocess.PIPE, encoding="utf-8", timeout=20, check=False
+            [command, "--version"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()

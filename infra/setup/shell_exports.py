@@ -1,0 +1,35 @@
+"""What a plain `pulumi up` needs in its environment, as lines for a shell: `eval "$(make env)"`."""
+
+import os
+import shlex
+import sys
+
+from features.errors import PersonalizationError
+from infra.automation.session import StackSession
+from infra.paths import ROOT
+from infra.setup.console import say
+from infra.toolchain import pulumi_command
+
+
+def shell_exports(stack: str) -> list[str]:
+    """`export` lines for `stack`, which is prepared (folders, passphrase, an empty state) when it is new."""
+    session = StackSession(stack)
+    session.prepare()
+    folders = [str(pulumi_command().parent), str(ROOT / ".venv" / "bin")]
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in session.environment().items()]
+    return [*lines, f"export PATH={shlex.quote(os.pathsep.join(folders))}:$PATH"]
+
+
+def main(stack: str) -> int:
+    """Print the lines and return the exit status."""
+    try:
+        lines = shell_exports(stack)
+    except PersonalizationError as error:
+        say(f"error: {error}")
+        return 1
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
