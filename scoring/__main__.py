@@ -1,0 +1,33 @@
+"""`python -m scoring`: serve a model bundle, or check that it can be served."""
+
+import asyncio
+import sys
+
+from features.errors import PersonalizationError
+from scoring.model import ServedModel
+from scoring.server import serve
+from scoring.settings import ServerSettings, parse
+
+
+def main() -> int:
+    """Run the command line and return the exit code; what goes wrong is one sentence on standard error."""
+    settings = parse()
+    try:
+        if settings.check:
+            sys.stdout.write(check(settings) + "\n")
+            return 0
+        return serve(settings)
+    except PersonalizationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def check(settings: ServerSettings) -> str:
+    """Load the bundle, score its golden records and say so; raises a `PersonalizationError`."""
+    model = ServedModel.load(settings.bundle, engine=settings.engine, max_records=settings.max_records)
+    golden = asyncio.run(model.check_golden())
+    return f"The bundle {model.bundle.hash[:12]} reproduces its {golden} golden records with engine {settings.engine}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The answers of the service: their types are what `/openapi.json` describes."""
+
+from typing import Annotated
+
+import msgspec
+
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1, description="The click probability.")]
+
+
+class ModelName(msgspec.Struct, frozen=True, kw_only=True):
+    """The model behind an answer."""
+
+    name: str
+    version: str
+
+
+class ScoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The probability of one record."""
+
+    probability: Probability
+    model: ModelName
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The probabilities of several records, in their order."""
+
+    probabilities: list[Probability]
+    model: ModelName
+
+
+class RankedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item by its place in the request's list."""
+
+    index: Annotated[int, msgspec.Meta(ge=0, description="The item's place in the request, from 0.")]
+    probability: Probability
+
+
+class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The items from the likeliest click to the least likely; equal ones in the request's order."""
+
+    items: list[RankedItem]
+    model: ModelName
+
+
+class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The process runs."""
+
+    status: str
+
+
+class ReadyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The service scores: it reproduced the golden records of this bundle."""
+
+    status: str
+    model: ModelName
+    bundle_hash: str
+    engine: str

@@ -1,0 +1,40 @@
+"""The engines that compute probabilities, behind one Protocol: the rest of the service does not know which one runs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.engines.lightgbm import LightGbmEngine
+
+
+class EngineName(StrEnum):
+    """The engines that a stack may choose."""
+
+    LIGHTGBM = "lightgbm"
+
+
+class Engine(Protocol):
+    """Computes click probabilities from encoded records."""
+
+    async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
+        """The click probability of each row of `batch`, float64[n, f] in the order of `Schema.encoded_features`.
+
+        The rows are C-contiguous and NaN stands for a missing number. Raises `EngineError` when no answer can be had.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds. It is not used afterwards."""
+        ...
+
+
+def open_engine(name: EngineName, model: Path, features: int) -> Engine:
+    """The engine `name` with the LightGBM model file `model`, which must take `features` inputs."""
+    match name:
+        case EngineName.LIGHTGBM:
+            return LightGbmEngine(model, features)
+        case _:
+            assert_never(name)

@@ -1,0 +1,38 @@
+"""LightGBM's C library by itself: importing the Python package would load pandas and scikit-learn into every worker."""
+
+import ctypes
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from scoring.errors import EngineError
+
+DTYPE_FLOAT64 = 1
+PREDICT_NORMAL = 0
+PREDICT_CONTRIBUTIONS = 3
+"""Constants of LightGBM's `c_api.h`."""
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The library of the installed `lightgbm` package; raises `EngineError` when it cannot be loaded."""
+    spec = find_spec("lightgbm")
+    if spec is None or not spec.submodule_search_locations:
+        raise EngineError("The package lightgbm is not installed. Install the extra `scoring`.")
+    path = Path(spec.submodule_search_locations[0]) / "lib" / "lib_lightgbm.so"
+    try:
+        loaded = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise EngineError(
+            f"LightGBM's library cannot be loaded: {error}. On Debian and Ubuntu `apt-get install libgomp1` adds "
+            "what it usually lacks."
+        ) from error
+    loaded.LGBM_GetLastError.restype = ctypes.c_char_p
+    return loaded
+
+
+def check(code: int) -> None:
+    """Raise `EngineError` with LightGBM's own words when a call of its C API returned a failure."""
+    if code != 0:
+        reason = library().LGBM_GetLastError().decode(errors="replace")
+        raise EngineError(f"LightGBM failed: {reason}. Train the model again, or serve another version.")

@@ -1,0 +1,106 @@
+"""Prometheus metrics that are right over several workers.
+
+The workers share a folder of memory-mapped files, which prometheus_client finds through an environment variable that
+must be set before it is imported: hence the late import.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper bounds of the latency histogram in seconds."""
+
+
+class Metrics:
+    """What a worker counts. Nothing of a record is ever a label."""
+
+    content_type: str
+
+    def __init__(self) -> None:
+        import prometheus_client as prometheus  # noqa: PLC0415 - reads the variable when imported
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - the same
+
+        self.content_type = prometheus.CONTENT_TYPE_PLAIN_0_0_4
+        self._registry = prometheus.CollectorRegistry()
+        MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call] # prometheus_client has no types here
+        self._render = prometheus.generate_latest
+        own = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "scoring_requests", "Answered requests.", ["operation", "status"], registry=own
+        )
+        self._seconds = prometheus.Histogram(
+            "scoring_request_seconds",
+            "Seconds from a request's headers to its answer.",
+            ["operation"],
+            buckets=BUCKETS,
+            registry=own,
+        )
+        self._records = prometheus.Counter("scoring_records", "Scored records.", registry=own)
+        self._ready = prometheus.Gauge(
+            "scoring_ready_workers",
+            "Workers that reproduced the golden records.",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._model = prometheus.Gauge(
+            "scoring_model_info",
+            "Workers by the model that they serve.",
+            ["name", "version", "bundle_hash"],
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._counters: dict[tuple[str, int], prometheus.Counter] = {}
+        self._histograms: dict[str, prometheus.Histogram] = {}
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        counter = self._counters.get((operation, status))
+        if counter is None:
+            counter = self._counters[operation, status] = self._requests.labels(operation, str(status))
+        counter.inc()
+        histogram = self._histograms.get(operation)
+        if histogram is None:
+            histogram = self._histograms[operation] = self._seconds.labels(operation)
+        histogram.observe(seconds)
+
+    def scored(self, records: int) -> None:
+        """Count scored records."""
+        self._records.inc(records)
+
+    def serves(self, *, name: str, version: str, bundle_hash: str, ready: bool) -> None:
+        """Say which model this worker serves, and whether it is ready."""
+        self._model.labels(name, version, bundle_hash).set(1)
+        self._ready.set(int(ready))
+
+    def render(self) -> bytes:
+        """All workers' metrics in Prometheus' text format."""
+        return self._render(self._registry)
+
+
+def forget_worker(process: int) -> None:
+    """Drop what a dead worker said about itself; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - reads the variable when imported
+
+    mark_process_dead(process)  # type: ignore[no-untyped-call] # prometheus_client has no types here
+
+
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """The folder that all workers started within share; one that is set already is used and left in place."""
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        Path(chosen).mkdir(parents=True, exist_ok=True)
+        yield Path(chosen)
+        return
+    folder = tempfile.mkdtemp(prefix="scoring-metrics-")
+    os.environ[FOLDER_VARIABLE] = folder
+    try:
+        yield Path(folder)
+    finally:
+        del os.environ[FOLDER_VARIABLE]
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,66 @@
+"""A bundle made ready to score: its request types, its encoder and its engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from features.bundle import MODEL, Bundle
+from scoring.encoding import RowEncoder
+from scoring.engines import Engine, EngineName, open_engine
+from scoring.errors import GoldenError
+from scoring.records import RequestTypes, Values
+from scoring.rejections import Rejection
+
+GOLDEN_TOLERANCE = 1e-9
+"""Largest difference between training's probability of a record and the service's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """One model with everything that a request needs."""
+
+    bundle: Bundle
+    types: RequestTypes
+    encoder: RowEncoder
+    engine: Engine
+
+    @classmethod
+    def load(cls, path: Path, *, engine: EngineName, max_records: int) -> Self:
+        """Load the bundle in `path`; raises a `PersonalizationError` when it is altered or cannot be served."""
+        bundle = Bundle.load(path)
+        return cls(
+            bundle=bundle,
+            types=RequestTypes(bundle.schema, max_records=max_records),
+            encoder=RowEncoder(bundle.schema, bundle.encoder),
+            engine=open_engine(engine, path / MODEL, len(bundle.schema.encoded_features)),
+        )
+
+    async def score(self, rows: list[Values]) -> list[float]:
+        """The click probability of each record."""
+        return await self.engine.score(self.encoder.encode(rows))
+
+    async def check_golden(self) -> int:
+        """Score the golden records as requests and return how many there are.
+
+        Raises `GoldenError` when one is not what training computed, by more than `GOLDEN_TOLERANCE`.
+        """
+        golden = self.bundle.golden
+        if not golden:
+            raise GoldenError(f"The bundle {self.bundle.hash[:12]} has no golden record. Train the model again.")
+        try:
+            rows = [self.types.read_score(msgspec.json.encode(one.record))[0][0] for one in golden]
+        except Rejection as error:
+            raise GoldenError(f"A golden record is not a valid request: {error.message}") from error
+        single = [(await self.score([row]))[0] for row in rows]
+        together = await self.score(rows)
+        for index, one in enumerate(golden):
+            for found in (single[index], together[index]):
+                # Written so that NaN is a mismatch too.
+                if not abs(found - one.probability) <= GOLDEN_TOLERANCE:
+                    raise GoldenError(
+                        f"Golden record {index} of the bundle {self.bundle.hash[:12]} scores {found!r} here, but "
+                        f"training computed {one.probability!r}. Serve another version, or train the model again."
+                    )
+        return len(golden)

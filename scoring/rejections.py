@@ -1,0 +1,165 @@
+"""Why a request gets no score: each cause with its HTTP status, its code and a message that names the field."""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What was wrong with a request."""
+
+    code: str
+    """The cause, in one stable word."""
+    message: str
+    """The cause, in a sentence."""
+    field: str | None
+    """The field at fault, for example `int03` or `records[2].cat07`."""
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The one shape of every answer that is not a score."""
+
+    error: Problem
+
+
+class Rejection(Exception):  # noqa: N818 - an answer to a request, not a failure
+    """A request that gets an `ErrorAnswer`. Never carries a feature's value."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str]
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    def body(self) -> bytes:
+        """The JSON of the answer."""
+        problem = Problem(code=self.code, message=self.message, field=self.field)
+        return msgspec.json.encode(ErrorAnswer(error=problem))
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers that the status asks for, beyond those of every answer."""
+        return []
+
+
+class InvalidJson(Rejection):
+    """A body that is not JSON."""
+
+    code = "invalid_json"
+
+
+class WrongType(Rejection):
+    """A value of another type than the schema's."""
+
+    code = "wrong_type"
+
+
+class NotFinite(Rejection):
+    """A number that is NaN, infinite or too large."""
+
+    code = "not_finite"
+
+
+class UnknownField(Rejection):
+    """A field that the model does not know."""
+
+    code = "unknown_field"
+
+
+class MissingField(Rejection):
+    """A required field of the request itself that is absent."""
+
+    code = "missing_field"
+
+
+class DuplicateField(Rejection):
+    """A field that is given twice."""
+
+    code = "duplicate_field"
+
+
+class WrongCount(Rejection):
+    """A list that is empty or longer than the limit."""
+
+    code = "wrong_count"
+
+
+class Unauthorized(Rejection):
+    """A request without a valid key."""
+
+    status = 401
+    code = "unauthorized"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The challenge that RFC 9110 requires."""
+        return [(b"www-authenticate", b"Bearer")]
+
+
+class NotFound(Rejection):
+    """A path that does not exist."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(Rejection):
+    """A path that exists, with another method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, *, allowed: str) -> None:
+        super().__init__(f"The method {method[:20]} is not allowed here; use {allowed}.")
+        self._allowed = allowed
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The methods that RFC 9110 requires to be named."""
+        return [(b"allow", self._allowed.encode())]
+
+
+class SlowBody(Rejection):
+    """A body that did not arrive in time."""
+
+    status = 408
+    code = "slow_body"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The rest of the body may still come, so the connection cannot be used again."""
+        return [(b"connection", b"close")]
+
+
+class TooLarge(Rejection):
+    """A body above the limit."""
+
+    status = 413
+    code = "too_large"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The rest of the body is not read, so the connection cannot be used again."""
+        return [(b"connection", b"close")]
+
+
+class UnsupportedMediaType(Rejection):
+    """A body that does not say that it is JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class InternalError(Rejection):
+    """A mistake of the service itself."""
+
+    status = 500
+    code = "internal_error"
+
+
+class NotReady(Rejection):
+    """A service that has no model that it trusts."""
+
+    status = 503
+    code = "not_ready"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """When a client may try again, in seconds."""
+        return [(b"retry-after", b"1")]

@@ -1,0 +1,134 @@
+"""Runs the service: one listening socket, and as many worker processes as asked for, kept alive by uvicorn."""
+
+import os
+import signal
+import socket
+import ssl
+import sys
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from features.bundle import Bundle
+from scoring.errors import KeysError, ListenError, TlsError
+from scoring.front import Front
+from scoring.keys import KeyRing
+from scoring.logs import LogSink, configure
+from scoring.metrics import shared_folder
+from scoring.service import Service
+from scoring.settings import ServerSettings
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+
+
+def serve(settings: ServerSettings) -> int:
+    """Serve until a signal ends it and return the exit code.
+
+    Raises a `PersonalizationError` before anything listens when the bundle, the keys, the certificate or the address
+    cannot be used.
+    """
+    Bundle.load(settings.bundle)
+    keys = _keys_file(settings)
+    KeyRing(keys)
+    _check_certificate(settings)
+    sink = LogSink()
+    configure(sink)
+    with listening_socket(settings) as listener, shared_folder():
+        host, port = listener.getsockname()[:2]
+        structlog.get_logger().info("listening", host=host, port=port, workers=settings.workers)
+        sink.flush()
+        signal.signal(signal.SIGTERM, _leave)  # what uvicorn raises again after the last answer
+        config = _config(settings)
+        if settings.workers == 1:
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
+            code = 0 if server.started else 1
+        else:
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            code = int(any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes))
+        sink.flush()
+    return code
+
+
+def create_front(settings: ServerSettings) -> Front:
+    """The ASGI application of one worker process, made after the process has started."""
+    sink = LogSink()
+    configure(sink)
+    return Front(Service(settings, KeyRing(_keys_file(settings)), sink))
+
+
+def listening_socket(settings: ServerSettings) -> socket.socket:
+    """The socket to accept connections on; raises `ListenError` when it cannot be had."""
+    if settings.fd is not None:
+        return _inherited_socket(settings.fd)
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=BACKLOG, reuse_port=False)
+    except OSError as error:
+        raise ListenError(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. "
+            "End what uses it, or choose another port with --port (in a stack: `scoring: {port: ...}`)."
+        ) from error
+
+
+def _inherited_socket(descriptor: int) -> socket.socket:
+    try:
+        listener = socket.socket(fileno=os.dup(descriptor))
+        listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise ListenError(f"--fd {descriptor} is not an open socket: {error.strerror}.") from error
+    if not listening:
+        raise ListenError(f"--fd {descriptor} is a socket that does not listen.")
+    if descriptor == sys.stdin.fileno():
+        # Worker processes open standard input again, which must not be the socket.
+        with Path(os.devnull).open() as nothing:
+            os.dup2(nothing.fileno(), descriptor)
+    return listener
+
+
+def _config(settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(create_front, settings),
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def _check_certificate(settings: ServerSettings) -> None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsError(
+            f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
+            "Both must be PEM files that belong together."
+        ) from error
+
+
+def _keys_file(settings: ServerSettings) -> Path:
+    if settings.keys_file is None:
+        raise KeysError("The service needs a file with its keys. Name it with --keys-file.")
+    return settings.keys_file
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(0)

@@ -1,0 +1,77 @@
+"""The server's settings: one frozen value, read from the command line."""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from scoring.engines import EngineName
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """How the service is run."""
+
+    bundle: Path
+    keys_file: Path | None
+    check: bool
+    host: str
+    port: int
+    fd: int | None
+    workers: int
+    engine: EngineName
+    model_name: str
+    model_version: str
+    max_records: int
+    max_body_bytes: int
+    body_seconds: float
+    drain_seconds: int
+    tls_certificate: Path | None
+    tls_key: Path | None
+
+
+def parse(arguments: list[str] | None = None) -> ServerSettings:
+    """The settings that the command line states; ends the process with a usage message when it cannot be read."""
+    parser = _parser()
+    values = vars(parser.parse_args(arguments))
+    if not values["check"] and values["keys_file"] is None:
+        parser.error("--keys-file is required to serve")
+    if (values["tls_certificate"] is None) != (values["tls_key"] is None):
+        parser.error("--tls-cert and --tls-key belong together")
+    return ServerSettings(**{field.name: values[field.name] for field in fields(ServerSettings)})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scoring",
+        description="Serve click probabilities of a model bundle over HTTP.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add: Any = parser.add_argument
+    add("--bundle", type=Path, required=True, metavar="FOLDER", help="the model bundle to serve")
+    add("--check", action="store_true", help="score the bundle's golden records and exit: 0 when right, else 1")
+    add("--keys-file", type=Path, metavar="FILE", help="one or two bearer keys, each on its line; read when it changes")
+    add("--host", default="127.0.0.1", help="address to listen on")
+    add("--port", type=_number(0, 65_535), default=8123, help="port to listen on; 0 lets the system choose")
+    add("--fd", type=_number(0, 65_535), metavar="N", help="serve on this open socket instead of --host and --port")
+    add("--workers", type=_number(1, 256), default=1, help="processes, best one a core")
+    add("--engine", type=EngineName, choices=list(EngineName), default=EngineName.LIGHTGBM, help="what computes scores")
+    add("--model-name", default="ctr", help="the model's name in each answer")
+    add("--model-version", default="unregistered", help="the model's version in each answer")
+    add("--max-records", type=_number(1, 100_000), default=1000, metavar="N", help="records in a request at most")
+    add("--max-body-bytes", type=_number(1, 1 << 30), default=4 << 20, metavar="N", help="bytes of a body at most")
+    add("--body-seconds", type=float, default=10.0, metavar="S", help="seconds in which a body must arrive")
+    add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help="seconds for open requests at the end")
+    add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain to serve HTTPS")
+    add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
+    return parser
+
+
+def _number(least: int, most: int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__
+    def number(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+        return value
+
+    return number
