@@ -12,6 +12,8 @@ from training.evaluate import Evaluation, evaluate, evaluate_bins
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
+NAMES = {BASE_RATE: "click rate alone", LOGISTIC_REGRESSION: "logistic regression"}
+"""How the baselines are called in sentences."""
 SAMPLE_ROWS = 1_000_000
 """Rows that logistic regression is fitted on at most: its few dozen coefficients do not change with more."""
 ITERATIONS = 30

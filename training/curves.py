@@ -13,6 +13,7 @@ CALIBRATION_BINS = 15
 """Bins of the expected calibration error at most, the number of Guo et al. 2017, "On Calibration of Modern Neural
 Networks". They hold equally many rows, as Nixon et al. 2019, "Measuring Calibration in Deep Learning", advise: click
 probabilities crowd together near zero, where bins of equal width would hold nearly all rows."""
+HISTOGRAM_BINS = 40
 CALIBRATION_BIN_ROWS = 400
 """Rows per calibration bin at least. By chance alone the click rate of 400 rows is off by up to 0.02 on average, so
 that smaller bins would measure the sample and not the model."""
@@ -27,6 +28,13 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     clicks: int
     mean_probability: float
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by probability, in `HISTOGRAM_BINS` bins of equal width from 0 to `highest`."""
+
+    highest: float
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +123,14 @@ def reliability(bins: ScoreBins) -> tuple[ReliabilityBin, ...]:
         for count, clicks, probability in zip(rows_in, clicks_in, probability_in, strict=True)
         if count
     )
+
+
+def histogram(bins: ScoreBins) -> Histogram:
+    """How the probabilities are spread; the rows of a score bin count at their mean probability."""
+    means = bins.probability_sum / bins.rows
+    highest = float(means.max())
+    rows, _ = np.histogram(means, bins=HISTOGRAM_BINS, range=(0, highest or 1.0), weights=bins.rows)
+    return Histogram(highest=highest, rows=tuple(int(count) for count in rows))
 
 
 def calibration_error(bins: tuple[ReliabilityBin, ...]) -> tuple[float, float]:

@@ -23,6 +23,9 @@ FIXED_POINT = 2.0**30
 A log loss of 35 fits 2.5e8 times; a row is rounded by 1e-9 at most."""
 
 
+CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
+
+
 class EvaluationError(PersonalizationError):
     """Held-out rows that no metric can be computed from."""
 
@@ -52,6 +55,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     roc: tuple[tuple[float, float], ...]
     precision_recall: tuple[tuple[float, float], ...]
     reliability: tuple[curves.ReliabilityBin, ...]
+    histogram: curves.Histogram
 
     @property
     def base_rate(self) -> float:
@@ -60,7 +64,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     def scalars(self) -> dict[str, Any]:
         """The figures without the curves, as plain JSON values."""
-        names = [name for name in self.__struct_fields__ if name not in {"roc", "precision_recall", "reliability"}]
+        names = [name for name in self.__struct_fields__ if name not in CURVES]
         return {"base_rate": self.base_rate} | {name: getattr(self, name) for name in names}
 
 
@@ -101,6 +105,7 @@ def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
         roc=curves.roc_curve(bins),
         precision_recall=curves.precision_recall_curve(bins),
         reliability=reliability,
+        histogram=curves.histogram(bins),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from features.bundle import Verdict
+from training.baselines import NAMES
 from training.champion import Champion
 from training.evaluate import Evaluation
 from training.parameters import GateParameters
@@ -21,12 +22,15 @@ def judge(
     evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
 ) -> Verdict:
     """The verdict on a candidate: accepted when every check passes. Failed checks come first among the reasons."""
-    checks = list(_checks(evaluation, baselines, champion, gate))
-    ordered = sorted(checks, key=lambda check: check.passed)
-    return Verdict(
-        accepted=all(check.passed for check in checks),
-        reasons=tuple(check.reason for check in ordered),
-    )
+    made = checks(evaluation, baselines, champion, gate)
+    return Verdict(accepted=all(check.passed for check in made), reasons=tuple(check.reason for check in made))
+
+
+def checks(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+) -> tuple[Check, ...]:
+    """Every comparison, the failed ones first."""
+    return tuple(sorted(_checks(evaluation, baselines, champion, gate), key=lambda check: check.passed))
 
 
 def _checks(
@@ -58,11 +62,11 @@ def _calibration(evaluation: Evaluation, gate: GateParameters) -> Check:
 def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: GateParameters) -> Check:
     gain = baseline.log_loss - evaluation.log_loss
     passed = gain > gate.min_log_loss_gain
-    verdict = "more than" if passed else "but must be lower by more than"
+    needed = f"lower by more than {gate.min_log_loss_gain:.4f}" if gate.min_log_loss_gain else "lower"
     return Check(
         passed=passed,
         reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than that of the baseline "
-        f"{name.replace('_', ' ')} ({baseline.log_loss:.4f}), {verdict} {gate.min_log_loss_gain:.4f}.",
+        f"{NAMES.get(name, name)} ({baseline.log_loss:.4f}){'' if passed else f', but must be {needed}'}.",
     )
 
 

@@ -1,18 +1,91 @@
 """The page itself: a template with the numbers and plots filled in."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import BaseModel
 
+from training.baselines import NAMES
+from training.evaluate import Evaluation
+from training.gate import checks
+from training.report import plots
 from training.report.data import ReportData
 
 
 def write(path: Path, data: ReportData) -> None:
     """Write the report to `path`, aside and then renamed, so that a reader never meets half a page."""
-    environment = Environment(
-        loader=PackageLoader("training.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("report.html").render(data=data)
     aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(page, encoding="utf-8")
+    aside.write_text(render(data), encoding="utf-8")
     aside.replace(path)
+
+
+def render(data: ReportData) -> str:
+    """The page as HTML: the same bytes for the same data."""
+    environment = Environment(
+        loader=PackageLoader("training.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": _count, "percent": _percent}
+    return environment.get_template("report.html").render(
+        data=data,
+        checks=checks(data.evaluation, data.baselines, data.champion, data.gate),
+        comparison=_comparison(data),
+        parameters=[*_rows(data.parameters), *(("gate " + name, *rest) for name, *rest in _rows(data.gate))],
+        plots=_plots(data),
+    )
+
+
+def _plots(data: ReportData) -> dict[str, Markup]:
+    drawn = {
+        "roc": plots.roc(data),
+        "precision_recall": plots.precision_recall(data),
+        "calibration": plots.calibration(data),
+        "importance": plots.importance(data.importance),
+    }
+    if data.learning_curve.validation:
+        drawn["learning_curve"] = plots.learning_curve(data.learning_curve)
+    return drawn
+
+
+def _comparison(data: ReportData) -> list[dict[str, Any]]:
+    """The rows of the comparison: who, what it is, and its figures with the distance of this model's to them."""
+    ours = data.evaluation
+    rows = [_measured("This model", ours, ours)]
+    if data.champion and data.champion.evaluation:
+        rows.append(_measured(f"Champion ({data.champion.name})", data.champion.evaluation, ours))
+    rows += [_measured(NAMES.get(name, name).capitalize(), other, ours) for name, other in data.baselines.items()]
+    if best := data.best_reachable:
+        known = {"auc": best.auc, "log_loss": best.log_loss, "gain": best.log_loss - ours.log_loss}
+        rows.append({"name": "Best reachable", "calibration_error": None} | known)
+    return rows
+
+
+def _measured(name: str, evaluation: Evaluation, ours: Evaluation) -> dict[str, Any]:
+    return {
+        "name": name,
+        "auc": evaluation.auc,
+        "log_loss": evaluation.log_loss,
+        "calibration_error": evaluation.calibration_error,
+        "gain": None if evaluation is ours else evaluation.log_loss - ours.log_loss,
+    }
+
+
+def _rows(parameters: BaseModel) -> list[tuple[str, object, str]]:
+    """Name, value and meaning of each parameter."""
+    values: Mapping[str, object] = parameters.model_dump(mode="json")
+    fields = type(parameters).model_fields
+    return [(name.replace("_", " "), value, fields[name].description or "") for name, value in values.items()]
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{share:.{digits}%}"

@@ -1,0 +1,157 @@
+"""The plots of the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from training.baselines import LOGISTIC_REGRESSION
+from training.curves import ReliabilityBin
+from training.evaluate import Evaluation
+from training.report.data import LearningCurve, ReportData
+from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
+
+TOP_FEATURES = 20
+NAME_LENGTH = 28
+NORMAL_95 = 1.96
+"""Half-width of the interval that holds 95 % of a normal distribution, in standard deviations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """How one model's curve is drawn."""
+
+    label: str
+    evaluation: Evaluation
+    color: str
+    style: str
+    width: float
+
+    def draw(self, axes: Axes, points: Sequence[tuple[float, float]], label: str) -> None:
+        x, y = zip(*points, strict=True)
+        axes.plot(x, y, label=label, color=self.color, linestyle=self.style, linewidth=self.width)
+
+
+def roc(data: ReportData) -> Markup:
+    """True against false positive rate."""
+    with plot("roc", f"ROC curve, area {data.evaluation.auc:.3f}") as drawn:
+        axes = drawn.axes()
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label="guessing, area 0.500")
+        for line in _lines(data):
+            line.draw(axes, line.evaluation.roc, f"{line.label}, area {line.evaluation.auc:.3f}")
+        axes.set(xlabel="share of unclicked rows picked", ylabel="share of clicked rows picked")
+        _percent_square(axes)
+        axes.legend(loc="lower right")
+    return drawn.svg
+
+
+def precision_recall(data: ReportData) -> Markup:
+    """Precision against recall."""
+    evaluation = data.evaluation
+    with plot("pr", f"Precision-recall curve, average precision {evaluation.average_precision:.3f}") as drawn:
+        axes = drawn.axes()
+        for line in _lines(data):
+            line.draw(axes, line.evaluation.precision_recall, line.label)
+        axes.axhline(evaluation.base_rate, color=MUTED, linewidth=1, linestyle=":", label="guessing (click rate)")
+        axes.set(xlabel="share of all clicks that were picked", ylabel="share of the picked rows that were clicked")
+        _percent_square(axes)
+        axes.legend(loc="upper right")
+    return drawn.svg
+
+
+def calibration(data: ReportData) -> Markup:
+    """Observed click rate against predicted probability, above the spread of the predictions."""
+    bins = data.evaluation.reliability
+    predicted = [part.mean_probability for part in bins]
+    observed = [part.clicks / part.rows for part in bins]
+    low, high = np.array([_interval(part) for part in bins]).T
+    limit = min(1.0, 1.08 * max(*predicted, *high))
+    with plot("calibration", "Observed click rate by predicted probability", height_inches=4.4) as drawn:
+        upper, lower = drawn.figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+        upper.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":", label="perfect")
+        upper.vlines(predicted, low, high, color=MODEL, linewidth=1, alpha=0.6, label="95 % of chance")
+        upper.plot(predicted, observed, color=MODEL, marker="o", markersize=4, linewidth=1.2, label="this model")
+        upper.set(ylabel="clicks observed", xlim=(0, limit), ylim=(0, limit))
+        upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        upper.legend(loc="upper left")
+        histogram = data.evaluation.histogram
+        width = histogram.highest / len(histogram.rows)
+        lower.bar(
+            np.arange(len(histogram.rows)) * width, histogram.rows, width=width, align="edge", color=MODEL, alpha=0.5
+        )
+        lower.set(xlabel="click probability predicted", ylabel="rows")
+        lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+        lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    return drawn.svg
+
+
+def importance(gains: Mapping[str, float]) -> Markup:
+    """The features with the largest share of the total gain."""
+    total = sum(gains.values()) or 1.0
+    top = sorted(gains.items(), key=lambda item: (-item[1], item[0]))[:TOP_FEATURES][::-1]
+    shares = [gain / total for _, gain in top]
+    height = 0.9 + 0.2 * len(top)
+    with plot("importance", "Share of the gain by feature", height_inches=height) as drawn:
+        axes = drawn.axes()
+        bars = axes.barh(range(len(top)), shares, color=MODEL, height=0.7)
+        axes.set_yticks(range(len(top)), [_short(name) for name, _ in top])
+        axes.bar_label(bars, labels=[f"{share:.1%}" for share in shares], padding=3, color=TEXT, fontsize=8)
+        axes.grid(visible=False)
+        axes.spines["bottom"].set_visible(False)
+        axes.tick_params(axis="y", length=0, labelcolor=TEXT)
+        axes.set_xticks([])
+        axes.margins(x=0.12, y=0.01)
+    return drawn.svg
+
+
+def learning_curve(curve: LearningCurve) -> Markup:
+    """Log loss by iteration with the best iteration marked."""
+    best = curve.best_iteration
+    with plot("learning", f"Log loss by iteration, best at iteration {best}") as drawn:
+        axes = drawn.axes()
+        if curve.train:
+            axes.plot(range(1, len(curve.train) + 1), curve.train, color=OTHER, linestyle="--", label="training rows")
+        axes.plot(range(1, len(curve.validation) + 1), curve.validation, color=MODEL, label="validation rows")
+        axes.axvline(best, color=MUTED, linewidth=1, linestyle=":")
+        axes.plot(best, curve.validation[best - 1], color=MODEL, marker="o", linestyle="", label=f"best: {best}")
+        axes.set(xlabel="trees", ylabel="log loss (lower is better)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="upper right")
+    return drawn.svg
+
+
+def _lines(data: ReportData) -> list[_Line]:
+    """What is drawn beside one another, this model last and so on top."""
+    lines = []
+    if regression := data.baselines.get(LOGISTIC_REGRESSION):
+        lines.append(_Line(label="logistic regression", evaluation=regression, color=OTHER, style="-.", width=1.2))
+    if data.champion and data.champion.evaluation:
+        lines.append(_Line(label="champion", evaluation=data.champion.evaluation, color=TEXT, style="--", width=1.2))
+    return [*lines, _Line(label="this model", evaluation=data.evaluation, color=MODEL, style="-", width=2)]
+
+
+def _short(name: str) -> str:
+    """A name that fits beside a bar, without what Matplotlib would take for a formula."""
+    half = NAME_LENGTH // 2
+    fitting = name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
+    return fitting.replace("$", r"\$")
+
+
+def _percent_square(axes: Axes) -> None:
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for spine in axes.spines.values():
+        spine.set_color(LINE)
+
+
+def _interval(part: ReliabilityBin) -> tuple[float, float]:
+    """The 95 % Wilson score interval of the bin's click rate."""
+    rate, squared = part.clicks / part.rows, NORMAL_95**2
+    center = (rate + squared / (2 * part.rows)) / (1 + squared / part.rows)
+    spread = np.sqrt(rate * (1 - rate) / part.rows + squared / (4 * part.rows**2))
+    half = NORMAL_95 / (1 + squared / part.rows) * spread
+    return float(center - half), float(center + half)
