@@ -5,7 +5,7 @@ SHELL := /bin/bash
 STACK ?= local
 PYTHON := .venv/bin/python
 
-.PHONY: help up setup test test-full lint types check env bench clean
+.PHONY: help setup up test test-full lint types check env bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
