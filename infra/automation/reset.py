@@ -1,0 +1,34 @@
+"""The way out of a lost state: stop a stack's processes and delete its folder, without the engine."""
+
+import shutil
+from pathlib import Path
+
+import psutil
+
+from infra.automation.errors import StackBusyError, StackMissingError
+from infra.automation.locks import read_locks
+from infra.automation.processes import processes_of
+from infra.paths import state_folder
+
+PATIENCE_SECONDS = 10.0
+"""How long processes may take to end by themselves."""
+
+
+def reset_stack(stack: str) -> tuple[int, Path]:
+    """Stop what runs from the stack's folder and delete that; returns how many processes were stopped, and the folder.
+
+    Raises `StackMissingError` without such a folder and `StackBusyError` while an update of the stack runs.
+    """
+    folder = state_folder(stack)
+    if not folder.is_dir():
+        raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
+    for lock in read_locks(folder / "state"):
+        if not lock.is_stale():
+            raise StackBusyError(f"Stack {stack} is being changed by {lock}. Stop that first: `kill -INT {lock.pid}`.")
+    processes = processes_of(folder)
+    for process in processes:
+        process.terminate()
+    for process in psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)[1]:
+        process.kill()
+    shutil.rmtree(folder)
+    return len(processes), folder

@@ -1,0 +1,223 @@
+"""`StackSession`: bring a stack up, look at it, take it down, through the Pulumi engine and this process's own program.
+
+The program is the `deploy(settings)` that a plain `pulumi up` runs too; `environment()` is what such a plain run needs.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from filelock import FileLock
+from pulumi.automation import CommandResult, Deployment, LocalWorkspace, Stack, UpdateSummary
+from pulumi.automation.errors import CommandError
+
+from features.errors import PersonalizationError
+from infra.automation.errors import StackBusyError, StackMissingError
+from infra.automation.events import EventReader, StepUpdate
+from infra.automation.failures import explain
+from infra.automation.interruption import run_interruptible
+from infra.automation.locks import read_locks
+from infra.automation.process import InterruptiblePulumi
+from infra.automation.stack_files import SALT, StackFiles
+from infra.paths import ROOT
+from infra.toolchain import pulumi_command
+
+PROJECT = "personalization"
+OnStep = Callable[[StepUpdate], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an operation did."""
+
+    changes: dict[str, int]
+    """Resources by the engine's word for what happened to them."""
+    outputs: dict[str, Any]
+    """The stack's outputs in clear text."""
+    secret: frozenset[str]
+    """The names of the outputs that must not be shown."""
+    seconds: float
+
+
+class StackSession:
+    """One stack on this machine. `say` gets the sentences that are worth telling beside the steps' news."""
+
+    def __init__(self, stack: str = "local", *, settings_file: Path | None = None, say: Say = lambda _: None) -> None:
+        self.files = StackFiles(stack, settings_file)
+        self.stack = stack
+        self._say = say
+        self._pulumi = InterruptiblePulumi(pulumi_command())
+        self._program_error: PersonalizationError | None = None
+
+    def environment(self) -> dict[str, str]:
+        """What the Pulumi CLI needs to work on this stack: backend, passphrase file and the copy of the stack file."""
+        return {
+            "PULUMI_BACKEND_URL": self.files.state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.files.passphrase),
+            "PULUMI_OPTION_CONFIG_FILE": str(self.files.copy),
+            "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    def exists(self) -> bool:
+        """True when the stack was initialised on this machine."""
+        return self._state_file().is_file()
+
+    def require(self) -> None:
+        """Raise `StackMissingError` when the stack is not up."""
+        if not self.exists():
+            raise StackMissingError(f"Stack {self.stack} is not up. Run `personalize up` first.")
+
+    def prepare(self) -> None:
+        """Make the stack ready for an operation of the engine: files, passphrase, stack, locks of dead processes.
+
+        Raises the errors of `infra.automation.errors` that concern the stack's files and its lock.
+        """
+        self.files.committed()
+        self.files.create_folders()
+        with FileLock(self.files.folder / "prepare.lock", mode=0o600):
+            if self.exists():
+                self.files.check_passphrase()
+                self._clear_locks()
+            else:
+                self._initialise()
+            self.files.render()
+
+    def up(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
+        """Bring the stack to what its settings say; with `refresh` look first at what is really there."""
+        self.prepare()
+        self._clear_pending_operations()
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.up(on_event=reader, refresh=refresh or None, show_secrets=False, suppress_outputs=True)
+
+        return self._operate("update", operate, on_step)
+
+    def preview(self, on_step: OnStep) -> Outcome:
+        """Find out what `up` would do, and do nothing."""
+        self.prepare()
+        return self._operate("preview", lambda stack, reader: stack.preview(on_event=reader), on_step)
+
+    def destroy(self, on_step: OnStep) -> Outcome:
+        """Delete everything the stack made, then the stack and its folder on this machine."""
+        self.require()
+        self.prepare()
+        self._clear_pending_operations()
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.destroy(on_event=reader, show_secrets=False)
+
+        outcome = self._operate("destroy", operate, on_step)
+        shutil.rmtree(self.files.folder)
+        return outcome
+
+    def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
+        """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up."""
+        self.require()
+        self.files.check_passphrase()
+        try:
+            found = self._stack().outputs()
+        except CommandError as error:
+            raise explain("output", error, EventReader(lambda _: None), self.stack) from error
+        return {name: output.value for name, output in found.items()}, frozenset(
+            name for name, output in found.items() if output.secret
+        )
+
+    def last_update(self) -> UpdateSummary | None:
+        """The newest operation of the engine on this stack."""
+        self.require()
+        return self._stack().info(show_secrets=False)
+
+    def _operate(self, operation: str, call: Callable[[Stack, EventReader], object], on_step: OnStep) -> Outcome:
+        reader = EventReader(on_step)
+        started = time.monotonic()
+        stack = self._stack()
+        try:
+            run_interruptible(lambda: call(stack, reader), self._pulumi.interrupt, self._say)
+        except CommandError as error:
+            if self._program_error:
+                raise self._program_error from error
+            raise explain(operation, error, reader, self.stack) from error
+        seconds = time.monotonic() - started
+        outputs, secret = self.outputs() if operation == "update" else ({}, frozenset[str]())
+        return Outcome(changes=reader.changes, outputs=outputs, secret=secret, seconds=seconds)
+
+    def _stack(self) -> Stack:
+        workspace = _Workspace(
+            work_dir=str(ROOT), program=self._program, env_vars=self.environment(), pulumi_command=self._pulumi
+        )
+        return Stack.select(self.stack, workspace)
+
+    def _program(self) -> None:
+        from infra.graph import program  # noqa: PLC0415 - only an update needs it, and it takes a while
+
+        try:
+            program()
+        except pulumi.RunError as error:
+            if isinstance(error.__cause__, PersonalizationError):
+                self._program_error = error.__cause__
+            raise
+
+    def _state_file(self) -> Path:
+        return self.files.state / ".pulumi" / "stacks" / PROJECT / f"{self.stack}.json"
+
+    def _initialise(self) -> None:
+        """Create the stack from a folder of its own, because `stack init` writes the salt into a stack file there."""
+        self.files.create_passphrase()
+        folder = self.files.folder / "initialise"
+        folder.mkdir(exist_ok=True)
+        (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
+        arguments = ["stack", "init", self.stack, "--no-select"]
+        self._command(arguments, folder)
+        written = folder / f"Pulumi.{self.stack}.yaml"
+        self.files.keep_salt(_salt(written))
+        for path in (written, folder / "Pulumi.yaml"):
+            path.unlink()
+        folder.rmdir()
+
+    def _command(self, arguments: list[str], folder: Path = ROOT) -> CommandResult:
+        try:
+            return self._pulumi.run(arguments, str(folder), self.environment())
+        except CommandError as error:
+            raise explain(arguments[0], error, EventReader(lambda _: None), self.stack) from error
+
+    def _clear_locks(self) -> None:
+        for lock in read_locks(self.files.state):
+            if not lock.is_stale():
+                raise StackBusyError(
+                    f"Stack {self.stack} is being changed by {lock}. Wait for it to end, or stop it with "
+                    f"`kill -INT {lock.pid}`; then run this again."
+                )
+            lock.path.unlink(missing_ok=True)
+            self._say(f"Removed the lock that a process which is gone left behind ({lock}).")
+
+    def _clear_pending_operations(self) -> None:
+        """Forget operations that a killed engine left open: a step finds by its content what it had finished."""
+        text = self._state_file().read_text(encoding="utf-8")
+        pending = json.loads(text).get("checkpoint", {}).get("latest", {}).get("pending_operations")
+        if not pending:
+            return
+        stack = self._stack()
+        exported = stack.export_stack()
+        deployment = dict(exported.deployment or {}) | {"pending_operations": []}
+        stack.import_stack(Deployment(version=exported.version, deployment=deployment))
+        self._say(f"The last update was killed in {len(pending)} step(s); carrying on from there.")
+
+
+class _Workspace(LocalWorkspace):
+    """Leaves the machine's selected stack alone: every command here names its stack."""
+
+    def select_stack(self, stack_name: str) -> None:
+        """Nothing to do."""
+
+
+def _salt(path: Path) -> str:
+    import yaml  # noqa: PLC0415 - only the first run of a stack needs it
+
+    return str(yaml.safe_load(path.read_text(encoding="utf-8"))[SALT])

@@ -1,0 +1,121 @@
+"""`up`, `preview`, `destroy`, `reset` and `env`: the life of a stack."""
+
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli import options
+from infra.cli.output import BadInputError, messages, print_json, results, say, without_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.automation.session import OnStep, Outcome, StackSession
+
+
+def up(
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Look first at what is really there, and mend what is gone.")
+    ] = False,
+    as_json: options.Json = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", hidden=True, help="Accepted for symmetry; `up` never asks.")
+    ] = False,
+) -> None:
+    """Bring everything up: data, training, registry, service. A second time, only what changed is done again."""
+    del yes
+    session = open_session(stack, config_file)
+    outcome = _shown(lambda on_step: session.up(on_step, refresh=refresh))
+    if as_json:
+        outputs = without_secrets(outcome.outputs, outcome.secret)
+        print_json({"changes": outcome.changes, "outputs": outputs, "seconds": round(outcome.seconds, 1)})
+        return
+    from infra.cli.summary import show_summary  # noqa: PLC0415 - needs what the other commands do not
+
+    results.print(f"\n{_changes(outcome)}", markup=False)
+    show_summary(outcome.outputs, stack)
+
+
+def preview(
+    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
+) -> None:
+    """Show what `up` would do, and do nothing."""
+    session = open_session(stack, config_file)
+    outcome = _shown(session.preview, plan=True)
+    if as_json:
+        print_json({"changes": outcome.changes, "seconds": round(outcome.seconds, 1)})
+    else:
+        results.print(f"\n{_changes(outcome)}", markup=False)
+
+
+def destroy(
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take everything down: the service, the models, the data's copy and the stack's folder."""
+    session = open_session(stack, config_file)
+    if not session.exists():
+        say(f"Stack {stack} is not up, so there is nothing to destroy.")
+        if as_json:
+            print_json({"changes": {}, "seconds": 0.0})
+        return
+    _confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
+    outcome = _shown(session.destroy)
+    if as_json:
+        print_json({"changes": outcome.changes, "seconds": round(outcome.seconds, 1)})
+    else:
+        results.print(f"\nStack {stack} is gone: {_changes(outcome)}", markup=False)
+
+
+def reset(*, stack: options.Stack = "local", yes: options.Yes = False) -> None:
+    """Start afresh without Pulumi, when the state or its passphrase is lost: stop the service, delete the folder."""
+    from infra.automation.reset import reset_stack  # noqa: PLC0415 - a rescue, not to be paid for by every command
+
+    _confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
+    stopped, folder = reset_stack(stack)
+    results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
+
+
+def env(*, stack: options.Stack = "local", config_file: options.SettingsFile = None) -> None:
+    """Print the exports that a plain `pulumi up` needs for this stack."""
+    session = open_session(stack, config_file)
+    session.prepare()
+    for name, value in session.environment().items():
+        results.print(f"export {name}={shlex.quote(value)}", markup=False)
+    results.print(f"export PULUMI_STACK={shlex.quote(stack)}", markup=False)
+
+
+def open_session(stack: str, config_file: "Path | None" = None) -> "StackSession":
+    """The session of a command."""
+    from infra.automation.session import StackSession  # noqa: PLC0415 - half a second that `--help` does not need
+
+    return StackSession(stack, settings_file=config_file, say=say)
+
+
+def _shown(operate: "Callable[[OnStep], Outcome]", *, plan: bool = False) -> "Outcome":
+    from infra.cli.progress import StepDisplay  # noqa: PLC0415 - see `open_session`
+
+    with StepDisplay(messages, plan=plan).shown() as display:
+        return operate(display)
+
+
+def _changes(outcome: "Outcome") -> str:
+    words = {"same": "unchanged", "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
+    done = [f"{count} {words.get(kind, kind)}" for kind, count in sorted(outcome.changes.items()) if count]
+    return f"{', '.join(done) or 'nothing to do'}, {outcome.seconds:.0f} s."
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not messages.is_terminal:
+        raise BadInputError("This asks before it deletes anything, and nobody can answer here: add `--yes`.")
+    typer.confirm(question, abort=True, err=True)

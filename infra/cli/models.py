@@ -1,0 +1,72 @@
+"""`models`, `rollback` and `report`: what the registry holds, and which version serves."""
+
+from typing import Annotated
+
+import typer
+
+from infra.cli import options
+from infra.cli.output import BadInputError, print_json, results
+from infra.paths import state_folder
+
+
+def models(*, stack: options.Stack = "local", as_json: options.Json = False) -> None:
+    """List the model versions, the newest first; the champion is the one that serves."""
+    from infra.cli.model_table import model_rows, show_models  # noqa: PLC0415 - the registry takes long to import
+
+    rows = model_rows(stack)
+    if as_json:
+        print_json({"models": rows})
+    else:
+        show_models(rows)
+
+
+def rollback(
+    version: Annotated[str, typer.Argument(help="A version that `personalize models` lists, or `latest` to undo.")],
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Serve another model version, without training; it stays until `rollback latest`."""
+    from infra.cli.lifecycle import open_session, up  # noqa: PLC0415 - see `models`
+    from infra.settings import NAMESPACE  # noqa: PLC0415 - see `models`
+
+    wanted: str | int = version if version == "latest" else _number(version)
+    session = open_session(stack, config_file)
+    session.require()
+    if isinstance(wanted, int):
+        from infra.cli.model_table import require_version  # noqa: PLC0415 - see `models`
+
+        require_version(stack, wanted)
+    name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
+    others = {key: value for key, value in before.items() if key != name}
+    committed = (session.files.committed().get("config") or {}).get(name, "latest")
+    session.files.write_overrides(others if committed == wanted else others | {name: wanted})
+    try:
+        up(stack=stack, config_file=config_file, as_json=as_json)
+    except BaseException:
+        session.files.write_overrides(before)
+        raise
+
+
+def report(
+    *,
+    stack: options.Stack = "local",
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Print where the served model's report is."""
+    from infra.cli.lifecycle import open_session  # noqa: PLC0415 - see `models`
+
+    outputs, _ = open_session(stack).outputs()
+    path = state_folder(stack) / str(outputs.get("report", ""))
+    if not path.is_file():
+        raise BadInputError("The stack has no report yet: `personalize up` did not finish. Run it again.")
+    results.print(str(path), markup=False)
+    if show:
+        typer.launch(path.as_uri())
+
+
+def _number(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise BadInputError(f"{text!r} is not a model version: give a number that `personalize models` lists, or `latest`.")

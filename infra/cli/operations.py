@@ -1,0 +1,65 @@
+"""`status`, `logs`, `doctor` and `settings`: looking after a stack."""
+
+from typing import Annotated
+
+import typer
+
+from infra.cli import options
+from infra.cli.output import ExitCode, print_json, results
+
+
+def status(*, stack: options.Stack = "local", as_json: options.Json = False) -> None:
+    """Show what is up: service, model, requests and the last update, on one screen."""
+    from infra.cli.status import collect_status, show_status  # noqa: PLC0415 - imports that `--help` does not need
+
+    found = collect_status(stack)
+    if as_json:
+        print_json(found)
+    else:
+        show_status(found)
+
+
+def logs(
+    *,
+    stack: options.Stack = "local",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing new lines until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each file to start with.")] = 50,
+) -> None:
+    """Show the service's log."""
+    from infra.cli.log_files import follow_lines, last_lines, log_files  # noqa: PLC0415 - see `status`
+
+    files = log_files(stack)
+    for line in last_lines(files, lines):
+        results.print(line, markup=False)
+    if follow:
+        for line in follow_lines(files):
+            results.print(line, markup=False)
+
+
+def doctor(*, as_json: options.Json = False) -> None:
+    """Check this machine: everything that is missing or of a wrong version, each with its fix."""
+    from infra.cli.health import diagnose_machine, show_findings  # noqa: PLC0415 - see `status`
+
+    findings = diagnose_machine()
+    if as_json:
+        print_json({"findings": findings})
+    else:
+        show_findings(findings)
+    if not all(finding["ok"] for finding in findings):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def settings(
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """List every setting with its value in this stack and what it means."""
+    from infra.cli.settings_table import setting_rows, show_settings  # noqa: PLC0415 - see `status`
+
+    rows = setting_rows(stack, config_file)
+    if as_json:
+        print_json({row["key"]: row["value"] for row in rows})
+    else:
+        show_settings(rows)

@@ -1,0 +1,44 @@
+"""Where a command writes: its result to standard output, everything else to standard error."""
+
+import json
+from enum import IntEnum
+from typing import Any
+
+from rich.console import Console
+
+from features.errors import PersonalizationError
+
+results = Console(highlight=False, soft_wrap=True)
+"""Standard output: the result, and with `--json` one JSON object and nothing else."""
+
+messages = Console(stderr=True, highlight=False)
+"""Standard error: progress, remarks, errors."""
+
+
+class ExitCode(IntEnum):
+    """What the exit code of every command means."""
+
+    OK = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    GATE_REJECTED = 3
+    INTERRUPTED = 130
+
+
+class BadInputError(PersonalizationError):
+    """Something the caller gave cannot be used."""
+
+
+def say(sentence: str) -> None:
+    """A remark."""
+    messages.print(sentence, markup=False, style="dim")
+
+
+def print_json(value: object) -> None:
+    """The one JSON object of a command."""
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201 - rich would wrap and colour it
+
+
+def without_secrets(outputs: dict[str, Any], secret: frozenset[str]) -> dict[str, Any]:
+    """Outputs fit for a log."""
+    return {name: "[secret]" if name in secret else value for name, value in outputs.items()}

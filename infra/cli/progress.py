@@ -1,0 +1,158 @@
+"""Shows the steps of an update: live lines on a terminal, plain and fewer lines anywhere else."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from infra.automation.events import Phase, StepUpdate
+
+TITLES = {
+    "Registry": "registry",
+    "DataUpload": "data",
+    "TrainingRun": "training",
+    "ModelVersion": "model version",
+    "ServingImage": "serving image",
+    "ApiKey": "key",
+    "ScoringService": "scoring service",
+}
+PAST = {
+    "same": "unchanged",
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "create-replacement": "replaced",
+    "delete": "deleted",
+    "refresh": "looked at",
+    "read": "read",
+}
+PRESENT = {
+    "create": "creating",
+    "update": "updating",
+    "replace": "replacing",
+    "create-replacement": "replacing",
+    "delete": "deleting",
+    "refresh": "looking",
+    "read": "reading",
+}
+PLAN = {
+    "same": "stays as it is",
+    "create": "would be created",
+    "update": "would be updated",
+    "replace": "would be replaced",
+    "create-replacement": "would be replaced",
+    "delete": "would be deleted",
+}
+IGNORED = ("delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
+"""The second half of a replacement: the first half says it all."""
+PLAIN_SECONDS = 10.0
+"""At least so long between two lines about the same stage of a step where lines can't be overwritten."""
+
+
+@dataclass
+class Row:
+    """One step's line."""
+
+    title: str
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    phase: Phase = Phase.STARTED
+    text: str = ""
+    last_line: float = float("-inf")
+    last_stage: str = ""
+    spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
+
+    @property
+    def seconds(self) -> float:
+        """How long the step takes or took."""
+        return (self.ended or time.monotonic()) - self.started
+
+
+class StepDisplay:
+    """Takes the steps' news in any thread and shows them on `console`."""
+
+    def __init__(self, console: Console, *, plan: bool = False) -> None:
+        self._console = console
+        self._past = PLAN if plan else PAST
+        self._present = {} if plan else PRESENT
+        self._live = console.is_terminal
+        self.rows: dict[str, Row] = {}
+
+    @contextmanager
+    def shown(self) -> Iterator["StepDisplay"]:
+        """Show the steps while the body runs; what is said through the same console appears above them."""
+        if not self._live:
+            yield self
+            return
+        with Live(self, console=self._console, refresh_per_second=8):
+            yield self
+
+    def __call__(self, update: StepUpdate) -> None:
+        """Take news of a step."""
+        if update.operation in IGNORED:
+            return
+        if update.phase is Phase.MESSAGE and update.step not in self.rows:
+            if update.text:
+                self._console.print(update.text, markup=False, style="dim")
+            return
+        row = self.rows.setdefault(update.step, Row(TITLES.get(update.step, update.step)))
+        row.phase = update.phase
+        match update.phase:
+            case Phase.STARTED:
+                row.started, row.ended = time.monotonic(), None
+                row.text = self._present.get(update.operation, "")
+            case Phase.MESSAGE:
+                row.text = update.text
+            case Phase.FINISHED:
+                row.ended, row.text = time.monotonic(), self._past.get(update.operation, update.operation)
+            case Phase.FAILED:
+                row.ended, row.text = time.monotonic(), "failed"
+        if not self._live:
+            self._plain_line(row)
+
+    def _plain_line(self, row: Row) -> None:
+        stage = f"{row.phase}{row.text.partition(':')[0]}" if row.phase is Phase.MESSAGE else row.phase
+        now = time.monotonic()
+        if not row.text or (stage == row.last_stage and now - row.last_line < PLAIN_SECONDS):
+            return
+        row.last_stage, row.last_line = stage, now
+        took = f" in {row.seconds:.0f} s" if row.ended and row.seconds >= 1 else ""
+        self._console.print(f"{row.title}: {row.text}{took}", markup=False, soft_wrap=True)
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        """The steps as a table, for `rich`."""
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=1)
+        table.add_column(no_wrap=True, min_width=15)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, justify="right", min_width=5)
+        table.expand = True
+        for row in list(self.rows.values()):
+            table.add_row(_mark(row), Text(row.title), Text(row.text, style=_style(row)), _took(row))
+        if not self.rows:
+            table.add_row(Spinner("dots"), Text("starting"), Text(""), Text(""))
+        yield Group(table)
+
+
+def _mark(row: Row) -> Text | Spinner:
+    match row.phase:
+        case Phase.FINISHED:
+            return Text("✔", style="green")
+        case Phase.FAILED:
+            return Text("✘", style="red")
+        case _:
+            return row.spinner
+
+
+def _style(row: Row) -> str:
+    return "red" if row.phase is Phase.FAILED else "dim" if row.phase is Phase.FINISHED else ""
+
+
+def _took(row: Row) -> Text:
+    return Text(f"{row.seconds:.0f} s" if row.seconds >= 1 else "", style="dim")

@@ -1,0 +1,89 @@
+"""The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from features.errors import PersonalizationError
+from infra.cli.output import BadInputError
+
+if TYPE_CHECKING:
+    from infra.automation.session import StackSession
+
+TIMEOUT_SECONDS = 30.0
+
+
+class ServiceUnreachableError(PersonalizationError):
+    """The service does not answer."""
+
+
+class ServiceRefusedError(PersonalizationError):
+    """The service answered, but not with a result."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service of a stack."""
+
+    endpoint: str
+    key: str = field(repr=False)
+
+    @classmethod
+    def of(cls, session: "StackSession") -> Self:
+        """The service of a stack that is up; raises `StackMissingError` otherwise."""
+        return cls.of_outputs(session.outputs()[0])
+
+    @classmethod
+    def of_outputs(cls, outputs: dict[str, Any]) -> Self:
+        """The service that a stack's outputs name; raises `ServiceUnreachableError` when they name none."""
+        if "endpoint" not in outputs:
+            raise ServiceUnreachableError(
+                "The stack has no service yet: `personalize up` did not finish. Run it again."
+            )
+        return cls(str(outputs["endpoint"]).rstrip("/"), str(outputs["key"]))
+
+    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """The service's answer to `body`; raises `BadInputError` when the service finds fault with it."""
+        response = self._request("POST", path, json=body)
+        if response.is_success:
+            return response.json()
+        message = _message(response)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise ServiceRefusedError(
+                "The service does not know the stack's key. `personalize up --refresh` mends that."
+            )
+        if response.is_client_error:
+            raise BadInputError(f"The service refused it: {message}")
+        raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {message}")
+
+    def ready(self) -> bool:
+        """True when the service is ready to score."""
+        try:
+            return self._request("GET", "/readyz").is_success
+        except ServiceUnreachableError:
+            return False
+
+    def metrics(self) -> str:
+        """The service's metrics in Prometheus' text format."""
+        return self._request("GET", "/metrics").text
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
+        try:
+            # The stack's own certificate is self-signed unless the user brings one; loopback is where it is used.
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+                headers = {"Authorization": f"Bearer {self.key}"}
+                return client.request(method, f"{self.endpoint}{path}", headers=headers, **arguments)
+        except httpx.HTTPError as error:
+            raise ServiceUnreachableError(
+                f"The service at {self.endpoint} does not answer ({type(error).__name__}). "
+                "`personalize up --refresh` starts what is not running; `personalize logs` shows why it stopped."
+            ) from error
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        problem = response.json()["error"]
+        return str(problem["message"] if isinstance(problem, dict) else problem)
+    except (ValueError, KeyError, TypeError):
+        return response.text.strip()[:200] or response.reason_phrase

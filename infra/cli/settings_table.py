@@ -1,0 +1,64 @@
+"""The settings as tables: with a stack's values for the terminal, with the defaults for the README."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from rich.table import Table
+
+from infra.automation.stack_files import StackFiles
+from infra.cli.output import results
+from infra.settings import NAMESPACE, Settings, load_settings
+from infra.settings_text import SettingRow, describe_settings
+
+
+def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
+    """Each setting with its value in the stack, its default, what is allowed and what it means."""
+    settings = load_settings(StackFiles(stack, settings_file).effective())
+    return [
+        row._asdict() | {"key": f"{NAMESPACE}:{key}", "value": _value(settings, key)}
+        for row in describe_settings(Settings)
+        if (key := _plain_key(row, settings)) is not None
+    ]
+
+
+def show_settings(rows: list[dict[str, Any]]) -> None:
+    """Print the settings; a value that is not the default stands out."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("setting", "value", "allowed", "what it is"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        changed = "bold" if str(row["value"]) != row["default"] else ""
+        table.add_row(
+            row["key"],
+            f"[{changed}]{row['value']}[/]" if changed else str(row["value"]),
+            row["kind"],
+            row["description"],
+        )
+    results.print(table)
+
+
+def markdown_table() -> Iterator[str]:
+    """The README's table, line by line."""
+    yield "| setting | what it is | allowed | default |"
+    yield "|---|---|---|---|"
+    for row in describe_settings(Settings):
+        kind = row.kind.replace("|", "\\|")
+        yield f"| `{row.key}` | {row.description} | {kind} | `{row.default}` |"
+
+
+def _plain_key(row: SettingRow, settings: Settings) -> str | None:
+    """`dataset.rows` for `dataset (synthetic).rows` when the stack's dataset is of that kind, else None."""
+    name, _, rest = row.key.partition(" (")
+    if not rest:
+        return row.key
+    kind, _, inner = rest.partition(").")
+    return f"{name}.{inner}" if getattr(settings, name).kind == kind else None
+
+
+def _value(settings: Settings, key: str) -> Any:  # noqa: ANN401 - whatever a setting holds
+    value: Any = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

@@ -1,0 +1,117 @@
+"""The engine's events and failures in words."""
+
+import pytest
+from pulumi.automation import CommandResult, EngineEvent
+from pulumi.automation.errors import CommandError, create_command_error
+
+from infra.automation import errors
+from infra.automation.events import EventReader, Phase, StepUpdate, clean, step_name
+from infra.automation.failures import explain
+
+URN = "urn:pulumi:local::personalization::personalization:training:TrainingRun$personalize:local:TrainingRun::training"
+STACK_URN = "urn:pulumi:local::personalization::pulumi:pulumi:Stack::personalization-local"
+
+
+def step_event(kind: str, op: str, *, custom: bool = True, **new: object) -> EngineEvent:
+    state = {"type": "personalize:local:TrainingRun", "urn": URN, "custom": custom, "id": "1", "parent": "", **new}
+    state |= {"provider": "", "inputs": {}, "outputs": new.get("outputs", {})}
+    metadata = {"op": op, "urn": URN, "type": state["type"], "old": None, "new": state, "provider": ""}
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, kind: {"metadata": metadata}})
+
+
+def diagnostic(message: str, *, severity: str = "error", urn: str = URN) -> EngineEvent:
+    content = {"message": message, "color": "raw", "severity": severity, "urn": urn}
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "diagnosticEvent": content})
+
+
+def test_a_step_is_told_from_start_to_end():
+    seen: list[StepUpdate] = []
+    reader = EventReader(seen.append)
+    reader(step_event("resourcePreEvent", "create"))
+    reader(diagnostic("<{%reset%}>fit: iteration 3 of 50<{%reset%}>\n", severity="info"))
+    reader(step_event("resOutputsEvent", "create", outputs={"verdict": {"accepted": True}}))
+    assert [(update.step, update.phase, update.text) for update in seen] == [
+        ("TrainingRun", Phase.STARTED, ""),
+        ("TrainingRun", Phase.MESSAGE, "fit: iteration 3 of 50"),
+        ("TrainingRun", Phase.FINISHED, ""),
+    ]
+    assert reader.results["TrainingRun"] == {"verdict": {"accepted": True}}
+
+
+def test_components_are_not_steps():
+    seen: list[StepUpdate] = []
+    EventReader(seen.append)(step_event("resourcePreEvent", "create", custom=False))
+    assert seen == []
+
+
+def test_an_error_that_is_said_twice_is_kept_once_and_the_engines_summary_not_at_all():
+    reader = EventReader(lambda _: None)
+    for message in ("The disk is full.", "<{%reset%}>The disk is full.<{%reset%}>"):
+        reader(diagnostic(message))
+    reader(diagnostic("update failed", urn=STACK_URN))
+    assert reader.failures == {"TrainingRun": ["The disk is full."]}
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ("<{%reset%}>Port 8123 is in use.<{%reset%}>\n", "Port 8123 is in use."),
+        ("rpc error: code = Unknown desc = Port 8123 is in use.", "Port 8123 is in use."),
+        ("1 error occurred:\n\t* Port 8123 is in use.", "Port 8123 is in use."),
+        (f"creating {URN}: Port 8123 is in use.", "Port 8123 is in use."),
+        ("Updating the service needs a port.", "Updating the service needs a port."),
+    ],
+)
+def test_what_the_engine_puts_before_a_sentence_is_taken_off(message: str, sentence: str):
+    assert clean(message) == sentence
+
+
+def test_a_traceback_is_reduced_to_its_exception():
+    message = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: no\nplugin exited'
+    assert clean(message).startswith("ValueError: no. This is a defect")
+
+
+def test_the_stack_itself_has_no_step_name():
+    assert step_name(STACK_URN) == ""
+    assert step_name("") == ""
+    assert step_name(URN) == "TrainingRun"
+
+
+def failed(stderr: str = "", stdout: str = "") -> CommandError:
+    return create_command_error(CommandResult(stdout, stderr, 255))
+
+
+def test_a_failed_step_is_named_with_its_sentence():
+    reader = EventReader(lambda _: None)
+    reader(diagnostic("The disk is full."))
+    error = explain("update", failed(), reader, "local")
+    assert isinstance(error, errors.StepFailedError)
+    assert str(error) == "TrainingRun: The disk is full."
+
+
+def test_a_rejected_candidate_is_an_error_of_its_own():
+    reader = EventReader(lambda _: None)
+    reader(step_event("resOutputsEvent", "create", outputs={"verdict": {"accepted": False, "reasons": []}}))
+    reader(diagnostic("The gate rejected it.", urn=URN.replace("TrainingRun", "ModelVersion")))
+    assert isinstance(explain("update", failed(), reader, "local"), errors.GateRejectedError)
+
+
+def test_another_update_is_named_by_its_process():
+    stderr = (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+        "lock file with `pulumi cancel`.\n  file:///x/y.json: created by ada@host (pid 77) at 2026-11-25T00:00:00Z"
+    )
+    error = explain("update", failed(stderr), EventReader(lambda _: None), "local")
+    assert isinstance(error, errors.StackBusyError)
+    assert "process 77 of ada@host" in str(error)
+
+
+def test_a_wrong_passphrase_is_an_error_of_its_own():
+    error = explain("update", failed("error: incorrect passphrase"), EventReader(lambda _: None), "local")
+    assert isinstance(error, errors.PassphraseWrongError)
+
+
+def test_an_unknown_failure_keeps_the_engines_own_words():
+    error = explain("update", failed("error: something odd"), EventReader(lambda _: None), "local")
+    assert isinstance(error, errors.EngineFailedError)
+    assert "something odd" in str(error)

@@ -1,0 +1,81 @@
+"""Ctrl-C during an update, with a stand-in for the Pulumi CLI that cancels when it is asked to."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pulumi.automation.errors import CommandError
+
+from infra.automation import errors
+from infra.automation.interruption import run_interruptible
+from infra.automation.process import InterruptiblePulumi
+
+
+@pytest.fixture
+def slow_pulumi(tmp_path: Path) -> Iterator[InterruptiblePulumi]:
+    script = tmp_path / "pulumi"
+    script.write_text("#!/bin/sh\ntrap 'echo cancelled >&2; exit 7' INT\necho started\nwhile :; do sleep 0.05; done\n")
+    script.chmod(0o755)
+    pulumi = InterruptiblePulumi(script)
+    yield pulumi
+    pulumi.interrupt()
+
+
+def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
+    slow_pulumi: InterruptiblePulumi, tmp_path: Path
+):
+    said: list[str] = []
+    started = threading.Event()
+
+    def press_ctrl_c() -> None:
+        assert started.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press_ctrl_c).start()
+    with pytest.raises(errors.UpdateInterruptedError, match="run the same command again") as caught:
+        run_interruptible(
+            lambda: slow_pulumi.run(["up"], str(tmp_path), {}, on_output=lambda _: started.set()),
+            slow_pulumi.interrupt,
+            said.append,
+        )
+    assert isinstance(caught.value.__cause__, CommandError)
+    assert "cancelled" in str(caught.value.__cause__)
+    assert len(said) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_is_passed_on():
+    interrupts: list[float] = []
+    done = threading.Event()
+
+    def wait() -> None:
+        assert done.wait(10)
+        raise OSError("the engine gave up")
+
+    def on_interrupt() -> bool:
+        interrupts.append(time.monotonic())
+        if len(interrupts) == 2:
+            done.set()
+        return True
+
+    def press_twice() -> None:
+        for _ in range(2):
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press_twice).start()
+    with pytest.raises(errors.UpdateInterruptedError):
+        run_interruptible(wait, on_interrupt, lambda _: None)
+    assert len(interrupts) == 2
+
+
+def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of another project")
+    script = tmp_path / "pulumi"
+    script.write_text("#!/bin/sh\necho ${PULUMI_CONFIG_PASSPHRASE-unset}\n")
+    script.chmod(0o755)
+    assert InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout == "unset"

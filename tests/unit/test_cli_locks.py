@@ -1,0 +1,55 @@
+"""Pulumi's lock of a stack: who holds it, and whether that process is still there."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from infra.automation.locks import read_locks
+
+
+def write_lock(state: Path, *, pid: int, host: str | None = None, since: datetime | None = None) -> Path:
+    path = state / ".pulumi" / "locks" / "organization" / "personalization" / "local" / "id.json"
+    path.parent.mkdir(parents=True)
+    moment = (since or datetime.now(UTC)).isoformat()
+    content = {"pid": pid, "username": "ada", "hostname": host or socket.gethostname(), "timestamp": moment}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def finished_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path):
+    write_lock(tmp_path, pid=os.getpid())
+    [lock] = read_locks(tmp_path)
+    assert not lock.is_stale()
+    assert str(lock).startswith(f"process {os.getpid()}, started by ada at ")
+
+
+def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path):
+    write_lock(tmp_path, pid=finished_process())
+    assert read_locks(tmp_path)[0].is_stale()
+
+
+def test_the_lock_of_a_process_whose_id_went_to_another_one_is_stale(tmp_path: Path):
+    write_lock(tmp_path, pid=os.getpid(), since=datetime.now(UTC) - timedelta(days=30))
+    assert read_locks(tmp_path)[0].is_stale()
+
+
+def test_the_lock_of_another_machine_is_never_stale(tmp_path: Path):
+    write_lock(tmp_path, pid=finished_process(), host="elsewhere")
+    [lock] = read_locks(tmp_path)
+    assert not lock.is_stale()
+    assert "on elsewhere" in str(lock)
+
+
+def test_a_half_written_lock_is_left_to_the_engine(tmp_path: Path):
+    write_lock(tmp_path, pid=1).write_text("{")
+    assert read_locks(tmp_path) == []

@@ -1,0 +1,75 @@
+"""The stack's files on this machine: the copy that Pulumi works with, the passphrase, the overrides."""
+
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.automation import errors, stack_files
+from infra.automation.stack_files import SALT, StackFiles
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
+    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    source = tmp_path / "Pulumi.local.yaml"
+    source.write_text("config:\n  personalization:dataset:\n    kind: synthetic\n    rows: 5000\n")
+    made = StackFiles("local", source)
+    made.create_folders()
+    return made
+
+
+def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: StackFiles):
+    before = files.source.read_bytes()
+    files.keep_salt("v1:abc")
+    files.render()
+    files.render()
+    copy = yaml.safe_load(files.copy.read_text())
+    assert copy[SALT] == "v1:abc"
+    assert copy["config"]["personalization:dataset"] == {"kind": "synthetic", "rows": 5000}
+    assert files.source.read_bytes() == before
+
+
+def test_an_override_of_this_machine_wins_over_the_committed_value(files: StackFiles):
+    files.source.write_text("config:\n  personalization:model_version: latest\n")
+    files.write_overrides({"personalization:model_version": 3})
+    files.render()
+    assert yaml.safe_load(files.copy.read_text())["config"]["personalization:model_version"] == 3
+
+
+def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles):
+    files.create_passphrase()
+    files.render()
+    for path in (files.passphrase, files.copy):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
+
+
+def test_two_passphrases_differ(files: StackFiles):
+    files.create_passphrase()
+    first = files.passphrase.read_text()
+    files.create_passphrase()
+    assert files.passphrase.read_text() != first
+    assert len(first) >= 32
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_lost_passphrase_names_the_file_and_the_way_out(files: StackFiles, content: str | None):
+    if content is not None:
+        files.passphrase.write_text(content)
+    with pytest.raises(errors.PassphraseLostError, match=rf"{files.passphrase}.*backup.*personalize reset"):
+        files.check_passphrase()
+
+
+def test_a_stack_without_a_file_is_refused_by_name(files: StackFiles):
+    files.source.unlink()
+    with pytest.raises(errors.StackFileMissingError, match=r"Pulumi\.local\.yaml does not exist"):
+        files.render()
+
+
+@pytest.mark.parametrize("content", ["config: [1, 2]", "config: {a", "- a", "config: text"])
+def test_a_file_that_is_no_stack_file_is_refused(files: StackFiles, content: str):
+    files.source.write_text(content)
+    with pytest.raises(errors.StackFileInvalidError, match=r"Pulumi\.local\.yaml"):
+        files.render()
