@@ -1,5 +1,6 @@
 """Where things lie on this machine: the repository, a stack's state, and the cache that all checkouts share."""
 
+import os
 from pathlib import Path
 
 from training.runtime import cache_folder
@@ -11,5 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def state_folder(stack: str) -> Path:
-    """Everything that belongs to one stack on this machine: Pulumi's state, the lake, the registry, the service."""
-    return ROOT / ".personalize" / stack
+    """Everything that belongs to one stack on this machine: Pulumi's state, the lake, the registry, the service.
+
+    `PERSONALIZE_STATE` names another place than `.personalize` in the repository.
+    """
+    base = os.environ.get("PERSONALIZE_STATE")
+    return (Path(base) if base else ROOT / ".personalize") / stack

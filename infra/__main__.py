@@ -1,0 +1,5 @@
+"""The Pulumi program: settings, graph, outputs."""
+
+from infra.graph import program
+
+program()

@@ -1,0 +1,108 @@
+"""The graph: dataset, training run, model version, image, service; each edge is an output of the step before it."""
+
+from typing import Any, assert_never
+
+import pulumi
+
+from features.errors import PersonalizationError
+from infra.backend import (
+    Backend,
+    DataUploadArgs,
+    ModelVersionArgs,
+    ScoringServiceArgs,
+    ServingImageArgs,
+    TrainingRunArgs,
+)
+from infra.code_hash import serving_code_hash, training_code_hash
+from infra.components import DataUpload, ModelVersion, Registry, ScoringService, ServingImage, TrainingRun
+from infra.local.backend import LocalBackend
+from infra.settings import Settings, Target, load_settings, located
+from training.datasets import describe
+
+
+def program() -> None:
+    """The Pulumi program of every stack: what `pulumi up` and `personalize up` run. Errors show as their sentence."""
+    try:
+        outputs = deploy(load_settings(), pulumi.get_stack())
+    except PersonalizationError as error:
+        raise pulumi.RunError(str(error)) from error
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:
+    """Declare all steps of `stack` and return the stack's outputs, `key` being secret.
+
+    Raises `PersonalizationError` when the dataset cannot be described.
+    """
+    backend = _backend(settings.target, stack)
+    manifest = describe(located(settings.dataset))
+    registry = Registry("registry", backend)
+    data = DataUpload(
+        "data",
+        DataUploadArgs(registry=registry.registry, dataset=settings.dataset, manifest_hash=manifest.hash),
+        backend,
+    )
+    training = TrainingRun(
+        "training",
+        TrainingRunArgs(
+            registry=registry.registry,
+            dataset=settings.dataset,
+            location=data.location,
+            manifest_hash=data.manifest_hash,
+            parameters=settings.training,
+            gate=settings.gate,
+            code_hash=training_code_hash(),
+        ),
+        backend,
+    )
+    return _serve(settings, backend, registry, training)
+
+
+def _serve(
+    settings: Settings, backend: Backend, registry: Registry, training: TrainingRun
+) -> dict[str, pulumi.Output[Any]]:
+    version = ModelVersion(
+        "model",
+        ModelVersionArgs(
+            registry=registry.registry,
+            bundle=training.bundle,
+            bundle_hash=training.bundle_hash,
+            requested=settings.model_version,
+        ),
+        backend,
+    )
+    image = ServingImage(
+        "image",
+        ServingImageArgs(
+            registry=registry.registry,
+            version=version.version,
+            bundle_hash=version.bundle_hash,
+            code_hash=serving_code_hash(),
+        ),
+        backend,
+    )
+    service = ScoringService(
+        "service",
+        ScoringServiceArgs(
+            registry=registry.registry, digest=image.digest, version=version.version, settings=settings.scoring
+        ),
+        backend,
+    )
+    return {
+        "endpoint": service.endpoint,
+        "key": service.key,
+        "model_version": service.version,
+        "metrics": version.metrics,
+        "report": version.report,
+        "image_digest": image.digest,
+        "bundle_hash": version.bundle_hash,
+    }
+
+
+def _backend(target: Target, stack: str) -> Backend:
+    match target:
+        case Target.LOCAL:
+            return LocalBackend(stack)
+        case _:
+            assert_never(target)

@@ -1,0 +1,71 @@
+"""Step 3: a number for the candidate, or the number that the settings ask for."""
+
+from pathlib import Path
+
+from features.errors import PersonalizationError
+from infra.local.folders import StackFolder
+from infra.local.inputs import LocalInputs, LocalStep
+from infra.local.registry import LocalRegistry, NoSuchVersionError, Version
+from infra.provider.step import Context, Created, State
+
+LATEST = "latest"
+
+
+class GateFailedError(PersonalizationError):
+    """The candidate is registered, but the gate keeps it from serving."""
+
+
+class ModelVersionInputs(LocalInputs):
+    """A candidate's bundle, and `latest` for it or the number of an older version."""
+
+    registry: str
+    bundle: str
+    bundle_hash: str
+    requested: str
+
+
+class ModelVersion(LocalStep[ModelVersionInputs]):
+    """Registers the candidate. Versions belong to the registry, so deleting this resource deletes none."""
+
+    inputs = ModelVersionInputs
+    replaced_by = frozenset({"stack", "bundle_hash", "requested"})
+
+    def create(self, inputs: ModelVersionInputs, context: Context) -> Created:
+        """Register or find the version; raises `GateFailedError` or `NoSuchVersionError`."""
+        folder = self.folder(inputs.stack)
+        registry = LocalRegistry(folder.registry)
+        if inputs.requested == LATEST:
+            context.report("registering the candidate")
+            version = registry.register(folder.path / inputs.bundle)
+        else:
+            version = registry.get(int(inputs.requested))
+        report = registry.bundle(version) / "report.html"
+        if not version.accepted:
+            raise GateFailedError(
+                f"The gate rejected model version {version.number}: {'; '.join(version.reasons)} What served before "
+                f"still serves. Change the data or the parameters, or the `gate` settings; the report is {report}."
+            )
+        return Created(str(version.number), _computed(version, report, folder))
+
+    def read(self, identity: str, state: State) -> State | None:
+        """Gone when the registry has no such version or has lost its bundle."""
+        registry = LocalRegistry(self.folder(state["stack"]).registry)
+        try:
+            version = registry.get(int(identity)) if registry.exists else None
+        except NoSuchVersionError:
+            version = None
+        if version is None or version.bundle_hash != state["served_hash"] or not registry.bundle(version).is_dir():
+            return None
+        return super().read(identity, state)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the registry owns its versions."""
+
+
+def _computed(version: Version, report: Path, folder: StackFolder) -> State:
+    return {
+        "version": version.number,
+        "served_hash": version.bundle_hash,
+        "metrics": version.metrics,
+        "report": folder.relative(report),
+    }

@@ -1,0 +1,219 @@
+"""The model registry: MLflow's, on a sqlite file, with the bundles beside it.
+
+MLflow is imported on first use: it takes longer than most steps that only ask whether there is a champion.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock
+
+from features.bundle import Bundle, Metadata, verify
+from features.errors import PersonalizationError
+
+MODEL = "ctr"
+CHAMPION = "champion"
+DATABASE = "mlflow.db"
+PAGE = 1000
+
+
+class RegistryError(PersonalizationError):
+    """A registry that is gone or cannot be read."""
+
+
+class NoSuchVersionError(PersonalizationError):
+    """A version number that was never registered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A registered model. `metrics` and `hyperparameters` are those of its bundle; `accepted` is the gate's verdict."""
+
+    number: int
+    bundle_hash: str
+    manifest_hash: str
+    code_hash: str
+    accepted: bool
+    reasons: tuple[str, ...]
+    champion: bool
+    registered: datetime
+    metrics: dict[str, Any]
+    hyperparameters: dict[str, Any]
+
+
+class LocalRegistry:
+    """The registry in `folder`: `mlflow.db` and `bundles/<bundle hash>`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read or written yet."""
+        self._folder = folder
+        self._database = folder / DATABASE
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database is there."""
+        return self._database.is_file()
+
+    def create(self) -> None:
+        """Make an empty registry, unless there is one. The database gets its name when it is complete."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            if self.exists:
+                return
+            unfinished = self._folder / f"{DATABASE}.{uuid.uuid4().hex}"
+            with _readable(unfinished):
+                _client(unfinished).create_registered_model(MODEL)
+            unfinished.rename(self._database)
+
+    def delete(self) -> None:
+        """Remove every version and every bundle."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def register(self, bundle: Path) -> Version:
+        """Copy the bundle in and give it a version; a bundle that is registered already keeps its number.
+
+        Raises `BundleError` when the bundle is not whole: nothing is registered then.
+        """
+        with self._lock():
+            loaded = Bundle.load(bundle)
+            for version in self.list():
+                if version.bundle_hash == loaded.hash:
+                    self._keep(bundle, loaded.hash)
+                    return version
+            kept = self._keep(bundle, loaded.hash)
+            with _readable(self._database):
+                created = self._client().create_model_version(
+                    MODEL, source=kept.as_uri(), tags=_tags(loaded.hash, loaded.metadata)
+                )
+            return self.get(int(created.version))
+
+    def get(self, number: int) -> Version:
+        """The version `number`; raises `NoSuchVersionError`."""
+        versions = {version.number: version for version in self.list()}
+        if number not in versions:
+            known = ", ".join(str(known) for known in sorted(versions)) or "none yet"
+            raise NoSuchVersionError(f"There is no model version {number}; registered are: {known}.")
+        return versions[number]
+
+    def list(self) -> list[Version]:
+        """All versions, oldest first."""
+        with _readable(self._database):
+            champion = self._champion_number()
+            found = [_version(entry, champion) for entry in self._entries()]
+        return sorted(found, key=lambda version: version.number)
+
+    def set_champion(self, number: int) -> None:
+        """Mark `number` as the version that serves; raises `NoSuchVersionError`."""
+        with self._lock():
+            self.get(number)
+            with _readable(self._database):
+                self._client().set_registered_model_alias(MODEL, CHAMPION, str(number))
+
+    def get_champion(self) -> Version | None:
+        """The version that serves, None before the first."""
+        return next((version for version in self.list() if version.champion), None)
+
+    def champion_bundle(self) -> Path | None:
+        """The bundle of the version that serves."""
+        champion = self.get_champion() if self.exists else None
+        return None if champion is None else self.bundle(champion)
+
+    def bundle(self, version: Version) -> Path:
+        """Where the bundle of `version` lies."""
+        return self._folder / "bundles" / version.bundle_hash
+
+    def _keep(self, bundle: Path, bundle_hash: str) -> Path:
+        """The registry's own copy of a bundle, which takes its name only when it is whole."""
+        kept = self._folder / "bundles" / bundle_hash
+        if not kept.is_dir():
+            unfinished = kept.with_name(f".{bundle_hash}.{uuid.uuid4().hex}")
+            shutil.copytree(bundle, unfinished)
+            verify(unfinished)
+            unfinished.rename(kept)
+        return kept
+
+    def _entries(self) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._client().search_model_versions(f"name='{MODEL}'", max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _champion_number(self) -> int | None:
+        number = self._client().get_registered_model(MODEL).aliases.get(CHAMPION)
+        return None if number is None else int(number)
+
+    def _client(self) -> Any:  # noqa: ANN401 - MLflow is imported late
+        if not self.exists:
+            raise RegistryError(
+                f"The registry's file {self._database} is gone. Restore it, or run `personalize up --refresh`, which "
+                "makes a new one and registers the current model in it."
+            )
+        return _client(self._database)
+
+    def _lock(self) -> FileLock:
+        return FileLock(self._folder / "lock", timeout=60)
+
+
+@contextmanager
+def _readable(database: Path) -> Iterator[None]:
+    """Turn what sqlite and MLflow say about a damaged file into one sentence."""
+    try:
+        yield
+    except PersonalizationError:
+        raise
+    except Exception as error:
+        raise RegistryError(
+            f"The registry's file {database} cannot be used: {str(error).splitlines()[0]}. Restore it, or move it away "
+            "and run `personalize up --refresh`, which makes a new one and registers the current model in it."
+        ) from error
+
+
+def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    tracking = import_module("mlflow.tracking")
+    address = f"sqlite:///{database}"
+    return tracking.MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def _tags(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
+    scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
+    return {
+        "bundle_hash": bundle_hash,
+        "manifest_hash": metadata.manifest_hash,
+        "code_hash": metadata.code_hash,
+        "accepted": json.dumps(metadata.verdict.accepted),
+        "reasons": json.dumps(metadata.verdict.reasons),
+        "hyperparameters": json.dumps(metadata.hyperparameters, sort_keys=True),
+        "metrics": msgspec.json.encode(metadata.metrics).decode(),
+        **{f"metric.{name}": str(value) for name, value in scalars.items()},
+    }
+
+
+def _version(entry: Any, champion: int | None) -> Version:  # noqa: ANN401 - MLflow is imported late
+    tags = entry.tags
+    return Version(
+        number=int(entry.version),
+        bundle_hash=tags["bundle_hash"],
+        manifest_hash=tags["manifest_hash"],
+        code_hash=tags["code_hash"],
+        accepted=json.loads(tags["accepted"]),
+        reasons=tuple(json.loads(tags["reasons"])),
+        champion=int(entry.version) == champion,
+        registered=datetime.fromtimestamp(entry.creation_timestamp / 1000, tz=UTC),
+        metrics=json.loads(tags["metrics"]),
+        hyperparameters=json.loads(tags["hyperparameters"]),
+    )

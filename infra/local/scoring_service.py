@@ -1,0 +1,182 @@
+"""Step 7: the image as supervised processes on a port of this machine."""
+
+import errno
+import os
+import shutil
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from features.errors import PersonalizationError
+from infra.local.child import clean_environment, run_child
+from infra.local.folders import StackFolder
+from infra.local.inputs import LocalInputs, LocalStep
+from infra.local.probe import Probe, wait_until
+from infra.local.registry import LocalRegistry
+from infra.local.rollout import Rollout, RolloutFailedError, Target
+from infra.local.supervision import Supervisor
+from infra.paths import ROOT
+from infra.provider.step import Context, Created, Difference, State
+from infra.settings import ScoringSettings
+
+RUNNING = "running"
+STOPPED = "stopped"
+DRAIN_SECONDS = 10
+KEY_SECONDS = 10.0
+
+
+class PortInUseError(PersonalizationError):
+    """Another program listens on the service's port."""
+
+
+class ScoringServiceInputs(LocalInputs):
+    """The image to serve, its model version, and the valid keys, the current one first."""
+
+    registry: str
+    digest: str
+    version: int
+    settings: ScoringSettings
+    keys: tuple[str, str]
+
+
+class ScoringService(LocalStep[ScoringServiceInputs]):
+    """Serves an image; once it answers, its version is the champion."""
+
+    inputs = ScoringServiceInputs
+    replaced_by = frozenset({"stack"})
+    secrets = frozenset({"keys"})
+
+    def diff(self, old: State, new: State) -> Difference:
+        """A service that a refresh found stopped differs from a wanted one although its inputs do not."""
+        difference = super().diff(old, new)
+        drift = frozenset({"status"} if old.get("status") != RUNNING else ())
+        return Difference(difference.changed | drift, difference.replaces)
+
+    def create(self, inputs: ScoringServiceInputs, context: Context) -> Created:
+        """Start the service or roll the image out; raises `PortInUseError` or `RolloutFailedError`."""
+        folder = self.folder(inputs.stack)
+        supervisor = Supervisor(folder.service)
+        settings = inputs.settings
+        _check_port(settings, supervisor)
+        if supervisor.runs():
+            _check_image(folder, inputs, context)
+        _write_keys(folder.service, inputs.keys)
+        probe = Probe(endpoint(settings), inputs.keys[0])
+        target = Target(
+            digest=inputs.digest,
+            version=inputs.version,
+            configuration=_configuration(folder, supervisor, settings),
+            workers=settings.workers,
+            probe=probe,
+        )
+        Rollout(folder, supervisor, context).to(target)
+        if not wait_until(probe.accepts_key, times=4 * settings.workers, seconds=KEY_SECONDS, context=context):
+            raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
+        LocalRegistry(folder.registry).set_champion(inputs.version)
+        computed = {"endpoint": probe.endpoint, "served_version": inputs.version, "status": RUNNING}
+        return Created(inputs.registry, computed)
+
+    def read(self, identity: str, state: State) -> State | None:
+        """Gone with its folder; stopped when no process answers with the right version."""
+        folder = self.folder(state["stack"])
+        if not folder.service.is_dir():
+            return None
+        supervisor = Supervisor(folder.service)
+        probe = Probe(state["endpoint"], "")
+        healthy = supervisor.runs() and probe.version() == str(state["served_version"])
+        return {**(super().read(identity, state) or {}), "status": RUNNING if healthy else STOPPED}
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """End the processes, free the port and remove the service's folder."""
+        del identity
+        context.report("stopping the service")
+        folder = self.folder(state["stack"]).service
+        supervisor = Supervisor(folder)
+        supervisor.stop()
+        supervisor.forget()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def endpoint(settings: ScoringSettings) -> str:
+    """The URL under which this machine reaches the service."""
+    scheme = "http" if settings.tls_certificate is None else "https"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104 - compared, not bound
+    return f"{scheme}://{host}:{settings.port}"
+
+
+def _configuration(folder: StackFolder, supervisor: Supervisor, settings: ScoringSettings) -> str:
+    command = [str(folder.service / "current" / "entrypoint"), "--fd", "0"]
+    command += ["--keys-file", str(folder.service / "keys"), "--engine", settings.engine.value]
+    command += ["--max-records", str(settings.max_records), "--drain-seconds", str(DRAIN_SECONDS)]
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        command += ["--tls-cert", str(ROOT / settings.tls_certificate), "--tls-key", str(ROOT / settings.tls_key)]
+    variables = {
+        "PERSONALIZE_PYTHON": sys.executable,
+        "PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics"),
+    }
+    return supervisor.configure(
+        host=settings.host, port=settings.port, workers=settings.workers, command=command, variables=variables
+    )
+
+
+def _check_port(settings: ScoringSettings, supervisor: Supervisor) -> None:
+    """Raise `PortInUseError` unless the address is free or our own service has it."""
+    if supervisor.runs() and supervisor.listens_on(settings.host, settings.port):
+        return
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((settings.host, settings.port))
+            trial.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reason = f"is in use{_owner(settings.port)}. End that program"
+            else:
+                reason = f"cannot be used: {error.strerror}. Correct `host`"
+            raise PortInUseError(
+                f"Port {settings.port} of {settings.host} {reason}, or choose another port in the stack file: "
+                f"`personalization:scoring: {{port: {settings.port + 1}}}`."
+            ) from error
+
+
+def _owner(port: int) -> str:
+    """Who listens on the port, as far as this user may know."""
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
+                return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    return " by another program"
+
+
+def _check_image(folder: StackFolder, inputs: ScoringServiceInputs, context: Context) -> None:
+    """Let the image score its golden records before it takes over from the one that serves."""
+    context.report("checking the new image")
+    place = folder.service / "check"
+    place.mkdir(exist_ok=True)
+    finished = run_child(
+        [str(folder.image(inputs.digest) / "entrypoint"), "--check", "--engine", inputs.settings.engine.value],
+        folder=place,
+        environment=clean_environment() | {"PERSONALIZE_PYTHON": sys.executable},
+        on_line=lambda _: False,
+        context=context,
+    )
+    if finished.code != 0:
+        reason = finished.error.splitlines()[-1] if finished.error else f"it ended with code {finished.code}."
+        raise RolloutFailedError(f"The image of model version {inputs.version} cannot be served: {reason}")
+
+
+def _write_keys(folder: Path, keys: tuple[str, str]) -> None:
+    """The keys file, readable by its owner alone; the service reads it again when it changes."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = "".join(f"{key}\n" for key in keys if key)
+    file = folder / "keys"
+    if file.is_file() and file.read_text() == text:
+        return
+    unfinished = folder / ".keys"
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text)
+    unfinished.rename(file)

@@ -1,0 +1,121 @@
+"""What a step is to the provider: an ordinary class on plain Python values, tested without an engine."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from features.errors import PersonalizationError
+from training.parameters import Parameters
+
+State = Mapping[str, Any]
+"""A resource's inputs and computed values by name, as plain Python values."""
+
+
+class StepCancelledError(PersonalizationError):
+    """The user interrupted the run; what is finished is found again by the next one."""
+
+
+class UnknownValue:
+    """A value that a preview cannot know yet. Equal to nothing, so that whatever depends on it counts as changed."""
+
+    def __eq__(self, other: object) -> bool:
+        """Never equal."""
+        return False
+
+    __hash__ = None  # type: ignore[assignment]  # unequal to itself, so it cannot be a key
+
+    def __repr__(self) -> str:
+        """For error messages."""
+        return "<not known yet>"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a running step may use: a line of progress beside its resource, and the user's wish to stop."""
+
+    report: Callable[[str], None]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `StepCancelledError` once the user has pressed Ctrl-C."""
+        if self.cancelled.is_set():
+            raise StepCancelledError("Interrupted. Run `up` again to continue: what is finished is found again.")
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new resource: its id, and the values that the step computed."""
+
+    id: str
+    computed: State
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Names of inputs that changed, and those among them for which the resource is replaced."""
+
+    changed: frozenset[str]
+    replaces: frozenset[str]
+
+
+InputsT = TypeVar("InputsT", bound=Parameters)
+
+
+class Step(ABC, Generic[InputsT]):
+    """One kind of resource. Every method may be called again after it was interrupted, and then continues."""
+
+    inputs: ClassVar[type[Parameters]]
+    """The model of the inputs; its field names are the resource's properties."""
+    replaced_by: ClassVar[frozenset[str]] = frozenset()
+    """Inputs whose change makes a new resource. The old one is deleted after everything else has succeeded."""
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    """Values that the state keeps encrypted."""
+
+    def check(self, inputs: State) -> dict[str, str]:
+        """What is wrong with the inputs, by name; values that are not known yet are not judged."""
+        try:
+            self.parse(inputs)
+        except ValidationError as error:
+            problems = {str(detail["loc"][0]): detail["msg"] for detail in error.errors()}
+            return {name: problem for name, problem in problems.items() if not _holds_unknown(inputs.get(name))}
+        return {}
+
+    def diff(self, old: State, new: State) -> Difference:
+        """Compare the state of a resource with its wanted inputs."""
+        changed = frozenset(name for name in self.inputs.model_fields if old.get(name) != new.get(name))
+        return Difference(changed, changed & self.replaced_by)
+
+    @abstractmethod
+    def create(self, inputs: InputsT, context: Context) -> Created:
+        """Make the resource, or adopt what an interrupted run left."""
+
+    def update(self, identity: str, old: State, inputs: InputsT, context: Context) -> State:
+        """Bring the resource to these inputs and return the computed values. Only called for what is not replaced."""
+        del identity, old
+        return self.create(inputs, context).computed
+
+    def read(self, identity: str, state: State) -> State | None:
+        """The computed values as they are in the world, None when the resource is gone."""
+        del identity
+        return {name: value for name, value in state.items() if name not in self.inputs.model_fields}
+
+    @abstractmethod
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove the resource; succeeds when it is gone already."""
+
+    def parse(self, inputs: State) -> InputsT:
+        """The inputs as their model; raises pydantic's `ValidationError`."""
+        named = {name: value for name, value in inputs.items() if name in self.inputs.model_fields}
+        return self.inputs.model_validate(named)  # type: ignore[return-value]  # `inputs` is the type of InputsT
+
+
+def _holds_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        return any(_holds_unknown(part) for part in value.values())
+    if isinstance(value, list):
+        return any(_holds_unknown(part) for part in value)
+    return isinstance(value, UnknownValue)
