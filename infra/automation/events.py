@@ -12,14 +12,17 @@ from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
 
 MARKUP = re.compile(r"<\{%.*?%\}>")
 NOISE = re.compile(
-    r"^(?:(?:error: )?(?:rpc error: code = \w+ desc = |\d+ errors? occurred:\s*\*? ?|"
+    r"^(?:(?:error: )?(?:(?:preview|update|destroy|refresh) failed: |rpc error: code = \w+ desc = |"
+    r"\d+ errors? occurred:\s*\*? ?|"
     r"(?:creating|updating|deleting|refreshing|reading|checking) (?:urn:\S+|failed):? ?))+",
     re.IGNORECASE,
 )
 TRACEBACK = "Traceback (most recent call last)"
 EXCEPTION = re.compile(r"^\w[\w.]*(?:Error|Exception|Interrupt)\b.*$", re.MULTILINE)
 TRACEBACK_HINT = "This is a defect; run it again with `personalize --debug ...` and report what it shows."
-SUMMARIES = re.compile(r"^(?:update|preview|destroy|refresh) (?:failed|canceled)$", re.IGNORECASE)
+SUMMARIES = re.compile(
+    r"^(?:(?:update|preview|destroy|refresh) (?:failed|canceled)|resource monitor has terminated.*)$", re.IGNORECASE
+)
 """What the engine adds after a step has said what is wrong."""
 
 

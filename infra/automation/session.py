@@ -58,6 +58,7 @@ class StackSession:
     def environment(self) -> dict[str, str]:
         """What the Pulumi CLI needs to work on this stack: backend, passphrase file and the copy of the stack file."""
         return {
+            "PULUMI_STACK": self.stack,
             "PULUMI_BACKEND_URL": self.files.state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.files.passphrase),
             "PULUMI_OPTION_CONFIG_FILE": str(self.files.copy),

@@ -48,7 +48,6 @@ PANELS: dict[str, list[Callable[..., None]]] = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.command(hidden=True)(lifecycle.env)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - the signature that typer calls

@@ -1,6 +1,5 @@
-"""`up`, `preview`, `destroy`, `reset` and `env`: the life of a stack."""
+"""`up`, `preview`, `destroy` and `reset`: the life of a stack."""
 
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,15 +81,6 @@ def reset(*, stack: options.Stack = "local", yes: options.Yes = False) -> None:
     _confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
     stopped, folder = reset_stack(stack)
     results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
-
-
-def env(*, stack: options.Stack = "local", config_file: options.SettingsFile = None) -> None:
-    """Print the exports that a plain `pulumi up` needs for this stack."""
-    session = open_session(stack, config_file)
-    session.prepare()
-    for name, value in session.environment().items():
-        results.print(f"export {name}={shlex.quote(value)}", markup=False)
-    results.print(f"export PULUMI_STACK={shlex.quote(stack)}", markup=False)
 
 
 def open_session(stack: str, config_file: "Path | None" = None) -> "StackSession":

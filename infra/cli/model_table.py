@@ -6,7 +6,7 @@ from rich.table import Table
 
 from infra.automation.errors import StackMissingError
 from infra.cli.output import BadInputError, results
-from infra.local.registry import LocalRegistry, NoSuchVersion
+from infra.local.registry import LocalRegistry, NoSuchVersionError
 from infra.paths import state_folder
 
 
@@ -57,7 +57,7 @@ def require_version(stack: str, version: int) -> None:
     """Raise `BadInputError` when the registry has no such version, or when the gate rejected it."""
     try:
         found = _registry(stack).get(version)
-    except NoSuchVersion as error:
+    except NoSuchVersionError as error:
         raise BadInputError(str(error)) from error
     if not found.accepted:
         raise BadInputError(f"The gate rejected model version {version}: {' '.join(found.reasons)} Choose another one.")

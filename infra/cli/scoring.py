@@ -69,8 +69,12 @@ def _content(file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return json.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{file} can't be read: {error}. Give a JSON file, or - for standard input.") from error
+    except OSError as error:
+        raise BadInputError(
+            f"{file} can't be read: {error.strerror}. Give a JSON file, or - for standard input."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{file} is not text: byte {error.start} is not UTF-8. Give a JSON file.") from error
     except json.JSONDecodeError as error:
         where = "standard input" if file == "-" else file
         raise BadInputError(f"{where}, line {error.lineno}: this is not JSON ({error.msg}).") from error

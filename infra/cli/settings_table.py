@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from rich.table import Table
+from rich.text import Text
 
 from infra.automation.stack_files import StackFiles
 from infra.cli.output import results
@@ -26,16 +27,13 @@ def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str
 def show_settings(rows: list[dict[str, Any]]) -> None:
     """Print the settings; a value that is not the default stands out."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("setting", "value", "allowed", "what it is"):
+    table.add_column("setting", no_wrap=True)
+    for title in ("value", "what it is", "allowed"):
         table.add_column(title, overflow="fold")
     for row in rows:
-        changed = "bold" if str(row["value"]) != row["default"] else ""
-        table.add_row(
-            row["key"],
-            f"[{changed}]{row['value']}[/]" if changed else str(row["value"]),
-            row["kind"],
-            row["description"],
-        )
+        value = Text(str(row["value"]), style="" if str(row["value"]) == row["default"] else "bold")
+        key = Text(row["key"].removeprefix(f"{NAMESPACE}:"))
+        table.add_row(key, value, Text(row["description"]), Text(row["kind"]))
     results.print(table)
 
 
