@@ -1,0 +1,68 @@
+"""Datasets: what they are (`describe`), their copy in the lake (`materialize`) and their rows on Spark (`read`)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from features.schema import CRITEO, Schema
+from training.datasets import criteo, synthetic_files, tables
+from training.datasets.join import read_joined
+from training.datasets.layout import parts
+from training.datasets.manifest import Manifest
+from training.datasets.progress import Reporter, silent
+from training.datasets.rows import read_rows
+from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def describe(dataset: Dataset) -> Manifest:
+    """The dataset's identity, without reading more than its files' changed bytes.
+
+    Raises the `DatasetError` that fits when a file is missing or empty.
+    """
+    match dataset:
+        case SyntheticDataset():
+            return synthetic_files.describe(dataset)
+        case CriteoDataset():
+            return criteo.describe(dataset)
+        case TablesDataset():
+            return tables.describe(dataset)
+        case _:
+            assert_never(dataset)
+
+
+def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:
+    """Put the dataset's files into `folder`, whole or not at all; a folder that is there already is left as it is."""
+    if folder.exists():
+        return
+    match dataset:
+        case SyntheticDataset():
+            synthetic_files.materialize(dataset, folder, report)
+        case CriteoDataset():
+            criteo.materialize(dataset, folder, report)
+        case TablesDataset():
+            tables.materialize(dataset, folder, report)
+        case _:
+            assert_never(dataset)
+
+
+def read(
+    spark: "SparkSession", dataset: Dataset, folder: Path | None = None, report: Reporter = silent
+) -> "tuple[DataFrame, Schema]":
+    """The dataset's rows and schema, from its copy in `folder` or, without one, from its source.
+
+    Label int 0 or 1, numbers double with null for missing, categories string with "" for missing. Rows that come from
+    files are checked and persisted, because the check reads them all; `report` learns how many rows a join leaves.
+    Raises the `DatasetError` that fits.
+    """
+    match dataset:
+        case SyntheticDataset():
+            rows = read_rows(spark, parts(folder)) if folder else synthetic_files.read(spark, dataset)
+            return rows, CRITEO
+        case CriteoDataset():
+            return read_rows(spark, parts(folder)) if folder else criteo.read(spark, dataset), CRITEO
+        case TablesDataset():
+            return read_joined(spark, tables.spec_of(dataset, folder), report)
+        case _:
+            assert_never(dataset)

@@ -1,0 +1,43 @@
+"""What can be wrong with a dataset, one class per cause."""
+
+from features.errors import PersonalizationError
+
+
+class DatasetError(PersonalizationError):
+    """A dataset that cannot be used; the text names the file and, where there is one, the line or the key."""
+
+
+class MissingFileError(DatasetError):
+    """A file, folder or column that the dataset names does not exist."""
+
+
+class EmptyDatasetError(DatasetError):
+    """A file or a dataset without a single row."""
+
+
+class TruncatedFileError(DatasetError):
+    """A compressed file that ends too early or is damaged."""
+
+
+class MalformedRowError(DatasetError):
+    """A row with a wrong number of fields, or a field that is not what its column holds."""
+
+
+class OneClassError(DatasetError):
+    """Labels that are all the same: there is nothing to learn."""
+
+
+class SpecError(DatasetError):
+    """A dataset description that is not valid; the text lists everything that is wrong with it."""
+
+
+class DuplicateKeyError(DatasetError):
+    """A key that several rows of a users or items file share."""
+
+
+class JoinError(DatasetError):
+    """Interactions whose keys match nothing."""
+
+
+class DownloadError(DatasetError):
+    """A file that could not be fetched, or that is not the file that was expected."""

@@ -1,0 +1,36 @@
+"""How a dataset lies in the lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed as a whole."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from training.datasets.errors import MissingFileError
+
+
+def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
+    """The path of a part file; its folder is made."""
+    parent = folder / f"dt={partition}"
+    parent.mkdir(exist_ok=True)
+    return parent / f"part-{number:05d}{suffix}"
+
+
+def parts(folder: Path) -> list[Path]:
+    """The part files in `folder`, in order; raises `MissingFileError` when there is none."""
+    found = sorted(folder.glob("dt=*/part-*"))
+    if not found:
+        raise MissingFileError(f"There is no dataset in {folder}. Run the data step again.")
+    return found
+
+
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its name when the block ends without an error, and goes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield aside
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

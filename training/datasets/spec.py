@@ -1,0 +1,136 @@
+"""The YAML file that describes a dataset of interactions, users and items."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
+
+from training.datasets.errors import MissingFileError, SpecError
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+"""The formats that a table can have; the first row of a text file names its columns."""
+
+LABEL = "label"
+"""The column of a joined dataset that holds the binary label."""
+
+
+class Strict(BaseModel):
+    """A frozen part of the description that refuses unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Entity(Strict):
+    """The users or the items: one row for each `key`, which the interactions call `interactions_key`."""
+
+    path: Path
+    key: str
+    interactions_key: str = ""
+
+    @property
+    def foreign_key(self) -> str:
+        """The column of the interactions that holds this table's key."""
+        return self.interactions_key or self.key
+
+
+class Label(Strict):
+    """The interactions' column that tells a click, and the rule that makes it 0 or 1; without a rule it is 0 or 1."""
+
+    column: str
+    at_least: StrictInt | StrictFloat | None = None
+    equals: StrictInt | StrictFloat | StrictBool | str | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.at_least is not None and self.equals is not None:
+            raise ValueError("give `at_least` or `equals`, not both")
+        return self
+
+
+class TablesSpec(Strict):
+    """The whole description. Paths that are not absolute start at the file's own folder."""
+
+    interactions: Path
+    users: Entity
+    items: Entity
+    label: Label
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    timestamp: str | None = None
+
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        names = [*self.numeric, *self.categorical]
+        if not names:
+            raise ValueError("name at least one column under `numeric` or `categorical`")
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each column can be named once, but {', '.join(repeated)} is named again")
+        if self.label.column in names:
+            raise ValueError(f"{self.label.column} is the label, so it cannot be a feature: it would tell the answer")
+        if self.timestamp in names:
+            raise ValueError(f"{self.timestamp} is the timestamp, so it cannot be a feature")
+        if LABEL in names:
+            raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
+        return self
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """The three tables' files."""
+        return {"interactions": self.interactions, "users": self.users.path, "items": self.items.path}
+
+    def with_paths(self, paths: dict[str, Path]) -> "TablesSpec":
+        """The same description with the tables at other places."""
+        return self.model_copy(
+            update={
+                "interactions": paths["interactions"],
+                "users": self.users.model_copy(update={"path": paths["users"]}),
+                "items": self.items.model_copy(update={"path": paths["items"]}),
+            }
+        )
+
+
+def load_spec(path: Path) -> TablesSpec:
+    """The description in a YAML file, with absolute paths.
+
+    Raises `MissingFileError` when a file does not exist and `SpecError`, naming everything that is wrong at once, when
+    the description is not valid.
+    """
+    path = path.expanduser().absolute()
+    spec = _parse(path)
+    placed = spec.with_paths({table: path.parent / file for table, file in spec.tables.items()})
+    unknown = [str(file) for file in placed.tables.values() if not file.name.endswith(SUFFIXES)]
+    if unknown:
+        raise SpecError(f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {_listed()}.")
+    missing = [f"the {table} file {file}" for table, file in placed.tables.items() if not file.is_file()]
+    if missing:
+        raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
+    return placed
+
+
+def _parse(path: Path) -> TablesSpec:
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"There is no dataset description {path}. examples/tables/dataset.yaml is one to start from."
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path} is not a YAML file that can be read: {' '.join(str(error).split())}.") from error
+    try:
+        return TablesSpec.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_problem(dict(detail)) for detail in error.errors())
+        raise SpecError(f"{path} does not describe a dataset: {problems}. See examples/tables/dataset.yaml.") from error
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    where = ".".join(map(str, detail["loc"]))
+    message = detail["msg"].removeprefix("Value error, ")
+    shown = f", not {detail['input']!r}" if isinstance(detail["input"], str | int | float | date | datetime) else ""
+    return f"{where}: {message}{shown}" if where else f"{message}{shown}"
+
+
+def _listed() -> str:
+    return f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
