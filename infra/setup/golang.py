@@ -35,9 +35,9 @@ class GoProgram:
 def build(program: GoProgram, target: Path) -> None:
     """Build `program` into the file `target`; raises `SetupError` when Go, a module or the compiler fails."""
     with _go() as (command, environment):
-        download = [*command, "mod", "download"]
+        # Not `go mod download`: that asks for every module of the go.mod, and many are not part of the program.
         run_reported(
-            download,
+            [*command, "list", "-deps", program.package],
             f"Fetching the Go modules of {program.name}",
             folder=program.module,
             environment=environment,

@@ -27,8 +27,8 @@ def ensure_pulumi() -> Path:
     """The Pulumi CLI to use, installed or built into the cache when there is none; raises `SetupError`."""
     try:
         return pulumi_command()
-    except PulumiMissingError as missing:
-        say(f"{missing}".partition(";")[0])
+    except PulumiMissingError:
+        say(f"Neither PATH nor the cache has a Pulumi CLI of at least {PULUMI}.")
     first_that_works(f"the Pulumi CLI {PULUMI}", [("the official install", _install), ("a build from source", _build)])
     return pulumi_command()
 

@@ -86,7 +86,7 @@ def _by_pip(locked: LockedUv, target: Path) -> None:
         if answer.returncode != 0 or not wheels:
             lines = answer.stdout.strip().splitlines()
             raise SetupError(f"pip can not fetch uv ({lines[-1] if lines else 'it printed nothing'})")
-        _unpack(wheels[0].read_bytes(), locked, target)
+        unpack(wheels[0].read_bytes(), locked, target)
 
 
 def _by_address(locked: LockedUv, target: Path) -> None:
@@ -95,10 +95,10 @@ def _by_address(locked: LockedUv, target: Path) -> None:
             wheel = answer.read()
     except (OSError, urllib.error.URLError) as error:
         raise SetupError(f"uv's wheel can not be fetched ({error}); check the network or install uv by hand") from error
-    _unpack(wheel, locked, target)
+    unpack(wheel, locked, target)
 
 
-def _unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
+def unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
     """Put the program of the wheel at `target` when the wheel is the locked one, by a rename."""
     if hashlib.sha256(wheel).hexdigest() != locked.sha256:
         raise SetupError(f"the fetched wheel of uv {locked.version} is not the one in uv.lock (its SHA-256 differs)")

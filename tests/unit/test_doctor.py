@@ -1,0 +1,128 @@
+"""The diagnosis of a machine, with a machine that the test makes up."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.doctor import Finding, Status, diagnose
+from infra.probes import Probes
+from infra.toolchain import version_numbers
+from infra.versions import PULUMI
+
+GIB = 2**30
+
+HEALTHY = Probes(
+    platform_name=lambda: "Linux x86_64",
+    glibc_version=lambda: "2.36",
+    libgomp_loads=lambda: True,
+    package_manager=lambda: "apt-get",
+    is_root=lambda: False,
+    python_version=lambda: "3.11.9",
+    uv=lambda: Path("/usr/bin/uv"),
+    packages_in_sync=lambda: True,
+    java=lambda: Path("/usr/lib/jvm/java-17"),
+    jar_problems=list,
+    pulumi=lambda: (Path("/usr/bin/pulumi"), version_numbers(PULUMI)),
+    go=tuple,
+    free_disk_bytes=lambda: 50 * GIB,
+    memory_bytes=lambda: 16 * GIB,
+    port_free=lambda _host, _port: True,
+)
+
+BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
+    "platform": ("platform_name", lambda: "Darwin arm64"),
+    "C library": ("glibc_version", lambda: ""),
+    "OpenMP": ("libgomp_loads", lambda: False),
+    "Python": ("python_version", lambda: "3.12.1"),
+    "uv": ("uv", lambda: None),
+    "Python packages": ("packages_in_sync", lambda: False),
+    "Java": ("java", lambda: None),
+    "Spark jars": ("jar_problems", lambda: ["jsch-0.1.54.jar is missing"]),
+    "Pulumi": ("pulumi", lambda: None),
+    "disk space": ("free_disk_bytes", lambda: GIB),
+    "memory": ("memory_bytes", lambda: 2 * GIB),
+}
+
+
+def finding(name: str, probes: Probes, port: int | None = None) -> Finding:
+    return next(found for found in diagnose(probes=probes, port=port) if found.name == name)
+
+
+def test_a_healthy_machine_needs_no_fix():
+    assert [(found.ok, found.fix) for found in diagnose(probes=HEALTHY, port=8123)] == [(True, "")] * 13
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_fault_is_found_alone_and_comes_with_a_fix(name: str):
+    probe, answer = BROKEN[name]
+
+    faults = [found for found in diagnose(probes=replace(HEALTHY, **{probe: answer})) if not found.ok]
+
+    assert [found.name for found in faults] == [name]
+    assert faults[0].fix
+    assert faults[0].wanted
+
+
+def test_all_faults_are_reported_in_one_go():
+    probes = replace(HEALTHY, **dict(BROKEN.values()))
+
+    assert {found.name for found in diagnose(probes=probes) if not found.ok} == set(BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("manager", "is_root", "fix"),
+    [
+        ("apt-get", False, "sudo apt-get install -y libgomp1"),
+        ("apt-get", True, "apt-get install -y libgomp1"),
+        ("dnf", False, "sudo dnf install -y libgomp"),
+        ("zypper", False, "sudo zypper install -y libgomp1"),
+        ("pacman", False, "sudo pacman -S --noconfirm gcc-libs"),
+        ("apk", True, "apk add libgomp"),
+        ("", False, "install libgomp with this machine's package manager"),
+    ],
+)
+def test_the_fix_speaks_to_the_package_manager_of_the_machine(manager: str, is_root: bool, fix: str):  # noqa: FBT001 - a parameter of the test
+    probes = replace(HEALTHY, libgomp_loads=lambda: False, package_manager=lambda: manager, is_root=lambda: is_root)
+
+    assert finding("OpenMP", probes).fix == fix
+
+
+def test_an_old_c_library_is_wrong_and_not_missing():
+    found = finding("C library", replace(HEALTHY, glibc_version=lambda: "2.17"))
+
+    assert (found.status, found.found) == (Status.WRONG, "glibc 2.17")
+
+
+def test_a_pulumi_that_does_not_start_is_wrong():
+    found = finding("Pulumi", replace(HEALTHY, pulumi=lambda: (Path("/cache/bin/pulumi"), ())))
+
+    assert found.status is Status.WRONG
+    assert "rm -f /cache/bin/pulumi" in found.fix
+
+
+def test_go_is_never_a_fault_because_the_lock_has_one():
+    found = finding("Go", replace(HEALTHY, pulumi=lambda: None))
+
+    assert found.ok
+    assert "uv.lock" in found.wanted
+
+
+def test_a_taken_port_is_named_with_the_way_out():
+    found = finding("port", replace(HEALTHY, port_free=lambda _host, _port: False), port=8123)
+
+    assert found.found == "127.0.0.1:8123 is taken"
+    assert "`port`" in found.fix
+
+
+def test_no_port_is_looked_at_unless_asked():
+    assert "port" not in {found.name for found in diagnose(probes=HEALTHY)}
+
+
+def test_the_real_probes_answer_on_this_machine():
+    found = {finding.name: finding for finding in diagnose()}
+
+    assert found["platform"].ok
+    assert found["Python"].ok
+    assert "GiB" in found["disk space"].found

@@ -1,0 +1,107 @@
+"""What a local Spark runs on: Java and the jars."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from training import runtime
+from training.runtime import JarsError, JavaMissingError, jar_name, jar_problems, jars, java_home, java_major
+
+JARS = [
+    {"group": "g", "artifact": name, "version": "1", "sha256": hashlib.sha256(name.encode()).hexdigest()}
+    for name in ("one", "two")
+]
+
+
+@pytest.fixture
+def jar_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two jars, which are the pinned ones."""
+    monkeypatch.setattr(runtime, "pinned_jars", lambda: JARS)
+    monkeypatch.setenv("PERSONALIZATION_JARS", str(tmp_path))
+    for jar in JARS:
+        (tmp_path / jar_name(jar)).write_text(jar["artifact"])
+    return tmp_path
+
+
+@pytest.fixture
+def no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without Java; the path is a folder for one."""
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setattr(runtime, "SYSTEM_JAVA_FOLDER", tmp_path / "jvm")
+    monkeypatch.setattr(runtime, "find_spec", lambda _name: None)
+    return tmp_path
+
+
+def install_java(home: Path, version: str) -> Path:
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "java").touch(mode=0o755)
+    (home / "release").write_text(f'IMPLEMENTOR="X"\nJAVA_VERSION="{version}"\n')
+    return home
+
+
+@pytest.mark.parametrize(("version", "major"), [("17.0.15", 17), ("1.8.0_402", 8), ("21", 21), ("17-ea", 0)])
+def test_the_major_version_of_java_is_read_from_its_release_file(tmp_path: Path, version: str, major: int):
+    assert java_major(install_java(tmp_path, version)) == major
+
+
+def test_java_home_wins_when_it_is_the_right_java(no_java: Path, monkeypatch: pytest.MonkeyPatch):
+    install_java(no_java / "jvm" / "system", "17.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", "17.0.2")))
+
+    assert java_home() == no_java / "mine"
+
+
+def test_a_java_home_of_another_version_is_passed_over(no_java: Path, monkeypatch: pytest.MonkeyPatch):
+    install_java(no_java / "jvm" / "system", "17.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", "25.0.1")))
+
+    assert java_home() == no_java / "jvm" / "system"
+
+
+def test_java_on_the_path_is_found_behind_its_links(no_java: Path, monkeypatch: pytest.MonkeyPatch):
+    home = install_java(no_java / "opt" / "java", "17.0.1")
+    (no_java / "bin").mkdir()
+    (no_java / "bin" / "java").symlink_to(home / "bin" / "java")
+    monkeypatch.setenv("PATH", str(no_java / "bin"))
+
+    assert java_home() == home
+
+
+@pytest.mark.usefixtures("no_java")
+def test_no_java_is_an_error_that_says_what_to_run():
+    with pytest.raises(JavaMissingError, match="make setup"):
+        java_home()
+
+
+def test_the_pinned_jars_are_given_in_order(jar_folder: Path):
+    assert jars() == [jar_folder / "one-1.jar", jar_folder / "two-1.jar"]
+
+
+def test_a_missing_jar_is_named(jar_folder: Path):
+    (jar_folder / "two-1.jar").unlink()
+
+    with pytest.raises(JarsError, match=r"two-1\.jar is missing.*make setup"):
+        jars()
+
+
+def test_a_jar_with_one_byte_changed_is_named(jar_folder: Path):
+    (jar_folder / "one-1.jar").write_text("onE")
+
+    with pytest.raises(JarsError, match=r"one-1\.jar is not the pinned file"):
+        jars()
+
+
+def test_every_problem_is_reported_at_once(jar_folder: Path):
+    (jar_folder / "one-1.jar").unlink()
+    (jar_folder / "two-1.jar").write_text("x")
+
+    assert len(jar_problems(jar_folder)) == 2
+
+
+def test_the_cache_moves_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PERSONALIZATION_JARS", raising=False)
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path))
+
+    assert runtime.jars_folder() == tmp_path / "jars"
