@@ -74,16 +74,23 @@ class Encoder:
         self, index: int, hashes: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Rate and log count, float32[n] each, of the values of column `index` with these hashes, int64[n]."""
+        position, seen = self.find(index, hashes)
+        rate, log_count = (np.full(len(hashes), value, dtype=np.float32) for value in self.unseen[index])
+        rate[seen] = self.rates[position[seen]]
+        log_count[seen] = self.log_counts[position[seen]]
+        return rate, log_count
+
+    def find(self, index: int, hashes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Where the values of column `index` with these hashes lie in the flat arrays, int64[n], and which of them do.
+
+        The position of a value that is not in the column's table means nothing.
+        """
         part = self.column(index)
         table = self.hashes[part]
         if len(table) == 0:
-            empty = np.empty(len(hashes), dtype=np.float32)
-            return np.full_like(empty, self.unseen[index, 0]), np.full_like(empty, self.unseen[index, 1])
+            return np.zeros(len(hashes), dtype=np.int64), np.zeros(len(hashes), dtype=np.bool_)
         position = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
-        seen = table[position] == hashes
-        rate = np.where(seen, self.rates[part][position], self.unseen[index, 0])
-        log_count = np.where(seen, self.log_counts[part][position], self.unseen[index, 1])
-        return rate, log_count
+        return position + part.start, table[position] == hashes
 
     def save(self, bundle: Path) -> None:
         """Write the encoder's files into the folder `encoder` of a bundle."""

@@ -1,0 +1,140 @@
+"""Count tables: how often each category value was seen and clicked, and the encoder that follows from them.
+
+They hold integers only, so the tables of several days add up to exactly what one table over all days would hold. Every
+rate is computed here, on the driver, from such integers: training on Spark and scoring cannot drift apart.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.encoder import Encoder
+from features.errors import PersonalizationError
+
+ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows", pa.int64()), ("clicks", pa.int64())])
+"""The columns of `counts/<partition>.parquet` in a bundle; `column` is the index of the categorical column."""
+
+
+class CountsError(PersonalizationError):
+    """Count tables that are not what training writes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """One entry per distinct value of a categorical column: `column` int16[v], `hash`, `rows` and `clicks` int64[v].
+
+    Ascending by column, then hash.
+    """
+
+    column: npt.NDArray[np.int16]
+    hash: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    clicks: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many distinct values there are in all columns."""
+        return len(self.hash)
+
+    @classmethod
+    def merge(cls, tables: Iterable["Counts"]) -> Self:
+        """The counts over all `tables`, in any order of entries: entries of the same value are added."""
+        parts = tuple(tables)
+        column = np.concatenate([np.empty(0, np.int16), *(part.column for part in parts)])
+        hashes = np.concatenate([np.empty(0, np.int64), *(part.hash for part in parts)])
+        order = np.lexsort((hashes, column))
+        column, hashes = column[order], hashes[order]
+        first = np.ones(len(hashes), dtype=np.bool_)
+        first[1:] = (column[1:] != column[:-1]) | (hashes[1:] != hashes[:-1])
+        starts = np.flatnonzero(first)
+        rows, clicks = (
+            np.add.reduceat(np.concatenate([getattr(part, name) for part in parts])[order], starts)
+            if len(starts)
+            else np.empty(0, np.int64)
+            for name in ("rows", "clicks")
+        )
+        return cls(column=column[starts], hash=hashes[starts], rows=rows, clicks=clicks)
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """The counts in a Parquet file; raises `CountsError` when it cannot be read or has other columns."""
+        try:
+            table = pq.read_table(file, schema=ARROW_SCHEMA)
+        except (OSError, pa.ArrowException) as error:
+            raise CountsError(f"The count table {file} cannot be read: {error}. Train the model again.") from error
+        return cls(**{name: table.column(name).to_numpy() for name in ARROW_SCHEMA.names})
+
+    def write(self, file: Path) -> None:
+        """Write the counts as Parquet."""
+        arrays = [pa.array(getattr(self, name)) for name in ARROW_SCHEMA.names]
+        pq.write_table(pa.Table.from_arrays(arrays, schema=ARROW_SCHEMA), file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledCounts:
+    """Counts in which the rare values of each column are one pool.
+
+    `kept` holds the frequent values; `rare_rows` and `rare_clicks` int64[c] the pools, one per categorical column.
+    """
+
+    kept: Counts
+    rare_rows: npt.NDArray[np.int64]
+    rare_clicks: npt.NDArray[np.int64]
+
+    def per_column(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Sums, int64[c], over the kept entries of each column of `values` int64[v]."""
+        sums = np.zeros(len(self.rare_rows), dtype=np.int64)
+        np.add.at(sums, self.kept.column, values)
+        return sums
+
+    def averages(self) -> npt.NDArray[np.float64]:
+        """The click rate over all rows, float64[c], as each column's counts have it; 0 where nothing was counted."""
+        rows = self.per_column(self.kept.rows) + self.rare_rows
+        clicks = self.per_column(self.kept.clicks) + self.rare_clicks
+        return np.divide(clicks, rows, out=np.zeros(len(rows)), where=rows > 0)
+
+
+def pool(counts: Counts, *, columns: int, min_category_rows: int) -> PooledCounts:
+    """Pool the values of each of `columns` categorical columns that were seen in fewer than `min_category_rows`."""
+    frequent = counts.rows >= min_category_rows
+    rare_rows, rare_clicks = np.zeros(columns, dtype=np.int64), np.zeros(columns, dtype=np.int64)
+    np.add.at(rare_rows, counts.column[~frequent], counts.rows[~frequent])
+    np.add.at(rare_clicks, counts.column[~frequent], counts.clicks[~frequent])
+    kept = Counts(**{name: getattr(counts, name)[frequent] for name in ARROW_SCHEMA.names})
+    return PooledCounts(kept=kept, rare_rows=rare_rows, rare_clicks=rare_clicks)
+
+
+def smoothed_rate(
+    clicks: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    *,
+    average: npt.NDArray[np.float64],
+    smoothing: float,
+) -> npt.NDArray[np.float32]:
+    """Click rates of the same shape, `smoothing` rows of the average mixed in; the average where there is no row."""
+    weight = rows + smoothing
+    rate = np.divide(clicks + smoothing * average, weight, out=np.array(average, dtype=np.float64), where=weight > 0)
+    return rate.astype(np.float32)
+
+
+def derive_encoder(pooled: PooledCounts, *, columns: Sequence[str], smoothing: float) -> Encoder:
+    """The encoder that follows from the counts of the categorical `columns`.
+
+    A rare value and one that was never seen are the same to it: the rate of the column's pool, a log count of 0.
+    """
+    average = pooled.averages()
+    kept = pooled.kept
+    unseen = smoothed_rate(pooled.rare_clicks, pooled.rare_rows, average=average, smoothing=smoothing)
+    return Encoder(
+        columns=tuple(columns),
+        offsets=np.searchsorted(kept.column, np.arange(len(columns) + 1)).astype(np.int64),
+        hashes=kept.hash,
+        rates=smoothed_rate(kept.clicks, kept.rows, average=average[kept.column], smoothing=smoothing),
+        log_counts=np.log1p(kept.rows).astype(np.float32),
+        unseen=np.column_stack([unseen, np.zeros_like(unseen)]),
+    )

@@ -1,0 +1,100 @@
+"""`python -m training`: train a click model and write its bundle. Exit code 0: trained, 1: failed, 2: bad input."""
+
+import hashlib
+import logging
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+from features.errors import PersonalizationError
+from training import log
+from training.arguments import Arguments, UsageError, parse
+from training.datasets import describe
+from training.datasets.errors import DatasetError
+from training.failure import explain
+from training.pipeline import WORK, Pipeline
+from training.progress import Progress
+from training.result import Result, code_hash
+from training.session import spark_session
+from training.split import SplitError
+from training.streams import output_to
+
+TRAINED, FAILED, BAD_INPUT = 0, 1, 2
+STOPPED = 128
+"""Added to the number of the signal that ended a run, as shells do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says and return the exit code."""
+    try:
+        parsed = parse(sys.argv[1:] if arguments is None else arguments)
+        result = _train(parsed, parsed.output or Path("runs") / _run_hash(parsed))
+    except PersonalizationError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT if isinstance(error, UsageError | DatasetError | SplitError) else FAILED
+    sys.stdout.write((result.to_json() if parsed.json else result.to_text()) + "\n")
+    return TRAINED
+
+
+def _train(arguments: Arguments, output: Path) -> Result:
+    """Train in the folder `output`, with everything that libraries print in its log.
+
+    Raises a `PersonalizationError`, whatever went wrong.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with output_to(output / log.NAME) as terminal:
+            return _run(arguments, output, Progress(terminal, style=arguments.progress))
+    except Exception as error:
+        raise explain(error, log=output / log.NAME) from error
+
+
+def _run(arguments: Arguments, output: Path, progress: Progress) -> Result:
+    spark = None
+    try:
+        with progress.stage("start", "start Spark"):
+            spark = spark_session(arguments.training, log=output / log.NAME)
+        # Spark has put a handler of its own in the place of this one.
+        signal.signal(signal.SIGINT, _stop)
+        return Pipeline(spark, arguments, output=output, log=output / log.NAME, progress=progress).run()
+    except Exception:
+        logging.getLogger("training").exception("The run failed")
+        raise
+    finally:
+        _end(spark)
+        shutil.rmtree(output / WORK, ignore_errors=True)
+
+
+def _end(spark: SparkSession | None) -> None:
+    if spark is not None:
+        # A JVM that is gone already cannot be stopped.
+        with suppress(Py4JError, OSError):
+            spark.stop()
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(STOPPED + number)
+
+
+def _run_hash(arguments: Arguments) -> str:
+    inputs = [
+        describe(arguments.dataset).hash,
+        code_hash(),
+        arguments.training.model_dump_json(),
+        arguments.gate.model_dump_json(),
+    ]
+    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

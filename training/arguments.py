@@ -1,0 +1,115 @@
+"""The command line of `python -m training`: one option per parameter, generated from the parameters' own models."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import EnumMeta
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from features.errors import PersonalizationError
+from training.parameters import Dataset, GateParameters, TrainingParameters
+from training.progress import Format
+
+Value = TypeVar("Value")
+
+
+class UsageError(PersonalizationError):
+    """Options that do not make a training run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """A training run as the command line asks for it.
+
+    `data` is a folder that already holds the dataset, `champion` the bundle to compare with, `output` the run's folder.
+    """
+
+    dataset: Dataset
+    training: TrainingParameters
+    gate: GateParameters
+    data: Path | None
+    champion: Path | None
+    output: Path | None
+    json: bool
+    progress: Format
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. `python -m training --help` lists the options.")
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """The arguments of a run; raises `UsageError` naming every option that is wrong."""
+    given = vars(_parser().parse_args(arguments))
+    fields = {
+        "rows": given["rows"],
+        "seed": given["dataset_seed"],
+        "path": given["path"],
+        "spec": given["spec"],
+    }
+    dataset = {"kind": given["dataset"]} | {name: value for name, value in fields.items() if value is not None}
+    return Arguments(
+        dataset=_validated(TypeAdapter(Dataset), dataset, prefix="--"),
+        training=_validated(TypeAdapter(TrainingParameters), _chosen(given, TrainingParameters, ""), prefix="--"),
+        gate=_validated(TypeAdapter(GateParameters), _chosen(given, GateParameters, "gate_"), prefix="--gate-"),
+        data=given["data"],
+        champion=given["champion"],
+        output=given["output"],
+        json=given["json"],
+        progress=Format(given["progress"]),
+    )
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m training", description="Train a click model and write its bundle.")
+    dataset = parser.add_argument_group("dataset")
+    dataset.add_argument("--dataset", choices=["synthetic", "criteo", "tables"], default="synthetic")
+    dataset.add_argument("--rows", help="synthetic: how many rows are generated")
+    dataset.add_argument("--dataset-seed", help="synthetic: same seed, same rows")
+    dataset.add_argument("--path", help="criteo: a file, a folder, a URL, `sample` or `full`")
+    dataset.add_argument("--spec", help="tables: the YAML file that describes them")
+    dataset.add_argument("--data", type=Path, help="folder that holds the dataset already; else its source is read")
+    run = parser.add_argument_group("run")
+    run.add_argument("--champion", type=Path, help="bundle to compare with on the same held-out rows")
+    run.add_argument("--output", type=Path, help="folder for the bundle and the log; the default is ./runs/<run>")
+    run.add_argument("--json", action="store_true", help="print the result as one JSON object on standard output")
+    run.add_argument("--progress", choices=[style.value for style in Format], default=Format.TEXT.value)
+    _add_fields(parser.add_argument_group("training"), TrainingParameters, "")
+    _add_fields(parser.add_argument_group("gate"), GateParameters, "gate_")
+    return parser
+
+
+def _add_fields(group: "argparse._ArgumentGroup", model: type[BaseModel], prefix: str) -> None:
+    for name, field in model.model_fields.items():
+        choices = [str(choice.value) for choice in field.annotation] if isinstance(field.annotation, EnumMeta) else None
+        description = (field.description or "").replace("%", "%%")
+        group.add_argument(
+            f"--{prefix}{name}".replace("_", "-"),
+            choices=choices,
+            metavar=None if choices else "VALUE",
+            help=f"{description} (default: {field.default})",
+        )
+
+
+def _chosen(given: dict[str, Any], model: type[BaseModel], prefix: str) -> dict[str, Any]:
+    values = {name: given[prefix + name] for name in model.model_fields}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _validated(adapter: TypeAdapter[Value], values: dict[str, Any], *, prefix: str) -> Value:
+    try:
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        problems = (
+            f"{prefix}{'_'.join(str(part) for part in problem['loc'] if part not in _KINDS).replace('_', '-')}"
+            f" {problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise UsageError(f"{'; '.join(problems)}. `python -m training --help` lists the options.") from error
+
+
+_KINDS = {"synthetic", "criteo", "tables"}

@@ -1,0 +1,142 @@
+"""Categories as numbers on Spark: one aggregation of (column, value, fold), then a lookup in sorted arrays.
+
+What reaches the driver are the frequent values only. A row of the training part gets the rate that the other folds
+give its value, so that its own label never helps to predict it; a held-out row gets what the service will use.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+
+from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
+from features.encoder import Encoder
+from features.schema import Schema
+from training.parameters import TrainingParameters
+from training.split import FOLD
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldEncoder:
+    """The encoder and, for each fold, the rates that the rows outside of it give.
+
+    `rates` float32[v, k] and `unseen` float32[c, k] are aligned with the encoder's; log counts are those of all rows,
+    since how often a value occurs tells nothing about a label.
+    """
+
+    encoder: Encoder
+    rates: npt.NDArray[np.float32]
+    unseen: npt.NDArray[np.float32]
+
+    def lookup(
+        self, index: int, hashes: npt.NDArray[np.int64], folds: npt.NDArray[np.int32] | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """As `Encoder.lookup`, by the rows outside of each value's fold, int32[n]; without folds by all rows."""
+        if folds is None:
+            return self.encoder.lookup(index, hashes)
+        position, seen = self.encoder.find(index, hashes)
+        rate = self.unseen[index][folds]
+        log_count = np.full(len(hashes), self.encoder.unseen[index, 1])
+        rate[seen] = self.rates[position[seen], folds[seen]]
+        log_count[seen] = self.encoder.log_counts[position[seen]]
+        return rate, log_count
+
+
+def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, folder: Path) -> DataFrame:
+    """Rows and clicks of each category value by fold, from one shuffle, as Parquet in `folder`.
+
+    Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
+    """
+    values = rows.select(
+        schema.label, FOLD, F.posexplode(F.array(*schema.categorical)).alias("column", "hash")
+    ).withColumn("column", F.col("column").cast("short"))
+    folds = range(parameters.folds)
+    inside = [F.col(FOLD) == fold for fold in folds]
+    counted = values.groupBy("column", "hash").agg(
+        *(F.count_if(inside[fold]).alias(f"rows_{fold}") for fold in folds),
+        *(F.sum(F.when(inside[fold], F.col(schema.label)).otherwise(0)).alias(f"clicks_{fold}") for fold in folds),
+    )
+    path = str(folder.absolute())
+    counted.write.parquet(path)
+    return rows.sparkSession.read.parquet(path)
+
+
+def fold_encoder(counted: DataFrame, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
+    """The encoders that follow from the table of `count`. Only values in `min_category_rows` rows reach the driver."""
+    folds, columns = range(parameters.folds), len(schema.categorical)
+    frequent = total(counted, "rows") >= parameters.min_category_rows
+    table = counted.where(frequent).toPandas().sort_values(["column", "hash"])
+    rare = counted.where(~frequent).groupBy("column").agg(*(F.sum(name).alias(name) for name in counted.columns[2:]))
+    pools = rare.toPandas().set_index("column").reindex(range(columns), fill_value=0)
+
+    def parts(kind: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        names = [f"{kind}_{fold}" for fold in folds]
+        return table[names].to_numpy(np.int64), pools[names].to_numpy(np.int64)
+
+    (rows, rare_rows), (clicks, rare_clicks) = parts("rows"), parts("clicks")
+    kept = Counts(
+        column=table["column"].to_numpy(np.int16),
+        hash=table["hash"].to_numpy(np.int64),
+        rows=rows.sum(axis=1),
+        clicks=clicks.sum(axis=1),
+    )
+    pooled = PooledCounts(kept=kept, rare_rows=rare_rows.sum(axis=1), rare_clicks=rare_clicks.sum(axis=1))
+    average = pooled.averages()[:, None]
+    return FoldEncoder(
+        encoder=derive_encoder(pooled, columns=schema.categorical, smoothing=parameters.smoothing),
+        rates=smoothed_rate(
+            kept.clicks[:, None] - clicks,
+            kept.rows[:, None] - rows,
+            average=np.broadcast_to(average[kept.column], rows.shape),
+            smoothing=parameters.smoothing,
+        ),
+        unseen=smoothed_rate(
+            pooled.rare_clicks[:, None] - rare_clicks,
+            pooled.rare_rows[:, None] - rare_rows,
+            average=np.broadcast_to(average, rare_rows.shape),
+            smoothing=parameters.smoothing,
+        ),
+    )
+
+
+def total(counted: DataFrame, kind: str) -> Column:
+    """`rows` or `clicks` of a value over all folds."""
+    terms = (F.col(name) for name in counted.columns if name.startswith(f"{kind}_"))
+    return reduce(lambda sum_so_far, term: sum_so_far + term, terms)
+
+
+def encode(rows: DataFrame, schema: Schema, encoder: FoldEncoder, *, out_of_fold: bool, extra: str) -> DataFrame:
+    """The model's inputs of each row as columns named as `Schema.encoded_features`, beside `label` and `extra`.
+
+    The numbers are double with NaN for missing, what stands for the categories is float.
+    """
+    shared = rows.sparkSession.sparkContext.broadcast(encoder)
+    kept = [schema.label, extra]
+    names = [*kept, *schema.encoded_features]
+
+    def encode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tables = shared.value
+        for batch in batches:
+            numeric = [batch.column(name).to_numpy(zero_copy_only=False) for name in schema.numeric]
+            folds = batch.column(FOLD).to_numpy(zero_copy_only=False) if out_of_fold else None
+            encoded = []
+            for index, name in enumerate(schema.categorical):
+                hashes = batch.column(name).to_numpy(zero_copy_only=False)
+                encoded += tables.lookup(index, hashes, folds)
+            columns = [*(batch.column(name) for name in kept), *(pa.array(values) for values in numeric + encoded)]
+            yield pa.RecordBatch.from_arrays(columns, names=names)
+
+    types = [
+        f"`{schema.label}` int",
+        f"`{extra}` {rows.schema[extra].dataType.simpleString()}",
+        *(f"`{name}` double" for name in schema.numeric),
+    ]
+    types += [f"`{name}` float" for name in schema.encoded_features[len(schema.numeric) :]]
+    inputs = rows.select(*kept, *schema.numeric, *schema.categorical, FOLD)
+    return inputs.mapInArrow(encode_batches, ", ".join(types))

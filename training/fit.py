@@ -1,0 +1,141 @@
+"""SynapseML's LightGBM on the encoded rows, with early stopping on the validation rows and live progress."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
+
+from features.schema import Schema
+from training.log import Follower
+from training.parameters import TrainingParameters
+from training.progress import Progress, background
+from training.session import on_databricks
+from training.split import PART, Part
+
+STAGE = "fit"
+PROBABILITY = "probability"
+_FEATURES = "features"
+_IS_VALIDATION = "is_validation"
+MICRO_BATCH_ROWS = 2_000
+"""Rows that SynapseML hands to LightGBM at a time: the fastest of those measured."""
+_VALIDATION_LOSS = re.compile(r"Valid binary_logloss=(\S+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fitted model: as a Spark transformer, and as LightGBM's own text.
+
+    `losses` is the validation log loss after each iteration, empty where the executors' log is out of reach;
+    `importance` the total gain of each encoded feature.
+    """
+
+    transformer: LightGBMClassificationModel
+    text: str
+    best_iteration: int
+    losses: tuple[float, ...]
+    importance: dict[str, float]
+
+
+def fit(train: DataFrame, schema: Schema, parameters: TrainingParameters, *, log: Path, progress: Progress) -> Fitted:
+    """Fit on the encoded rows of the parts fit and validation; `log` is the local session's log."""
+    losses = _Losses(log, parameters.num_iterations, progress)
+    inputs = assemble(train, schema).select(
+        F.col(schema.label).cast("double"), _FEATURES, (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
+    )
+    with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read):
+        transformer = _classifier(schema, parameters, train).fit(inputs)
+    losses.read()
+    text = transformer.getNativeModel()
+    booster = lightgbm.Booster(model_str=text)
+    return Fitted(
+        transformer=transformer,
+        text=text,
+        best_iteration=booster.num_trees(),
+        losses=tuple(losses.values),
+        importance=dict(
+            zip(booster.feature_name(), booster.feature_importance("gain").tolist(), strict=True),
+        ),
+    )
+
+
+def assemble(encoded: DataFrame, schema: Schema) -> DataFrame:
+    """The encoded rows with their inputs as one vector; missing numbers are NaN in it."""
+    assembler = VectorAssembler(inputCols=list(schema.encoded_features), outputCol=_FEATURES, handleInvalid="keep")
+    return assembler.transform(encoded)
+
+
+def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
+    """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
+    scored = fitted.transformer.transform(assemble(encoded, schema))
+    probability = vector_to_array(F.col("probability"))[1]
+    return scored.select(F.col(schema.label).alias("label"), probability.alias(PROBABILITY), *extra)
+
+
+def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:
+    classifier = LightGBMClassifier(
+        featuresCol=_FEATURES,
+        labelCol=schema.label,
+        validationIndicatorCol=_IS_VALIDATION,
+        objective="binary",
+        metric="binary_logloss",
+        numLeaves=parameters.num_leaves,
+        numIterations=parameters.num_iterations,
+        learningRate=parameters.learning_rate,
+        featureFraction=parameters.feature_fraction,
+        minDataInLeaf=parameters.min_data_in_leaf,
+        lambdaL2=parameters.lambda_l2,
+        earlyStoppingRound=parameters.early_stopping_rounds,
+        seed=parameters.seed,
+        deterministic=True,
+        # LightGBM would otherwise time both histogram layouts and take the faster one, which differs between runs.
+        passThroughArgs="force_row_wise=true",
+        slotNames=list(schema.encoded_features),
+        matrixType="dense",
+        useSingleDatasetMode=True,
+        microBatchSize=MICRO_BATCH_ROWS,
+        verbosity=-1,
+    )
+    if not on_databricks():
+        # One process does everything here; on a cluster SynapseML finds the cores of an executor.
+        classifier = classifier.setNumThreads(train.sparkSession.sparkContext.defaultParallelism)
+    return classifier
+
+
+class _Losses:
+    """The validation log losses in SynapseML's log, reported as they come."""
+
+    def __init__(self, log: Path, iterations: int, progress: Progress) -> None:
+        self.values: list[float] = []
+        self._follower = Follower(log)
+        self._iterations = iterations
+        self._progress = progress
+        self._first_seen = (0.0, 0)
+
+    def read(self) -> None:
+        """Report the iteration that training has reached, if it is another one."""
+        before = len(self.values)
+        matches = (_VALIDATION_LOSS.search(line) for line in self._follower.lines())
+        self.values += [float(match.group(1)) for match in matches if match]
+        done = len(self.values)
+        if done == before:
+            return
+        now = time.monotonic()
+        if before == 0:
+            self._first_seen = (now, done)
+        started, counted = self._first_seen
+        left = (now - started) / (done - counted) * (self._iterations - done) if done > counted else None
+        self._progress(
+            STAGE,
+            f"iteration {done} of {self._iterations}, validation log loss {self.values[-1]:.4f}",
+            done=done,
+            total=self._iterations,
+            seconds_left=left,
+        )

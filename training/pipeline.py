@@ -1,0 +1,205 @@
+"""A training run from rows to a sealed bundle, stage by stage."""
+
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+
+from features.bundle import BUNDLE_FORMAT, REPORT, Bundle, Metadata, Verdict
+from features.schema import Schema
+from training import datasets, report, result
+from training.arguments import Arguments
+from training.baselines import evaluate_baselines
+from training.champion import Champion, evaluate_champion
+from training.datasets.manifest import Manifest
+from training.encode import FoldEncoder, count, encode, fold_encoder
+from training.evaluate import Evaluation, evaluate
+from training.fit import Fitted, fit, score
+from training.gate import judge
+from training.golden import golden_records
+from training.prepare import RAW, Prepared, prepare
+from training.progress import Progress
+from training.publish import write_bundle
+from training.reachable import best_reachable
+from training.split import PART, Part
+from training.summary import column_summaries, split_summaries
+
+WORK = "work"
+"""The folder of a run that holds its intermediate files while it lasts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """The rows as the model sees them: the training part out of fold, the held-out part as the service encodes it."""
+
+    encoder: FoldEncoder
+    counted: DataFrame
+    train: DataFrame
+    held_out: DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The model beside everything that it is compared with, on the same held-out rows."""
+
+    evaluation: Evaluation
+    baselines: dict[str, Evaluation]
+    champion: Champion | None
+    best_reachable: report.BestReachable | None
+    verdict: Verdict
+
+
+class Pipeline:
+    """One training run with its Spark session, its folder for the bundle and its folder for intermediate files."""
+
+    def __init__(
+        self, spark: SparkSession, arguments: Arguments, *, output: Path, log: Path, progress: Progress
+    ) -> None:
+        """Train as `arguments` say and put the bundle into `output / "bundle"`; `log` is the session's log."""
+        self._spark = spark
+        self._arguments = arguments
+        self._training = arguments.training
+        self._output = output
+        self._work = output / WORK
+        self._log = log
+        self._progress = progress
+
+    def run(self) -> result.Result:
+        """Train, evaluate, judge and write the bundle; intermediate files go whatever happens."""
+        shutil.rmtree(self._work, ignore_errors=True)
+        try:
+            manifest = datasets.describe(self._arguments.dataset)
+            prepared, schema = self._prepare()
+            encoded = self._encode(prepared, schema)
+            fitted = fit(encoded.train, schema, self._training, log=self._log, progress=self._progress)
+            judged = self._judge(prepared, schema, encoded, fitted)
+            return self._finish(manifest, prepared, schema, encoded, fitted, judged)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._spark.catalog.clearCache()
+
+    def _prepare(self) -> tuple[Prepared, Schema]:
+        with self._progress.tasks(self._spark.sparkContext, "read", "read and check the rows"):
+            rows, schema = datasets.read(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
+        with self._progress.tasks(self._spark.sparkContext, "prepare", "hash and split the rows"):
+            prepared = prepare(rows, schema, self._training, folder=self._work / "rows")
+        self._spark.catalog.clearCache()
+        counts = prepared.counts
+        self._progress(
+            "prepare",
+            f"{counts[Part.FIT]:,} rows to train on, {counts[Part.VALIDATION]:,} to stop early by, "
+            f"{counts[Part.HELD_OUT]:,} held out",
+        )
+        return prepared, schema
+
+    def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
+        train = prepared.part(Part.FIT, Part.VALIDATION)
+        rows = prepared.counts[Part.FIT] + prepared.counts[Part.VALIDATION]
+        with self._progress.tasks(self._spark.sparkContext, "count", f"count the categories of {rows:,} rows"):
+            counted = count(train, schema, self._training, folder=self._work / "counts")
+            encoder = fold_encoder(counted, schema, self._training)
+        values = len(encoder.encoder.hashes)
+        with self._progress.tasks(self._spark.sparkContext, "encode", f"encode {rows:,} rows by {values:,} values"):
+            out_of_fold = encode(train, schema, encoder, out_of_fold=True, extra=PART)
+            held_out = encode(prepared.part(Part.HELD_OUT), schema, encoder, out_of_fold=False, extra=PART)
+            return Encoded(
+                encoder=encoder,
+                counted=counted,
+                train=self._stored(out_of_fold, "train"),
+                held_out=self._stored(held_out, "held_out"),
+            )
+
+    def _stored(self, frame: DataFrame, name: str) -> DataFrame:
+        path = str((self._work / name).absolute())
+        frame.write.parquet(path)
+        return self._spark.read.parquet(path)
+
+    def _judge(self, prepared: Prepared, schema: Schema, encoded: Encoded, fitted: Fitted) -> Judged:
+        raw = prepared.part(Part.HELD_OUT).select(schema.label, *schema.numeric, F.col(f"{RAW}.*"))
+        stage = partial(self._progress.tasks, self._spark.sparkContext)
+        with stage("evaluate", f"score {prepared.counts[Part.HELD_OUT]:,} held-out rows"):
+            evaluation = evaluate(score(encoded.held_out, schema, fitted))
+            reachable = best_reachable(raw, self._arguments.dataset, schema)
+        with stage("baselines", "train and score the baselines"):
+            fit_rows = encoded.train.where(F.col(PART) == Part.FIT.value)
+            baselines = dict(
+                evaluate_baselines(fit_rows, encoded.held_out, features=schema.encoded_features, label=schema.label)
+            )
+        champion = None
+        if self._arguments.champion is not None:
+            with stage("champion", "score the champion on the same rows"):
+                champion = evaluate_champion(raw, Bundle.load(self._arguments.champion), schema, self._training)
+        return Judged(
+            evaluation=evaluation,
+            baselines=baselines,
+            champion=champion,
+            best_reachable=reachable,
+            verdict=judge(evaluation, baselines, champion, self._arguments.gate),
+        )
+
+    def _finish(
+        self,
+        manifest: Manifest,
+        prepared: Prepared,
+        schema: Schema,
+        encoded: Encoded,
+        fitted: Fitted,
+        judged: Judged,
+    ) -> result.Result:
+        code, versions = result.code_hash(), result.library_versions()
+        metrics = result.metrics(
+            judged.evaluation,
+            judged.baselines,
+            judged.champion,
+            judged.best_reachable,
+            best_iteration=fitted.best_iteration,
+        )
+        page = report.ReportData(
+            dataset=manifest.description,
+            verdict=judged.verdict,
+            evaluation=judged.evaluation,
+            baselines=judged.baselines,
+            champion=judged.champion,
+            best_reachable=judged.best_reachable,
+            importance=fitted.importance,
+            learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
+            splits=split_summaries(prepared),
+            columns=column_summaries(prepared, encoded.counted, schema),
+            parameters=self._training,
+            gate=self._arguments.gate,
+            versions=versions,
+            hashes={"manifest": manifest.hash, "code": code},
+        )
+        target = self._output / "bundle"
+        with self._progress.tasks(self._spark.sparkContext, "bundle", "write the bundle"):
+            bundle_hash = write_bundle(
+                target,
+                model=fitted.text,
+                encoder=encoded.encoder.encoder,
+                schema=schema,
+                metadata=Metadata(
+                    bundle_format=BUNDLE_FORMAT,
+                    manifest_hash=manifest.hash,
+                    code_hash=code,
+                    seed=self._training.seed,
+                    hyperparameters=self._training.model_dump(mode="json"),
+                    library_versions=versions,
+                    metrics=metrics,
+                    verdict=judged.verdict,
+                ),
+                golden=golden_records(prepared.part(Part.HELD_OUT), schema, encoded.encoder, fitted),
+                counted=encoded.counted,
+                write_report=lambda path: report.write(path, page),
+            )
+        return result.Result(
+            metrics=metrics,
+            bundle=str(target),
+            bundle_hash=bundle_hash,
+            verdict=judged.verdict,
+            report=str(target / REPORT),
+            rows={part.value: prepared.counts[part] for part in Part},
+            seconds=self._progress.seconds,
+        )

@@ -1,0 +1,105 @@
+"""What a run is doing right now, for people (a line of text) and for programs (a line of JSON), on standard error."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TextIO
+
+import msgspec
+from pyspark import SparkContext
+
+POLL_SECONDS = 1.0
+
+
+class Format(StrEnum):
+    """How progress is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a run: `message` is ready to show; `done` of `total` are tasks, rows or iterations, by stage."""
+
+    stage: str
+    message: str
+    done: int | None = None
+    total: int | None = None
+    seconds_left: float | None = None
+
+
+class Progress:
+    """Writes reports to a stream and measures how long each stage took."""
+
+    def __init__(self, stream: TextIO, *, style: Format = Format.TEXT) -> None:
+        """Write to `stream` in `style`."""
+        self._stream = stream
+        self._style = style
+        self._lock = threading.Lock()
+        self._last = ""
+        self.seconds: dict[str, float] = {}
+
+    def __call__(
+        self,
+        stage: str,
+        detail: str,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
+        """Report `detail` of `stage`; a report that says the same as the last one is dropped."""
+        left = "" if seconds_left is None else f", about {max(1, round(seconds_left))} s left"
+        message = f"{stage}: {detail}{left}"
+        report = Report(stage=stage, message=message, done=done, total=total, seconds_left=seconds_left)
+        with self._lock:
+            if message == self._last:
+                return
+            self._last = message
+            line = message if self._style is Format.TEXT else msgspec.json.encode(report).decode()
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    @contextmanager
+    def stage(self, name: str, detail: str) -> Iterator[None]:
+        """Report that stage `name` begins, and add its duration to `seconds`."""
+        self(name, detail)
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
+
+    @contextmanager
+    def tasks(self, spark: SparkContext, name: str, detail: str) -> Iterator[None]:
+        """As `stage`, and report how many tasks of the running Spark job are done, once a second."""
+        with self.stage(name, detail), background(lambda: self._report_tasks(spark, name, detail)):
+            yield
+
+    def _report_tasks(self, spark: SparkContext, name: str, detail: str) -> None:
+        tracker = spark.statusTracker()
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        total = sum(stage.numTasks for stage in stages if stage)
+        done = sum(stage.numCompletedTasks for stage in stages if stage)
+        if total:
+            self(name, f"{detail}, {done} of {total} tasks", done=done, total=total)
+
+
+@contextmanager
+def background(action: Callable[[], None], *, seconds: float = POLL_SECONDS) -> Iterator[None]:
+    """Call `action` every so many seconds in a thread of its own until the block ends."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

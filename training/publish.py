@@ -1,0 +1,80 @@
+"""The bundle of a run: written aside, sealed, and put in its place only when it is whole."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+import msgspec
+from pyspark.sql import DataFrame
+
+from features.bundle import COUNTS, GOLDEN, METADATA, MODEL, REPORT, SCHEMA, GoldenRecord, Metadata, seal
+from features.encoder import Encoder
+from features.schema import Schema
+from training.encode import total
+
+
+@contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """A new folder beside `target` that replaces it when the block ends without an error, and vanishes otherwise."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield aside
+        publish(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Give `folder` the name `target`; what had it before goes only when the new one is in place."""
+    folder.chmod(0o755)
+    if not target.exists():
+        folder.rename(target)
+        return
+    former = Path(mkdtemp(prefix=f".{target.name}-former-", dir=target.parent)) / target.name
+    target.rename(former)
+    try:
+        folder.rename(target)
+    except OSError:
+        former.rename(target)
+        raise
+    finally:
+        shutil.rmtree(former.parent, ignore_errors=True)
+
+
+def write_bundle(
+    target: Path,
+    *,
+    model: str,
+    encoder: Encoder,
+    schema: Schema,
+    metadata: Metadata,
+    golden: Iterable[GoldenRecord],
+    counted: DataFrame,
+    write_report: Callable[[Path], None],
+) -> str:
+    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails."""
+    with written_aside(target) as folder:
+        (folder / MODEL).write_text(model, encoding="utf-8")
+        (folder / SCHEMA).write_bytes(schema.to_json())
+        (folder / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
+        (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in golden))
+        encoder.save(folder)
+        write_counts(counted, folder / COUNTS / "all.parquet")
+        write_report(folder / REPORT)
+        return seal(folder)
+
+
+def write_counts(counted: DataFrame, file: Path) -> None:
+    """The table of `training.encode.count` over all folds as one Parquet file, sorted by column and hash."""
+    table = counted.select(
+        "column", "hash", total(counted, "rows").alias("rows"), total(counted, "clicks").alias("clicks")
+    )
+    file.parent.mkdir()
+    parts = file.with_name("parts")
+    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(str(parts.absolute()))
+    (written,) = parts.glob("part-*.parquet")
+    written.rename(file)
+    shutil.rmtree(parts)

@@ -1,0 +1,83 @@
+"""What a run gives back: metrics, verdict and where the bundle is, as one JSON object or as lines for people."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from features.bundle import Verdict
+from training.champion import Champion
+from training.evaluate import Evaluation
+from training.report import BestReachable
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "xxhash")
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of a run; `rows` by part of the split, `seconds` by stage."""
+
+    metrics: dict[str, Any]
+    bundle: str
+    bundle_hash: str
+    verdict: Verdict
+    report: str
+    rows: dict[str, int]
+    seconds: dict[str, float]
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return msgspec.json.encode(self).decode()
+
+    def to_text(self) -> str:
+        """The outcome for people."""
+        metrics, verdict = self.metrics, self.verdict
+        best = metrics["best_reachable"]
+        reachable = f" (best reachable {best['auc']:.4f} and {best['log_loss']:.4f})" if best else ""
+        lines = [
+            f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}{reachable}, "
+            f"calibration error {metrics['calibration_error']:.4f} on {metrics['rows']:,} held-out rows",
+            f"verdict: {'accepted' if verdict.accepted else 'rejected'}",
+            *(f"  {reason}" for reason in verdict.reasons),
+            f"bundle: {self.bundle} ({self.bundle_hash[:12]})",
+            f"report: {self.report}",
+        ]
+        return "\n".join(lines)
+
+
+def metrics(
+    evaluation: Evaluation,
+    baselines: Mapping[str, Evaluation],
+    champion: Champion | None,
+    best_reachable: BestReachable | None,
+    *,
+    best_iteration: int,
+) -> dict[str, Any]:
+    """The evaluation as plain JSON values, with what it is compared with beside it."""
+    return evaluation.scalars() | {
+        "best_iteration": best_iteration,
+        "best_reachable": None if best_reachable is None else msgspec.to_builtins(best_reachable),
+        "baselines": {
+            name: {"auc": baseline.auc, "log_loss": baseline.log_loss} for name, baseline in baselines.items()
+        },
+        "champion": None if champion is None else champion.scalars(),
+    }
+
+
+def code_hash() -> str:
+    """The identity of the code that trains: SHA-256 over all files of `features` and `training`, 64 hex digits."""
+    digest = hashlib.sha256()
+    for package in ("features", "training"):
+        for file in sorted((ROOT / package).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT).as_posix()}\0{file.stat().st_size}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that decide about a model."""
+    return {name: version(name) for name in LIBRARIES}

@@ -1,0 +1,54 @@
+"""The Spark session: the cluster's own on Databricks, otherwise a quiet local one with SynapseML's jars.
+
+A local session writes everything that the JVM has to say to one log file; standard output stays free for the result.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from training.log import configure
+from training.parameters import TrainingParameters
+from training.runtime import jars, java_home
+
+
+def on_databricks() -> bool:
+    """Whether this process runs on a Databricks cluster, which brings Spark, SynapseML and its own log."""
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def spark_session(parameters: TrainingParameters, *, log: Path, cores: str = "*") -> SparkSession:
+    """The session to train on. A local one uses `cores` cores and writes its log to the file `log`.
+
+    Raises `JavaMissingError` or `JarsError` when a local session cannot be started.
+    """
+    if on_databricks():
+        return SparkSession.builder.getOrCreate()
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["JAVA_HOME"] = str(java_home())
+    # The machine's name may resolve to an address that a firewall or a changed network cuts off.
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    log_option = configure(log, configuration=log.with_suffix(".properties"))
+    builder = SparkSession.builder.master(f"local[{cores}]").appName("personalization-training")
+    for name, value in _settings(parameters, log_option).items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def _settings(parameters: TrainingParameters, log_option: str) -> dict[str, str]:
+    return {
+        "spark.driver.memory": f"{parameters.driver_memory_gib}g",
+        "spark.driver.extraJavaOptions": log_option,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.jars": ",".join(str(jar) for jar in jars()),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Batches that fit the processor's cache encode fastest.
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+    }
