@@ -57,6 +57,8 @@ class EventReader:
         """Sentences by step."""
         self.changes: dict[str, int] = {}
         """Resources by operation, as the engine sums them up."""
+        self.operations: dict[str, str] = {}
+        """The engine's word for what it did, by step."""
         self.results: dict[str, dict[str, Any]] = {}
         """Outputs by step, secrets masked by the engine."""
 
@@ -79,6 +81,7 @@ class EventReader:
             return
         step = step_name(metadata.urn)
         if phase is Phase.FINISHED and metadata.new:
+            self.operations[step] = str(metadata.op.value)
             self.results[step] = dict(metadata.new.outputs or {})
         self._on_step(StepUpdate(step=step, phase=phase, operation=str(metadata.op.value)))
 

@@ -38,6 +38,8 @@ class Outcome:
 
     changes: dict[str, int]
     """Resources by the engine's word for what happened to them."""
+    steps: dict[str, str]
+    """The engine's word for what happened, by step."""
     outputs: dict[str, Any]
     """The stack's outputs in clear text."""
     secret: frozenset[str]
@@ -147,7 +149,7 @@ class StackSession:
             raise explain(operation, error, reader, self.stack) from error
         seconds = time.monotonic() - started
         outputs, secret = self.outputs() if operation == "update" else ({}, frozenset[str]())
-        return Outcome(changes=reader.changes, outputs=outputs, secret=secret, seconds=seconds)
+        return Outcome(changes=reader.changes, steps=reader.operations, outputs=outputs, secret=secret, seconds=seconds)
 
     def _stack(self) -> Stack:
         workspace = _Workspace(

@@ -32,7 +32,7 @@ def up(
     outcome = _shown(lambda on_step: session.up(on_step, refresh=refresh))
     if as_json:
         outputs = without_secrets(outcome.outputs, outcome.secret)
-        print_json({"changes": outcome.changes, "outputs": outputs, "seconds": round(outcome.seconds, 1)})
+        print_json(_summary(outcome) | {"outputs": outputs})
         return
     from infra.cli.summary import show_summary  # noqa: PLC0415 - needs what the other commands do not
 
@@ -47,7 +47,7 @@ def preview(
     session = open_session(stack, config_file)
     outcome = _shown(session.preview, plan=True)
     if as_json:
-        print_json({"changes": outcome.changes, "seconds": round(outcome.seconds, 1)})
+        print_json(_summary(outcome))
     else:
         results.print(f"\n{_changes(outcome)}", markup=False)
 
@@ -64,12 +64,12 @@ def destroy(
     if not session.exists():
         say(f"Stack {stack} is not up, so there is nothing to destroy.")
         if as_json:
-            print_json({"changes": {}, "seconds": 0.0})
+            print_json({"changes": {}, "steps": {}, "seconds": 0.0})
         return
     _confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
     outcome = _shown(session.destroy)
     if as_json:
-        print_json({"changes": outcome.changes, "seconds": round(outcome.seconds, 1)})
+        print_json(_summary(outcome))
     else:
         results.print(f"\nStack {stack} is gone: {_changes(outcome)}", markup=False)
 
@@ -95,6 +95,10 @@ def _shown(operate: "Callable[[OnStep], Outcome]", *, plan: bool = False) -> "Ou
 
     with StepDisplay(messages, plan=plan).shown() as display:
         return operate(display)
+
+
+def _summary(outcome: "Outcome") -> dict[str, object]:
+    return {"changes": outcome.changes, "steps": outcome.steps, "seconds": round(outcome.seconds, 1)}
 
 
 def _changes(outcome: "Outcome") -> str:
