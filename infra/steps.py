@@ -17,8 +17,8 @@ class Kind(StrEnum):
 
 COMPUTED: dict[Kind, tuple[str, ...]] = {
     Kind.REGISTRY: ("registry",),
-    Kind.DATA_UPLOAD: ("location", "uploaded_hash"),
-    Kind.TRAINING_RUN: ("bundle", "bundle_hash", "verdict", "metrics", "report"),
+    Kind.DATA_UPLOAD: ("location", "uploaded_hash", "claim"),
+    Kind.TRAINING_RUN: ("bundle", "bundle_hash", "verdict", "metrics", "report", "claim"),
     Kind.MODEL_VERSION: ("version", "served_hash", "metrics", "report"),
     Kind.SERVING_IMAGE: ("digest",),
     Kind.API_KEY: ("current", "previous"),

@@ -1,14 +1,16 @@
 """Step 1: the dataset in the lake folder, named by its manifest's hash, so that equal data is never brought twice."""
 
 import shutil
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
+from infra.local.claim import claim, owns, release
 from infra.local.inputs import LocalInputs, LocalStep
-from infra.local.lines import Lines
 from infra.provider.step import Context, Created, State
 from infra.settings import located
 from training.parameters import Dataset
+
+if TYPE_CHECKING:
+    from training.datasets.progress import Reporter
 
 
 class DataUploadInputs(LocalInputs):
@@ -29,19 +31,37 @@ class DataUpload(LocalStep[DataUploadInputs]):
         """Copy, download or generate the dataset; raises `DatasetError` when it is not what its manifest says."""
         folder = self.folder(inputs.stack)
         target = folder.lake / "raw" / inputs.manifest_hash
-        # Imported where they are used: they bring in pandas and Spark, which most runs of the provider never need.
-        datasets: Any = import_module("training.datasets")
-        progress: Any = import_module("training.progress")
-        datasets.materialize(located(inputs.dataset), target, progress.Progress(Lines(context)))
-        computed = {"location": folder.relative(target), "uploaded_hash": inputs.manifest_hash}
+        # Spark's and pandas' modules take longer to import than all other steps together, and most runs bring no data.
+        from training.datasets import materialize  # noqa: PLC0415
+
+        materialize(located(inputs.dataset), target, _reporter(context))
+        computed = {
+            "location": folder.relative(target),
+            "uploaded_hash": inputs.manifest_hash,
+            "claim": claim(target),
+        }
         return Created(inputs.manifest_hash, computed)
 
-    def read(self, identity: str, state: State) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> State | None:
         """Gone when the folder is."""
         folder = self.folder(state["stack"])
-        return super().read(identity, state) if (folder.lake / "raw" / identity).is_dir() else None
+        return super().read(identity, state, context) if (folder.lake / "raw" / identity).is_dir() else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove the dataset's folder."""
         del context
-        shutil.rmtree(self.folder(state["stack"]).lake / "raw" / identity, ignore_errors=True)
+        target = self.folder(state["stack"]).lake / "raw" / identity
+        if owns(target, state["claim"]):
+            shutil.rmtree(target, ignore_errors=True)
+            release(target)
+
+
+def _reporter(context: Context) -> "Reporter":
+    """Shows how far the data is, and stops it once the user interrupts."""
+
+    def report(stage: str, detail: str, *, done: int | None = None, total: int | None = None) -> None:
+        context.raise_if_cancelled()
+        share = f", {done / total:.0%}" if done is not None and total else ""
+        context.report(f"{stage}: {detail}{share}")
+
+    return report

@@ -25,10 +25,13 @@ class Registry(LocalStep[RegistryInputs]):
         LocalRegistry(folder.registry).create()
         return Created(MODEL, {"registry": MODEL})
 
-    def read(self, identity: str, state: State) -> State | None:
-        """Gone when the database is."""
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when the database is; raises `RegistryError` when it is damaged."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
-        return super().read(identity, state) if registry.exists else None
+        if not registry.exists:
+            return None
+        registry.check()
+        return super().read(identity, state, context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove versions, bundles, images, and the remains of interrupted uploads and runs, which nobody else owns."""

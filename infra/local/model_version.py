@@ -5,7 +5,7 @@ from pathlib import Path
 from features.errors import PersonalizationError
 from infra.local.folders import StackFolder
 from infra.local.inputs import LocalInputs, LocalStep
-from infra.local.registry import LocalRegistry, NoSuchVersionError, Version
+from infra.local.registry import LocalRegistry, Version
 from infra.provider.step import Context, Created, State
 
 LATEST = "latest"
@@ -39,7 +39,7 @@ class ModelVersion(LocalStep[ModelVersionInputs]):
             version = registry.register(folder.path / inputs.bundle)
         else:
             version = registry.get(int(inputs.requested))
-        report = registry.bundle(version) / "report.html"
+        report = registry.bundle(version.bundle_hash) / "report.html"
         if not version.accepted:
             raise GateFailedError(
                 f"The gate rejected model version {version.number}: {'; '.join(version.reasons)} What served before "
@@ -47,16 +47,11 @@ class ModelVersion(LocalStep[ModelVersionInputs]):
             )
         return Created(str(version.number), _computed(version, report, folder))
 
-    def read(self, identity: str, state: State) -> State | None:
-        """Gone when the registry has no such version or has lost its bundle."""
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone with the registry or with its bundle."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
-        try:
-            version = registry.get(int(identity)) if registry.exists else None
-        except NoSuchVersionError:
-            version = None
-        if version is None or version.bundle_hash != state["served_hash"] or not registry.bundle(version).is_dir():
-            return None
-        return super().read(identity, state)
+        kept = registry.exists and registry.bundle(state["served_hash"]).is_dir()
+        return super().read(identity, state, context) if kept else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the registry owns its versions."""

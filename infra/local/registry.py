@@ -6,9 +6,10 @@ MLflow is imported on first use: it takes longer than most steps that only ask w
 import json
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -126,15 +127,22 @@ class LocalRegistry:
     def champion_bundle(self) -> Path | None:
         """The bundle of the version that serves."""
         champion = self.get_champion() if self.exists else None
-        return None if champion is None else self.bundle(champion)
+        return None if champion is None else self.bundle(champion.bundle_hash)
 
-    def bundle(self, version: Version) -> Path:
-        """Where the bundle of `version` lies."""
-        return self._folder / "bundles" / version.bundle_hash
+    def bundle(self, bundle_hash: str) -> Path:
+        """Where the bundle with this hash lies once it is registered."""
+        return self._folder / "bundles" / bundle_hash
+
+    def check(self) -> None:
+        """Raise `RegistryError` when the database is damaged; much faster than opening it through MLflow."""
+        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise _damaged(self._database, answer)
 
     def _keep(self, bundle: Path, bundle_hash: str) -> Path:
         """The registry's own copy of a bundle, which takes its name only when it is whole."""
-        kept = self._folder / "bundles" / bundle_hash
+        kept = self.bundle(bundle_hash)
         if not kept.is_dir():
             unfinished = kept.with_name(f".{bundle_hash}.{uuid.uuid4().hex}")
             shutil.copytree(bundle, unfinished)
@@ -175,10 +183,14 @@ def _readable(database: Path) -> Iterator[None]:
     except PersonalizationError:
         raise
     except Exception as error:
-        raise RegistryError(
-            f"The registry's file {database} cannot be used: {str(error).splitlines()[0]}. Restore it, or move it away "
-            "and run `personalize up --refresh`, which makes a new one and registers the current model in it."
-        ) from error
+        raise _damaged(database, str(error).splitlines()[0]) from error
+
+
+def _damaged(database: Path, reason: str) -> RegistryError:
+    return RegistryError(
+        f"The registry's file {database} cannot be used: {reason}. Restore it, or move it away and run "
+        "`personalize up --refresh`, which makes a new one and registers the current model in it."
+    )
 
 
 def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late

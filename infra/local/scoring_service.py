@@ -26,6 +26,7 @@ RUNNING = "running"
 STOPPED = "stopped"
 DRAIN_SECONDS = 10
 KEY_SECONDS = 10.0
+ANSWER_SECONDS = 15.0
 
 
 class PortInUseError(PersonalizationError):
@@ -79,15 +80,18 @@ class ScoringService(LocalStep[ScoringServiceInputs]):
         computed = {"endpoint": probe.endpoint, "served_version": inputs.version, "status": RUNNING}
         return Created(inputs.registry, computed)
 
-    def read(self, identity: str, state: State) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> State | None:
         """Gone with its folder; stopped when no process answers with the right version."""
         folder = self.folder(state["stack"])
         if not folder.service.is_dir():
             return None
         supervisor = Supervisor(folder.service)
         probe = Probe(state["endpoint"], "")
-        healthy = supervisor.runs() and probe.version() == str(state["served_version"])
-        return {**(super().read(identity, state) or {}), "status": RUNNING if healthy else STOPPED}
+        # A busy machine may answer late, which is no reason to start everything again.
+        healthy = supervisor.runs() and wait_until(
+            lambda: probe.version() == str(state["served_version"]), times=1, seconds=ANSWER_SECONDS, context=context
+        )
+        return {**(super().read(identity, state, context) or {}), "status": RUNNING if healthy else STOPPED}
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """End the processes, free the port and remove the service's folder."""

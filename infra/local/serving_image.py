@@ -56,7 +56,7 @@ class ServingImage(LocalStep[ServingImageInputs]):
         folder.images.mkdir(parents=True, exist_ok=True)
         unfinished = folder.images / f".{uuid.uuid4().hex}"
         try:
-            self._fill(unfinished, registry.bundle(registry.get(inputs.version)), inputs)
+            self._fill(unfinished, registry.bundle(registry.get(inputs.version).bundle_hash), inputs)
             digest = image_digest(unfinished)
             if not folder.image(digest).is_dir():
                 unfinished.rename(folder.image(digest))
@@ -64,10 +64,10 @@ class ServingImage(LocalStep[ServingImageInputs]):
             shutil.rmtree(unfinished, ignore_errors=True)
         return Created(digest, {"digest": digest})
 
-    def read(self, identity: str, state: State) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> State | None:
         """Gone when the folder is, or when its content is not what its name says."""
         image = self.folder(state["stack"]).image(identity)
-        return super().read(identity, state) if image.is_dir() and image_digest(image) == identity else None
+        return super().read(identity, state, context) if image.is_dir() and image_digest(image) == identity else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the registry owns the images."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from features.bundle import BundleError, verify
 from features.errors import PersonalizationError
-from infra.local.child import clean_environment, end_orphan, run_child
+from infra.local.child import Finished, clean_environment, end_orphan, run_child
+from infra.local.claim import claim, owns, release
 from infra.local.folders import StackFolder
 from infra.local.inputs import LocalInputs, LocalStep
 from infra.local.registry import LocalRegistry
@@ -22,6 +23,8 @@ from infra.settings import located
 from training.parameters import Dataset, GateParameters, Parameters, TrainingParameters
 
 RESULT = "result.json"
+ERROR = "error: "
+"""How the line on standard error begins that says why a run failed."""
 
 
 class TrainingFailedError(PersonalizationError):
@@ -65,25 +68,28 @@ class TrainingRun(LocalStep[TrainingRunInputs]):
             "verdict": result["verdict"],
             "metrics": result["metrics"],
             "report": folder.relative(Path(result["report"])),
+            "claim": claim(run),
         }
         return Created(identity, computed)
 
     def update(self, identity: str, old: State, inputs: TrainingRunInputs, context: Context) -> State:
         """The same data from another place: the model stays as it is."""
-        del inputs, context
-        return self.read(identity, old) or {}
+        del inputs
+        return self.read(identity, old, context) or {}
 
-    def read(self, identity: str, state: State) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> State | None:
         """Gone when the run's result or its bundle is."""
         folder = self.folder(state["stack"])
-        return super().read(identity, state) if _finished(folder.runs / identity) else None
+        return super().read(identity, state, context) if _finished(folder.runs / identity) else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove the run's folder; a bundle that was registered has its copy in the registry."""
         del context
         run = self.folder(state["stack"]).runs / identity
-        end_orphan(run)
-        shutil.rmtree(run, ignore_errors=True)
+        if owns(run, state["claim"]):
+            end_orphan(run)
+            shutil.rmtree(run, ignore_errors=True)
+            release(run)
 
 
 def run_id(inputs: TrainingRunInputs, champion: str | None) -> str:
@@ -113,13 +119,23 @@ def _train(options: Iterator[str], run: Path, context: Context) -> dict[str, Any
         command, folder=run, environment=clean_environment(), on_line=_progress(context.report), context=context
     )
     if finished.code != 0:
-        reason = finished.error.splitlines()[-1] if finished.error else f"it ended with code {finished.code}."
-        raise TrainingFailedError(f"Training failed: {reason} Its log is {run / 'log.txt'}.")
+        raise TrainingFailedError(_reason(finished, run))
     result: dict[str, Any] = json.loads(finished.output)
     unfinished = run / f"{RESULT}.part"
     unfinished.write_text(json.dumps(result))
     unfinished.rename(run / RESULT)
     return result
+
+
+def _reason(finished: Finished, run: Path) -> str:
+    """Training's own sentence; without one it was ended from outside, for want of memory or by hand."""
+    _, marker, sentence = finished.error.rpartition(ERROR)
+    if marker:
+        return sentence
+    return (
+        f"Training ended with code {finished.code} and without a word. A negative code is the number of the signal "
+        f"that ended it; 9 is most often a machine without enough memory. Its logs are in {run}."
+    )
 
 
 def _progress(report: Callable[[str], None]) -> Callable[[str], bool]:

@@ -72,7 +72,7 @@ class StepsProvider(protocol.Provider):
         """Look at the world; an empty id tells the engine that the resource is gone."""
         _, step = self._step(request.urn)
         state = plain(request.properties)
-        found = await asyncio.to_thread(step.read, request.resource_id, state)
+        found = await asyncio.to_thread(step.read, request.resource_id, state, self._context(request.urn))
         if found is None:
             return protocol.ReadResponse("", {}, {})
         return protocol.ReadResponse(request.resource_id, properties({**state, **found}, step.secrets), request.inputs)

@@ -98,9 +98,9 @@ class Step(ABC, Generic[InputsT]):
         del identity, old
         return self.create(inputs, context).computed
 
-    def read(self, identity: str, state: State) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> State | None:
         """The computed values as they are in the world, None when the resource is gone."""
-        del identity
+        del identity, context
         return {name: value for name, value in state.items() if name not in self.inputs.model_fields}
 
     @abstractmethod
