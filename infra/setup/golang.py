@@ -34,7 +34,7 @@ class GoProgram:
 
 def build(program: GoProgram, target: Path) -> None:
     """Build `program` into the file `target`; raises `SetupError` when Go, a module or the compiler fails."""
-    with _go() as (command, environment):
+    with go_toolchain() as (command, environment):
         # Not `go mod download`: that asks for every module of the go.mod, and many are not part of the program.
         run_reported(
             [*command, "list", "-deps", program.package],
@@ -82,7 +82,7 @@ def go_version(command: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def _go() -> Iterator[tuple[list[str], dict[str, str]]]:
+def go_toolchain() -> Iterator[tuple[list[str], dict[str, str]]]:
     """Command and environment of a Go. A Go of our own leaves no module or build cache behind: those take gigabytes."""
     environment = os.environ | {
         "CGO_ENABLED": "0",

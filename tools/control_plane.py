@@ -1,0 +1,146 @@
+"""Builds a Kubernetes control plane and Pulumi's Kubernetes provider from pinned Go modules into the cache.
+
+For machines where the official binaries can't be had: `python -m tools.control_plane`. A program that is there is not
+built again; each is built aside and renamed, so that a build that was cut off leaves nothing that looks whole.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.paths import ROOT, cache_folder
+from infra.setup.console import SetupError, say
+from infra.setup.golang import GoProgram, go_toolchain
+from infra.setup.golang import build as build_go
+
+KUBERNETES = "k8s.io/kubernetes"
+PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+DOWNLOAD_TIMEOUT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Program:
+    """A binary to build: its name, the folder of its module under `tools/`, the package, and what goes into it."""
+
+    name: str
+    module: str
+    package: str
+    versioned_by: str
+    """Module whose version the program is of."""
+    variables: tuple[str, ...] = ()
+    """Go variables to set at link time; `{version}`, `{major}` and `{minor}` are filled in."""
+    embedded: str | None = None
+    """Folder inside `versioned_by` with the JSON files that the program embeds."""
+
+
+KUBERNETES_VARIABLES = (
+    "k8s.io/component-base/version.gitVersion={version}",
+    "k8s.io/component-base/version.gitMajor={major}",
+    "k8s.io/component-base/version.gitMinor={minor}",
+)
+PROGRAMS = (
+    Program("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
+    *(
+        Program(name, "kubernetes", f"{KUBERNETES}/cmd/{name}", KUBERNETES, KUBERNETES_VARIABLES)
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ),
+    Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok"),
+    Program(
+        "pulumi-resource-kubernetes",
+        "pulumi-kubernetes",
+        ".",
+        PROVIDER,
+        (PROVIDER + "/pkg/version.Version={version}",),
+        embedded="cmd/pulumi-resource-kubernetes",
+    ),
+)
+
+
+def path_of(program: Program) -> Path:
+    """Where the cache has `program`; the folder's name changes with the module's pins and sources."""
+    digest = hashlib.sha256(json.dumps([program.package, program.variables]).encode())
+    for source in sorted((ROOT / "tools" / program.module).iterdir()):
+        if source.is_file():
+            digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return cache_folder() / "control-plane" / f"{program.name}-{digest.hexdigest()[:12]}" / program.name
+
+
+def missing() -> list[Program]:
+    """The programs that are not in the cache yet."""
+    return [program for program in PROGRAMS if not os.access(path_of(program), os.X_OK)]
+
+
+def binaries() -> dict[str, Path]:
+    """All programs by name. Raises `SetupError` when one was not built yet."""
+    if absent := missing():
+        names = ", ".join(program.name for program in absent)
+        raise SetupError(f"{names} not built yet; run `python -m tools.control_plane` (20 minutes the first time)")
+    return {program.name: path_of(program) for program in PROGRAMS}
+
+
+def build(program: Program) -> None:
+    """Build one program into the cache. Raises `SetupError` when Go, a module or the compiler fails."""
+    target = path_of(program)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as aside:
+        source = Path(shutil.copytree(ROOT / "tools" / program.module, Path(aside) / "source"))
+        if program.embedded:
+            _borrow(source, program.versioned_by, program.embedded)
+        built = Path(aside) / program.name
+        build_go(
+            GoProgram(name=program.name, module=source, package=program.package, linker_flags=_linker_flags(program)),
+            built,
+        )
+        built.replace(target)
+
+
+def _linker_flags(program: Program) -> str:
+    pins = (ROOT / "tools" / program.module / "go.mod").read_text(encoding="utf-8")
+    found = re.search(rf"{re.escape(program.versioned_by)} (v\S+)", pins)
+    if found is None:
+        raise SetupError(f"tools/{program.module}/go.mod does not pin {program.versioned_by}")
+    major, minor = found[1].removeprefix("v").split(".")[:2]
+    texts = (text.format(version=found[1], major=major, minor=minor) for text in program.variables)
+    return " ".join(["-s -w", *(f"-X {text}" for text in texts)])
+
+
+def _borrow(source: Path, module: str, folder: str) -> None:
+    """Copy the files that the program embeds out of a pinned module: Go embeds none from outside its own module."""
+    with go_toolchain() as (command, environment):
+        answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
+            [*command, "mod", "download", "-json", module],
+            cwd=source,
+            env=environment,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT_SECONDS,
+        )
+        if answer.returncode != 0:
+            raise SetupError(f"Go can not fetch {module}: {answer.stderr.strip()[-500:]}")
+        for name in ("schema.json", "terraform-mapping.json"):
+            shutil.copyfile(Path(json.loads(answer.stdout)["Dir"]) / folder / name, source / name)
+
+
+def main() -> int:
+    """Build what is missing and say how far it is."""
+    absent = missing()
+    for number, program in enumerate(absent, 1):
+        say(f"{program.name}, {number} of {len(absent)}:")
+        try:
+            build(program)
+        except SetupError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
