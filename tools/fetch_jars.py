@@ -6,18 +6,27 @@ The fetcher looks into Maven's local repository first and compares each download
 import shutil
 import sys
 
+import requests
+import truststore
 from jgo.maven import MavenContext
 
 
-def main(folder: str, coordinates: "list[str]") -> None:
-    """Put each jar into `folder` and name it on standard output."""
+def main(folder: str, coordinates: "list[str]") -> int:
+    """Put each jar into `folder`, name it on standard output and return the exit status."""
+    # A company's own certificate authority is in the machine's trust store and not in the one that requests brings.
+    truststore.inject_into_ssl()
     context = MavenContext()
     for coordinate in coordinates:
         group, artifact, version = coordinate.split(":")
-        path = context.project(group, artifact).at_version(version).artifact().resolve()
+        try:
+            path = context.project(group, artifact).at_version(version).artifact().resolve()
+        except (requests.RequestException, RuntimeError, OSError) as error:
+            sys.stderr.write(f"{coordinate}: {error}\n")
+            return 1
         shutil.copy(path, folder)
         sys.stdout.write(f"{path.name}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
