@@ -1,6 +1,6 @@
 """Makes the example beside it: `python examples/tables/make.py` writes the same three files again.
 
-200 invented users rate 100 invented films, 2,000 times. A rating rises when the film's genre is the user's favourite,
+200 invented users rate 100 invented films, 3,000 times. A rating rises when the film's genre is the user's favourite,
 with the film's quality, and falls with long films for those who watch on a phone; the rest is chance. Nothing in it was
 taken from a real dataset.
 """
@@ -26,7 +26,7 @@ def main() -> None:
         for number in range(200)
     ]
     items = [
-        (f"i{number:03d}", chance.choice(GENRES), chance.randint(75, 190), round(chance.gauss(3.2, 0.7), 2))
+        (f"i{number:03d}", chance.choice(GENRES), chance.randint(75, 190), round(chance.gauss(3.2, 0.6), 2))
         for number in range(100)
     ]
     _write("users.csv", ("user_id", "age", "country", "favourite_genre"), users)
@@ -34,7 +34,7 @@ def main() -> None:
     _write(
         "interactions.csv",
         ("user_id", "item_id", "device", "watched_at", "rating"),
-        (_interaction(chance, number, users, items) for number in range(2_000)),
+        (_interaction(chance, number, users, items) for number in range(3_000)),
     )
 
 
@@ -44,9 +44,9 @@ def _interaction(
     user, _, _, favourite = chance.choice(users)
     item, genre, minutes, critics_score = chance.choice(items)
     device = chance.choice(DEVICES)
-    liking = critics_score + chance.gauss(-0.4, 0.7) + (1.4 if genre == favourite else 0.0)
+    liking = critics_score + chance.gauss(-0.6, 0.6) + (2.0 if genre == favourite else 0.0)
     if device == "phone" and minutes > LONG_MINUTES:
-        liking -= 1.0
+        liking -= 1.5
     watched_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=20 * number + chance.randint(0, 19))
     return user, item, device, watched_at.strftime("%Y-%m-%d %H:%M:%S"), min(5, max(1, round(liking)))
 

@@ -61,7 +61,7 @@ def read(
             rows = read_rows(spark, parts(folder)) if folder else synthetic_files.read(spark, dataset)
             return rows, CRITEO
         case CriteoDataset():
-            return read_rows(spark, parts(folder)) if folder else criteo.read(spark, dataset), CRITEO
+            return read_rows(spark, parts(folder)) if folder else criteo.read(spark, dataset, report), CRITEO
         case TablesDataset():
             return read_joined(spark, tables.spec_of(dataset, folder), report)
         case _:

@@ -1,14 +1,13 @@
 """Criteo's own rows: files of this machine, or downloaded ones."""
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
+from training.datasets import remote
 from training.datasets.errors import DatasetError, MissingFileError
-from training.datasets.layout import part, written_aside
+from training.datasets.layout import copy_checked, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, sha256
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.rows import read_rows
@@ -18,25 +17,33 @@ _GZIP = b"\x1f\x8b"
 
 
 def describe(dataset: CriteoDataset) -> Manifest:
-    """The manifest of the files that the dataset names."""
+    """The manifest of the files that the dataset names; a file on the web is known by what its server says."""
+    if source := remote.source_of(dataset.path):
+        return manifest(dataset.kind, f"Criteo rows from {source.url}", [remote.describe(source)])
     files = [local_file(path, partition) for path, partition in _sources(dataset)]
     return manifest(dataset.kind, f"Criteo rows from {dataset.path}, {len(files)} file(s)", files)
 
 
 def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
-    """Copy the files into `folder`; raises `DatasetError` when one changes meanwhile."""
-    files = describe(dataset).partitions
+    """Copy or download the files into `folder`; raises `DatasetError` when one changes meanwhile."""
+    if source := remote.source_of(dataset.path):
+        rows = remote.fetch(source, report)
+        files = [File(partition=WHOLE, path=str(rows), size=rows.stat().st_size, identity=sha256(rows))]
+    else:
+        files = list(describe(dataset).partitions)
     total = sum(file.size for file in files)
     with written_aside(folder) as aside:
         done = 0
         for number, file in enumerate(files):
-            _copy(file, part(aside, file.partition, number, _suffix(Path(file.path))))
+            copy_checked(Path(file.path), part(aside, file.partition, number, _suffix(Path(file.path))), file.identity)
             done += file.size
             report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB copied", done=done, total=total)
 
 
-def read(spark: SparkSession, dataset: CriteoDataset) -> DataFrame:
-    """The rows straight from the files that the dataset names."""
+def read(spark: SparkSession, dataset: CriteoDataset, report: Reporter) -> DataFrame:
+    """The rows straight from the files that the dataset names, downloaded if they are on the web."""
+    if source := remote.source_of(dataset.path):
+        return read_rows(spark, [remote.fetch(source, report)])
     return read_rows(spark, [path for path, _ in _sources(dataset)])
 
 
@@ -70,12 +77,3 @@ def _require_honest_suffix(file: Path) -> None:
     if start and (start == _GZIP) != (file.suffix == ".gz"):
         kind = "is gzip, but its name does not end in .gz" if start == _GZIP else "is not gzip, though it ends in .gz"
         raise DatasetError(f"The file {file} {kind}. Rename it.")
-
-
-def _copy(file: File, target: Path) -> None:
-    try:
-        os.link(file.path, target)
-    except OSError:
-        shutil.copyfile(file.path, target)
-    if sha256(target) != file.identity:
-        raise DatasetError(f"The file {file.path} changed while it was copied. Run the command again.")

@@ -1,12 +1,13 @@
 """How a dataset lies in the lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed as a whole."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from training.datasets.errors import MissingFileError
+from training.datasets.errors import DatasetError, MissingFileError
 
 
 def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
@@ -22,6 +23,17 @@ def parts(folder: Path) -> list[Path]:
     if not found:
         raise MissingFileError(f"There is no dataset in {folder}. Run the data step again.")
     return found
+
+
+def copy_checked(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file; raises `DatasetError` when the copy is not the file of this SHA-256 because it has changed since."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            writer.write(chunk)
+    if digest.hexdigest() != sha256:
+        raise DatasetError(f"The file {source} changed while it was copied. Run the command again.")
 
 
 @contextmanager

@@ -1,14 +1,12 @@
 """A dataset of three tables: interactions, joined with users and items on their keys."""
 
-import shutil
 from pathlib import Path
 
 import yaml
 
 from training.datasets.columns import locate
-from training.datasets.errors import DatasetError
-from training.datasets.layout import written_aside
-from training.datasets.manifest import Manifest, local_file, manifest, sha256
+from training.datasets.layout import copy_checked, written_aside
+from training.datasets.manifest import Manifest, local_file, manifest
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.spec import SUFFIXES, TablesSpec, load_spec
 from training.parameters import TablesDataset
@@ -36,9 +34,7 @@ def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
     names = {table: Path(table + suffix(path)) for table, path in spec.tables.items()}
     with written_aside(folder) as aside:
         for done, (table, path) in enumerate(spec.tables.items(), start=1):
-            shutil.copyfile(path, aside / names[table])
-            if sha256(aside / names[table]) != files[table].identity:
-                raise DatasetError(f"The file {path} changed while it was copied. Run the command again.")
+            copy_checked(path, aside / names[table], files[table].identity)
             report(STAGE, f"{done} of {len(names)} tables copied", done=done, total=len(names))
         content: dict[str, object] = spec.with_paths(names).model_dump(mode="json")
         (aside / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
