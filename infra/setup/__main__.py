@@ -7,6 +7,8 @@ from infra.setup.console import say
 from infra.setup.jars import ensure_jars
 from infra.setup.pulumi import ensure_pulumi
 
+INTERRUPTED = 130
+
 
 def main() -> int:
     """Prepare what is missing and return the exit status."""
@@ -16,6 +18,8 @@ def main() -> int:
     except PersonalizationError as error:
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

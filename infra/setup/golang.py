@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from infra.paths import ROOT, cache_folder
 from infra.setup.console import SetupError, run_reported
 from infra.setup.uv import ensure_uv
@@ -95,7 +97,8 @@ def go_toolchain() -> Iterator[tuple[list[str], dict[str, str]]]:
         yield [command], environment
         return
     cache_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="go-") as scratch:
+    _clear_what_was_killed()
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=f"go-{os.getpid()}-") as scratch:
         bring = [
             str(ensure_uv()),
             "run",
@@ -108,6 +111,14 @@ def go_toolchain() -> Iterator[tuple[list[str], dict[str, str]]]:
             "go",
         ]
         yield bring, environment | {"GOMODCACHE": f"{scratch}/modules", "GOCACHE": f"{scratch}/build"}
+
+
+def _clear_what_was_killed() -> None:
+    """Remove the scratch folders of processes that are gone."""
+    for folder in cache_folder().glob("go-*-*"):
+        process = folder.name.split("-")[1]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _package_count(command: list[str], program: GoProgram, environment: dict[str, str]) -> int:

@@ -13,6 +13,7 @@ from infra.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, p
 from infra.versions import PULUMI
 
 INSTALL_TIMEOUT_SECONDS = 900
+ASIDE = ".aside-"
 
 PROGRAM = GoProgram(
     name=f"the Pulumi CLI {PULUMI}",
@@ -28,6 +29,9 @@ def ensure_pulumi() -> Path:
     try:
         return pulumi_command()
     except PulumiMissingError:
+        # Whoever was killed in the middle left hundreds of megabytes; the set-up runs once at a time.
+        for left in cached_pulumi().parents[2].glob(f"{ASIDE}*"):
+            shutil.rmtree(left, ignore_errors=True)
         say(f"Neither PATH nor the cache has a Pulumi CLI of at least {PULUMI}.")
     first_that_works(f"the Pulumi CLI {PULUMI}", [("the official install", _install), ("a build from source", _build)])
     return pulumi_command()
@@ -58,7 +62,7 @@ class _Aside(tempfile.TemporaryDirectory[str]):
     def __init__(self) -> None:
         parent = cached_pulumi().parents[2]
         parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(dir=parent, prefix=".aside-", ignore_cleanup_errors=True)
+        super().__init__(dir=parent, prefix=ASIDE, ignore_cleanup_errors=True)
 
     def __enter__(self) -> Path:  # type: ignore[override]  # a Path serves better than the name
         folder = Path(super().__enter__()) / "pulumi"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.paths import cache_folder
 from infra.setup import golang, jars, pulumi
 from infra.setup.console import SetupError
 from infra.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, version_numbers
@@ -89,6 +90,16 @@ def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("path_folder")
+def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pulumi, "_install", installer_that_makes(f"v{PULUMI}"))
+    (cached_pulumi().parents[2] / f"{pulumi.ASIDE}killed" / "pulumi").mkdir(parents=True)
+
+    pulumi.ensure_pulumi()
+
+    assert [path.name for path in cached_pulumi().parents[2].iterdir()] == [f"v{PULUMI}"]
+
+
+@pytest.mark.usefixtures("path_folder")
 def test_a_pulumi_of_another_version_is_never_published(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pulumi, "_install", installer_that_makes("v3.1.0"))
     monkeypatch.setattr(pulumi, "_build", installer_that_makes("v3.2.0"))
@@ -115,6 +126,19 @@ def test_go_on_the_path_is_used_when_it_is_recent_enough(path_folder: Path, foun
     program(path_folder / "go", f"echo go version go{found} linux/amd64")
 
     assert bool(golang.go_on_path()) is used
+
+
+def test_a_go_of_the_lock_keeps_its_caches_in_a_folder_that_goes_away(path_folder: Path):
+    program(path_folder / "go", "echo go version go1.20.1 linux/amd64")
+    program(path_folder / "uv", "echo uv 99.0.0")
+    gone = cache_folder() / "go-999999999-killed"
+    gone.mkdir(parents=True)
+
+    with golang.go_toolchain() as (command, environment):
+        assert command[-3:] == ["--only-group", "tool-go", "go"]
+        assert Path(environment["GOMODCACHE"]).parent in cache_folder().iterdir()
+        assert not gone.exists()
+    assert not list(cache_folder().iterdir())
 
 
 def test_maven_fetches_the_jars_where_there_is_one(one_jar: Path):
