@@ -115,7 +115,7 @@ class Encoder:
                 np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
                 for name in ("hashes", "rates", "log_counts")
             )
-        except (OSError, ValueError, msgspec.DecodeError) as error:
+        except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             raise EncoderError(f"The encoder in {folder} cannot be read: {error}. Train the model again.") from error
         return cls(
             columns=layout.columns,

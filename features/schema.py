@@ -21,8 +21,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timestamp: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name used twice or a schema without any feature."""
-        names = [self.label, *self.numeric, *self.categorical, *([self.timestamp] if self.timestamp else [])]
+        """Raise `SchemaError` for a name used twice, by an encoded feature too, or a schema without any feature."""
+        names = [self.label, *self.encoded_features, *self.categorical, *([self.timestamp] if self.timestamp else [])]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")

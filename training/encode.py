@@ -125,7 +125,7 @@ def encode(rows: DataFrame, schema: Schema, encoder: FoldEncoder, *, out_of_fold
         for batch in batches:
             numeric = [batch.column(name).to_numpy(zero_copy_only=False) for name in schema.numeric]
             folds = batch.column(FOLD).to_numpy(zero_copy_only=False) if out_of_fold else None
-            encoded = []
+            encoded: list[npt.NDArray[np.float32]] = []
             for index, name in enumerate(schema.categorical):
                 hashes = batch.column(name).to_numpy(zero_copy_only=False)
                 encoded += tables.lookup(index, hashes, folds)

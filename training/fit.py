@@ -9,7 +9,7 @@ from pathlib import Path
 import lightgbm
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.functions import vector_to_array
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 
@@ -22,8 +22,8 @@ from training.split import PART, Part
 
 STAGE = "fit"
 PROBABILITY = "probability"
-_FEATURES = "features"
-_IS_VALIDATION = "is_validation"
+_FEATURES = "_features"
+_IS_VALIDATION = "_is_validation"
 MICRO_BATCH_ROWS = 2_000
 """Rows that SynapseML hands to LightGBM at a time: the fastest of those measured."""
 _VALIDATION_LOSS = re.compile(r"Valid binary_logloss=(\S+)")
@@ -47,9 +47,9 @@ class Fitted:
 def fit(train: DataFrame, schema: Schema, parameters: TrainingParameters, *, log: Path, progress: Progress) -> Fitted:
     """Fit on the encoded rows of the parts fit and validation; `log` is the local session's log."""
     losses = _Losses(log, parameters.num_iterations, progress)
-    inputs = assemble(train, schema).select(
-        F.col(schema.label).cast("double"), _FEATURES, (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
-    )
+    is_validation = (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
+    label = F.col(schema.label).cast("double").alias(schema.label)
+    inputs = _assemble(train, schema, label, is_validation)
     with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read):
         transformer = _classifier(schema, parameters, train).fit(inputs)
     losses.read()
@@ -66,17 +66,18 @@ def fit(train: DataFrame, schema: Schema, parameters: TrainingParameters, *, log
     )
 
 
-def assemble(encoded: DataFrame, schema: Schema) -> DataFrame:
-    """The encoded rows with their inputs as one vector; missing numbers are NaN in it."""
-    assembler = VectorAssembler(inputCols=list(schema.encoded_features), outputCol=_FEATURES, handleInvalid="keep")
-    return assembler.transform(encoded)
-
-
 def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
     """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
-    scored = fitted.transformer.transform(assemble(encoded, schema))
-    probability = vector_to_array(F.col("probability"))[1]
-    return scored.select(F.col(schema.label).alias("label"), probability.alias(PROBABILITY), *extra)
+    inputs = _assemble(encoded, schema, F.col(schema.label).alias("label"), *extra)
+    scored: DataFrame = fitted.transformer.transform(inputs)
+    return scored.select("label", vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
+
+
+def _assemble(encoded: DataFrame, schema: Schema, *columns: Column | str) -> DataFrame:
+    """The inputs of encoded rows as one vector, with NaN for missing numbers, beside `columns`."""
+    inputs = list(schema.encoded_features)
+    assembler = VectorAssembler(inputCols=inputs, outputCol=_FEATURES, handleInvalid="keep")
+    return assembler.transform(encoded).select(_FEATURES, *columns)
 
 
 def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:

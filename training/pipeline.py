@@ -1,8 +1,9 @@
 """A training run from rows to a sealed bundle, stage by stage."""
 
 import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -10,7 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 
 from features.bundle import BUNDLE_FORMAT, REPORT, Bundle, Metadata, Verdict
 from features.schema import Schema
-from training import datasets, report, result
+from training import datasets, report
 from training.arguments import Arguments
 from training.baselines import evaluate_baselines
 from training.champion import Champion, evaluate_champion
@@ -24,11 +25,14 @@ from training.prepare import RAW, Prepared, prepare
 from training.progress import Progress
 from training.publish import write_bundle
 from training.reachable import best_reachable
+from training.result import Result, code_hash, library_versions, metrics
 from training.split import PART, Part
 from training.summary import column_summaries, split_summaries
 
 WORK = "work"
 """The folder of a run that holds its intermediate files while it lasts."""
+NOT_OF_THE_MODEL = {"driver_memory_gib"}
+"""Parameters that change the run and not its model: a bundle does not tell where it was trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +46,22 @@ class Encoded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A model and what it was made from."""
+
+    manifest: Manifest
+    schema: Schema
+    prepared: Prepared
+    encoded: Encoded
+    fitted: Fitted
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """The model beside everything that it is compared with, on the same held-out rows."""
 
     evaluation: Evaluation
-    baselines: dict[str, Evaluation]
+    baselines: Mapping[str, Evaluation]
     champion: Champion | None
     best_reachable: report.BestReachable | None
     verdict: Verdict
@@ -67,24 +82,32 @@ class Pipeline:
         self._log = log
         self._progress = progress
 
-    def run(self) -> result.Result:
+    def run(self) -> Result:
         """Train, evaluate, judge and write the bundle; intermediate files go whatever happens."""
         shutil.rmtree(self._work, ignore_errors=True)
         try:
-            manifest = datasets.describe(self._arguments.dataset)
-            prepared, schema = self._prepare()
-            encoded = self._encode(prepared, schema)
-            fitted = fit(encoded.train, schema, self._training, log=self._log, progress=self._progress)
-            judged = self._judge(prepared, schema, encoded, fitted)
-            return self._finish(manifest, prepared, schema, encoded, fitted, judged)
+            trained = self._train()
+            return self._finish(trained, self._judge(trained))
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
             self._spark.catalog.clearCache()
 
+    def _train(self) -> Trained:
+        manifest = datasets.describe(self._arguments.dataset)
+        prepared, schema = self._prepare()
+        encoded = self._encode(prepared, schema)
+        return Trained(
+            manifest=manifest,
+            schema=schema,
+            prepared=prepared,
+            encoded=encoded,
+            fitted=fit(encoded.train, schema, self._training, log=self._log, progress=self._progress),
+        )
+
     def _prepare(self) -> tuple[Prepared, Schema]:
-        with self._progress.tasks(self._spark.sparkContext, "read", "read and check the rows"):
+        with self._stage("read", "read and check the rows"):
             rows, schema = datasets.read(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
-        with self._progress.tasks(self._spark.sparkContext, "prepare", "hash and split the rows"):
+        with self._stage("prepare", "hash and split the rows"):
             prepared = prepare(rows, schema, self._training, folder=self._work / "rows")
         self._spark.catalog.clearCache()
         counts = prepared.counts
@@ -98,11 +121,11 @@ class Pipeline:
     def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
         train = prepared.part(Part.FIT, Part.VALIDATION)
         rows = prepared.counts[Part.FIT] + prepared.counts[Part.VALIDATION]
-        with self._progress.tasks(self._spark.sparkContext, "count", f"count the categories of {rows:,} rows"):
+        with self._stage("count", f"count the categories of {rows:,} rows"):
             counted = count(train, schema, self._training, folder=self._work / "counts")
             encoder = fold_encoder(counted, schema, self._training)
         values = len(encoder.encoder.hashes)
-        with self._progress.tasks(self._spark.sparkContext, "encode", f"encode {rows:,} rows by {values:,} values"):
+        with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
             out_of_fold = encode(train, schema, encoder, out_of_fold=True, extra=PART)
             held_out = encode(prepared.part(Part.HELD_OUT), schema, encoder, out_of_fold=False, extra=PART)
             return Encoded(
@@ -117,20 +140,21 @@ class Pipeline:
         frame.write.parquet(path)
         return self._spark.read.parquet(path)
 
-    def _judge(self, prepared: Prepared, schema: Schema, encoded: Encoded, fitted: Fitted) -> Judged:
-        raw = prepared.part(Part.HELD_OUT).select(schema.label, *schema.numeric, F.col(f"{RAW}.*"))
-        stage = partial(self._progress.tasks, self._spark.sparkContext)
-        with stage("evaluate", f"score {prepared.counts[Part.HELD_OUT]:,} held-out rows"):
-            evaluation = evaluate(score(encoded.held_out, schema, fitted))
+    def _judge(self, trained: Trained) -> Judged:
+        schema, encoded = trained.schema, trained.encoded
+        held_out = trained.prepared.part(Part.HELD_OUT)
+        raw = held_out.select(schema.label, *schema.numeric, F.col(f"{RAW}.*"))
+        with self._stage("evaluate", f"score {trained.prepared.counts[Part.HELD_OUT]:,} held-out rows"):
+            evaluation = evaluate(score(encoded.held_out, schema, trained.fitted))
             reachable = best_reachable(raw, self._arguments.dataset, schema)
-        with stage("baselines", "train and score the baselines"):
+        with self._stage("baselines", "train and score the baselines"):
             fit_rows = encoded.train.where(F.col(PART) == Part.FIT.value)
-            baselines = dict(
-                evaluate_baselines(fit_rows, encoded.held_out, features=schema.encoded_features, label=schema.label)
+            baselines = evaluate_baselines(
+                fit_rows, encoded.held_out, features=schema.encoded_features, label=schema.label
             )
         champion = None
         if self._arguments.champion is not None:
-            with stage("champion", "score the champion on the same rows"):
+            with self._stage("champion", "score the champion on the same rows"):
                 champion = evaluate_champion(raw, Bundle.load(self._arguments.champion), schema, self._training)
         return Judged(
             evaluation=evaluation,
@@ -140,25 +164,54 @@ class Pipeline:
             verdict=judge(evaluation, baselines, champion, self._arguments.gate),
         )
 
-    def _finish(
-        self,
-        manifest: Manifest,
-        prepared: Prepared,
-        schema: Schema,
-        encoded: Encoded,
-        fitted: Fitted,
-        judged: Judged,
-    ) -> result.Result:
-        code, versions = result.code_hash(), result.library_versions()
-        metrics = result.metrics(
-            judged.evaluation,
-            judged.baselines,
-            judged.champion,
-            judged.best_reachable,
-            best_iteration=fitted.best_iteration,
+    def _finish(self, trained: Trained, judged: Judged) -> Result:
+        target = self._output / "bundle"
+        with self._stage("bundle", "write the bundle"):
+            metadata = self._metadata(trained, judged)
+            page = self._report(trained, judged, metadata)
+            held_out = trained.prepared.part(Part.HELD_OUT)
+            bundle_hash = write_bundle(
+                target,
+                model=trained.fitted.text,
+                encoder=trained.encoded.encoder.encoder,
+                schema=trained.schema,
+                metadata=metadata,
+                golden=golden_records(held_out, trained.schema, trained.encoded.encoder, trained.fitted),
+                counted=trained.encoded.counted,
+                write_report=lambda path: report.write(path, page),
+            )
+        return Result(
+            metrics=metadata.metrics,
+            bundle=str(target),
+            bundle_hash=bundle_hash,
+            verdict=judged.verdict,
+            report=str(target / REPORT),
+            rows={part.value: trained.prepared.counts[part] for part in Part},
+            seconds=self._progress.seconds,
         )
-        page = report.ReportData(
-            dataset=manifest.description,
+
+    def _metadata(self, trained: Trained, judged: Judged) -> Metadata:
+        return Metadata(
+            bundle_format=BUNDLE_FORMAT,
+            manifest_hash=trained.manifest.hash,
+            code_hash=code_hash(),
+            seed=self._training.seed,
+            hyperparameters=self._training.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
+            library_versions=library_versions(),
+            metrics=metrics(
+                judged.evaluation,
+                judged.baselines,
+                judged.champion,
+                judged.best_reachable,
+                best_iteration=trained.fitted.best_iteration,
+            ),
+            verdict=judged.verdict,
+        )
+
+    def _report(self, trained: Trained, judged: Judged, metadata: Metadata) -> report.ReportData:
+        fitted = trained.fitted
+        return report.ReportData(
+            dataset=trained.manifest.description,
             verdict=judged.verdict,
             evaluation=judged.evaluation,
             baselines=judged.baselines,
@@ -166,40 +219,13 @@ class Pipeline:
             best_reachable=judged.best_reachable,
             importance=fitted.importance,
             learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
-            splits=split_summaries(prepared),
-            columns=column_summaries(prepared, encoded.counted, schema),
+            splits=split_summaries(trained.prepared),
+            columns=column_summaries(trained.prepared, trained.encoded.counted, trained.schema),
             parameters=self._training,
             gate=self._arguments.gate,
-            versions=versions,
-            hashes={"manifest": manifest.hash, "code": code},
+            versions=metadata.library_versions,
+            hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
         )
-        target = self._output / "bundle"
-        with self._progress.tasks(self._spark.sparkContext, "bundle", "write the bundle"):
-            bundle_hash = write_bundle(
-                target,
-                model=fitted.text,
-                encoder=encoded.encoder.encoder,
-                schema=schema,
-                metadata=Metadata(
-                    bundle_format=BUNDLE_FORMAT,
-                    manifest_hash=manifest.hash,
-                    code_hash=code,
-                    seed=self._training.seed,
-                    hyperparameters=self._training.model_dump(mode="json"),
-                    library_versions=versions,
-                    metrics=metrics,
-                    verdict=judged.verdict,
-                ),
-                golden=golden_records(prepared.part(Part.HELD_OUT), schema, encoded.encoder, fitted),
-                counted=encoded.counted,
-                write_report=lambda path: report.write(path, page),
-            )
-        return result.Result(
-            metrics=metrics,
-            bundle=str(target),
-            bundle_hash=bundle_hash,
-            verdict=judged.verdict,
-            report=str(target / REPORT),
-            rows={part.value: prepared.counts[part] for part in Part},
-            seconds=self._progress.seconds,
-        )
+
+    def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
+        return self._progress.tasks(self._spark.sparkContext, name, detail)

@@ -10,7 +10,7 @@ from features.schema import Schema
 from training.parameters import Split, TrainingParameters
 from training.split import DRAWS, PART, RECORD_HASH, Part, SplitError, draw, held_out_at_random, with_parts
 
-RAW = "raw"
+RAW = "_raw"
 """The categories as they were, of the rows that may be held out; null elsewhere, where nobody reads them."""
 RAW_SHARE_BY_TIME = 1 / 16
 """Which rows a split by time holds out is not known in the first pass: this share of all keeps its categories."""
@@ -18,7 +18,7 @@ RAW_SHARE_BY_TIME = 1 / 16
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The rows as Parquet, with `part` and `fold`: label int, numbers double (null: missing), categories as hashes."""
+    """The rows as Parquet, with part and fold: label int, numbers double (null for missing), categories as hashes."""
 
     rows: DataFrame
     counts: dict[str, int]

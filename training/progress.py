@@ -10,7 +10,7 @@ from typing import TextIO
 import msgspec
 from pyspark import SparkContext
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 
 
 class Format(StrEnum):

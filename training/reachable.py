@@ -20,8 +20,9 @@ def best_reachable(raw: DataFrame, dataset: Dataset, schema: Schema) -> BestReac
 
     def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
+            features = {name: batch[name] for name in schema.features}
             label = batch[schema.label].astype(np.int32)
-            yield pd.DataFrame({"label": label, "probability": true_probability(batch)})
+            yield pd.DataFrame({"label": label, "probability": true_probability(features)})
 
     evaluation = evaluate(raw.mapInPandas(score, "label int, probability double"))
     return BestReachable(auc=evaluation.auc, log_loss=evaluation.log_loss)

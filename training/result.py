@@ -38,8 +38,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         best = metrics["best_reachable"]
         reachable = f" (best reachable {best['auc']:.4f} and {best['log_loss']:.4f})" if best else ""
         lines = [
-            f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}{reachable}, "
-            f"calibration error {metrics['calibration_error']:.4f} on {metrics['rows']:,} held-out rows",
+            (
+                f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}{reachable}, "
+                f"calibration error {metrics['calibration_error']:.4f} on {metrics['rows']:,} held-out rows"
+            ),
             f"verdict: {'accepted' if verdict.accepted else 'rejected'}",
             *(f"  {reason}" for reason in verdict.reasons),
             f"bundle: {self.bundle} ({self.bundle_hash[:12]})",

@@ -13,9 +13,9 @@ from features.errors import PersonalizationError
 from features.schema import Schema
 from training.parameters import Split, TrainingParameters
 
-RECORD_HASH = "record_hash"
-PART = "part"
-FOLD = "fold"
+RECORD_HASH = "_record_hash"
+PART = "_part"
+FOLD = "_fold"
 DRAWS = 1_000_000
 """A draw is a whole number below this."""
 MAX_VALIDATION_ROWS = 200_000
@@ -36,7 +36,7 @@ class Part(StrEnum):
 
 
 def draw(seed: int, purpose: str) -> Column:
-    """A whole number from 0 to `DRAWS`, exclusive, from the row's `record_hash`; independent between purposes."""
+    """A whole number from 0 to `DRAWS`, exclusive, from the row's record hash; independent between purposes."""
     return F.pmod(F.xxhash64(F.lit(seed), F.lit(purpose), F.col(RECORD_HASH)), F.lit(DRAWS))
 
 
@@ -46,7 +46,7 @@ def held_out_at_random(parameters: TrainingParameters) -> Column:
 
 
 def with_parts(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, count: int) -> DataFrame:
-    """`rows`, of which there are `count`, with the columns `part` (a `Part`) and `fold` (0 to `folds`, exclusive).
+    """`rows`, of which there are `count`, with the columns `PART` (a `Part`) and `FOLD` (0 to `folds`, exclusive).
 
     Raises `SplitError` for a split by time of a dataset without a timestamp or with only one.
     """
@@ -83,7 +83,7 @@ def _time_cut(rows: DataFrame, timestamp: str, fraction: float) -> int:
         step = max(1, -(-(high - low + 1) // CUT_STEPS))
         index = F.floor((F.col(timestamp) - low) / step)
         inside = rows.where(F.col(timestamp).between(low, high))
-        counts = dict(inside.groupBy(index.alias("step")).count().collect())
+        counts: dict[int, int] = dict(inside.groupBy(index.alias("step")).count().collect())
         position = 0
         while before + counts.get(position, 0) <= wanted and position < CUT_STEPS:
             before += counts.get(position, 0)

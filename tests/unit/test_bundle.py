@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from features.bundle import FILES, METADATA, Bundle, BundleError, Metadata, seal, verify
+from tests.support.bundles import make_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return make_bundle(tmp_path / "bundle", rows=500, trees=2)
+
+
+def test_a_sealed_bundle_loads_with_the_hash_of_its_seal(bundle: Path):
+    loaded = Bundle.load(bundle)
+    assert loaded.hash == verify(bundle)
+    assert len(loaded.golden) == 50
+
+
+def test_the_same_content_has_the_same_hash_wherever_it_lies(bundle: Path):
+    before = verify(bundle)
+    moved = bundle.rename(bundle.with_name("elsewhere"))
+    (moved / FILES).unlink()
+    assert seal(moved) == before
+
+
+@pytest.mark.parametrize("name", ["model.txt", "schema.json", "golden.jsonl", "encoder/hashes.npy", "report.html"])
+def test_one_changed_byte_is_noticed_and_its_file_named(bundle: Path, name: str):
+    file = bundle / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BundleError, match=rf"{name} of the bundle in .* was altered"):
+        Bundle.load(bundle)
+
+
+def test_a_missing_file_is_named(bundle: Path):
+    (bundle / "model.txt").unlink()
+    with pytest.raises(BundleError, match=r"lacks the file model\.txt"):
+        Bundle.load(bundle)
+
+
+def test_a_file_that_does_not_belong_is_named(bundle: Path):
+    (bundle / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"has the file notes\.txt"):
+        Bundle.load(bundle)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"model.txt": 1}'])
+def test_a_folder_without_a_proper_seal_is_no_bundle(bundle: Path, content: bytes | None):
+    seal_file = bundle / FILES
+    seal_file.unlink() if content is None else seal_file.write_bytes(content)
+    with pytest.raises(BundleError, match="is not a model bundle"):
+        Bundle.load(bundle)
+
+
+def test_another_bundle_than_the_registered_one_is_refused(bundle: Path):
+    with pytest.raises(BundleError, match="but 1234 was registered"):
+        Bundle.load(bundle, expected_hash="1234")
+
+
+def test_a_bundle_of_another_format_is_refused(bundle: Path):
+    metadata = msgspec.json.decode((bundle / METADATA).read_bytes(), type=Metadata)
+    (bundle / METADATA).write_bytes(msgspec.json.encode(msgspec.structs.replace(metadata, bundle_format=99)))
+    seal(bundle)
+    with pytest.raises(BundleError, match="has format 99"):
+        Bundle.load(bundle)
+
+
+@pytest.mark.parametrize("name", ["metadata.json", "golden.jsonl"])
+def test_a_sealed_file_of_other_content_is_refused(bundle: Path, name: str):
+    (bundle / name).write_bytes(b"{}\n")
+    seal(bundle)
+    with pytest.raises(BundleError, match="cannot be read"):
+        Bundle.load(bundle)

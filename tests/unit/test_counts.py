@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.counts import Counts, CountsError, derive_encoder, pool, smoothed_rate
+
+Drawn = list[tuple[tuple[int, int, int], int]]
+"""((column, hash, rows), clicks) of each entry."""
+COLUMNS = ("city", "device", "empty")
+
+entries = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(-5, 5), st.integers(1, 50)).flatmap(
+        lambda entry: st.tuples(st.just(entry), st.integers(0, entry[2]))
+    ),
+    max_size=30,
+)
+
+
+def counts_of(drawn: Drawn) -> Counts:
+    column, hashes, rows, clicks = [
+        np.array([(*entry, clicks)[part] for entry, clicks in drawn], dtype=np.int64) for part in range(4)
+    ]
+    return Counts.merge([Counts(column=column.astype(np.int16), hash=hashes, rows=rows, clicks=clicks)])
+
+
+def same(left: Counts, right: Counts) -> bool:
+    return all(
+        np.array_equal(getattr(left, name), getattr(right, name)) for name in ("column", "hash", "rows", "clicks")
+    )
+
+
+@given(st.lists(entries, max_size=4))
+def test_merging_days_equals_counting_all_their_rows_at_once(days: list[Drawn]):
+    at_once = counts_of([entry for day in days for entry in day])
+    assert same(Counts.merge(counts_of(day) for day in days), at_once)
+
+
+@given(entries)
+def test_merged_counts_are_distinct_and_in_order(drawn: Drawn):
+    counts = counts_of(drawn)
+    keys = list(zip(counts.column.tolist(), counts.hash.tolist(), strict=True))
+    assert keys == sorted(set(keys))
+
+
+@given(entries)
+def test_counts_survive_their_file(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn):
+    file = tmp_path_factory.mktemp("counts") / "all.parquet"
+    counts = counts_of(drawn)
+    counts.write(file)
+    assert same(Counts.read(file), counts)
+
+
+def test_a_file_that_holds_no_counts_is_refused(tmp_path: Path):
+    file = tmp_path / "all.parquet"
+    file.write_bytes(b"nothing of the kind")
+    with pytest.raises(CountsError, match=r"all\.parquet cannot be read"):
+        Counts.read(file)
+
+
+@given(entries, st.integers(1, 60))
+def test_pooling_loses_no_row_and_no_click(drawn: Drawn, min_category_rows: int):
+    counts = counts_of(drawn)
+    pooled = pool(counts, columns=len(COLUMNS), min_category_rows=min_category_rows)
+    assert pooled.kept.rows.sum() + pooled.rare_rows.sum() == counts.rows.sum()
+    assert pooled.kept.clicks.sum() + pooled.rare_clicks.sum() == counts.clicks.sum()
+    assert (pooled.kept.rows >= min_category_rows).all()
+
+
+@given(entries, st.floats(0, 100))
+def test_a_smoothed_rate_lies_between_the_values_own_rate_and_the_average(drawn: Drawn, smoothing: float):
+    counts = counts_of(drawn)
+    average = np.full(len(counts), 0.25)
+    rate = smoothed_rate(counts.clicks, counts.rows, average=average, smoothing=smoothing).astype(np.float64)
+    own = counts.clicks / np.maximum(counts.rows, 1)
+    assert (rate >= np.minimum(own, average) - 1e-6).all()
+    assert (rate <= np.maximum(own, average) + 1e-6).all()
+
+
+def test_a_value_without_rows_has_the_average_rate():
+    rate = smoothed_rate(np.array([0]), np.array([0]), average=np.array([0.25]), smoothing=0.0)
+    assert rate.tolist() == [0.25]
+
+
+def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_pool():
+    counts = counts_of([((0, 1, 40), 10), ((0, 2, 3), 3), ((0, 3, 1), 0), ((1, 1, 44), 13)])
+    pooled = pool(counts, columns=3, min_category_rows=10)
+    encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
+    rate, log_count = encoder.lookup(0, np.array([1, 2, 3, 99]))
+    average = 13 / 44
+    shared = np.float32((3 + 4 * average) / (4 + 4))
+    assert rate.tolist() == [np.float32((10 + 4 * average) / 44), shared, shared, shared]
+    assert log_count.tolist() == [np.float32(np.log1p(40)), 0.0, 0.0, 0.0]
+
+
+def test_a_column_that_was_never_counted_is_encoded_as_zero():
+    pooled = pool(counts_of([((0, 1, 40), 10)]), columns=3, min_category_rows=10)
+    encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
+    rate, log_count = encoder.lookup(2, np.array([1]))
+    assert (rate.tolist(), log_count.tolist()) == ([0.0], [0.0])

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from features.encoder import Encoder, EncoderError
+
+Tables = list[dict[int, tuple[float, float]]]
+"""(rate, log count) of each hash, by column."""
+HASHES = st.integers(-(1 << 63), (1 << 63) - 1)
+columns = st.lists(
+    st.dictionaries(HASHES, st.tuples(st.floats(0, 1, width=32), st.floats(0, 20, width=32))), min_size=1, max_size=4
+)
+
+
+def encoder_of(tables: Tables) -> Encoder:
+    ordered = [sorted(table.items()) for table in tables]
+    flat = [entry for table in ordered for entry in table]
+    return Encoder(
+        columns=tuple(f"column{index}" for index in range(len(tables))),
+        offsets=np.cumsum([0, *map(len, tables)]).astype(np.int64),
+        hashes=np.array([value for value, _ in flat], dtype=np.int64),
+        rates=np.array([rate for _, (rate, _) in flat], dtype=np.float32),
+        log_counts=np.array([log_count for _, (_, log_count) in flat], dtype=np.float32),
+        unseen=np.full((len(tables), 2), -1, dtype=np.float32),
+    )
+
+
+@given(columns, st.data())
+def test_a_lookup_is_what_a_dictionary_says(tables: Tables, data: st.DataObject):
+    encoder = encoder_of(tables)
+    for index, table in enumerate(tables):
+        known = st.sampled_from(sorted(table)) if table else HASHES
+        wanted = data.draw(st.lists(known | HASHES, max_size=10))
+        rate, log_count = encoder.lookup(index, np.array(wanted, dtype=np.int64))
+        assert list(zip(rate.tolist(), log_count.tolist(), strict=True)) == [
+            table.get(value, (-1.0, -1.0)) for value in wanted
+        ]
+
+
+@given(columns, hnp.arrays(np.float64, (3, 2), elements=st.floats(allow_nan=True)))
+def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
+    tables: Tables, numeric: npt.NDArray[np.float64]
+):
+    encoder = encoder_of(tables)
+    hashes = np.zeros((3, len(tables)), dtype=np.int64)
+    encoded = encoder.encode(numeric, hashes)
+    assert encoded.shape == (3, 2 + 2 * len(tables))
+    np.testing.assert_array_equal(encoded[:, :2], numeric)
+    for index in range(len(tables)):
+        rate, log_count = encoder.lookup(index, hashes[:, index])
+        np.testing.assert_array_equal(encoded[:, 2 + 2 * index], rate)
+        np.testing.assert_array_equal(encoded[:, 3 + 2 * index], log_count)
+
+
+@given(columns)
+def test_an_encoder_survives_its_files(tmp_path_factory: pytest.TempPathFactory, tables: Tables):
+    bundle = tmp_path_factory.mktemp("bundle")
+    encoder = encoder_of(tables)
+    encoder.save(bundle)
+    loaded = Encoder.load(bundle)
+    assert loaded.columns == encoder.columns
+    for name in ("offsets", "hashes", "rates", "log_counts", "unseen"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(encoder, name))
+
+
+def test_arrays_of_different_lengths_are_refused():
+    with pytest.raises(EncoderError, match="do not fit together"):
+        Encoder(
+            columns=("city",),
+            offsets=np.array([0, 2]),
+            hashes=np.array([1, 2]),
+            rates=np.array([0.5], dtype=np.float32),
+            log_counts=np.array([1.0, 1.0], dtype=np.float32),
+            unseen=np.zeros((1, 2), dtype=np.float32),
+        )
+
+
+@pytest.mark.parametrize("name", ["layout.json", "hashes.npy", "rates.npy", "log_counts.npy"])
+@pytest.mark.parametrize("content", [None, b"", b"{"])
+def test_a_missing_or_broken_file_is_refused(tmp_path: Path, name: str, content: bytes | None):
+    encoder_of([{1: (0.5, 1.0)}]).save(tmp_path)
+    file = tmp_path / "encoder" / name
+    file.unlink() if content is None else file.write_bytes(content)
+    with pytest.raises(EncoderError, match=r"cannot be read.*Train the model again"):
+        Encoder.load(tmp_path)

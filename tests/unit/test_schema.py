@@ -1,0 +1,52 @@
+from typing import Any
+
+import pytest
+
+from features.schema import CRITEO, Schema, SchemaError
+
+
+def test_features_are_numbers_first_then_categories():
+    schema = Schema(numeric=("age",), categorical=("city", "device"))
+    assert schema.features == ("age", "city", "device")
+
+
+def test_the_models_inputs_are_numbers_then_rate_and_log_count_of_each_category():
+    schema = Schema(numeric=("age",), categorical=("city", "device"))
+    assert schema.encoded_features == ("age", "city_rate", "city_log_count", "device_rate", "device_log_count")
+
+
+def test_criteo_has_13_numbers_and_26_categories():
+    assert (len(CRITEO.numeric), len(CRITEO.categorical), len(CRITEO.encoded_features)) == (13, 26, 65)
+
+
+def test_a_schema_survives_its_file():
+    schema = Schema(numeric=("age",), categorical=("city",), label="clicked", timestamp="at")
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"numeric": ("age", "age"), "categorical": ()},
+        {"numeric": ("age",), "categorical": ("age",)},
+        {"numeric": ("label",), "categorical": ()},
+        {"numeric": ("at",), "categorical": (), "timestamp": "at"},
+        {"numeric": ("city_rate",), "categorical": ("city",)},
+    ],
+)
+def test_a_name_used_twice_is_refused(columns: dict[str, Any]):
+    with pytest.raises(SchemaError, match="used more than once"):
+        Schema(**columns)
+
+
+def test_a_schema_without_features_is_refused():
+    with pytest.raises(SchemaError, match="at least one numeric or categorical column"):
+        Schema(numeric=(), categorical=())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"numeric": 1}', b'{"numeric": ["a"], "categorical": [], "more": 1}']
+)
+def test_a_file_that_is_no_schema_is_refused(content: bytes):
+    with pytest.raises(SchemaError, match=r"schema\.json is not a schema"):
+        Schema.from_json(content)
