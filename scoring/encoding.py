@@ -40,7 +40,7 @@ class RowEncoder:
         count, numbers = len(rows), self._numbers
         encoded = np.empty((count, self._width), dtype=np.float64)
         if numbers:
-            encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN
+            encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN, as absent numbers are
         if self._categories:
             pairs = self._pairs.take(self._positions(rows), axis=0)
             encoded[:, numbers:] = pairs.reshape(count, 2 * self._categories)

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import msgspec
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from scoring import operations
 from scoring.answers import ModelName
 from scoring.exchange import DisconnectedError, Exchange, Receive, Scope, Send
+from scoring.logs import describe
 from scoring.model import ServedModel
 from scoring.rejections import InternalError, MethodNotAllowed, Rejection, Unauthorized
 from scoring.routes import refuse, routes
@@ -66,8 +66,9 @@ class Front:
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
-            # The error's text could hold a feature's value, so only its type and place are logged.
-            structlog.get_logger().error("internal error", **describe(error), request_id=exchange.request_id.decode())
+            self._service.sink.event(
+                "internal error", level="error", request_id=exchange.request_id.decode(), **describe(error)
+            )
             await exchange.reject(InternalError("The service made a mistake; its log has the request's id."))
         seconds = time.perf_counter() - began
         self._service.metrics.answered(name, exchange.status, seconds)
@@ -104,13 +105,3 @@ class Front:
             with suppress(asyncio.CancelledError):
                 await watch
             self._service.stop()
-
-
-def describe(error: Exception) -> dict[str, object]:
-    """The type of an error and the lines it came through, without its text."""
-    places = []
-    step = error.__traceback__
-    while step is not None:
-        places.append(f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}")
-        step = step.tb_next
-    return {"error": type(error).__name__, "places": places}

@@ -7,9 +7,10 @@ counted: the service answers without its log rather than not at all.
 import logging
 import os
 import select
+import traceback
+from datetime import UTC, datetime
 
 import msgspec
-import structlog
 
 WAITING_LINES = 10_000
 """Lines kept while the reader is slow."""
@@ -29,6 +30,11 @@ class LogSink:
         self._rest = b""
         self.dropped = 0
 
+    def event(self, event: str, *, level: str = "info", **fields: object) -> None:
+        """Keep a line that says what happened and when, with these fields."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.add(msgspec.json.encode({"timestamp": time, "level": level, "event": event, **fields}))
+
     def add(self, line: bytes) -> None:
         """Keep a line, without its line end, until the next `flush`."""
         if len(self._lines) < WAITING_LINES:
@@ -41,40 +47,39 @@ class LogSink:
         if self._lines and not self._rest:
             self._rest = b"\n".join(self._lines) + b"\n"
             self._lines.clear()
+        start, whole = 0, memoryview(self._rest)
         try:
-            while self._rest and self._poll.poll(0):
-                written = os.write(self._descriptor, self._rest[:CHUNK])
-                self._rest = self._rest[written:]
+            while start < len(whole) and self._poll.poll(0):
+                # Workers share the descriptor, so a write ends with a line where one can.
+                end = self._rest.rfind(b"\n", start, start + CHUNK) + 1 or start + CHUNK
+                start += os.write(self._descriptor, whole[start:end])
         except OSError:
-            self.dropped += self._rest.count(b"\n")
-            self._rest = b""
-
-    def info(self, line: bytes) -> None:
-        """Take a line from structlog, which names the method of a log level."""
-        self.add(line)
-
-    warning = error = critical = debug = info
+            self.dropped += self._rest.count(b"\n", start)
+            start = len(whole)
+        self._rest = self._rest[start:]
 
 
 class _Bridge(logging.Handler):
-    """Hands the records of the standard library's logging, which uvicorn uses, to structlog."""
+    """Writes the records of the standard library's logging, which uvicorn uses, as events."""
+
+    def __init__(self, sink: LogSink) -> None:
+        super().__init__()
+        self._sink = sink
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = structlog.get_logger()
-        event.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        error = record.exc_info[1] if record.exc_info else None
+        fields = {} if error is None else describe(error)
+        self._sink.event(record.getMessage(), level=record.levelname.lower(), logger=record.name, **fields)
+        self._sink.flush()
 
 
 def configure(sink: LogSink) -> None:
     """Send all logging of this process to `sink`."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=lambda event, **_: msgspec.json.encode(event)),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: sink,
-    )
-    logging.basicConfig(level=logging.INFO, handlers=[_Bridge()], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[_Bridge(sink)], force=True)
     logging.getLogger("uvicorn.access").disabled = True  # the service writes its own lines, with the request's id
+
+
+def describe(error: BaseException) -> dict[str, object]:
+    """The type of an error and the lines it came through, without its text, which could hold a feature's value."""
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    return {"error": type(error).__name__, "places": places}

@@ -76,6 +76,9 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
             "/healthz": {"get": _look("healthz", "Whether the process runs", healthy)},
             "/readyz": {"get": _look("readyz", "Whether the service scores", ready, error)},
             "/metrics": {"get": _metrics()},
+            "/openapi.json": {
+                "get": _look("openapi", "What this service takes and answers", {"type": "object"}, error)
+            },
         },
         "components": {
             "schemas": components,

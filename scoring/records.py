@@ -15,8 +15,14 @@ from scoring.rejections import DuplicateField, WrongType
 
 RECORDS = "records"
 
-Values = tuple[float | str | None, ...]
-"""A record's values in the order of `Schema.features`, None for a missing one."""
+ABSENT_NUMBER = float("nan")
+"""What a number that is not in the body becomes: an object of its own, so that it is told from a null."""
+
+Values = tuple[float | str | msgspec.UnsetType | None, ...]
+"""A record's values in the order of `Schema.features`.
+
+A null is None; an absent number is `ABSENT_NUMBER` and an absent category UNSET. All three are missing values.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +46,25 @@ class RequestTypes:
         names = {f"f{index}": name for index, name in enumerate(schema.features)}
         number = Annotated[float | None, msgspec.Meta(description="A number, or null when missing.")]
         category = Annotated[str | None, msgspec.Meta(description="A category, or null when missing.")]
-        kinds = [number] * len(schema.numeric) + [category] * len(schema.categorical)
-        fields = [(attribute, kind, None) for attribute, kind in zip(names, kinds, strict=True)]
+        kinds: list[tuple[Any, Any]] = [(number, ABSENT_NUMBER)] * len(schema.numeric)
+        kinds += [(category | msgspec.UnsetType, msgspec.UNSET)] * len(schema.categorical)
+        fields = [(attribute, *kind) for attribute, kind in zip(names, kinds, strict=True)]
         self._names = schema.features
-        self._width = len(fields)
+        self._numbers = len(schema.numeric)
         self.record = _struct("Record", fields, names, "A record: every feature is optional.")
         several = _several(self.record, max_records)
         self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
+        # JSON Schema counts 3.0 as a whole number, so it is taken as one.
+        most = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
         self.rank = _struct(
             "RankRequest",
             [
                 ("user", Annotated[self.record, msgspec.Meta(description="Features that all items share.")]),
                 ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
-                ("top", Annotated[int, msgspec.Meta(ge=1, description="How many items to return.")] | None, None),
+                ("top", most | msgspec.UnsetType | None, msgspec.UNSET),
             ],
             {},
-            "A user and the items to rank for them. A feature belongs to either, not to both.",
+            "A user and the items to rank for them. What an item states holds for it instead of what the user states.",
         )
         either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
         self._either = msgspec.json.Decoder(either)
@@ -71,13 +80,13 @@ class RequestTypes:
         records = values[-1]
         if records is msgspec.UNSET:
             row = values[:-1]
-            self._refuse_duplicates(body, self._width - row.count(None))
+            self._refuse_duplicates(body, self._given(row))
             return [row], False
         rows = [msgspec.structs.astuple(record) for record in records]
-        given = [name for name, value in zip(self._names, values, strict=False) if value is not None]
-        if given:
-            raise WrongType(f"The field {given[0]} stands beside `{RECORDS}`; put it into a record.", field=given[0])
-        self._refuse_duplicates(body, 1 + self._given(rows))
+        if self._given(values[:-1]):
+            field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
+            raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
+        self._refuse_duplicates(body, 1 + sum(map(self._given, rows)))
         return rows, True
 
     def read_rank(self, body: bytes) -> RankQuery:
@@ -88,29 +97,31 @@ class RequestTypes:
             raise rejection_for(error, body) from error
         user = msgspec.structs.astuple(request.user)
         items = [msgspec.structs.astuple(item) for item in request.items]
-        self._refuse_duplicates(body, 2 + (request.top is not None) + self._given([user, *items]))
-        return RankQuery(rows=[self._joined(user, item, index) for index, item in enumerate(items)], top=request.top)
+        top = None if request.top in (None, msgspec.UNSET) else int(request.top)
+        own_fields = 2 + (request.top is not msgspec.UNSET)
+        self._refuse_duplicates(body, own_fields + sum(map(self._given, [user, *items])))
+        return RankQuery(rows=[_joined(user, item) for item in items], top=top)
 
-    def _joined(self, user: Values, item: Values, index: int) -> Values:
-        for name, shared, own in zip(self._names, user, item, strict=True):
-            if shared is not None and own is not None:
-                raise DuplicateField(
-                    f"The feature {name} is given by the user and by item {index}; give it once.",
-                    field=f"items[{index}].{name}",
-                )
-        return tuple(shared if own is None else own for shared, own in zip(user, item, strict=True))
-
-    def _given(self, rows: list[Values]) -> int:
-        return sum(self._width - row.count(None) for row in rows)
+    def _given(self, row: Values) -> int:
+        numbers = self._numbers
+        return len(row) - row[:numbers].count(ABSENT_NUMBER) - row[numbers:].count(msgspec.UNSET)
 
     def _refuse_duplicates(self, body: bytes, given: int) -> None:
-        """Raise `DuplicateField` when a name is given twice in `body`, in which `given` fields have a value.
+        """Raise `DuplicateField` when a name is given twice in `body`, in which `given` distinct fields were found.
 
-        A name is followed by a colon, so as many colons as fields with a value leave no room for a second one. Only
-        nulls and colons within strings need the slow look.
+        A name is followed by a colon, so as many colons as fields leave no room for a second one. Only colons within
+        strings need the slow look.
         """
         if body.count(b":") != given and (field := find_duplicate(body)) is not None:
             raise DuplicateField(f"The field {field} is given twice.", field=field)
+
+
+def _is_absent(value: object) -> bool:
+    return value is ABSENT_NUMBER or value is msgspec.UNSET
+
+
+def _joined(user: Values, item: Values) -> Values:
+    return tuple(shared if _is_absent(own) else own for shared, own in zip(user, item, strict=True))
 
 
 def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 - a type made from a value has no type

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
@@ -41,7 +40,7 @@ def serve(settings: ServerSettings) -> int:
     configure(sink)
     with listening_socket(settings) as listener, shared_folder():
         host, port = listener.getsockname()[:2]
-        structlog.get_logger().info("listening", host=host, port=port, workers=settings.workers)
+        sink.event("listening", host=host, port=port, workers=settings.workers)
         sink.flush()
         signal.signal(signal.SIGTERM, _leave)  # what uvicorn raises again after the last answer
         config = _config(settings)
@@ -72,7 +71,7 @@ def listening_socket(settings: ServerSettings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), backlog=BACKLOG, reuse_port=False)
     except OSError as error:
         raise ListenError(
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. "
+            f"{settings.host}:{settings.port} cannot be listened on: {os.strerror(error.errno or 0)}. "
             "End what uses it, or choose another port with --port (in a stack: `scoring: {port: ...}`)."
         ) from error
 

@@ -5,8 +5,6 @@ import os
 import signal
 import time
 
-import structlog
-
 from scoring.answers import ModelName
 from scoring.errors import GoldenError, KeysError
 from scoring.keys import KeyRing
@@ -32,7 +30,6 @@ class Service:
         self._model: ServedModel | None = None
         self._refusal = "The model is being loaded."
         self._parent = os.getppid()
-        self._log = structlog.get_logger()
 
     @property
     def model(self) -> ServedModel:
@@ -54,10 +51,10 @@ class Service:
             golden = await model.check_golden()
         except GoldenError as error:
             self._refusal = str(error)
-            self._log.error("not ready", reason=str(error))
+            self.sink.event("not ready", level="error", reason=str(error))
         else:
             self._model = model
-            self._log.info(
+            self.sink.event(
                 "ready",
                 model=self.name.name,
                 version=self.name.version,
@@ -78,17 +75,17 @@ class Service:
             await asyncio.sleep(TICK_SECONDS)
             try:
                 if self.keys.refresh():
-                    self._log.info("keys read again")
+                    self.sink.event("keys read again")
             except KeysError as error:
-                self._log.error("keys not read again, the old ones stay valid", reason=str(error))
+                self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
             if os.getppid() != self._parent:
-                self._log.error("the parent process ended")
+                self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
             self.sink.flush()
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
-        self._log.info("stopped")
+        self.sink.event("stopped")
         self.sink.flush()
         if self._model is not None:
             self._model.engine.close()

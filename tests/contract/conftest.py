@@ -1,0 +1,56 @@
+"""One small bundle and one running service for all contract tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from features.bundle import Bundle
+from tests.support.bundles import make_bundle
+from tests.support.services import RunningService, running_service
+
+MAX_RECORDS = 200
+MAX_BODY_BYTES = 300_000
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of Criteo's shape."""
+    return Bundle.load(make_bundle(tmp_path_factory.mktemp("contract") / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service with one worker."""
+    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), "--body-seconds", "1"]
+    arguments = ["--model-name", "clicks", "--model-version", "7", *limits]
+    with running_service(bundle.path, tmp_path_factory.mktemp("service"), arguments=arguments) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: RunningService) -> httpx.Client:
+    """A client with a valid key."""
+    return service.client
+
+
+@pytest.fixture
+def record(bundle: Bundle) -> dict[str, Any]:
+    """A record that has every feature."""
+    return next(
+        dict(one.record) for one in bundle.golden if all(value not in (None, "") for value in one.record.values())
+    )
+
+
+@pytest.fixture
+def bundle_copy(tmp_path: Path) -> Path:
+    """A bundle that a test may spoil."""
+    return make_bundle(tmp_path / "bundle", rows=500, trees=2)
+
+
+def as_json(value: object) -> bytes:
+    """The JSON of `value`."""
+    return msgspec.json.encode(value)

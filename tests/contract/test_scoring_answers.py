@@ -1,0 +1,143 @@
+"""What the service answers to requests that are right."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from features.bundle import Bundle
+from tests.support.services import KEY, RunningService, wait_until
+
+MODEL = {"name": "clicks", "version": "7"}
+
+
+def test_a_single_record_gets_the_probability_that_training_computed(client: httpx.Client, bundle: Bundle):
+    for golden in bundle.golden:
+        answer = client.post("/score", json=golden.record)
+        assert answer.status_code == 200
+        assert answer.json() == {"probability": pytest.approx(golden.probability, abs=1e-9), "model": MODEL}
+
+
+def test_a_batch_gets_the_probabilities_in_its_order(client: httpx.Client, bundle: Bundle):
+    answer = client.post("/score", json={"records": [golden.record for golden in bundle.golden]})
+    expected = [golden.probability for golden in bundle.golden]
+    assert answer.json() == {"probabilities": pytest.approx(expected, abs=1e-9), "model": MODEL}
+
+
+def test_a_batch_of_one_is_answered_as_a_batch(client: httpx.Client, bundle: Bundle):
+    answer = client.post("/score", json={"records": [bundle.golden[0].record]})
+    assert answer.json()["probabilities"] == [pytest.approx(bundle.golden[0].probability, abs=1e-9)]
+
+
+def test_absent_null_and_empty_are_the_same_missing_value(client: httpx.Client, record: dict[str, Any]):
+    absent = {name: value for name, value in record.items() if name not in {"int03", "cat05"}}
+    null = {**record, "int03": None, "cat05": None}
+    empty = {**null, "cat05": ""}
+    answers = [client.post("/score", json=body).json() for body in (absent, null, empty)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_an_empty_record_is_scored(client: httpx.Client):
+    assert 0 < client.post("/score", json={}).json()["probability"] < 1
+
+
+def test_a_value_never_seen_in_training_is_scored(client: httpx.Client, record: dict[str, Any]):
+    answer = client.post("/score", json={**record, "cat00": "a value: \U0001f600 \"'\\"})
+    assert answer.status_code == 200
+
+
+def test_numbers_may_be_whole_negative_or_large(client: httpx.Client):
+    assert client.post("/score", json={"int00": 3, "int01": -4.5e300, "int02": 10**30}).status_code == 200
+
+
+def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle):
+    items = [golden.record for golden in bundle.golden]
+    answer = client.post("/rank", json={"user": {}, "items": items}).json()
+    probabilities = [golden.probability for golden in bundle.golden]
+    order = sorted(range(len(items)), key=lambda index: -probabilities[index])
+    assert [item["index"] for item in answer["items"]] == order
+    assert [item["probability"] for item in answer["items"]] == pytest.approx([probabilities[i] for i in order])
+    assert answer["model"] == MODEL
+
+
+def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle):
+    items = [golden.record for golden in bundle.golden]
+    whole = client.post("/rank", json={"user": {}, "items": items}).json()["items"]
+    assert client.post("/rank", json={"user": {}, "items": items, "top": 3}).json()["items"] == whole[:3]
+    assert client.post("/rank", json={"user": {}, "items": items, "top": 10**6}).json()["items"] == whole
+
+
+def test_rank_joins_the_user_and_each_item(client: httpx.Client, record: dict[str, Any]):
+    user = {name: record[name] for name in list(record)[:20]}
+    item = {name: record[name] for name in list(record)[20:]}
+    ranked = client.post("/rank", json={"user": user, "items": [item]}).json()["items"][0]
+    assert ranked["probability"] == client.post("/score", json=record).json()["probability"]
+
+
+def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(client: httpx.Client, record: dict[str, Any]):
+    items = [{"cat00": "other"}, {"cat00": None}, {}]
+    ranked = client.post("/rank", json={"user": record, "items": items}).json()["items"]
+    found = {item["index"]: item["probability"] for item in ranked}
+    for index, item in enumerate(items):
+        assert found[index] == client.post("/score", json={**record, **item}).json()["probability"]
+
+
+def test_equal_items_keep_their_order(client: httpx.Client):
+    answer = client.post("/rank", json={"user": {}, "items": [{}, {}, {}]}).json()
+    assert [item["index"] for item in answer["items"]] == [0, 1, 2]
+
+
+def test_a_request_id_is_given_back(client: httpx.Client):
+    answer = client.post("/score", json={}, headers={"x-request-id": "my-request.42"})
+    assert answer.headers["x-request-id"] == "my-request.42"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, 'quote"'])
+def test_a_request_id_that_could_spoil_the_log_is_replaced(client: httpx.Client, given: str):
+    answer = client.post("/score", json={}, headers={"x-request-id": given})
+    assert answer.headers["x-request-id"] not in {"", given}
+
+
+def test_a_body_in_chunks_is_scored(client: httpx.Client):
+    def parts() -> Iterator[bytes]:
+        yield b'{"int00"'
+        yield b": 3}"
+
+    answer = client.post("/score", content=parts(), headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+
+
+def test_concurrent_requests_get_their_own_answers(service: RunningService, bundle: Bundle):
+    golden = list(bundle.golden) * 20
+    headers = {"authorization": f"Bearer {KEY}"}
+    with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda one: client.post("/score", json=one.record).json()["probability"], golden))
+    assert answers == pytest.approx([one.probability for one in golden], abs=1e-9)
+
+
+def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundle):
+    assert httpx.get(f"{service.url}/healthz").json() == {"status": "running"}
+    assert httpx.get(f"{service.url}/readyz").json() == {
+        "status": "ready",
+        "model": MODEL,
+        "bundle_hash": bundle.hash,
+        "engine": "lightgbm",
+    }
+
+
+def test_the_log_has_the_request_and_none_of_its_values(service: RunningService):
+    body = {"cat00": "a-secret-value", "int00": 987654321}
+    wrong = {"cat00": "a-secret-value", "cat01": 12345678}
+    service.client.post("/score", json=body, headers={"x-request-id": "logged-one"})
+    service.client.post("/score", json=wrong, headers={"x-request-id": "logged-two"})
+
+    def lines() -> dict[str, Any]:
+        return {line["request_id"]: line for line in service.log() if "request_id" in line}
+
+    wait_until(lambda: "logged-two" in lines())
+    one, two = lines()["logged-one"], lines()["logged-two"]
+    assert (one["operation"], one["status"], two["status"]) == ("score", 200, 400)
+    text = service.log_file.read_text()
+    assert not any(value in text for value in ("a-secret-value", "987654321", "12345678", KEY))

@@ -1,0 +1,264 @@
+"""How the service starts, changes its keys, counts, drains and fails."""
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from features.bundle import MODEL, Bundle, seal
+from tests.support.bundles import write_golden
+from tests.support.services import (
+    KEY,
+    RunningService,
+    is_ready,
+    run_scoring,
+    running_service,
+    wait_until,
+)
+
+OTHER_KEY = "another-key-of-the-tests-9876543210"
+
+
+@pytest.fixture
+def own_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+    """A service that a test may spoil."""
+    with running_service(bundle.path, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+    """A service with two workers."""
+    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
+        wait_until(lambda: _metric(running, "scoring_ready_workers") == 2)
+        yield running
+
+
+def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningService):
+    assert _status(own_service, OTHER_KEY) == 401
+    own_service.keys_file.write_text(f"{KEY}\n{OTHER_KEY}\n")
+    wait_until(lambda: _status(own_service, OTHER_KEY) == 200)
+    assert _status(own_service, KEY) == 200
+    own_service.keys_file.write_text(f"{OTHER_KEY}\n")
+    wait_until(lambda: _status(own_service, KEY) == 401)
+    assert _status(own_service, OTHER_KEY) == 200
+
+
+def test_a_keys_file_that_is_spoilt_leaves_the_old_keys_valid(own_service: RunningService):
+    own_service.keys_file.write_text("short\n")
+    wait_until(lambda: any("keys not read again" in line["event"] for line in own_service.log()))
+    assert _status(own_service, KEY) == 200
+    own_service.keys_file.unlink()
+    time.sleep(1)
+    assert _status(own_service, KEY) == 200
+
+
+def test_an_open_request_is_answered_after_the_signal_to_end(own_service: RunningService):
+    url = httpx.URL(own_service.url)
+    with socket.create_connection((url.host, url.port or 0), timeout=10) as connection:
+        head = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
+        connection.sendall(head.encode() + b"content-length: 2\r\n\r\n{")
+        wait_until(lambda: own_service.client.get("/healthz").status_code == 200)
+        own_service.process.terminate()
+        wait_until(lambda: not _accepts(own_service))
+        assert own_service.process.poll() is None
+        connection.sendall(b"}")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert own_service.process.wait(10) == 0
+
+
+def test_workers_drain_too(two_workers: RunningService):
+    statuses: list[int] = []
+
+    def send() -> None:
+        with httpx.Client(headers={"authorization": f"Bearer {KEY}"}) as client:
+            try:
+                while True:
+                    statuses.append(client.post(f"{two_workers.url}/score", json={}).status_code)
+            except httpx.TransportError:
+                return
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(statuses) > 50)
+    assert two_workers.stop() == 0
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+
+
+def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService):
+    for number in range(60):
+        with httpx.Client(base_url=two_workers.url, headers={"authorization": f"Bearer {KEY}"}) as client:
+            body = {"records": [{}, {}]} if number % 3 == 0 else {}
+            assert client.post("/score", json=body).status_code == 200
+    assert _status(two_workers, OTHER_KEY) == 401
+    assert _metric(two_workers, 'scoring_requests_total{operation="score",status="200"}') == 60
+    assert _metric(two_workers, 'scoring_requests_total{operation="score",status="401"}') == 1
+    assert _metric(two_workers, 'scoring_request_seconds_count{operation="score"}') == 61
+    assert _metric(two_workers, "scoring_records_total") == 80
+
+
+def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService):
+    victim = psutil.Process(two_workers.process.pid).children()[-1]
+    victim.kill()
+    wait_until(lambda: not victim.is_running())
+    wait_until(lambda: _answers(two_workers))
+    wait_until(lambda: _metric(two_workers, "scoring_ready_workers") == 2)
+
+
+def test_workers_end_when_their_parent_is_killed(two_workers: RunningService):
+    workers = psutil.Process(two_workers.process.pid).children(recursive=True)
+    two_workers.process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+def test_a_socket_of_the_supervisor_is_served(bundle: Bundle, tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.set_inheritable(True)
+        arguments = ["--workers", "2"]
+        with running_service(bundle.path, tmp_path, arguments=arguments, descriptor=listener.fileno()) as running:
+            assert running.client.post("/score", json={}).status_code == 200
+            assert running.stop() == 0
+
+
+def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*request, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
+    with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
+        answer = httpx.get(f"{running.url}/readyz", verify=ssl.create_default_context(cafile=certificate))
+        assert answer.status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(running.url.replace("https", "http"))
+
+
+def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundle_copy: Path, tmp_path: Path):
+    golden = Bundle.load(bundle_copy).golden
+    probabilities = [one.probability for one in golden]
+    probabilities[3] += 2e-9
+    write_golden(bundle_copy, [dict(one.record) for one in golden], probabilities)
+    seal(bundle_copy)
+    with running_service(bundle_copy, tmp_path, wait_ready=False) as running:
+        wait_until(lambda: running.client.get("/healthz").status_code == 200)
+        for answer in (running.client.get("/readyz"), running.client.post("/score", json={})):
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "1"
+            assert answer.json()["error"]["code"] == "not_ready"
+            assert "Golden record 3" in answer.json()["error"]["message"]
+    checked = run_scoring("--check", "--bundle", str(bundle_copy))
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert "Golden record 3" in checked.stderr
+
+
+def test_the_check_of_a_good_bundle_says_so(bundle: Bundle):
+    checked = run_scoring("--check", "--bundle", str(bundle.path))
+    assert checked.returncode == 0
+    assert checked.stdout == f"The bundle {bundle.hash[:12]} reproduces its 50 golden records with engine lightgbm.\n"
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "serve"])
+def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_path: Path, *, check: bool):
+    model = bundle_copy / MODEL
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(bytes(content))
+    ended = run_scoring("--bundle", str(bundle_copy), *(["--check"] if check else _serve(tmp_path)))
+    assert ended.returncode == 1
+    assert ended.stderr == f"The file model.txt of the bundle in {bundle_copy} was altered. Train the model again.\n"
+
+
+def test_a_model_that_lightgbm_cannot_read_is_refused_with_a_sentence(bundle_copy: Path):
+    (bundle_copy / MODEL).write_text("nothing")
+    seal(bundle_copy)
+    ended = run_scoring("--bundle", str(bundle_copy), "--check")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("LightGBM failed: ")
+
+
+def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), "--port", str(port))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"127.0.0.1:{port} cannot be listened on: Address already in use.")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "cannot be read"), ("", "has 0 keys"), ("a\n" * 3, "has 3 keys"), ("short\n", "shorter than 16")],
+)
+def test_a_keys_file_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path, content: str | None, sentence: str):
+    keys = tmp_path / "keys"
+    if content is not None:
+        keys.write_text(content)
+    ended = run_scoring("--bundle", str(bundle.path), "--keys-file", str(keys), "--port", "0")
+    assert ended.returncode == 1
+    assert str(keys) in ended.stderr
+    assert sentence in ended.stderr
+
+
+def test_a_certificate_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path):
+    certificate = tmp_path / "cert.pem"
+    certificate.write_text("nothing")
+    tls = ["--tls-cert", str(certificate), "--tls-key", str(certificate)]
+    ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), *tls)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"The certificate {certificate} with the key")
+
+
+def test_a_descriptor_that_is_no_listening_socket_is_named(bundle: Bundle, tmp_path: Path):
+    arguments = ["--bundle", str(bundle.path), *_serve(tmp_path), "--fd"]
+    assert run_scoring(*arguments, "0").stderr.startswith("--fd 0 is not an open socket")
+    assert run_scoring(*arguments, "77").stderr.startswith("--fd 77 is not an open socket")
+
+
+def test_the_service_is_ready_within_two_seconds(bundle: Bundle, tmp_path: Path):
+    began = time.monotonic()
+    with running_service(bundle.path, tmp_path) as running:
+        seconds = time.monotonic() - began
+        assert is_ready(running)
+    assert seconds < 10  # 2 s on an idle machine, which `make bench-serving` reports
+
+
+def _serve(folder: Path) -> list[str]:
+    keys = folder / "keys"
+    keys.write_text(KEY)
+    return ["--keys-file", str(keys), "--port", "0"]
+
+
+def _status(service: RunningService, key: str) -> int:
+    return httpx.post(f"{service.url}/score", json={}, headers={"authorization": f"Bearer {key}"}).status_code
+
+
+def _answers(service: RunningService) -> bool:
+    try:
+        return _status(service, KEY) == 200
+    except httpx.TransportError:
+        return False
+
+
+def _accepts(service: RunningService) -> bool:
+    url = httpx.URL(service.url)
+    try:
+        socket.create_connection((url.host, url.port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _metric(service: RunningService, name: str) -> float:
+    lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)

@@ -1,0 +1,111 @@
+"""A real scoring service in processes of its own, for the tests that speak HTTP with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+KEY = "a-key-of-the-tests-0123456789"
+START_SECONDS = 30.0
+
+
+@dataclass(kw_only=True)
+class RunningService:
+    """A service that was started; `client` sends the valid key."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    keys_file: Path
+    client: httpx.Client
+    url: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The log's lines so far."""
+        return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
+
+    def stop(self, *, seconds: float = 20.0) -> int:
+        """Ask the service to end and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+
+@contextmanager
+def running_service(
+    bundle: Path,
+    folder: Path,
+    *,
+    arguments: Sequence[str] = (),
+    keys: Sequence[str] = (KEY,),
+    wait_ready: bool = True,
+    scheme: str = "http",
+    descriptor: int | None = None,
+) -> Iterator[RunningService]:
+    """Start `python -m scoring` on `bundle` with its files in `folder`, and end it when the block ends."""
+    keys_file, log_file = folder / "keys", folder / "log"
+    keys_file.write_text("\n".join(keys) + "\n")
+    place = ["--port", "0"] if descriptor is None else ["--fd", "0"]
+    command = [sys.executable, "-m", "scoring", "--bundle", str(bundle), "--keys-file", str(keys_file), *place]
+    with log_file.open("wb") as log:
+        process = subprocess.Popen([*command, *arguments], stdin=descriptor, stdout=log, stderr=log)
+    try:
+        port = _port(process, log_file)
+        url = f"{scheme}://127.0.0.1:{port}"
+        headers = {"authorization": f"Bearer {keys[0]}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=20, verify=False) as client:  # noqa: S501 - own certificate
+            service = RunningService(process=process, log_file=log_file, keys_file=keys_file, client=client, url=url)
+            if wait_ready:
+                wait_until(lambda: is_ready(service), seconds=START_SECONDS)
+            yield service
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def is_ready(service: RunningService) -> bool:
+    """Whether the service says that it is ready."""
+    if service.process.poll() is not None:
+        raise AssertionError(f"The service ended: {service.log_file.read_text()}")
+    try:
+        return service.client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(condition: Any, *, seconds: float = 10.0) -> None:
+    """Return as soon as `condition()` is true; fail the test when it is not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} seconds"
+        time.sleep(0.05)
+
+
+def run_scoring(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m scoring` until it ends by itself."""
+    command = [sys.executable, "-m", "scoring", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ))
+
+
+def _port(process: subprocess.Popen[bytes], log_file: Path) -> int:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        for line in log_file.read_text().splitlines():
+            if line.startswith("{") and (event := json.loads(line)).get("event") == "listening":
+                return int(event["port"])
+        assert process.poll() is None, f"The service ended: {log_file.read_text()}"
+        time.sleep(0.02)
+    raise AssertionError(f"The service did not listen: {log_file.read_text()}")
