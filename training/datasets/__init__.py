@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from features.schema import CRITEO, Schema
+from features.schema import Schema
 from training.datasets import criteo, synthetic_files, tables
-from training.datasets.join import read_joined
-from training.datasets.layout import parts
 from training.datasets.manifest import Manifest
 from training.datasets.progress import Reporter, silent
-from training.datasets.rows import read_rows
 from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
 
 if TYPE_CHECKING:
@@ -56,13 +53,7 @@ def read(
     files are checked and persisted, because the check reads them all; `report` learns how many rows a join leaves.
     Raises the `DatasetError` that fits.
     """
-    match dataset:
-        case SyntheticDataset():
-            rows = read_rows(spark, parts(folder)) if folder else synthetic_files.read(spark, dataset)
-            return rows, CRITEO
-        case CriteoDataset():
-            return read_rows(spark, parts(folder)) if folder else criteo.read(spark, dataset, report), CRITEO
-        case TablesDataset():
-            return read_joined(spark, tables.spec_of(dataset, folder), report)
-        case _:
-            assert_never(dataset)
+    # Spark takes a second to import, and only reading needs it.
+    from training.datasets import on_spark  # noqa: PLC0415 - see above
+
+    return on_spark.read(spark, dataset, folder, report)

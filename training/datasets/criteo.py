@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-
 from training.datasets import remote
 from training.datasets.errors import DatasetError, MissingFileError
 from training.datasets.layout import copy_checked, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, sha256
 from training.datasets.progress import STAGE, Reporter
-from training.datasets.rows import read_rows
 from training.parameters import CriteoDataset
 
 _GZIP = b"\x1f\x8b"
@@ -40,11 +37,11 @@ def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
             report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB copied", done=done, total=total)
 
 
-def read(spark: SparkSession, dataset: CriteoDataset, report: Reporter) -> DataFrame:
-    """The rows straight from the files that the dataset names, downloaded if they are on the web."""
+def fetch(dataset: CriteoDataset, report: Reporter) -> list[Path]:
+    """The files that the dataset names, on this machine; those of the web are downloaded."""
     if source := remote.source_of(dataset.path):
-        return read_rows(spark, [remote.fetch(source, report)])
-    return read_rows(spark, [path for path, _ in _sources(dataset)])
+        return [remote.fetch(source, report)]
+    return [path for path, _ in _sources(dataset)]
 
 
 def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:

@@ -158,7 +158,8 @@ class _Transfer:
                 raise TransientError("the server's file is shorter than what was here already")
             self._note.write_text(version.mark)
             self._require_space(version.size, start)
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            # Of whatever size the pieces come: collected to larger ones, the last would be lost with the connection.
+            for chunk in response.iter_raw():
                 self._stream.write(chunk)
                 self._tell(version.size)
         if version.size is not None and self._stream.tell() < version.size:

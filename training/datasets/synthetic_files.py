@@ -1,17 +1,13 @@
-"""Synthetic rows as files of Criteo's format, and on Spark."""
+"""Synthetic rows as files of Criteo's format."""
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow import csv
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import DoubleType, IntegerType, StringType, StructField, StructType
 
-from features.schema import CRITEO
 from training.datasets import recipe, synthetic
 from training.datasets.layout import part, written_aside
 from training.datasets.manifest import WHOLE, Manifest, manifest
@@ -34,24 +30,23 @@ def describe(dataset: SyntheticDataset) -> Manifest:
 
 
 def materialize(dataset: SyntheticDataset, folder: Path, report: Reporter) -> None:
-    """Write the rows as tab-separated files into `folder`, with one process per core."""
-    last = synthetic.blocks(dataset.rows)
-    starts = range(0, last, BLOCKS_PER_FILE)
+    """Write the rows as tab-separated files into `folder`."""
+    starts = range(0, synthetic.blocks(dataset.rows), BLOCKS_PER_FILE)
     with written_aside(folder) as aside:
         write = partial(_write_file, folder=aside, rows=dataset.rows, seed=dataset.seed)
-        with multiprocessing.get_context("spawn").Pool(min(len(starts), os.cpu_count() or 1)) as pool:
-            done = 0
-            for rows in pool.imap_unordered(write, starts):
-                done += rows
-                report(STAGE, f"{done:,} of {dataset.rows:,} synthetic rows written", done=done, total=dataset.rows)
+        done = 0
+        for rows in _each(write, starts):
+            done += rows
+            report(STAGE, f"{done:,} of {dataset.rows:,} synthetic rows written", done=done, total=dataset.rows)
 
 
-def read(spark: SparkSession, dataset: SyntheticDataset) -> DataFrame:
-    """The rows generated on Spark itself, without a file; the same as in the files."""
-    count = synthetic.blocks(dataset.rows)
-    generate = partial(_generate, rows=dataset.rows, seed=dataset.seed)
-    partitions = min(count, 4 * spark.sparkContext.defaultParallelism)
-    return spark.range(0, count, 1, partitions).mapInArrow(generate, _spark_schema())
+def _each(write: Callable[[int], int], starts: Sequence[int]) -> Iterator[int]:
+    """The result of `write` for each start, computed by one process per core unless there is one start only."""
+    if len(starts) == 1:
+        yield write(starts[0])
+        return
+    with multiprocessing.get_context("spawn").Pool(min(len(starts), os.cpu_count() or 1)) as pool:
+        yield from pool.imap_unordered(write, starts)
 
 
 def _write_file(start: int, *, folder: Path, rows: int, seed: int) -> int:
@@ -64,27 +59,3 @@ def _write_file(start: int, *, folder: Path, rows: int, seed: int) -> int:
             csv.write_csv(batch, stream, options)
             written += batch.num_rows
     return written
-
-
-def _generate(batches: Iterator[pa.RecordBatch], *, rows: int, seed: int) -> Iterator[pa.RecordBatch]:
-    for indices in batches:
-        for index in indices.column(0).to_pylist():
-            yield _for_spark(synthetic.record_batch(synthetic.generate(index, rows=rows, seed=seed)))
-
-
-def _for_spark(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A generated batch with the types that `read` promises: int32, double, and "" for a missing category."""
-    columns = [batch.column(0).cast(pa.int32())]
-    columns += [batch.column(name).cast(pa.float64()) for name in CRITEO.numeric]
-    columns += [batch.column(name).fill_null("") for name in CRITEO.categorical]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-def _spark_schema() -> StructType:
-    return StructType(
-        [
-            StructField(CRITEO.label, IntegerType()),
-            *(StructField(name, DoubleType()) for name in CRITEO.numeric),
-            *(StructField(name, StringType()) for name in CRITEO.categorical),
-        ]
-    )

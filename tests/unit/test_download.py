@@ -1,0 +1,212 @@
+"""Downloads continue where they were cut, and are the file they were meant to be."""
+
+import gzip
+import hashlib
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+import tenacity
+
+from tests.support.file_server import Served, serving
+from training import datasets
+from training.datasets import download as downloads
+from training.datasets import remote
+from training.datasets.download import Checksum, download
+from training.datasets.errors import DownloadError, TruncatedFileError
+from training.datasets.layout import parts
+from training.datasets.progress import silent
+from training.parameters import CriteoDataset
+
+AT_ONCE = tenacity.wait_none()
+CONTENT = bytes(range(256)) * 20_000
+ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(folder))
+    return folder
+
+
+def fetch(served: Served, target: Path, **expected: object) -> bytes:
+    download(served.url, target, report=silent, wait=AT_ONCE, **expected)
+    assert [file.name for file in target.parent.iterdir()] == [target.name]
+    return target.read_bytes()
+
+
+def test_a_file_arrives_whole_and_says_how_far_it_is(tmp_path: Path):
+    reports = []
+    with serving(Served(content=CONTENT)) as served:
+        download(served.url, tmp_path / "rows", report=lambda *said, **done: reports.append((said, done)))
+    assert (tmp_path / "rows").read_bytes() == CONTENT
+    assert reports[-1] == (("data", "5.1 of 5.1 MB downloaded"), {"done": len(CONTENT), "total": len(CONTENT)})
+
+
+def test_a_cut_download_continues_where_it_was_cut(tmp_path: Path):
+    with serving(Served(content=CONTENT, cut_after=[2_000_000, 1_000_000])) as served:
+        assert fetch(served, tmp_path / "to/rows") == CONTENT
+    assert served.requests == [None, "bytes=2000000-", "bytes=3000000-"]
+
+
+def test_more_cuts_than_attempts_are_no_failure_while_bytes_arrive(tmp_path: Path):
+    with serving(Served(content=CONTENT, cut_after=[100_000] * 12)) as served:
+        assert fetch(served, tmp_path / "to/rows") == CONTENT
+
+
+def test_a_later_command_continues_the_download_of_an_earlier_one(tmp_path: Path):
+    target = tmp_path / "to/rows"
+    with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
+        with pytest.raises(DownloadError, match="2,000,000 bytes are kept; run the command again to continue"):
+            fetch(served, target)
+        served.cut_after.clear()
+        served.requests.clear()
+        assert fetch(served, target) == CONTENT
+    assert served.requests == ["bytes=2000000-"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path):
+    target = tmp_path / "to/rows"
+    with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
+        with pytest.raises(DownloadError):
+            fetch(served, target)
+        served.cut_after.clear()
+        served.content, served.etag = CONTENT[::-1], '"second"'
+        assert fetch(served, target) == CONTENT[::-1]
+
+
+def test_a_server_without_ranges_sends_everything_again(tmp_path: Path):
+    with serving(Served(content=CONTENT, ranges=False, cut_after=[2_000_000])) as served:
+        assert fetch(served, tmp_path / "to/rows") == CONTENT
+
+
+def test_a_complete_partial_file_is_taken_as_it_is(tmp_path: Path):
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/rows.partial").write_bytes(CONTENT)
+    (tmp_path / "to/rows.version").write_text('"first"')
+    with serving(Served(content=CONTENT)) as served:
+        assert fetch(served, tmp_path / "to/rows") == CONTENT
+    assert served.requests == [f"bytes={len(CONTENT)}-"]
+
+
+def test_passing_server_errors_are_tried_again(tmp_path: Path):
+    with serving(Served(content=CONTENT, failures=[503, 429, 500])) as served:
+        assert fetch(served, tmp_path / "to/rows") == CONTENT
+
+
+def test_lasting_server_errors_end_the_download(tmp_path: Path):
+    with serving(Served(content=CONTENT, failures=[503] * 9)) as served, pytest.raises(DownloadError, match="503"):
+        fetch(served, tmp_path / "to/rows")
+    assert len(served.requests) == downloads.ATTEMPTS
+
+
+def test_a_refused_address_is_not_tried_again(tmp_path: Path):
+    with serving(Served(content=CONTENT, failures=[404] * 2)) as served, pytest.raises(DownloadError, match="404"):
+        fetch(served, tmp_path / "to/rows")
+    assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("sha256", hashlib.sha256(CONTENT).hexdigest()),
+        ("git-blob", hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()),  # noqa: S324 - Git's own
+    ],
+)
+def test_the_right_checksum_is_accepted_and_another_refused(tmp_path: Path, kind: str, value: str):
+    with serving(Served(content=CONTENT)) as served:
+        assert fetch(served, tmp_path / "to/rows", checksum=Checksum(kind=kind, value=value)) == CONTENT
+        served.content = CONTENT[:-1] + b"x"
+        with pytest.raises(DownloadError, match=f"its {kind} checksum is"):
+            fetch(served, tmp_path / "other/rows", checksum=Checksum(kind=kind, value=value))
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_a_file_of_the_wrong_size_is_refused(tmp_path: Path):
+    with serving(Served(content=b"short")) as served, pytest.raises(DownloadError, match="5 bytes instead of 6"):
+        fetch(served, tmp_path / "to/rows", size=6)
+
+
+def test_a_disk_that_is_too_small_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # noqa: SLF001 - its type
+    with serving(Served(content=CONTENT)) as served, pytest.raises(DownloadError, match="PERSONALIZE_CACHE"):
+        fetch(served, tmp_path / "to/rows")
+
+
+def test_two_processes_do_not_write_the_same_file(tmp_path: Path):
+    with (
+        serving(Served(content=CONTENT)) as served,
+        downloads._alone(tmp_path / "rows.partial"),  # noqa: SLF001 - stands for the other process
+        pytest.raises(DownloadError, match="Another process"),
+    ):
+        download(served.url, tmp_path / "rows", report=silent)
+
+
+def test_an_address_is_described_by_size_and_version(tmp_path: Path):
+    with serving(Served(content=ROW.encode())) as served:
+        dataset = CriteoDataset(kind="criteo", path=served.url)
+        first = datasets.describe(dataset)
+        assert [(file.size, file.identity) for file in first.partitions] == [(len(ROW), '"first"')]
+        served.etag = '"second"'
+        assert datasets.describe(dataset).hash != first.hash
+        datasets.materialize(dataset, tmp_path / "lake")
+    assert parts(tmp_path / "lake")[0].read_text() == ROW
+
+
+def test_what_is_in_the_cache_needs_no_network(tmp_path: Path):
+    with serving(Served(content=gzip.compress(ROW.encode()))) as served:
+        dataset = CriteoDataset(kind="criteo", path=served.url)
+        datasets.materialize(dataset, tmp_path / "first")
+        described = datasets.describe(dataset)
+    assert datasets.describe(dataset) == described
+    datasets.materialize(dataset, tmp_path / "second")
+    assert gzip.decompress(parts(tmp_path / "second")[0].read_bytes()).decode() == ROW
+
+
+def test_an_address_that_does_not_answer_is_one_clear_error():
+    with serving(Served(content=b"")) as served:
+        pass
+    with pytest.raises(DownloadError, match=r"cannot be reached: .* give the path of a local copy"):
+        datasets.describe(CriteoDataset(kind="criteo", path=served.url))
+
+
+def test_the_published_files_are_known_without_a_network():
+    hashes = {datasets.describe(CriteoDataset(kind="criteo", path=name)).hash for name in ("sample", "full")}
+    assert len(hashes) == 2
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path):
+    content = archive({"../../escape.txt": b"x", "dac/train.txt": ROW.encode(), "readme.txt": b"y"})
+    with serving(Served(content=content)) as served:
+        rows = remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
+    assert rows.read_text() == ROW
+    assert sorted(file.name for file in rows.parent.iterdir()) == ["file.json", "rows.tsv"]
+    assert [file.relative_to(tmp_path) for file in tmp_path.rglob("escape.txt")] == []
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:-8] + b"\0" * 8])
+def test_a_damaged_archive_is_refused(damage):  # noqa: ANN001 - a lambda
+    content = damage(archive({"train.txt": ROW.encode() * 1_000}))
+    with serving(Served(content=content)) as served, pytest.raises(TruncatedFileError, match="damaged"):
+        remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
+
+
+def test_an_archive_without_the_rows_is_refused():
+    with (
+        serving(Served(content=archive({"other.txt": b"x"}))) as served,
+        pytest.raises(DownloadError, match=r"train\."),
+    ):
+        remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)

@@ -1,0 +1,114 @@
+"""A dataset's identity changes exactly when the data does, and files reach the lake whole or not at all."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from training import datasets
+from training.datasets import layout, manifest
+from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError
+from training.parameters import CriteoDataset, SyntheticDataset
+
+ROW = "\t".join(["1", *["3"] * 13, *["68fd1e64"] * 26]) + "\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(folder))
+    return folder
+
+
+def criteo(path: Path) -> CriteoDataset:
+    return CriteoDataset(kind="criteo", path=str(path))
+
+
+def test_synthetic_identity_follows_from_its_parameters():
+    first = datasets.describe(SyntheticDataset(rows=5_000, seed=1))
+    assert first == datasets.describe(SyntheticDataset(rows=5_000, seed=1))
+    assert len(first.hash) == 64
+    others = [SyntheticDataset(rows=5_001, seed=1), SyntheticDataset(rows=5_000, seed=2)]
+    assert len({first.hash, *(datasets.describe(other).hash for other in others)}) == 3
+
+
+def test_a_files_identity_is_its_content_wherever_it_lies(tmp_path: Path):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.txt").write_text(ROW)
+    here, there = (datasets.describe(criteo(tmp_path / folder / "train.txt")) for folder in ("here", "there"))
+    assert here.hash == there.hash
+    (tmp_path / "there/train.txt").write_text(ROW + ROW)
+    assert datasets.describe(criteo(tmp_path / "there/train.txt")).hash != here.hash
+
+
+def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "train.txt"
+    path.write_text(ROW)
+    first = manifest.cached_sha256(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest, "sha256", lambda _: pytest.fail("the file was read again"))
+        assert manifest.cached_sha256(path) == first
+    path.write_text(ROW.replace("3", "4"))
+    assert manifest.cached_sha256(path) != first
+
+
+def test_each_file_of_a_folder_is_a_partition(tmp_path: Path):
+    for name in ("day_0.gz", "day_1.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(ROW.encode()))
+    described = datasets.describe(criteo(tmp_path))
+    assert [file.partition for file in described.partitions] == ["day_0", "day_1"]
+    datasets.materialize(criteo(tmp_path), tmp_path / "lake")
+    copied = [str(file.relative_to(tmp_path / "lake")) for file in layout.parts(tmp_path / "lake")]
+    assert copied == ["dt=day_0/part-00000.tsv.gz", "dt=day_1/part-00001.tsv.gz"]
+
+
+def test_the_copy_in_the_lake_does_not_change_with_the_source(tmp_path: Path):
+    source = tmp_path / "train.txt"
+    source.write_text(ROW)
+    datasets.materialize(criteo(source), tmp_path / "lake")
+    with source.open("r+") as stream:
+        stream.write("0")
+    assert layout.parts(tmp_path / "lake")[0].read_text() == ROW
+
+
+def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path):
+    (tmp_path / "lake").mkdir()
+    datasets.materialize(SyntheticDataset(rows=1_000), tmp_path / "lake")
+    assert list((tmp_path / "lake").iterdir()) == []
+
+
+def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path):
+    source = tmp_path / "train.txt"
+    source.write_text(ROW)
+    with pytest.raises(DatasetError, match=r"train\.txt changed while it was copied"):
+        copy_of_another_file(source, tmp_path / "lake/raw")
+    assert list((tmp_path / "lake").iterdir()) == []
+
+
+def copy_of_another_file(source: Path, folder: Path) -> None:
+    with layout.written_aside(folder) as aside:
+        layout.copy_checked(source, aside / "part", "0" * 64)
+
+
+def test_an_empty_file_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "train.txt").touch()
+    with pytest.raises(EmptyDatasetError, match=r"train\.txt is empty"):
+        datasets.describe(criteo(tmp_path / "train.txt"))
+
+
+@pytest.mark.parametrize("name", ["nothing.txt", "folder"])
+def test_a_missing_file_or_an_empty_folder_is_refused_by_name(tmp_path: Path, name: str):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MissingFileError, match=name):
+        datasets.describe(criteo(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [("a.txt", gzip.compress(b"x"), "is gzip, but its name"), ("a.gz", b"1\t2", "is not gzip, though it ends in .gz")],
+)
+def test_a_name_that_contradicts_the_content_is_refused(tmp_path: Path, name: str, content: bytes, reason: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=reason):
+        datasets.describe(criteo(tmp_path / name))
