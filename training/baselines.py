@@ -28,7 +28,8 @@ def evaluate_baselines(
     """Every baseline by name, trained on `train` and evaluated on `held_out`.
 
     Both frames hold `label` (0 or 1) and the encoded `features` (double, missing as null or NaN). `train` is what the
-    model itself was fitted on, which must hold both labels.
+    model itself was fitted on, which must hold both labels. Without a single value in `features` there is nothing for
+    logistic regression to work on, and it is left out.
     """
     summary = train.agg(
         functions.count(functions.lit(1)).alias("rows"),
@@ -36,10 +37,10 @@ def evaluate_baselines(
         *(functions.avg(_present(name)).alias(f"mean_{name}") for name in features),
     ).collect()[0]
     means = {name: summary[f"mean_{name}"] for name in features if summary[f"mean_{name}"] is not None}
-    return {
-        BASE_RATE: _base_rate(held_out, label, summary["rate"]),
-        LOGISTIC_REGRESSION: _logistic_regression(_sample(train, summary["rows"]), held_out, means, label),
-    }
+    measured = {BASE_RATE: _base_rate(held_out, label, summary["rate"])}
+    if means:
+        measured[LOGISTIC_REGRESSION] = _logistic_regression(_sample(train, summary["rows"]), held_out, means, label)
+    return measured
 
 
 def _base_rate(held_out: DataFrame, label: str, rate: float) -> Evaluation:

@@ -71,7 +71,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(scored: DataFrame, *, label: str = "label", probability: str = "probability") -> Evaluation:
     """Evaluate the column `probability` (double, 0 to 1) against `label` (0 or 1) on all rows of `scored`.
 
-    Raises `EvaluationError` for rows of one class only and for probabilities that are missing or not within 0 to 1.
+    Raises `EvaluationError` for no rows, for rows of one class only and for probabilities that are missing or not
+    within 0 to 1.
     """
     return evaluate_bins(_score_bins(scored, label=label, probability=probability))
 
@@ -79,10 +80,12 @@ def evaluate(scored: DataFrame, *, label: str = "label", probability: str = "pro
 def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
     """The metrics of rows that are counted by score; raises `EvaluationError` when all have the same label."""
     clicks, rows = int(bins.clicks.sum()), int(bins.rows.sum())
+    if rows == 0:
+        raise EvaluationError("There are no held-out rows to measure on. Give more rows, or lower `train_fraction`.")
     if clicks in {0, rows}:
         raise EvaluationError(
             f"All {rows:,} held-out rows have the label {int(clicks > 0)}, so nothing can be measured on them. "
-            "Give more rows, or hold out a larger share with `train_fraction`."
+            "Give more rows, or hold out a larger share with a lower `train_fraction`."
         )
     auc, auc_error_bound = curves.area_under_roc(bins)
     log_loss = float(bins.loss_sum.sum()) / rows

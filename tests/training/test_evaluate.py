@@ -1,0 +1,64 @@
+"""One pass over scored rows agrees with scikit-learn in any order of the rows, and refuses what is no probability."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+from training.evaluate import EvaluationError, evaluate
+
+pytestmark = pytest.mark.spark
+
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """Calibrated probabilities around 0.02, as rare clicks have, a tenth of them tied."""
+    generator = np.random.default_rng(0)
+    probability = 1 / (1 + np.exp(4.5 - 1.2 * generator.normal(size=ROWS)))
+    probability[: ROWS // 10] = np.round(probability[: ROWS // 10], 2).clip(0.01)
+    label = (generator.random(ROWS) < probability).astype(np.int32)
+    return pd.DataFrame({"label": label, "probability": probability})
+
+
+def scored(spark: SparkSession, pairs: Sequence[tuple[int, float | None]]) -> DataFrame:
+    return spark.createDataFrame(list(pairs), "label int, probability double")
+
+
+def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataFrame):
+    evaluation = evaluate(spark.createDataFrame(rows))
+    label, probability = rows["label"], rows["probability"]
+    assert abs(evaluation.auc - roc_auc_score(label, probability)) <= evaluation.auc_error_bound < 1e-4
+    assert evaluation.auc == pytest.approx(roc_auc_score(label, probability), abs=1e-5)
+    assert evaluation.log_loss == pytest.approx(log_loss(label, probability), abs=1e-9)
+    assert evaluation.average_precision == pytest.approx(average_precision_score(label, probability), abs=1e-4)
+    assert evaluation.mean_probability == pytest.approx(probability.mean(), abs=1e-9)
+    assert (evaluation.rows, evaluation.clicks) == (ROWS, label.sum())
+
+
+def test_the_figures_do_not_depend_on_the_order_or_the_partitions(spark: SparkSession, rows: pd.DataFrame):
+    shuffled = rows.sample(frac=1, random_state=1)
+    assert evaluate(spark.createDataFrame(rows).repartition(2)) == evaluate(
+        spark.createDataFrame(shuffled).repartition(7)
+    )
+
+
+def test_certain_probabilities_keep_the_log_loss_finite(spark: SparkSession):
+    evaluation = evaluate(scored(spark, [(1, 1.0), (0, 0.0), (0, 1.0), (1, 0.0)]))
+    assert evaluation.auc == 0.5
+    assert evaluation.log_loss == pytest.approx(-np.log(1e-15) / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), -0.1, 1.1, float("inf")])
+def test_what_is_no_probability_is_refused_with_its_count(spark: SparkSession, value: float | None):
+    with pytest.raises(EvaluationError, match="1 of 3 held-out rows have no probability between 0 and 1"):
+        evaluate(scored(spark, [(1, 0.5), (0, 0.4), (1, value)]))
+
+
+def test_no_rows_at_all_are_refused(spark: SparkSession):
+    with pytest.raises(EvaluationError, match="no held-out rows"):
+        evaluate(scored(spark, []))

@@ -1,0 +1,103 @@
+"""The gate lets a candidate serve only when every threshold holds, and says by how much."""
+
+from types import MappingProxyType
+
+import msgspec
+import pytest
+
+from training.champion import Champion
+from training.curves import ScoreBins
+from training.evaluate import Evaluation, evaluate_bins
+from training.gate import judge
+from training.parameters import GateParameters
+
+TEMPLATE = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22))
+GATE = GateParameters()
+
+
+def measured(*, auc: float = 0.7123, log_loss: float = 0.4630, calibration_error: float = 0.0101) -> Evaluation:
+    return msgspec.structs.replace(TEMPLATE, auc=auc, log_loss=log_loss, calibration_error=calibration_error)
+
+
+BASELINES = MappingProxyType(
+    {"base_rate": measured(auc=0.5, log_loss=0.53), "logistic_regression": measured(auc=0.7, log_loss=0.47)}
+)
+
+
+def champion(log_loss: float) -> Champion:
+    return Champion(name="version 3", bundle_hash="ab" * 32, evaluation=measured(log_loss=log_loss))
+
+
+def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons():
+    verdict = judge(measured(), BASELINES, champion(0.4642), GATE)
+    chance = TEMPLATE.calibration_noise
+    assert verdict.accepted
+    assert verdict.reasons == (
+        "AUC 0.7123 is at least 0.6000.",
+        f"Calibration error 0.0101 is at most 0.0500 (chance alone gives about {chance:.4f} on 2,013 rows).",
+        "Log loss 0.4630 is 0.0670 lower than that of the baseline click rate alone (0.5300).",
+        "Log loss 0.4630 is 0.0070 lower than that of the baseline logistic regression (0.4700).",
+        "Log loss 0.4630 is 0.0012 lower than the champion's (version 3, 0.4642) on the same 2,013 held-out rows.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "reason"),
+    [
+        (measured(auc=0.5999), "AUC 0.5999 is below 0.6000."),
+        (measured(calibration_error=0.0501), "Calibration error 0.0501 is above 0.0500"),
+        (measured(log_loss=0.5), "Log loss 0.5000 is 0.0300 higher than that of the baseline logistic regression"),
+    ],
+)
+def test_one_missed_threshold_rejects_and_comes_first(evaluation: Evaluation, reason: str):
+    verdict = judge(evaluation, BASELINES, None, GATE)
+    assert not verdict.accepted
+    assert verdict.reasons[0].startswith(reason)
+
+
+def test_a_threshold_that_is_just_met_passes():
+    gate = GateParameters(min_auc=0.7, max_calibration_error=0.01)
+    assert judge(measured(auc=0.7, calibration_error=0.01), BASELINES, None, gate).accepted
+
+
+def test_a_baseline_that_is_only_equalled_is_not_beaten():
+    verdict = judge(measured(log_loss=0.47), BASELINES, None, GATE)
+    assert not verdict.accepted
+    assert verdict.reasons[0].endswith("but must be lower.")
+
+
+def test_the_gain_over_every_baseline_must_exceed_the_setting():
+    verdict = judge(measured(), BASELINES, None, GateParameters(min_log_loss_gain=0.01))
+    assert not verdict.accepted
+    assert verdict.reasons[0] == (
+        "Log loss 0.4630 is 0.0070 lower than that of the baseline logistic regression (0.4700), "
+        "but must be lower by more than 0.0100."
+    )
+
+
+def test_a_rise_within_the_allowance_does_not_dethrone_the_candidate():
+    verdict = judge(measured(), BASELINES, champion(0.4615), GATE)
+    assert verdict.accepted
+    assert verdict.reasons[-1].endswith("held-out rows, within the allowed rise of 0.0020.")
+
+
+def test_a_candidate_worse_than_the_champion_is_rejected_by_how_much():
+    verdict = judge(measured(), BASELINES, champion(0.46), GATE)
+    assert not verdict.accepted
+    assert verdict.reasons[0] == (
+        "Log loss 0.4630 is 0.0030 higher than the champion's (version 3, 0.4600) on the same 2,013 held-out rows, "
+        "more than the allowed rise of 0.0020."
+    )
+
+
+def test_without_a_champion_the_candidate_may_serve():
+    verdict = judge(measured(), BASELINES, None, GATE)
+    assert verdict.accepted
+    assert verdict.reasons[-1] == "There is no champion yet to compare with."
+
+
+def test_a_champion_that_cannot_be_compared_is_said_and_blocks_nothing():
+    unlike = Champion(name="version 3", bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column x")
+    verdict = judge(measured(), BASELINES, unlike, GATE)
+    assert verdict.accepted
+    assert verdict.reasons[-1] == "The champion (version 3) is not compared: it needs the column x."

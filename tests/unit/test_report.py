@@ -1,0 +1,212 @@
+"""The report is one page that needs nothing but itself and says the same every time."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.schema import CRITEO
+from training.champion import Champion
+from training.curves import ScoreBins
+from training.evaluate import Evaluation, evaluate_bins
+from training.gate import judge
+from training.parameters import GateParameters, TrainingParameters
+from training.report import BestReachable, ColumnSummary, LearningCurve, ReportData, SplitSummary, write
+from training.report.page import render
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+def evaluation_of(*, skill: float, rows: int = 4_000, seed: int = 1) -> Evaluation:
+    """Calibrated probabilities of `rows` rows, the more spread the larger `skill` is, with clicks drawn from them."""
+    generator = np.random.default_rng(seed)
+    probability = np.sort(1 / (1 + np.exp(1.4 - skill * generator.normal(size=rows))))[::-1]
+    clicks = (generator.random(rows) < probability).astype(np.int64)
+    loss = np.where(clicks, -np.log(probability), -np.log1p(-probability))
+    tied = np.ones(rows, dtype=bool)
+    return evaluate_bins(
+        ScoreBins(clicks=clicks, others=1 - clicks, probability_sum=probability, loss_sum=loss, tied=tied)
+    )
+
+
+def report_data(*, gate: GateParameters | None = None, with_champion: bool = True) -> ReportData:
+    """A run on Criteo's shape with everything that a report can show."""
+    generator = np.random.default_rng(0)
+    gate = gate or GateParameters()
+    evaluation = evaluation_of(skill=1.0)
+    baselines = {"base_rate": evaluation_of(skill=1e-9), "logistic_regression": evaluation_of(skill=0.7)}
+    champion = (
+        Champion(name="version 3", bundle_hash="ab" * 32, evaluation=evaluation_of(skill=0.95))
+        if with_champion
+        else None
+    )
+    gains = 1000 / (1 + np.arange(len(CRITEO.encoded_features))) ** 1.1
+    iterations = np.arange(50)
+    return ReportData(
+        dataset="20,000 synthetic rows, seed 42",
+        verdict=judge(evaluation, baselines, champion, gate),
+        evaluation=evaluation,
+        baselines=baselines,
+        champion=champion,
+        best_reachable=BestReachable(auc=0.8012, log_loss=0.4321),
+        importance=dict(zip(generator.permutation(CRITEO.encoded_features), gains.tolist(), strict=True)),
+        learning_curve=LearningCurve(
+            train=(0.42 + 0.1 * 0.92**iterations).tolist(),
+            validation=(0.45 + 0.08 * 0.9**iterations + 0.0004 * iterations).tolist(),
+            best_iteration=28,
+        ),
+        splits=[
+            SplitSummary(name="training", rows=14_400, clicks=3_204),
+            SplitSummary(name="validation", rows=1_600, clicks=350),
+            SplitSummary(name="held out", rows=evaluation.rows, clicks=evaluation.clicks),
+        ],
+        columns=[
+            *(ColumnSummary(name=name, role="numeric", missing_share=0.21, distinct=None) for name in CRITEO.numeric),
+            *(
+                ColumnSummary(name=name, role="categorical", missing_share=0.033 * index, distinct=7**index % 40_000)
+                for index, name in enumerate(CRITEO.categorical)
+            ),
+        ],
+        parameters=TrainingParameters(),
+        gate=gate,
+        versions={"lightgbm": "4.7.0", "pyspark": "3.5.9", "synapseml": "1.1.3"},
+        hashes={"manifest": "0123456789abcdef" * 4, "code": "fedcba9876543210" * 4},
+    )
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to and which elements were left open."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name in {"src", "href", "xlink:href"}:
+                self.references.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return render(report_data())
+
+
+def test_every_element_is_closed(html: str):
+    assert Page(html).open == []
+
+
+def test_nothing_outside_the_page_is_loaded(html: str):
+    page = Page(html)
+    assert all(reference.startswith("#") for reference in page.references)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert "@import" not in html
+    assert set(re.findall(r"url\(([^)]*)\)", html)) <= {f"#{name}" for name in page.ids}
+
+
+def test_ids_are_unique_and_every_reference_is_met(html: str):
+    page = Page(html)
+    assert len(set(page.ids)) == len(page.ids)
+    assert {reference.removeprefix("#") for reference in page.references} <= set(page.ids)
+
+
+def test_every_plot_takes_its_colours_from_the_page(html: str):
+    plots = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    assert len(plots) == 5
+    for plot in plots:
+        assert "var(--model)" in plot
+        assert set(re.findall(r"#[0-9a-f]{6}\b", plot)) == set()
+
+
+def test_the_same_run_gives_the_same_bytes(html: str):
+    assert render(report_data()) == html
+
+
+def test_an_accepted_model_is_called_so_with_every_check(html: str):
+    data = report_data()
+    assert "Accepted: this model may serve" in html
+    assert html.count('class="passed"') == len(data.verdict.reasons)
+    assert 'class="failed"' not in html
+
+
+def test_a_rejected_model_names_the_failed_check_first():
+    page = render(report_data(gate=GateParameters(min_auc=0.9)))
+    assert "Rejected: this model does not serve" in page
+    assert page.index('class="failed"') < page.index('class="passed"')
+    assert page.count('class="failed"') == 1
+
+
+def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str):
+    data = report_data()
+    assert data.champion is not None
+    assert data.champion.evaluation is not None
+    gain = data.champion.evaluation.log_loss - data.evaluation.log_loss
+    assert "Champion (version 3)" in html
+    assert f"{gain:.4f} better" in html
+
+
+def test_a_champion_that_cannot_be_compared_is_named_with_the_reason():
+    champion = Champion(
+        name="version 3", bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column price"
+    )
+    assert "(version 3) is missing here: it needs the column price." in render(
+        replace(report_data(), champion=champion)
+    )
+
+
+def test_without_a_champion_the_page_says_that_nothing_served_before():
+    assert "nothing served before this model" in render(report_data(with_champion=False))
+
+
+def test_real_data_has_no_best_reachable_row():
+    assert "Best reachable" not in render(replace(report_data(), best_reachable=None))
+
+
+def test_markup_in_the_data_stays_text():
+    hostile = "<script>alert(1)</script>"
+    data = replace(
+        report_data(),
+        dataset=hostile,
+        columns=[ColumnSummary(name=hostile, role="numeric", missing_share=0.0, distinct=None)],
+        importance={hostile: 2.0},
+    )
+    assert "script" not in Page(render(data)).tags
+
+
+def test_a_feature_name_is_never_taken_for_a_formula():
+    page = render(replace(report_data(), importance={r"$\frac{price$": 2.0, "x" * 300: 1.0}))
+    assert r"$\frac{price$" in page
+
+
+def test_a_model_without_a_single_split_is_still_reported():
+    data = replace(
+        report_data(),
+        evaluation=evaluation_of(skill=1e-9, rows=50),
+        importance={},
+        learning_curve=LearningCurve(validation=(), best_iteration=0),
+    )
+    assert "Training report" in render(data)
+
+
+def test_the_file_appears_whole_and_alone(tmp_path: Path):
+    write(tmp_path / "report.html", report_data())
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").endswith("</html>")
