@@ -1,0 +1,92 @@
+"""Role assignments: refused for principals that don't exist yet, and of no effect until they have propagated."""
+
+import time
+import uuid
+from typing import Any
+
+from tests.simulation.azure.principals import SERVICE_PRINCIPAL, principals
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call, ResourceType
+from tests.simulation.world import Record, World, key_of
+
+TYPE = "azure-native:authorization:RoleAssignment"
+
+
+def _refuse_bad_name(call: Call) -> None:
+    try:
+        uuid.UUID(call.name)
+    except ValueError as error:
+        raise RefusedError(400, "InvalidRoleAssignmentId", f"'{call.name}' is not a GUID.") from error
+
+
+def _refuse_unknown_principal(call: Call) -> None:
+    wanted = str(call.input("principalId")).lower()
+    kind = call.input("principalType", "User")
+    principal = principals(call.world).get(wanted)
+    if principal is None:
+        raise RefusedError(400, "PrincipalNotFound", f"Principal {wanted} does not exist in the directory.")
+    replicated = principal.since + call.world.setting("replication_seconds") * call.world.setting("pace")
+    if kind != SERVICE_PRINCIPAL and principal.since and time.time() < replicated:
+        message = f"Principal {wanted} does not exist in the directory yet; set principalType if it is new."
+        raise RefusedError(400, "PrincipalNotFound", message)
+    if kind != principal.type:
+        message = f"The principal {wanted} is a {principal.type}, but principalType is {kind}."
+        raise RefusedError(400, "UnmatchedPrincipalType", message)
+
+
+def _refuse_same_assignment(call: Call) -> None:
+    for other in call.world.all(TYPE):
+        same = all(
+            str(other.inputs.get(name, "")).lower().strip("/") == str(call.input(name, "")).lower().strip("/")
+            for name in ("scope", "principalId", "roleDefinitionId")
+        )
+        if same and key_of(other.id) != key_of(call.id):
+            raise RefusedError(409, "RoleAssignmentExists", "The role assignment already exists.")
+
+
+def _refuse_change(call: Call) -> None:
+    changed = [
+        name
+        for name in ("principalId", "roleDefinitionId")
+        if call.old is not None and call.old.inputs.get(name) != call.input(name)
+    ]
+    if changed:
+        code = "RoleAssignmentUpdateNotPermitted"
+        raise RefusedError(
+            400,
+            code,
+            f"Tenant ID, application ID, principal ID, and scope are not allowed to be updated: {changed[0]}.",
+        )
+
+
+def effective_roles(world: World, principal: str, scope: str) -> set[str]:
+    """GUIDs of the roles that `principal` (an object id) has on `scope` by now, from assignments on it or above it."""
+    delay = world.setting("propagation_seconds") * world.setting("pace")
+    return {
+        str(record.inputs["roleDefinitionId"]).rpartition("/")[2].lower()
+        for record in world.all(TYPE)
+        if _reaches(record, scope)
+        and str(record.inputs["principalId"]).lower() == principal.lower()
+        and record.created + delay <= time.time()
+    }
+
+
+def _reaches(record: Record, scope: str) -> bool:
+    own = key_of(str(record.inputs["scope"]))
+    return key_of(scope) == own or key_of(scope).startswith(own + "/")
+
+
+def _outputs(call: Call) -> dict[str, Any]:
+    return {"name": call.name, "type": "Microsoft.Authorization/roleAssignments"}
+
+
+TYPES = [
+    ResourceType(
+        pulumi_type=TYPE,
+        model="azure.mgmt.authorization.v2022_04_01.models:RoleAssignmentCreateParameters",
+        path="/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
+        replaces=frozenset({"principalId", "roleDefinitionId", "principalType"}),
+        rules=(_refuse_bad_name, _refuse_unknown_principal, _refuse_same_assignment, _refuse_change),
+        outputs=_outputs,
+    )
+]

@@ -1,0 +1,67 @@
+"""Key vaults and their secrets."""
+
+import json
+import uuid
+from typing import Any
+
+from tests.simulation.azure.resources import GROUP
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call, NameRule, ResourceType
+
+VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
+RETENTION_DAYS = (7, 90)
+
+
+def _refuse_retention(call: Call) -> None:
+    days = call.input("properties.softDeleteRetentionInDays", RETENTION_DAYS[1])
+    if not RETENTION_DAYS[0] <= days <= RETENTION_DAYS[1]:
+        raise RefusedError(400, "BadRequest", f"softDeleteRetentionInDays is {days}; 7 to 90 are allowed.")
+
+
+def _refuse_purge_protection_off(call: Call) -> None:
+    if call.input("properties.enablePurgeProtection") is False:
+        raise RefusedError(400, "BadRequest", 'The property "enablePurgeProtection" cannot be set to false.')
+
+
+def _refuse_other_tenant(call: Call) -> None:
+    tenant = call.world.setting("tenant")
+    if call.input("properties.tenantId") != tenant:
+        raise RefusedError(400, "BadRequest", f"The vault's tenant is not the subscription's, {tenant}.")
+
+
+def _vault_outputs(call: Call) -> dict[str, Any]:
+    properties = {**call.input("properties", {}), "vaultUri": f"https://{call.name}.vault.azure.net/"}
+    return {"name": call.name, "properties": properties}
+
+
+def _secret_outputs(call: Call) -> dict[str, Any]:
+    vault = call.id.split("/")[-3]
+    uri = f"https://{vault}.vault.azure.net/secrets/{call.name}"
+    version = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(dict(call.inputs), sort_keys=True)).hex
+    properties = {"secretUri": uri, "secretUriWithVersion": f"{uri}/{version}"}
+    return {"name": call.name, "properties": properties}
+
+
+TYPES = [
+    ResourceType(
+        pulumi_type="azure-native:keyvault:Vault",
+        model="azure.mgmt.keyvault.models:VaultCreateOrUpdateParameters",
+        path=VAULT,
+        name=NameRule(
+            pattern=r"[A-Za-z](?!.*--)[A-Za-z0-9-]*[A-Za-z0-9]", shortest=3, longest=24, globally_unique=True
+        ),
+        replaces=frozenset({"location"}),
+        seconds=30,
+        rules=(_refuse_retention, _refuse_purge_protection_off, _refuse_other_tenant),
+        outputs=_vault_outputs,
+        soft_delete_days=7,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:keyvault:Secret",
+        model="azure.mgmt.keyvault.models:SecretCreateOrUpdateParameters",
+        path=VAULT + "/secrets/{secretName}",
+        name=NameRule(pattern="[A-Za-z0-9-]+", shortest=1, longest=127),
+        outputs=_secret_outputs,
+        no_delete=True,
+    ),
+]

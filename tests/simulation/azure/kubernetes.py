@@ -1,0 +1,143 @@
+"""AKS clusters, node pools and maintenance windows."""
+
+import uuid
+from typing import Any
+
+from tests.simulation.azure import pools
+from tests.simulation.azure.principals import system_identity
+from tests.simulation.azure.resources import GROUP
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call, NameRule, ResourceType
+
+CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
+MANAGED_WINDOWS = frozenset({"default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule"})
+LEAST_WINDOW_HOURS = 4
+
+
+def _serial(identity: str) -> str:
+    """A cluster and all in it take one write at a time."""
+    parts = identity.split("/")
+    return "/".join(parts[: parts.index("managedClusters") + 2])
+
+
+def _refuse_cluster_shape(call: Call) -> None:
+    if call.input("disableLocalAccounts") and not call.input("aadProfile.managed"):
+        raise RefusedError(400, "BadRequest", "Local accounts can only be disabled on a cluster with managed Entra ID.")
+    if call.input("aadProfile.enableAzureRBAC") and call.input("enableRBAC") is False:
+        raise RefusedError(400, "BadRequest", "Azure RBAC needs Kubernetes RBAC.")
+    workload = call.input("securityProfile.workloadIdentity.enabled")
+    if workload and not call.input("oidcIssuerProfile.enabled"):
+        raise RefusedError(400, "BadRequest", "Workload identity needs the OIDC issuer.")
+    network = call.input("networkProfile", {})
+    if network.get("networkPolicy") == "cilium" and network.get("networkDataplane") != "cilium":
+        raise RefusedError(400, "BadRequest", "networkPolicy cilium needs networkDataplane cilium.")
+    if network.get("networkPluginMode") == "overlay" and network.get("networkPlugin") != "azure":
+        raise RefusedError(400, "BadRequest", "networkPluginMode overlay needs networkPlugin azure.")
+
+
+def _refuse_pools(call: Call) -> None:
+    profiles = call.input("agentPoolProfiles", [])
+    if not any(profile.get("mode") == "System" for profile in profiles):
+        raise RefusedError(400, "BadRequest", "A cluster needs at least one pool of mode System.")
+    if call.old is not None:
+        known = {profile["name"]: profile for profile in call.old.inputs.get("agentPoolProfiles", [])}
+        for profile in profiles:
+            pools.refuse_size_change(known.get(profile["name"], profile), profile, profile["name"])
+    for profile in profiles:
+        pools.refuse_pool(call, profile, profile["name"])
+
+
+def _refuse_oidc_off(call: Call) -> None:
+    before = call.old is not None and (call.old.inputs.get("oidcIssuerProfile") or {}).get("enabled")
+    if before and not call.input("oidcIssuerProfile.enabled"):
+        raise RefusedError(400, "BadRequest", "The OIDC issuer can't be disabled once it is enabled.")
+
+
+def _refuse_window(call: Call) -> None:
+    if call.name not in MANAGED_WINDOWS:
+        raise RefusedError(
+            400, "InvalidParameter", f"'{call.name}' is no maintenance configuration; one of {sorted(MANAGED_WINDOWS)}."
+        )
+    hours = call.input("maintenanceWindow.durationHours")
+    if call.name != "default" and (hours is None or hours < LEAST_WINDOW_HOURS):
+        raise RefusedError(400, "InvalidParameter", f"A window lasts at least {LEAST_WINDOW_HOURS} hours, not {hours}.")
+
+
+def _cluster_outputs(call: Call) -> dict[str, Any]:
+    old = call.old.outputs if call.old else {}
+    kubelet = old.get("identityProfile") or {
+        "kubeletidentity": {
+            "objectId": str(uuid.uuid4()),
+            "clientId": str(uuid.uuid4()),
+            "resourceId": f"{call.id}-agentpool",
+        }
+    }
+    plane = call.world.setting("kubernetes")
+    location = call.input("location")
+    issuer = (
+        plane.get("issuer")
+        or f"https://{location}.oic.prod-aks.azure.com/{call.world.setting('tenant')}/{uuid.uuid4()}/"
+    )
+    known = old.get("oidcIssuerProfile", {}).get("issuerURL")
+    group = call.input("nodeResourceGroup") or f"MC_{call.id.split('/')[4]}_{call.name}_{location}"[:80]
+    return {
+        "name": call.name,
+        "fqdn": plane.get("server", f"{call.input('dnsPrefix')}.hcp.{location}.azmk8s.io").removeprefix("https://"),
+        "nodeResourceGroup": group,
+        "identityProfile": kubelet,
+        "oidcIssuerProfile": {"enabled": bool(call.input("oidcIssuerProfile.enabled")), "issuerURL": known or issuer},
+        "powerState": old.get("powerState", {"code": "Running"}),
+        "currentKubernetesVersion": call.input("kubernetesVersion"),
+        "provisioningState": "Succeeded",
+        **system_identity(call),
+    }
+
+
+def _pool_outputs(call: Call) -> dict[str, Any]:
+    return {"name": call.name, "type": "VirtualMachineScaleSets", "provisioningState": "Succeeded"}
+
+
+TYPES = [
+    ResourceType(
+        pulumi_type=pools.CLUSTER_TYPE,
+        model="azure.mgmt.containerservice.models:ManagedCluster",
+        path=CLUSTER,
+        name=NameRule(pattern="[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?", shortest=1, longest=63),
+        replaces=frozenset({"location", "dnsPrefix", "nodeResourceGroup"}),
+        fixed=frozenset(
+            {
+                "networkProfile.networkPlugin",
+                "networkProfile.podCidr",
+                "networkProfile.serviceCidr",
+                "networkProfile.dnsServiceIP",
+                "networkProfile.loadBalancerSku",
+                "enableRBAC",
+            }
+        ),
+        seconds=300,
+        rules=(_refuse_cluster_shape, _refuse_oidc_off, _refuse_pools),
+        outputs=_cluster_outputs,
+        serial=_serial,
+    ),
+    ResourceType(
+        pulumi_type=pools.POOL_TYPE,
+        model="azure.mgmt.containerservice.models:AgentPool",
+        path=CLUSTER + "/agentPools/{agentPoolName}",
+        name=NameRule(pattern="[a-z][a-z0-9]*", shortest=1, longest=12),
+        replaces=frozenset({"vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods"}),
+        fixed=frozenset({"vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods"}),
+        seconds=120,
+        rules=(pools.refuse_pool_call,),
+        delete_rules=(pools.refuse_last_system_pool,),
+        outputs=_pool_outputs,
+        serial=_serial,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:containerservice:MaintenanceConfiguration",
+        model="azure.mgmt.containerservice.models:MaintenanceConfiguration",
+        path=CLUSTER + "/maintenanceConfigurations/{configName}",
+        rules=(_refuse_window,),
+        outputs=lambda call: {"name": call.name},
+        serial=_serial,
+    ),
+]

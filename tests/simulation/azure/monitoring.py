@@ -1,0 +1,159 @@
+"""Log Analytics, Application Insights, workbooks, diagnostic settings, alerts, data collection."""
+
+import re
+import uuid
+from typing import Any
+
+from tests.simulation.azure.resources import GROUP
+from tests.simulation.references import referring
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.world import key_of
+
+INSIGHTS = GROUP + "/providers/Microsoft.Insights"
+RULE_NAME = NameRule(pattern=r"[^*#&+:<>?@%{}\\/|]+", shortest=1, longest=260)
+ASSOCIATION = "azure-native:monitor:DataCollectionRuleAssociation"
+
+
+def _refuse_account_diagnostics(call: Call) -> None:
+    """The account itself has no categories of logs; its services have."""
+    about = key_of(call.input("resourceUri", ""))
+    if re.search(r"/storageaccounts/[^/]+$", about) and call.input("logs"):
+        raise RefusedError(400, "BadRequest", "Category group 'allLogs' is not supported for a storage account itself.")
+
+
+def _refuse_retention_policy(call: Call) -> None:
+    parts = [*call.input("logs", []), *call.input("metrics", [])]
+    if any(part.get("retentionPolicy") for part in parts):
+        raise RefusedError(400, "BadRequest", "Diagnostic settings do not support retention any more.")
+
+
+def _refuse_no_target(call: Call) -> None:
+    if not any(call.input(name) for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId")):
+        raise RefusedError(400, "BadRequest", "At least one data sink needs to be specified.")
+
+
+def _refuse_unknown_metric(call: Call) -> None:
+    """A metric that has no data yet is unknown, unless the alert says that this is meant."""
+    for criterion in call.input("criteria.allOf", []):
+        if criterion.get("metricNamespace", "").startswith("Insights.") and not criterion.get("skipMetricValidation"):
+            raise RefusedError(400, "BadRequest", f"Couldn't find a metric named {criterion.get('metricName')}.")
+
+
+def _refuse_unvalidated_query(call: Call) -> None:
+    if not call.input("skipQueryValidation"):
+        message = "The query could not be validated: its tables do not exist yet (skipQueryValidation skips this)."
+        raise RefusedError(400, "BadArgumentError", message)
+
+
+def _refuse_associated(call: Call) -> None:
+    for other in referring(call, ASSOCIATION, "dataCollectionRuleId"):
+        raise RefusedError(400, "DataCollectionRuleHasAssociations", f"'{call.id}' is associated with '{other}'.")
+
+
+def _refuse_workbook_name(call: Call) -> None:
+    try:
+        uuid.UUID(call.name)
+    except ValueError as error:
+        raise RefusedError(400, "BadRequest", f"The workbook name '{call.name}' must be a GUID.") from error
+
+
+def _refuse_short_name(call: Call) -> None:
+    name = call.input("groupShortName", "")
+    if not 1 <= len(name) <= 12:
+        raise RefusedError(400, "BadRequest", f"groupShortName '{name}' must have 1 to 12 characters.")
+
+
+def _workspace_outputs(call: Call) -> dict[str, Any]:
+    old = call.old.outputs if call.old else {}
+    return {
+        "name": call.name,
+        "customerId": old.get("customerId") or str(uuid.uuid4()),
+        "provisioningState": "Succeeded",
+    }
+
+
+def _component_outputs(call: Call) -> dict[str, Any]:
+    key = (call.old.outputs if call.old else {}).get("instrumentationKey") or str(uuid.uuid4())
+    return {"name": call.name, "instrumentationKey": key, "connectionString": f"InstrumentationKey={key}"}
+
+
+def _named(call: Call) -> dict[str, Any]:
+    return {"name": call.name}
+
+
+TYPES = [
+    ResourceType(
+        pulumi_type="azure-native:operationalinsights:Workspace",
+        model="azure.mgmt.loganalytics.models:Workspace",
+        path=GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",
+        name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", shortest=4, longest=63),
+        replaces=frozenset({"location"}),
+        seconds=40,
+        outputs=_workspace_outputs,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:applicationinsights:Component",
+        model="azure.mgmt.applicationinsights.v2020_02_02.models:ApplicationInsightsComponent",
+        path=INSIGHTS + "/components/{resourceName}",
+        name=NameRule(pattern=r"[^%&\\?/]*[^%&\\?/.\s]", shortest=1, longest=260),
+        aliases={"applicationType": "Application_Type", "flowType": "Flow_Type", "requestSource": "Request_Source"},
+        replaces=frozenset({"location"}),
+        outputs=_component_outputs,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:applicationinsights:Workbook",
+        model="azure.mgmt.applicationinsights.v2023_06_01.models:Workbook",
+        path=INSIGHTS + "/workbooks/{resourceName}",
+        rules=(_refuse_workbook_name,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:monitor:DiagnosticSetting",
+        model="azure.mgmt.monitor.v2021_05_01_preview.models:DiagnosticSettingsResource",
+        path="/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
+        name=RULE_NAME,
+        rules=(_refuse_account_diagnostics, _refuse_retention_policy, _refuse_no_target),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:monitor:ActionGroup",
+        model="azure.mgmt.monitor.v2022_06_01.models:ActionGroupResource",
+        path=INSIGHTS + "/actionGroups/{actionGroupName}",
+        name=RULE_NAME,
+        rules=(_refuse_short_name,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:monitor:MetricAlert",
+        model="azure.mgmt.monitor.v2018_03_01.models:MetricAlertResource",
+        path=INSIGHTS + "/metricAlerts/{ruleName}",
+        name=RULE_NAME,
+        rules=(_refuse_unknown_metric,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:monitor:ScheduledQueryRule",
+        model="azure.mgmt.monitor.v2022_08_01_preview.models:ScheduledQueryRuleResource",
+        path=INSIGHTS + "/scheduledQueryRules/{ruleName}",
+        name=RULE_NAME,
+        replaces=frozenset({"location"}),
+        rules=(_refuse_unvalidated_query,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:monitor:DataCollectionRule",
+        model="azure.mgmt.monitor.v2022_06_01.models:DataCollectionRuleResource",
+        path=INSIGHTS + "/dataCollectionRules/{dataCollectionRuleName}",
+        name=NameRule(pattern="[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", shortest=3, longest=64),
+        replaces=frozenset({"location"}),
+        delete_rules=(_refuse_associated,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type=ASSOCIATION,
+        model="azure.mgmt.monitor.v2022_06_01.models:DataCollectionRuleAssociationProxyOnlyResource",
+        path="/{resourceUri}/providers/Microsoft.Insights/dataCollectionRuleAssociations/{associationName}",
+        outputs=_named,
+    ),
+]

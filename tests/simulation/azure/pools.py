@@ -1,0 +1,112 @@
+"""What AKS refuses of a node pool, inside the cluster's body or on its own: size, zones, disk, quota, counts."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from tests.simulation.azure.sizes import DEFAULT_QUOTA, SIZES, Size
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call
+from tests.simulation.world import World, key_of
+
+CLUSTER_TYPE = "azure-native:containerservice:ManagedCluster"
+POOL_TYPE = "azure-native:containerservice:AgentPool"
+
+
+def refuse_pool_call(call: Call) -> None:
+    """Judge a pool that is a resource of its own."""
+    if call.old is not None:
+        refuse_size_change(call.old.inputs, call.inputs, call.name)
+    refuse_pool(call, call.inputs, call.name)
+
+
+def refuse_pool(call: Call, pool: Mapping[str, Any], name: str) -> None:
+    """Raise when AKS would not make this pool."""
+    size = SIZES.get(str(pool.get("vmSize")))
+    if size is None:
+        raise RefusedError(
+            400, "VMSizeNotSupported", f"The VM size '{pool.get('vmSize')}' of pool '{name}' is not available."
+        )
+    missing = set(pool.get("availabilityZones") or ()) - size.zones
+    if missing:
+        message = f"The zone(s) {sorted(missing)} are not available for the size {pool.get('vmSize')} of pool '{name}'."
+        raise RefusedError(400, "AvailabilityZoneNotSupported", message)
+    _refuse_disk(pool, size, name)
+    _refuse_counts(pool, name)
+    _refuse_quota(call, pool, size, name)
+
+
+def refuse_size_change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> None:
+    """Raise when a pool's VM size is to change in place."""
+    if old.get("vmSize") != new.get("vmSize"):
+        message = f"Changing property 'properties.vmSize' of pool '{name}' is not allowed."
+        raise RefusedError(400, "PropertyChangeNotAllowed", message)
+
+
+def refuse_last_system_pool(call: Call) -> None:
+    """Raise when the cluster would be left without a pool of mode System."""
+    cluster_id = call.id.rpartition("/agentPools/")[0]
+    cluster = call.world.get(cluster_id)
+    inline = cluster.inputs.get("agentPoolProfiles", []) if cluster else []
+    others = [
+        other.inputs
+        for other in call.world.all(POOL_TYPE)
+        if key_of(other.id).startswith(key_of(cluster_id) + "/") and key_of(other.id) != key_of(call.id)
+    ]
+    left = [*others, *(profile for profile in inline if profile.get("name") != call.name)]
+    if cluster and not cluster.deleting and not any(pool.get("mode") == "System" for pool in left):
+        raise RefusedError(400, "BadRequest", "There has to be at least one system pool in a cluster.")
+
+
+def pool_vcpus(world: World) -> Counter[str]:
+    """vCPUs in use by VM family, over all clusters."""
+    used: Counter[str] = Counter()
+    for cluster in world.all(CLUSTER_TYPE):
+        for profile in cluster.inputs.get("agentPoolProfiles", []):
+            _count(used, profile)
+    for pool in world.all(POOL_TYPE):
+        _count(used, pool.inputs)
+    return used
+
+
+def _count(used: Counter[str], pool: Mapping[str, Any]) -> None:
+    size = SIZES.get(str(pool.get("vmSize")))
+    if size is not None:
+        used[size.family] += size.vcpus * int(pool.get("count", 1))
+
+
+def _refuse_disk(pool: Mapping[str, Any], size: Size, name: str) -> None:
+    if pool.get("osDiskType") != "Ephemeral":
+        return
+    wanted = pool.get("osDiskSizeGB") or 128
+    if wanted > size.local_gib:
+        message = (
+            f"An ephemeral disk of {wanted} GiB does not fit {pool.get('vmSize')} ({size.local_gib} GiB) of '{name}'."
+        )
+        raise RefusedError(400, "EphemeralOSDiskNotSupported", message)
+
+
+def _refuse_counts(pool: Mapping[str, Any], name: str) -> None:
+    least, most, count = pool.get("minCount"), pool.get("maxCount"), pool.get("count", 1)
+    if not pool.get("enableAutoScaling"):
+        if least is not None or most is not None:
+            raise RefusedError(400, "InvalidParameter", f"Pool '{name}' has minCount or maxCount without autoscaling.")
+        return
+    if least is None or most is None or not least <= most:
+        raise RefusedError(
+            400, "InvalidParameter", f"Pool '{name}' needs minCount <= maxCount, not {least} and {most}."
+        )
+    if not least <= count <= most:
+        raise RefusedError(400, "InvalidParameter", f"Pool '{name}': count {count} is not between {least} and {most}.")
+    if pool.get("mode") == "System" and least < 1:
+        raise RefusedError(400, "InvalidParameter", f"The system pool '{name}' needs at least one node.")
+
+
+def _refuse_quota(call: Call, pool: Mapping[str, Any], size: Size, name: str) -> None:
+    limit = call.world.setting("vcpu_quota").get(size.family, DEFAULT_QUOTA)
+    used = pool_vcpus(call.world)[size.family]
+    wanted = size.vcpus * int(pool.get("count", 1))
+    already = size.vcpus * int((call.old.inputs if call.old else {}).get("count", 0)) if call.old else 0
+    if used - already + wanted > limit:
+        message = f"Pool '{name}' needs {wanted} vCPUs of {size.family}; {used} of {limit} are in use."
+        raise RefusedError(400, "ErrCode_InsufficientVCPUQuota", message)

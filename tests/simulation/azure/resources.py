@@ -1,0 +1,38 @@
+"""Resource groups. Deleting one takes everything inside with it, as in Azure: what was swept is written down."""
+
+from typing import Any
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call, NameRule, ResourceType
+
+GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
+CHARACTERS = r"[\w\-.()]*[\w\-()]"
+
+
+def _refuse_taken(call: Call) -> None:
+    if call.old is None and call.name.lower() in call.world.setting("taken_groups"):
+        raise RefusedError(409, "ResourceGroupAlreadyExists", f"The resource group '{call.name}' exists already.")
+
+
+def _note_swept(call: Call) -> None:
+    """Keep the ids of what had to be swept away: a program that deletes in a right order leaves nothing to sweep."""
+    inside = [record.id for record in call.world.under(call.id) if record.id != call.id]
+    call.world.set("swept", [*call.world.setting("swept"), *inside])
+
+
+def _outputs(call: Call) -> dict[str, Any]:
+    return {"name": call.name, "type": "Microsoft.Resources/resourceGroups"}
+
+
+TYPES = [
+    ResourceType(
+        pulumi_type="azure-native:resources:ResourceGroup",
+        model="azure.mgmt.resource.resources.models:ResourceGroup",
+        path=GROUP,
+        name=NameRule(pattern=CHARACTERS, shortest=1, longest=90),
+        replaces=frozenset({"location"}),
+        rules=(_refuse_taken,),
+        delete_rules=(_note_swept,),
+        outputs=_outputs,
+    )
+]

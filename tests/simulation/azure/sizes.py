@@ -1,0 +1,33 @@
+"""Some VM sizes and what of them matters here. Zones and disks are Azure's published ones for a large region."""
+
+from dataclasses import dataclass
+
+ALL_ZONES = frozenset({"1", "2", "3"})
+
+
+@dataclass(frozen=True)
+class Size:
+    """A VM size. `local_gib` is the largest disk that an ephemeral operating system can have; 0 when there is none."""
+
+    family: str
+    vcpus: int
+    local_gib: int
+    zones: frozenset[str] = ALL_ZONES
+
+
+SIZES = {
+    "Standard_B2s": Size("standardBSFamily", 2, 8),
+    "Standard_B2ms": Size("standardBSFamily", 2, 16),
+    "Standard_D2s_v5": Size("standardDSv5Family", 2, 0),
+    "Standard_D2ds_v5": Size("standardDDSv5Family", 2, 75),
+    "Standard_D4s_v5": Size("standardDSv5Family", 4, 0),
+    "Standard_D4ds_v5": Size("standardDDSv5Family", 4, 150),
+    "Standard_D8ds_v5": Size("standardDDSv5Family", 8, 300),
+    "Standard_D16ds_v5": Size("standardDDSv5Family", 16, 600),
+    "Standard_E8ds_v5": Size("standardEDSv5Family", 8, 300),
+    "Standard_L8s_v3": Size("standardLSv3Family", 8, 80),
+    "Standard_D3_v2": Size("standardDv2Family", 4, 0, zones=frozenset()),
+}
+"""A size that is not here is refused; `Standard_D3_v2` stands for the old ones without zones."""
+
+DEFAULT_QUOTA = 100

@@ -1,0 +1,88 @@
+"""Storage accounts, containers, lifecycle policies and the Blob service's settings."""
+
+from typing import Any
+
+from tests.simulation.azure.resources import GROUP
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import Call, NameRule, ResourceType
+
+ACCOUNT = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
+TYPE = "azure-native:storage:StorageAccount"
+
+
+def _refuse_versioning(call: Call) -> None:
+    account = call.world.get(call.id.rpartition("/blobServices/")[0])
+    if account is not None and account.inputs.get("isHnsEnabled") and call.input("isVersioningEnabled"):
+        message = "Blob versioning is not supported for an account with a hierarchical namespace."
+        raise RefusedError(409, "FeatureNotSupportedForAccount", message)
+
+
+def _refuse_public_container(call: Call) -> None:
+    account = call.world.get(call.id.partition("/blobServices/")[0])
+    public = call.input("publicAccess", "None")
+    if account is not None and public != "None" and not account.inputs.get("allowBlobPublicAccess"):
+        raise RefusedError(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
+
+
+def _refuse_policy_name(call: Call) -> None:
+    if call.name != "default":
+        raise RefusedError(400, "InvalidResourceName", f"A management policy is named 'default', not '{call.name}'.")
+
+
+def _account_outputs(call: Call) -> dict[str, Any]:
+    hosts = call.world.setting("hosts")
+    blob = f"{hosts['blob']}/{call.name}/" if "blob" in hosts else f"https://{call.name}.blob.core.windows.net/"
+    endpoints = {"blob": blob, "dfs": f"https://{call.name}.dfs.core.windows.net/"}
+    location = call.input("location")
+    return {
+        "name": call.name,
+        "primaryEndpoints": endpoints,
+        "primaryLocation": location,
+        "provisioningState": "Succeeded",
+    }
+
+
+def _named(call: Call) -> dict[str, Any]:
+    return {"name": call.name}
+
+
+TYPES = [
+    ResourceType(
+        pulumi_type=TYPE,
+        model="azure.mgmt.storage.models:StorageAccountCreateParameters",
+        path=ACCOUNT,
+        name=NameRule(pattern="[a-z0-9]+", shortest=3, longest=24, globally_unique=True),
+        aliases={
+            "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
+            "networkRuleSet": "networkAcls",
+            "enableNfsV3": "isNfsV3Enabled",
+        },
+        replaces=frozenset({"location", "isHnsEnabled"}),
+        fixed=frozenset({"kind"}),
+        seconds=25,
+        outputs=_account_outputs,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:storage:BlobContainer",
+        model="azure.mgmt.storage.models:BlobContainer",
+        path=ACCOUNT + "/blobServices/default/containers/{containerName}",
+        name=NameRule(pattern=r"[a-z0-9](?!.*--)[a-z0-9-]*[a-z0-9]", shortest=3, longest=63),
+        rules=(_refuse_public_container,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:storage:ManagementPolicy",
+        model="azure.mgmt.storage.models:ManagementPolicy",
+        path=ACCOUNT + "/managementPolicies/{managementPolicyName}",
+        rules=(_refuse_policy_name,),
+        outputs=_named,
+    ),
+    ResourceType(
+        pulumi_type="azure-native:storage:BlobServiceProperties",
+        model="azure.mgmt.storage.models:BlobServiceProperties",
+        path=ACCOUNT + "/blobServices/{blobServicesName}",
+        rules=(_refuse_policy_name, _refuse_versioning),
+        singleton=True,
+        outputs=_named,
+    ),
+]

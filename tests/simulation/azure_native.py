@@ -1,0 +1,32 @@
+"""The plugin that the engine takes for `azure-native`: the same resources, made in the simulated cloud's record."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from tests.simulation.arm import Arm
+from tests.simulation.azure.catalogue import FUNCTIONS, TYPES
+from tests.simulation.plugin import serve, world_from_environment
+from tests.simulation.refusal import RefusedError
+from tests.simulation.world import World
+
+VERSION = "3.29.0"
+
+
+class AzureNative(Arm):
+    """The Resource Manager with azure-native's functions."""
+
+    def __init__(self, world: World) -> None:
+        """Knows all types of the catalogue."""
+        super().__init__(world, TYPES)
+
+    def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a function."""
+        if token not in FUNCTIONS:
+            raise RefusedError(400, "UnknownFunction", f"The simulation has no {token}.")
+        with self.world.transaction():
+            return FUNCTIONS[token](self.world, arguments)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(AzureNative(world_from_environment()), VERSION))

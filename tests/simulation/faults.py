@@ -1,0 +1,96 @@
+"""The log of all calls to the simulated cloud, and the faults that a test orders in advance.
+
+"Finally" means that nobody retries: the call that is hit fails once, the same call of the next `up` goes through.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.world import World
+
+
+class FaultKind(StrEnum):
+    """What happens to the call that is hit."""
+
+    REFUSED = "refused"
+    """Fails before it did anything."""
+
+    LOST = "lost"
+    """Does its work, and then the answer is an error: the caller doesn't know that the resource exists."""
+
+    SLOW = "slow"
+    """Takes longer, and succeeds."""
+
+
+@dataclass(frozen=True)
+class LoggedCall:
+    """A call that reached the cloud. `outcome` is "ok" or the refusal's code."""
+
+    number: int
+    operation: str
+    type: str
+    id: str
+    outcome: str
+
+
+class Faults:
+    """Counts calls and hits those that were chosen."""
+
+    def __init__(self, world: World) -> None:
+        """Uses the record's file, so that faults reach the plugins in their processes."""
+        self._world = world
+
+    def order(self, pattern: str, *, nth: int = 1, kind: FaultKind = FaultKind.REFUSED, seconds: float = 0.0) -> None:
+        """Hit the `nth` call from now on whose "operation type id" matches the regular expression `pattern`."""
+        self._world.database.execute(
+            "INSERT INTO faults(pattern, nth, kind, seconds, seen) VALUES (?, ?, ?, ?, 0)",
+            (pattern, nth, kind.value, seconds),
+        )
+
+    def clear(self) -> None:
+        """Forget all faults that have not come yet."""
+        self._world.database.execute("DELETE FROM faults")
+
+    def pending(self) -> int:
+        """How many ordered faults have not come yet."""
+        row = self._world.database.execute("SELECT count(*) FROM faults").fetchone()
+        return int(row[0])
+
+    def meet(self, operation: str, kind: str, identity: str) -> tuple[FaultKind, float] | None:
+        """Count a call; the fault that hits it and its seconds, if one does. A fault is used up by its hit."""
+        hit: tuple[FaultKind, float] | None = None
+        rows: list[tuple[Any, ...]] = self._world.database.execute(
+            "SELECT number, pattern, nth, kind, seconds, seen FROM faults"
+        ).fetchall()
+        for number, pattern, nth, fault, seconds, seen in rows:
+            if not re.search(pattern, f"{operation} {kind} {identity}"):
+                continue
+            if seen + 1 == nth and hit is None:
+                hit = FaultKind(fault), seconds
+                self._world.database.execute("DELETE FROM faults WHERE number = ?", (number,))
+            else:
+                self._world.database.execute("UPDATE faults SET seen = seen + 1 WHERE number = ?", (number,))
+        return hit
+
+    def log(self, operation: str, kind: str, identity: str, outcome: str) -> None:
+        """Write a call down."""
+        self._world.database.execute(
+            "INSERT INTO calls(at, operation, type, id, outcome) VALUES (?, ?, ?, ?, ?)",
+            (time.time(), operation, kind, identity, outcome),
+        )
+
+    def calls(self, since: int = 0) -> list[LoggedCall]:
+        """The calls after number `since`, oldest first."""
+        rows = self._world.database.execute(
+            "SELECT number, operation, type, id, outcome FROM calls WHERE number > ? ORDER BY number", (since,)
+        )
+        return [LoggedCall(*row) for row in rows]
+
+
+def injected(operation: str, kind: str) -> RefusedError:
+    """The answer to a call that a fault hits."""
+    return RefusedError(409, "InjectedFault", f"The {operation} of {kind} was made to fail finally.")
