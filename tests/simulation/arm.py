@@ -36,7 +36,9 @@ class Arm:
     def type_of(self, token: str) -> ResourceType:
         """The type behind a token. Raises `RefusedError` for one that the simulation does not know."""
         if token not in self._types:
-            raise RefusedError(400, "UnknownType", f"The simulation has no {token}; add it to tests/simulation/azure/.")
+            raise RefusedError(
+                400, "UnknownType", f"The simulation has no {token}; add it to tests/simulation/services/."
+            )
         return self._types[token]
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
@@ -98,7 +100,9 @@ class Arm:
     def read(self, identity: str) -> Record | None:
         """The resource, if it exists."""
         with self.world.transaction():
-            return self.world.get(identity)
+            record = self.world.get(identity)
+            kind = self._types.get(record.type) if record else None
+            return kind.shown(self.world, record) if kind and record else record
 
     def delete(self, token: str, identity: str) -> float:
         """Delete a resource; the moment at which it is gone. One that is gone already is no error, as in Azure."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.simulation.arm import Arm
-from tests.simulation.azure.catalogue import FUNCTIONS, TYPES
 from tests.simulation.plugin import serve, world_from_environment
 from tests.simulation.refusal import RefusedError
+from tests.simulation.services.catalogue import FUNCTIONS, TYPES
 from tests.simulation.world import World
 
 VERSION = "3.29.0"

@@ -76,6 +76,8 @@ class ResourceType:
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
     outputs: Callable[[Call], dict[str, Any]] = lambda _: {}
+    shown: Callable[[World, Record], Record] = lambda _, record: record
+    """The record as a later read shows it: some services add to what was asked for."""
     on_delete: Callable[[Call], None] = lambda _: None
     soft_delete_days: float = 0.0
     no_delete: bool = False

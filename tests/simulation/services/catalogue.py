@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.simulation.azure import (
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import ResourceType
+from tests.simulation.services import (
     authorization,
     consumption,
     databricks,
@@ -18,8 +20,6 @@ from tests.simulation.azure import (
     resources,
     storage,
 )
-from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import ResourceType
 from tests.simulation.world import World
 
 SERVICES = (

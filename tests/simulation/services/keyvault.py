@@ -4,9 +4,9 @@ import json
 import uuid
 from typing import Any
 
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services.resources import GROUP
 
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
 RETENTION_DAYS = (7, 90)

@@ -3,11 +3,11 @@
 import uuid
 from typing import Any
 
-from tests.simulation.azure import pools
-from tests.simulation.azure.principals import system_identity
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services import pools
+from tests.simulation.services.principals import system_identity
+from tests.simulation.services.resources import GROUP
 
 CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
 MANAGED_WINDOWS = frozenset({"default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule"})
@@ -117,6 +117,7 @@ TYPES = [
         seconds=300,
         rules=(_refuse_cluster_shape, _refuse_oidc_off, _refuse_pools),
         outputs=_cluster_outputs,
+        shown=pools.with_separate_pools,
         serial=_serial,
     ),
     ResourceType(

@@ -3,11 +3,11 @@
 import uuid
 from typing import Any
 
-from tests.simulation.azure import storage
-from tests.simulation.azure.principals import system_identity
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services import storage
+from tests.simulation.services.principals import system_identity
+from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
 
 TYPE = "azure-native:machinelearningservices:Workspace"

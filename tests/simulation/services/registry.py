@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services.resources import GROUP
 
 PREMIUM_ONLY = {
     "policies.retentionPolicy": "a retention policy",

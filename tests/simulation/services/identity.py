@@ -3,9 +3,9 @@
 import uuid
 from typing import Any
 
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
 
 IDENTITY = GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"

@@ -4,10 +4,10 @@ import re
 import uuid
 from typing import Any
 
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.references import referring
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
 
 INSIGHTS = GROUP + "/providers/Microsoft.Insights"
@@ -56,12 +56,6 @@ def _refuse_workbook_name(call: Call) -> None:
         uuid.UUID(call.name)
     except ValueError as error:
         raise RefusedError(400, "BadRequest", f"The workbook name '{call.name}' must be a GUID.") from error
-
-
-def _refuse_short_name(call: Call) -> None:
-    name = call.input("groupShortName", "")
-    if not 1 <= len(name) <= 12:
-        raise RefusedError(400, "BadRequest", f"groupShortName '{name}' must have 1 to 12 characters.")
 
 
 def _workspace_outputs(call: Call) -> dict[str, Any]:
@@ -121,7 +115,6 @@ TYPES = [
         model="azure.mgmt.monitor.v2022_06_01.models:ActionGroupResource",
         path=INSIGHTS + "/actionGroups/{actionGroupName}",
         name=RULE_NAME,
-        rules=(_refuse_short_name,),
         outputs=_named,
     ),
     ResourceType(

@@ -4,9 +4,9 @@ import time
 import uuid
 from typing import Any
 
-from tests.simulation.azure.principals import SERVICE_PRINCIPAL, principals
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, ResourceType
+from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
 from tests.simulation.world import Record, World, key_of
 
 TYPE = "azure-native:authorization:RoleAssignment"

@@ -4,10 +4,10 @@ import uuid
 import zlib
 from typing import Any
 
-from tests.simulation.azure.principals import system_identity
-from tests.simulation.azure.resources import GROUP
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services.principals import system_identity
+from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
 
 TYPE = "azure-native:databricks:Workspace"

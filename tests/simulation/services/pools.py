@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from tests.simulation.azure.sizes import DEFAULT_QUOTA, SIZES, Size
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call
-from tests.simulation.world import World, key_of
+from tests.simulation.services.sizes import DEFAULT_QUOTA, SIZES, Size
+from tests.simulation.world import Record, World, key_of
 
 CLUSTER_TYPE = "azure-native:containerservice:ManagedCluster"
 POOL_TYPE = "azure-native:containerservice:AgentPool"
+PATH = ("resourceGroupName", "resourceName", "agentPoolName")
 
 
 def refuse_pool_call(call: Call) -> None:
@@ -56,6 +58,17 @@ def refuse_last_system_pool(call: Call) -> None:
     left = [*others, *(profile for profile in inline if profile.get("name") != call.name)]
     if cluster and not cluster.deleting and not any(pool.get("mode") == "System" for pool in left):
         raise RefusedError(400, "BadRequest", "There has to be at least one system pool in a cluster.")
+
+
+def with_separate_pools(world: World, cluster: Record) -> Record:
+    """The cluster as AKS shows it: pools that are resources of their own stand in its list too."""
+    separate = [
+        {"name": pool.id.rpartition("/")[2], **{key: value for key, value in pool.inputs.items() if key not in PATH}}
+        for pool in world.all(POOL_TYPE)
+        if key_of(pool.id).startswith(key_of(cluster.id) + "/")
+    ]
+    profiles = [*cluster.inputs.get("agentPoolProfiles", []), *separate]
+    return replace(cluster, inputs={**cluster.inputs, "agentPoolProfiles": profiles}) if separate else cluster
 
 
 def pool_vcpus(world: World) -> Counter[str]:

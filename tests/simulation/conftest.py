@@ -1,0 +1,31 @@
+"""Fixtures of the simulated cloud. Its models and SDKs are in the extra `azure` and the group `simulation`."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.world import World
+
+
+@pytest.fixture(autouse=True, scope="session")
+def azure_packages() -> None:
+    """Skip where the packages of the Azure stack were not installed."""
+    if importlib.util.find_spec("azure") is None or importlib.util.find_spec("azure.mgmt") is None:
+        pytest.skip("needs `uv sync --inexact --extra azure --group simulation`")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An empty cloud in which nothing takes time."""
+    opened = World(tmp_path / "world")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def arm(world: World) -> AzureNative:
+    """The Resource Manager of that cloud."""
+    return AzureNative(world)

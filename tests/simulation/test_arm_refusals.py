@@ -1,0 +1,184 @@
+"""Each rule of the simulated Resource Manager: the example without the fault is accepted, the one with it is not."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from infra.provider.step import UnknownValue
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.examples import EXAMPLES, GROUP, LAKE, SUBSCRIPTION, create_all, example
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services.catalogue import TYPES
+
+REMOVED = object()
+"""Takes the field away instead of setting it."""
+
+NATIVE = "azure-native:"
+AKS = f"{NATIVE}containerservice:ManagedCluster"
+POOL = f"{NATIVE}containerservice:AgentPool"
+STORAGE = f"{NATIVE}storage:StorageAccount"
+CONTAINER = f"{NATIVE}storage:BlobContainer"
+VAULT = f"{NATIVE}keyvault:Vault"
+ML = f"{NATIVE}machinelearningservices:Workspace"
+DATABRICKS = f"{NATIVE}databricks:Workspace"
+ROLE = f"{NATIVE}authorization:RoleAssignment"
+FEDERATED = f"{NATIVE}managedidentity:FederatedIdentityCredential"
+BUDGET = f"{NATIVE}consumption:Budget"
+ALERT = f"{NATIVE}monitor:MetricAlert"
+DIAGNOSTIC = f"{NATIVE}monitor:DiagnosticSetting"
+REGISTRY = f"{NATIVE}containerregistry:Registry"
+NOWHERE = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/nowhere"
+
+# Type, path of the field, what it becomes, and the code that Azure answers with.
+REFUSED: list[tuple[str, str, Any, str]] = [
+    # What the models know.
+    (STORAGE, "bogus", 1, "InvalidRequestContent"),
+    (STORAGE, "sku.name", "Standard_XRS", "InvalidRequestContent"),
+    (STORAGE, "isHnsEnabled", "yes", "InvalidRequestContent"),
+    (STORAGE, "kind", REMOVED, "InvalidRequestContent"),
+    (STORAGE, "provisioningState", "Succeeded", "InvalidRequestContent"),
+    (AKS, "agentPoolProfiles.0.mode", "Systemic", "InvalidRequestContent"),
+    (AKS, "agentPoolProfiles.0.size", "x", "InvalidRequestContent"),
+    (AKS, "networkProfile.networkPlugin", 7, "InvalidRequestContent"),
+    (AKS, "fqdn", "x", "InvalidRequestContent"),
+    (ALERT, "criteria.allOf.0.operator", "Above", "InvalidRequestContent"),
+    (ALERT, "criteria.odataType", "Microsoft.Azure.Monitor.Bogus", "InvalidRequestContent"),
+    (ML, "systemDatastoresAuthMode", 3, "InvalidRequestContent"),
+    (ROLE, "principalId", REMOVED, "InvalidRequestContent"),
+    (BUDGET, "notifications.actual80.threshold", "80", "InvalidRequestContent"),
+    # Names.
+    (STORAGE, "accountName", "Lake_abc", "InvalidResourceName"),
+    (STORAGE, "accountName", "l" * 25, "InvalidResourceName"),
+    (CONTAINER, "containerName", "ra", "InvalidResourceName"),
+    (CONTAINER, "containerName", "raw--data", "InvalidResourceName"),
+    (VAULT, "vaultName", "1vault", "InvalidResourceName"),
+    (VAULT, "vaultName", "v" * 25, "InvalidResourceName"),
+    (REGISTRY, "registryName", "registry-abc", "InvalidResourceName"),
+    (POOL, "agentPoolName", "scoringpool12", "InvalidResourceName"),
+    (POOL, "agentPoolName", "Scoring", "InvalidResourceName"),
+    (f"{NATIVE}storage:ManagementPolicy", "managementPolicyName", "cooling", "InvalidResourceName"),
+    (f"{NATIVE}storage:BlobServiceProperties", "blobServicesName", "other", "InvalidResourceName"),
+    (f"{NATIVE}applicationinsights:Workbook", "resourceName", "scoring", "BadRequest"),
+    (f"{NATIVE}monitor:ActionGroup", "groupShortName", "operators-of-it", "InvalidRequestContent"),
+    (ROLE, "roleAssignmentName", "lake-contributor", "InvalidRoleAssignmentId"),
+    # What does not exist.
+    (STORAGE, "resourceGroupName", "rg-nowhere", "ResourceGroupNotFound"),
+    (CONTAINER, "accountName", "nowhere", "ParentResourceNotFound"),
+    (DIAGNOSTIC, "resourceUri", NOWHERE, "ParentResourceNotFound"),
+    (DIAGNOSTIC, "workspaceId", NOWHERE.replace("storageAccounts", "workspaces"), "LinkedResourceNotFound"),
+    (ML, "storageAccount", NOWHERE, "LinkedResourceNotFound"),
+    (ROLE, "scope", NOWHERE, "ParentResourceNotFound"),
+    (ROLE, "principalId", "99999999-9999-4999-8999-999999999999", "PrincipalNotFound"),
+    # What a service knows of itself.
+    (CONTAINER, "publicAccess", "Blob", "PublicAccessNotPermitted"),
+    (f"{NATIVE}storage:BlobServiceProperties", "isVersioningEnabled", True, "FeatureNotSupportedForAccount"),
+    (VAULT, "properties.softDeleteRetentionInDays", 3, "BadRequest"),
+    (VAULT, "properties.enablePurgeProtection", False, "BadRequest"),
+    (VAULT, "properties.tenantId", "99999999-9999-4999-8999-999999999999", "BadRequest"),
+    (DIAGNOSTIC, "resourceUri", LAKE, "BadRequest"),
+    (DIAGNOSTIC, "logs.0.retentionPolicy", {"enabled": True, "days": 7}, "BadRequest"),
+    (DIAGNOSTIC, "workspaceId", REMOVED, "BadRequest"),
+    (ALERT, "criteria.allOf.0.skipMetricValidation", REMOVED, "BadRequest"),
+    (f"{NATIVE}monitor:ScheduledQueryRule", "skipQueryValidation", REMOVED, "BadArgumentError"),
+    (REGISTRY, "zoneRedundancy", "Enabled", "SkuNotSupported"),
+    (BUDGET, "timePeriod.startDate", "2020-01-01T00:00:00Z", "BadRequest"),
+    (BUDGET, "timePeriod.startDate", "2099-01-15T00:00:00Z", "BadRequest"),
+    (BUDGET, "notifications.actual80.contactEmails", [], "BadRequest"),
+    (ML, "storageAccount", LAKE, "ValidationError"),
+    (ML, "systemDatastoresAuthMode", "AccessKey", "ValidationError"),
+    (ML, "keyVault", REMOVED, "ValidationError"),
+    (DATABRICKS, "sku.name", "standard", "InvalidSku"),
+    (
+        DATABRICKS,
+        "managedResourceGroupId",
+        f"{SUBSCRIPTION}/resourceGroups/{GROUP}",
+        "ApplicationManagedResourceGroupExists",
+    ),
+    (DATABRICKS, "managedResourceGroupId", f"{SUBSCRIPTION}/resourceGroups/training", "BadRequest"),
+    (DATABRICKS, "managedResourceGroupId", REMOVED, "ApplicationManagedResourceGroupMissing"),
+    (DATABRICKS, "computeMode", "Serverless", "InvalidComputeMode"),
+    (AKS, "aadProfile", REMOVED, "BadRequest"),
+    (AKS, "oidcIssuerProfile", REMOVED, "BadRequest"),
+    (AKS, "networkProfile.networkDataplane", "azure", "BadRequest"),
+    (AKS, "networkProfile.networkPlugin", "kubenet", "BadRequest"),
+    (AKS, "agentPoolProfiles.0.mode", "User", "BadRequest"),
+    (AKS, "agentPoolProfiles.0.vmSize", "Standard_Z1", "VMSizeNotSupported"),
+    (AKS, "agentPoolProfiles.0.osDiskSizeGB", 200, "EphemeralOSDiskNotSupported"),
+    (AKS, "agentPoolProfiles.0.count", 26, "ErrCode_InsufficientVCPUQuota"),
+    (POOL, "vmSize", "Standard_D3_v2", "AvailabilityZoneNotSupported"),
+    (POOL, "minCount", 5, "InvalidParameter"),
+    (POOL, "count", 9, "InvalidParameter"),
+    (POOL, "enableAutoScaling", False, "InvalidParameter"),
+    (f"{NATIVE}containerservice:MaintenanceConfiguration", "configName", "nightly", "InvalidParameter"),
+    (f"{NATIVE}containerservice:MaintenanceConfiguration", "maintenanceWindow.durationHours", 2, "InvalidParameter"),
+    (FEDERATED, "issuer", "http://issuer.example.com", "BadRequest"),
+    (FEDERATED, "audiences", ["a", "b"], "BadRequest"),
+    (ROLE, "principalType", "ServicePrincipal", "UnmatchedPrincipalType"),
+]
+
+
+def changed(inputs: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of `inputs` with the field at the dotted `path` set or taken away."""
+    result = copy.deepcopy(inputs)
+    *way, last = path.split(".")
+    place: Any = result
+    for part in way:
+        place = place[int(part)] if part.isdigit() else place[part]
+    if value is REMOVED:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+def test_every_known_type_has_an_example():
+    assert {kind for kind, _ in EXAMPLES} == set(TYPES)
+
+
+def test_all_examples_are_accepted_in_their_order(arm: AzureNative):
+    create_all(arm)
+    assert len(arm.world.all()) == len(EXAMPLES)
+
+
+@pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
+def test_a_fault_is_refused_and_the_same_without_it_is_accepted(
+    arm: AzureNative, kind: str, path: str, value: Any, code: str
+):
+    create_all(arm, until=kind)
+    with pytest.raises(RefusedError) as refused:
+        arm.create(kind, changed(example(kind), path, value))
+    assert refused.value.code == code
+    arm.create(kind, example(kind))
+
+
+@pytest.mark.parametrize(("kind", "inputs"), EXAMPLES[:1] + EXAMPLES[3:4], ids=lambda part: str(part)[-20:])
+def test_what_exists_is_not_created_again(arm: AzureNative, kind: str, inputs: dict[str, Any]):
+    create_all(arm)
+    with pytest.raises(RefusedError, match="already exist"):
+        arm.create(kind, inputs)
+
+
+def test_a_global_name_that_somebody_else_has_is_refused(arm: AzureNative):
+    arm.world.set("foreign_names", ["LakeABC"])
+    arm.create(*EXAMPLES[0])
+    with pytest.raises(RefusedError, match="NameNotAvailable"):
+        arm.create(STORAGE, example(STORAGE))
+
+
+def test_a_provider_that_is_not_registered_is_refused(arm: AzureNative):
+    arm.world.set("registered_providers", ["Microsoft.KeyVault"])
+    arm.create(*EXAMPLES[0])
+    arm.create(VAULT, example(VAULT))
+    with pytest.raises(RefusedError, match="MissingSubscriptionRegistration"):
+        arm.create(STORAGE, example(STORAGE))
+
+
+def test_a_type_that_the_simulation_does_not_know_is_refused(arm: AzureNative):
+    with pytest.raises(RefusedError, match="UnknownType"):
+        arm.create("azure-native:network:VirtualNetwork", {})
+
+
+def test_values_that_are_not_known_yet_pass_the_preview(arm: AzureNative):
+    problems = arm.problems(STORAGE, example(STORAGE) | {"location": UnknownValue()})
+    assert problems == []
