@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 
 import msgspec
 from starlette.applications import Starlette
@@ -14,11 +15,11 @@ from starlette.exceptions import HTTPException
 
 from scoring import operations
 from scoring.answers import ModelName
-from scoring.exchange import DisconnectedError, Exchange, Receive, Scope, Send
+from scoring.exchange import DisconnectedError, Exchange, Message, Receive, Scope, Send
 from scoring.logs import describe
 from scoring.model import ServedModel
 from scoring.rejections import InternalError, MethodNotAllowed, Rejection, Unauthorized
-from scoring.routes import refuse, routes
+from scoring.routes import fail, refuse, routes
 from scoring.service import Service
 
 Operation = Callable[[ServedModel, ModelName, bytes], Awaitable[tuple[bytes, int]]]
@@ -46,7 +47,7 @@ class Front:
             "/rank": ("rank", operations.rank),
         }
         self._rest = Starlette(
-            routes=routes(service), lifespan=self._lifespan, exception_handlers={HTTPException: refuse}
+            routes=routes(service), lifespan=self._lifespan, exception_handlers={HTTPException: refuse, Exception: fail}
         )
         self._encode = msgspec.json.Encoder().encode
 
@@ -54,6 +55,8 @@ class Front:
         """Serve one connection event of ASGI."""
         if scope["type"] == "http" and (found := self._operations.get(scope["path"])) is not None:
             await self._operate(Exchange(scope, receive, send), scope["method"], *found)
+        elif scope["type"] == "http":
+            await self._look(Exchange(scope, receive, send), scope)
         else:
             await self._rest(scope, receive, send)
 
@@ -70,7 +73,23 @@ class Front:
                 "internal error", level="error", request_id=exchange.request_id.decode(), **describe(error)
             )
             await exchange.reject(InternalError("The service made a mistake; its log has the request's id."))
-        seconds = time.perf_counter() - began
+        self._record(exchange, name, time.perf_counter() - began)
+
+    async def _look(self, exchange: Exchange, scope: Scope) -> None:
+        """Serve a route of Starlette, and write only what it refused: probes would fill the log."""
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", exchange.request_id)]
+            await exchange.send(message)
+
+        began = time.perf_counter()
+        await self._rest(scope, exchange.receive, send)
+        if exchange.status >= HTTPStatus.BAD_REQUEST:
+            self._record(exchange, "other", time.perf_counter() - began)
+
+    def _record(self, exchange: Exchange, name: str, seconds: float) -> None:
         self._service.metrics.answered(name, exchange.status, seconds)
         line = AccessLine(
             timestamp=time.time(),

@@ -55,6 +55,9 @@ class Metrics:
             registry=own,
             multiprocess_mode="livesum",
         )
+        self._dropped = prometheus.Counter(
+            "scoring_log_lines_dropped", "Log lines that could not be written in time.", registry=own
+        )
         self._counters: dict[tuple[str, int], prometheus.Counter] = {}
         self._histograms: dict[str, prometheus.Histogram] = {}
 
@@ -73,6 +76,10 @@ class Metrics:
         """Count scored records."""
         self._records.inc(records)
 
+    def dropped(self, lines: int) -> None:
+        """Count log lines that were given up."""
+        self._dropped.inc(lines)
+
     def serves(self, *, name: str, version: str, bundle_hash: str, ready: bool) -> None:
         """Say which model this worker serves, and whether it is ready."""
         self._model.labels(name, version, bundle_hash).set(1)
@@ -83,11 +90,14 @@ class Metrics:
         return self._render(self._registry)
 
 
-def forget_worker(process: int) -> None:
-    """Drop what a dead worker said about itself; what it counted stays."""
+def forget_dead_workers() -> None:
+    """Drop what workers that no longer run said about themselves; what they counted stays."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - reads the variable when imported
 
-    mark_process_dead(process)  # type: ignore[no-untyped-call] # prometheus_client has no types here
+    for file in Path(os.environ[FOLDER_VARIABLE]).glob("gauge_live*_*.db"):
+        process = int(file.stem.rpartition("_")[2])
+        if not Path("/proc", str(process)).exists():
+            mark_process_dead(process)  # type: ignore[no-untyped-call] # prometheus_client has no types here
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from scoring.answers import HealthAnswer, ReadyAnswer
 from scoring.openapi import describe_service
-from scoring.rejections import MethodNotAllowed, NotFound, Rejection
+from scoring.rejections import InternalError, MethodNotAllowed, NotFound, Rejection
 from scoring.service import Service
 
 
@@ -56,6 +56,11 @@ async def refuse(request: Request, error: Exception) -> Response:
     if allowed:
         return _rejected(MethodNotAllowed(request.method, allowed=allowed))
     return _rejected(NotFound("There is nothing here; /openapi.json lists what there is."))
+
+
+async def fail(_: Request, _error: Exception) -> Response:
+    """The answer when a route made a mistake; the server writes the mistake to the log."""
+    return _rejected(InternalError("The service made a mistake; its log has more."))
 
 
 def _json(answer: msgspec.Struct | Mapping[str, object]) -> Response:

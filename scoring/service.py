@@ -9,7 +9,7 @@ from scoring.answers import ModelName
 from scoring.errors import GoldenError, KeysError
 from scoring.keys import KeyRing
 from scoring.logs import LogSink
-from scoring.metrics import Metrics
+from scoring.metrics import Metrics, forget_dead_workers
 from scoring.model import ServedModel
 from scoring.rejections import NotReady
 from scoring.settings import ServerSettings
@@ -45,6 +45,7 @@ class Service:
         altered raises a `PersonalizationError`.
         """
         began = time.perf_counter()
+        forget_dead_workers()
         settings = self.settings
         model = ServedModel.load(settings.bundle, engine=settings.engine, max_records=settings.max_records)
         try:
@@ -81,7 +82,7 @@ class Service:
             if os.getppid() != self._parent:
                 self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
-            self.sink.flush()
+            self._flush_log()
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
@@ -91,3 +92,9 @@ class Service:
             self._model.engine.close()
             self._model = None
             self._refusal = "The service is stopping."
+
+    def _flush_log(self) -> None:
+        self.sink.flush()
+        if self.sink.dropped:
+            self.metrics.dropped(self.sink.dropped)
+            self.sink.dropped = 0

@@ -110,9 +110,9 @@ def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService):
 def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService):
     victim = psutil.Process(two_workers.process.pid).children()[-1]
     victim.kill()
-    wait_until(lambda: not victim.is_running())
+    wait_until(lambda: sum(line["event"] == "ready" for line in two_workers.log()) == 3)
     wait_until(lambda: _answers(two_workers))
-    wait_until(lambda: _metric(two_workers, "scoring_ready_workers") == 2)
+    assert _metric(two_workers, "scoring_ready_workers") == 2
 
 
 def test_workers_end_when_their_parent_is_killed(two_workers: RunningService):

@@ -166,6 +166,7 @@ def test_a_client_that_goes_away_does_no_harm(service: RunningService):
 def test_an_unknown_path_is_refused_in_the_same_shape(client: httpx.Client, path: str):
     answer = client.get(path)
     assert answer.status_code == 404
+    assert answer.headers["x-request-id"]
     assert answer.json()["error"]["code"] == "not_found"
 
 

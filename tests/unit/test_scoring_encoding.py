@@ -1,0 +1,75 @@
+"""The service's encoder against the plain one that training shares."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.bundle import Bundle
+from features.encoder import Encoder
+from features.schema import Schema
+from scoring.encoding import RowEncoder
+from tests.support.bundles import make_bundle, random_records, to_arrays
+
+
+@given(st.integers(0, 6), st.integers(0, 5), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_both_encoders_give_the_same_inputs(numbers: int, categories: int, rows: int, seed: int):
+    if numbers + categories == 0:
+        numbers = 1
+    schema = Schema(
+        numeric=tuple(f"n{index}" for index in range(numbers)),
+        categorical=tuple(f"c{index}" for index in range(categories)),
+    )
+    known = random_records(schema, 30, seed=seed)
+    asked = random_records(schema, rows, seed=seed + 1)
+    encoder = _encoder(schema, known, seed)
+    values = [tuple(record[name] for name in schema.features) for record in asked]
+    found = RowEncoder(schema, encoder).encode(values)
+    np.testing.assert_array_equal(found, encoder.encode(*to_arrays(schema, asked)))
+
+
+def test_the_same_value_in_two_columns_has_two_meanings():
+    schema = Schema(numeric=(), categorical=("a", "b"))
+    known = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
+    encoder = _encoder(schema, known, 0)
+    found = RowEncoder(schema, encoder).encode([("x", "x")])[0]
+    assert found[0] != found[2]
+
+
+def test_repeated_requests_give_the_same_inputs(tmp_path: Path):
+    bundle = Bundle.load(make_bundle(tmp_path / "bundle", rows=300, trees=1))
+    rows = [tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)]
+    encoder = RowEncoder(bundle.schema, bundle.encoder)
+    together = encoder.encode(rows)
+    for _ in range(2):
+        single = np.concatenate([encoder.encode([row]) for row in rows])
+        np.testing.assert_array_equal(single, together)
+
+
+def test_a_full_memory_of_values_changes_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("scoring.encoding.REMEMBERED_VALUES", 8)
+    schema = Schema(numeric=("n",), categorical=("a", "b"))
+    records = random_records(schema, 200, values=50)
+    encoder = _encoder(schema, records[:100], 0)
+    rows = [tuple(record[name] for name in schema.features) for record in records]
+    fast = RowEncoder(schema, encoder)
+    expected = encoder.encode(*to_arrays(schema, records))
+    np.testing.assert_array_equal(np.concatenate([fast.encode([row]) for row in rows]), expected)
+    np.testing.assert_array_equal(fast.encode(rows), expected)
+
+
+def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:
+    _, hashes = to_arrays(schema, records)
+    tables = [np.unique(hashes[:, index]) for index in range(len(schema.categorical))]
+    entries = sum(len(table) for table in tables)
+    generator = np.random.default_rng(seed)
+    return Encoder(
+        columns=schema.categorical,
+        offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),
+        hashes=np.concatenate([*tables, np.empty(0, dtype=np.int64)]),
+        rates=generator.random(entries).astype(np.float32),
+        log_counts=generator.random(entries).astype(np.float32),
+        unseen=generator.random((len(tables), 2)).astype(np.float32),
+    )

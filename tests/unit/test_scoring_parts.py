@@ -1,0 +1,126 @@
+"""Keys, logs and settings of the service, each by itself."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from scoring.errors import KeysError
+from scoring.keys import KeyRing
+from scoring.logs import WAITING_LINES, LogSink, describe
+from scoring.settings import parse
+
+KEY = b"0123456789abcdef"
+
+
+def test_the_scheme_of_a_key_is_not_case_sensitive(tmp_path: Path):
+    keys = _ring(tmp_path, KEY)
+    assert keys.accepts(b"Bearer " + KEY)
+    assert keys.accepts(b"bearer " + KEY)
+    assert not keys.accepts(b"Basic " + KEY)
+    assert not keys.accepts(KEY)
+    assert not keys.accepts(b"Bearer  " + KEY)
+    assert not keys.accepts(b"")
+
+
+def test_blank_lines_of_a_keys_file_do_not_count(tmp_path: Path):
+    assert _ring(tmp_path, b"\n" + KEY + b"\n\n").accepts(b"Bearer " + KEY)
+
+
+def test_an_empty_line_is_never_a_key(tmp_path: Path):
+    assert not _ring(tmp_path, KEY + b"\n\n").accepts(b"Bearer ")
+
+
+def test_a_keys_file_is_complained_about_once_a_change(tmp_path: Path):
+    keys = _ring(tmp_path, KEY)
+    (tmp_path / "keys").write_bytes(b"short")
+    with pytest.raises(KeysError, match="shorter than 16"):
+        keys.refresh()
+    assert keys.refresh() is False
+    (tmp_path / "keys").write_bytes(KEY[::-1])
+    assert keys.refresh() is True
+    assert keys.accepts(b"Bearer " + KEY[::-1])
+
+
+def test_a_keys_file_behind_a_link_that_is_swapped_is_read_again(tmp_path: Path):
+    for name, key in (("old", KEY), ("new", KEY[::-1])):
+        (tmp_path / name).write_bytes(key)
+    link = tmp_path / "keys"
+    link.symlink_to("old")
+    keys = KeyRing(link)
+    (tmp_path / "swap").symlink_to("new")
+    (tmp_path / "swap").rename(link)
+    assert keys.refresh() is True
+    assert keys.accepts(b"Bearer " + KEY[::-1])
+
+
+def test_lines_are_written_whole_and_in_order():
+    reading, writing = os.pipe()
+    sink = LogSink(writing)
+    for number in range(100):
+        sink.event("something", number=number)
+    sink.flush()
+    lines = os.read(reading, 1 << 20).splitlines()
+    assert [json.loads(line)["number"] for line in lines] == list(range(100))
+
+
+def test_a_reader_that_does_not_read_holds_nothing_up_and_loses_lines():
+    reading, writing = os.pipe()
+    sink = LogSink(writing)
+    for _ in range(3):
+        for _ in range(WAITING_LINES):
+            sink.add(b"x" * 100)
+        sink.flush()
+    assert sink.dropped > 0
+    os.read(reading, 1 << 20)
+    sink.flush()
+    os.close(reading)
+
+
+def test_a_full_disk_loses_lines_and_nothing_else():
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    sink = LogSink(descriptor)
+    sink.event("something")
+    sink.flush()
+    assert sink.dropped == 1
+    os.close(descriptor)
+
+
+def test_an_error_is_described_without_its_text():
+    try:
+        float("a secret value")
+    except ValueError as error:
+        described = describe(error)
+    assert described["error"] == "ValueError"
+    assert "secret" not in json.dumps(described)
+
+
+def test_the_settings_have_defaults(tmp_path: Path):
+    settings = parse(["--bundle", str(tmp_path), "--keys-file", "keys"])
+    assert (settings.host, settings.port, settings.workers, settings.engine) == ("127.0.0.1", 8123, 1, "lightgbm")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "--bundle"),
+        (["--bundle", "b"], "--keys-file is required"),
+        (["--bundle", "b", "--keys-file", "k", "--port", "70000"], "70000 is not between 0 and 65535"),
+        (["--bundle", "b", "--keys-file", "k", "--workers", "0"], "0 is not between 1 and 256"),
+        (["--bundle", "b", "--keys-file", "k", "--engine", "magic"], "invalid"),
+        (["--bundle", "b", "--keys-file", "k", "--tls-cert", "c"], "belong together"),
+    ],
+)
+def test_wrong_settings_end_with_a_usage_message(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def _ring(folder: Path, content: bytes) -> KeyRing:
+    (folder / "keys").write_bytes(content)
+    return KeyRing(folder / "keys")

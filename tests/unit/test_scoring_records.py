@@ -1,0 +1,134 @@
+"""The decoding of requests, against plain Python's."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.schema import Schema
+from scoring.errors import RecordTypeError
+from scoring.records import RequestTypes
+from scoring.rejections import DuplicateField, InvalidJson, Rejection, UnknownField, WrongType
+
+SCHEMA = Schema(numeric=("age", "a b"), categorical=("class", "c[1].`x`", "émoji"))
+TYPES = RequestTypes(SCHEMA, max_records=5)
+
+numbers = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**70), 2**70))
+texts = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"])))
+records = st.fixed_dictionaries(
+    {},
+    optional={**dict.fromkeys(SCHEMA.numeric, numbers), **dict.fromkeys(SCHEMA.categorical, texts)},
+)
+
+
+@given(record=records, escaped=st.booleans())
+def test_a_record_decodes_to_its_values_in_the_order_of_the_schema(record: dict[str, Any], *, escaped: bool):
+    (values,), is_batch = TYPES.read_score(json.dumps(record, ensure_ascii=escaped).encode())
+    assert not is_batch
+    assert [_plain(value) for value in values] == [_expected(record, name) for name in SCHEMA.features]
+
+
+@given(st.lists(records, min_size=1, max_size=5))
+def test_a_batch_decodes_to_the_values_of_each_record(batch: list[dict[str, Any]]):
+    rows, is_batch = TYPES.read_score(json.dumps({"records": batch}).encode())
+    assert is_batch
+    assert [[_plain(value) for value in row] for row in rows] == [
+        [_expected(record, name) for name in SCHEMA.features] for record in batch
+    ]
+
+
+@given(records.filter(bool), st.data())
+def test_a_field_given_twice_is_always_found(record: dict[str, Any], data: st.DataObject):
+    name = data.draw(st.sampled_from(sorted(record)))
+    second = data.draw(numbers if name in SCHEMA.numeric else texts)
+    pairs = [*record.items(), (name, second)]
+    order = data.draw(st.permutations(pairs))
+    body = "{" + ",".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in order) + "}"
+    with pytest.raises(DuplicateField) as caught:
+        TYPES.read_score(body.encode())
+    assert caught.value.field == name
+    with pytest.raises(DuplicateField) as caught:
+        TYPES.read_score(b'{"records": [{}, ' + body.encode() + b"]}")
+    assert caught.value.field == f"records[1].{name}"
+    with pytest.raises(DuplicateField):
+        TYPES.read_rank(b'{"user": {}, "items": [' + body.encode() + b"]}")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_either_decoded_or_rejected(body: bytes):
+    for read in (TYPES.read_score, TYPES.read_rank):
+        rejection = _rejection(read, body)
+        if rejection is not None:
+            assert rejection.status == 400
+            assert json.loads(rejection.body())["error"]["code"] == rejection.code
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*SCHEMA.features, "x"]), inner),
+    max_leaves=8,
+)
+
+
+@given(json_values)
+def test_any_json_is_either_decoded_or_rejected(value: Any):
+    for body in (value, {"records": [value]}, {"user": value, "items": [value]}):
+        for read in (TYPES.read_score, TYPES.read_rank):
+            rejection = _rejection(read, json.dumps(body).encode())
+            assert rejection is None or rejection.status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "field"),
+    [
+        ('{"c[1].`x`": 1}', WrongType, "c[1].`x`"),
+        ('{"records": [{"c[1].`x`": 1}]}', WrongType, "records[0].c[1].`x`"),
+        ('{"émoji": 1}', WrongType, "émoji"),
+        ('{"f0": 1}', UnknownField, "f0"),
+        ('{"a` - at `$.b": 1}', UnknownField, None),
+    ],
+)
+def test_odd_names_are_named_rightly(body: str, kind: type[Rejection], field: str | None):
+    with pytest.raises(kind) as caught:
+        TYPES.read_score(body.encode())
+    assert field is None or caught.value.field == field
+
+
+def test_a_long_unknown_name_is_cut():
+    with pytest.raises(UnknownField) as caught:
+        TYPES.read_score(json.dumps({"x" * 10_000: 1}).encode())
+    assert len(caught.value.body()) < 500
+
+
+def test_deep_nesting_is_rejected():
+    with pytest.raises(Rejection):
+        TYPES.read_score(b"[" * 100_000)
+    with pytest.raises(InvalidJson):
+        TYPES.read_score(b'{"age": NaN, "x": ' + b"[" * 100_000)
+
+
+def test_a_column_named_like_the_batch_is_refused():
+    with pytest.raises(RecordTypeError, match="`records`"):
+        RequestTypes(Schema(numeric=("records",), categorical=()), max_records=5)
+
+
+def _rejection(read: Callable[[bytes], object], body: bytes) -> Rejection | None:
+    try:
+        read(body)
+    except Rejection as rejection:
+        return rejection
+    return None
+
+
+def _expected(record: dict[str, Any], name: str) -> Any:
+    value = record.get(name)
+    return float(value) if isinstance(value, int) else value
+
+
+def _plain(value: Any) -> Any:
+    missing = value is None or (isinstance(value, float) and np.isnan(value)) or type(value).__name__ == "UnsetType"
+    return None if missing else value
