@@ -1,20 +1,19 @@
 """Fixtures of the simulated cloud. Its models and SDKs are in the extra `azure` and the group `simulation`."""
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.azure_native import AzureNative
+from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
 
 
 @pytest.fixture(autouse=True, scope="session")
 def azure_packages() -> None:
     """Skip where the packages of the Azure stack were not installed."""
-    if importlib.util.find_spec("azure") is None or importlib.util.find_spec("azure.mgmt") is None:
-        pytest.skip("needs `uv sync --inexact --extra azure --group simulation`")
+    need_azure_packages()
 
 
 @pytest.fixture
