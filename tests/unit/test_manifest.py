@@ -1,5 +1,6 @@
 """A dataset's identity changes exactly when the data does, and files reach the lake whole or not at all."""
 
+import errno
 import gzip
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path):
 def copy_of_another_file(source: Path, folder: Path) -> None:
     with layout.written_aside(folder) as aside:
         layout.copy_checked(source, aside / "part", "0" * 64)
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path: Path):
+    def write_on_a_full_disk() -> None:
+        with layout.written_aside(tmp_path / "lake/raw"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DatasetError, match=r"lake/raw: .*No space left on device. Free space"):
+        write_on_a_full_disk()
+    assert list((tmp_path / "lake").iterdir()) == []
 
 
 def test_an_empty_file_is_refused_by_name(tmp_path: Path):

@@ -47,8 +47,10 @@ def header(path: Path) -> list[str]:
             raise DatasetError(f"{path} is not a Parquet file that can be read: {error}. Write it again.") from error
     if not names:
         raise EmptyDatasetError(f"The file {path} is empty. Its first row must name the columns.")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise SpecError(f"{path} has more than one column {', '.join(repeated)}. Rename all but one.")
+    # Spark does not tell upper from lower case in a column's name.
+    folded = [name.lower() for name in names]
+    if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
+        raise SpecError(f"{path} has several columns of the same name: {', '.join(repeated)}. Rename all but one.")
     return names
 
 

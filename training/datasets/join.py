@@ -39,13 +39,22 @@ def read_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> tupl
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], _KEYS["users"]).join(tables["items"], _KEYS["items"])
     joined = joined.select(*map(_column, names)).persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        left = _check_joined(joined, tables, rules, total)
+    except DatasetError:
+        joined.unpersist()
+        raise
+    report(STAGE, f"{left:,} of {total:,} interactions have a known user and item")
+    return joined, schema
+
+
+def _check_joined(joined: DataFrame, tables: dict[str, DataFrame], rules: dict[str, TableRules], total: int) -> int:
+    """How many rows the join left; raises `JoinError` when there is none, `OneClassError` for labels all the same."""
     found = joined.agg(F.count("*").alias("rows"), F.sum(LABEL).alias("clicks")).first()
     if found is None or found.rows == 0:
-        joined.unpersist()
         raise _nothing_matches(tables, rules, total)
-    report(STAGE, f"{found.rows:,} of {total:,} interactions have a known user and item")
-    require_both_classes(str(spec.interactions), rows=found.rows, clicks=found.clicks)
-    return joined, schema
+    require_both_classes(f"{rules['interactions'].path} that survive the join", rows=found.rows, clicks=found.clicks)
+    return int(found.rows)
 
 
 def table_rules(spec: TablesSpec) -> dict[str, TableRules]:

@@ -44,5 +44,9 @@ def written_aside(folder: Path) -> Iterator[Path]:
     try:
         yield aside
         aside.rename(folder)
+    except OSError as error:
+        raise DatasetError(
+            f"The dataset cannot be put into {folder}: {error}. Free space or correct the rights, then run again."
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from training.datasets.errors import EmptyDatasetError
+from training.datasets.errors import DatasetError, EmptyDatasetError
 from training.runtime import cache_folder
 
 WHOLE = "all"
@@ -45,11 +45,14 @@ def manifest(kind: str, description: str, files: Iterable[File], **parameters: o
 
 
 def local_file(path: Path, partition: str) -> File:
-    """A file of this machine; raises `EmptyDatasetError` for one of no bytes."""
-    size = path.stat().st_size
-    if size == 0:
-        raise EmptyDatasetError(f"The file {path} is empty. Give a file with rows in it.")
-    return File(partition=partition, path=str(path), size=size, identity=cached_sha256(path))
+    """A file of this machine; raises `EmptyDatasetError` for one of no bytes, `DatasetError` for an unreadable one."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise EmptyDatasetError(f"The file {path} is empty. Give a file with rows in it.")
+        return File(partition=partition, path=str(path), size=size, identity=cached_sha256(path))
+    except OSError as error:
+        raise DatasetError(f"The file {path} cannot be read: {error.strerror}. Correct its rights.") from error
 
 
 def cached_sha256(path: Path) -> str:

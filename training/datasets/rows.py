@@ -33,17 +33,23 @@ def read_rows(spark: SparkSession, files: Sequence[Path]) -> DataFrame:
     lines = spark.read.text([f"file://{file.resolve()}" for file in files])
     parsed = _parse(lines).persist(StorageLevel.MEMORY_AND_DISK)
     try:
+        _check(parsed, files)
+    except DatasetError:
+        parsed.unpersist()
+        raise
+    return parsed.drop(_PROBLEM)
+
+
+def _check(parsed: DataFrame, files: Sequence[Path]) -> None:
+    try:
         found = parsed.agg(
             F.count("*").alias("rows"), F.count_if(_PROBLEM).alias("problems"), F.sum(CRITEO.label).alias("clicks")
         ).first()
     except Py4JJavaError as error:
-        parsed.unpersist()
         raise _first_problem(files) from error
     if found is None or found.rows == 0 or found.problems:
-        parsed.unpersist()
         raise _first_problem(files)
     require_both_classes(", ".join(map(str, files)), rows=found.rows, clicks=found.clicks)
-    return parsed.drop(_PROBLEM)
 
 
 def _parse(lines: DataFrame) -> DataFrame:
