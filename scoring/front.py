@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
@@ -25,16 +24,11 @@ from scoring.service import Service
 Operation = Callable[[ServedModel, ModelName, bytes], Awaitable[tuple[bytes, int]]]
 
 
-class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A request in the log."""
-
-    event: str = "request"
-    level: str = "info"
-    timestamp: float
-    request_id: str
-    operation: str
-    status: int
-    milliseconds: float
+ACCESS_LINE = (
+    b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%s","operation":"%s","status":%d,'
+    b'"milliseconds":%.3f}'
+)
+"""A request in the log. None of its parts needs escaping."""
 
 
 class Front:
@@ -49,7 +43,6 @@ class Front:
         self._rest = Starlette(
             routes=routes(service), lifespan=self._lifespan, exception_handlers={HTTPException: refuse, Exception: fail}
         )
-        self._encode = msgspec.json.Encoder().encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
@@ -91,14 +84,8 @@ class Front:
 
     def _record(self, exchange: Exchange, name: str, seconds: float) -> None:
         self._service.metrics.answered(name, exchange.status, seconds)
-        line = AccessLine(
-            timestamp=time.time(),
-            request_id=exchange.request_id.decode(),
-            operation=name,
-            status=exchange.status,
-            milliseconds=round(seconds * 1000, 3),
-        )
-        self._service.sink.add(self._encode(line))
+        line = (time.time(), exchange.request_id, name.encode(), exchange.status, seconds * 1000)
+        self._service.sink.add(ACCESS_LINE % line)
 
     async def _score(self, exchange: Exchange, method: str, operation: Operation) -> None:
         service = self._service

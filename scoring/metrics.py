@@ -7,6 +7,7 @@ must be set before it is imported: hence the late import.
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,23 +59,21 @@ class Metrics:
         self._dropped = prometheus.Counter(
             "scoring_log_lines_dropped", "Log lines that could not be written in time.", registry=own
         )
-        self._counters: dict[tuple[str, int], prometheus.Counter] = {}
         self._histograms: dict[str, prometheus.Histogram] = {}
+        self._answers: Counter[tuple[str, int]] = Counter()
+        self._scored = 0
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
-        """Count one answer."""
-        counter = self._counters.get((operation, status))
-        if counter is None:
-            counter = self._counters[operation, status] = self._requests.labels(operation, str(status))
-        counter.inc()
+        """Count one answer; the count shows after the next `publish`."""
+        self._answers[operation, status] += 1
         histogram = self._histograms.get(operation)
         if histogram is None:
             histogram = self._histograms[operation] = self._seconds.labels(operation)
         histogram.observe(seconds)
 
     def scored(self, records: int) -> None:
-        """Count scored records."""
-        self._records.inc(records)
+        """Count scored records; they show after the next `publish`."""
+        self._scored += records
 
     def dropped(self, lines: int) -> None:
         """Count log lines that were given up."""
@@ -85,8 +84,17 @@ class Metrics:
         self._model.labels(name, version, bundle_hash).set(1)
         self._ready.set(int(ready))
 
+    def publish(self) -> None:
+        """Let all workers see what was counted: together, because each write to the shared files costs microseconds."""
+        for (operation, status), answers in self._answers.items():
+            self._requests.labels(operation, str(status)).inc(answers)
+        self._answers.clear()
+        self._records.inc(self._scored)
+        self._scored = 0
+
     def render(self) -> bytes:
-        """All workers' metrics in Prometheus' text format."""
+        """All workers' metrics in Prometheus' text format; other workers' counts may lag by a tick."""
+        self.publish()
         return self._render(self._registry)
 
 

@@ -1,6 +1,7 @@
 """The state of one worker: the model that it serves, the keys that it accepts and whether it is ready."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -69,6 +70,8 @@ class Service:
             bundle_hash=model.bundle.hash,
             ready=self._model is not None,
         )
+        gc.collect()
+        gc.freeze()  # what was loaded stays, so no collection needs to look at it again
 
     async def watch(self) -> None:
         """Until cancelled, follow the keys file, write the log, and end this worker when its parent is gone."""
@@ -83,11 +86,13 @@ class Service:
                 self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
             self._flush_log()
+            self.metrics.publish()
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
         self.sink.event("stopped")
         self.sink.flush()
+        self.metrics.publish()
         if self._model is not None:
             self._model.engine.close()
             self._model = None

@@ -46,12 +46,13 @@ class LightGbmEngine:
         self._probability = ctypes.c_double()
         self._predict_row = api.LGBM_BoosterPredictForMatSingleRowFast
         self._predict_row.argtypes = [ctypes.c_void_p] * 4
+        self._as_row = (ctypes.c_double * features).from_buffer  # twice as fast as `batch.ctypes`
         self._row_results = (ctypes.addressof(self._length), ctypes.addressof(self._probability))
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`."""
         if len(batch) == 1:
-            code = self._predict_row(self._single, batch.ctypes.data, *self._row_results)
+            code = self._predict_row(self._single, self._as_row(batch), *self._row_results)  # type: ignore[arg-type] # NumPy 1 does not say so
             if code != 0:
                 check(code)
             return [self._probability.value]

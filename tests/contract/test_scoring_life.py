@@ -101,10 +101,10 @@ def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService):
             body = {"records": [{}, {}]} if number % 3 == 0 else {}
             assert client.post("/score", json=body).status_code == 200
     assert _status(two_workers, OTHER_KEY) == 401
+    wait_until(lambda: _metric(two_workers, "scoring_records_total") == 80)
     assert _metric(two_workers, 'scoring_requests_total{operation="score",status="200"}') == 60
-    assert _metric(two_workers, 'scoring_requests_total{operation="score",status="401"}') == 1
+    wait_until(lambda: _metric(two_workers, 'scoring_requests_total{operation="score",status="401"}') == 1)
     assert _metric(two_workers, 'scoring_request_seconds_count{operation="score"}') == 61
-    assert _metric(two_workers, "scoring_records_total") == 80
 
 
 def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService):
