@@ -19,6 +19,7 @@ from training import log
 from training.arguments import Arguments, UsageError, parse
 from training.datasets import describe
 from training.datasets.errors import DatasetError
+from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.pipeline import WORK, Pipeline
 from training.progress import Progress
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says and return the exit code."""
     try:
         parsed = parse(sys.argv[1:] if arguments is None else arguments)
-        result = _train(parsed, parsed.output or Path("runs") / _run_hash(parsed))
+        manifest = describe(parsed.dataset)
+        result = _train(parsed, manifest, parsed.output or Path("runs") / _run_hash(parsed, manifest))
     except PersonalizationError as error:
         sys.stderr.write(f"error: {error}\n")
         return BAD_INPUT if isinstance(error, UsageError | DatasetError | SplitError) else FAILED
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return TRAINED
 
 
-def _train(arguments: Arguments, output: Path) -> Result:
+def _train(arguments: Arguments, manifest: Manifest, output: Path) -> Result:
     """Train in the folder `output`, with everything that libraries print in its log.
 
     Raises a `PersonalizationError`, whatever went wrong.
@@ -54,19 +56,19 @@ def _train(arguments: Arguments, output: Path) -> Result:
     try:
         output.mkdir(parents=True, exist_ok=True)
         with output_to(output / log.NAME) as terminal:
-            return _run(arguments, output, Progress(terminal, style=arguments.progress))
+            return _run(arguments, manifest, output, Progress(terminal, style=arguments.progress))
     except Exception as error:
         raise explain(error, log=output / log.NAME) from error
 
 
-def _run(arguments: Arguments, output: Path, progress: Progress) -> Result:
+def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress) -> Result:
     spark = None
     try:
         with progress.stage("start", "start Spark"):
             spark = spark_session(arguments.training, log=output / log.NAME)
         # Spark has put a handler of its own in the place of this one.
         signal.signal(signal.SIGINT, _stop)
-        return Pipeline(spark, arguments, output=output, log=output / log.NAME, progress=progress).run()
+        return Pipeline(spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress).run()
     except Exception:
         logging.getLogger("training").exception("The run failed")
         raise
@@ -86,9 +88,9 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(STOPPED + number)
 
 
-def _run_hash(arguments: Arguments) -> str:
+def _run_hash(arguments: Arguments, manifest: Manifest) -> str:
     inputs = [
-        describe(arguments.dataset).hash,
+        manifest.hash,
         code_hash(),
         arguments.training.model_dump_json(),
         arguments.gate.model_dump_json(),

@@ -54,7 +54,7 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
     Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
     """
     values = rows.select(
-        schema.label, FOLD, F.posexplode(F.array(*schema.categorical)).alias("column", "hash")
+        schema.label, FOLD, F.posexplode(F.array(*schema.categorical).cast("array<bigint>")).alias("column", "hash")
     ).withColumn("column", F.col("column").cast("short"))
     folds = range(parameters.folds)
     inside = [F.col(FOLD) == fold for fold in folds]

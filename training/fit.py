@@ -26,6 +26,9 @@ _FEATURES = "_features"
 _IS_VALIDATION = "_is_validation"
 MICRO_BATCH_ROWS = 2_000
 """Rows that SynapseML hands to LightGBM at a time: the fastest of those measured."""
+REFIT_ROWS = 200_000
+"""Up to so many rows the validation rows are too many to lose: once they have told how many trees are best, the model
+is fitted again on all rows. On 10,000 real rows that is worth 0.001 of log loss; on a million it would be noise."""
 _VALIDATION_LOSS = re.compile(r"Valid binary_logloss=(\S+)")
 
 
@@ -44,25 +47,32 @@ class Fitted:
     importance: dict[str, float]
 
 
-def fit(train: DataFrame, schema: Schema, parameters: TrainingParameters, *, log: Path, progress: Progress) -> Fitted:
-    """Fit on the encoded rows of the parts fit and validation; `log` is the local session's log."""
+def fit(
+    train: DataFrame, schema: Schema, parameters: TrainingParameters, *, rows: int, log: Path, progress: Progress
+) -> Fitted:
+    """Fit on the `rows` encoded rows of the parts fit and validation; `log` is the local session's log."""
     losses = _Losses(log, parameters.num_iterations, progress)
     is_validation = (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
     label = F.col(schema.label).cast("double").alias(schema.label)
     inputs = _assemble(train, schema, label, is_validation)
+    classifier = _classifier(schema, parameters, train).setValidationIndicatorCol(_IS_VALIDATION)
     with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read):
-        transformer = _classifier(schema, parameters, train).fit(inputs)
+        transformer = classifier.fit(inputs)
     losses.read()
+    trees = lightgbm.Booster(model_str=transformer.getNativeModel()).num_trees()
+    if rows <= REFIT_ROWS:
+        again = _classifier(schema, parameters, train).setNumIterations(trees).setEarlyStoppingRound(0)
+        with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"):
+            transformer = again.fit(inputs.drop(_IS_VALIDATION))
     text = transformer.getNativeModel()
     booster = lightgbm.Booster(model_str=text)
+    gains = booster.feature_importance("gain").tolist()
     return Fitted(
         transformer=transformer,
         text=text,
-        best_iteration=booster.num_trees(),
+        best_iteration=trees,
         losses=tuple(losses.values),
-        importance=dict(
-            zip(booster.feature_name(), booster.feature_importance("gain").tolist(), strict=True),
-        ),
+        importance=dict(zip(booster.feature_name(), gains, strict=True)),
     )
 
 
@@ -84,7 +94,6 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
     classifier = LightGBMClassifier(
         featuresCol=_FEATURES,
         labelCol=schema.label,
-        validationIndicatorCol=_IS_VALIDATION,
         objective="binary",
         metric="binary_logloss",
         numLeaves=parameters.num_leaves,

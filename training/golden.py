@@ -16,15 +16,13 @@ GOLDEN_RECORDS = 100
 def golden_records(
     held_out: DataFrame, schema: Schema, encoder: FoldEncoder, fitted: Fitted
 ) -> tuple[GoldenRecord, ...]:
-    """About `GOLDEN_RECORDS` of the prepared held-out rows, chosen by their content and so the same in every run."""
-    distinct = held_out.dropDuplicates([RECORD_HASH]).orderBy(RECORD_HASH).limit(GOLDEN_RECORDS)
-    chosen = distinct.coalesce(1).cache()
+    """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by their content and so the same in every run."""
+    chosen = held_out.orderBy(RECORD_HASH).limit(GOLDEN_RECORDS).coalesce(1).cache()
     encoded = encode(chosen, schema, encoder, out_of_fold=False, extra=RECORD_HASH)
     probabilities = {
         row[RECORD_HASH]: row[PROBABILITY] for row in score(encoded, schema, fitted, extra=[RECORD_HASH]).collect()
     }
-    records = chosen.select(RECORD_HASH, *schema.numeric, F.col(f"{RAW}.*")).collect()
-    return tuple(
-        GoldenRecord(record={name: row[name] for name in schema.features}, probability=probabilities[row[RECORD_HASH]])
-        for row in sorted(records, key=lambda row: row[RECORD_HASH])
-    )
+    rows = chosen.select(RECORD_HASH, *schema.numeric, F.col(f"{RAW}.*")).collect()
+    chosen.unpersist()
+    records = {row[RECORD_HASH]: {name: row[name] for name in schema.features} for row in rows}
+    return tuple(GoldenRecord(record=records[key], probability=probabilities[key]) for key in sorted(records))

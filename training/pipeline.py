@@ -49,7 +49,6 @@ class Encoded:
 class Trained:
     """A model and what it was made from."""
 
-    manifest: Manifest
     schema: Schema
     prepared: Prepared
     encoded: Encoded
@@ -71,11 +70,19 @@ class Pipeline:
     """One training run with its Spark session, its folder for the bundle and its folder for intermediate files."""
 
     def __init__(
-        self, spark: SparkSession, arguments: Arguments, *, output: Path, log: Path, progress: Progress
+        self,
+        spark: SparkSession,
+        arguments: Arguments,
+        manifest: Manifest,
+        *,
+        output: Path,
+        log: Path,
+        progress: Progress,
     ) -> None:
         """Train as `arguments` say and put the bundle into `output / "bundle"`; `log` is the session's log."""
         self._spark = spark
         self._arguments = arguments
+        self._manifest = manifest
         self._training = arguments.training
         self._output = output
         self._work = output / WORK
@@ -90,18 +97,22 @@ class Pipeline:
             return self._finish(trained, self._judge(trained))
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
-            self._spark.catalog.clearCache()
 
     def _train(self) -> Trained:
-        manifest = datasets.describe(self._arguments.dataset)
         prepared, schema = self._prepare()
         encoded = self._encode(prepared, schema)
         return Trained(
-            manifest=manifest,
             schema=schema,
             prepared=prepared,
             encoded=encoded,
-            fitted=fit(encoded.train, schema, self._training, log=self._log, progress=self._progress),
+            fitted=fit(
+                encoded.train,
+                schema,
+                self._training,
+                rows=prepared.counts[Part.FIT] + prepared.counts[Part.VALIDATION],
+                log=self._log,
+                progress=self._progress,
+            ),
         )
 
     def _prepare(self) -> tuple[Prepared, Schema]:
@@ -109,6 +120,7 @@ class Pipeline:
             rows, schema = datasets.read(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
         with self._stage("prepare", "hash and split the rows"):
             prepared = prepare(rows, schema, self._training, folder=self._work / "rows")
+        # The checked rows that `read` has kept are on disk now.
         self._spark.catalog.clearCache()
         counts = prepared.counts
         self._progress(
@@ -148,9 +160,8 @@ class Pipeline:
             evaluation = evaluate(score(encoded.held_out, schema, trained.fitted))
             reachable = best_reachable(raw, self._arguments.dataset, schema)
         with self._stage("baselines", "train and score the baselines"):
-            fit_rows = encoded.train.where(F.col(PART) == Part.FIT.value)
             baselines = evaluate_baselines(
-                fit_rows, encoded.held_out, features=schema.encoded_features, label=schema.label
+                encoded.train, encoded.held_out, features=schema.encoded_features, label=schema.label
             )
         champion = None
         if self._arguments.champion is not None:
@@ -193,7 +204,7 @@ class Pipeline:
     def _metadata(self, trained: Trained, judged: Judged) -> Metadata:
         return Metadata(
             bundle_format=BUNDLE_FORMAT,
-            manifest_hash=trained.manifest.hash,
+            manifest_hash=self._manifest.hash,
             code_hash=code_hash(),
             seed=self._training.seed,
             hyperparameters=self._training.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
@@ -211,7 +222,7 @@ class Pipeline:
     def _report(self, trained: Trained, judged: Judged, metadata: Metadata) -> report.ReportData:
         fitted = trained.fitted
         return report.ReportData(
-            dataset=trained.manifest.description,
+            dataset=self._manifest.description,
             verdict=judged.verdict,
             evaluation=judged.evaluation,
             baselines=judged.baselines,

@@ -8,12 +8,10 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 
 from features.schema import Schema
 from training.parameters import Split, TrainingParameters
-from training.split import DRAWS, PART, RECORD_HASH, Part, SplitError, draw, held_out_at_random, with_parts
+from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_random, with_parts
 
 RAW = "_raw"
 """The categories as they were, of the rows that may be held out; null elsewhere, where nobody reads them."""
-RAW_SHARE_BY_TIME = 1 / 16
-"""Which rows a split by time holds out is not known in the first pass: this share of all keeps its categories."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,8 @@ def _may_be_held_out(parameters: TrainingParameters) -> Column:
         case Split.RANDOM:
             return held_out_at_random(parameters)
         case Split.TIME:
-            return draw(parameters.seed, "raw") < round(RAW_SHARE_BY_TIME * DRAWS)
+            # Where the cut lies is not known before all rows have been seen.
+            return F.lit(True)  # noqa: FBT003 - a literal of Spark, not a flag
 
 
 def _check_part(part: Part, rows: int, clicks: int) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -23,8 +23,10 @@ def output_to(log: Path) -> Iterator[TextIO]:
         try:
             yield terminal
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream_of_python in (sys.stdout, sys.stderr):
+                # A full disk must not keep the terminal from hearing about it.
+                with suppress(OSError):
+                    stream_of_python.flush()
             for descriptor, former in zip((1, 2), kept, strict=True):
                 os.dup2(former, descriptor)
                 os.close(former)

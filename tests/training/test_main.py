@@ -1,0 +1,81 @@
+"""`python -m training` as a process of its own: what it prints, how it fails, how it ends."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from features.bundle import verify
+
+SMALL = ("--rows", "2000", "--num-leaves", "8", "--driver-memory-gib", "1")
+IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "training", *options]
+
+
+@pytest.mark.spark
+def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path):
+    options = ("--json", "--progress", "json", "--num-iterations", "3", "--output", str(tmp_path / "run"))
+    done = subprocess.run(command(*SMALL, *options), capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)
+    assert verify(Path(result["bundle"])) == result["bundle_hash"]
+    assert all(json.loads(line)["message"] for line in done.stderr.splitlines())
+    assert (tmp_path / "run" / "training.log").stat().st_size > 0
+
+
+@pytest.mark.spark
+def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path):
+    output = tmp_path / "run"
+    options = ("--num-iterations", "10000", "--early-stopping-rounds", "0", "--output", str(output))
+    with subprocess.Popen(command(*SMALL, *options), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("fit: iteration" in line for line in process.stderr)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert any(child.name() == "java" for child in children)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    assert {path.name for path in output.iterdir()} <= {"training.log", "training.properties"}
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run([*IN_OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
+    reason="a small disk needs a mount namespace, which this machine does not allow",
+)
+def test_a_full_disk_is_one_clear_error(tmp_path: Path):
+    script = f'mount -t tmpfs -o size=200k none {tmp_path} && exec "$@"'
+    options = ("--num-iterations", "3", "--output", str(tmp_path / "run"))
+    done = subprocess.run(
+        [*IN_OWN_MOUNTS, "sh", "-c", script, "sh", *command(*SMALL, *options)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: The disk is full: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--num-leaves", "1"), "--num-leaves 1"),
+        (("--dataset", "criteo", "--path", "/nowhere/train.txt"), "/nowhere/train.txt"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(options: tuple[str, ...], named: str):
+    done = subprocess.run(command(*options), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert named in done.stderr
+    assert len(done.stderr.splitlines()) == 1

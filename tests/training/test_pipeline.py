@@ -1,0 +1,90 @@
+import json
+import stat
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from features.bundle import Bundle
+from features.counts import Counts, derive_encoder, pool
+from features.hashing import hash_values
+from tests.training.conftest import Run, train
+from training.parameters import TrainingParameters
+
+pytestmark = pytest.mark.spark
+
+
+def test_the_service_would_give_sparks_own_probabilities(run: Run):
+    bundle = Bundle.load(Path(run.result.bundle))
+    schema = bundle.schema
+    records = [golden.record for golden in bundle.golden]
+    numeric = np.array([[record[name] for name in schema.numeric] for record in records], dtype=np.float64)
+    hashes = np.column_stack([hash_values(record[name] for record in records) for name in schema.categorical])
+    booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
+    expected = [golden.probability for golden in bundle.golden]
+    np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
+
+
+def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run):
+    golden = Bundle.load(Path(run.result.bundle)).golden
+    assert len(golden) == 100
+    assert any(value is None for record in golden for value in record.record.values())
+    assert any(value == "" for record in golden for value in record.record.values())
+
+
+def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run):
+    bundle = Bundle.load(Path(run.result.bundle))
+    parameters = TrainingParameters()
+    counts = Counts.read(bundle.path / "counts" / "all.parquet")
+    pooled = pool(counts, columns=len(bundle.schema.categorical), min_category_rows=parameters.min_category_rows)
+    derived = derive_encoder(pooled, columns=bundle.schema.categorical, smoothing=parameters.smoothing)
+    for name in ("offsets", "hashes", "rates", "log_counts", "unseen"):
+        np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.encoder, name))
+
+
+def test_the_counts_are_those_of_the_training_rows_alone(run: Run):
+    counts = Counts.read(Path(run.result.bundle) / "counts" / "all.parquet")
+    rows = run.result.rows
+    assert np.bincount(counts.column, weights=counts.rows).tolist() == [rows["fit"] + rows["validation"]] * 26
+
+
+def test_a_second_run_makes_the_very_same_bundle(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path):
+    again = train(spark, spark_log, tmp_path)
+    assert again.result.bundle_hash == run.result.bundle_hash
+
+
+def test_another_seed_makes_another_model(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path):
+    other = train(spark, spark_log, tmp_path, "--seed", "7", "--champion", run.result.bundle)
+    assert other.result.bundle_hash != run.result.bundle_hash
+    assert "it has seen some of these rows" in other.result.metrics["champion"]["not_comparable"]
+
+
+def test_a_run_leaves_its_bundle_and_nothing_else(run: Run):
+    assert [path.name for path in run.output.iterdir()] == ["bundle"]
+    assert stat.S_IMODE((run.output / "bundle").stat().st_mode) == 0o755
+
+
+def test_the_result_is_what_the_bundle_says(run: Run):
+    bundle = Bundle.load(Path(run.result.bundle), expected_hash=run.result.bundle_hash)
+    assert bundle.metadata.metrics == json.loads(run.result.to_json())["metrics"]
+    assert Path(run.result.report).read_text(encoding="utf-8").startswith("<!")
+
+
+def test_no_model_beats_the_true_probabilities(run: Run):
+    metrics = run.result.metrics
+    assert metrics["log_loss"] > metrics["best_reachable"]["log_loss"]
+
+
+def test_progress_tells_each_stage_and_the_validation_loss(run: Run):
+    reports = [json.loads(line) for line in run.progress]
+    stages = list(dict.fromkeys(report["stage"] for report in reports))
+    assert stages == ["read", "prepare", "count", "encode", "fit", "evaluate", "baselines", "bundle"]
+    (fitted,) = [report for report in reports if report["stage"] == "fit" and report.get("done") == 12]
+    assert fitted["message"].startswith("fit: iteration 12 of 12, validation log loss 0.")
+    assert fitted["total"] == 12
+
+
+def test_the_learning_curve_has_every_iteration(run: Run):
+    assert run.result.metrics["best_iteration"] == 12

@@ -1,0 +1,72 @@
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+
+from features.schema import Schema
+from training.parameters import Split, TrainingParameters
+from training.split import FOLD, PART, RECORD_HASH, Part, SplitError, with_parts
+
+pytestmark = pytest.mark.spark
+
+SCHEMA = Schema(numeric=("age",), categorical=(), timestamp="at")
+ROWS = 10_000
+
+
+@pytest.fixture(scope="module")
+def rows(spark: SparkSession) -> DataFrame:
+    """10,000 distinct records, one a minute on average but in bursts."""
+    minutes = (F.col("id") * F.col("id") / ROWS).cast("long")
+    frame = spark.range(ROWS).select((minutes * 60_000_000).alias("at"), F.xxhash64("id").alias(RECORD_HASH))
+    return frame.cache()
+
+
+def sizes(split: DataFrame, column: str) -> dict[str, int]:
+    return dict(split.groupBy(column).count().collect())
+
+
+def test_a_random_split_has_the_shares_that_were_asked_for(rows: DataFrame):
+    parameters = TrainingParameters(train_fraction=0.8, validation_fraction=0.1)
+    parts = sizes(with_parts(rows, SCHEMA, parameters, count=ROWS), PART)
+    assert parts[Part.HELD_OUT] == pytest.approx(2_000, abs=150)
+    assert parts[Part.VALIDATION] == pytest.approx(800, abs=100)
+    assert sum(parts.values()) == ROWS
+
+
+def test_folds_are_of_about_equal_size(rows: DataFrame):
+    folds = sizes(with_parts(rows, SCHEMA, TrainingParameters(folds=4), count=ROWS), FOLD)
+    assert sorted(folds) == [0, 1, 2, 3]
+    assert all(size == pytest.approx(2_500, abs=200) for size in folds.values())
+
+
+def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame):
+    first = with_parts(rows, SCHEMA, TrainingParameters(), count=ROWS)
+    shuffled = with_parts(
+        rows.repartition(7, "at").orderBy(F.desc(RECORD_HASH)), SCHEMA, TrainingParameters(), count=ROWS
+    )
+    other = with_parts(rows, SCHEMA, TrainingParameters(seed=7), count=ROWS)
+    assert first.exceptAll(shuffled).count() == 0
+    assert first.exceptAll(other).count() > 0
+
+
+def test_a_split_by_time_holds_out_the_latest_rows(rows: DataFrame):
+    parameters = TrainingParameters(split=Split.TIME, train_fraction=0.8, validation_fraction=0.1)
+    split = with_parts(rows, SCHEMA, parameters, count=ROWS)
+    spans = {
+        row[PART]: row for row in split.groupBy(PART).agg(F.min("at"), F.max("at"), F.count("*").alias("n")).collect()
+    }
+    fit, validation, held_out = (spans[part] for part in (Part.FIT, Part.VALIDATION, Part.HELD_OUT))
+    assert fit["max(at)"] < validation["min(at)"] <= validation["max(at)"] < held_out["min(at)"]
+    assert held_out["n"] == pytest.approx(2_000, abs=5)
+    assert validation["n"] == pytest.approx(800, abs=5)
+
+
+def test_a_split_by_time_needs_a_timestamp(rows: DataFrame):
+    with pytest.raises(SplitError, match="needs a dataset with a timestamp"):
+        with_parts(rows, Schema(numeric=("age",), categorical=()), TrainingParameters(split=Split.TIME), count=ROWS)
+
+
+def test_a_split_by_time_needs_different_times(rows: DataFrame):
+    with pytest.raises(SplitError, match="rows of different times"):
+        with_parts(
+            rows.withColumn("at", F.lit(5).cast("long")), SCHEMA, TrainingParameters(split=Split.TIME), count=ROWS
+        )

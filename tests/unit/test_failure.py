@@ -1,0 +1,52 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from features.errors import PersonalizationError
+from training.failure import DiskFullError, OutOfMemoryError, SparkFailedError, explain, root_cause
+
+LOG = Path("runs/1/training.log")
+
+WORKER = """
+  An exception was thrown from the Python worker. Please see the stack trace below.
+Traceback (most recent call last):
+  File "/somewhere/worker.py", line 1247, in main
+    process()
+ValueError: the number 7 is odd
+"""
+
+
+def test_an_error_that_is_a_sentence_already_is_kept():
+    error = PersonalizationError("The sentence.")
+    assert explain(error, log=LOG) is error
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_the_way_out(number: int):
+    explained = explain(OSError(number, "no room", "/data/bundle"), log=LOG)
+    assert isinstance(explained, DiskFullError)
+    assert "/data/bundle" in str(explained)
+    assert "--output" in str(explained)
+
+
+def test_a_full_disk_within_spark_is_told_the_same_way():
+    assert isinstance(explain(RuntimeError("java.io.IOException: No space left on device"), log=LOG), DiskFullError)
+
+
+def test_memory_that_ran_out_names_the_setting():
+    explained = explain(RuntimeError("java.lang.OutOfMemoryError: Java heap space"), log=LOG)
+    assert isinstance(explained, OutOfMemoryError)
+    assert "driver_memory_gib" in str(explained)
+
+
+def test_any_other_failure_is_its_cause_and_where_the_log_is():
+    explained = explain(RuntimeError(WORKER), log=LOG)
+    assert isinstance(explained, SparkFailedError)
+    assert "ValueError: the number 7 is odd" in str(explained)
+    assert str(LOG) in str(explained)
+    assert "Traceback" not in str(explained)
+
+
+def test_the_cause_is_one_line():
+    assert root_cause(RuntimeError("first\nsecond\nthird.")) == "RuntimeError: first"
