@@ -26,6 +26,18 @@ SUMMARIES = re.compile(
 """What the engine adds after a step has said what is wrong."""
 
 
+TITLES = {
+    "Registry": "registry",
+    "DataUpload": "data",
+    "TrainingRun": "training",
+    "ModelVersion": "model version",
+    "ServingImage": "serving image",
+    "ApiKey": "key",
+    "ScoringService": "scoring service",
+}
+"""What a person calls the steps, by the last part of their types."""
+
+
 class Phase(StrEnum):
     """Where a step is."""
 
@@ -112,3 +124,8 @@ def step_name(urn: str) -> str:
     parts = urn.split("::", maxsplit=3)  # urn:pulumi:<stack>, project, type with its parents, name
     kind = parts[2].rpartition("$")[2] if len(parts) > 3 else ""  # noqa: PLR2004 - a URN has four parts
     return "" if kind == "pulumi:pulumi:Stack" else kind.rpartition(":")[2]
+
+
+def title(step: str) -> str:
+    """What a person calls a step."""
+    return TITLES.get(step, step)

@@ -12,7 +12,7 @@ from infra.automation.errors import (
     StackBusyError,
     StepFailedError,
 )
-from infra.automation.events import EventReader, clean
+from infra.automation.events import EventReader, clean, title
 
 DEBUG_HINT = "Run it again with `--debug` to see all that Pulumi said."
 LAST_LINES = 3
@@ -40,7 +40,9 @@ def explain(operation: str, error: CommandError, reader: EventReader, stack: str
 
 
 def _of_steps(reader: EventReader) -> PersonalizationError:
-    sentences = [f"{step}: {text}" if step else text for step, texts in reader.failures.items() for text in texts]
+    sentences = [
+        f"{title(step)}: {text}" if step else text for step, texts in reader.failures.items() for text in texts
+    ]
     verdict = reader.results.get("TrainingRun", {}).get("verdict")
     rejected = isinstance(verdict, dict) and verdict.get("accepted") is False
     kind = GateRejectedError if rejected and set(reader.failures) == {"ModelVersion"} else StepFailedError

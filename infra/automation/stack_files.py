@@ -75,6 +75,10 @@ class StackFiles:
         """The settings by full key: the committed ones with this machine's overrides."""
         return (self.committed().get("config") or {}) | self.read_overrides()
 
+    def deployed(self) -> dict[str, Any]:
+        """The settings by full key that the last run of the engine got; empty before the first."""
+        return (_mapping(self.copy).get("config") or {}) if self.copy.is_file() else {}
+
     def salt(self) -> str | None:
         """The salt of the passphrase, None before the stack was initialised."""
         return _mapping(self.copy).get(SALT) if self.copy.is_file() else None

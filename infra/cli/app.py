@@ -93,22 +93,24 @@ def main() -> None:
 
 def exit_code(error: PersonalizationError) -> ExitCode:
     """The exit code for an error."""
-    from infra.automation.errors import (  # noqa: PLC0415 - what `--help` does not need
-        GateRejectedError,
-        StackFileInvalidError,
-        StackFileMissingError,
-        UpdateInterruptedError,
-    )
+    from infra.automation import errors  # noqa: PLC0415 - what `--help` does not need
+    from infra.settings import SettingsError  # noqa: PLC0415 - see above
+    from training.datasets.errors import DatasetError  # noqa: PLC0415 - see above
 
+    bad_input = (
+        BadInputError,
+        DatasetError,
+        SettingsError,
+        errors.StackFileInvalidError,
+        errors.StackFileMissingError,
+    )
     match error:
-        case GateRejectedError():
+        case errors.GateRejectedError():
             return ExitCode.GATE_REJECTED
-        case UpdateInterruptedError():
+        case errors.UpdateInterruptedError():
             return ExitCode.INTERRUPTED
-        case BadInputError() | StackFileInvalidError() | StackFileMissingError():
-            return ExitCode.BAD_INPUT
         case _:
-            return ExitCode.BAD_INPUT if type(error).__name__ == "SettingsError" else ExitCode.FAILED
+            return ExitCode.BAD_INPUT if isinstance(error, bad_input) else ExitCode.FAILED
 
 
 def _leave(sentence: str, code: ExitCode, error: Exception) -> None:

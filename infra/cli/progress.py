@@ -11,17 +11,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from infra.automation.events import Phase, StepUpdate
+from infra.automation.events import Phase, StepUpdate, title
 
-TITLES = {
-    "Registry": "registry",
-    "DataUpload": "data",
-    "TrainingRun": "training",
-    "ModelVersion": "model version",
-    "ServingImage": "serving image",
-    "ApiKey": "key",
-    "ScoringService": "scoring service",
-}
 PAST = {
     "same": "unchanged",
     "create": "created",
@@ -101,14 +92,14 @@ class StepDisplay:
             if update.text:
                 self._console.print(update.text, markup=False, style="dim")
             return
-        row = self.rows.setdefault(update.step, Row(TITLES.get(update.step, update.step)))
+        row = self.rows.setdefault(update.step, Row(title(update.step)))
         row.phase = update.phase
         match update.phase:
             case Phase.STARTED:
                 row.started, row.ended = time.monotonic(), None
                 row.text = self._present.get(update.operation, "")
             case Phase.MESSAGE:
-                row.text = update.text
+                row.text = update.text.removeprefix(f"{row.title}: ")
             case Phase.FINISHED:
                 row.ended, row.text = time.monotonic(), self._past.get(update.operation, update.operation)
             case Phase.FAILED:

@@ -1,15 +1,20 @@
 """The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
 
+import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from features.errors import PersonalizationError
 from infra.cli.output import BadInputError
+from infra.paths import ROOT
+from infra.settings import load_settings
 
 if TYPE_CHECKING:
     from infra.automation.session import StackSession
+    from infra.automation.stack_files import StackFiles
 
 TIMEOUT_SECONDS = 30.0
 
@@ -28,20 +33,18 @@ class Service:
 
     endpoint: str
     key: str = field(repr=False)
+    certificate: Path | None
+    """The service's own certificate when it answers HTTPS, trusted beside the machine's authorities."""
 
     @classmethod
-    def of(cls, session: "StackSession") -> Self:
-        """The service of a stack that is up; raises `StackMissingError` otherwise."""
-        return cls.of_outputs(session.outputs()[0])
-
-    @classmethod
-    def of_outputs(cls, outputs: dict[str, Any]) -> Self:
-        """The service that a stack's outputs name; raises `ServiceUnreachableError` when they name none."""
-        if "endpoint" not in outputs:
+    def of(cls, session: "StackSession", outputs: dict[str, Any] | None = None) -> Self:
+        """The service of a stack; raises `ServiceUnreachableError` for one that was never served."""
+        found = session.outputs()[0] if outputs is None else outputs
+        if "endpoint" not in found:
             raise ServiceUnreachableError(
                 "The stack has no service yet: `personalize up` did not finish. Run it again."
             )
-        return cls(str(outputs["endpoint"]).rstrip("/"), str(outputs["key"]))
+        return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), certificate(session.files))
 
     def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """The service's answer to `body`; raises `BadInputError` when the service finds fault with it."""
@@ -70,15 +73,26 @@ class Service:
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:
-            # The stack's own certificate is self-signed unless the user brings one; loopback is where it is used.
-            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=self._trust()) as client:
                 headers = {"Authorization": f"Bearer {self.key}"}
                 return client.request(method, f"{self.endpoint}{path}", headers=headers, **arguments)
         except httpx.HTTPError as error:
             raise ServiceUnreachableError(
-                f"The service at {self.endpoint} does not answer ({type(error).__name__}). "
+                f"The service at {self.endpoint} does not answer ({error or type(error).__name__}). "
                 "`personalize up --refresh` starts what is not running; `personalize logs` shows why it stopped."
             ) from error
+
+    def _trust(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self.certificate:
+            context.load_verify_locations(self.certificate)
+        return context
+
+
+def certificate(files: "StackFiles") -> Path | None:
+    """The certificate that the stack's settings give the service; a relative path starts at the repository."""
+    found = load_settings(files.deployed()).scoring.tls_certificate
+    return ROOT / found if found else None
 
 
 def _message(response: httpx.Response) -> str:

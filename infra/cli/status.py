@@ -30,7 +30,7 @@ def collect_status(stack: str) -> dict[str, Any]:
         "service": {"ready": False},
     }
     if "endpoint" in outputs:
-        found["service"] = _service(Service.of_outputs(outputs), stack)
+        found["service"] = _service(Service.of(session, outputs), stack)
     return found
 
 

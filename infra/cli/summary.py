@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.automation.stack_files import write_private
+from infra.automation.stack_files import StackFiles, write_private
 from infra.cli.output import results
+from infra.cli.service import certificate
 from infra.paths import ROOT, state_folder
 
 
@@ -23,11 +24,13 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     results.print(
         f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.", markup=False
     )
+    trusted = certificate(StackFiles(stack))
+    trust = f"--cacert {shown_path(trusted)} " if trusted else ""
     results.print("Ask it for a click probability:\n", markup=False)
     # The key goes through a pipe: an argument would show in the machine's list of processes.
     results.print(
         f"  {command} key{flag} --header | curl -s -H @- -H 'Content-Type: application/json' "
-        f"-d @{example} {outputs['endpoint']}/score\n  {command} predict{flag} {example}\n",
+        f"{trust}-d @{example} {outputs['endpoint']}/score\n  {command} predict{flag} {example}\n",
         markup=False,
     )
     if isinstance(outputs.get("metrics"), dict):

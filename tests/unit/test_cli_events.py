@@ -86,7 +86,7 @@ def test_a_failed_step_is_named_with_its_sentence():
     reader(diagnostic("The disk is full."))
     error = explain("update", failed(), reader, "local")
     assert isinstance(error, errors.StepFailedError)
-    assert str(error) == "TrainingRun: The disk is full."
+    assert str(error) == "training: The disk is full."
 
 
 def test_a_rejected_candidate_is_an_error_of_its_own():
