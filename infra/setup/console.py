@@ -49,19 +49,7 @@ def run_reported(
     """
     say(f"{what} ...")
     started = time.monotonic()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
-            command,
-            cwd=str(folder),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
+    process = _start(command, what, folder, environment)
     output = _Output(process)
     try:
         while _still_runs(process):
@@ -77,6 +65,24 @@ def run_reported(
     if process.returncode != 0:
         raise SetupError(f"{what}: {command[0]} ended with status {process.returncode}: {output.tail()}")
     say(f"{what}: done in {elapsed(time.monotonic() - started)}")
+
+
+def _start(
+    command: "Sequence[str]", what: str, folder: Path, environment: "Mapping[str, str]"
+) -> "subprocess.Popen[str]":
+    try:
+        return subprocess.Popen(  # noqa: S603 - the callers' own fixed commands
+            command,
+            cwd=str(folder),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise SetupError(f"{what}: {command[0]} does not start ({error})") from error
 
 
 def _still_runs(process: "subprocess.Popen[str]") -> bool:
