@@ -97,8 +97,9 @@ class Arm:
             self.world.put(record)
         return record
 
-    def read(self, identity: str) -> Record | None:
-        """The resource, if it exists."""
+    def read(self, token: str, identity: str) -> Record | None:
+        """The resource, if it exists. Its id says all; `token` is what other clouds look it up by."""
+        self.type_of(token)
         with self.world.transaction():
             record = self.world.get(identity)
             kind = self._types.get(record.type) if record else None
@@ -186,11 +187,11 @@ class Arm:
         for rule in rules:
             rule(call)
 
-    def _logged(self, operation: str, kind: ResourceType, identity: str) -> "_Logged":
-        return _Logged(self.faults, operation, kind.pulumi_type, identity)
+    def _logged(self, operation: str, kind: ResourceType, identity: str) -> "Logged":
+        return Logged(self.faults, operation, kind.pulumi_type, identity)
 
 
-class _Logged:
+class Logged:
     """Writes a call and its outcome down, and lets an ordered fault hit it before or after its work."""
 
     def __init__(self, faults: Faults, operation: str, token: str, identity: str) -> None:

@@ -20,6 +20,9 @@ class AzureNative(Arm):
         """Knows all types of the catalogue."""
         super().__init__(world, TYPES)
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """No setting changes what this cloud does."""
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function."""
         if token not in FUNCTIONS:

@@ -36,6 +36,9 @@ ENGINE_CHECK_SECONDS = 1.0
 class Cloud(Protocol):
     """What a plugin needs of a simulated cloud. Everything raises `RefusedError` for a no."""
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take the provider's settings."""
+
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
         """What is wrong with the inputs by themselves."""
 
@@ -48,7 +51,7 @@ class Cloud(Protocol):
     def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
         """Change a resource."""
 
-    def read(self, identity: str) -> Record | None:
+    def read(self, token: str, identity: str) -> Record | None:
         """Look a resource up."""
 
     def delete(self, token: str, identity: str) -> float:
@@ -65,6 +68,11 @@ class SimulatedProvider(protocol.Provider):
         """Waits for operations as long as the cloud says that they take."""
         self._cloud = cloud
         self._cancelled = asyncio.Event()
+
+    async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
+        """Hand the provider's settings on."""
+        self._cloud.configure(plain(request.args))
+        return await super().configure(request)
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         """Show what a service would refuse about the body already at preview."""
@@ -109,7 +117,7 @@ class SimulatedProvider(protocol.Provider):
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
         """Look at the record, for a refresh as for an import; an empty id says that nothing is there."""
-        record = await asyncio.to_thread(self._cloud.read, request.resource_id)
+        record = await asyncio.to_thread(self._cloud.read, _type(request.urn), request.resource_id)
         if record is None:
             return protocol.ReadResponse("", {}, {})
         secrets = request.properties or request.inputs

@@ -187,7 +187,7 @@ def test_a_size_is_not_changed_in_place(arm: AzureNative):
 
 def test_a_cluster_shows_its_separate_pools_in_its_own_list(arm: AzureNative):
     create_all(arm)
-    seen = arm.read(CLUSTER)
+    seen = arm.read(AKS, CLUSTER)
     assert seen is not None
     assert [pool["name"] for pool in seen.inputs["agentPoolProfiles"]] == ["system", "scoring"]
 

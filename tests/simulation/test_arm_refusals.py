@@ -1,18 +1,15 @@
 """Each rule of the simulated Resource Manager: the example without the fault is accepted, the one with it is not."""
 
-import copy
 from typing import Any
 
 import pytest
 
 from infra.provider.step import UnknownValue
 from tests.simulation.azure_native import AzureNative
+from tests.simulation.changes import REMOVED, changed
 from tests.simulation.examples import EXAMPLES, GROUP, LAKE, SUBSCRIPTION, create_all, example
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.catalogue import TYPES
-
-REMOVED = object()
-"""Takes the field away instead of setting it."""
 
 NATIVE = "azure-native:"
 AKS = f"{NATIVE}containerservice:ManagedCluster"
@@ -116,20 +113,6 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (FEDERATED, "audiences", ["a", "b"], "BadRequest"),
     (ROLE, "principalType", "ServicePrincipal", "UnmatchedPrincipalType"),
 ]
-
-
-def changed(inputs: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of `inputs` with the field at the dotted `path` set or taken away."""
-    result = copy.deepcopy(inputs)
-    *way, last = path.split(".")
-    place: Any = result
-    for part in way:
-        place = place[int(part)] if part.isdigit() else place[part]
-    if value is REMOVED:
-        del place[last]
-    else:
-        place[last] = value
-    return result
 
 
 def test_every_known_type_has_an_example():

@@ -168,6 +168,9 @@ DEFAULTS: Mapping[str, Any] = {
     "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS
     "broken_images": [],  # image digests whose pods never become ready
     "tasks_allowed": True,  # whether the subscription may use ACR Tasks
+    "members": {},  # Databricks workspace id: object ids that have signed in
+    "directory_names": [],  # users and groups that grants may name
+    "next_number": 1000,  # ids that services count up
     "metastore": True,  # whether a Unity Catalog metastore is assigned in the region
 }
 

@@ -1,0 +1,124 @@
+"""Unity Catalog: storage credentials, external locations, grants. Names are unique in the whole metastore."""
+
+import re
+import time
+
+from tests.simulation.databricks_cloud import DatabricksCall, DatabricksType
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services import storage
+from tests.simulation.services.authorization import effective_roles
+from tests.simulation.services.principals import principals
+
+CREDENTIAL = "databricks:index/storageCredential:StorageCredential"
+LOCATION = "databricks:index/externalLocation:ExternalLocation"
+LOCATION_URL = re.compile(r"abfss://([a-z0-9-]{3,63})@([a-z0-9]{3,24})\.dfs\.core\.windows\.net(/.*)?")
+DATA_ROLES = frozenset({"ba92f5b4-2d11-453d-a403-e96b0029c9fe", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"})
+LOCATION_PRIVILEGES = frozenset(
+    {"ALL_PRIVILEGES", "BROWSE", "CREATE_EXTERNAL_TABLE", "CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE"}
+    | {"MANAGE", "READ_FILES", "WRITE_FILES"}
+)
+SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "table", "volume", "metastore")
+
+
+def _refuse_credential(call: DatabricksCall) -> None:
+    identity = call.inputs.get("azureManagedIdentity")
+    if not identity:
+        raise RefusedError(400, "INVALID_PARAMETER_VALUE", "A storage credential on Azure needs azureManagedIdentity.")
+    connector = identity.get("accessConnectorId", "")
+    if call.world.get(connector) is None:
+        raise RefusedError(404, "INVALID_PARAMETER_VALUE", f"The access connector '{connector}' was not found.")
+
+
+def _refuse_location(call: DatabricksCall) -> None:
+    url = call.inputs["url"]
+    match = LOCATION_URL.fullmatch(url)
+    if match is None:
+        message = f"'{url}' is not of the form abfss://container@account.dfs.core.windows.net/path."
+        raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
+    credential = call.named("storage-credentials", call.inputs["credentialName"])
+    if credential is None:
+        message = f"Storage credential '{call.inputs['credentialName']}' does not exist."
+        raise RefusedError(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", message)
+    for other in call.world.all(LOCATION):
+        theirs = str(other.inputs["url"]).rstrip("/") + "/"
+        ours = url.rstrip("/") + "/"
+        if not other.id.endswith("/" + call.name.lower()) and (ours.startswith(theirs) or theirs.startswith(ours)):
+            raise RefusedError(400, "LOCATION_OVERLAP", f"'{url}' overlaps with the external location '{theirs}'.")
+    if not call.inputs.get("skipValidation"):
+        _refuse_unreadable(
+            call, account=match[2], connector=credential.inputs["azureManagedIdentity"]["accessConnectorId"]
+        )
+
+
+def _refuse_unreadable(call: DatabricksCall, *, account: str, connector: str) -> None:
+    lake = next((item for item in call.world.all(storage.TYPE) if item.id.endswith("/" + account)), None)
+    identity = call.world.get(connector)
+    reader = identity.outputs["identity"]["principalId"] if identity else ""
+    if lake is None or not DATA_ROLES & effective_roles(call.world, reader, lake.id):
+        message = f"The credential can't read '{account}' (yet); skipValidation skips this check."
+        raise RefusedError(403, "PERMISSION_DENIED", message)
+
+
+def _refuse_grant(call: DatabricksCall) -> None:
+    given = [name for name in SECURABLES if call.inputs.get(name)]
+    if len(given) != 1:
+        raise RefusedError(400, "INVALID_PARAMETER_VALUE", f"A grant names exactly one securable, not {given}.")
+    if given == ["externalLocation"]:
+        if call.named("external-locations", call.inputs["externalLocation"]) is None:
+            message = f"External location '{call.inputs['externalLocation']}' does not exist."
+            raise RefusedError(404, "EXTERNAL_LOCATION_DOES_NOT_EXIST", message)
+        unknown = {name.replace(" ", "_") for name in call.inputs["privileges"]} - LOCATION_PRIVILEGES
+        if unknown:
+            message = f"Privilege {min(unknown)} is not applicable to an external location."
+            raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
+    who = str(call.inputs["principal"])
+    known = {*principals(call.world), "account users", *call.world.setting("directory_names")}
+    if who.lower() not in {name.lower() for name in known}:
+        raise RefusedError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {who}.")
+
+
+def _refuse_used_credential(call: DatabricksCall) -> None:
+    users = [
+        other.id
+        for other in call.world.all(LOCATION)
+        if other.inputs["credentialName"] == call.name and not (other.deleting and other.ready <= time.time())
+    ]
+    if users and not call.inputs.get("forceDestroy"):
+        raise RefusedError(
+            400, "INVALID_STATE", f"The credential is used by '{users[0]}'; forceDestroy deletes it anyway."
+        )
+
+
+TYPES = [
+    DatabricksType(
+        pulumi_type=CREDENTIAL,
+        arguments="pulumi_databricks.storage_credential:StorageCredentialArgs",
+        collection="storage-credentials",
+        in_metastore=True,
+        identity=lambda inputs: inputs.get("name"),
+        replaces=frozenset({"name"}),
+        rules=(_refuse_credential,),
+        delete_rules=(_refuse_used_credential,),
+        outputs=lambda call: {"storageCredentialId": call.name},
+    ),
+    DatabricksType(
+        pulumi_type=LOCATION,
+        arguments="pulumi_databricks.external_location:ExternalLocationArgs",
+        collection="external-locations",
+        in_metastore=True,
+        identity=lambda inputs: inputs.get("name"),
+        replaces=frozenset({"name"}),
+        rules=(_refuse_location,),
+    ),
+    DatabricksType(
+        pulumi_type="databricks:index/grant:Grant",
+        arguments="pulumi_databricks.grant:GrantArgs",
+        collection="grants",
+        in_metastore=True,
+        identity=lambda inputs: "/".join(
+            [*(f"{name}/{inputs[name]}" for name in SECURABLES if inputs.get(name)), str(inputs.get("principal"))]
+        ),
+        replaces=frozenset({"principal", *SECURABLES}),
+        rules=(_refuse_grant,),
+    ),
+]

@@ -1,0 +1,250 @@
+"""Each rule of the simulated Databricks: the example without the fault is accepted, the one with it is not."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.changes import REMOVED, changed
+from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_provider import TYPES
+from tests.simulation.examples import DEPLOYER, GROUP, LAKE, SUBSCRIPTION, create_all, example, role
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services import databricks as workspaces
+from tests.simulation.services.jobs import FILE, JOB, POLICY
+from tests.simulation.services.unity import CREDENTIAL, LOCATION
+
+GRANT = "databricks:index/grant:Grant"
+CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databricks/accessConnectors/lake-access"
+WHEEL = "/Shared/dev/personalization-0.1.0-py3-none-any.whl"
+POLICY_RULES = {
+    "autoscale.min_workers": {"type": "forbidden"},
+    "node_type_id": {"type": "allowlist", "values": ["Standard_E8ds_v5"]},
+    "data_security_mode": {"type": "fixed", "value": "SINGLE_USER"},
+    "num_workers": {"type": "range", "maxValue": 12},
+    "spark_conf.spark.task.maxFailures": {"type": "fixed", "value": "1"},
+}
+
+EXAMPLES: list[tuple[str, dict[str, Any]]] = [
+    (
+        CREDENTIAL,
+        {"name": "lake-dev", "azureManagedIdentity": {"accessConnectorId": CONNECTOR}, "skipValidation": True},
+    ),
+    (
+        LOCATION,
+        {
+            "name": "raw-dev",
+            "url": "abfss://raw@lakeabc.dfs.core.windows.net/",
+            "credentialName": "lake-dev",
+            "skipValidation": True,
+        },
+    ),
+    (GRANT, {"externalLocation": "raw-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}),
+    (POLICY, {"name": "training-dev", "definition": json.dumps(POLICY_RULES)}),
+    (FILE, {"path": WHEEL, "contentBase64": base64.b64encode(b"wheel").decode()}),
+    (
+        JOB,
+        {
+            "name": "training-dev",
+            "maxConcurrentRuns": 1,
+            "jobClusters": [
+                {
+                    "jobClusterKey": "train",
+                    "newCluster": {
+                        "sparkVersion": "15.4.x-scala2.12",
+                        "nodeTypeId": "Standard_E8ds_v5",
+                        "numWorkers": 2,
+                        "dataSecurityMode": "SINGLE_USER",
+                        "policyId": "1001",
+                        "sparkConf": {"spark.task.maxFailures": "1"},
+                        "customTags": {"project": "personalization"},
+                        "azureAttributes": {"availability": "ON_DEMAND_AZURE", "firstOnDemand": 1},
+                    },
+                }
+            ],
+            "tasks": [
+                {
+                    "taskKey": "train",
+                    "jobClusterKey": "train",
+                    "pythonWheelTask": {"packageName": "personalization", "entryPoint": "train"},
+                    "libraries": [
+                        {"whl": f"/Workspace{WHEEL}"},
+                        {"maven": {"coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3"}},
+                    ],
+                    "timeoutSeconds": 7200,
+                }
+            ],
+        },
+    ),
+]
+
+CLUSTER = "jobClusters.0.newCluster"
+# Type, path of the field, what it becomes, and the code that Databricks answers with.
+REFUSED: list[tuple[str, str, Any, str]] = [
+    (JOB, "bogus", 1, "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.timeoutSeconds", "7200", "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.libraries.0.jarr", "x", "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.taskKey", REMOVED, "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks", [], "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.jobClusterKey", "other", "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.pythonWheelTask", REMOVED, "INVALID_PARAMETER_VALUE"),
+    (JOB, "tasks.0.libraries.0.whl", "/Workspace/Shared/nowhere.whl", "LIBRARY_DOES_NOT_EXIST"),
+    (JOB, "tasks.0.libraries.1.maven.coordinates", "synapseml", "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.dataSecurityMode", "USER_ISOLATION", "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.sparkVersion", "15.4", "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.nodeTypeId", "Standard_Z9", "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.nodeTypeId", "Standard_D4ds_v5", "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.numWorkers", REMOVED, "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.numWorkers", 13, "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.numWorkers", 0, "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.autoscale", {"minWorkers": 1, "maxWorkers": 2}, "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.sparkConf", {"spark.task.maxFailures": "4"}, "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.policyId", "9", "RESOURCE_DOES_NOT_EXIST"),
+    (POLICY, "definition", "{", "INVALID_PARAMETER_VALUE"),
+    (POLICY, "definition", '{"node_type_id": {"type": "always"}}', "INVALID_PARAMETER_VALUE"),
+    (FILE, "path", "Shared/x.whl", "INVALID_PARAMETER_VALUE"),
+    (FILE, "path", "/Workspace/Shared/x.whl", "INVALID_PARAMETER_VALUE"),
+    (FILE, "contentBase64", "***", "INVALID_PARAMETER_VALUE"),
+    (FILE, "contentBase64", REMOVED, "INVALID_PARAMETER_VALUE"),
+    (CREDENTIAL, "azureManagedIdentity", REMOVED, "INVALID_PARAMETER_VALUE"),
+    (CREDENTIAL, "azureManagedIdentity.accessConnectorId", f"{CONNECTOR}x", "INVALID_PARAMETER_VALUE"),
+    (LOCATION, "url", "wasbs://raw@lakeabc.blob.core.windows.net/", "INVALID_PARAMETER_VALUE"),
+    (LOCATION, "credentialName", "nothing", "STORAGE_CREDENTIAL_DOES_NOT_EXIST"),
+    (LOCATION, "skipValidation", False, "PERMISSION_DENIED"),
+    (GRANT, "externalLocation", "nowhere", "EXTERNAL_LOCATION_DOES_NOT_EXIST"),
+    (GRANT, "privileges", ["SELECT"], "INVALID_PARAMETER_VALUE"),
+    (GRANT, "principal", "nobody@example.com", "PRINCIPAL_DOES_NOT_EXIST"),
+    (GRANT, "storageCredential", "lake-dev", "INVALID_PARAMETER_VALUE"),
+]
+
+
+def of(kind: str) -> dict[str, Any]:
+    """The example of a type."""
+    return next(inputs for name, inputs in EXAMPLES if name == kind)
+
+
+@pytest.fixture
+def lakehouse(arm: AzureNative) -> Databricks:
+    """Databricks with the example workspace, of which the caller is a member."""
+    create_all(arm)
+    workspace = arm.world.all(workspaces.TYPE)[0]
+    arm.world.set("members", {workspace.outputs["workspaceId"]: [arm.world.setting("caller")]})
+    cloud = Databricks(arm.world, TYPES)
+    cloud.configure({"host": f"https://{workspace.outputs['workspaceUrl']}"})
+    return cloud
+
+
+def create_before(cloud: Databricks, kind: str | None) -> None:
+    """Create the examples that come before `kind`, or all of them."""
+    for name, inputs in EXAMPLES:
+        if name == kind:
+            return
+        cloud.create(name, inputs)
+
+
+def test_every_known_type_of_databricks_has_an_example():
+    assert {kind for kind, _ in EXAMPLES} == set(TYPES)
+
+
+@pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
+def test_a_fault_is_refused_by_databricks_and_the_same_without_it_is_accepted(
+    lakehouse: Databricks, kind: str, path: str, value: Any, code: str
+):
+    create_before(lakehouse, kind)
+    with pytest.raises(RefusedError) as refused:
+        lakehouse.create(kind, changed(of(kind), path, value))
+    assert refused.value.code == code
+    lakehouse.create(kind, of(kind))
+
+
+def test_objects_of_databricks_are_created_changed_read_and_deleted(lakehouse: Databricks):
+    create_before(lakehouse, None)
+    job = next(record for record in lakehouse.world.all(JOB))
+    identity = job.id.rpartition("/")[2]
+    wanted = changed(of(JOB), f"{CLUSTER}.numWorkers", 4)
+    assert lakehouse.diff(JOB, of(JOB), wanted).changed == {"jobClusters"}
+    lakehouse.update(JOB, identity, wanted)
+    seen = lakehouse.read(JOB, identity)
+    assert seen is not None
+    assert (seen.id, seen.inputs) == (identity, wanted)
+    lakehouse.delete(JOB, identity)
+    assert lakehouse.read(JOB, identity) is None
+
+
+def test_single_node_needs_its_profile_and_its_tag(lakehouse: Databricks):
+    create_before(lakehouse, JOB)
+    single = changed(of(JOB), f"{CLUSTER}.numWorkers", 0)
+    single = changed(
+        single,
+        f"{CLUSTER}.sparkConf",
+        {"spark.databricks.cluster.profile": "singleNode", "spark.task.maxFailures": "1"},
+    )
+    single = changed(single, f"{CLUSTER}.customTags", {"ResourceClass": "SingleNode"})
+    lakehouse.create(JOB, single)
+
+
+def test_a_policy_in_use_is_not_deleted(lakehouse: Databricks):
+    create_before(lakehouse, None)
+    with pytest.raises(RefusedError, match="in use"):
+        lakehouse.delete(POLICY, "1001")
+
+
+def test_a_used_credential_goes_only_by_force(lakehouse: Databricks):
+    create_before(lakehouse, None)
+    with pytest.raises(RefusedError, match="forceDestroy"):
+        lakehouse.delete(CREDENTIAL, "lake-dev")
+    lakehouse.update(CREDENTIAL, "lake-dev", of(CREDENTIAL) | {"forceDestroy": True})
+    lakehouse.delete(CREDENTIAL, "lake-dev")
+    assert lakehouse.read(CREDENTIAL, "lake-dev") is None
+
+
+def test_two_locations_do_not_overlap(lakehouse: Databricks):
+    create_before(lakehouse, None)
+    inner = of(LOCATION) | {"name": "inner", "url": "abfss://raw@lakeabc.dfs.core.windows.net/part/"}
+    with pytest.raises(RefusedError, match="LOCATION_OVERLAP"):
+        lakehouse.create(LOCATION, inner)
+
+
+def test_a_location_is_validated_by_the_connectors_role(lakehouse: Databricks, arm: AzureNative):
+    create_before(lakehouse, LOCATION)
+    connector = arm.world.get(CONNECTOR)
+    assert connector is not None
+    kind = "azure-native:authorization:RoleAssignment"
+    assignment = example(kind) | {
+        "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0009",
+        "scope": LAKE,
+        "principalId": connector.outputs["identity"]["principalId"],
+        "principalType": "ServicePrincipal",
+        "roleDefinitionId": role("ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
+    }
+    arm.create(kind, assignment)
+    lakehouse.create(LOCATION, of(LOCATION) | {"skipValidation": False})
+
+
+def test_who_never_signed_in_is_refused(lakehouse: Databricks):
+    lakehouse.world.set("members", {})
+    with pytest.raises(RefusedError, match="not a member"):
+        lakehouse.create(*EXAMPLES[0])
+
+
+def test_without_a_metastore_there_is_no_catalog_but_there_are_jobs(lakehouse: Databricks):
+    lakehouse.world.set("metastore", value=False)
+    with pytest.raises(RefusedError, match="METASTORE_DOES_NOT_EXIST"):
+        lakehouse.create(*EXAMPLES[0])
+    lakehouse.create(POLICY, of(POLICY))
+
+
+def test_no_workspace_answers_at_an_unknown_host(lakehouse: Databricks):
+    lakehouse.configure({"host": "https://adb-1.2.azuredatabricks.net"})
+    with pytest.raises(RefusedError, match="no workspace answers"):
+        lakehouse.create(*EXAMPLES[0])
+
+
+def test_a_workspace_takes_its_objects_along_but_not_the_metastores(lakehouse: Databricks, arm: AzureNative):
+    create_before(lakehouse, None)
+    arm.delete(workspaces.TYPE, arm.world.all(workspaces.TYPE)[0].id)
+    assert (arm.world.all(JOB), arm.world.all(FILE)) == ([], [])
+    assert len(arm.world.all(LOCATION)) == 1
+    assert lakehouse.read(JOB, "1002") is None
