@@ -47,7 +47,7 @@ def run_child(
     `StepCancelledError` after an interruption, when the child's whole session has ended.
     """
     errors: list[str] = []
-    with (folder / "output").open("w+") as output, (folder / "log.txt").open("w") as log:
+    with (folder / "stdout").open("w+") as output, (folder / "stderr").open("w") as log:
         child = subprocess.Popen(  # noqa: S603 - the command is the project's own
             command,
             stdin=subprocess.DEVNULL,
