@@ -23,7 +23,7 @@ logger.lightgbm.level = info
 def configure(log: Path, *, configuration: Path) -> str:
     """Write a log4j configuration that logs to `log`; returns the JVM option that selects it."""
     configuration.write_text(_CONFIGURATION.substitute(log=log.absolute()), encoding="utf-8")
-    return f"-Dlog4j2.configurationFile=file:{configuration.absolute()}"
+    return f"-Dlog4j2.configurationFile={configuration.absolute().as_uri()}"
 
 
 class Follower:

@@ -27,5 +27,5 @@ def test_a_follower_waits_for_a_file_that_is_not_there_yet(tmp_path: Path):
 
 def test_the_configuration_names_the_log_and_is_named_by_the_option(tmp_path: Path):
     option = configure(tmp_path / "training.log", configuration=tmp_path / "log4j2.properties")
-    assert option == f"-Dlog4j2.configurationFile=file:{tmp_path}/log4j2.properties"
+    assert option == f"-Dlog4j2.configurationFile=file://{tmp_path}/log4j2.properties"
     assert f"fileName = {tmp_path}/training.log\n" in (tmp_path / "log4j2.properties").read_text()
