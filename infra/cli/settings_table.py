@@ -43,7 +43,8 @@ def markdown_table() -> Iterator[str]:
     yield "|---|---|---|---|"
     for row in describe_settings(Settings):
         kind = row.kind.replace("|", "\\|")
-        yield f"| `{row.key}` | {row.description} | {kind} | `{row.default}` |"
+        default = row.default if row.default in ("required", "none") else f"`{row.default}`"
+        yield f"| `{row.key}` | {row.description} | {kind} | {default} |"
 
 
 def _plain_key(row: SettingRow, settings: Settings) -> str | None:
