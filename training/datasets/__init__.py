@@ -50,8 +50,8 @@ def read(
     """The dataset's rows and schema, from its copy in `folder` or, without one, from its source.
 
     Label int 0 or 1, numbers double with null for missing, categories string with "" for missing. Rows that come from
-    files are checked and persisted, because the check reads them all; `report` learns how many rows a join leaves.
-    Raises the `DatasetError` that fits.
+    files are checked first, by reading them all; `report` learns how many rows a join leaves. Raises the `DatasetError`
+    that fits.
     """
     # Spark takes a second to import, and only reading needs it.
     from training.datasets import on_spark  # noqa: PLC0415 - see above

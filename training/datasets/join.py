@@ -8,7 +8,6 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark program uses
 from pyspark.sql.types import StringType, StructField, StructType
-from pyspark.storagelevel import StorageLevel
 
 from features.schema import Schema
 from training.datasets.columns import delimiter, header, is_text, locate
@@ -26,8 +25,8 @@ def read_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> tupl
     """The interactions with their users' and items' columns: label int, numbers double with null for missing,
     categories string with "" for missing, and the timestamp if there is one.
 
-    Interactions whose user or item is unknown are left out, and `report` says how many are not. The DataFrame is
-    persisted, because counting the joined rows reads everything once. Raises the `DatasetError` that fits.
+    Interactions whose user or item is unknown are left out, and `report` says how many are not. Checking reads
+    everything once, before any use of the rows. Raises the `DatasetError` that fits.
     """
     rules = table_rules(spec)
     texts = {table: _texts(spark, rule) for table, rule in rules.items()}
@@ -38,12 +37,8 @@ def read_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> tupl
     schema = Schema(numeric=spec.numeric, categorical=spec.categorical, label=LABEL, timestamp=spec.timestamp)
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], _KEYS["users"]).join(tables["items"], _KEYS["items"])
-    joined = joined.select(*map(_column, names)).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        left = _check_joined(joined, tables, rules, total)
-    except DatasetError:
-        joined.unpersist()
-        raise
+    joined = joined.select(*map(_column, names))
+    left = _check_joined(joined, tables, rules, total)
     report(STAGE, f"{left:,} of {total:,} interactions have a known user and item")
     return joined, schema
 

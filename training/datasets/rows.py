@@ -12,7 +12,6 @@ from pathlib import Path
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark program uses
-from pyspark.storagelevel import StorageLevel
 
 from features.schema import CRITEO
 from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
@@ -27,16 +26,11 @@ def read_rows(spark: SparkSession, files: Sequence[Path]) -> DataFrame:
     """The rows of Criteo files, plain or gzip, with the columns of `CRITEO`: label int, numbers double with null for
     missing, categories string with "" for missing.
 
-    The DataFrame is persisted, because checking it already reads everything once. Raises the `DatasetError` that fits
-    for an empty, truncated or malformed file and for labels that are all the same.
+    Checking reads everything once, before any use of the rows. Raises the `DatasetError` that fits for an empty,
+    truncated or malformed file and for labels that are all the same.
     """
-    lines = spark.read.text([f"file://{file.resolve()}" for file in files])
-    parsed = _parse(lines).persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        _check(parsed, files)
-    except DatasetError:
-        parsed.unpersist()
-        raise
+    parsed = _parse(spark.read.text([f"file://{file.resolve()}" for file in files]))
+    _check(parsed, files)
     return parsed.drop(_PROBLEM)
 
 

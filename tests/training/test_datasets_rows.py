@@ -1,0 +1,158 @@
+"""Criteo rows on Spark: typed as promised, and every wrong one named by file and line."""
+
+import gzip
+import math
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from features.schema import CRITEO
+from training import datasets
+from training.datasets.errors import (
+    EmptyDatasetError,
+    MalformedRowError,
+    OneClassError,
+    TruncatedFileError,
+)
+from training.datasets.rows import _complaint, _parse
+from training.parameters import CriteoDataset, SyntheticDataset
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def line(label: str = "0", **fields: str) -> str:
+    values = {**dict.fromkeys(CRITEO.numeric, "3"), **dict.fromkeys(CRITEO.categorical, "68fd1e64"), **fields}
+    return "\t".join([label, *values.values()])
+
+
+GOOD = [line("1"), line("0"), line("1", int01="-2", cat05="", int00="")]
+
+
+def criteo(path: Path, lines: list[str]) -> CriteoDataset:
+    path.write_text("".join(text + "\n" for text in lines))
+    return CriteoDataset(kind="criteo", path=str(path))
+
+
+def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tmp_path: Path):
+    rows, schema = datasets.read(spark, criteo(tmp_path / "train.txt", GOOD))
+    assert schema == CRITEO
+    types = dict(rows.dtypes)
+    assert types == {"label": "int"} | dict.fromkeys(CRITEO.numeric, "double") | dict.fromkeys(
+        CRITEO.categorical, "string"
+    )
+    assert rows.columns == [CRITEO.label, *CRITEO.features]
+    (row,) = rows.filter("int01 < 0").collect()
+    assert (row.label, row.int00, row.int01, row.int02, row.cat05, row.cat06) == (1, None, -2.0, 3.0, "", "68fd1e64")
+
+
+def test_gzip_and_a_folder_of_files_are_read(spark: SparkSession, tmp_path: Path):
+    for name in ("day_0.gz", "day_1.gz"):
+        (tmp_path / name).write_bytes(gzip.compress("".join(text + "\n" for text in GOOD).encode()))
+    rows, _ = datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
+    assert rows.count() == 6
+
+
+def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tmp_path: Path):
+    rows, _ = datasets.read(spark, criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
+    assert {row.cat25 for row in rows.collect()} == {"68fd1e64"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        (line().rsplit("\t", 2)[0], "38 tab-separated fields instead of 40"),
+        (line() + "\tx", "41 tab-separated fields instead of 40"),
+        (line(int07="abc"), "'abc' in the numeric column int07 is not a number"),
+        (line(int07="5d"), "'5d' in the numeric column int07 is not a number"),
+        (line(int07="NaN"), "'NaN' in the numeric column int07 is not a number"),
+        (line("2"), "the label is '2', but it must be 0 or 1"),
+        (line(""), "the label is '', but it must be 0 or 1"),
+        ("", "1 tab-separated fields instead of 40"),
+    ],
+)
+def test_a_wrong_row_is_named_by_file_and_line(spark: SparkSession, tmp_path: Path, wrong: str, complaint: str):
+    (tmp_path / "day_0").write_text("\n".join(GOOD) + "\n")
+    criteo(tmp_path / "day_1", [*GOOD, wrong, *GOOD])
+    with pytest.raises(MalformedRowError) as caught:
+        datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
+    assert str(caught.value).startswith(f"{tmp_path}/day_1, line 4: {complaint}")
+
+
+def test_a_truncated_gzip_is_named(spark: SparkSession, tmp_path: Path):
+    lines = [line(str(number % 2), int04=str(number * 7_919)) for number in range(3_000)]
+    content = gzip.compress("".join(text + "\n" for text in lines).encode())
+    (tmp_path / "day_0.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(TruncatedFileError, match=r"day_0\.gz is truncated or damaged: after line \d+"):
+        datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+
+
+def test_a_gzip_of_nothing_is_an_empty_dataset(spark: SparkSession, tmp_path: Path):
+    (tmp_path / "day_0.gz").write_bytes(gzip.compress(b""))
+    with pytest.raises(EmptyDatasetError, match=r"no row in .*day_0\.gz"):
+        datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+
+
+@pytest.mark.parametrize("label", ["0", "1"])
+def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path, label: str):
+    with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
+        datasets.read(spark, criteo(tmp_path / "train.txt", [line(label)] * 5))
+
+
+FIELD = st.one_of(
+    st.sampled_from(
+        ["", "0", "1", "-7", "+3", "2.5", ".5", "5.", "1e3", "1d", "0x1p3", "NaN", "Infinity", " 4", "4 ", "-"]
+    ),
+    st.text(alphabet="0123456789+-.eE dx", max_size=6),
+)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=30, max_size=60))
+def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tuple[str, str, str]]):
+    lines = [line(label, int03=third, int12=last) for label, third, last in fields]
+    parsed = _parse(spark.createDataFrame([(text,) for text in lines], "value string")).collect()
+    assert [row["_problem"] for row in parsed] == [_complaint(text) is not None for text in lines]
+    for row, text in zip(parsed, lines, strict=True):
+        if not row["_problem"]:
+            expected = text.split("\t")[4]
+            assert row.int03 == (float(expected) if expected else None)
+
+
+def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSession, tmp_path: Path):
+    dataset = SyntheticDataset(rows=3_000, seed=5)
+    datasets.materialize(dataset, tmp_path / "lake")
+    generated, _ = datasets.read(spark, dataset)
+    stored, schema = datasets.read(spark, dataset, tmp_path / "lake")
+    assert schema == CRITEO
+    assert generated.schema.simpleString() == stored.schema.simpleString()
+    assert sorted(map(repr, generated.collect())) == sorted(map(repr, stored.collect()))
+
+
+def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession):
+    rows, _ = datasets.read(spark, SyntheticDataset(rows=2_000))
+    frame = rows.toPandas()
+    probability = datasets.synthetic.true_probability(frame)
+    assert math.isclose(probability.mean(), frame["label"].mean(), abs_tol=0.03)
+
+
+def test_real_rows_are_read_without_a_complaint(spark: SparkSession):
+    path = os.environ.get("PERSONALIZATION_CRITEO_SAMPLE")
+    if not path:
+        pytest.skip("PERSONALIZATION_CRITEO_SAMPLE names no file of Criteo's rows")
+    rows, _ = datasets.read(spark, CriteoDataset(kind="criteo", path=path))
+    found = rows.selectExpr(
+        "count(*) rows", "avg(label) rate", "min(int01) least", "avg(int(cat21 = '')) empty"
+    ).first()
+    assert found.rows >= 10_000
+    assert 0.1 < found.rate < 0.5
+    assert found.least < 0
+    assert 0 < found.empty < 1
