@@ -123,11 +123,17 @@ class StackSession:
         return outcome
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
-        """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up."""
+        """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up.
+
+        The state names the report relative to the stack's folder, so that the repository may move; here it is a path.
+        """
         self.require()
         self.files.check_passphrase()
         shown = self._command(["stack", "output", "--json", "--show-secrets", "--stack", self.stack])
-        return json.loads(shown.stdout), secret_outputs(self._state())
+        outputs = json.loads(shown.stdout)
+        if "report" in outputs:
+            outputs["report"] = str(self.files.folder / outputs["report"])
+        return outputs, secret_outputs(self._state())
 
     def last_update(self) -> UpdateSummary | None:
         """The newest operation of the engine on this stack."""

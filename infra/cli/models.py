@@ -1,12 +1,12 @@
 """`models`, `rollback` and `report`: what the registry holds, and which version serves."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from infra.cli import options
 from infra.cli.output import BadInputError, print_json, results
-from infra.paths import state_folder
 
 
 def models(*, stack: options.Stack = "local", as_json: options.Json = False) -> None:
@@ -58,7 +58,7 @@ def report(
     from infra.cli.lifecycle import open_session  # noqa: PLC0415 - see `models`
 
     outputs, _ = open_session(stack).outputs()
-    path = state_folder(stack) / str(outputs.get("report", ""))
+    path = Path(outputs.get("report", ""))
     if not path.is_file():
         raise BadInputError("The stack has no report yet: `personalize up` did not finish. Run it again.")
     results.print(str(path), markup=False)

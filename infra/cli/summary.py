@@ -36,7 +36,7 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     if isinstance(outputs.get("metrics"), dict):
         results.print(metrics_table(outputs["metrics"]))
     results.print(
-        f"\nReport: {shown_path(state_folder(stack) / outputs['report'])} (`{command} report{flag} --open` shows it)",
+        f"\nReport: {shown_path(Path(outputs['report']))} (`{command} report{flag} --open` shows it)",
         markup=False,
     )
 
