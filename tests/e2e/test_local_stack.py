@@ -1,0 +1,250 @@
+"""The local stack by the real engine, from nothing to nothing, as its user drives it. The tests of a class build on
+one another in order."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.checkout import Checkout
+
+pytestmark = [pytest.mark.engine, pytest.mark.spark]
+
+UNCHANGED = {"same"}
+
+
+def changed(outcome: dict[str, Any]) -> set[str]:
+    """The steps that did something."""
+    return {step for step, operation in outcome["steps"].items() if operation != "same"}
+
+
+def service_processes(checkout: Checkout) -> list[psutil.Process]:
+    """Every process that works for the checkout's stack."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(checkout.folder) in part for part in process.cmdline()):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def listening(port: int) -> bool:
+    """Whether somebody accepts connections on the port."""
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def served_version(checkout: Checkout) -> str:
+    """The model version in the service's own answer."""
+    return str(checkout.json("predict", "examples/record.json")["model"]["version"])
+
+
+class TestLifeOfTheStack:
+    """From the first `up` to `destroy`."""
+
+    def test_the_first_up_trains_and_serves(self, checkout: Checkout) -> None:
+        outcome = checkout.json("up")
+        assert changed(outcome) >= {"DataUpload", "TrainingRun", "ModelVersion", "ServingImage", "ScoringService"}
+        outputs = outcome["outputs"]
+        assert Path(outputs["report"]).read_text().lstrip().startswith("<!doctype html>")
+        assert 0.5 < outputs["metrics"]["auc"] < outputs["metrics"]["best_reachable"]["auc"]
+        assert httpx.get(f"{outputs['endpoint']}/readyz").status_code == 200
+
+    def test_nothing_secret_is_printed(self, checkout: Checkout) -> None:
+        key = checkout.run("key").stdout.strip()
+        outcome = checkout.run("up", "--json")
+        assert len(key) >= 32
+        assert key not in outcome.stdout + outcome.stderr
+        state = (checkout.state / "state").rglob("*.json")
+        assert all(key not in file.read_text() for file in state)
+
+    def test_a_second_up_changes_nothing(self, checkout: Checkout) -> None:
+        outcome = checkout.json("up")
+        assert set(outcome["changes"]) == UNCHANGED
+        assert set(outcome["steps"].values()) == UNCHANGED
+
+    def test_predict_gives_the_probability_of_the_golden_record(self, checkout: Checkout, tmp_path: Path) -> None:
+        bundle = next((checkout.state / "registry" / "bundles").iterdir())
+        for number, line in enumerate((bundle / "golden.jsonl").read_text().splitlines()[:3]):
+            golden = json.loads(line)
+            record = tmp_path / f"{number}.json"
+            record.write_text(json.dumps(golden["record"]))
+            answer = checkout.json("predict", str(record))
+            assert answer["probability"] == pytest.approx(golden["probability"], abs=1e-9)
+
+    def test_rank_orders_items_by_probability(self, checkout: Checkout) -> None:
+        answer = checkout.json("rank", "examples/rank.json")
+        probabilities = [item["probability"] for item in answer["items"]]
+        assert len(probabilities) >= 2
+        assert probabilities == sorted(probabilities, reverse=True)
+
+    def test_a_hyperparameter_runs_training_and_what_follows(self, checkout: Checkout) -> None:
+        checkout.configure(training={"num_iterations": 20, "num_leaves": 12, "driver_memory_gib": 1})
+        outcome = checkout.json("up")
+        assert changed(outcome) == {"TrainingRun", "ModelVersion", "ServingImage", "ScoringService"}
+        assert served_version(checkout) == "2"
+
+    def test_a_serving_file_runs_image_and_service_only(self, checkout: Checkout) -> None:
+        file = checkout.folder / "scoring" / "__init__.py"
+        file.write_text(file.read_text() + '\nEDITED = "by the test"\n')
+        assert changed(checkout.json("up")) == {"ServingImage", "ScoringService"}
+        assert served_version(checkout) == "2"
+
+    def test_refresh_heals_a_service_that_was_killed_with_its_supervisor(self, checkout: Checkout) -> None:
+        for process in service_processes(checkout):
+            process.kill()
+        deadline = time.monotonic() + 10
+        while listening(checkout.port) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not listening(checkout.port)
+        outcome = checkout.json("up", "--refresh")
+        assert changed(outcome) == {"ScoringService"}
+        assert served_version(checkout) == "2"
+
+    def test_rollback_serves_an_older_version_without_training(self, checkout: Checkout) -> None:
+        outcome = checkout.json("rollback", "1")
+        assert "TrainingRun" not in changed(outcome)
+        assert served_version(checkout) == "1"
+        models = {row["version"]: row for row in checkout.json("models")["models"]}
+        assert set(models) == {1, 2}
+        assert models[1]["champion"] is True
+        checkout.json("rollback", "latest")
+        assert served_version(checkout) == "2"
+
+    def test_a_rejected_candidate_is_not_served_and_not_trained_again(self, checkout: Checkout) -> None:
+        checkout.configure(gate={"min_auc": 0.99, "max_calibration_error": 0.2})
+        first = checkout.run("up", code=3)
+        assert "0.99" in first.stderr
+        assert "Traceback" not in first.stderr
+        started = time.monotonic()
+        checkout.run("up", code=3)
+        assert time.monotonic() - started < 20, "the rejected candidate was trained a second time"
+        assert served_version(checkout) == "2"
+        checkout.configure(gate={"min_auc": 0.55, "max_calibration_error": 0.2})
+        checkout.run("up")
+
+    def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
+        checkout.run("destroy", "--yes")
+        assert service_processes(checkout) == []
+        assert not listening(checkout.port)
+        assert not checkout.state.exists()
+
+
+class TestFaults:
+    """What goes wrong around an update. Each test starts with a stack that is up or takes it up itself."""
+
+    def test_an_interrupted_training_continues_with_the_next_up(self, checkout: Checkout) -> None:
+        process = checkout.start("up")
+        wait_for(lambda: any("training" in part for child in service_processes(checkout) for part in child.cmdline()))
+        time.sleep(5)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, out + err
+        assert "Traceback" not in err
+        wait_for(lambda: service_processes(checkout) == [])
+        checkout.run("up")
+        assert served_version(checkout) == "1"
+
+    def test_an_up_whose_engine_was_killed_continues_with_the_next_up(self, checkout: Checkout) -> None:
+        checkout.configure(training={"num_iterations": 21, "driver_memory_gib": 1})
+        process = checkout.start("up")
+        wait_for(lambda: any(part == "training" for child in service_processes(checkout) for part in child.cmdline()))
+        for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+            child.kill()
+        process.communicate(timeout=60)
+        assert served_version(checkout) == "1"
+        checkout.run("up")
+        assert served_version(checkout) == "2"
+
+    def test_two_ups_at_once_are_refused_in_a_sentence(self, checkout: Checkout) -> None:
+        processes = [checkout.start("up"), checkout.start("up")]
+        results = [process.communicate(timeout=120) for process in processes]
+        codes = sorted(process.returncode for process in processes)
+        assert codes == [0, 1], results
+        refused = next(err for process, (_, err) in zip(processes, results, strict=True) if process.returncode == 1)
+        assert "is being changed by" in refused
+        assert "Traceback" not in refused
+
+    def test_a_taken_port_is_named_and_the_old_service_keeps_serving(self, checkout: Checkout) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            taken = other.getsockname()[1]
+            checkout.configure(scoring={"port": taken})
+            failed = checkout.run("up", code=1)
+            assert str(taken) in failed.stderr
+            assert "Traceback" not in failed.stderr
+        assert listening(checkout.port)
+        checkout.configure(scoring={"port": checkout.port})
+        checkout.run("up")
+        assert served_version(checkout) == "2"
+
+    def test_an_altered_bundle_is_never_served(self, checkout: Checkout) -> None:
+        version = checkout.json("models")["models"]
+        oldest = min(version, key=lambda row: row["version"])
+        bundle = checkout.state / "registry" / "bundles" / oldest["bundle_hash"]
+        model = bundle / "model.txt"
+        content = model.read_bytes()
+        model.chmod(0o644)
+        model.write_bytes(content[:-2] + b"x\n")
+        failed = checkout.run("rollback", "1", code=1)
+        assert "model.txt" in failed.stderr
+        assert served_version(checkout) == "2"
+        model.write_bytes(content)
+        checkout.run("rollback", "latest")
+
+    def test_a_corrupt_registry_is_named_and_the_service_keeps_serving(self, checkout: Checkout) -> None:
+        database = checkout.state / "registry" / "mlflow.db"
+        content = database.read_bytes()
+        database.write_bytes(b"not a database" * 400)
+        checkout.configure(training={"num_iterations": 22, "driver_memory_gib": 1})
+        failed = checkout.run("up", code=1)
+        assert "mlflow.db" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert served_version(checkout) == "2"
+        database.write_bytes(content)
+
+    def test_a_lost_passphrase_is_explained(self, checkout: Checkout) -> None:
+        passphrase = checkout.state / "passphrase"
+        kept = passphrase.read_text()
+        passphrase.unlink()
+        failed = checkout.run("up", code=1)
+        assert "passphrase" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        passphrase.write_text(kept)
+        passphrase.chmod(0o600)
+        checkout.run("destroy", "--yes")
+        assert service_processes(checkout) == []
+
+
+def wait_for(condition: Callable[[], bool], *, timeout_seconds: float = 120) -> None:
+    """Poll until the condition holds."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            if condition():
+                return
+        except psutil.Error:
+            pass
+        assert time.monotonic() < deadline, "what the test waited for did not happen"
+        time.sleep(0.2)
+
+
+def test_the_tree_stays_clean_for_git(checkout: Checkout) -> None:
+    """`up` writes nothing beside the ignored folders."""
+    subprocess.run(["git", "init", "-q"], cwd=checkout.folder, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=checkout.folder, check=True)
+    listed = subprocess.run(["git", "ls-files"], cwd=checkout.folder, capture_output=True, text=True, check=True)
+    assert not [name for name in listed.stdout.splitlines() if name.startswith((".personalize", ".venv"))]

@@ -1,0 +1,103 @@
+"""A copy of the working tree with its own environment, state and port: what somebody who cloned the project has."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SOURCE = Path(__file__).resolve().parents[2]
+EXTRAS = ("local", "scoring", "infra")
+STACK_FILE = "Pulumi.local.yaml"
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The copy in `folder`; its service listens on `port`."""
+
+    folder: Path
+    port: int
+
+    @classmethod
+    def make(cls, folder: Path) -> "Checkout":
+        """Copy what git would have in the next commit, and give the copy an environment from the lock file."""
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=SOURCE,
+            capture_output=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (SOURCE / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(SOURCE / name, folder / name)
+        extras = [part for extra in EXTRAS for part in ("--extra", extra)]
+        subprocess.run(
+            [uv(), "sync", "--frozen", "--quiet", "--no-dev", *extras], cwd=folder, env=environment(), check=True
+        )
+        checkout = cls(folder, free_port())
+        checkout.configure(scoring={"port": checkout.port})
+        return checkout
+
+    def configure(self, **settings: Any) -> None:
+        """Set settings in the stack file as a user would with an editor."""
+        file = self.folder / STACK_FILE
+        content = yaml.safe_load(file.read_text())
+        for name, value in settings.items():
+            content["config"][f"personalization:{name}"] = value
+        file.write_text(yaml.safe_dump(content))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `personalize` in a session of its own, so that a signal reaches it alone."""
+        return subprocess.Popen(
+            [self.folder / ".venv" / "bin" / "personalize", *arguments],
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0, timeout_seconds: float = 400) -> subprocess.CompletedProcess[str]:
+        """Run `personalize` and insist on its exit code."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=timeout_seconds)
+        assert process.returncode == code, f"personalize {arguments} ended with {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        """What `personalize ... --json` prints."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    @property
+    def state(self) -> Path:
+        """The stack's folder."""
+        return self.folder / ".personalize" / "local"
+
+
+def uv() -> str:
+    """The uv of this machine, or the one that the bootstrap fetched."""
+    found = shutil.which("uv") or next(
+        (str(path) for path in sorted((Path.home() / ".cache" / "personalize").glob("uv/**/uv"), reverse=True)), None
+    )
+    assert found, "The end-to-end tests need uv: run them with `make test`."
+    return found
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what would point the copy at another environment."""
+    return {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
