@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from infra.setup.uv import ensure_uv
+
 SOURCE = Path(__file__).resolve().parents[2]
 EXTRAS = ("local", "scoring", "infra")
 STACK_FILE = "Pulumi.local.yaml"
@@ -45,7 +47,7 @@ class Checkout:
                 shutil.copy2(SOURCE / name, folder / name)
         extras = [part for extra in EXTRAS for part in ("--extra", extra)]
         subprocess.run(
-            [uv(), "sync", "--frozen", "--quiet", "--no-dev", *extras], cwd=folder, env=environment(), check=True
+            [ensure_uv(), "sync", "--frozen", "--quiet", "--no-dev", *extras], cwd=folder, env=environment(), check=True
         )
         checkout = cls(folder, free_port())
         checkout.configure(scoring={"port": checkout.port})
@@ -87,15 +89,6 @@ class Checkout:
     def state(self) -> Path:
         """The stack's folder."""
         return self.folder / ".personalize" / "local"
-
-
-def uv() -> str:
-    """The uv of this machine, or the one that the bootstrap fetched."""
-    found = shutil.which("uv") or next(
-        (str(path) for path in sorted((Path.home() / ".cache" / "personalize").glob("uv/**/uv"), reverse=True)), None
-    )
-    assert found, "The end-to-end tests need uv: run them with `make test`."
-    return found
 
 
 def environment() -> dict[str, str]:
