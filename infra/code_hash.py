@@ -14,7 +14,6 @@ TRAINING_PACKAGES = ("training", "features")
 SERVING_PACKAGES = ("scoring", "features")
 TRAINING_LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "scikit-learn", "xxhash")
 SERVING_LIBRARIES = ("lightgbm", "numpy", "msgspec", "starlette", "uvicorn", "xxhash")
-IGNORED = frozenset({"__pycache__"})
 
 
 def training_code_hash(root: Path = ROOT) -> str:
@@ -43,7 +42,8 @@ def source_files(root: Path, packages: Iterable[str]) -> Iterator[Path]:
     """Every file of the packages that belongs to the code, in a stable order."""
     for package in sorted(packages):
         for file in sorted((root / package).rglob("*")):
-            if file.is_file() and file.suffix != ".pyc" and IGNORED.isdisjoint(file.parts):
+            # Compiled files and what editors hide beside a file that is open.
+            if file.is_file() and file.suffix != ".pyc" and not file.name.startswith("."):
                 yield file
 
 

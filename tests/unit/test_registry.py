@@ -1,0 +1,145 @@
+"""The local registry: versions, the champion, and bundles that are whole."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from features.bundle import METADATA, BundleError, seal, verify
+from infra.local.registry import DATABASE, LocalRegistry, NoSuchVersionError, RegistryError
+from tests.support.bundles import make_bundle
+
+MakeBundle = Callable[[int], Path]
+
+
+@pytest.fixture(scope="module")
+def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
+    """Small bundles by seed, made once."""
+    folder = tmp_path_factory.mktemp("bundles")
+
+    def bundle(seed: int) -> Path:
+        path = folder / str(seed)
+        return path if path.exists() else make_bundle(path, rows=300, seed=seed, trees=2)
+
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry that `create` made: MLflow takes a second or two for its tables."""
+    folder = tmp_path_factory.mktemp("empty") / "registry"
+    LocalRegistry(folder).create()
+    return folder
+
+
+@pytest.fixture
+def registry(empty_registry: Path, tmp_path: Path) -> LocalRegistry:
+    shutil.copytree(empty_registry, tmp_path / "registry")
+    return LocalRegistry(tmp_path / "registry")
+
+
+def rejected(bundle: Path, folder: Path) -> Path:
+    """A copy of the bundle with the gate's refusal in its metadata."""
+    for file in bundle.rglob("*"):
+        if file.is_file():
+            target = folder / file.relative_to(bundle)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    metadata = json.loads((folder / METADATA).read_bytes())
+    metadata["verdict"] = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
+    (folder / METADATA).write_text(json.dumps(metadata))
+    seal(folder)
+    return folder
+
+
+def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:
+    assert registry.list() == []
+    assert registry.get_champion() is None
+    assert registry.champion_bundle() is None
+
+
+def test_versions_count_up(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
+    assert [registry.register(bundle_of(seed)).number for seed in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_the_same_bundle_keeps_its_number(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
+    first = registry.register(bundle_of(1))
+    registry.register(bundle_of(2))
+    assert registry.register(bundle_of(1)) == first
+
+
+def test_a_version_knows_what_it_was_made_from(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
+    version = registry.register(bundle_of(1))
+    assert version.bundle_hash == verify(bundle_of(1))
+    assert version.manifest_hash == "0" * 64
+    assert version.code_hash == "1" * 64
+    assert version.accepted
+
+
+def test_the_registry_keeps_a_copy_of_its_own(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
+    version = registry.register(bundle_of(1))
+    assert verify(registry.bundle(version.bundle_hash)) == version.bundle_hash
+
+
+def test_a_rejected_candidate_is_registered_as_such(
+    registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path
+) -> None:
+    version = registry.register(rejected(bundle_of(1), tmp_path / "rejected"))
+    assert not version.accepted
+    assert version.reasons == ("The AUC 0.51 is below 0.6.",)
+
+
+def test_an_altered_bundle_is_never_registered(registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path) -> None:
+    altered = rejected(bundle_of(1), tmp_path / "altered")
+    content = (altered / METADATA).read_bytes()
+    (altered / METADATA).write_bytes(content.replace(b"0.51", b"0.91"))
+    with pytest.raises(BundleError, match=r"metadata\.json"):
+        registry.register(altered)
+    assert registry.list() == []
+
+
+def test_the_champion_moves(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
+    for seed in (1, 2):
+        registry.register(bundle_of(seed))
+    registry.set_champion(1)
+    registry.set_champion(2)
+    assert [(version.number, version.champion) for version in registry.list()] == [(1, False), (2, True)]
+    assert registry.champion_bundle() == registry.bundle(verify(bundle_of(2)))
+
+
+def test_a_version_that_does_not_exist_is_named_with_those_that_do(
+    registry: LocalRegistry, bundle_of: MakeBundle
+) -> None:
+    registry.register(bundle_of(1))
+    with pytest.raises(NoSuchVersionError, match=r"no model version 7; registered are: 1"):
+        registry.get(7)
+    with pytest.raises(NoSuchVersionError):
+        registry.set_champion(7)
+
+
+def test_creating_twice_keeps_the_versions(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
+    registry.register(bundle_of(1))
+    registry.create()
+    assert len(registry.list()) == 1
+
+
+@pytest.mark.parametrize("ask", [LocalRegistry.check, LocalRegistry.list, LocalRegistry.get_champion])
+def test_a_damaged_file_is_one_sentence_with_the_file(tmp_path: Path, ask: Callable[[LocalRegistry], object]) -> None:
+    (tmp_path / DATABASE).write_bytes(b"damaged " * 512)
+    with pytest.raises(RegistryError) as caught:
+        ask(LocalRegistry(tmp_path))
+    assert str(tmp_path / DATABASE) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_missing_file_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match=r"is gone.*personalize up --refresh"):
+        LocalRegistry(tmp_path).list()
+
+
+def test_deleting_leaves_nothing(registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path) -> None:
+    registry.register(bundle_of(1))
+    registry.delete()
+    assert list(tmp_path.iterdir()) == []

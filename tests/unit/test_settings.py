@@ -1,0 +1,168 @@
+"""The settings: every error at once, and the same keys as `Pulumi.yaml` declares."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from infra.paths import ROOT
+from infra.settings import Settings, SettingsError, Target, load_settings, located
+from infra.settings_text import describe_settings
+from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
+
+PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+DECLARED: dict[str, dict[str, Any]] = PROJECT["config"]
+
+
+def given_values(**values: object) -> dict[str, Any]:
+    """Settings as the engine hands them over: objects as JSON text."""
+    plain = (str, int, float)
+    return {
+        f"personalization:{name}": value if isinstance(value, plain) else json.dumps(value)
+        for name, value in values.items()
+    }
+
+
+def test_no_setting_is_required() -> None:
+    assert load_settings({}) == Settings()
+
+
+def test_objects_arrive_as_json_text() -> None:
+    settings = load_settings(given_values(training={"num_leaves": 7}, dataset={"kind": "criteo", "path": "rows.tsv"}))
+    assert settings.training.num_leaves == 7
+    assert settings.dataset == CriteoDataset(kind="criteo", path="rows.tsv")
+
+
+def test_a_version_number_may_arrive_as_text() -> None:
+    assert load_settings(given_values(model_version="3")).model_version == 3
+
+
+def test_keys_of_other_namespaces_pass() -> None:
+    assert (
+        load_settings({"azure-native:location": "westeurope", "pulumi:disable-default-providers": "[]"}) == Settings()
+    )
+
+
+def test_every_error_is_reported_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            given_values(
+                target="moon",
+                training={"num_leaves": 1, "num_leafs": 3},
+                scoring={"port": "abc"},
+                model_version="newest",
+                dataset={"kind": "criteo"},
+            )
+        )
+    _, *lines = str(caught.value).splitlines()
+    assert [line.split()[0].rstrip(":") for line in lines] == [
+        "personalization:target",
+        "personalization:dataset.path",
+        "personalization:training.num_leaves",
+        "personalization:training.num_leafs",
+        "personalization:scoring.port",
+        "personalization:model_version",
+    ]
+
+
+def test_an_error_names_the_value_what_is_allowed_and_an_example() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given_values(training={"num_leaves": 1}))
+    expected = "personalization:training.num_leaves is 1: must be greater than or equal to 2; for example 32."
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("trainig", "training"), ("scorign", "scoring")])
+def test_a_misspelt_key_is_refused_with_the_one_that_was_meant(wrong: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"no such setting; did you mean {meant}"):
+        load_settings(given_values(**{wrong: {}}))
+
+
+def test_half_a_certificate_is_refused() -> None:
+    with pytest.raises(SettingsError, match="tls_certificate and tls_key belong together"):
+        load_settings(given_values(scoring={"tls_key": "key.pem"}))
+
+
+@pytest.mark.parametrize("text", ["{", "[1,", "{}}", "text"])
+def test_text_that_is_no_object_is_refused_with_its_key(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"personalization:gate is .*: must be an object"):
+        load_settings(given_values(gate=text))
+
+
+@given(st.integers(2, 4096), st.integers(1024, 65535), st.floats(0.001, 1))
+def test_what_is_allowed_comes_back_unchanged(leaves: int, port: int, rate: float) -> None:
+    values = given_values(training={"num_leaves": leaves, "learning_rate": rate}, scoring={"port": port})
+    settings = load_settings(values)
+    assert (settings.training.num_leaves, settings.scoring.port, settings.training.learning_rate) == (
+        leaves,
+        port,
+        rate,
+    )
+
+
+@given(st.one_of(st.integers(max_value=1), st.integers(min_value=4097), st.text(alphabet="abc", min_size=1)))
+def test_what_is_not_allowed_never_gets_through(leaves: object) -> None:
+    with pytest.raises(SettingsError, match=r"personalization:training\.num_leaves"):
+        load_settings(given_values(training={"num_leaves": leaves}))
+
+
+@given(
+    st.dictionaries(st.text(min_size=1), st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=3))
+)
+def test_no_object_ends_in_anything_but_settings_or_a_settings_error(value: dict[str, object]) -> None:
+    try:
+        load_settings(given_values(scoring=value))
+    except SettingsError as error:
+        assert "personalization:scoring" in str(error)
+    else:
+        assert value == {}
+
+
+def test_the_project_file_declares_the_same_settings() -> None:
+    assert list(DECLARED) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_the_project_file_describes_a_setting_in_the_same_words(name: str) -> None:
+    assert DECLARED[name]["description"] == Settings.model_fields[name].description
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_the_project_file_gives_a_setting_the_same_type_and_default(name: str) -> None:
+    default = Settings.model_fields[name].default
+    expected = "object" if isinstance(default, BaseModel) else "string"
+    assert DECLARED[name]["type"] == expected
+    assert load_settings(given_values(**{name: DECLARED[name]["default"]})) == Settings()
+
+
+def test_the_committed_stack_file_is_valid() -> None:
+    content = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
+    values = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in content.items()}
+    assert load_settings(values).target is Target.LOCAL
+
+
+def test_relative_paths_start_at_the_repository() -> None:
+    dataset = located(TablesDataset(kind="tables", spec="examples/tables/dataset.yaml"))
+    assert dataset == TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml")
+
+
+@pytest.mark.parametrize("path", ["sample", "full", "https://example.com/train.txt.gz", "/data/train.txt"])
+def test_names_urls_and_absolute_paths_stay_as_they_are(path: str) -> None:
+    assert located(CriteoDataset(kind="criteo", path=path)) == CriteoDataset(kind="criteo", path=path)
+
+
+def test_synthetic_data_has_no_path() -> None:
+    assert located(SyntheticDataset()) == SyntheticDataset()
+
+
+def test_the_table_has_a_row_for_each_setting() -> None:
+    rows = {row.key: row for row in describe_settings(Settings)}
+    assert {f"training.{name}" for name in TrainingParameters.model_fields} <= set(rows)
+    assert rows["dataset (criteo).path"].default == "required"
+    assert rows["training.num_leaves"].kind == "integer >= 2, <= 4096"
+    assert rows["model_version"].kind == "`latest` or integer"
+    assert all(row.description for row in rows.values())
