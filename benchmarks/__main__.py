@@ -1,0 +1,28 @@
+"""`make bench`: the local stack's times and the quality of its probabilities, to `benchmarks/results/local.json`."""
+
+import os
+from pathlib import Path
+
+from benchmarks.lifecycle import local_stack
+from benchmarks.quality import real_rows, synthetic_rows
+from benchmarks.results import publish
+
+SAMPLE = "PERSONALIZATION_CRITEO_SAMPLE"
+
+
+def main() -> None:
+    """Measure everything that can be measured here; without Criteo's rows say which part is missing."""
+    figures, targets = {}, []
+    for name, measure in (("local_stack", local_stack), ("synthetic_rows", synthetic_rows)):
+        figures[name], reached = measure()
+        targets += reached
+    if sample := os.environ.get(SAMPLE):
+        figures["real_rows"], reached = real_rows(Path(sample))
+        targets += reached
+    else:
+        print(f"The comparison on real rows was left out: {SAMPLE} names no file of Criteo's rows.")
+    print(publish("local", figures, targets))
+
+
+if __name__ == "__main__":
+    main()
