@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.simulation.arm import Arm
-from tests.simulation.plugin import serve, world_from_environment
+from tests.simulation.plugin import serve
+from tests.simulation.plugin_environment import world_from_environment
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.catalogue import FUNCTIONS, TYPES
 from tests.simulation.world import World

@@ -3,8 +3,16 @@
 import copy
 from typing import Any
 
-REMOVED = object()
-"""Takes the field away instead of setting it."""
+
+class Removed:
+    """Takes a field away instead of setting it."""
+
+    def __repr__(self) -> str:
+        """Name it in the ids of tests."""
+        return "removed"
+
+
+REMOVED = Removed()
 
 
 def changed(inputs: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

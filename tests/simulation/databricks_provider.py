@@ -3,7 +3,8 @@
 import asyncio
 
 from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.plugin import serve, world_from_environment
+from tests.simulation.plugin import serve
+from tests.simulation.plugin_environment import world_from_environment
 from tests.simulation.services import jobs, unity
 
 VERSION = "1.118.0"

@@ -25,6 +25,15 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     """Takes longer, and succeeds."""
 
+    THROTTLED = "throttled"
+    """429, of HTTP calls only: the same request goes through when it comes again."""
+
+    UNAVAILABLE = "unavailable"
+    """503, of HTTP calls only."""
+
+    EXPIRED = "expired"
+    """401 as if the token had just ended, of HTTP calls only."""
+
 
 @dataclass(frozen=True)
 class LoggedCall:

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
@@ -19,10 +18,7 @@ from infra.provider.values import plain, properties
 from tests.simulation.arm import Difference
 from tests.simulation.refusal import RefusedError
 from tests.simulation.walker import Problem
-from tests.simulation.world import Record, World
-
-WORLD_VARIABLE = "SIMULATED_AZURE"
-"""Environment variable with the folder of the `World`."""
+from tests.simulation.world import Record
 
 INPUTS = "__inputs"
 """Where the state keeps the inputs it was made from, as azure-native's does."""
@@ -164,14 +160,6 @@ def _state(record: Record, given: Mapping[str, PropertyValue]) -> dict[str, Prop
     secrets = _secret_names(given)
     inputs = PropertyValue(properties(record.inputs, secrets)).with_secret(bool(secrets))
     return {**properties({**record.inputs, **record.outputs}, secrets), INPUTS: inputs}
-
-
-def world_from_environment() -> World:
-    """The record that this process is to use. Raises `RefusedError` when the environment names none."""
-    folder = os.environ.get(WORLD_VARIABLE)
-    if folder is None:
-        raise RefusedError(0, "NoWorld", f"{WORLD_VARIABLE} must name the folder of the simulated cloud's record.")
-    return World(Path(folder))
 
 
 class RefusalsAsStatuses(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types

@@ -157,6 +157,10 @@ DEFAULTS: Mapping[str, Any] = {
         {"object_id": "44444444-4444-4444-8444-444444444444", "type": "ServicePrincipal"},
     ],
     "pace": 0.0,  # real seconds for each second that Azure would take
+    "clients": {},  # client id of a workflow's application: its object id
+    "spent_assertions": [],  # client assertions that have ended
+    "token_key": "",  # made at the first token
+    "token_seconds": 3600.0,  # lifetime of a token; negative: expired at once
     "propagation_seconds": 120.0,  # until a role assignment counts
     "replication_seconds": 60.0,  # until a new principal is known without its type
     "registered_providers": None,  # None: all; else a list of namespaces

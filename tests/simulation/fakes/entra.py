@@ -1,0 +1,60 @@
+"""The directory's token endpoint: a federated assertion for a token, as a workflow of GitHub exchanges it."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.simulation.fakes.service import application
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services.identity import CREDENTIAL
+from tests.simulation.tokens import issue
+from tests.simulation.world import World
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
+
+
+def entra(world: World) -> Starlette:
+    """The endpoint; who is behind a client id is looked up among the identities and the record's `clients`."""
+
+    async def token(request: Request) -> Response:
+        form = await request.form()
+        client, assertion = str(form.get("client_id", "")), str(form.get("client_assertion", ""))
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise RefusedError(401, "AADSTS7000216", "A client assertion is required: there are no secrets here.")
+        object_id = _object_id(world, client)
+        if object_id is None:
+            raise RefusedError(400, "AADSTS700016", f"Application '{client}' was not found in the directory.")
+        if assertion in world.setting("spent_assertions"):
+            raise RefusedError(401, "AADSTS700024", "Client assertion is not within its valid time range.")
+        text, ends = issue(world, object_id, str(form.get("scope", "")))
+        lifetime = int(float(world.setting("token_seconds")))
+        return JSONResponse(
+            {"token_type": "Bearer", "access_token": text, "expires_in": lifetime, "expires_on": str(ends)}
+        )
+
+    async def configuration(request: Request) -> Response:
+        base = f"{request.url.scheme}://{request.url.netloc}/{request.path_params['tenant']}"
+        return JSONResponse(
+            {
+                "issuer": f"{base}/v2.0",
+                "token_endpoint": f"{base}/oauth2/v2.0/token",
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                "jwks_uri": f"{base}/discovery/v2.0/keys",
+            }
+        )
+
+    routes = [
+        Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
+        Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
+    ]
+    return application(world, "entra", list(routes), audience=None)
+
+
+def _object_id(world: World, client: str) -> str | None:
+    for record in world.all(IDENTITY):
+        if record.outputs.get("clientId") == client:
+            federated = [other for other in world.all(CREDENTIAL) if other.id.startswith(record.id + "/")]
+            return str(record.outputs["principalId"]) if federated else None
+    return dict(world.setting("clients")).get(client)

@@ -1,0 +1,101 @@
+"""What the HTTP fakes share: they know who calls, let ordered faults hit, and answer refusals in Azure's form."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from tests.simulation.faults import FaultKind, Faults
+from tests.simulation.refusal import RefusedError
+from tests.simulation.tokens import verify
+from tests.simulation.world import World
+
+Next = Callable[[Request], Awaitable[Response]]
+HTTP_FAULTS = {
+    FaultKind.THROTTLED: (429, "TooManyRequests"),
+    FaultKind.UNAVAILABLE: (503, "ServiceUnavailable"),
+    FaultKind.EXPIRED: (401, "ExpiredAuthenticationToken"),
+    FaultKind.REFUSED: (409, "InjectedFault"),
+}
+START_SECONDS = 15.0
+POLL_SECONDS = 0.02
+
+
+def application(world: World, service: str, routes: list[BaseRoute], audience: str | None) -> Starlette:
+    """An application that logs its calls as "http SERVICE METHOD PATH" and demands a token for `audience`.
+
+    `request.state.caller` is the caller's object id; without an audience everybody is let in.
+    """
+    faults = Faults(world)
+
+    async def guard(request: Request, call_next: Next) -> Response:
+        what = f"{request.method} {request.url.path}"
+        hit = faults.meet("http", service, what)
+        if hit is not None and hit[0] is FaultKind.SLOW:
+            await asyncio.sleep(hit[1])
+        elif hit is not None:
+            status, code = HTTP_FAULTS[hit[0]]
+            faults.log("http", service, what, code)
+            return problem(RefusedError(status, code, "This answer was ordered by the test."))
+        try:
+            if audience is not None and not request.url.path.startswith("/public/"):
+                request.state.caller = verify(world, request.headers.get("authorization", ""), audience)
+            response = await call_next(request)
+        except RefusedError as error:
+            faults.log("http", service, what, error.code)
+            return problem(error)
+        faults.log("http", service, what, "ok" if response.status_code < 400 else str(response.status_code))
+        return response
+
+    app = Starlette(routes=routes)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=guard)
+    return app
+
+
+def problem(error: RefusedError) -> Response:
+    """A refusal as the services write it; Databricks reads `error_code`, the others `error.code`."""
+    body = {
+        "error": {"code": error.code, "message": error.message},
+        "error_code": error.code,
+        "message": error.message,
+    }
+    headers = {"Retry-After": "0", "x-ms-error-code": error.code}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer authorization_uri="https://login.microsoftonline.com"'
+    return JSONResponse(body, status_code=error.status, headers=headers)
+
+
+class Listener:
+    """One application on a port of loopback, in a thread of its own."""
+
+    def __init__(self, app: Starlette, *, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
+        """With `certificate` (certificate and key files) it speaks TLS."""
+        files = {"ssl_certfile": str(certificate[0]), "ssl_keyfile": str(certificate[1])} if certificate else {}
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", **files)  # type: ignore[arg-type]
+        self._server = uvicorn.Server(config)
+        self._scheme = "https" if certificate else "http"
+        self._thread = threading.Thread(target=self._server.run, name="listener", daemon=True)
+
+    def start(self) -> str:
+        """Start it, wait until it listens, and return its address."""
+        self._thread.start()
+        until = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > until or not self._thread.is_alive():
+                raise RuntimeError("the listener did not start")
+            time.sleep(POLL_SECONDS)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"{self._scheme}://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        """Stop listening and wait for the thread."""
+        self._server.should_exit = True
+        self._thread.join()

@@ -1,0 +1,18 @@
+"""How a process of the simulation finds the record that it is to use."""
+
+import os
+from pathlib import Path
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.world import World
+
+WORLD_VARIABLE = "SIMULATED_AZURE"
+"""Environment variable with the folder of the `World`."""
+
+
+def world_from_environment() -> World:
+    """The record that this process is to use. Raises `RefusedError` when the environment names none."""
+    folder = os.environ.get(WORLD_VARIABLE)
+    if folder is None:
+        raise RefusedError(0, "NoWorld", f"{WORLD_VARIABLE} must name the folder of the simulated cloud's record.")
+    return World(Path(folder))

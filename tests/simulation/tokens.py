@@ -1,0 +1,68 @@
+"""Tokens of the simulated directory: signed with a key of the record, for one audience, for a while."""
+
+import secrets
+import time
+
+import jwt
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.world import World
+
+MANAGEMENT = "https://management.azure.com"
+STORAGE = "https://storage.azure.com"
+DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630"
+REGISTRY = "https://containerregistry.azure.net"
+LIFETIME_SECONDS = 3600.0
+ALGORITHM = "HS256"
+SAME_AUDIENCE = {
+    "https://management.core.windows.net": MANAGEMENT,
+    "https://management.azure.com": MANAGEMENT,
+    "https://ml.azure.com": MANAGEMENT,
+}
+
+
+def audience_of(scope: str) -> str:
+    """The audience of a scope ("X/.default") or of a resource, in the one form that is compared."""
+    bare = scope.removesuffix("/.default").rstrip("/")
+    return SAME_AUDIENCE.get(bare, bare)
+
+
+def issue(world: World, object_id: str, scope: str) -> tuple[str, int]:
+    """A token of a principal for `scope`, and when it ends in seconds since the epoch."""
+    tenant = str(world.setting("tenant"))
+    ends = int(time.time() + float(world.setting("token_seconds")))
+    claims = {
+        "aud": audience_of(scope),
+        "iss": f"https://sts.windows.net/{tenant}/",
+        "oid": object_id,
+        "sub": object_id,
+        "tid": tenant,
+        "nbf": int(time.time()) - 60,
+        "iat": int(time.time()) - 60,
+        "exp": ends,
+    }
+    return jwt.encode(claims, _key(world), algorithm=ALGORITHM), ends
+
+
+def verify(world: World, header: str, audience: str) -> str:
+    """The object id behind an Authorization header. Raises `RefusedError` with 401 for every other header."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise RefusedError(401, "NoAuthenticationInformation", "There is no bearer token.")
+    try:
+        claims = jwt.decode(token, _key(world), algorithms=[ALGORITHM], audience=audience)
+    except jwt.ExpiredSignatureError as error:
+        raise RefusedError(401, "ExpiredAuthenticationToken", "The access token has expired.") from error
+    except jwt.InvalidTokenError as error:
+        raise RefusedError(401, "InvalidAuthenticationToken", f"The access token is not valid: {error}.") from error
+    return str(claims["oid"])
+
+
+def _key(world: World) -> str:
+    with world.transaction():
+        key = str(world.setting("token_key"))
+        if not key:
+            key = secrets.token_hex(32)
+            world.set("token_key", key)
+    return key
