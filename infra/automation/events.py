@@ -65,6 +65,8 @@ class EventReader:
 
     def __init__(self, on_step: Callable[[StepUpdate], None]) -> None:
         self._on_step = on_step
+        self.cancelled = False
+        """Set once the user interrupted: what fails from then on was cancelled."""
         self.failures: dict[str, list[str]] = defaultdict(list)
         """Sentences by step."""
         self.changes: dict[str, int] = {}
@@ -95,7 +97,8 @@ class EventReader:
         if phase is Phase.FINISHED and metadata.new:
             self.operations[step] = str(metadata.op.value)
             self.results[step] = dict(metadata.new.outputs or {})
-        self._on_step(StepUpdate(step=step, phase=phase, operation=str(metadata.op.value)))
+        text = "cancelled" if phase is Phase.FAILED and self.cancelled else ""
+        self._on_step(StepUpdate(step=step, phase=phase, operation=str(metadata.op.value), text=text))
 
     def _diagnostic(self, event: DiagnosticEvent) -> None:
         text = clean(event.message)

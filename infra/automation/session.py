@@ -23,13 +23,12 @@ from infra.automation.failures import explain
 from infra.automation.interruption import run_interruptible
 from infra.automation.locks import read_locks
 from infra.automation.process import InterruptiblePulumi
+from infra.automation.snapshot import read_snapshot, secret_outputs
 from infra.automation.stack_files import SALT, StackFiles
 from infra.paths import ROOT
 from infra.toolchain import pulumi_command
 
 PROJECT = "personalization"
-SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the engine's own mark, known to all
-"""The key by which the engine tells an encrypted value from an object in its state."""
 OnStep = Callable[[StepUpdate], None]
 Say = Callable[[str], None]
 
@@ -133,7 +132,7 @@ class StackSession:
         outputs = json.loads(shown.stdout)
         if "report" in outputs:
             outputs["report"] = str(self.files.folder / outputs["report"])
-        return outputs, secret_outputs(self._state())
+        return outputs, secret_outputs(read_snapshot(self._state_file()))
 
     def last_update(self) -> UpdateSummary | None:
         """The newest operation of the engine on this stack."""
@@ -144,8 +143,13 @@ class StackSession:
         reader = EventReader(on_step)
         started = time.monotonic()
         stack = self._stack()
+
+        def interrupt() -> bool:
+            reader.cancelled = True
+            return self._pulumi.interrupt()
+
         try:
-            result = run_interruptible(lambda: call(stack, reader), self._pulumi.interrupt, self._say)
+            result = run_interruptible(lambda: call(stack, reader), interrupt, self._say)
         except CommandError as error:
             if self._program_error:
                 raise self._program_error from error
@@ -177,11 +181,6 @@ class StackSession:
 
     def _state_file(self) -> Path:
         return self.files.state / ".pulumi" / "stacks" / PROJECT / f"{self.stack}.json"
-
-    def _state(self) -> dict[str, Any]:
-        """The engine's last snapshot of the stack, with its secrets encrypted; empty before the first."""
-        content = json.loads(self._state_file().read_text(encoding="utf-8"))
-        return content.get("checkpoint", {}).get("latest") or {}
 
     def _initialise(self) -> None:
         """Create the stack from a folder of its own, because `stack init` writes the salt into a stack file there."""
@@ -215,7 +214,7 @@ class StackSession:
 
     def _clear_pending_operations(self) -> None:
         """Forget operations that a killed engine left open: a step finds by its content what it had finished."""
-        pending = self._state().get("pending_operations")
+        pending = read_snapshot(self._state_file()).get("pending_operations")
         if not pending:
             return
         stack = self._stack()
@@ -230,15 +229,6 @@ class _Workspace(LocalWorkspace):
 
     def select_stack(self, stack_name: str) -> None:
         """Nothing to do."""
-
-
-def secret_outputs(snapshot: dict[str, Any]) -> frozenset[str]:
-    """The names of the stack's outputs that the engine keeps encrypted."""
-    for resource in snapshot.get("resources") or ():
-        if resource["type"] == "pulumi:pulumi:Stack":
-            found = resource.get("outputs") or {}
-            return frozenset(name for name, value in found.items() if isinstance(value, dict) and SECRET_MARK in value)
-    return frozenset()
 
 
 def _salt(path: Path) -> str:

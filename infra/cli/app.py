@@ -116,7 +116,7 @@ def exit_code(error: PersonalizationError) -> ExitCode:
 def _leave(sentence: str, code: ExitCode, error: Exception) -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
-    messages.print(f"[bold red]error:[/bold red] {_escaped(sentence)}", soft_wrap=True)
+    messages.print(f"[bold red]error:[/bold red] {_escaped(sentence)}", soft_wrap=not messages.is_terminal)
     sys.exit(code)
 
 

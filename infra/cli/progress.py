@@ -17,7 +17,6 @@ PAST = {
     "same": "unchanged",
     "create": "created",
     "update": "updated",
-    "replace": "replaced",
     "create-replacement": "replaced",
     "delete": "deleted",
     "refresh": "looked at",
@@ -26,7 +25,6 @@ PAST = {
 PRESENT = {
     "create": "creating",
     "update": "updating",
-    "replace": "replacing",
     "create-replacement": "replacing",
     "delete": "deleting",
     "refresh": "looking",
@@ -36,12 +34,11 @@ PLAN = {
     "same": "stays as it is",
     "create": "would be created",
     "update": "would be updated",
-    "replace": "would be replaced",
     "create-replacement": "would be replaced",
     "delete": "would be deleted",
 }
-IGNORED = ("delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
-"""The second half of a replacement: the first half says it all."""
+IGNORED = ("replace", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
+"""The other parts of a replacement: its `create-replacement` says it all."""
 PLAIN_SECONDS = 10.0
 """At least so long between two lines about the same stage of a step where lines can't be overwritten."""
 
@@ -82,7 +79,16 @@ class StepDisplay:
             yield self
             return
         with Live(self, console=self._console, refresh_per_second=8):
-            yield self
+            try:
+                yield self
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        """No step goes on once the update has ended, whatever the engine had time to say."""
+        for row in self.rows.values():
+            if row.ended is None:
+                row.phase, row.ended, row.text = Phase.FAILED, time.monotonic(), "stopped"
 
     def __call__(self, update: StepUpdate) -> None:
         """Take news of a step."""
@@ -103,7 +109,7 @@ class StepDisplay:
             case Phase.FINISHED:
                 row.ended, row.text = time.monotonic(), self._past.get(update.operation, update.operation)
             case Phase.FAILED:
-                row.ended, row.text = time.monotonic(), "failed"
+                row.ended, row.text = time.monotonic(), update.text or "failed"
         if not self._live:
             self._plain_line(row)
 
@@ -116,14 +122,15 @@ class StepDisplay:
         took = f" in {row.seconds:.0f} s" if row.ended and row.seconds >= 1 else ""
         self._console.print(f"{row.title}: {row.text}{took}", markup=False, soft_wrap=True)
 
-    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """The steps as a table, for `rich`."""
-        table = Table.grid(padding=(0, 1))
+        # A full last line would make the `^C` that the terminal shows on an interrupt wrap, and move the table.
+        table = Table.grid(padding=(0, 1), expand=False)
+        table.width = options.max_width - len("^C^C")
         table.add_column(width=1)
         table.add_column(no_wrap=True, min_width=15)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True, justify="right", min_width=5)
-        table.expand = True
         for row in list(self.rows.values()):
             table.add_row(_mark(row), Text(row.title), Text(row.text, style=_style(row)), _took(row))
         if not self.rows:
