@@ -64,5 +64,5 @@ def _largest_difference(checkout: Checkout) -> float:
         headers={"Authorization": f"Bearer {checkout.run('key').stdout.strip()}"},
     )
     answer.raise_for_status()
-    served = answer.json()["probabilities"]
-    return max(abs(line["probability"] - value) for line, value in zip(golden, served, strict=True))
+    served: list[float] = answer.json()["probabilities"]
+    return float(max(abs(line["probability"] - value) for line, value in zip(golden, served, strict=True)))

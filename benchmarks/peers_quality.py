@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import lightgbm
 import numpy as np
@@ -69,7 +70,7 @@ def categorical_codes(
     )
 
 
-def _pairs(record: dict[str, float], schema: Schema) -> list[tuple[str, float]]:
+def _pairs(record: Mapping[Any, Any], schema: Schema) -> list[tuple[str, float]]:
     numbers = [(name, record[name]) for name in schema.numeric if not np.isnan(record[name])]
     return numbers + [(f"{name}={record[name]}", 1.0) for name in schema.categorical]
 
@@ -85,7 +86,7 @@ def _scores(
     schema: Schema,
     parameters: TrainingParameters,
     *,
-    categorical: list[int] | str,
+    categorical: list[int] | Literal["auto"],
 ) -> dict[str, float]:
     """Early stopping on the validation rows, then all training rows with the best number of trees, as ours does."""
     options = {
