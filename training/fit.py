@@ -100,6 +100,7 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
         numIterations=parameters.num_iterations,
         learningRate=parameters.learning_rate,
         featureFraction=parameters.feature_fraction,
+        featureFractionByNode=parameters.feature_fraction_by_node,
         minDataInLeaf=parameters.min_data_in_leaf,
         lambdaL2=parameters.lambda_l2,
         earlyStoppingRound=parameters.early_stopping_rounds,

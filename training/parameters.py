@@ -52,7 +52,11 @@ class Split(StrEnum):
 
 
 class TrainingParameters(Parameters):
-    """How a model is trained. The defaults are the reference's where it has one."""
+    """How a model is trained. The defaults are the reference's where it has one.
+
+    It has none for `lambda_l2` and `feature_fraction_by_node`. Over repeated splits of 10,000 real rows these two took
+    0.004 off the log loss; on 100,000 synthetic ones they cost 0.001.
+    """
 
     num_leaves: int = Field(default=32, ge=2, le=4096)
     """Leaves per tree."""
@@ -62,9 +66,11 @@ class TrainingParameters(Parameters):
     """Shrinkage of each tree."""
     feature_fraction: float = Field(default=0.8, gt=0, le=1)
     """Share of the features that each tree may use."""
+    feature_fraction_by_node: float = Field(default=0.3, gt=0, le=1)
+    """Share of the tree's features that each split may use."""
     min_data_in_leaf: int = Field(default=20, ge=1)
     """Rows that a leaf needs at least."""
-    lambda_l2: float = Field(default=0.0, ge=0)
+    lambda_l2: float = Field(default=10.0, ge=0)
     """L2 regularisation of the leaf values."""
     early_stopping_rounds: int = Field(default=10, ge=0)
     """Stop after so many iterations without a better validation loss; 0 never stops early."""
