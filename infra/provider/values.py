@@ -1,13 +1,19 @@
-"""Between the engine's property values and plain Python ones."""
+"""Between the engine's property values and plain Python ones.
+
+What a preview cannot know is a mark on the wire, which `PropertyValue` passes on as text: its own kind for it can't be
+sent.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi.provider.experimental.property_value import PropertyValue, PropertyValueType
+from pulumi.runtime import rpc
 
 from infra.provider.step import State, UnknownValue
 
 UNKNOWN = UnknownValue()
+MARK = rpc.UNKNOWN
 
 
 def plain(values: Mapping[str, PropertyValue]) -> State:
@@ -23,7 +29,7 @@ def properties(values: State, secrets: frozenset[str]) -> dict[str, PropertyValu
 def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 - any JSON value
     content = value.value
     match value.type:
-        case PropertyValueType.COMPUTED:
+        case PropertyValueType.STRING if content == MARK:
             return UNKNOWN
         case PropertyValueType.MAP if isinstance(content, Mapping):
             return {name: _plain(part) for name, part in content.items()}
@@ -37,7 +43,7 @@ def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 - any JSON value
 
 def _property(value: Any) -> PropertyValue:  # noqa: ANN401 - any JSON value
     if isinstance(value, UnknownValue):
-        return PropertyValue.computed()
+        return PropertyValue(MARK)
     if isinstance(value, Mapping):
         return PropertyValue({name: _property(part) for name, part in value.items()})
     if isinstance(value, str | bool) or value is None:

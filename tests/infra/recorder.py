@@ -1,0 +1,61 @@
+"""Mocks for the graph that cannot lie: a type that nobody declared fails the test, and every resource is remembered."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi.runtime
+
+from infra.steps import COMPUTED, Kind
+
+STEPS = {f"personalize:local:{kind}": COMPUTED[kind] for kind in Kind}
+COMPONENTS = {
+    "personalization:data:DataUpload",
+    "personalization:training:TrainingRun",
+    "personalization:registry:Registry",
+    "personalization:registry:ModelVersion",
+    "personalization:serving:ServingImage",
+    "personalization:serving:ScoringService",
+}
+VALUES: dict[str, Any] = {"version": 3.0, "served_version": 3.0, "metrics": {"auc": 0.75}}
+"""Computed values that are no text; numbers are as the engine delivers them."""
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Answers as the provider would, and remembers what the program declared, by name."""
+
+    steps: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
+    components: dict[str, str] = field(default_factory=dict)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        """A resource of a known type with its computed values."""
+        if not args.custom and args.typ in COMPONENTS:
+            self.components[args.name] = args.typ
+            return None, args.inputs
+        if args.typ not in STEPS:
+            raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
+        self.steps[args.name] = args
+        computed = {name: VALUES.get(name, f"{args.name}.{name}") for name in STEPS[args.typ]}
+        return f"{args.name}-id", {**args.inputs, **computed}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
+        """No step calls a function of a provider."""
+        raise AssertionError(f"The program calls {args.token}.")
+
+
+def run(declare: Callable[[], dict[str, pulumi.Output[Any]]]) -> tuple[Recorder, dict[str, Any]]:
+    """Run a program on an event loop of its own; returns what it declared and its outputs' values."""
+    recorder = Recorder()
+    values: dict[str, Any] = {}
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(recorder, project="personalization", stack="test", preview=False)
+
+    @pulumi.runtime.test
+    def program() -> pulumi.Output[None]:
+        return pulumi.Output.all(**declare()).apply(values.update)
+
+    program()
+    return recorder, values

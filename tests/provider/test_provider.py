@@ -1,0 +1,201 @@
+"""The provider over gRPC as the engine calls it: previews, secrets, errors as one sentence, cancellation."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from features.errors import PersonalizationError
+from infra.provider.provider import Report, StepsProvider
+from infra.provider.server import ErrorsAsStatuses
+from infra.provider.step import Context, Created, State, Step
+from infra.steps import Kind
+from training.parameters import Parameters
+
+URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""The engine's own mark of a value that a preview cannot know."""
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
+
+
+class Inputs(Parameters):
+    """A step's inputs: what it is to do."""
+
+    does: str
+
+
+class Scripted(Step[Inputs]):
+    """A step that does what its input says, each a way in which a real one may end."""
+
+    inputs = Inputs
+    replaced_by = frozenset({"does"})
+    secrets = frozenset({"current"})
+
+    def create(self, inputs: Inputs, context: Context) -> Created:
+        """Succeed, fail in a known or in an unknown way, or wait for the interruption."""
+        match inputs.does:
+            case "fail":
+                raise PersonalizationError("The disk is full. Free some space and run again.")
+            case "break":
+                raise ZeroDivisionError("division by zero")
+            case "report":
+                context.report("half done")
+            case "wait":
+                context.report("waiting")
+                context.cancelled.wait(timeout=30)
+                context.raise_if_cancelled()
+        return Created("one", {"current": "key", "previous": ""})
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone, always."""
+        del identity, state, context
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing."""
+
+
+@asynccontextmanager
+async def served(report: Report) -> AsyncIterator[Any]:
+    """A client of the provider on a real socket."""
+    server = grpc.aio.server(interceptors=[ErrorsAsStatuses()])
+    provider = StepsProvider({Kind.API_KEY: Scripted()}, report)
+    servicer = ProviderServicer([], "0.0.0", provider, engine_address="")
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+    await server.stop(None)
+
+
+def call(use: Callable[[Any], Awaitable[Any]], report: Report = lambda *_: None) -> Any:
+    """What `use` returns with a client of a fresh provider."""
+
+    async def main() -> Any:
+        async with served(report) as client:
+            return await use(client)
+
+    return asyncio.run(main())
+
+
+def properties(**values: object) -> struct_pb2.Struct:
+    """Properties as the engine sends them."""
+    struct = struct_pb2.Struct()
+    struct.update(values)
+    return struct
+
+
+def created(does: str, *, preview: bool = False) -> Any:
+    """The answer to a create request."""
+    request = provider_pb2.CreateRequest(urn=URN, properties=properties(does=does), preview=preview)
+    return call(lambda client: client.Create(request))
+
+
+def failure(does: str) -> grpc.aio.AioRpcError:
+    """How a create request fails."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        created(does)
+    return caught.value
+
+
+def test_create_returns_inputs_and_computed_values() -> None:
+    answer = created("succeed")
+    assert answer.id == "one"
+    assert answer.properties["does"] == "succeed"
+    assert answer.properties["previous"] == ""
+
+
+def test_a_secret_is_marked_as_one() -> None:
+    secret = created("succeed").properties["current"]
+    assert SECRET_MARK in secret
+    assert secret["value"] == "key"
+
+
+def test_a_preview_does_nothing_and_knows_no_computed_value() -> None:
+    answer = created("fail", preview=True)
+    assert answer.id == ""
+    assert answer.properties["previous"] == UNKNOWN
+
+
+def test_a_known_error_is_its_sentence() -> None:
+    error = failure("fail")
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert error.details() == "The disk is full. Free some space and run again."
+
+
+def test_an_unknown_error_is_one_line_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    error = failure("break")
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert "division by zero" in str(error.details())
+    assert "\n" not in str(error.details())
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_cancel_ends_a_running_step() -> None:
+    begun = threading.Event()
+
+    async def interrupt(client: Any) -> None:
+        running = client.Create(provider_pb2.CreateRequest(urn=URN, properties=properties(does="wait")))
+        await asyncio.to_thread(begun.wait, 30)
+        await client.Cancel(empty_pb2.Empty())
+        await running
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        call(interrupt, lambda *_: begun.set())
+    assert caught.value.code() is grpc.StatusCode.CANCELLED
+
+
+def test_progress_is_reported_beside_the_resource() -> None:
+    reports: list[tuple[str, str]] = []
+    request = provider_pb2.CreateRequest(urn=URN, properties=properties(does="report"))
+    call(lambda client: client.Create(request), lambda *report: reports.append(report))
+    assert reports == [(URN, "half done")]
+
+
+def test_a_changed_input_that_replaces_says_so() -> None:
+    request = provider_pb2.DiffRequest(urn=URN, olds=properties(does="a"), news=properties(does="b"))
+    answer = call(lambda client: client.Diff(request))
+    assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert list(answer.replaces) == ["does"]
+
+
+def test_equal_inputs_change_nothing() -> None:
+    request = provider_pb2.DiffRequest(urn=URN, olds=properties(does="a", current="k"), news=properties(does="a"))
+    assert call(lambda client: client.Diff(request)).changes == provider_pb2.DiffResponse.DIFF_NONE
+
+
+def test_bad_inputs_are_refused_by_name() -> None:
+    request = provider_pb2.CheckRequest(urn=URN, news=properties(other="a"))
+    answer = call(lambda client: client.Check(request))
+    assert [found.property for found in answer.failures] == ["does"]
+
+
+def test_a_resource_that_is_gone_has_no_id() -> None:
+    request = provider_pb2.ReadRequest(urn=URN, id="one", properties=properties(does="a"))
+    assert call(lambda client: client.Read(request)).id == ""
+
+
+def test_steps_run_beside_one_another() -> None:
+    barrier = threading.Barrier(2, timeout=30)
+
+    async def both(client: Any) -> None:
+        request = provider_pb2.CreateRequest(urn=URN, properties=properties(does="meet"))
+        await asyncio.gather(client.Create(request), client.Create(request))
+
+    original = Scripted.create
+
+    def meet(self: Scripted, inputs: Inputs, context: Context) -> Created:
+        barrier.wait()
+        return original(self, inputs, context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scripted, "create", meet)
+        call(both)
