@@ -39,11 +39,13 @@ class Authority:
         self.certificate_path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
         _write_key(self._key_path, self._key)
 
-    def issue(self, file_name: str, common_name: str, groups: Sequence[str] = ()) -> tuple[Path, Path]:
-        """Certificate and key files for a server on loopback or a client called `common_name` in `groups`."""
+    def issue(
+        self, file_name: str, common_name: str, groups: Sequence[str] = (), *, host: str | None = None
+    ) -> tuple[Path, Path]:
+        """Certificate and key files for a server on loopback, that of `host`, or a client in `groups`."""
         certificate_path, key_path = self._folder / f"{file_name}.crt", self._folder / f"{file_name}.key"
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName(name) for name in SERVER_NAMES]
+        names = [x509.DNSName(name) for name in (*SERVER_NAMES, *([host] if host else []))]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             _builder(common_name, groups, key)

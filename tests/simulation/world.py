@@ -172,6 +172,11 @@ DEFAULTS: Mapping[str, Any] = {
     "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS
     "broken_images": [],  # image digests whose pods never become ready
     "tasks_allowed": True,  # whether the subscription may use ACR Tasks
+    "restricted_sizes": [],  # VM sizes that the subscription may not use
+    "ml_assets": {},  # what Azure ML was sent, by workspace, kind, name and version
+    "images": {},  # what ACR Tasks built, by digest
+    "build_outcomes": [],  # how the next builds end: "" or "fail"
+    "run_outcomes": [],  # how the next runs of jobs end: "", "fail", "hang", "internal_error"
     "members": {},  # Databricks workspace id: object ids that have signed in
     "directory_names": [],  # users and groups that grants may name
     "next_number": 1000,  # ids that services count up

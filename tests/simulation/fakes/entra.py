@@ -1,5 +1,7 @@
 """The directory's token endpoint: a federated assertion for a token, as a workflow of GitHub exchanges it."""
 
+from urllib.parse import parse_qsl
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,8 +21,8 @@ def entra(world: World) -> Starlette:
     """The endpoint; who is behind a client id is looked up among the identities and the record's `clients`."""
 
     async def token(request: Request) -> Response:
-        form = await request.form()
-        client, assertion = str(form.get("client_id", "")), str(form.get("client_assertion", ""))
+        form = dict(parse_qsl((await request.body()).decode()))
+        client, assertion = form.get("client_id", ""), form.get("client_assertion", "")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise RefusedError(401, "AADSTS7000216", "A client assertion is required: there are no secrets here.")
         object_id = _object_id(world, client)
@@ -28,7 +30,7 @@ def entra(world: World) -> Starlette:
             raise RefusedError(400, "AADSTS700016", f"Application '{client}' was not found in the directory.")
         if assertion in world.setting("spent_assertions"):
             raise RefusedError(401, "AADSTS700024", "Client assertion is not within its valid time range.")
-        text, ends = issue(world, object_id, str(form.get("scope", "")))
+        text, ends = issue(world, object_id, form.get("scope", "").split()[0])
         lifetime = int(float(world.setting("token_seconds")))
         return JSONResponse(
             {"token_type": "Bearer", "access_token": text, "expires_in": lifetime, "expires_on": str(ends)}
@@ -49,7 +51,7 @@ def entra(world: World) -> Starlette:
         Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
         Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
     ]
-    return application(world, "entra", list(routes), audience=None)
+    return application(world, "entra", routes, audience=None)
 
 
 def _object_id(world: World, client: str) -> str | None:

@@ -52,7 +52,7 @@ def kubernetes_access(world: World) -> Starlette:
         Route("/authenticate", authenticate, methods=["POST"]),
         Route("/authorize", authorize, methods=["POST"]),
     ]
-    return application(world, "kubernetes", list(routes), audience=None)
+    return application(world, "kubernetes", routes, audience=None)
 
 
 def _in_namespace(spec: dict[str, Any]) -> bool:

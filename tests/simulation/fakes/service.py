@@ -3,8 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -29,10 +28,12 @@ START_SECONDS = 15.0
 POLL_SECONDS = 0.02
 
 
-def application(world: World, service: str, routes: list[BaseRoute], audience: str | None) -> Starlette:
+def application(
+    world: World, service: str, routes: Sequence[BaseRoute], *, audience: str | None, public: Sequence[str] = ()
+) -> Starlette:
     """An application that logs its calls as "http SERVICE METHOD PATH" and demands a token for `audience`.
 
-    `request.state.caller` is the caller's object id; without an audience everybody is let in.
+    `request.state.caller` is the caller's object id; without an audience everybody is let in, as to `public` paths.
     """
     faults = Faults(world)
 
@@ -46,7 +47,7 @@ def application(world: World, service: str, routes: list[BaseRoute], audience: s
             faults.log("http", service, what, code)
             return problem(RefusedError(status, code, "This answer was ordered by the test."))
         try:
-            if audience is not None and not request.url.path.startswith("/public/"):
+            if audience is not None and not request.url.path.startswith(tuple(public)):
                 request.state.caller = verify(world, request.headers.get("authorization", ""), audience)
             response = await call_next(request)
         except RefusedError as error:
@@ -55,7 +56,7 @@ def application(world: World, service: str, routes: list[BaseRoute], audience: s
         faults.log("http", service, what, "ok" if response.status_code < 400 else str(response.status_code))
         return response
 
-    app = Starlette(routes=routes)
+    app = Starlette(routes=list(routes))
     app.add_middleware(BaseHTTPMiddleware, dispatch=guard)
     return app
 
@@ -76,24 +77,22 @@ def problem(error: RefusedError) -> Response:
 class Listener:
     """One application on a port of loopback, in a thread of its own."""
 
-    def __init__(self, app: Starlette, *, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
-        """With `certificate` (certificate and key files) it speaks TLS."""
-        files = {"ssl_certfile": str(certificate[0]), "ssl_keyfile": str(certificate[1])} if certificate else {}
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", **files)  # type: ignore[arg-type]
-        self._server = uvicorn.Server(config)
-        self._scheme = "https" if certificate else "http"
+    def __init__(self, app: Starlette) -> None:
+        """Plain HTTP: TLS ends in the proxy before it."""
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+        )
         self._thread = threading.Thread(target=self._server.run, name="listener", daemon=True)
 
-    def start(self) -> str:
-        """Start it, wait until it listens, and return its address."""
+    def start(self) -> int:
+        """Start it, wait until it listens, and return its port."""
         self._thread.start()
         until = time.monotonic() + START_SECONDS
         while not self._server.started:
             if time.monotonic() > until or not self._thread.is_alive():
                 raise RuntimeError("the listener did not start")
             time.sleep(POLL_SECONDS)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"{self._scheme}://127.0.0.1:{port}"
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     def stop(self) -> None:
         """Stop listening and wait for the thread."""

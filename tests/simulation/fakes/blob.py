@@ -1,0 +1,126 @@
+"""The Blob endpoint of every account in the record: Azure's access rules in front of a real Azurite.
+
+Azurite keeps the bytes and speaks the protocol; this lets in whom a role that has propagated lets in, and only to
+accounts and containers that the record has. Containers of one that was deleted and made again share nothing.
+"""
+
+import os
+import re
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.simulation.certificates import Authority
+from tests.simulation.fakes.service import application
+from tests.simulation.processes import Process, free_ports
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services import storage
+from tests.simulation.services.authorization import effective_roles
+from tests.simulation.tokens import STORAGE, issue
+from tests.simulation.world import Record, World
+
+OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+READING = frozenset({"GET", "HEAD"})
+HOP_HEADERS = frozenset({"host", "authorization", "connection", "transfer-encoding", "keep-alive"})
+AZURITE_ACCOUNT = "devstoreaccount1"
+AZURITE_CALLER = "simulation"
+CONTAINER = "azure-native:storage:BlobContainer"
+READY_SECONDS = 60.0
+
+
+class Azurite:
+    """The real service, on loopback with TLS, as bearer tokens demand."""
+
+    def __init__(self, folder: Path, command: Sequence[str], authority: Authority) -> None:
+        """`command` starts Azurite's Blob service; its data go into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        certificate, key = authority.issue("azurite", "azurite")
+        (port,) = free_ports(1)
+        self.address = f"https://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
+        self._context = ssl.create_default_context(cafile=str(authority.certificate_path))
+        arguments = [
+            *command,
+            *("--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder), "--silent"),
+            *("--cert", str(certificate), "--key", str(key), "--oauth", "basic"),
+            *("--disableTelemetry", "--skipApiVersionCheck"),
+        ]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        self._process = Process("azurite", arguments, folder / "azurite.log", environment)
+        self._process.wait_until(self._answers, READY_SECONDS)
+
+    def client(self) -> httpx.AsyncClient:
+        """A client that trusts its certificate and goes there directly."""
+        return httpx.AsyncClient(verify=self._context, timeout=60.0, trust_env=False)
+
+    def stop(self) -> None:
+        """End it; the data stay."""
+        self._process.stop()
+
+    def _answers(self) -> bool:
+        try:
+            httpx.get(self.address, verify=self._context, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return True
+
+
+def blob(world: World, azurite: Azurite) -> Starlette:
+    """The endpoint for all `ACCOUNT.blob.core.windows.net`."""
+    client = azurite.client()
+    known: set[str] = set()
+
+    async def forward(request: Request) -> Response:
+        account = _account(world, request)
+        container, _, rest = request.url.path.removeprefix("/").partition("/")
+        _refuse_access(world, request, account)
+        inner = _inner_container(world, account, container) if container else ""
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
+        headers["Authorization"] = f"Bearer {issue(world, AZURITE_CALLER, STORAGE)[0]}"
+        if inner and inner not in known:
+            version = {"Authorization": headers["Authorization"], "x-ms-version": "2024-08-04"}
+            await client.put(f"{azurite.address}/{inner}", params={"restype": "container"}, headers=version)
+            known.add(inner)
+        raw = request.scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix("/").partition("/")[2]
+        url = "/".join([azurite.address, *([inner] if inner else []), *([raw] if rest else [])])
+        query = request.url.query
+        outgoing = client.build_request(
+            request.method, f"{url}?{query}" if query else url, headers=headers, content=request.stream()
+        )
+        answer = await client.send(outgoing, stream=True)
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_HEADERS}
+        return StreamingResponse(answer.aiter_raw(), status_code=answer.status_code, headers=kept)
+
+    methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
+    return application(world, "blob", [Route("/{path:path}", forward, methods=methods)], audience=STORAGE)
+
+
+def _account(world: World, request: Request) -> Record:
+    name = request.headers["host"].partition(".")[0]
+    found = next((item for item in world.all(storage.TYPE) if item.id.endswith(f"/{name}") and not item.deleting), None)
+    if found is None:
+        raise RefusedError(404, "ResourceNotFound", f"There is no storage account '{name}'.")
+    return found
+
+
+def _refuse_access(world: World, request: Request, account: Record) -> None:
+    roles = effective_roles(world, request.state.caller, account.id)
+    allowed = {OWNER, CONTRIBUTOR} | ({READER} if request.method in READING else set())
+    if not roles & allowed:
+        code = "AuthorizationPermissionMismatch"
+        raise RefusedError(403, code, "This request is not authorized to perform this operation using this permission.")
+
+
+def _inner_container(world: World, account: Record, container: str) -> str:
+    """Azurite's container for one of the record, named by the moment at which that was created."""
+    found = world.get(f"{account.id}/blobServices/default/containers/{container}")
+    if found is None:
+        raise RefusedError(404, "ContainerNotFound", f"The specified container '{container}' does not exist.")
+    return re.sub(r"[^a-z0-9-]", "", f"c{int(found.created * 1000)}-{container}")[:63]

@@ -1,0 +1,174 @@
+"""Databricks' REST interface as far as the product calls it: who am I, the metastore, runs of jobs.
+
+The first call of `Me` with the headers that Azure's own sign-in sends makes the caller a member of the workspace, as
+Databricks does for principals with a role on the workspace in ARM.
+"""
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tests.simulation.fakes.runs import Life, Run, Runs
+from tests.simulation.fakes.service import application
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services import databricks as workspaces
+from tests.simulation.tokens import DATABRICKS, MANAGEMENT, verify
+from tests.simulation.world import Record, World, key_of
+
+MANAGEMENT_HEADER = "x-databricks-azure-sp-management-token"
+WORKSPACE_HEADER = "x-databricks-azure-workspace-resource-id"
+NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
+
+
+class DatabricksApi:
+    """The endpoints of all workspaces; the host says which one is meant."""
+
+    def __init__(self, world: World, runs: Runs) -> None:
+        """Jobs are read from `world`, their runs kept in `runs`."""
+        self._world = world
+        self._runs = runs
+
+    async def sign_in_page(self, _: Request) -> Response:
+        """The SDK reads the tenant from where this redirects to."""
+        return RedirectResponse(
+            f"https://login.microsoftonline.com/{self._world.setting('tenant')}/oauth2/authorize", 302
+        )
+
+    async def me(self, request: Request) -> Response:
+        """Who calls; at first it makes them a member."""
+        workspace = _workspace(self._world, request)
+        members = dict(self._world.setting("members"))
+        present = members.setdefault(workspace.outputs["workspaceId"], [])
+        if request.state.caller not in present:
+            _refuse_stranger(self._world, request, workspace)
+            present.append(request.state.caller)
+            self._world.set("members", members)
+        return JSONResponse({"id": "1", "userName": request.state.caller, "active": True})
+
+    async def metastore(self, request: Request) -> Response:
+        """The metastore of the workspace's region."""
+        workspace = _member(self._world, request)
+        if not self._world.setting("metastore"):
+            raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore assigned for the current workspace.")
+        number = int(workspace.outputs["workspaceId"])
+        return JSONResponse({"metastore_id": "m-1", "workspace_id": number, "default_catalog_name": "main"})
+
+    async def run_now(self, request: Request) -> Response:
+        """Begin a run of a job."""
+        workspace = _member(self._world, request)
+        body: dict[str, Any] = await request.json()
+        job = self._world.get(f"{workspace.id}/jobs/{body['job_id']}")
+        if job is None:
+            raise RefusedError(404, NOT_FOUND, f"Job {body['job_id']} does not exist.")
+        outcomes = list(self._world.setting("run_outcomes"))
+        forced = outcomes.pop(0) if outcomes else ""
+        self._world.set("run_outcomes", outcomes)
+        parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
+        token = body.get("idempotency_token")
+        run = self._runs.start(
+            str(body["job_id"]),
+            inputs=job.inputs,
+            parameters=parameters,
+            caller=request.state.caller,
+            token=token,
+            forced=forced,
+        )
+        return JSONResponse({"run_id": run.number, "number_in_job": run.number})
+
+    async def get_run(self, request: Request) -> Response:
+        """A run as it is."""
+        workspace = _member(self._world, request)
+        return JSONResponse(_shown(_run(self._runs, request.query_params.get("run_id")), workspace))
+
+    async def list_runs(self, request: Request) -> Response:
+        """The runs of a job, newest first."""
+        workspace = _member(self._world, request)
+        found = [_shown(run, workspace) for run in self._runs.of(str(request.query_params.get("job_id")))]
+        if request.query_params.get("active_only") == "true":
+            found = [run for run in found if not run["end_time"]]
+        return JSONResponse({"runs": found, "has_more": False})
+
+    async def get_output(self, request: Request) -> Response:
+        """What a task printed, and its error."""
+        _member(self._world, request)
+        run = _run(self._runs, request.query_params.get("run_id"))
+        body: dict[str, Any] = {"logs": run.output, "metadata": {"run_id": run.number}}
+        return JSONResponse(body | ({"error": run.error, "error_trace": run.error} if run.error else {}))
+
+    async def cancel(self, request: Request) -> Response:
+        """End a run."""
+        _member(self._world, request)
+        _run(self._runs, str((await request.json())["run_id"])).cancelled.set()
+        return JSONResponse({})
+
+
+def databricks_api(world: World, runs: Runs) -> Starlette:
+    """The interface of all workspaces."""
+    api = DatabricksApi(world, runs)
+    routes = [
+        Route("/aad/auth", api.sign_in_page),
+        Route("/api/2.0/preview/scim/v2/Me", api.me),
+        Route("/api/2.1/unity-catalog/current-metastore-assignment", api.metastore),
+        Route("/api/2.2/jobs/run-now", api.run_now, methods=["POST"]),
+        Route("/api/2.2/jobs/runs/get", api.get_run),
+        Route("/api/2.2/jobs/runs/list", api.list_runs),
+        Route("/api/2.2/jobs/runs/get-output", api.get_output),
+        Route("/api/2.2/jobs/runs/cancel", api.cancel, methods=["POST"]),
+    ]
+    return application(world, "databricks", routes, audience=DATABRICKS, public=["/aad/auth"])
+
+
+def _workspace(world: World, request: Request) -> Record:
+    host = request.headers["host"].partition(":")[0]
+    for record in world.all(workspaces.TYPE):
+        if record.outputs["workspaceUrl"] == host and not record.deleting:
+            return record
+    raise RefusedError(404, "NOT_FOUND", f"There is no workspace at {host}.")
+
+
+def _member(world: World, request: Request) -> Record:
+    workspace = _workspace(world, request)
+    if request.state.caller not in world.setting("members").get(workspace.outputs["workspaceId"], []):
+        raise RefusedError(403, "PERMISSION_DENIED", "User is not a member of this workspace.")
+    return workspace
+
+
+def _refuse_stranger(world: World, request: Request, workspace: Record) -> None:
+    deployers = {entry["object_id"]: entry["type"] for entry in world.setting("deployers")}
+    kind = deployers.get(request.state.caller)
+    named = key_of(request.headers.get(WORKSPACE_HEADER, "")) == key_of(workspace.id)
+    signed = kind != "ServicePrincipal"
+    if not signed and (token := request.headers.get(MANAGEMENT_HEADER)):
+        signed = verify(world, f"Bearer {token}", MANAGEMENT) == request.state.caller
+    if kind is None or not named or not signed:
+        message = (
+            "This API is disabled for users without the workspace-access entitlement, or the sign-in lacks headers."
+        )
+        raise RefusedError(403, "PERMISSION_DENIED", message)
+
+
+def _run(runs: Runs, number: str | None) -> Run:
+    found = runs.get(int(number or 0))
+    if found is None:
+        raise RefusedError(400, "INVALID_PARAMETER_VALUE", f"Run {number} does not exist.")
+    return found
+
+
+def _shown(run: Run, workspace: Record) -> dict[str, Any]:
+    state: dict[str, Any] = {"life_cycle_state": run.life.value, "state_message": run.message}
+    if run.result:
+        state["result_state"] = run.result
+    task = (run.inputs.get("tasks") or [{}])[0]
+    host = workspace.outputs["workspaceUrl"]
+    return {
+        "run_id": run.number,
+        "job_id": int(run.job),
+        "state": state,
+        "start_time": int(run.started * 1000),
+        "end_time": int(run.ended * 1000) if run.life in {Life.TERMINATED, Life.INTERNAL_ERROR} else 0,
+        "run_page_url": f"https://{host}/?o={workspace.outputs['workspaceId']}#job/{run.job}/run/{run.number}",
+        "tasks": [{"run_id": run.number + 1, "task_key": task.get("taskKey", "train"), "state": state}],
+    }

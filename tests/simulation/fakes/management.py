@@ -1,0 +1,151 @@
+"""The Resource Manager over HTTP, for the calls that the product makes itself: Azure ML, ACR Tasks, AKS, look-ups.
+
+What Azure ML is sent is kept as it came: a fake shows what is sent, never that Azure accepts it.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.simulation.fakes.machine_learning import asset, assets
+from tests.simulation.fakes.registry_tasks import TaskRuns
+from tests.simulation.fakes.service import application
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services import machine_learning
+from tests.simulation.services.pools import CLUSTER_TYPE, pool_vcpus
+from tests.simulation.services.sizes import ALL_ZONES, DEFAULT_QUOTA, SIZES
+from tests.simulation.tokens import MANAGEMENT
+from tests.simulation.world import Record, World
+
+GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
+WORKSPACE = GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+REGISTRY = GROUP + "/providers/Microsoft.ContainerRegistry/registries/{registry}"
+CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+COMPUTE = "/subscriptions/{subscription}/providers/Microsoft.Compute"
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def management(world: World) -> Starlette:
+    """All of it; who calls must be a deployer or have a role on the subscription's resource."""
+    tasks = TaskRuns(world)
+    routes = [
+        Route(WORKSPACE + "/{kind}/{name}/versions", _of_workspace(world, assets), methods=["GET"]),
+        Route(WORKSPACE + "/{kind}/{name}/versions/{version}", _of_workspace(world, asset), methods=["GET", "PUT"]),
+        Route(REGISTRY + "/listBuildSourceUploadUrl", tasks.upload_place, methods=["POST"]),
+        Route(REGISTRY + "/scheduleRun", tasks.schedule, methods=["POST"]),
+        Route(REGISTRY + "/runs/{run}", tasks.show, methods=["GET"]),
+        Route(REGISTRY + "/runs/{run}/cancel", tasks.cancel, methods=["POST"]),
+        Route(REGISTRY + "/runs/{run}/listLogSasUrl", tasks.log_place, methods=["POST"]),
+        Route("/upload/{place:path}", tasks.upload, methods=["PUT"]),
+        Route("/logs/{run}", tasks.log, methods=["GET", "HEAD"]),
+        Route(CLUSTER + "/stop", _power(world, "Stopped"), methods=["POST"]),
+        Route(CLUSTER + "/start", _power(world, "Running"), methods=["POST"]),
+        Route(COMPUTE + "/skus", _skus(world)),
+        Route(COMPUTE + "/locations/{location}/usages", _usages(world)),
+        Route("/{path:path}", _resource(world), methods=["GET", "DELETE"]),
+    ]
+    public = ["/upload/", "/logs/"]
+    return application(world, "management", routes, audience=MANAGEMENT, public=public)
+
+
+def _of_workspace(world: World, answer: Callable[[World, Record, Request], Awaitable[Response]]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        identity = WORKSPACE.format_map(request.path_params)
+        workspace = world.get(identity)
+        if workspace is None:
+            raise RefusedError(404, "ResourceNotFound", f"The workspace '{identity}' was not found.")
+        return await answer(world, workspace, request)
+
+    return endpoint
+
+
+def _power(world: World, code: str) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        identity = request.url.path.rpartition("/")[0]
+        with world.transaction():
+            cluster = world.get(identity)
+            if cluster is None:
+                raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
+            world.put(replace(cluster, outputs=cluster.outputs | {"powerState": {"code": code}}))
+        return Response(status_code=200)
+
+    return endpoint
+
+
+def _skus(world: World) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        location = request.query_params.get("$filter", "location eq 'westeurope'").split("'")[1]
+        restricted = world.setting("restricted_sizes")
+        value = [
+            {
+                "resourceType": "virtualMachines",
+                "name": name,
+                "family": size.family,
+                "locations": [location],
+                "locationInfo": [{"location": location, "zones": sorted(size.zones)}],
+                "capabilities": [{"name": "vCPUs", "value": str(size.vcpus)}],
+                "restrictions": [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
+                if name in restricted
+                else [],
+            }
+            for name, size in SIZES.items()
+        ]
+        return JSONResponse({"value": value, "zones": sorted(ALL_ZONES)})
+
+    return endpoint
+
+
+def _usages(world: World) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        used, quota = pool_vcpus(world), world.setting("vcpu_quota")
+        families = sorted({size.family for size in SIZES.values()})
+        value = [
+            {
+                "name": {"value": family, "localizedValue": family},
+                "currentValue": used[family],
+                "limit": quota.get(family, DEFAULT_QUOTA),
+                "unit": "Count",
+            }
+            for family in families
+        ]
+        return JSONResponse({"value": value})
+
+    return endpoint
+
+
+def _resource(world: World) -> Endpoint:
+    """Look any resource up by its id; delete a machine learning workspace for good, which azure-native can't."""
+
+    async def endpoint(request: Request) -> Response:
+        record = world.get(request.url.path)
+        if request.method == "DELETE":
+            return _purge(world, request, record)
+        if record is None:
+            raise RefusedError(404, "ResourceNotFound", f"The resource '{request.url.path}' was not found.")
+        body = {"id": record.id, "name": record.id.rpartition("/")[2], "properties": _properties(record)}
+        return JSONResponse(json.loads(json.dumps(body | {"location": record.inputs.get("location")})))
+
+    return endpoint
+
+
+def _properties(record: Record) -> dict[str, Any]:
+    return {**record.inputs, **record.outputs, "provisioningState": "Succeeded"}
+
+
+def _purge(world: World, request: Request, record: Record | None) -> Response:
+    if record is not None and record.type not in {machine_learning.TYPE, CLUSTER_TYPE}:
+        raise RefusedError(400, "NotSupported", f"The simulation deletes no {record.type} by HTTP.")
+    with world.transaction():
+        if record is not None:
+            world.remove(record.id)
+        if request.query_params.get("forceToPurge") == "true":
+            world.purge(request.url.path)
+        elif record is not None:
+            world.bury(record.id, record.type, 14)
+    return Response(status_code=200 if record is not None else 204)

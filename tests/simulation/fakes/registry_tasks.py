@@ -1,0 +1,135 @@
+"""ACR Tasks: takes the build context, "builds" it by unpacking it, and keeps it under its digest.
+
+The unpacked folder is the image: `images/<digest>` in the world's folder, so that a test can start what is in it.
+"""
+
+import hashlib
+import io
+import tarfile
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.world import World
+
+HOST = "https://management.azure.com"
+
+
+@dataclass
+class TaskRun:
+    """One build."""
+
+    run: str
+    registry: str
+    images: list[str]
+    status: str
+    digest: str = ""
+    log: list[str] = field(default_factory=list)
+
+
+class TaskRuns:
+    """The endpoints, and the runs behind them."""
+
+    def __init__(self, world: World) -> None:
+        """Contexts and images go into the world's folder."""
+        self._world = world
+        self._folder = world.folder / "images"
+        self._contexts: dict[str, bytes] = {}
+        self._runs: dict[str, TaskRun] = {}
+
+    async def upload_place(self, request: Request) -> Response:
+        """Where to put a context."""
+        self._registry(request)
+        place = f"tasks-source/{uuid.uuid4()}.tar.gz"
+        return JSONResponse({"uploadUrl": f"{HOST}/upload/{place}?sig=simulated", "relativePath": place})
+
+    async def upload(self, request: Request) -> Response:
+        """Take a context; the URL itself is the permission, as a SAS is."""
+        self._contexts[request.path_params["place"]] = await request.body()
+        return Response(status_code=201)
+
+    async def schedule(self, request: Request) -> Response:
+        """Build at once; the answer shows the run as queued, as the real one does."""
+        registry = self._registry(request)
+        if not self._world.setting("tasks_allowed"):
+            message = "ACR Tasks requests for the registry are not permitted. Please file an Azure support request."
+            raise RefusedError(403, "TasksOperationsNotAllowed", message)
+        body: dict[str, Any] = await request.json()
+        context = self._contexts.get(str(body.get("sourceLocation")))
+        if context is None:
+            raise RefusedError(400, "InvalidSource", f"There is nothing at '{body.get('sourceLocation')}'.")
+        run = TaskRun(f"cb{len(self._runs) + 1}", registry, list(body.get("imageNames") or []), "Queued")
+        self._runs[run.run] = run
+        shown = self._shown(run)
+        self._build(run, context, str(body.get("dockerFilePath", "Dockerfile")))
+        return JSONResponse(shown)
+
+    async def show(self, request: Request) -> Response:
+        """A run as it is."""
+        return JSONResponse(self._shown(self._run(request)))
+
+    async def cancel(self, request: Request) -> Response:
+        """Builds are over before anybody can cancel them."""
+        self._run(request)
+        return Response(status_code=200)
+
+    async def log_place(self, request: Request) -> Response:
+        """Where the log is."""
+        return JSONResponse({"logLink": f"{HOST}/logs/{self._run(request).run}?sig=simulated"})
+
+    async def log(self, request: Request) -> Response:
+        """The build's log."""
+        return PlainTextResponse("\n".join(self._run(request).log))
+
+    def _build(self, run: TaskRun, context: bytes, dockerfile: str) -> None:
+        outcomes = list(self._world.setting("build_outcomes"))
+        forced = outcomes.pop(0) if outcomes else ""
+        self._world.set("build_outcomes", outcomes)
+        with tarfile.open(fileobj=io.BytesIO(context)) as archive:
+            names = sorted(archive.getnames())
+            if forced or dockerfile not in {name.removeprefix("./") for name in names}:
+                run.status = "Failed"
+                reason = "the test ordered it" if forced else f"unable to evaluate Dockerfile path '{dockerfile}'"
+                run.log = ["Step 1/9 : FROM base", f"failed to build: {reason}", f"Run ID: {run.run} failed"]
+                return
+            parts = [member for member in archive.getmembers() if member.isfile()]
+            digest = hashlib.sha256()
+            for member in sorted(parts, key=lambda part: part.name):
+                content = archive.extractfile(member)
+                digest.update(member.name.encode() + b"\0" + (content.read() if content else b""))
+            run.digest = f"sha256:{digest.hexdigest()}"
+            target = self._folder / digest.hexdigest()
+            archive.extractall(target, filter="data")
+        run.status = "Succeeded"
+        run.log = [f"context: {len(names)} entries", f"pushed {run.images} as {run.digest}"]
+        with self._world.transaction():
+            self._world.set("images", {**self._world.setting("images"), run.digest: asdict(run)})
+
+    def _shown(self, run: TaskRun) -> dict[str, Any]:
+        output = [
+            {
+                "registry": f"{run.registry}.azurecr.io",
+                "repository": name.partition(":")[0],
+                "tag": name.partition(":")[2],
+                "digest": run.digest,
+            }
+            for name in run.images
+        ]
+        properties = {"runId": run.run, "status": run.status, "outputImages": output if run.digest else []}
+        return {"id": run.run, "name": run.run, "properties": properties}
+
+    def _registry(self, request: Request) -> str:
+        identity = request.url.path.partition("/listBuildSource")[0].partition("/scheduleRun")[0]
+        if self._world.get(identity) is None:
+            raise RefusedError(404, "ResourceNotFound", f"The registry '{identity}' was not found.")
+        return str(request.path_params["registry"])
+
+    def _run(self, request: Request) -> TaskRun:
+        run = self._runs.get(request.path_params["run"])
+        if run is None:
+            raise RefusedError(404, "RunNotFound", f"There is no run '{request.path_params['run']}'.")
+        return run

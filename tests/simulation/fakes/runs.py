@@ -1,0 +1,134 @@
+"""Runs of Databricks jobs: one thread for each, with the states that the Jobs API shows."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+FORCED_MESSAGES = {
+    "fail": "Task train failed with message: the test ordered it.",
+    "internal_error": "Cluster was terminated: CLOUD_PROVIDER_LAUNCH_FAILURE",
+}
+
+
+class Life(StrEnum):
+    """`life_cycle_state` of the Jobs API."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+@dataclass
+class Run:
+    """One run of a job."""
+
+    number: int
+    job: str
+    token: str | None
+    parameters: dict[str, str]
+    inputs: dict[str, Any]
+    """The job's settings when it began."""
+    caller: str
+    started: float = field(default_factory=time.time)
+    ended: float = 0.0
+    life: Life = Life.PENDING
+    result: str | None = None
+    message: str = ""
+    error: str = ""
+    """What the task itself said when it failed."""
+    output: str = ""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.life in {Life.TERMINATED, Life.INTERNAL_ERROR}
+
+
+class TaskFailedError(RuntimeError):
+    """The task ended with an error; the text is the task's own."""
+
+
+Task = Callable[[Run], str]
+"""What a run does: returns the task's output, raises `TaskFailedError`, and ends soon once `run.cancelled` is set."""
+
+
+class Runs:
+    """All runs of the simulated workspaces."""
+
+    def __init__(self, task: Task, *, start_seconds: float = 0.0) -> None:
+        """Every run does `task`, `start_seconds` after it was asked for: clusters need time to start."""
+        self._task = task
+        self._start_seconds = start_seconds
+        self._runs: dict[int, Run] = {}
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def start(
+        self,
+        job: str,
+        *,
+        inputs: dict[str, Any],
+        parameters: dict[str, str],
+        caller: str,
+        token: str | None,
+        forced: str,
+    ) -> Run:
+        """Begin a run, or return the one that has the same token, whatever became of it.
+
+        `forced` makes it end otherwise than by its task: "fail", "hang", "internal_error"; empty for the task.
+        """
+        with self._lock:
+            known = next((run for run in self._runs.values() if token and run.token == token), None)
+            if known is not None:
+                return known
+            run = Run(len(self._runs) * 10 + 500, job, token=token, parameters=parameters, inputs=inputs, caller=caller)
+            self._runs[run.number] = run
+        thread = threading.Thread(target=self._follow, args=(run, forced), name=f"run-{run.number}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return run
+
+    def get(self, number: int) -> Run | None:
+        """The run with this number; a task's number is its run's plus one."""
+        return self._runs.get(number) or self._runs.get(number - 1)
+
+    def of(self, job: str) -> list[Run]:
+        """The runs of a job, newest first."""
+        return [run for run in reversed(self._runs.values()) if run.job == job]
+
+    def stop(self) -> None:
+        """Cancel what still runs and wait for it."""
+        for run in self._runs.values():
+            run.cancelled.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _follow(self, run: Run, forced: str) -> None:
+        run.message = "Waiting for cluster"
+        if not run.cancelled.wait(self._start_seconds):
+            run.life, run.message = Life.RUNNING, "In run"
+            self._work(run, forced)
+        if run.cancelled.is_set():
+            run.result, run.message = "CANCELED", "Run cancelled."
+        run.ended = time.time()
+        run.life = Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
+
+    def _work(self, run: Run, forced: str) -> None:
+        if forced == "hang":
+            run.cancelled.wait()
+            return
+        if forced:
+            run.result, run.message, run.error = "FAILED", FORCED_MESSAGES[forced], FORCED_MESSAGES[forced]
+            return
+        try:
+            run.output = self._task(run)
+        except TaskFailedError as error:
+            run.result, run.message, run.error = "FAILED", "Task train failed with message: see its output.", str(error)
+            return
+        run.result, run.message = "SUCCESS", ""
