@@ -32,11 +32,11 @@ def scored(spark: SparkSession, pairs: Sequence[tuple[int, float | None]]) -> Da
 def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataFrame):
     evaluation = evaluate(spark.createDataFrame(rows))
     label, probability = rows["label"], rows["probability"]
-    assert abs(evaluation.auc - roc_auc_score(label, probability)) <= evaluation.auc_error_bound < 1e-4
+    assert abs(evaluation.auc - roc_auc_score(label, probability)) <= evaluation.auc_error_bound < 1e-3
     assert evaluation.auc == pytest.approx(roc_auc_score(label, probability), abs=1e-5)
-    assert evaluation.log_loss == pytest.approx(log_loss(label, probability), abs=1e-9)
+    assert evaluation.log_loss == pytest.approx(log_loss(label, probability), abs=2e-9)
     assert evaluation.average_precision == pytest.approx(average_precision_score(label, probability), abs=1e-4)
-    assert evaluation.mean_probability == pytest.approx(probability.mean(), abs=1e-9)
+    assert evaluation.mean_probability == pytest.approx(probability.mean(), abs=2e-9)
     assert (evaluation.rows, evaluation.clicks) == (ROWS, label.sum())
 
 

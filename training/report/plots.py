@@ -15,6 +15,8 @@ from training.report.data import LearningCurve, ReportData
 from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
 
 TOP_FEATURES = 20
+LOWEST_RECALL = 0.01
+"""Below it a precision is that of a handful of rows, and jumps between 0 and 1."""
 NAME_LENGTH = 28
 NORMAL_95 = 1.96
 """Half-width of the interval that holds 95 % of a normal distribution, in standard deviations."""
@@ -54,7 +56,8 @@ def precision_recall(data: ReportData) -> Markup:
     with plot("pr", f"Precision-recall curve, average precision {evaluation.average_precision:.3f}") as drawn:
         axes = drawn.axes()
         for line in _lines(data):
-            line.draw(axes, line.evaluation.precision_recall, line.label)
+            shown = [point for point in line.evaluation.precision_recall if point[0] >= LOWEST_RECALL]
+            line.draw(axes, shown, line.label)
         axes.axhline(evaluation.base_rate, color=MUTED, linewidth=1, linestyle=":", label="guessing (click rate)")
         axes.set(xlabel="share of all clicks that were picked", ylabel="share of the picked rows that were clicked")
         _percent_square(axes)
@@ -119,7 +122,7 @@ def learning_curve(curve: LearningCurve) -> Markup:
         axes.plot(best, curve.validation[best - 1], color=MODEL, marker="o", linestyle="", label=f"best: {best}")
         axes.set(xlabel="trees", ylabel="log loss (lower is better)")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
     return drawn.svg
 
 
