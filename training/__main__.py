@@ -5,6 +5,7 @@ import logging
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ from training.streams import output_to
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
 STOPPED = 128
 """Added to the number of the signal that ended a run, as shells do."""
+STOP_SECONDS = 20
+"""How long Spark may take to stop; the JVM ends with this process in any case."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,10 +81,18 @@ def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progr
 
 
 def _end(spark: SparkSession | None) -> None:
-    if spark is not None:
+    """Stop Spark. Each Python thread has a Java thread of its own, and this one's may be in the middle of a job."""
+    if spark is None:
+        return
+
+    def stop() -> None:
         # A JVM that is gone already cannot be stopped.
         with suppress(Py4JError, OSError):
             spark.stop()
+
+    thread = threading.Thread(target=stop, name="stop", daemon=True)
+    thread.start()
+    thread.join(STOP_SECONDS)
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:

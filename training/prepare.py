@@ -13,6 +13,9 @@ from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_rand
 RAW = "_raw"
 """The categories as they were, of the rows that may be held out; null elsewhere, where nobody reads them."""
 
+ROWS_PER_FILE = 50_000
+"""Even a source that only one task can read, a gzip file, is spread over all cores from here on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -34,7 +37,7 @@ def prepare(source: DataFrame, schema: Schema, parameters: TrainingParameters, *
     """
     spark = source.sparkSession
     path = str(folder.absolute())
-    _hashed(source, schema, parameters).write.parquet(path)
+    _hashed(source, schema, parameters).write.option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
     rows = spark.read.parquet(path)
     rows = with_parts(rows, schema, parameters, count=rows.count())
     table = rows.groupBy(PART).agg(F.count(F.lit(1)), F.sum(schema.label)).collect()

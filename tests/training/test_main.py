@@ -33,14 +33,16 @@ def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path):
 @pytest.mark.spark
 def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path):
     output = tmp_path / "run"
-    options = ("--num-iterations", "10000", "--early-stopping-rounds", "0", "--output", str(output))
-    with subprocess.Popen(command(*SMALL, *options), stderr=subprocess.PIPE, text=True) as process:
+    # More work than anybody would wait for: ending must not mean finishing first.
+    slow = ("--rows", "20000", "--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
+    options = (*slow, "--min-data-in-leaf", "1", "--driver-memory-gib", "1", "--output", str(output))
+    with subprocess.Popen(command(*options), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert any("fit: iteration" in line for line in process.stderr)
         children = psutil.Process(process.pid).children(recursive=True)
         assert any(child.name() == "java" for child in children)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+        assert process.wait(timeout=45) == 128 + signal.SIGTERM
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
     assert {path.name for path in output.iterdir()} <= {"training.log", "training.properties"}
