@@ -20,6 +20,10 @@ from infra.settings import Settings, Target, load_settings, located
 from training.datasets import describe
 
 
+class TargetMissingError(PersonalizationError):
+    """The stack wants a target whose steps do not exist."""
+
+
 def program() -> None:
     """The Pulumi program of every stack: what `pulumi up` and `personalize up` run. Errors show as their sentence."""
     try:
@@ -104,5 +108,10 @@ def _backend(target: Target, stack: str) -> Backend:
     match target:
         case Target.LOCAL:
             return LocalBackend(stack)
+        case Target.AZURE:
+            raise TargetMissingError(
+                "This version does not deploy to Azure yet: the resources are there, the steps in them are not. "
+                "Set `personalization:target` to `local`."
+            )
         case _:
             assert_never(target)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import pulumi
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator
 
 from features.errors import PersonalizationError
+from infra.cloud.settings import AzureSettings
 from infra.paths import ROOT
 from infra.settings_text import explain
 from training.parameters import (
@@ -37,6 +38,7 @@ class Target(StrEnum):
     """Where the stack lives."""
 
     LOCAL = "local"
+    AZURE = "azure"
 
 
 class Engine(StrEnum):
@@ -76,7 +78,7 @@ class Settings(Parameters):
     """What a stack file says, complete with defaults."""
 
     target: Target = Target.LOCAL
-    """Where the stack lives: `local` is this machine."""
+    """Where the stack lives: `local` is this machine, `azure` a subscription."""
     dataset: Dataset = SyntheticDataset()
     """What to train on: `synthetic`, `criteo` or `tables`."""
     training: TrainingParameters = TrainingParameters()
@@ -87,6 +89,16 @@ class Settings(Parameters):
     """How the model is served."""
     model_version: Literal["latest"] | PositiveInt = Field(default="latest", examples=["latest", 3])
     """The version to serve: the newest accepted one, or a number."""
+    azure: AzureSettings | None = Field(default=None, validate_default=True)
+    """The stack on Azure: where it is, how large, who may change it. Needed for target `azure`."""
+
+    @field_validator("azure", mode="before")
+    @classmethod
+    def _needed(cls, value: object, info: ValidationInfo) -> object:
+        """An empty object is what the project file declares for other stacks: a declaration needs a default."""
+        if value in (None, {}) and info.data.get("target") is Target.AZURE:
+            raise ValueError("target azure needs it; Pulumi.dev.yaml shows what it holds")
+        return None if value == {} else value
 
 
 def load_settings(values: Mapping[str, Any] | None = None) -> Settings:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -52,7 +52,11 @@ def explain(error: ValidationError, model: type[BaseModel], namespace: str) -> I
 def _groups(field: FieldInfo) -> list[type[BaseModel]]:
     """The models that a field may hold: none for a plain value, several for a choice of objects."""
     kinds = (field.annotation, *get_args(field.annotation))
-    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return [kind for kind in kinds if _is_model(kind)]
+
+
+def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:  # noqa: ANN401 - any annotation
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _tag(group: type[BaseModel]) -> str:
@@ -106,13 +110,17 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _kinds(annotation: Any) -> Iterator[str]:  # noqa: ANN401 - any annotation
-    names = {int: "integer", float: "number", str: "text", Path: "path"}
+    names = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         yield from (f"`{value}`" for value in annotation)
     elif annotation in names:
         yield names[annotation]
     elif isinstance(annotation, str):
         yield f"`{annotation}`"
+    elif get_origin(annotation) is tuple:
+        yield f"list of {' or '.join(_kinds(get_args(annotation)[0]))}"
+    elif get_origin(annotation) is dict or _is_model(annotation):
+        yield "object"
     else:
         for part in get_args(annotation):
             yield from _kinds(part)
@@ -129,6 +137,8 @@ def _limits(field: FieldInfo) -> Iterator[tuple[str, Any]]:
 def _plain(value: Any) -> str:  # noqa: ANN401 - any default
     if isinstance(value, BaseModel):
         return str(value.model_dump(mode="json", exclude_none=True))
+    if value in ((), {}):
+        return "none"
     return "none" if value is None else str(value)
 
 

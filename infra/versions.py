@@ -32,3 +32,6 @@ GLIBC = "2.28"
 
 MAVEN_DEPENDENCY_PLUGIN = "3.8.1"
 """Maven's plugin that copies the jars, where Maven fetches them."""
+
+KUBERNETES = "1.35"
+"""Kubernetes on AKS: a minor version, whose newest patch Azure installs."""

@@ -48,10 +48,13 @@ def markdown_table() -> Iterator[str]:
 
 
 def _plain_key(row: SettingRow, settings: Settings) -> str | None:
-    """`dataset.rows` for `dataset (synthetic).rows` when the stack's dataset is of that kind, else None."""
+    """`dataset.rows` for `dataset (synthetic).rows` when the stack's dataset is of that kind, else None.
+
+    None as well for what is inside an object that the stack leaves away.
+    """
     name, _, rest = row.key.partition(" (")
     if not rest:
-        return row.key
+        return None if getattr(settings, name.partition(".")[0]) is None else row.key
     kind, _, inner = rest.partition(").")
     return f"{name}.{inner}" if getattr(settings, name).kind == kind else None
 

@@ -131,16 +131,45 @@ def test_the_project_file_describes_a_setting_in_the_same_words(name: str) -> No
 
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_the_project_file_gives_a_setting_the_same_type_and_default(name: str) -> None:
-    default = Settings.model_fields[name].default
-    expected = "object" if isinstance(default, BaseModel) else "string"
+    field = Settings.model_fields[name]
+    expected = "object" if isinstance(field.default, BaseModel) or name == "azure" else "string"
     assert DECLARED[name]["type"] == expected
     assert load_settings(given_values(**{name: DECLARED[name]["default"]})) == Settings()
 
 
-def test_the_committed_stack_file_is_valid() -> None:
-    content = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
+@pytest.mark.parametrize(("stack", "target"), [("local", Target.LOCAL), ("dev", Target.AZURE), ("prod", Target.AZURE)])
+def test_a_committed_stack_file_is_valid(stack: str, target: Target) -> None:
+    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in content.items()}
-    assert load_settings(values).target is Target.LOCAL
+    assert load_settings(values).target is target
+
+
+def test_a_stack_on_azure_needs_its_settings() -> None:
+    with pytest.raises(SettingsError, match=r"personalization:azure is None: target azure needs it"):
+        load_settings(given_values(target="azure"))
+
+
+AZURE = {
+    "subscription": "11111111-1111-4111-8111-111111111111",
+    "tenant": "22222222-2222-4222-8222-222222222222",
+    "deployers": [{"object_id": "33333333-3333-4333-8333-333333333333", "type": "Group"}],
+    "alert_mail": "operators@example.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"scoring_nodes_min": 5, "scoring_nodes_max": 2}, "scoring_nodes_min is 5 and scoring_nodes_max is 2"),
+        ({"zones": ["1", "1"]}, "zones names a zone twice"),
+        ({"zones": ["4"]}, r"azure\.zones\.0 is '4': must be '1', '2' or '3'"),
+        ({"deployers": [{"object_id": "me", "type": "User"}]}, r"azure\.deployers\.0\.object_id is 'me'"),
+        ({"authorized_ip_ranges": ["home"]}, r"azure\.authorized_ip_ranges\.0 is 'home'"),
+    ],
+)
+def test_what_azure_would_refuse_is_refused_at_once(wrong: dict[str, object], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings(given_values(target="azure", azure=AZURE | wrong))
 
 
 def test_relative_paths_start_at_the_repository() -> None:

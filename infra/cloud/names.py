@@ -1,0 +1,179 @@
+"""Physical names: a pure function of project, stack, subscription and suffix, so that an interrupted run finds them.
+
+Azure keeps deleted names of some services for days, and some are unique in the whole world; a token of the four
+arguments makes them so, and the suffix is renewed after each destroy.
+"""
+
+import base64
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+
+PROJECT = "personalization"
+TOKEN_LENGTH = 10
+READABLE_LENGTH = 8
+POOL_PREFIX = "s"
+POOL_TOKEN_LENGTH = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The names of one stack. Each is valid for its service whatever the stack is called (tested)."""
+
+    stack: str
+    subscription: str
+    suffix: str
+    project: str = PROJECT
+
+    @cached_property
+    def token(self) -> str:
+        """Ten lower-case letters and digits that differ for any other project, stack, subscription or suffix."""
+        parts = (self.project, self.stack, self.subscription.lower(), self.suffix)
+        return _token("\n".join(parts), TOKEN_LENGTH)
+
+    @property
+    def training_group(self) -> str:
+        """Resource group of data, training and registry."""
+        return self._long("rg-training")
+
+    @property
+    def serving_group(self) -> str:
+        """Resource group of the cluster and what it needs to serve."""
+        return self._long("rg-serving")
+
+    @property
+    def databricks_group(self) -> str:
+        """The group that Databricks makes and manages; it must not exist before."""
+        return self._long("rg-databricks")
+
+    @property
+    def nodes_group(self) -> str:
+        """The group that AKS makes for its nodes."""
+        return self._long("rg-nodes")
+
+    @property
+    def lake(self) -> str:
+        """Storage account of the data lake."""
+        return self._short("lake")
+
+    @property
+    def workspace_storage(self) -> str:
+        """Storage account that Azure ML keeps its own files in."""
+        return self._short("ml")
+
+    @property
+    def registry(self) -> str:
+        """Container registry."""
+        return self._short("acr")
+
+    @property
+    def vault(self) -> str:
+        """Key Vault."""
+        return self._short("kv")
+
+    @property
+    def logs(self) -> str:
+        """Log Analytics workspace."""
+        return self._long("logs")
+
+    @property
+    def insights(self) -> str:
+        """Application Insights."""
+        return self._long("insights")
+
+    @property
+    def machine_learning(self) -> str:
+        """Azure ML workspace."""
+        return self._long("ml")
+
+    @property
+    def databricks(self) -> str:
+        """Databricks workspace."""
+        return self._long("databricks")
+
+    @property
+    def connector(self) -> str:
+        """The identity by which Databricks reaches the lake."""
+        return self._long("lake-access")
+
+    @property
+    def cluster(self) -> str:
+        """AKS cluster."""
+        return self._long("aks")
+
+    @property
+    def dns_prefix(self) -> str:
+        """First label of the API server's host."""
+        return self._long("aks")
+
+    @property
+    def dns_label(self) -> str:
+        """First label of the service's host, unique in the region."""
+        return self._long("score")
+
+    @property
+    def scoring_identity(self) -> str:
+        """The identity of the service's pods."""
+        return self._long("id-scoring")
+
+    @property
+    def action_group(self) -> str:
+        """Who is told about alerts."""
+        return self._long("operators")
+
+    @property
+    def container_rule(self) -> str:
+        """Which of the pods' logs are collected."""
+        return self._long("containers")
+
+    @property
+    def budget(self) -> str:
+        """The budget."""
+        return self._long("budget")
+
+    @property
+    def workbook(self) -> str:
+        """The workbook, whose name must be a GUID."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"workbook/{self.token}"))
+
+    @property
+    def catalog_object(self) -> str:
+        """Storage credential and external location in Unity Catalog, unique in the metastore."""
+        return self._long("lake").replace("-", "_")
+
+    @property
+    def databricks_folder(self) -> str:
+        """Folder of the stack's files in the Databricks workspace."""
+        return f"/Shared/{self._long('personalization')}"
+
+    def alert(self, name: str) -> str:
+        """An alert rule."""
+        return self._long(name)
+
+    def scoring_pool(self, *properties: str) -> str:
+        """The scoring pool: another name for other properties, because a pool's VM size can't be changed in place."""
+        return POOL_PREFIX + _token("\n".join(properties), POOL_TOKEN_LENGTH)
+
+    def _long(self, prefix: str) -> str:
+        """At most 34 characters: lower-case letters, digits and single hyphens between them."""
+        return f"{prefix}-{self._readable}{self.token}" if self._readable else f"{prefix}-{self.token}"
+
+    def _short(self, prefix: str) -> str:
+        """At most 22 lower-case letters and digits, the first a letter."""
+        return f"{prefix}{self._readable}{self.token}"
+
+    @property
+    def _readable(self) -> str:
+        return re.sub("[^a-z0-9]", "", self.stack.lower())[:READABLE_LENGTH]
+
+
+def role_assignment_name(scope: str, role: str, principal: str) -> str:
+    """The GUID of a role assignment: the same for the same scope, role and principal, whoever asks."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{role.lower()}|{principal.lower()}"))
+
+
+def _token(text: str, length: int) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:length]
