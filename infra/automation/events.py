@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from pulumi.automation import EngineEvent
-from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
+from pulumi.automation.events import DiagnosticEvent, OpType, StepEventMetadata
 
 MARKUP = re.compile(r"<\{%.*?%\}>")
 NOISE = re.compile(
@@ -98,6 +98,8 @@ class EventReader:
             self.operations[step] = str(metadata.op.value)
             self.results[step] = dict(metadata.new.outputs or {})
         text = "cancelled" if phase is Phase.FAILED and self.cancelled else ""
+        if phase is Phase.FINISHED and metadata.op is OpType.REFRESH and metadata.new is None:
+            text = "gone"
         self._on_step(StepUpdate(step=step, phase=phase, operation=str(metadata.op.value), text=text))
 
     def _diagnostic(self, event: DiagnosticEvent) -> None:

@@ -1,6 +1,5 @@
 """The way out of a lost state: stop a stack's processes and delete its folder, without the engine."""
 
-import shutil
 from pathlib import Path
 
 import psutil
@@ -8,7 +7,7 @@ import psutil
 from infra.automation.errors import StackBusyError, StackMissingError
 from infra.automation.locks import read_locks
 from infra.automation.processes import processes_of
-from infra.paths import state_folder
+from infra.automation.stack_files import StackFiles
 
 PATIENCE_SECONDS = 10.0
 """How long processes may take to end by themselves."""
@@ -19,10 +18,11 @@ def reset_stack(stack: str) -> tuple[int, Path]:
 
     Raises `StackMissingError` without such a folder and `StackBusyError` while an update of the stack runs.
     """
-    folder = state_folder(stack)
+    files = StackFiles(stack)
+    folder = files.folder
     if not folder.is_dir():
         raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
-    for lock in read_locks(folder / "state"):
+    for lock in read_locks(files.state):
         if not lock.is_stale():
             raise StackBusyError(f"Stack {stack} is being changed by {lock}. Stop that first: `kill -INT {lock.pid}`.")
     processes = processes_of(folder)
@@ -30,5 +30,5 @@ def reset_stack(stack: str) -> tuple[int, Path]:
         process.terminate()
     for process in psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)[1]:
         process.kill()
-    shutil.rmtree(folder)
+    files.delete()
     return len(processes), folder

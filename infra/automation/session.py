@@ -4,9 +4,8 @@ The program is the `deploy(settings)` that a plain `pulumi up` runs too; `enviro
 """
 
 import json
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,13 +92,22 @@ class StackSession:
                 self._initialise()
             self.files.render()
 
-    def up(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
-        """Bring the stack to what its settings say; with `refresh` look first at what is really there."""
+    def up(self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = ()) -> Outcome:
+        """Bring the stack to what its settings say; with `refresh` look first at what is really there.
+
+        `only` names the steps to bring up to date, the others stay as they were made last.
+        """
         self.prepare()
         self._clear_pending_operations()
 
         def operate(stack: Stack, reader: EventReader) -> object:
-            return stack.up(on_event=reader, refresh=refresh or None, show_secrets=False, suppress_outputs=True)
+            return stack.up(
+                on_event=reader,
+                refresh=refresh or None,
+                target=[f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}::**" for step in only] or None,
+                show_secrets=False,
+                suppress_outputs=True,
+            )
 
         return self._operate("update", operate, on_step)
 
@@ -118,21 +126,15 @@ class StackSession:
             return stack.destroy(on_event=reader, show_secrets=False)
 
         outcome = self._operate("destroy", operate, on_step)
-        shutil.rmtree(self.files.folder)
+        self.files.delete()
         return outcome
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
-        """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up.
-
-        The state names the report relative to the stack's folder, so that the repository may move; here it is a path.
-        """
+        """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up."""
         self.require()
         self.files.check_passphrase()
         shown = self._command(["stack", "output", "--json", "--show-secrets", "--stack", self.stack])
-        outputs = json.loads(shown.stdout)
-        if "report" in outputs:
-            outputs["report"] = str(self.files.folder / outputs["report"])
-        return outputs, secret_outputs(read_snapshot(self._state_file()))
+        return self._located(json.loads(shown.stdout)), secret_outputs(read_snapshot(self._state_file()))
 
     def last_update(self) -> UpdateSummary | None:
         """The newest operation of the engine on this stack."""
@@ -158,10 +160,15 @@ class StackSession:
         return Outcome(
             changes=reader.changes,
             steps=reader.operations,
-            outputs={name: output.value for name, output in outputs.items()},
+            outputs=self._located({name: output.value for name, output in outputs.items()}),
             secret=frozenset(name for name, output in outputs.items() if output.secret),
             seconds=time.monotonic() - started,
         )
+
+    def _located(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """The outputs with the report as a path: the state names it within the stack's folder, which may move."""
+        report = {"report": str(self.files.folder / outputs["report"])} if "report" in outputs else {}
+        return outputs | report
 
     def _stack(self) -> Stack:
         workspace = _Workspace(

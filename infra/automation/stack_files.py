@@ -6,7 +6,9 @@ it gets a copy; what a command sets for this machine alone (`rollback`) lies bes
 
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,12 @@ class StackFiles:
         self.folder.parent.mkdir(mode=0o700, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.state.mkdir(mode=0o700, exist_ok=True)
+
+    def delete(self) -> None:
+        """Remove the stack's folder, and the folder of all stacks with the last one."""
+        shutil.rmtree(self.folder)
+        with suppress(OSError):
+            self.folder.parent.rmdir()
 
     def create_passphrase(self) -> None:
         """Write a new random passphrase; call it for a stack without any state only."""

@@ -29,7 +29,12 @@ def up(
     """Bring everything up: data, training, registry, service. A second time, only what changed is done again."""
     del yes
     session = open_session(stack, config_file)
-    outcome = _shown(lambda on_step: session.up(on_step, refresh=refresh))
+    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, as_json=as_json)
+
+
+def show_update(update: "Callable[[OnStep], Outcome]", stack: str, *, as_json: bool) -> None:
+    """Run an update, its steps shown, and print what came of it."""
+    outcome = _shown(update)
     if as_json:
         outputs = without_secrets(outcome.outputs, outcome.secret)
         print_json(_summary(outcome) | {"outputs": outputs})

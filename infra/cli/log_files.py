@@ -31,9 +31,12 @@ def last_lines(files: list[Path], count: int) -> Iterator[str]:
 
 def follow_lines(files: list[Path]) -> Iterator[str]:
     """Lines that are added from now on; a file that is rotated is read on from its new start."""
-    positions = {file: file.stat().st_size for file in files}
+    return _follow({file: file.stat().st_size for file in files})
+
+
+def _follow(positions: dict[Path, int]) -> Iterator[str]:
     while True:
-        for file, position in positions.items():
+        for file, position in list(positions.items()):
             size = file.stat().st_size if file.exists() else 0
             start = position if size >= position else 0
             if size > start:

@@ -8,6 +8,9 @@ import typer
 from infra.cli import options
 from infra.cli.output import BadInputError, print_json, results
 
+SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
+"""What a rollback brings up to date: data and training stay, even if their settings or their code changed meanwhile."""
+
 
 def models(*, stack: options.Stack = "local", as_json: options.Json = False) -> None:
     """List the model versions, the newest first; the champion is the one that serves."""
@@ -28,7 +31,7 @@ def rollback(
     as_json: options.Json = False,
 ) -> None:
     """Serve another model version, without training; it stays until `rollback latest`."""
-    from infra.cli.lifecycle import open_session, up  # noqa: PLC0415 - see `models`
+    from infra.cli.lifecycle import open_session, show_update  # noqa: PLC0415 - see `models`
     from infra.settings import NAMESPACE  # noqa: PLC0415 - see `models`
 
     wanted: str | int = version if version == "latest" else _number(version)
@@ -43,7 +46,7 @@ def rollback(
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
     session.files.write_overrides(others if committed == wanted else others | {name: wanted})
     try:
-        up(stack=stack, config_file=config_file, as_json=as_json)
+        show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, as_json=as_json)
     except BaseException:
         session.files.write_overrides(before)
         raise

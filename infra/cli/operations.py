@@ -29,10 +29,11 @@ def logs(
     from infra.cli.log_files import follow_lines, last_lines, log_files  # noqa: PLC0415 - see `status`
 
     files = log_files(stack)
+    added = follow_lines(files)
     for line in last_lines(files, lines):
         results.print(line, markup=False)
     if follow:
-        for line in follow_lines(files):
+        for line in added:
             results.print(line, markup=False)
 
 

@@ -107,10 +107,11 @@ class StepDisplay:
             case Phase.MESSAGE:
                 row.text = update.text.removeprefix(f"{row.title}: ")
             case Phase.FINISHED:
-                row.ended, row.text = time.monotonic(), self._past.get(update.operation, update.operation)
+                row.ended = time.monotonic()
+                row.text = update.text or self._past.get(update.operation, update.operation)
             case Phase.FAILED:
                 row.ended, row.text = time.monotonic(), update.text or "failed"
-        if not self._live:
+        if not self._live and not (update.operation == "refresh" and update.text == ""):
             self._plain_line(row)
 
     def _plain_line(self, row: Row) -> None:

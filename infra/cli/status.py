@@ -64,10 +64,10 @@ def _service(service: Service, stack: str) -> dict[str, Any]:
         with process.oneshot():
             memory += process.memory_info().rss
     found = {"ready": service.ready(), "processes": len(processes), "memory_mib": memory // MEBIBYTE}
-    return found | (_traffic(service.metrics()) if found["ready"] else {})
+    return found | (traffic(service.metrics()) if found["ready"] else {})
 
 
-def _traffic(text: str) -> dict[str, Any]:
+def traffic(text: str) -> dict[str, Any]:
     """Requests by status, scored records and latency quantiles in seconds, from Prometheus' text."""
     requests: dict[str, int] = {}
     records = 0

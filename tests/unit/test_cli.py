@@ -1,0 +1,156 @@
+"""The command line: what it prints where, and the exit code for each kind of error."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from features.errors import PersonalizationError
+from infra.automation import errors, stack_files
+from infra.cli import app as command_line
+from infra.cli.output import BadInputError, ExitCode
+from infra.settings import SettingsError
+from training.datasets.errors import DatasetError
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs `personalize` with arguments in a machine without any stack: exit code, standard output, standard error."""
+    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    monkeypatch.delenv("PERSONALIZE_DEBUG", raising=False)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["personalize", *arguments])
+        with pytest.raises(SystemExit) as left:
+            command_line.main()
+        output, error = capfd.readouterr()
+        assert isinstance(left.value.code, int)
+        return int(left.value.code), output, error
+
+    return call
+
+
+def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run):
+    code, output, _ = run("--help")
+    assert code == ExitCode.OK
+    for command in ("up", "preview", "destroy", "predict", "rank", "models", "rollback", "report", "doctor", "status"):
+        assert f" {command} " in output
+    assert "the gate rejected it" in " ".join(output.split())
+
+
+def test_help_imports_nothing_that_takes_long():
+    heavy = {"pulumi", "grpc", "httpx", "mlflow", "pyspark", "lightgbm", "pandas", "numpy", "pydantic"}
+    program = f"import sys, infra.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_option_is_a_usage_error(run: Run):
+    code, _, error = run("up", "--nonsense")
+    assert code == ExitCode.BAD_INPUT
+    assert "--nonsense" in error
+
+
+def test_the_version_is_the_packages(run: Run):
+    code, output, _ = run("--version")
+    assert code == ExitCode.OK
+    assert output.startswith("personalize 0.")
+
+
+@pytest.mark.parametrize("command", ["status", "key", "report"])
+def test_a_stack_that_is_not_up_is_said_in_a_sentence_without_a_traceback(run: Run, command: str):
+    code, output, error = run(command)
+    assert code == ExitCode.FAILED
+    assert output == ""
+    assert error == "error: Stack local is not up. Run `personalize up` first.\n"
+
+
+def test_destroying_what_is_not_up_succeeds(run: Run):
+    code, output, error = run("destroy", "--yes", "--json")
+    assert code == ExitCode.OK
+    assert json.loads(output) == {"changes": {}, "steps": {}, "seconds": 0.0}
+    assert "nothing to destroy" in error
+
+
+def test_nothing_is_deleted_unasked_where_nobody_can_answer(run: Run):
+    code, _, error = run("reset")
+    assert code == ExitCode.BAD_INPUT
+    assert "add `--yes`" in error
+
+
+def test_a_stack_without_a_file_is_bad_input(run: Run):
+    code, _, error = run("up", "--stack", "nowhere")
+    assert code == ExitCode.BAD_INPUT
+    assert "Pulumi.nowhere.yaml does not exist" in error
+
+
+def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path):
+    code, _, error = run("predict", str(tmp_path / "missing.json"))
+    assert code == ExitCode.BAD_INPUT
+    assert "missing.json can't be read: No such file or directory" in error
+
+
+def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path):
+    file = tmp_path / "record.json"
+    file.write_text('{\n"int00": 1,\n}')
+    code, _, error = run("predict", str(file))
+    assert code == ExitCode.BAD_INPUT
+    assert "record.json, line 3: this is not JSON" in error
+
+
+def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("config:\n  personalization:dataset: {kind: criteo, path: clicks.tsv}\n")
+    code, output, _ = run("settings", "--config-file", str(file), "--json")
+    assert code == ExitCode.OK
+    shown = json.loads(output)
+    assert shown["personalization:dataset.path"] == "clicks.tsv"
+    assert shown["personalization:training.num_leaves"] == 32
+    assert "personalization:dataset.rows" not in shown
+
+
+def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("config:\n  personalization:trainings: {}\n")
+    code, _, error = run("settings", "--config-file", str(file))
+    assert code == ExitCode.BAD_INPUT
+    assert "personalization:trainings" in error
+
+
+def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def fail() -> None:
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr(command_line, "app", fail)
+    code, _, error = run()
+    assert code == ExitCode.FAILED
+    assert "ZeroDivisionError: surprise" in error
+    assert "Traceback" not in error
+
+
+def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PERSONALIZE_DEBUG", "1")
+    _, _, error = run("status")
+    assert "Traceback" in error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadInputError("x"), ExitCode.BAD_INPUT),
+        (SettingsError("x"), ExitCode.BAD_INPUT),
+        (DatasetError("x"), ExitCode.BAD_INPUT),
+        (errors.StackFileInvalidError("x"), ExitCode.BAD_INPUT),
+        (errors.GateRejectedError("x"), ExitCode.GATE_REJECTED),
+        (errors.StepFailedError("x"), ExitCode.FAILED),
+        (errors.StackBusyError("x"), ExitCode.FAILED),
+        (errors.UpdateInterruptedError("x"), ExitCode.INTERRUPTED),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code(error: PersonalizationError, code: ExitCode):
+    assert command_line.exit_code(error) is code

@@ -1,0 +1,190 @@
+"""What the commands show: the steps of an update, its summary, the status and the logs."""
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from infra.automation import errors, reset, stack_files
+from infra.automation.events import Phase, StepUpdate
+from infra.cli import log_files, summary
+from infra.cli.progress import StepDisplay
+from infra.cli.status import traffic
+from infra.cli.summary import metrics_table, write_example
+
+
+def shown(updates: list[StepUpdate], *, terminal: bool = False, plan: bool = False) -> str:
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=90, color_system=None)
+    with StepDisplay(console, plan=plan).shown() as display:
+        for update in updates:
+            display(update)
+    return stream.getvalue()
+
+
+def step(phase: Phase, operation: str = "", text: str = "", name: str = "TrainingRun") -> StepUpdate:
+    return StepUpdate(step=name, phase=phase, operation=operation, text=text)
+
+
+def test_without_a_terminal_each_stage_is_one_line():
+    messages = [step(Phase.MESSAGE, text=f"fit: iteration {number} of 50") for number in range(1, 51)]
+    lines = shown(
+        [step(Phase.STARTED, "create"), *messages, step(Phase.MESSAGE, text="evaluate"), step(Phase.FINISHED, "create")]
+    ).splitlines()
+    assert lines == [
+        "training: creating",
+        "training: fit: iteration 1 of 50",
+        "training: evaluate",
+        "training: created",
+    ]
+
+
+def test_a_step_that_stays_is_one_line_without_a_terminal():
+    assert shown([step(Phase.STARTED, "same"), step(Phase.FINISHED, "same")]) == "training: unchanged\n"
+
+
+def test_on_a_terminal_the_newest_message_stands_beside_its_step():
+    display = StepDisplay(Console(file=StringIO(), force_terminal=True))
+    for text in ("fit: iteration 7 of 50", "fit: iteration 8 of 50"):
+        display(step(Phase.STARTED, "create"))
+        display(step(Phase.MESSAGE, text=text))
+    screen = Console(file=StringIO(), width=90)
+    with screen.capture() as captured:
+        screen.print(display)
+    [line] = captured.get().splitlines()
+    assert "training" in line
+    assert "fit: iteration 8 of 50" in line
+
+
+def test_no_step_seems_to_go_on_after_the_end():
+    assert "stopped" in shown([step(Phase.STARTED, "create")], terminal=True)
+
+
+def test_a_plan_says_what_would_happen():
+    assert shown([step(Phase.FINISHED, "create")], plan=True) == "training: would be created\n"
+
+
+def test_the_second_half_of_a_replacement_is_not_told():
+    updates = [step(Phase.FINISHED, operation) for operation in ("create-replacement", "replace", "delete-replaced")]
+    assert shown(updates) == "training: replaced\n"
+
+
+def test_a_refresh_tells_only_what_is_gone():
+    updates = [
+        step(Phase.STARTED, "refresh"),
+        step(Phase.FINISHED, "refresh"),
+        step(Phase.FINISHED, "refresh", "gone", "ScoringService"),
+    ]
+    assert shown(updates) == "scoring service: gone\n"
+
+
+METRICS = {
+    "rows": 4000,
+    "auc": 0.77123,
+    "log_loss": 0.4433,
+    "calibration_error": 0.0071,
+    "baselines": {"base_rate": {"auc": 0.5, "log_loss": 0.53}, "logistic_regression": {"auc": 0.74, "log_loss": 0.46}},
+    "champion": {"version_hash": "a", "auc": 0.76, "log_loss": 0.45},
+    "best_reachable": {"auc": 0.79, "log_loss": 0.431},
+}
+
+
+def test_the_metrics_stand_beside_what_they_are_compared_with():
+    stream = StringIO()
+    Console(file=stream, width=90).print(metrics_table(METRICS))
+    lines = stream.getvalue().splitlines()
+    assert "4,000 held-out rows" in lines[0]
+    assert [line.split("  ")[0] for line in lines[1:]] == [
+        "this model",
+        "base rate",
+        "logistic regression",
+        "the champion before it",
+        "best reachable",
+    ]
+    assert "0.7712" in lines[1]
+
+
+def test_the_example_is_a_held_out_record_of_the_served_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summary, "state_folder", lambda stack: tmp_path / stack)
+    bundle = tmp_path / "local" / "registry" / "bundles" / "abc"
+    bundle.mkdir(parents=True)
+    (bundle / "golden.jsonl").write_text('{"record": {"age": 3, "genre": ""}, "probability": 0.5}\n')
+    example = write_example({"bundle_hash": "abc"}, "local")
+    assert json.loads(example.read_text()) == {"age": 3, "genre": ""}
+    assert example.stat().st_mode & 0o077 == 0
+
+
+def test_the_traffic_is_summed_over_operations():
+    text = (
+        "# TYPE scoring_requests_total counter\n"
+        'scoring_requests_total{operation="score",status="200"} 98.0\n'
+        'scoring_requests_total{operation="rank",status="200"} 1.0\n'
+        'scoring_requests_total{operation="score",status="400"} 1.0\n'
+        "# TYPE scoring_records_total counter\nscoring_records_total 120.0\n"
+        "# TYPE scoring_request_seconds histogram\n"
+        'scoring_request_seconds_bucket{operation="score",le="0.001"} 60.0\n'
+        'scoring_request_seconds_bucket{operation="score",le="0.01"} 99.0\n'
+        'scoring_request_seconds_bucket{operation="score",le="+Inf"} 100.0\n'
+    )
+    assert traffic(text) == {
+        "requests": {"200": 99, "400": 1},
+        "records": 120,
+        "latency": {"p50_seconds_below": 0.001, "p99_seconds_below": 0.01},
+    }
+
+
+def test_a_service_without_requests_has_no_latency():
+    assert traffic("")["latency"] == {"p50_seconds_below": None, "p99_seconds_below": None}
+
+
+def test_only_the_last_lines_of_a_log_are_shown(tmp_path: Path):
+    file = tmp_path / "scoring.log"
+    file.write_text("".join(f"line {number}\n" for number in range(100)))
+    assert list(log_files.last_lines([file], 2)) == ["line 98", "line 99"]
+
+
+def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log_files, "POLL_SECONDS", 0.01)
+    file = tmp_path / "scoring.log"
+    file.write_text("before\n")
+    lines = log_files.follow_lines([file])
+    with file.open("a") as stream:
+        stream.write("new\n")
+    assert next(lines) == "new"
+    file.rename(tmp_path / "scoring.log.1")
+    file.write_text("x\n")
+    assert next(lines) == "x"
+
+
+def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    folder = tmp_path / ".personalize" / "local"
+    (folder / "service").mkdir(parents=True)
+    sleep = "import time; time.sleep(60)"
+    inside = subprocess.Popen([sys.executable, "-c", sleep, str(folder / "service" / "supervisord.conf")])
+    outside = subprocess.Popen([sys.executable, "-c", sleep, str(tmp_path / "elsewhere")])
+    try:
+        assert reset.reset_stack("local") == (1, folder)
+        assert inside.poll() is not None
+        assert outside.poll() is None
+        assert not folder.exists()
+    finally:
+        for process in (inside, outside):
+            process.kill()
+            process.wait()
+
+
+def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
+    lock = tmp_path / ".personalize" / "local" / "state" / ".pulumi" / "locks" / "a" / "id.json"
+    lock.parent.mkdir(parents=True)
+    content = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename}
+    lock.write_text(json.dumps(content | {"timestamp": "2999-01-01T00:00:00+00:00"}))
+    with pytest.raises(errors.StackBusyError, match=f"kill -INT {os.getpid()}"):
+        reset.reset_stack("local")
+    assert lock.exists()

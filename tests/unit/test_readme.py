@@ -1,0 +1,52 @@
+"""The README says what the project does: its table of settings, its commands and its files are checked."""
+
+import re
+
+import yaml
+
+from infra.cli.app import PANELS
+from infra.cli.readme import README, with_settings
+from infra.paths import ROOT
+
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_the_table_of_settings_is_up_to_date():
+    assert with_settings(TEXT) == TEXT, "run `python -m infra.cli.readme`"
+
+
+def test_a_changed_table_would_be_noticed():
+    changed = TEXT.replace("Leaves per tree", "Leafs per tree")
+    assert changed != TEXT
+    assert with_settings(changed) != changed
+
+
+def test_every_command_is_in_the_readme_and_no_other():
+    commands = {command.__name__ for commands in PANELS.values() for command in commands}
+    table = TEXT.partition("| command | what it does |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([a-z]+)", row)} == commands
+    assert set(re.findall(r"personalize ([a-z]+)", TEXT)) <= commands
+
+
+def test_every_make_target_in_the_readme_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = set(re.findall(r"make ([a-z-]+)", TEXT))
+    assert used
+    assert used <= targets
+
+
+def test_the_set_up_is_two_commands():
+    assert re.findall(r"^(make [a-z-]+)", TEXT, re.MULTILINE) == ["make up", "make test"]
+
+
+def test_every_file_that_the_readme_names_exists():
+    paths = re.findall(r"`((?:features|training|scoring|infra|tools|examples|docs)/[\w./-]*|[A-Z]+\.md)`", TEXT)
+    assert len(paths) > 5
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_example_of_own_data_is_the_one_in_examples():
+    [block] = re.findall(r"```yaml\n(interactions:.*?)```", TEXT, re.DOTALL)
+    example = yaml.safe_load((ROOT / "examples" / "tables" / "dataset.yaml").read_text())
+    assert yaml.safe_load(block) == example
