@@ -22,7 +22,7 @@ from tests.simulation.world import World
 pytestmark = pytest.mark.engine
 
 HERE = "westeurope"
-SECRET = "scoring-key"
+KEY_NAME = "scoring-key"
 KEY = "simulated-secret-value"
 
 
@@ -76,7 +76,7 @@ def program(settings: dict[str, Any]) -> Callable[[], None]:
             "key",
             vault_name=vault.name,
             resource_group_name=group.name,
-            secret_name=SECRET,
+            secret_name=KEY_NAME,
             properties=keyvault.SecretPropertiesArgs(value=pulumi.Output.secret(KEY)),
         )
         workspace = databricks.Workspace(

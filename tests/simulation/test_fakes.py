@@ -1,10 +1,13 @@
 """The fakes behind Azure's own host names, called with Microsoft's and Databricks' own clients."""
 
+import base64
 import io
 import os
 import tarfile
 import time
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,16 +16,18 @@ import pytest
 import requests
 
 from tests.simulation.azure_native import AzureNative
+from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import CLUSTER, DEPLOYER, GROUP, LAKE, REGISTRY, create_all, example, role
+from tests.simulation.fakes.cluster import LocalCluster
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.kubernetes_access import CLUSTER_ADMIN, kubernetes_access
 from tests.simulation.fakes.runs import Run, Runs, TaskFailedError
 from tests.simulation.fakes.service import Listener
 from tests.simulation.faults import FaultKind
 from tests.simulation.services import databricks as workspaces
-from tests.simulation.services.jobs import JOB
+from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.simulation.tokens import KUBERNETES, MANAGEMENT, STORAGE, issue
 from tests.simulation.world import DEFAULTS, World
@@ -48,22 +53,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cloud(folder: Path, azure_packages: None) -> Iterator[AzureNative]:  # noqa: ARG001 - skips before anything starts
-    """The examples in a record, with the fakes running; this process is led to them by its environment."""
-    arm = AzureNative(World(folder / "world"))
-    create_all(arm)
-    internet = Internet(arm.world, Runs(task))
-    internet.start()
+def internet(folder: Path, azure_packages: None) -> Iterator[Internet]:  # noqa: ARG001 - skips before anything starts
+    """The fakes over the examples; this process is led to them by its environment."""
+    world = World(folder / "world")
+    create_all(AzureNative(world))
+    started = Internet(world, Runs(task))
+    started.start()
     before = dict(os.environ)
-    os.environ.update(internet.environment())
-    yield arm
+    os.environ.update(started.environment())
+    yield started
     os.environ.clear()
     os.environ.update(before)
-    assert internet.proxy is not None
-    refused = list(internet.proxy.refused)
-    internet.stop()
-    arm.world.close()
+    assert started.proxy is not None
+    refused = list(started.proxy.refused)
+    started.stop()
+    world.close()
     assert refused == ["example.com:443"]
+
+
+@pytest.fixture(scope="module")
+def cloud(folder: Path, internet: Internet) -> Iterator[AzureNative]:  # noqa: ARG001 - it must be running
+    """The Resource Manager of that world."""
+    arm = AzureNative(World(folder / "world"))
+    yield arm
+    arm.world.close()
 
 
 @pytest.fixture
@@ -332,3 +345,69 @@ def test_the_api_servers_webhooks_know_tokens_and_roles(cloud: AzureNative):
         cloud.create(kind, assignment | {"roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0042"})
         assert client.post(f"{base}/authorize", json=asked).json()["status"]["allowed"]
         listener.stop()
+
+
+def wheel_of(code: str) -> bytes:
+    """A wheel `tool` with the entry point `train` and the module's `code`."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("tool.py", code)
+        archive.writestr("tool-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tool\nVersion: 1\n")
+        archive.writestr("tool-1.dist-info/entry_points.txt", "[console_scripts]\ntrain = tool:train\n")
+        archive.writestr("tool-1.dist-info/RECORD", "")
+    return packed.getvalue()
+
+
+COPY_LINES = """
+import sys
+from pathlib import Path
+
+def train():
+    source, target = map(Path, sys.argv[1:3])
+    from pyspark.dbutils import DBUtils
+    made = Path("made.txt")
+    made.write_text(str(sum(len(path.read_text()) for path in source.rglob("*.tsv"))))
+    DBUtils(None).fs.cp(f"file:{made.absolute()}", f"{target}/made.txt")
+    print("copied")
+    return 0 if source.exists() else 3
+"""
+
+
+def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job: int, internet: Internet):
+    if azurite.command() is None:
+        pytest.skip("needs `python -m tools.azurite`")
+    from azure.identity import AzureCliCredential
+    from azure.storage.blob import ContainerClient
+
+    lake = ContainerClient("https://lakeabc.blob.core.windows.net", "raw", AzureCliCredential())
+    lake.upload_blob("in/dt=1/part-0.tsv", b"seven77", overwrite=True)
+    connector = next(item for item in cloud.world.all() if item.id.endswith("/lake-access"))
+    kind = "azure-native:authorization:RoleAssignment"
+    assignment = example(kind) | {
+        "principalId": connector.outputs["identity"]["principalId"],
+        "principalType": "ServicePrincipal",
+        "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0043",
+    }
+    inputs = changed(next(item for item in cloud.world.all(JOB)).inputs, "tasks.0.pythonWheelTask", {})
+    url = "abfss://raw@lakeabc.dfs.core.windows.net"
+    inputs["tasks"][0]["pythonWheelTask"] = {
+        "packageName": "tool",
+        "entryPoint": "train",
+        "parameters": ["{{job.parameters.data}}", f"{url}/out"],
+    }
+    inputs["parameters"] = [{"name": "data", "default": f"{url}/in"}]
+    stored = next(item for item in cloud.world.all(FILE))
+    wheel = base64.b64encode(wheel_of(COPY_LINES)).decode()
+    cloud.world.put(replace(stored, inputs=stored.inputs | {"contentBase64": wheel}))
+    cluster = LocalCluster(cloud.world, internet.environment(), {})
+    with pytest.raises(TaskFailedError, match="AuthorizationPermissionMismatch"):
+        cluster(Run(900, str(job), token=None, parameters={}, inputs=inputs, caller=DEPLOYER))
+    cloud.create(kind, assignment)
+    assert cluster(Run(910, str(job), token=None, parameters={}, inputs=inputs, caller=DEPLOYER)) == "copied\n"
+    assert lake.download_blob("out/made.txt").readall() == b"7"
+    with pytest.raises(TaskFailedError, match="READ FILES"):
+        cluster(Run(920, str(job), token=None, parameters={}, inputs=inputs, caller=NOBODY))
+    other = {"data": url.replace("raw", "models")}
+    elsewhere = Run(930, str(job), token=None, parameters=other, inputs=inputs, caller=DEPLOYER)
+    with pytest.raises(TaskFailedError, match="no external location"):
+        cluster(elsewhere)

@@ -1,0 +1,147 @@
+"""What a run of a Databricks job does here: the job's own wheel, in a process of its own, on local Spark.
+
+It is let at the lake as on Databricks: an external location must cover the path, the caller must have a grant on it,
+and the access connector behind it a role that has propagated (the Blob fake looks at that).
+"""
+
+import base64
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra.paths import ROOT
+from tests.simulation.fakes.lake import URL
+from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.services.jobs import FILE
+from tests.simulation.services.unity import LOCATION
+from tests.simulation.tokens import STORAGE, issue
+from tests.simulation.world import World
+
+GRANT = "databricks:index/grant:Grant"
+WORKSPACE = "/Workspace"
+RUNTIME = "15.4"
+POLL_SECONDS = 0.2
+TAIL_LINES = 30
+STOP_SECONDS = 20.0
+
+
+class LocalCluster:
+    """A `Task` for `Runs`."""
+
+    def __init__(self, world: World, environment: Mapping[str, str], spark: Mapping[str, str]) -> None:
+        """`environment` leads to the fakes; `spark` holds `JAVA_HOME` and `PYSPARK_SUBMIT_ARGS` with the libraries."""
+        self._folder = world.folder
+        self._environment = environment
+        self._spark = spark
+
+    def __call__(self, run: Run) -> str:
+        """Run the first task of the job; its standard output."""
+        world = World(self._folder)
+        try:
+            return self._work(world, run)
+        finally:
+            world.close()
+
+    def _work(self, world: World, run: Run) -> str:
+        task = run.inputs["tasks"][0]
+        wheel = task["pythonWheelTask"]
+        folder = self._folder / "runs" / str(run.number)
+        arguments = _arguments(wheel, run)
+        spec = {
+            "package": wheel["packageName"],
+            "entry_point": wheel["entryPoint"],
+            "arguments": arguments,
+            "lake": str(folder / "lake"),
+            "token": _lake_token(world, run.caller, arguments),
+            "secret_variables": ["SIMULATED_AZURE"],
+        }
+        (folder / "lake").mkdir(parents=True)
+        (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        _unpack(world, task, folder / "site")
+        return self._run(folder, run)
+
+    def _run(self, folder: Path, run: Run) -> str:
+        environment = {
+            **os.environ,
+            **self._environment,
+            **self._spark,
+            "DATABRICKS_RUNTIME_VERSION": RUNTIME,
+            "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(ROOT)]),
+            "PYTHONUNBUFFERED": "1",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        }
+        command = [sys.executable, "-m", "tests.simulation.fakes.launcher", str(folder / "spec.json")]
+        with (folder / "stdout").open("wb") as output, (folder / "stderr").open("wb") as errors:
+            child = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                cwd=folder,
+                env=environment,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+            while child.poll() is None:
+                if run.cancelled.is_set():
+                    _end(child)
+                time.sleep(POLL_SECONDS)
+        if child.returncode != 0 and not run.cancelled.is_set():
+            lines = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise TaskFailedError("\n".join(lines[-TAIL_LINES:]) or f"The task ended with {child.returncode}.")
+        return (folder / "stdout").read_text(encoding="utf-8", errors="replace")
+
+
+def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:
+    """The command line: parameters of the job fill in `{{job.parameters.NAME}}`."""
+    values = {entry["name"]: entry["default"] for entry in run.inputs.get("parameters") or []} | run.parameters
+    named = [f"--{name}={value}" for name, value in (wheel.get("namedParameters") or {}).items()]
+    given = [*(wheel.get("parameters") or []), *named]
+    return [re.sub(r"\{\{job\.parameters\.(\w+)\}\}", lambda found: str(values[found[1]]), text) for text in given]
+
+
+def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
+    """A token of the access connector for the paths in `arguments`; raises when Unity Catalog lets nobody there."""
+    token = ""
+    for found in (match for text in arguments for match in URL.finditer(text)):
+        url = found[0].rstrip("/") + "/"
+        covering = [item for item in world.all(LOCATION) if url.startswith(str(item.inputs["url"]).rstrip("/") + "/")]
+        if not covering:
+            raise TaskFailedError(f"PERMISSION_DENIED: no external location covers '{found[0]}'.")
+        name = covering[0].inputs["name"]
+        granted = {
+            str(grant.inputs["principal"]) for grant in world.all(GRANT) if grant.inputs.get("externalLocation") == name
+        }
+        if not granted & {caller, "account users"}:
+            raise TaskFailedError(f"PERMISSION_DENIED: User does not have READ FILES on External Location '{name}'.")
+        credential = world.get(f"/metastore/storage-credentials/{covering[0].inputs['credentialName']}")
+        connector = world.get(credential.inputs["azureManagedIdentity"]["accessConnectorId"]) if credential else None
+        if connector is None:
+            raise TaskFailedError(f"INVALID_STATE: the credential of External Location '{name}' leads nowhere.")
+        token = issue(world, connector.outputs["identity"]["principalId"], STORAGE)[0]
+    return token
+
+
+def _unpack(world: World, task: Mapping[str, Any], target: Path) -> None:
+    """Install the task's wheels: they are archives, and what they need the runtime has."""
+    for library in task.get("libraries") or []:
+        if path := library.get("whl"):
+            stored = next(item for item in world.all(FILE) if item.inputs["path"] == str(path).removeprefix(WORKSPACE))
+            with zipfile.ZipFile(io.BytesIO(base64.b64decode(stored.inputs["contentBase64"]))) as archive:
+                archive.extractall(target)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """End the task with the JVM that it started."""
+    os.killpg(child.pid, signal.SIGTERM)
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
