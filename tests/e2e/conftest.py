@@ -8,6 +8,8 @@ import pytest
 from tests.support.checkout import Checkout
 
 ROWS = 5_000
+LENIENT_GATE = {"min_auc": 0.55, "max_calibration_error": 0.2, "max_log_loss_rise": 1.0}
+"""So few rows make poor models, and these tests are about the steps."""
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     made.configure(
         dataset={"kind": "synthetic", "rows": ROWS},
         training={"num_iterations": 20, "driver_memory_gib": 1},
-        gate={"min_auc": 0.55, "max_calibration_error": 0.2},
+        gate=LENIENT_GATE,
     )
     yield made
     made.start("destroy", "--yes").communicate(timeout=120)
