@@ -1,13 +1,12 @@
 """One HTTP exchange: its headers, its body within limits, and its answer in the ASGI protocol."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import count
 from secrets import token_hex
 from typing import Any
 
-from scoring.rejections import InvalidJson, Rejection, SlowBody, TooLarge, UnsupportedMediaType
+from scoring.rejections import InvalidJson, Rejection, TooLarge, UnsupportedMediaType
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -17,7 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 JSON = b"application/json"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
-_process = token_hex(4)
+_process = token_hex(4).encode()
 _serial = count(1)
 
 
@@ -35,7 +34,6 @@ class Exchange:
         self.send = send
         self.status = 0
         self.authorization = self.content_type = self.content_length = b""
-        given = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 self.authorization = value
@@ -43,12 +41,10 @@ class Exchange:
                 self.content_type = value
             elif name == b"content-length":
                 self.content_length = value
-            elif name == b"x-request-id":
-                given = value
-        self.request_id = given if REQUEST_ID.fullmatch(given) else b"%s-%x" % (_process.encode(), next(_serial))
+        self.request_id = identify(scope["headers"])
 
-    async def read_json(self, *, limit: int, seconds: float) -> bytes:
-        """The body, which says that it is JSON, has at most `limit` bytes and arrives within `seconds`.
+    async def read_json(self, *, limit: int) -> bytes:
+        """The body, which says that it is JSON and has at most `limit` bytes; the connection sees to it that it comes.
 
         Raises a `Rejection` when it does not, or `DisconnectedError`.
         """
@@ -59,11 +55,7 @@ class Exchange:
         message = await self.receive_or_leave()
         body: bytes = message.get("body", b"")
         if message.get("more_body", False):
-            try:
-                async with asyncio.timeout(seconds):
-                    body = await self._read_rest(body, limit)
-            except TimeoutError as error:
-                raise SlowBody(f"The body did not arrive within {seconds:g} seconds.") from error
+            body = await self._read_rest(body, limit)
         if len(body) > limit:
             raise _too_large(limit)
         if not body:
@@ -110,6 +102,14 @@ class Exchange:
         charset = parameters.strip().lower().replace(b'"', b"")
         if media_type.strip().lower() != JSON or charset not in (b"", b"charset=utf-8"):
             raise UnsupportedMediaType("Send the body as `content-type: application/json`, in UTF-8.")
+
+
+def identify(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The id of a request with these headers: the client's own when it can stand in a log, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return value
+    return b"%s-%x" % (_process, next(_serial))
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -17,7 +17,7 @@ from scoring.answers import ModelName
 from scoring.exchange import DisconnectedError, Exchange, Message, Receive, Scope, Send
 from scoring.logs import describe
 from scoring.model import ServedModel
-from scoring.rejections import InternalError, MethodNotAllowed, Rejection, Unauthorized
+from scoring.rejections import DeadlineExceeded, InternalError, MethodNotAllowed, Rejection, Unauthorized
 from scoring.routes import fail, refuse, routes
 from scoring.service import Service
 
@@ -36,6 +36,9 @@ class Front:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.settings = service.settings
+        self.waiting = 0
+        """Requests that arrived whole and have no answer yet, as the connections count them."""
         self._operations: dict[str, tuple[str, Operation]] = {
             "/score": ("score", operations.score),
             "/rank": ("rank", operations.rank),
@@ -47,16 +50,16 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
         if scope["type"] == "http" and (found := self._operations.get(scope["path"])) is not None:
-            await self._operate(Exchange(scope, receive, send), scope["method"], *found)
+            await self._operate(Exchange(scope, receive, send), scope, *found)
         elif scope["type"] == "http":
             await self._look(Exchange(scope, receive, send), scope)
         else:
             await self._rest(scope, receive, send)
 
-    async def _operate(self, exchange: Exchange, method: str, name: str, operation: Operation) -> None:
+    async def _operate(self, exchange: Exchange, scope: Scope, name: str, operation: Operation) -> None:
         began = time.perf_counter()
         try:
-            await self._score(exchange, method, operation)
+            await self._score(exchange, scope, operation)
         except Rejection as rejection:
             await exchange.reject(rejection)
         except DisconnectedError:
@@ -66,7 +69,7 @@ class Front:
                 "internal error", level="error", request_id=exchange.request_id.decode(), **describe(error)
             )
             await exchange.reject(InternalError("The service made a mistake; its log has the request's id."))
-        self._record(exchange, name, time.perf_counter() - began)
+        self._record(exchange, name, time.perf_counter() - scope.get("arrived", began))
 
     async def _look(self, exchange: Exchange, scope: Scope) -> None:
         """Serve a route of Starlette, and write only what it refused: probes would fill the log."""
@@ -82,20 +85,28 @@ class Front:
         if exchange.status >= HTTPStatus.BAD_REQUEST:
             self._record(exchange, "other", time.perf_counter() - began)
 
+    def refused(self, path: str, status: int, request_id: bytes) -> None:
+        """Count and log a request that its connection refused."""
+        name = self._operations[path][0] if path in self._operations else "other"
+        self._service.metrics.answered(name, status, 0.0)
+        self._service.sink.add(ACCESS_LINE % (time.time(), request_id, name.encode(), status, 0.0))
+
     def _record(self, exchange: Exchange, name: str, seconds: float) -> None:
         self._service.metrics.answered(name, exchange.status, seconds)
         line = (time.time(), exchange.request_id, name.encode(), exchange.status, seconds * 1000)
         self._service.sink.add(ACCESS_LINE % line)
 
-    async def _score(self, exchange: Exchange, method: str, operation: Operation) -> None:
+    async def _score(self, exchange: Exchange, scope: Scope, operation: Operation) -> None:
         service = self._service
-        if method != "POST":
-            raise MethodNotAllowed(method, allowed="POST")
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(scope["method"], allowed="POST")
         if not service.keys.accepts(exchange.authorization):
             raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.")
         model = service.model
-        settings = service.settings
-        body = await exchange.read_json(limit=settings.max_body_bytes, seconds=settings.body_seconds)
+        settings = self.settings
+        body = await exchange.read_json(limit=settings.max_body_bytes)
+        if time.perf_counter() - scope["arrived"] > settings.deadline_seconds:
+            raise DeadlineExceeded(f"The request waited for more than {settings.deadline_seconds:g} seconds.")
         answer, records = await operation(model, service.name, body)
         service.metrics.scored(records)
         await exchange.answer(200, answer)

@@ -37,7 +37,7 @@ class Metrics:
         )
         self._seconds = prometheus.Histogram(
             "scoring_request_seconds",
-            "Seconds from a request's headers to its answer.",
+            "Seconds from a whole request to its answer, the wait included.",
             ["operation"],
             buckets=BUCKETS,
             registry=own,

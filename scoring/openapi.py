@@ -9,6 +9,7 @@ from scoring.answers import BatchAnswer, HealthAnswer, ModelName, RankAnswer, Re
 from scoring.model import ServedModel
 from scoring.rejections import (
     ErrorAnswer,
+    HeadersTooLarge,
     InternalError,
     InvalidJson,
     MethodNotAllowed,
@@ -17,6 +18,7 @@ from scoring.rejections import (
     SlowBody,
     TooLarge,
     Unauthorized,
+    Unavailable,
     UnsupportedMediaType,
 )
 
@@ -30,8 +32,9 @@ INPUT_ERRORS: tuple[type[Rejection], ...] = (
     SlowBody,
     TooLarge,
     UnsupportedMediaType,
+    HeadersTooLarge,
     InternalError,
-    NotReady,
+    Unavailable,
 )
 REQUEST_ID = {
     "x-request-id": {"description": "The request's id in the service's log.", "schema": {"type": "string"}},

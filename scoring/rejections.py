@@ -118,15 +118,31 @@ class MethodNotAllowed(Rejection):
         return [(b"allow", self._allowed.encode())]
 
 
+class InvalidHttp(Rejection):
+    """A request that is not HTTP."""
+
+    code = "invalid_http"
+
+
+class HeadersTooLarge(Rejection):
+    """Headers above the limit."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class SlowHead(Rejection):
+    """Headers that did not arrive in time."""
+
+    status = 408
+    code = "slow_head"
+
+
 class SlowBody(Rejection):
     """A body that did not arrive in time."""
 
     status = 408
     code = "slow_body"
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The rest of the body may still come, so the connection cannot be used again."""
-        return [(b"connection", b"close")]
 
 
 class TooLarge(Rejection):
@@ -154,12 +170,30 @@ class InternalError(Rejection):
     code = "internal_error"
 
 
-class NotReady(Rejection):
-    """A service that has no model that it trusts."""
+class Unavailable(Rejection):
+    """A service that cannot score now."""
 
     status = 503
-    code = "not_ready"
+    code = "unavailable"
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """When a client may try again, in seconds."""
         return [(b"retry-after", b"1")]
+
+
+class NotReady(Unavailable):
+    """A service that has no model that it trusts."""
+
+    code = "not_ready"
+
+
+class Overloaded(Unavailable):
+    """More requests than can be answered in time."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(Unavailable):
+    """A request whose turn came too late to be of use."""
+
+    code = "deadline_exceeded"

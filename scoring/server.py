@@ -1,6 +1,7 @@
 """Runs the service: one listening socket, and as many worker processes as asked for, kept alive by uvicorn."""
 
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from features.bundle import Bundle
+from scoring.connection import Connection
 from scoring.errors import KeysError, ListenError, TlsError
 from scoring.front import Front
 from scoring.keys import KeyRing
@@ -38,6 +40,7 @@ def serve(settings: ServerSettings) -> int:
     _check_certificate(settings)
     sink = LogSink()
     configure(sink)
+    _allow_open_files()
     with listening_socket(settings) as listener, shared_folder():
         host, port = listener.getsockname()[:2]
         sink.event("listening", host=host, port=port, workers=settings.workers)
@@ -76,6 +79,12 @@ def listening_socket(settings: ServerSettings) -> socket.socket:
         ) from error
 
 
+def _allow_open_files() -> None:
+    """Let this process and its workers have as many connections as the system permits."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _inherited_socket(descriptor: int) -> socket.socket:
     try:
         listener = socket.socket(fileno=os.dup(descriptor))
@@ -97,7 +106,7 @@ def _config(settings: ServerSettings) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,

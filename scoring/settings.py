@@ -24,7 +24,11 @@ class ServerSettings:
     model_version: str
     max_records: int
     max_body_bytes: int
-    body_seconds: float
+    max_header_bytes: int
+    max_queue: int
+    max_connections: int
+    client_seconds: float
+    deadline_seconds: float
     drain_seconds: int
     tls_certificate: Path | None
     tls_key: Path | None
@@ -60,7 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--model-version", default="unregistered", help="the model's version in each answer")
     add("--max-records", type=_number(1, 100_000), default=1000, metavar="N", help="records in a request at most")
     add("--max-body-bytes", type=_number(1, 1 << 30), default=4 << 20, metavar="N", help="bytes of a body at most")
-    add("--body-seconds", type=float, default=10.0, metavar="S", help="seconds in which a body must arrive")
+    add(
+        "--max-header-bytes", type=_number(256, 1 << 20), default=16 << 10, metavar="N", help="bytes of headers at most"
+    )
+    add(
+        "--max-queue", type=_number(1, 100_000), default=256, metavar="N", help="requests that wait in a worker at most"
+    )
+    add("--max-connections", type=_number(1, 100_000), default=1000, metavar="N", help="clients of a worker at most")
+    add("--client-seconds", type=float, default=10.0, metavar="S", help="seconds to send a request or take its answer")
+    add(
+        "--deadline-seconds", type=float, default=1.0, metavar="S", help="seconds that a whole request may wait at most"
+    )
     add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help="seconds for open requests at the end")
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain to serve HTTPS")
     add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")

@@ -25,7 +25,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service with one worker."""
-    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), "--body-seconds", "1"]
+    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), "--client-seconds", "1"]
     arguments = ["--model-name", "clicks", "--model-version", "7", *limits]
     with running_service(bundle.path, tmp_path_factory.mktemp("service"), arguments=arguments) as running:
         yield running

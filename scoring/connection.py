@@ -1,0 +1,242 @@
+"""One client's connection: what uvicorn leaves open is closed here, before a request costs the service anything.
+
+Limits on headers, on waiting requests and on how slowly a client may send or read; and refusals that are not valid
+HTTP get the same shape of answer as every other. A request above capacity is refused without a task of its own, for a
+fifth of the price of a score.
+"""
+
+import asyncio
+import time
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from scoring.exchange import identify
+from scoring.front import Front
+from scoring.rejections import HeadersTooLarge, InvalidHttp, Overloaded, Rejection, SlowBody, SlowHead
+
+MOST_PIPELINED = 32
+"""Requests that a client may send ahead of their answers."""
+
+LINGER_SECONDS = 1.0
+"""How long a refused client's bytes are still read: closing at once would take the answer from it."""
+
+
+class _LimitError(Exception):
+    """Leaves the parser from within one of its callbacks."""
+
+
+class _Refused:
+    """Stands for the cycle of a request that was answered without one."""
+
+    response_complete = True
+    more_body = False
+    keep_alive = True
+    disconnected = False
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()
+
+
+class Connection(HttpToolsProtocol):
+    """A connection with limits. Made by uvicorn, one for each client."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._front = cast("Front", self.app)
+        self._settings = self._front.settings
+        self._receiving = self._in_head = self._ended = False
+        self._head_bytes = self._unparsed_bytes = 0
+        self._unanswered = 0
+        self._refusal: Rejection | None = None
+        self._client_timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait_for_client()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was waited for."""
+        self._stop_waiting()
+        self._front.waiting -= self._unanswered
+        self._unanswered = 0
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and wait for the rest of a request that is not whole."""
+        if self._ended:
+            return
+        if self._in_head:
+            self._unparsed_bytes += len(data)
+        super().data_received(data)
+        if self._receiving:
+            self._check_unfinished()
+        elif self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait_for_client()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn when the parser gave up."""
+        del msg
+        self._refuse(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
+
+    def on_message_begin(self) -> None:
+        """Called by the parser at the first byte of a request."""
+        self._receiving = self._in_head = True
+        self._head_bytes = self._unparsed_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Called by the parser for a part of the request's target."""
+        self._head_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser for a header."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._settings.max_header_bytes:
+            self._refusal = self._headers_too_large()
+            raise _LimitError
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser before the body: start the request, or refuse it when too many wait."""
+        if self.cycle is None or self.cycle.response_complete:
+            self._in_head = False
+            surplus = len(self.connections) > self._settings.max_connections
+            full = surplus or self._front.waiting >= self._settings.max_queue
+            if full and self.parser.get_method() == b"POST":
+                self._shed(close=surplus)
+                return
+        elif len(self.pipeline) >= MOST_PIPELINED:
+            raise _LimitError
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at the end of a request."""
+        self._receiving = False
+        self.scope["arrived"] = time.perf_counter()  # type: ignore[typeddict-unknown-key] # the front's own
+        if self._client_timer is not None:
+            self._stop_waiting()
+        if not self.cycle.response_complete:
+            self._unanswered += 1
+            self._front.waiting += 1
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Called after an answer; the request's body may still be coming."""
+        if self._unanswered:
+            self._unanswered -= 1
+            self._front.waiting -= 1
+        super().on_response_complete()
+        if self._receiving:
+            self._wait_for_client()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Called when no new request came in time."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Called when the client does not take its answers; it has as long as for sending."""
+        super().pause_writing()
+        self._reader_timer = self.loop.call_later(self._settings.client_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Called when the client took them."""
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+        super().resume_writing()
+
+    def _check_unfinished(self) -> None:
+        if self._in_head and self._unparsed_bytes > self._settings.max_header_bytes:
+            self._refuse(self._headers_too_large())
+            return
+        self._wait_for_client()
+
+    def _wait_for_client(self) -> None:
+        if self._client_timer is None:
+            self._client_timer = self.loop.call_later(self._settings.client_seconds, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._client_timer is not None:
+            self._client_timer.cancel()
+            self._client_timer = None
+
+    def _give_up(self) -> None:
+        self._client_timer = None
+        seconds = f"{self._settings.client_seconds:g} seconds"
+        if not self._receiving or self._ended:
+            self.transport.close()
+        elif self._in_head:
+            self._refuse(SlowHead(f"The headers did not arrive within {seconds}."))
+        else:
+            self._refuse(SlowBody(f"The body did not arrive within {seconds}."))
+
+    def _shed(self, *, close: bool) -> None:
+        """Answer 503 without starting anything."""
+        close = close or not self.parser.should_keep_alive()
+        rejection = Overloaded("More requests wait than the service can answer in time; try again later.")
+        self.cycle = cast("RequestResponseCycle", _Refused())
+        self._write(rejection, self.url.decode("ascii", "replace"), close=close)
+        if close:
+            self._leave()
+        else:
+            super().on_response_complete()
+
+    def _refuse(self, rejection: Rejection) -> None:
+        """Answer a request that cannot be served, after those before it, and end the connection."""
+        running = self.cycle is not None and not self.cycle.response_complete
+        if running and self._in_head:
+            # What came before was in order: it is answered, and then uvicorn closes.
+            self._ended = True
+            self.cycle.keep_alive = False
+            return
+        if running and (self.pipeline or self.cycle.response_started):
+            self.transport.close()
+            return
+        if running:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._write(rejection, self.url.decode("ascii", "replace") if self._receiving else "", close=True)
+        self._leave()
+
+    def _write(self, rejection: Rejection, path: str, *, close: bool) -> None:
+        request_id = identify(self.headers or [])
+        body = rejection.body()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id),
+            *((name, value) for name, value in rejection.headers() if name != b"connection"),
+        ]
+        if close:
+            headers.append((b"connection", b"close"))
+        head = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[rejection.status] + head + b"\r\n" + body)
+        self._front.refused(path, rejection.status, request_id)
+
+    def _leave(self) -> None:
+        self._ended = True
+        self._stop_waiting()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._client_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
+
+    def _headers_too_large(self) -> HeadersTooLarge:
+        limit = self._settings.max_header_bytes
+        return HeadersTooLarge(f"The headers are larger than {limit} bytes; send fewer or shorter ones.")

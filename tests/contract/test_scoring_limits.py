@@ -1,0 +1,234 @@
+"""What the service does with slow, greedy, broken and too many clients."""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import httpx
+import pytest
+
+from features.bundle import Bundle
+from tests.support.services import KEY, RunningService, running_service, wait_until
+
+HEAD = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
+SCORE = f"{HEAD}content-length: 2\r\n\r\n{{}}".encode()
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+MOST_CONNECTIONS = 30
+
+
+@pytest.fixture(scope="module")
+def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service in which one request may wait, and not for long."""
+    limits = ["--max-queue", "1", "--max-connections", str(MOST_CONNECTIONS), "--client-seconds", "1"]
+    with running_service(bundle.path, tmp_path_factory.mktemp("tight"), arguments=limits) as running:
+        yield running
+
+
+@pytest.mark.parametrize("sent", [b"nothing\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET /healthz HTTP/9.9\r\n\r\n"])
+def test_what_is_not_http_is_refused_in_the_same_shape(service: RunningService, sent: bytes):
+    with _connection(service) as connection:
+        connection.sendall(sent)
+        status, body = _only_answer(connection)
+    assert (status, body["error"]["code"]) == (400, "invalid_http")
+
+
+def test_garbage_behind_a_request_costs_only_the_connection(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(SCORE + b"\x00garbage\r\n\r\n")
+        status, body = _only_answer(connection)
+    assert status == 200
+    assert "probability" in body
+
+
+def test_garbage_within_a_chunked_body_is_refused_at_once(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(HEAD.encode() + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n")
+        status, body = _only_answer(connection)
+    assert (status, body["error"]["code"]) == (400, "invalid_http")
+
+
+@pytest.mark.parametrize("ending", [b"\r\n\r\n", b""], ids=["whole", "endless"])
+def test_headers_above_the_limit_are_refused(service: RunningService, ending: bytes):
+    with _connection(service) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
+        for number in range(4):
+            connection.sendall(b"x-%d: %s\r\n" % (number, b"a" * 5000) if ending else b"a" * 10_000)
+            time.sleep(0.02)
+        with suppress(OSError):  # the answer may come before the end is sent
+            connection.sendall(ending)
+        status, body = _only_answer(connection)
+    assert (status, body["error"]["code"]) == (431, "headers_too_large")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [(b"POST /score HTTP/1.1\r\nhost:", "slow_head"), (HEAD.encode() + b"content-length: 2\r\n\r\n", "slow_body")],
+)
+def test_a_request_that_does_not_arrive_is_refused_in_time(service: RunningService, sent: bytes, code: str):
+    began = time.monotonic()
+    with _connection(service) as connection:
+        connection.sendall(sent)
+        status, body = _only_answer(connection)
+    assert (status, body["error"]["code"]) == (408, code)
+    assert 0.9 < time.monotonic() - began < 5
+
+
+def test_a_request_that_trickles_in_gets_no_more_time(service: RunningService):
+    began = time.monotonic()
+    with _connection(service) as connection, suppress(OSError):
+        for byte in HEAD.encode():
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)
+    assert time.monotonic() - began < 5
+
+
+def test_a_connection_that_says_nothing_is_closed(service: RunningService):
+    with _connection(service) as connection:
+        assert connection.recv(100) == b""
+
+
+def test_a_second_request_that_does_not_arrive_is_refused_too(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(HEALTH)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /heal")
+        assert _only_answer(connection)[0] == 408
+
+
+def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService):
+    request = HEAD.encode() + b"content-length: %d\r\n\r\n"
+    body = json.dumps({"records": [{}] * 1000}).encode()
+    with _connection(tight) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(0.5)
+        with suppress(OSError):
+            for _ in range(2000):
+                connection.sendall(request % len(body) + body)
+        time.sleep(2)
+        connection.settimeout(5)
+        with suppress(ConnectionError):
+            while connection.recv(1 << 20):
+                pass
+    assert tight.client.post("/score", json={}).status_code == 200
+
+
+def test_slow_clients_do_not_take_the_places_of_others(tight: RunningService):
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(_connection(tight)).sendall(HEAD.encode() + b"content-length: 2\r\n\r\n{")
+        assert [tight.client.post("/score", json={}).status_code for _ in range(5)] == [200] * 5
+
+
+def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: RunningService):
+    with ExitStack() as stack:
+        busy = [stack.enter_context(_connection(tight)) for _ in range(20)]
+        looking = stack.enter_context(_connection(tight))
+        with _stopped(tight):
+            for connection in busy:
+                connection.sendall(SCORE)
+            looking.sendall(HEALTH)
+        answers = [_answer(connection) for connection in busy]
+        assert _answer(looking)[0] == 200
+        statuses = [status for status, _, _ in answers]
+        assert statuses.count(200) >= 1
+        assert statuses.count(503) >= 10
+        refused = next(answer for answer in answers if answer[0] == 503)
+        assert refused[1]["retry-after"] == "1"
+        assert refused[1]["x-request-id"]
+        assert json.loads(refused[2])["error"]["code"] == "overloaded"
+        for connection in busy:  # the connection of a refused request is as good as before
+            connection.sendall(SCORE)
+            assert _answer(connection)[0] == 200
+    counted = 'scoring_requests_total{operation="score",status="503"}'
+    assert float(_metric(tight, counted)) >= statuses.count(503)
+
+
+def test_too_many_clients_are_sent_away(tight: RunningService):
+    with ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS + 5):
+            stack.enter_context(_connection(tight))
+        last = stack.enter_context(_connection(tight))
+        last.sendall(SCORE)
+        status, headers, _ = _answer(last)
+        assert (status, headers["connection"]) == (503, "close")
+    wait_until(lambda: tight.client.post("/score", json={}).status_code == 200)
+
+
+def test_a_request_whose_turn_comes_too_late_is_refused(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory):
+    limits = ["--max-records", "20000", "--deadline-seconds", "0.05"]
+    body = json.dumps({"records": [{}] * 20_000}).encode()
+    with running_service(bundle.path, tmp_path_factory.mktemp("late"), arguments=limits) as late, ExitStack() as stack:
+        busy = [stack.enter_context(_connection(late)) for _ in range(8)]
+        with _stopped(late):
+            for connection in busy:
+                connection.sendall(HEAD.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
+        answers = [_answer(connection) for connection in busy]
+    statuses = [status for status, _, _ in answers]
+    assert 200 in statuses
+    refused = next(answer for answer in answers if answer[0] == 503)
+    assert json.loads(refused[2])["error"]["code"] == "deadline_exceeded"
+
+
+def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(SCORE * 200)
+        received = b""
+        with suppress(ConnectionError):
+            while part := connection.recv(1 << 20):
+                received += part
+    assert 30 <= received.count(b"HTTP/1.1 200 ") <= 40
+
+
+def test_http_1_0_is_answered_and_closed(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(SCORE.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert _only_answer(connection)[0] == 200
+
+
+@contextmanager
+def _connection(service: RunningService) -> Iterator[socket.socket]:
+    url = httpx.URL(service.url)
+    assert url.port is not None
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        yield connection
+
+
+@contextmanager
+def _stopped(service: RunningService) -> Iterator[None]:
+    """What is sent meanwhile arrives at once."""
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        time.sleep(0.1)
+        service.process.send_signal(signal.SIGCONT)
+
+
+def _only_answer(connection: socket.socket) -> tuple[int, dict[str, dict[str, str]]]:
+    """The one answer before the service closes."""
+    received = b""
+    while part := connection.recv(65536):
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"connection: close" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+def _answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    while len(body) < int(headers["content-length"]):
+        body += connection.recv(65536)
+    return int(lines[0].split()[1]), headers, body
+
+
+def _metric(service: RunningService, name: str) -> str:
+    lines = service.client.get("/metrics").text.splitlines()
+    return next((line.rpartition(" ")[2] for line in lines if line.rpartition(" ")[0] == name), "0")
