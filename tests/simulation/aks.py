@@ -16,6 +16,7 @@ from tests.simulation.world import Record, World
 PAUSE_SECONDS = 0.3
 NODES = "/api/v1/nodes"
 SECRETS_GROUP = "secrets-store.csi.x-k8s.io"
+SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 OWNED = {"simulation/owner": "aks"}
 
 
@@ -29,6 +30,7 @@ class Aks(threading.Thread):
         self._plane = plane
         self._over = threading.Event()
         self._broken: list[str] = []
+        self._incarnation = 0.0
         self.errors: list[Exception] = []
 
     def stop(self) -> None:
@@ -49,6 +51,10 @@ class Aks(threading.Thread):
     def reconcile(self, world: World) -> None:
         """One round: make the control plane look as the record says."""
         cluster = next((record for record in world.all(CLUSTER_TYPE) if not record.deleting), None)
+        incarnation = cluster.created if cluster else 0.0
+        if self._incarnation not in {0.0, incarnation}:
+            self._wipe(world)
+        self._incarnation = incarnation
         self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {})
         if cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider"):
             for definition in _secret_definitions():
@@ -59,6 +65,17 @@ class Aks(threading.Thread):
         if broken != self._broken:
             self._plane.break_images(broken)
             self._broken = broken
+
+    def _wipe(self, world: World) -> None:
+        """The cluster is gone, with all that was in it; what nobody had deleted before is written down."""
+        names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
+        for name in names:
+            self._plane.delete(f"/api/v1/namespaces/{name}")
+        for definition in _secret_definitions():
+            self._plane.delete(_definition_path(definition))
+        if names:
+            with world.transaction():
+                world.set("swept", [*world.setting("swept"), *(f"namespace {name}" for name in sorted(names))])
 
     def _nodes(self, wanted: Mapping[str, dict[str, Any]]) -> None:
         present = {node["metadata"]["name"]: node for node in self._plane.items(NODES)}

@@ -1,0 +1,70 @@
+"""The whole simulated Azure: the record, its fakes, the plugins' environment, and the control plane behind AKS."""
+
+import base64
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.simulation.aks import SYSTEM_NAMESPACES, Aks
+from tests.simulation.control_plane import ControlPlane, Webhooks
+from tests.simulation.fakes.internet import Internet
+from tests.simulation.fakes.runs import Runs
+from tests.simulation.world import World
+
+PROVIDER = "pulumi-resource-kubernetes"
+
+
+class Simulation:
+    """Start it, run the product with `environment()`, look at `world` and `plane`, stop it."""
+
+    def __init__(self, folder: Path, runs: Runs, binaries: Mapping[str, Path]) -> None:
+        """Everything is kept in `folder`. `binaries`: those of `tools.control_plane`; empty for no control plane."""
+        self.world = World(folder / "world")
+        self.internet = Internet(self.world, runs)
+        self._binaries = binaries
+        self._folder = folder
+        self.plane: ControlPlane | None = None
+        self.aks: Aks | None = None
+
+    def start(self) -> None:
+        """Start it all; some seconds."""
+        self.internet.start()
+        if not self._binaries:
+            return
+        base = self.internet.webhooks
+        self.plane = ControlPlane(
+            self._folder / "plane", self._binaries, Webhooks(f"{base}/authenticate", f"{base}/authorize")
+        )
+        self.plane.start()
+        authority = base64.b64encode(self.plane.certificate_authority).decode()
+        self.world.set("kubernetes", {"server": self.plane.server, "certificate_authority_data": authority})
+        self.aks = Aks(self.world, self.plane)
+        self.aks.start()
+
+    def stop(self) -> None:
+        """Stop it all; the record and the data stay in the folder."""
+        if self.aks is not None:
+            self.aks.stop()
+        if self.plane is not None:
+            self.plane.stop()
+        self.internet.stop()
+        self.world.close()
+
+    def environment(self) -> dict[str, str]:
+        """What leads the product and the engine here."""
+        variables = self.internet.environment()
+        if PROVIDER in self._binaries:
+            variables["PATH"] = f"{self._binaries[PROVIDER].parent}{os.pathsep}{variables['PATH']}"
+        return variables
+
+    def leftovers(self) -> list[str]:
+        """What exists although everything was destroyed, or went only because something around it did."""
+        left = [record.id for record in self.world.all()] + list(self.world.setting("swept"))
+        if self.plane is not None:
+            names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")}
+            left += [f"namespace {name}" for name in sorted(names - SYSTEM_NAMESPACES)]
+        return left
+
+    def strangers(self) -> list[str]:
+        """Hosts that somebody called and that are no part of the simulation."""
+        return list(self.internet.proxy.refused) if self.internet.proxy else []
