@@ -1,9 +1,8 @@
 """The graph's protocols on this machine: each step is one resource of the steps' provider."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-import pulumi
 from pulumi import Output, ResourceOptions
 
 from infra.backend import (
@@ -18,22 +17,8 @@ from infra.backend import (
     TrainingRunArgs,
     UploadedData,
 )
-from infra.steps import COMPUTED, Kind
-
-
-class LocalStep(pulumi.CustomResource):
-    """A resource of the steps' provider; its computed values are outputs by name."""
-
-    def __init__(self, kind: Kind, name: str, inputs: Mapping[str, Any], options: ResourceOptions) -> None:
-        """Declare the step with its inputs."""
-        self._computed = COMPUTED[kind]
-        super().__init__(f"personalize:local:{kind}", name, {**inputs, **dict.fromkeys(self._computed)}, options)
-
-    def output(self, name: str) -> Output[Any]:
-        """A computed value of the step."""
-        if name not in self._computed:
-            raise KeyError(name)
-        return cast("Output[Any]", self.__dict__[name])
+from infra.step_resource import StepResource
+from infra.steps import Kind, Place
 
 
 class LocalBackend:
@@ -116,5 +101,5 @@ class LocalBackend:
             key=Output.secret(key.output("current")),
         )
 
-    def _step(self, kind: Kind, name: str, inputs: Mapping[str, Any], options: ResourceOptions) -> LocalStep:
-        return LocalStep(kind, name, {"stack": self._stack, **inputs}, options)
+    def _step(self, kind: Kind, name: str, inputs: Mapping[str, Any], options: ResourceOptions) -> StepResource:
+        return StepResource(Place.LOCAL, kind, name, {"stack": self._stack, **inputs}, options)

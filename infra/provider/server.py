@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -20,7 +20,8 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 from features.errors import PersonalizationError
 from infra.local.catalogue import local_steps
 from infra.provider.provider import Report, StepsProvider
-from infra.provider.step import StepCancelledError
+from infra.provider.step import Step, StepCancelledError
+from infra.steps import Kind, Place
 
 VERSION = "0.1.0"
 UNLIMITED = -1
@@ -66,7 +67,8 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
 async def serve(engine_address: str) -> None:
     """Answer the engine at `engine_address` (host:port) until it is gone."""
     server = grpc.aio.server(interceptors=[ErrorsAsStatuses()], options=MESSAGE_OPTIONS)
-    steps = StepsProvider(local_steps(), _reporter(engine_address))
+    catalogues = {Place.LOCAL: local_steps, Place.AZURE: _azure_steps}
+    steps = StepsProvider(catalogues, _reporter(engine_address))
     servicer = ProviderServicer(sys.argv, VERSION, steps, engine_address=engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -79,6 +81,13 @@ async def serve(engine_address: str) -> None:
     # A killed engine cannot cancel: end the running steps as Ctrl-C would, so that no training is left behind.
     await steps.cancel()
     await server.stop(grace=None)
+
+
+def _azure_steps() -> Mapping[Kind, Step[Any]]:
+    """Imported when the first Azure step is needed: stack `local` has no use for Azure's SDKs."""
+    from infra.cloud.steps.catalogue import azure_steps  # noqa: PLC0415 - see above
+
+    return azure_steps()
 
 
 def _reporter(engine_address: str) -> Report:

@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 
-from infra.steps import COMPUTED, Kind
+from infra.steps import COMPUTED, Place, token
 
-STEPS = {f"personalize:local:{kind}": COMPUTED[kind] for kind in Kind}
+STEPS = {token(Place.LOCAL, kind): computed for kind, computed in COMPUTED[Place.LOCAL].items()}
 COMPONENTS = {
     "personalization:data:DataUpload",
     "personalization:training:TrainingRun",

@@ -15,7 +15,7 @@ from infra.local.folders import StackFolder
 from infra.local.training_run import RESULT, TrainingRun, arguments, run_id
 from infra.provider.step import StepCancelledError
 from infra.provider.values import UNKNOWN
-from infra.steps import COMPUTED, Kind
+from infra.steps import COMPUTED, Kind, Place
 from tests.provider.conftest import MakeBundle, Recorder
 from tests.provider.steps import BASE, HASH, create, state
 from training.parameters import GateParameters, TrainingParameters
@@ -55,15 +55,15 @@ def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> P
     return run
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", COMPUTED[Place.LOCAL])
 def test_every_kind_has_a_step_whose_computed_values_are_no_inputs(kind: Kind) -> None:
     step = local_steps()[kind]
-    assert set(COMPUTED[kind]).isdisjoint(step.inputs.model_fields)
-    assert step.secrets <= {*COMPUTED[kind], *step.inputs.model_fields}
+    assert set(COMPUTED[Place.LOCAL][kind]).isdisjoint(step.inputs.model_fields)
+    assert step.secrets <= {*COMPUTED[Place.LOCAL][kind], *step.inputs.model_fields}
     assert step.replaced_by <= set(step.inputs.model_fields)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", COMPUTED[Place.LOCAL])
 def test_a_step_has_a_class_that_the_engine_refuses_bad_inputs_of(kind: Kind) -> None:
     assert "stack" in local_steps()[kind].check({})
 

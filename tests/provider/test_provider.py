@@ -17,7 +17,7 @@ from features.errors import PersonalizationError
 from infra.provider.provider import Report, StepsProvider
 from infra.provider.server import ErrorsAsStatuses
 from infra.provider.step import Context, Created, State, Step
-from infra.steps import Kind
+from infra.steps import Kind, Place
 from training.parameters import Parameters
 
 URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"
@@ -66,7 +66,7 @@ class Scripted(Step[Inputs]):
 async def served(report: Report) -> AsyncIterator[Any]:
     """A client of the provider on a real socket."""
     server = grpc.aio.server(interceptors=[ErrorsAsStatuses()])
-    provider = StepsProvider({Kind.API_KEY: Scripted()}, report)
+    provider = StepsProvider({Place.LOCAL: lambda: {Kind.API_KEY: Scripted()}}, report)
     servicer = ProviderServicer([], "0.0.0", provider, engine_address="")
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
