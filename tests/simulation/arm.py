@@ -61,6 +61,7 @@ class Arm:
         kind = self.type_of(token)
         identity = self._identity(kind, inputs)
         with self._logged("create", kind, identity) as extra, self.world.transaction():
+            self._refuse_caller()
             self._refuse_problems(token, inputs)
             existing = self.world.get(identity)
             if existing is not None and not kind.singleton:
@@ -82,6 +83,7 @@ class Arm:
         """Change a resource in place. Raises `RefusedError`."""
         kind = self.type_of(token)
         with self._logged("update", kind, identity) as extra, self.world.transaction():
+            self._refuse_caller()
             self._refuse_problems(token, inputs)
             old = self.world.get(identity)
             if old is None:
@@ -109,6 +111,7 @@ class Arm:
         """Delete a resource; the moment at which it is gone. One that is gone already is no error, as in Azure."""
         kind = self.type_of(token)
         with self._logged("delete", kind, identity) as extra, self.world.transaction():
+            self._refuse_caller()
             old = self.world.get(identity)
             if old is None or kind.no_delete or kind.singleton:
                 return time.time()
@@ -141,6 +144,12 @@ class Arm:
             text = "; ".join(f"{problem.path}: {problem.reason}" for problem in problems)
             raise RefusedError(400, "InvalidRequestContent", f"The request content is not valid: {text}.")
 
+    def _refuse_caller(self) -> None:
+        caller = self.world.setting("caller")
+        if caller not in {entry["object_id"] for entry in self.world.setting("deployers")}:
+            message = f"The client '{caller}' does not have authorization to perform this action."
+            raise RefusedError(403, "AuthorizationFailed", message)
+
     def _refuse_place(self, call: Call) -> None:
         """Raise when the name is bad or taken, a parent is missing, or the resource provider is not registered."""
         if call.type.name is not None:
@@ -162,10 +171,7 @@ class Arm:
 
     def _refuse_taken(self, call: Call) -> None:
         name = call.name.lower()
-        taken = {other.id.rpartition("/")[2].lower() for other in self.world.all(call.type.pulumi_type)}
-        taken |= {other.lower() for other in self.world.setting("foreign_names")}
-        taken |= {grave.rpartition("/")[2] for grave in self.world.buried(call.type.pulumi_type)}
-        if name in taken:
+        if name in self.world.taken_names(call.type.pulumi_type):
             raise RefusedError(
                 409, "NameNotAvailable", f"The name '{call.name}' is taken, or held by a deleted resource."
             )

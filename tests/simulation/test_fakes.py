@@ -19,7 +19,7 @@ from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import CLUSTER, DEPLOYER, GROUP, LAKE, REGISTRY, create_all, example, role
+from tests.simulation.examples import CLUSTER, DEPLOYER, GROUP, LAKE, PLAIN, REGISTRY, create_all, example, role
 from tests.simulation.fakes.cluster import LocalCluster
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.kubernetes_access import CLUSTER_ADMIN, kubernetes_access
@@ -261,6 +261,51 @@ def test_a_model_version_keeps_its_content_and_changes_its_tags():
     image = "registryabc.azurecr.io/scoring@sha256:" + "0" * 64
     client.environments.create_or_update(Environment(name="scoring", version="1", image=image))
     assert client.environments.get("scoring", "1").image == image
+
+
+def test_a_model_is_uploaded_from_a_folder_and_comes_back_the_same(cloud: AzureNative, tmp_path: Path):
+    if azurite.command() is None:
+        pytest.skip("needs `python -m tools.azurite`")
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import Model
+    from azure.identity import AzureCliCredential
+
+    kind = "azure-native:authorization:RoleAssignment"
+    cloud.create(kind, example(kind) | {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0044"})
+    bundle = tmp_path / "bundle"
+    (bundle / "counts").mkdir(parents=True)
+    (bundle / "model.txt").write_text("tree")
+    (bundle / "counts" / "all.parquet").write_bytes(b"1" * 1000)
+    client = MLClient(AzureCliCredential(), SUBSCRIPTION, GROUP, "models", enable_telemetry=False)
+    made = client.models.create_or_update(Model(name="uploaded", type="custom_model", path=str(bundle)))
+    assert made.version == "1"
+    client.models.download("uploaded", "1", download_path=str(tmp_path / "back"))
+    back = tmp_path / "back" / "uploaded" / "bundle"
+    assert (back / "model.txt").read_text() == "tree"
+    assert (back / "counts" / "all.parquet").read_bytes() == b"1" * 1000
+
+
+def test_a_preflight_learns_of_names_providers_and_roles(cloud: AzureNative):
+    base = f"{MANAGER}/subscriptions/{SUBSCRIPTION}"
+    headers = header(cloud, MANAGEMENT)
+
+    def name(wanted: str) -> bool:
+        path = f"{base}/providers/Microsoft.Storage/checkNameAvailability"
+        body = {"name": wanted, "type": "Microsoft.Storage/storageAccounts"}
+        return bool(requests.post(path, json=body, headers=headers, timeout=10).json()["nameAvailable"])
+
+    assert [name("lakeabc"), name("Bad_Name"), name("free123")] == [False, False, True]
+    cloud.world.set("registered_providers", ["Microsoft.Storage"])
+    vaults = f"{base}/providers/Microsoft.KeyVault"
+    assert requests.get(vaults, headers=headers, timeout=10).json()["registrationState"] == "NotRegistered"
+    requests.post(f"{vaults}/register", headers=headers, timeout=10).raise_for_status()
+    assert requests.get(vaults, headers=headers, timeout=10).json()["registrationState"] == "Registered"
+    cloud.world.set("registered_providers", None)
+    roles = requests.get(
+        f"{MANAGER}{LAKE}/providers/Microsoft.Authorization/roleAssignments", headers=headers, timeout=10
+    ).json()["value"]
+    mine = {item["properties"]["scope"] for item in roles if item["properties"]["principalId"] == DEPLOYER}
+    assert mine >= {LAKE, f"/subscriptions/{SUBSCRIPTION}"}
 
 
 def context(files: dict[str, str]) -> bytes:

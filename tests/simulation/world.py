@@ -134,6 +134,12 @@ class World:
         rows = self.database.execute("SELECT key FROM graves WHERE type = ? AND until > ?", (kind, time.time()))
         return [row[0] for row in rows]
 
+    def taken_names(self, kind: str) -> set[str]:
+        """Names, lower case, that nobody can have for a new resource of a type whose names are global."""
+        taken = {record.id.rpartition("/")[2].lower() for record in self.all(kind)}
+        taken |= {name.lower() for name in self.setting("foreign_names")}
+        return taken | {key.rpartition("/")[2] for key in self.buried(kind)}
+
     def purge(self, identity: str) -> None:
         """Forget a soft-deleted resource."""
         self.database.execute("DELETE FROM graves WHERE key = ?", (key_of(identity),))
@@ -159,6 +165,8 @@ DEFAULTS: Mapping[str, Any] = {
     "pace": 0.0,  # real seconds for each second that Azure would take
     "clients": {},  # client id of a workflow's application: its object id
     "spent_assertions": [],  # client assertions that have ended
+    # Contributor and Role Based Access Control Administrator, on the subscription.
+    "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
     "token_key": "",  # made at the first token
     "token_seconds": 3600.0,  # lifetime of a token; negative: expired at once
     "propagation_seconds": 120.0,  # until a role assignment counts

@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.simulation.refusal import RefusedError
+from tests.simulation.services.machine_learning import default_container
 from tests.simulation.world import Record, World
 
+DEFAULT_DATASTORE = "workspaceblobstore"
 IMMUTABLE = ("modelUri", "modelType", "image", "build", "condaFile")
 
 
@@ -43,6 +45,42 @@ async def asset(world: World, workspace: Record, request: Request) -> Response:
     with world.transaction():
         world.set("ml_assets", {**_all(world), key: json.loads(json.dumps(shown))})
     return JSONResponse(shown, status_code=200 if known else 201)
+
+
+async def container(world: World, workspace: Record, request: Request) -> Response:
+    """An asset's container, which knows its newest and its next version."""
+    prefix = _prefix(workspace, request)
+    numbers = [
+        int(key.rpartition("/")[2]) for key in _all(world) if key.startswith(prefix) and key.split("/")[-1].isdigit()
+    ]
+    if not numbers:
+        raise RefusedError(404, "UserError", f"The container '{prefix}' was not found.")
+    properties = {
+        "latestVersion": str(max(numbers)),
+        "nextVersion": str(max(numbers) + 1),
+        "tags": {},
+        "properties": {},
+    }
+    return JSONResponse({"id": request.url.path, "name": request.path_params["name"], "properties": properties})
+
+
+async def datastore(world: World, workspace: Record, request: Request) -> Response:
+    """The workspace's default datastore, identity-based: whoever uses it needs a role on its account."""
+    if request.path_params["name"] != DEFAULT_DATASTORE:
+        raise RefusedError(404, "UserError", f"The datastore '{request.path_params['name']}' was not found.")
+    account = world.get(str(workspace.inputs["storageAccount"]))
+    if account is None:
+        raise RefusedError(400, "UserError", "The default storage account of the workspace is gone.")
+    properties = {
+        "datastoreType": "AzureBlob",
+        "accountName": account.id.rpartition("/")[2],
+        "containerName": default_container(str(workspace.outputs["workspaceId"])),
+        "endpoint": "core.windows.net",
+        "protocol": "https",
+        "credentials": {"credentialsType": "None"},
+        "isDefault": True,
+    }
+    return JSONResponse({"id": request.url.path, "name": DEFAULT_DATASTORE, "properties": properties})
 
 
 def _all(world: World) -> dict[str, Any]:

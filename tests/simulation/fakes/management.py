@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.simulation.fakes.machine_learning import asset, assets
+from tests.simulation.fakes.machine_learning import asset, assets, container, datastore
+from tests.simulation.fakes.preflight import Preflight
 from tests.simulation.fakes.registry_tasks import TaskRuns
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
@@ -36,6 +37,8 @@ def management(world: World) -> Starlette:
     tasks = TaskRuns(world)
     routes = [
         Route(WORKSPACE + "/{kind}/{name}/versions", _of_workspace(world, assets), methods=["GET"]),
+        Route(WORKSPACE + "/datastores/{name}", _of_workspace(world, datastore), methods=["GET"]),
+        Route(WORKSPACE + "/{kind}/{name}", _of_workspace(world, container), methods=["GET"]),
         Route(WORKSPACE + "/{kind}/{name}/versions/{version}", _of_workspace(world, asset), methods=["GET", "PUT"]),
         Route(REGISTRY + "/listBuildSourceUploadUrl", tasks.upload_place, methods=["POST"]),
         Route(REGISTRY + "/scheduleRun", tasks.schedule, methods=["POST"]),
@@ -48,6 +51,7 @@ def management(world: World) -> Starlette:
         Route(CLUSTER + "/start", _power(world, "Running"), methods=["POST"]),
         Route(COMPUTE + "/skus", _skus(world)),
         Route(COMPUTE + "/locations/{location}/usages", _usages(world)),
+        *Preflight(world).routes(),
         Route("/{path:path}", _resource(world), methods=["GET", "DELETE"]),
     ]
     public = ["/upload/", "/logs/"]

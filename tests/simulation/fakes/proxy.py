@@ -77,8 +77,8 @@ class Proxy(threading.Thread):
             backend_reader, backend_writer = await asyncio.open_connection("127.0.0.1", port)
             await _both(_pipe(reader, backend_writer), _pipe(backend_reader, writer))
             backend_writer.close()
-        except (OSError, asyncio.IncompleteReadError):
-            return  # one side went away: nothing to answer any more
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return  # one side went away, or the proxy does: nothing to answer any more
         finally:
             writer.close()
 

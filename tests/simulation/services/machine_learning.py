@@ -1,5 +1,6 @@
 """Azure Machine Learning workspaces. A deleted one keeps its name for 14 days, unless it is purged."""
 
+import time
 import uuid
 from typing import Any
 
@@ -8,7 +9,7 @@ from tests.simulation.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services import storage
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
-from tests.simulation.world import key_of
+from tests.simulation.world import Record, key_of
 
 TYPE = "azure-native:machinelearningservices:Workspace"
 
@@ -45,12 +46,27 @@ def _refuse_missing_parts(call: Call) -> None:
             raise RefusedError(400, "ValidationError", f"A workspace needs '{name}'.")
 
 
+def default_container(workspace: str) -> str:
+    """The container that a workspace makes for itself in its default storage, by the workspace's own id."""
+    return f"azureml-blobstore-{workspace}"
+
+
+def _make_container(call: Call, workspace: str) -> None:
+    name = default_container(workspace)
+    identity = f"{call.input('storageAccount')}/blobServices/default/containers/{name}"
+    now = time.time()
+    call.world.put(Record(identity, storage.CONTAINER, {"containerName": name}, {"name": name}, now, now))
+
+
 def _outputs(call: Call) -> dict[str, Any]:
     old = call.old.outputs if call.old else {}
     location = call.input("location")
+    workspace = old.get("workspaceId") or str(uuid.uuid4())
+    if call.old is None:
+        _make_container(call, workspace)
     return {
         "name": call.name,
-        "workspaceId": old.get("workspaceId") or str(uuid.uuid4()),
+        "workspaceId": workspace,
         "discoveryUrl": f"https://{location}.api.azureml.ms/discovery",
         "mlFlowTrackingUri": f"azureml://{location}.api.azureml.ms/mlflow/v1.0{call.id}",
         "storageHnsEnabled": False,

@@ -8,6 +8,7 @@ from tests.simulation.services.resources import GROUP
 
 ACCOUNT = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
 TYPE = "azure-native:storage:StorageAccount"
+CONTAINER = "azure-native:storage:BlobContainer"
 
 
 def _refuse_versioning(call: Call) -> None:
@@ -63,7 +64,7 @@ TYPES = [
         outputs=_account_outputs,
     ),
     ResourceType(
-        pulumi_type="azure-native:storage:BlobContainer",
+        pulumi_type=CONTAINER,
         model="azure.mgmt.storage.models:BlobContainer",
         path=ACCOUNT + "/blobServices/default/containers/{containerName}",
         name=NameRule(pattern=r"[a-z0-9](?!.*--)[a-z0-9-]*[a-z0-9]", shortest=3, longest=63),

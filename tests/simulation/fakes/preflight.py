@@ -1,0 +1,105 @@
+"""What a preflight asks the Resource Manager before anything is created: providers, names, roles."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import NameRule
+from tests.simulation.services import authorization
+from tests.simulation.services.catalogue import TYPES
+from tests.simulation.world import World, key_of
+
+SUBSCRIPTION = "/subscriptions/{subscription}"
+CHECKED_NAMES: Mapping[str, str] = {
+    "microsoft.storage": "azure-native:storage:StorageAccount",
+    "microsoft.containerregistry": "azure-native:containerregistry:Registry",
+    "microsoft.keyvault": "azure-native:keyvault:Vault",
+}
+
+
+class Preflight:
+    """The endpoints."""
+
+    def __init__(self, world: World) -> None:
+        """Answers from the record."""
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        roles = "/{scope:path}/providers/Microsoft.Authorization/roleAssignments"
+        return [
+            Route(SUBSCRIPTION, self.subscription, methods=["GET"]),
+            Route(SUBSCRIPTION + "/providers/{namespace}", self.provider, methods=["GET"]),
+            Route(SUBSCRIPTION + "/providers/{namespace}/register", self.register, methods=["POST"]),
+            Route(SUBSCRIPTION + "/providers/{namespace}/checkNameAvailability", self.name, methods=["POST"]),
+            Route(roles, self.assignments, methods=["GET"]),
+        ]
+
+    async def subscription(self, request: Request) -> Response:
+        """The one subscription that there is."""
+        wanted = request.path_params["subscription"]
+        if wanted != self._world.setting("subscription"):
+            raise RefusedError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")
+        tenant = self._world.setting("tenant")
+        return JSONResponse({"id": request.url.path, "subscriptionId": wanted, "tenantId": tenant, "state": "Enabled"})
+
+    async def provider(self, request: Request) -> Response:
+        """Whether a resource provider is registered."""
+        return JSONResponse(self._shown(request.path_params["namespace"]))
+
+    async def register(self, request: Request) -> Response:
+        """Register a resource provider."""
+        namespace = request.path_params["namespace"]
+        registered = self._world.setting("registered_providers")
+        if registered is not None and namespace not in registered:
+            self._world.set("registered_providers", [*registered, namespace])
+        return JSONResponse(self._shown(namespace))
+
+    async def name(self, request: Request) -> Response:
+        """Whether a global name is valid and free."""
+        kind = TYPES.get(CHECKED_NAMES.get(request.path_params["namespace"].lower(), ""))
+        if kind is None or kind.name is None:
+            raise RefusedError(404, "NotFound", f"No names are checked for {request.path_params['namespace']}.")
+        wanted = str((await request.json())["name"])
+        reason = _invalid(kind.name, wanted)
+        if not reason and wanted.lower() in self._world.taken_names(kind.pulumi_type):
+            reason = "AlreadyExists"
+        return JSONResponse({"nameAvailable": not reason, "reason": reason or None, "message": reason or None})
+
+    async def assignments(self, request: Request) -> Response:
+        """Role assignments on a scope and above it; deployers have the roles that the record gives them."""
+        scope = key_of(request.path_params["scope"])
+        found: list[dict[str, Any]] = []
+        for record in self._world.all(authorization.TYPE):
+            own = key_of(str(record.inputs["scope"]))
+            if scope == own or scope.startswith(own + "/"):
+                found.append({"id": record.id, "properties": dict(record.inputs)})
+        subscription = f"/subscriptions/{self._world.setting('subscription')}"
+        for entry in self._world.setting("deployers"):
+            for role in self._world.setting("deployer_roles"):
+                definition = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+                properties = {
+                    "scope": subscription,
+                    "principalId": entry["object_id"],
+                    "principalType": entry["type"],
+                    "roleDefinitionId": definition,
+                }
+                found.append({"id": f"{subscription}/given/{entry['object_id']}/{role}", "properties": properties})
+        return JSONResponse({"value": found})
+
+    def _shown(self, namespace: str) -> dict[str, Any]:
+        registered = self._world.setting("registered_providers")
+        known = registered is None or namespace.lower() in {name.lower() for name in registered}
+        return {"namespace": namespace, "registrationState": "Registered" if known else "NotRegistered"}
+
+
+def _invalid(rule: NameRule, name: str) -> str:
+    try:
+        rule.refuse(name)
+    except RefusedError:
+        return "AccountNameInvalid"
+    return ""
