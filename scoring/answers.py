@@ -42,6 +42,23 @@ class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName
 
 
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feature adds to the raw score."""
+
+    feature: str
+    contribution: Annotated[float, msgspec.Meta(description="In log odds; below zero it makes a click less likely.")]
+
+
+class ExplainAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a record scores as it does: `average` and all contributions sum to `raw_score`."""
+
+    probability: Probability
+    raw_score: Annotated[float, msgspec.Meta(description="The log odds of the probability.")]
+    average: Annotated[float, msgspec.Meta(description="The model's average raw score.")]
+    contributions: Annotated[list[Contribution], msgspec.Meta(description="Every feature, the strongest first.")]
+    model: ModelName
+
+
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The process runs."""
 

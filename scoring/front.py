@@ -1,4 +1,4 @@
-"""The HTTP front: `/score` and `/rank` are served by a plain ASGI function, everything else by Starlette.
+"""The HTTP front: `/score`, `/rank` and `/explain` are served by a plain ASGI function, everything else by Starlette.
 
 Starlette's routing, requests and responses would take a third of the time of a single-record request.
 """
@@ -42,6 +42,7 @@ class Front:
         self._operations: dict[str, tuple[str, Operation]] = {
             "/score": ("score", operations.score),
             "/rank": ("rank", operations.rank),
+            "/explain": ("explain", operations.explain),
         }
         self._rest = Starlette(
             routes=routes(service), lifespan=self._lifespan, exception_handlers={HTTPException: refuse, Exception: fail}

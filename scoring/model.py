@@ -9,6 +9,7 @@ import msgspec
 from features.bundle import MODEL, Bundle
 from scoring.encoding import RowEncoder
 from scoring.engines import Engine, EngineName, open_engine
+from scoring.engines.booster import Booster, Prediction
 from scoring.errors import GoldenError
 from scoring.records import RequestTypes, Values
 from scoring.rejections import Rejection
@@ -18,28 +19,59 @@ GOLDEN_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """A record's raw score (log odds) as the model's average and what each feature adds: LightGBM's SHAP values."""
+
+    raw_score: float
+    average: float
+    contributions: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServedModel:
     """One model with everything that a request needs."""
 
     bundle: Bundle
     types: RequestTypes
     encoder: RowEncoder
+    booster: Booster
     engine: Engine
 
     @classmethod
     def load(cls, path: Path, *, engine: EngineName, max_records: int) -> Self:
         """Load the bundle in `path`; raises a `PersonalizationError` when it is altered or cannot be served."""
         bundle = Bundle.load(path)
+        booster = Booster(path / MODEL, len(bundle.schema.encoded_features))
         return cls(
             bundle=bundle,
             types=RequestTypes(bundle.schema, max_records=max_records),
             encoder=RowEncoder(bundle.schema, bundle.encoder),
-            engine=open_engine(engine, path / MODEL, len(bundle.schema.encoded_features)),
+            booster=booster,
+            engine=open_engine(engine, booster),
         )
 
     async def score(self, rows: list[Values]) -> list[float]:
         """The click probability of each record."""
         return await self.engine.score(self.encoder.encode(rows))
+
+    def explain(self, row: Values) -> Explanation:
+        """Why a record scores as it does. A feature that became several inputs has the sum of their contributions."""
+        schema = self.bundle.schema
+        batch = self.encoder.encode([row])
+        *contributions, average = self.booster.predict(batch, Prediction.CONTRIBUTIONS)[0].tolist()
+        numbers = len(schema.numeric)
+        pairs = zip(contributions[numbers::2], contributions[numbers + 1 :: 2], strict=True)
+        summed = [*contributions[:numbers], *(rate + count for rate, count in pairs)]
+        return Explanation(
+            raw_score=float(self.booster.predict(batch, Prediction.RAW_SCORE)[0]),
+            average=average,
+            contributions=dict(zip(schema.features, summed, strict=True)),
+        )
+
+    def close(self) -> None:
+        """Free what was loaded."""
+        self.engine.close()
+        self.booster.close()
 
     async def check_golden(self) -> int:
         """Score the golden records as requests and return how many there are.

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from scoring.answers import BatchAnswer, HealthAnswer, ModelName, RankAnswer, ReadyAnswer, ScoreAnswer
+from scoring.answers import BatchAnswer, ExplainAnswer, HealthAnswer, ModelName, RankAnswer, ReadyAnswer, ScoreAnswer
 from scoring.model import ServedModel
 from scoring.rejections import (
     ErrorAnswer,
@@ -44,9 +44,10 @@ REQUEST_ID = {
 def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object]:
     """The OpenAPI 3.1 document as JSON values, for the features of `model`."""
     types = model.types
-    roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, HealthAnswer, ReadyAnswer]
-    references, components = msgspec.json.schema_components([*roots, ErrorAnswer], ref_template=REFERENCE)
-    record, batch, rank, scored, scored_batch, ranked, healthy, ready, error = references
+    roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
+    roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
+    references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
+    record, batch, rank, scored, scored_batch, ranked, explained, healthy, ready, error = references
     example = {key: value for key, value in model.bundle.golden[0].record.items() if value not in (None, "")}
     return {
         "openapi": "3.1.0",
@@ -74,6 +75,16 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
                     answer=ranked,
                     error=error,
                     examples={"items": {"value": _rank_example(example)}},
+                )
+            },
+            "/explain": {
+                "post": _operation(
+                    "explain",
+                    "Click probability of one record and what each feature adds to it",
+                    body=record,
+                    answer=explained,
+                    error=error,
+                    examples={"one": {"value": example}},
                 )
             },
             "/healthz": {"get": _look("healthz", "Whether the process runs", healthy)},

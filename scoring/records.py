@@ -69,6 +69,7 @@ class RequestTypes:
         either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
         self._either = msgspec.json.Decoder(either)
         self._rank = msgspec.json.Decoder(self.rank)
+        self._record = msgspec.json.Decoder(self.record)
 
     def read_score(self, body: bytes) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
@@ -88,6 +89,15 @@ class RequestTypes:
             raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
         self._refuse_duplicates(body, 1 + sum(map(self._given, rows)))
         return rows, True
+
+    def read_record(self, body: bytes) -> Values:
+        """The one record of a `POST /explain`; raises a `Rejection`."""
+        try:
+            row = msgspec.structs.astuple(self._record.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise rejection_for(error, body) from error
+        self._refuse_duplicates(body, self._given(row))
+        return row
 
     def read_rank(self, body: bytes) -> RankQuery:
         """The query of a `POST /rank`; raises a `Rejection`."""

@@ -94,7 +94,7 @@ class Service:
         self.sink.flush()
         self.metrics.publish()
         if self._model is not None:
-            self._model.engine.close()
+            self._model.close()
             self._model = None
             self._refusal = "The service is stopping."
 

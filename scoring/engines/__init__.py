@@ -1,12 +1,12 @@
 """The engines that compute probabilities, behind one Protocol: the rest of the service does not know which one runs."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
+from scoring.engines.booster import Booster
 from scoring.engines.lightgbm import LightGbmEngine
 
 
@@ -31,10 +31,10 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(name: EngineName, model: Path, features: int) -> Engine:
-    """The engine `name` with the LightGBM model file `model`, which must take `features` inputs."""
+def open_engine(name: EngineName, booster: Booster) -> Engine:
+    """The engine `name` for the model in `booster`."""
     match name:
         case EngineName.LIGHTGBM:
-            return LightGbmEngine(model, features)
+            return LightGbmEngine(booster)
         case _:
             assert_never(name)

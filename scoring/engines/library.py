@@ -8,9 +8,7 @@ from pathlib import Path
 from scoring.errors import EngineError
 
 DTYPE_FLOAT64 = 1
-PREDICT_NORMAL = 0
-PREDICT_CONTRIBUTIONS = 3
-"""Constants of LightGBM's `c_api.h`."""
+"""A constant of LightGBM's `c_api.h`."""
 
 
 @cache

@@ -11,6 +11,8 @@ from schemathesis.generation import GenerationMode
 from features.bundle import Bundle
 from tests.support.services import KEY, RunningService
 
+LOOKS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+
 
 @pytest.fixture(scope="session")
 def description(service: RunningService) -> dict[str, Any]:
@@ -30,14 +32,14 @@ def test_the_description_names_every_feature_as_nullable(description: dict[str, 
 
 
 def test_the_examples_of_the_description_are_scored(description: dict[str, Any], client: httpx.Client):
-    for path in ("/score", "/rank"):
+    for path in ("/score", "/rank", "/explain"):
         examples = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
         for example in examples.values():
             assert client.post(path, json=example["value"]).status_code == 200
 
 
 def test_every_path_of_the_service_is_described(description: dict[str, Any]):
-    assert set(description["paths"]) == {"/score", "/rank", "/healthz", "/readyz", "/metrics", "/openapi.json"}
+    assert set(description["paths"]) == {"/score", "/rank", "/explain", *LOOKS}
 
 
 class KeyProvider:
@@ -57,10 +59,9 @@ class KeyProvider:
         ("POST", "/score", GenerationMode.NEGATIVE),
         ("POST", "/rank", GenerationMode.POSITIVE),
         ("POST", "/rank", GenerationMode.NEGATIVE),
-        ("GET", "/healthz", GenerationMode.POSITIVE),
-        ("GET", "/readyz", GenerationMode.POSITIVE),
-        ("GET", "/metrics", GenerationMode.POSITIVE),
-        ("GET", "/openapi.json", GenerationMode.POSITIVE),
+        ("POST", "/explain", GenerationMode.POSITIVE),
+        ("POST", "/explain", GenerationMode.NEGATIVE),
+        *(("GET", path, GenerationMode.POSITIVE) for path in LOOKS),
     ],
 )
 def test_the_service_does_what_it_describes(
@@ -73,7 +74,7 @@ def test_the_service_does_what_it_describes(
 
     @given(case=cases)
     @settings(
-        max_examples=60 if method == "POST" else 5,
+        max_examples=40 if method == "POST" else 5,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -1,0 +1,65 @@
+"""What the service says about why a record scores as it does, against LightGBM's own Python package."""
+
+import math
+from typing import Any
+
+import httpx
+import lightgbm
+import numpy as np
+import pytest
+
+from features.bundle import MODEL, Bundle
+from tests.support.bundles import to_arrays
+
+
+def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx.Client, bundle: Bundle):
+    for golden in bundle.golden[:20]:
+        answer = client.post("/explain", json=golden.record).json()
+        total = answer["average"] + math.fsum(one["contribution"] for one in answer["contributions"])
+        assert total == pytest.approx(answer["raw_score"], abs=1e-9)
+        assert 1 / (1 + math.exp(-answer["raw_score"])) == pytest.approx(answer["probability"], abs=1e-12)
+        assert answer["probability"] == pytest.approx(golden.probability, abs=1e-9)
+
+
+def test_every_feature_has_one_contribution_and_the_strongest_is_first(
+    client: httpx.Client, bundle: Bundle, record: dict[str, Any]
+):
+    answer = client.post("/explain", json=record).json()
+    assert {one["feature"] for one in answer["contributions"]} == set(bundle.schema.features)
+    strengths = [abs(one["contribution"]) for one in answer["contributions"]]
+    assert strengths == sorted(strengths, reverse=True)
+    assert answer["model"] == {"name": "clicks", "version": "7"}
+
+
+def test_the_contributions_are_those_of_the_python_package(
+    client: httpx.Client, bundle: Bundle, record: dict[str, Any]
+):
+    schema = bundle.schema
+    encoded = bundle.encoder.encode(*to_arrays(schema, [record]))
+    expected = np.asarray(
+        lightgbm.Booster(model_file=bundle.path / MODEL).predict(encoded, pred_contrib=True), dtype=np.float64
+    )[0]
+    summed = dict.fromkeys(schema.features, 0.0)
+    for name, value in zip(schema.encoded_features, expected[:-1], strict=True):
+        feature = next(one for one in schema.features if name == one or name.startswith(f"{one}_"))
+        summed[feature] += value
+    found = {
+        one["feature"]: one["contribution"] for one in client.post("/explain", json=record).json()["contributions"]
+    }
+    assert found == pytest.approx(summed, abs=1e-12)
+
+
+def test_several_records_are_not_explained_at_once(client: httpx.Client):
+    answer = client.post("/explain", json={"records": [{}]})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "unknown_field"
+
+
+def test_a_name_given_twice_is_refused(client: httpx.Client):
+    body = b'{"int00": 1, "int00": 2}'
+    answer = client.post("/explain", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["error"]["code"] == "duplicate_field"
+
+
+def test_an_explanation_needs_the_key(client: httpx.Client):
+    assert client.post("/explain", json={}, headers={"authorization": "Bearer wrong"}).status_code == 401
