@@ -4,7 +4,8 @@ import shutil
 
 from infra.local.child import end_orphan
 from infra.local.inputs import LocalInputs, LocalStep
-from infra.local.registry import MODEL, LocalRegistry
+from infra.local.registry import LocalRegistry
+from infra.model_versions import MODEL
 from infra.provider.step import Context, Created, State
 
 

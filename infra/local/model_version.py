@@ -2,17 +2,11 @@
 
 from pathlib import Path
 
-from features.errors import PersonalizationError
 from infra.local.folders import StackFolder
 from infra.local.inputs import LocalInputs, LocalStep
-from infra.local.registry import LocalRegistry, Version
+from infra.local.registry import LocalRegistry
+from infra.model_versions import LATEST, Version
 from infra.provider.step import Context, Created, State
-
-LATEST = "latest"
-
-
-class GateFailedError(PersonalizationError):
-    """The candidate is registered, but the gate keeps it from serving."""
 
 
 class ModelVersionInputs(LocalInputs):
@@ -40,11 +34,7 @@ class ModelVersion(LocalStep[ModelVersionInputs]):
         else:
             version = registry.get(int(inputs.requested))
         report = registry.bundle(version.bundle_hash) / "report.html"
-        if not version.accepted:
-            raise GateFailedError(
-                f"The gate rejected model version {version.number}: {'; '.join(version.reasons)} What served before "
-                f"still serves. Change the data or the parameters, or the `gate` settings; the report is {report}."
-            )
+        version.require_accepted(report)
         return Created(str(version.number), _computed(version, report, folder))
 
     def read(self, identity: str, state: State, context: Context) -> State | None:

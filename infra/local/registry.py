@@ -3,26 +3,23 @@
 MLflow is imported on first use: it takes longer than most steps that only ask whether there is a champion.
 """
 
-import json
 import os
 import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from filelock import FileLock
 
-from features.bundle import Bundle, Metadata, verify
+from features.bundle import Bundle, verify
 from features.errors import PersonalizationError
+from infra.model_versions import MODEL, Version, find, tags_of
 
-MODEL = "ctr"
 CHAMPION = "champion"
 DATABASE = "mlflow.db"
 PAGE = 1000
@@ -30,26 +27,6 @@ PAGE = 1000
 
 class RegistryError(PersonalizationError):
     """A registry that is gone or cannot be read."""
-
-
-class NoSuchVersionError(PersonalizationError):
-    """A version number that was never registered."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """A registered model. `metrics` and `hyperparameters` are those of its bundle; `accepted` is the gate's verdict."""
-
-    number: int
-    bundle_hash: str
-    manifest_hash: str
-    code_hash: str
-    accepted: bool
-    reasons: tuple[str, ...]
-    champion: bool
-    registered: datetime
-    metrics: dict[str, Any]
-    hyperparameters: dict[str, Any]
 
 
 class LocalRegistry:
@@ -94,17 +71,13 @@ class LocalRegistry:
             kept = self._keep(bundle, loaded.hash)
             with _readable(self._database):
                 created = self._client().create_model_version(
-                    MODEL, source=kept.as_uri(), tags=_tags(loaded.hash, loaded.metadata)
+                    MODEL, source=kept.as_uri(), tags=tags_of(loaded.hash, loaded.metadata)
                 )
             return self.get(int(created.version))
 
     def get(self, number: int) -> Version:
         """The version `number`; raises `NoSuchVersionError`."""
-        versions = {version.number: version for version in self.list()}
-        if number not in versions:
-            known = ", ".join(str(known) for known in sorted(versions)) or "none yet"
-            raise NoSuchVersionError(f"There is no model version {number}; registered are: {known}.")
-        return versions[number]
+        return find(self.list(), number)
 
     def list(self) -> list[Version]:
         """All versions, oldest first."""
@@ -201,31 +174,10 @@ def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late
     return tracking.MlflowClient(tracking_uri=address, registry_uri=address)
 
 
-def _tags(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
-    scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
-    return {
-        "bundle_hash": bundle_hash,
-        "manifest_hash": metadata.manifest_hash,
-        "code_hash": metadata.code_hash,
-        "accepted": json.dumps(metadata.verdict.accepted),
-        "reasons": json.dumps(metadata.verdict.reasons),
-        "hyperparameters": json.dumps(metadata.hyperparameters, sort_keys=True),
-        "metrics": msgspec.json.encode(metadata.metrics).decode(),
-        **{f"metric.{name}": str(value) for name, value in scalars.items()},
-    }
-
-
 def _version(entry: Any, champion: int | None) -> Version:  # noqa: ANN401 - MLflow is imported late
-    tags = entry.tags
-    return Version(
-        number=int(entry.version),
-        bundle_hash=tags["bundle_hash"],
-        manifest_hash=tags["manifest_hash"],
-        code_hash=tags["code_hash"],
-        accepted=json.loads(tags["accepted"]),
-        reasons=tuple(json.loads(tags["reasons"])),
+    return Version.of(
+        int(entry.version),
+        entry.tags,
         champion=int(entry.version) == champion,
         registered=datetime.fromtimestamp(entry.creation_timestamp / 1000, tz=UTC),
-        metrics=json.loads(tags["metrics"]),
-        hyperparameters=json.loads(tags["hyperparameters"]),
     )

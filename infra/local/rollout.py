@@ -77,11 +77,7 @@ class Rollout:
             self._supervisor.write(target.configuration)
             self._supervisor.start()
         self._context.report("waiting until the service reproduces the golden records")
-        if not self._answers(target, times=PROBES_PER_WORKER * target.workers):
-            raise RolloutFailedError(
-                f"Model version {target.version} did not become ready{self._last_words()}. What served before serves "
-                f"again. The logs are in {self._folder.service}."
-            )
+        self._await(target, times=PROBES_PER_WORKER * target.workers)
         self._served.write_text(target.digest)
 
     def _replace(self, worker: Worker, target: Target) -> None:
@@ -90,22 +86,28 @@ class Rollout:
         self._supervisor.restart(worker)
         deadline = time.monotonic() + SETTLE_SECONDS
         if distinct:
-            self._answers(target, times=1)
+            self._await(target, times=1)
             return
         while time.monotonic() < deadline:
             self._context.raise_if_cancelled()
             time.sleep(0.1)
 
-    def _answers(self, target: Target, *, times: int) -> bool:
+    def _await(self, target: Target, *, times: int) -> None:
+        """Wait for so many right answers in a row; raises `RolloutFailedError` when they do not come."""
+
         def holds() -> bool:
             if any(worker.state == "FATAL" for worker in self._supervisor.workers()):
-                raise RolloutFailedError(
-                    f"Model version {target.version} cannot be served{self._last_words()}. What served before serves "
-                    f"again. The logs are in {self._folder.service}."
-                )
+                raise self._failure(target)
             return target.probe.version() == str(target.version)
 
-        return wait_until(holds, times=times, seconds=READY_SECONDS, context=self._context)
+        if not wait_until(holds, times=times, seconds=READY_SECONDS, context=self._context):
+            raise self._failure(target)
+
+    def _failure(self, target: Target) -> RolloutFailedError:
+        return RolloutFailedError(
+            f"Model version {target.version} did not become ready{self._last_words()}. What served before serves "
+            f"again. The logs are in {self._folder.service}."
+        )
 
     def _back(self, image: Path | None, configuration: str | None) -> None:
         """Serve what served before, or nothing when nothing did."""

@@ -86,7 +86,7 @@ class ScoringService(LocalStep[ScoringServiceInputs]):
         if not folder.service.is_dir():
             return None
         supervisor = Supervisor(folder.service)
-        probe = Probe(state["endpoint"], "")
+        probe = Probe(state["endpoint"], state["keys"][0])
         # A busy machine may answer late, which is no reason to start everything again.
         healthy = supervisor.runs() and wait_until(
             lambda: probe.version() == str(state["served_version"]), times=1, seconds=ANSWER_SECONDS, context=context

@@ -13,9 +13,10 @@ from infra.code_hash import SERVING_PACKAGES, serving_code_hash
 from infra.local.api_key import ApiKey
 from infra.local.folders import StackFolder
 from infra.local.model_registry import Registry
-from infra.local.model_version import GateFailedError, ModelVersion
-from infra.local.registry import LocalRegistry, NoSuchVersionError
+from infra.local.model_version import ModelVersion
+from infra.local.registry import LocalRegistry
 from infra.local.serving_image import CodeChangedError, ServingImage
+from infra.model_versions import GateFailedError, NoSuchVersionError
 from infra.paths import ROOT
 from tests.provider.conftest import STACK, MakeBundle, Recorder
 from tests.provider.steps import BASE, create, state

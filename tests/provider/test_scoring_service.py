@@ -146,6 +146,7 @@ class TestLifeOfTheService:
 
     def test_a_dead_supervisor_is_seen_by_a_refresh_and_healed(self, stack: Stack) -> None:
         known = stack.serve(2)
+        assert stack.read(known) == {name: known[name] for name in ("endpoint", "served_version", "status")}
         assert not stack.step.diff(known, stack.inputs(2)).changed
         processes = _processes(stack)
         for process in processes:

@@ -1,0 +1,120 @@
+"""The real engine over a throw-away stack of the steps that need no Spark, on bundles that a test brings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi import automation
+
+from features.bundle import verify
+from infra.automation.process import InterruptiblePulumi
+from infra.backend import ModelVersionArgs, ScoringServiceArgs, ServingImageArgs
+from infra.code_hash import serving_code_hash
+from infra.components import ModelVersion, Registry, ScoringService, ServingImage
+from infra.local.backend import LocalBackend
+from infra.paths import ROOT
+from infra.settings import ScoringSettings
+from infra.toolchain import pulumi_command
+
+STACK = "test"
+
+
+class EngineStack:
+    """One stack in a folder; `model` and `scoring` are what a test changes between two updates."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.state = folder / "stacks"
+        self.model = "one"
+        self.requested: Any = "latest"
+        self.scoring: dict[str, Any] = {"port": port}
+        self.output: list[str] = []
+        self._work = folder / "work"
+        self._backend = folder / "backend"
+        for path in (self._work, self._backend, self.state):
+            path.mkdir()
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        for provider in project["plugins"]["providers"]:
+            provider["path"] = str(ROOT / provider["path"])
+        (self._work / "Pulumi.yaml").write_text(yaml.safe_dump({**project, "main": ".", "config": {}}))
+
+    @property
+    def folder(self) -> Path:
+        """What the steps keep."""
+        return self.state / STACK
+
+    def up(self, *, refresh: bool = False) -> dict[str, int]:
+        """Resources by what was done to them."""
+        outcome = self._select().up(on_output=self.output.append, refresh=refresh)
+        return dict(outcome.summary.resource_changes or {})
+
+    def preview(self) -> dict[str, int]:
+        """Resources by what would be done to them."""
+        outcome = self._select().preview(on_output=self.output.append)
+        return {str(kind): count for kind, count in outcome.change_summary.items()}
+
+    def destroy(self) -> dict[str, int]:
+        """Resources by what was done to them."""
+        return dict(self._select().destroy(on_output=self.output.append).summary.resource_changes or {})
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets opened."""
+        return {name: output.value for name, output in self._select().outputs().items()}
+
+    def _declare(self) -> None:
+        backend = LocalBackend(STACK)
+        registry = Registry("registry", backend)
+        bundle = self.folder / self.model
+        version = ModelVersion(
+            "model",
+            ModelVersionArgs(
+                registry=registry.registry, bundle=self.model, bundle_hash=verify(bundle), requested=self.requested
+            ),
+            backend,
+        )
+        image = ServingImage(
+            "image",
+            ServingImageArgs(
+                registry=registry.registry,
+                version=version.version,
+                bundle_hash=version.bundle_hash,
+                code_hash=serving_code_hash(),
+            ),
+            backend,
+        )
+        settings = ScoringSettings(**self.scoring)
+        service = ScoringService(
+            "service",
+            ScoringServiceArgs(
+                registry=registry.registry, digest=image.digest, version=version.version, settings=settings
+            ),
+            backend,
+        )
+        for name in ("endpoint", "key", "version"):
+            pulumi.export(name, getattr(service, name))
+
+    def _select(self) -> automation.Stack:
+        variables = {
+            "PULUMI_BACKEND_URL": f"file://{self._backend}",
+            "PULUMI_CONFIG_PASSPHRASE": "for tests alone",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PERSONALIZE_STATE": str(self.state),
+        }
+        return automation.create_or_select_stack(
+            STACK,
+            "personalization",
+            self._declare,
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(self._work), env_vars=variables, pulumi_command=InterruptiblePulumi(pulumi_command())
+            ),
+        )
+
+
+def failure(act: Callable[[], object]) -> str:
+    """What the engine says when `act` fails."""
+    try:
+        act()
+    except automation.CommandError as error:
+        return str(error)
+    raise AssertionError("It did not fail.")
