@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.simulation.services.jobs import FILE
 from tests.simulation.services.unity import LOCATION
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import World
+from training.runtime import jars, java_home
 
 GRANT = "databricks:index/grant:Grant"
 WORKSPACE = "/Workspace"
@@ -97,6 +99,25 @@ class LocalCluster:
             lines = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise TaskFailedError("\n".join(lines[-TAIL_LINES:]) or f"The task ended with {child.returncode}.")
         return (folder / "stdout").read_text(encoding="utf-8", errors="replace")
+
+
+def spark_environment(memory_gib: int) -> dict[str, str]:
+    """Variables with which a plain `getOrCreate` gets a session with the job's libraries, as on its cluster."""
+    options = {
+        "spark.driver.memory": f"{memory_gib}g",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "4",
+    }
+    confs = [part for name, value in options.items() for part in ("--conf", f"{name}={value}")]
+    libraries = ",".join(str(jar) for jar in jars())
+    return {
+        "JAVA_HOME": str(java_home()),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": shlex.join(["--master", "local[2]", "--jars", libraries, *confs, "pyspark-shell"]),
+    }
 
 
 def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:
