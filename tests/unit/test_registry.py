@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from features.bundle import METADATA, BundleError, seal, verify
-from infra.local.registry import DATABASE, LocalRegistry, NoSuchVersionError, RegistryError
+from infra.local.registry import DATABASE, LocalRegistry, RegistryError
+from infra.model_versions import NoSuchVersionError
 from tests.support.bundles import make_bundle
 
 MakeBundle = Callable[[int], Path]

@@ -1,0 +1,89 @@
+"""What a registered model is, the same in every registry: its number, its tags, and whether it may serve."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from features.bundle import Metadata
+from features.errors import PersonalizationError
+
+MODEL = "ctr"
+LATEST = "latest"
+"""The wish for the candidate itself, instead of a version's number."""
+
+
+class NoSuchVersionError(PersonalizationError):
+    """A version number that was never registered."""
+
+
+class GateFailedError(PersonalizationError):
+    """The candidate is registered, but the gate keeps it from serving."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A registered model. `metrics` and `hyperparameters` are those of its bundle; `accepted` is the gate's verdict."""
+
+    number: int
+    bundle_hash: str
+    manifest_hash: str
+    code_hash: str
+    accepted: bool
+    reasons: tuple[str, ...]
+    champion: bool
+    registered: datetime
+    metrics: dict[str, Any]
+    hyperparameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, number: int, tags: Mapping[str, str], *, champion: bool, registered: datetime) -> Self:
+        """The version that `tags_of` described."""
+        return cls(
+            number=number,
+            bundle_hash=tags["bundle_hash"],
+            manifest_hash=tags["manifest_hash"],
+            code_hash=tags["code_hash"],
+            accepted=json.loads(tags["accepted"]),
+            reasons=tuple(json.loads(tags["reasons"])),
+            champion=champion,
+            registered=registered,
+            metrics=json.loads(tags["metrics"]),
+            hyperparameters=json.loads(tags["hyperparameters"]),
+        )
+
+    def require_accepted(self, report: Path) -> None:
+        """Raise `GateFailedError`, which names the `report`, when the gate rejected this version."""
+        if not self.accepted:
+            raise GateFailedError(
+                f"The gate rejected model version {self.number}: {'; '.join(self.reasons)} What served before "
+                f"still serves. Change the data or the parameters, or the `gate` settings; the report is {report}."
+            )
+
+
+def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
+    """What a registry remembers of a bundle."""
+    scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
+    return {
+        "bundle_hash": bundle_hash,
+        "manifest_hash": metadata.manifest_hash,
+        "code_hash": metadata.code_hash,
+        "accepted": json.dumps(metadata.verdict.accepted),
+        "reasons": json.dumps(metadata.verdict.reasons),
+        "hyperparameters": json.dumps(metadata.hyperparameters, sort_keys=True),
+        "metrics": msgspec.json.encode(metadata.metrics).decode(),
+        **{f"metric.{name}": str(value) for name, value in scalars.items()},
+    }
+
+
+def find(versions: Iterable[Version], number: int) -> Version:
+    """The version `number`; raises `NoSuchVersionError`."""
+    known = {version.number: version for version in versions}
+    if number not in known:
+        numbers = ", ".join(str(found) for found in sorted(known)) or "none yet"
+        raise NoSuchVersionError(f"There is no model version {number}; registered are: {numbers}.")
+    return known[number]
