@@ -6,7 +6,8 @@ from rich.table import Table
 
 from infra.automation.errors import StackMissingError
 from infra.cli.output import BadInputError, results
-from infra.local.registry import LocalRegistry, NoSuchVersionError
+from infra.local.registry import LocalRegistry
+from infra.model_versions import NoSuchVersionError
 from infra.paths import state_folder
 
 

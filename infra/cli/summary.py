@@ -29,8 +29,9 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     results.print("Ask it for a click probability:\n", markup=False)
     # The key goes through a pipe: an argument would show in the machine's list of processes.
     results.print(
-        f"  {command} key{flag} --header | curl -s -H @- -H 'Content-Type: application/json' "
-        f"{trust}-d @{example} {outputs['endpoint']}/score\n  {command} predict{flag} {example}\n",
+        f"  {command} key{flag} --header |\n"
+        f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
+        f"  {command} predict{flag} {example}\n",
         markup=False,
     )
     if isinstance(outputs.get("metrics"), dict):
