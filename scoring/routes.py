@@ -1,4 +1,4 @@
-"""The routes that are not hot: health, readiness, metrics and the description of the service."""
+"""The routes that are not hot: the page, health, readiness, metrics and the description of the service."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from scoring.answers import HealthAnswer, ReadyAnswer
 from scoring.openapi import describe_service
+from scoring.page import render
 from scoring.rejections import InternalError, MethodNotAllowed, NotFound, Rejection
 from scoring.service import Service
 
@@ -42,7 +43,12 @@ def routes(service: Service) -> list[Route]:
         except Rejection as rejection:
             return _rejected(rejection)
 
+    async def page(_: Request) -> Response:
+        content, headers = render()
+        return Response(content, headers=headers)
+
     return [
+        Route("/", page),
         Route("/healthz", health),
         Route("/readyz", ready),
         Route("/metrics", metrics),

@@ -1,0 +1,32 @@
+"""The page at `/`: one self-contained file, which asks for the key and speaks with the service as any client does."""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@cache
+def render() -> tuple[bytes, dict[str, str]]:
+    """The page and the headers that let it run its own script and speak with this service, and nothing else."""
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    whole = (HERE / "page.html").read_text(encoding="utf-8")
+    whole = whole.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    policy = (
+        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; style-src-attr 'none'; "
+        "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "content-security-policy": policy,
+        "content-type": "text/html; charset=utf-8",
+        "cache-control": "no-cache",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+    return whole.encode(), headers
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,157 @@
+"""The page at `/` in a real browser: with a mouse, with the keyboard alone, without the key."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from features.bundle import Bundle
+from tests.support.services import KEY, RunningService
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
+
+CHROMIUM = shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")
+SECONDS = 30_000
+"""Milliseconds, as Playwright counts."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    """Debian's chromium."""
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
+    """The page, which must not complain and must not ask anyone else for anything."""
+    context = browser.new_context(reduced_motion="reduce")
+    opened = context.new_page()
+    opened.set_default_timeout(SECONDS)
+    complaints: list[str] = []
+    elsewhere: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("request", lambda asked: elsewhere.append(asked.url) if not asked.url.startswith(service.url) else None)
+    opened.goto(service.url)
+    yield opened
+    context.close()
+    assert [one for one in elsewhere if not one.startswith("data:")] == []
+    assert [one for one in complaints if "status of 4" not in one] == []
+
+
+def test_the_page_lets_only_its_own_script_run(service: RunningService):
+    answer = httpx.get(service.url)
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http://" not in answer.text.replace("http://www.w3.org", "")
+    assert "https://" not in answer.text
+
+
+@needs_chromium
+def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle):
+    page.get_by_label("The stack's key").fill(KEY)
+    golden = bundle.golden[0]
+    page.get_by_label("Record as JSON").fill(json.dumps(golden.record))
+    page.get_by_role("button", name="Score").click()
+    shown = page.locator("#probability")
+    playwright.expect(shown).to_be_visible()
+    assert float(shown.inner_text().rstrip("%")) == pytest.approx(golden.probability * 100, abs=0.01)
+    rows = page.locator("#contributions tbody tr:visible")
+    assert rows.count() == 12
+    page.get_by_role("button", name="Show all").click()
+    assert rows.count() > 12
+    widths = page.locator("#contributions .bar i").evaluate_all("bars => bars.map(bar => bar.offsetWidth)")
+    assert widths[0] == max(widths) > 20
+
+
+@needs_chromium
+def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service: RunningService):
+    page.keyboard.press("Tab")
+    page.keyboard.type(KEY)
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "record"
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "query"
+    query = {"user": {"int00": 1}, "items": [{"int01": value} for value in (1, 500, 3)]}
+    page.keyboard.insert_text(json.dumps(query))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("#ranking tbody tr").nth(2).wait_for()
+    expected = [item["index"] + 1 for item in service.client.post("/rank", json=query).json()["items"]]
+    names = page.locator("#ranking tbody tr td:nth-child(2)").all_inner_texts()
+    assert [int(name.split(".")[0]) for name in names] == expected
+
+
+@needs_chromium
+def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Page):
+    page.get_by_label("Record as JSON").fill("{}")
+    page.get_by_role("button", name="Score").click()
+    playwright.expect(page.get_by_role("alert").first).to_have_text("Give the key first.")
+    page.get_by_label("The stack's key").fill("not-the-key-of-this-stack")
+    page.get_by_role("button", name="Score").click()
+    playwright.expect(page.get_by_role("alert").first).to_contain_text("Send a valid key")
+    playwright.expect(page.locator("#score")).to_be_hidden()
+
+
+@needs_chromium
+def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page):
+    page.get_by_label("The stack's key").fill(KEY)
+    text = page.get_by_label("Record as JSON")
+    for content, sentence in (("{", "not JSON"), ('{"colour": 1}', "colour is unknown")):
+        text.fill(content)
+        page.get_by_role("button", name="Score").click()
+        playwright.expect(page.locator("#record-error")).to_contain_text(sentence)
+        assert text.get_attribute("aria-invalid") == "true"
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1100])
+def test_text_is_readable_in_light_and_dark_and_on_a_phone(
+    page: playwright.Page, tmp_path: Path, scheme: str, width: int
+):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.get_by_label("The stack's key").fill(KEY)
+    page.locator("#model", has_text="version").wait_for()
+    page.get_by_role("button", name="Use the example").first.click()
+    page.get_by_role("button", name="Score").click()
+    page.locator("#probability").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(LOWEST_CONTRAST) >= 4.5  # WCAG 2.2, level AA
+    page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+
+
+LOWEST_CONTRAST = """() => {
+    const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+    const luminance = (colour) => {
+        const [r, g, b] = colour.map((value) => value / 255)
+            .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (element) => {
+        for (; element; element = element.parentElement) {
+            const colour = rgb(getComputedStyle(element).backgroundColor);
+            if (colour.length === 3 || colour[3] > 0) return colour.slice(0, 3);
+        }
+        return [255, 255, 255];
+    };
+    let lowest = 21;
+    for (const element of document.querySelectorAll("body *")) {
+        const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+        if (!text || !element.offsetParent || element.closest("script")) continue;
+        const [a, b] = [luminance(rgb(getComputedStyle(element).color).slice(0, 3)), luminance(ground(element))];
+        lowest = Math.min(lowest, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+    }
+    return lowest;
+}"""
