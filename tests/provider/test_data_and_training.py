@@ -12,7 +12,8 @@ from features.bundle import verify
 from infra.local.catalogue import local_steps
 from infra.local.data_upload import DataUpload
 from infra.local.folders import StackFolder
-from infra.local.training_run import RESULT, TrainingRun, arguments, run_id
+from infra.local.run_folder import RESULT, run_id
+from infra.local.training_run import TrainingRun, arguments
 from infra.provider.step import StepCancelledError
 from infra.provider.values import UNKNOWN
 from infra.steps import COMPUTED, Kind, Place
