@@ -1,0 +1,85 @@
+"""Who may do what: every role assignment of the stack, each as narrow as Azure's built-in roles allow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+
+from infra.cloud.roles import Grant, Role, assign
+from infra.cloud.settings import Deployer, PrincipalType
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessArgs:
+    """The resources by id, and the identities by object id."""
+
+    subscription: str
+    deployers: Sequence[Deployer]
+    lake: Input[str]
+    workspace_storage: Input[str]
+    machine_learning: Input[str]
+    registry: Input[str]
+    cluster: Input[str]
+    vault: Input[str]
+    connector_principal: Input[str]
+    kubelet_principal: Input[str]
+    scoring_principal: Input[str]
+
+
+class Access(pulumi.ComponentResource):
+    """The assignments. What works with somebody's role depends on it, so that it ends before the role does."""
+
+    def __init__(self, name: str, args: AccessArgs, opts: ResourceOptions | None = None) -> None:
+        """Give all roles."""
+        super().__init__("personalization:azure:Access", name, None, opts)
+        self._subscription = args.subscription
+        self.lake: list[pulumi.Resource] = []
+        """To read and write the lake, for deployers and Databricks."""
+        self.models: list[pulumi.Resource] = []
+        """To register models, for deployers."""
+        self.images: list[pulumi.Resource] = []
+        """To push and pull images, for deployers."""
+        self.cluster: list[pulumi.Resource] = []
+        """To administer the cluster, for deployers."""
+        for deployer in args.deployers:
+            self._deployer(deployer, args)
+        self.lake.append(
+            self._service("connector-lake", args.lake, Role.BLOB_DATA_CONTRIBUTOR, args.connector_principal)
+        )
+        pull = self._service("nodes-pull", args.registry, Role.REGISTRY_PULL, args.kubelet_principal)
+        secrets = self._service("pods-secrets", args.vault, Role.SECRETS_USER, args.scoring_principal)
+        self.pods: list[pulumi.Resource] = [pull, secrets]
+        """What the service's pods need to start."""
+        self.register_outputs({})
+
+    def _deployer(self, deployer: Deployer, args: AccessArgs) -> None:
+        given = (
+            (self.lake, "lake", args.lake, Role.BLOB_DATA_CONTRIBUTOR),
+            (self.models, "workspace-blobs", args.workspace_storage, Role.BLOB_DATA_CONTRIBUTOR),
+            (self.models, "workspace-files", args.workspace_storage, Role.FILE_DATA_CONTRIBUTOR),
+            (self.models, "models", args.machine_learning, Role.DATA_SCIENTIST),
+            (self.images, "images", args.registry, Role.REGISTRY_PUSH),
+            (self.cluster, "cluster-credentials", args.cluster, Role.CLUSTER_USER),
+            (self.cluster, "cluster", args.cluster, Role.CLUSTER_ADMIN),
+        )
+        for assignments, name, scope, role in given:
+            grant = Grant(
+                subscription=self._subscription,
+                scope=scope,
+                role=role,
+                principal=deployer.object_id,
+                type=deployer.type,
+            )
+            name_of_both = f"{deployer.object_id}-{name}"
+            assignments.append(assign(name_of_both, grant, ResourceOptions(parent=self)))
+
+    def _service(self, name: str, scope: Input[str], role: Role, principal: Input[str]) -> pulumi.Resource:
+        grant = Grant(
+            subscription=self._subscription,
+            scope=scope,
+            role=role,
+            principal=principal,
+            type=PrincipalType.SERVICE_PRINCIPAL,
+        )
+        return assign(name, grant, ResourceOptions(parent=self))

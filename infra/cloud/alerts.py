@@ -1,0 +1,147 @@
+"""What wakes somebody up, and a workbook to look at when it does."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_azure_native import applicationinsights, monitor
+
+from infra.cloud.names import Names
+from infra.cloud.site import Site
+
+EVERY = "PT5M"
+WINDOW = "PT15M"
+WARNING = 2
+CLUSTER_NAMESPACE = "Microsoft.ContainerService/managedClusters"
+METRICS = {"node-cpu": ("node_cpu_usage_percentage", 85), "node-memory": ("node_memory_working_set_percentage", 90)}
+"""Alert, AKS metric and the average in percent that is too much."""
+FAILED_RUNS = "DatabricksJobs | where ActionName == 'runFailed'"
+SERVICE_ERRORS = """ContainerLogV2
+| where PodNamespace == '{namespace}'
+| where tostring(LogMessage.level) == 'error'"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsArgs:
+    """What is watched, and who is told."""
+
+    site: Site
+    names: Names
+    cluster: Input[str]
+    logs: Input[str]
+    operators: Input[str]
+    namespace: str
+    """Kubernetes namespace of the service."""
+    container_logs: bool
+    """Whether the pods' logs are collected at all."""
+
+
+class Alerts(pulumi.ComponentResource):
+    """Metric alerts on the nodes, query alerts on training runs and the service, and the workbook."""
+
+    def __init__(self, name: str, args: AlertsArgs, opts: ResourceOptions | None = None) -> None:
+        """Make all of them."""
+        super().__init__("personalization:azure:Alerts", name, None, opts)
+        self._args = args
+        for alert, (metric, threshold) in METRICS.items():
+            self._metric(alert, metric, threshold)
+        self._query("failed-training", FAILED_RUNS)
+        if args.container_logs:
+            self._query("service-errors", SERVICE_ERRORS.format(namespace=args.namespace))
+        applicationinsights.Workbook(
+            "workbook",
+            resource_name_=args.names.workbook,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
+            category="workbook",
+            display_name=f"Personalization, stack {args.names.stack}",
+            source_id=args.logs,
+            serialized_data=pulumi.Output.json_dumps(_workbook(args)),
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+    def _metric(self, name: str, metric: str, threshold: float) -> None:
+        monitor.MetricAlert(
+            name,
+            rule_name=self._args.names.alert(name),
+            resource_group_name=self._args.site.group,
+            location="global",
+            enabled=True,
+            severity=WARNING,
+            scopes=[self._args.cluster],
+            evaluation_frequency=EVERY,
+            window_size=WINDOW,
+            criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
+                odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
+                all_of=[
+                    monitor.MetricCriteriaArgs(
+                        criterion_type="StaticThresholdCriterion",
+                        name=name,
+                        metric_namespace=CLUSTER_NAMESPACE,
+                        metric_name=metric,
+                        operator=monitor.Operator.GREATER_THAN,
+                        threshold=threshold,
+                        time_aggregation=monitor.AggregationTypeEnum.AVERAGE,
+                        skip_metric_validation=True,  # a new cluster has no data yet
+                    )
+                ],
+            ),
+            actions=[monitor.MetricAlertActionArgs(action_group_id=self._args.operators)],
+            tags=self._args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _query(self, name: str, query: str) -> None:
+        monitor.ScheduledQueryRule(
+            name,
+            rule_name=self._args.names.alert(name),
+            resource_group_name=self._args.site.group,
+            location=self._args.site.location,
+            enabled=True,
+            severity=WARNING,
+            scopes=[self._args.logs],
+            evaluation_frequency=EVERY,
+            window_size=WINDOW,
+            skip_query_validation=True,  # the tables come with the first rows
+            criteria=monitor.ScheduledQueryRuleCriteriaArgs(
+                all_of=[
+                    monitor.ConditionArgs(
+                        query=query,
+                        time_aggregation=monitor.TimeAggregation.COUNT,
+                        operator=monitor.ConditionOperator.GREATER_THAN,
+                        threshold=0,
+                    )
+                ]
+            ),
+            actions=monitor.ActionsArgs(action_groups=[self._args.operators]),
+            tags=self._args.site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+
+
+def _workbook(args: AlertsArgs) -> dict[str, Any]:
+    """Azure's own format for workbooks: a heading and one table for each question."""
+    queries = {"Training runs that failed": FAILED_RUNS}
+    if args.container_logs:
+        queries["Errors of the service"] = SERVICE_ERRORS.format(namespace=args.namespace)
+    tables = [
+        {
+            "type": 3,
+            "name": title,
+            "content": {
+                "version": "KqlItem/1.0",
+                "title": title,
+                "query": f"{query}\n| order by TimeGenerated desc\n| take 100",
+                "size": 0,
+                "queryType": 0,
+                "resourceType": "microsoft.operationalinsights/workspaces",
+            },
+        }
+        for title, query in queries.items()
+    ]
+    heading = {"type": 1, "name": "heading", "content": {"json": f"# Personalization, stack {args.names.stack}"}}
+    return {"version": "Notebook/1.0", "items": [heading, *tables], "fallbackResourceIds": [args.logs]}

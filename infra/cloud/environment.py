@@ -1,0 +1,180 @@
+"""Everything on Azure that the steps work in, put together."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import ResourceOptions
+
+from infra.cloud.access import Access, AccessArgs
+from infra.cloud.alerts import Alerts, AlertsArgs
+from infra.cloud.budget import Budget, BudgetArgs
+from infra.cloud.container_insights import ContainerInsights, ContainerInsightsArgs
+from infra.cloud.databricks import Databricks, DatabricksArgs
+from infra.cloud.identities import ScoringIdentity, ScoringIdentityArgs
+from infra.cloud.key_vault import KeyVault, KeyVaultArgs
+from infra.cloud.kubernetes import Kubernetes, KubernetesArgs
+from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
+from infra.cloud.monitoring import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
+from infra.cloud.names import Names
+from infra.cloud.registry import ContainerRegistry, ContainerRegistryArgs
+from infra.cloud.resource_groups import ResourceGroups, ResourceGroupsArgs
+from infra.cloud.settings import AzureSettings
+from infra.cloud.storage import Storage, StorageArgs
+from infra.workload.settings import NAMESPACE, SERVICE_ACCOUNT
+
+CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
+"""`kube-audit` would hold every read as well, and cost accordingly."""
+DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentArgs:
+    """How large it is and what everything is called."""
+
+    settings: AzureSettings
+    names: Names
+
+
+class Environment(pulumi.ComponentResource):
+    """The stack's resources on Azure, as attributes by service."""
+
+    def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
+        """Make all of it."""
+        super().__init__("personalization:azure:Environment", name, None, opts)
+        self.settings, self.names = args.settings, args.names
+        self._own = ResourceOptions(parent=self)
+        self.groups = ResourceGroups("groups", ResourceGroupsArgs(settings=self.settings, names=self.names), self._own)
+        self.monitoring = self._monitoring()
+        self.storage = self._storage()
+        self.vault = KeyVault(
+            "key-vault",
+            KeyVaultArgs(site=self.groups.serving, name=self.names.vault, tenant=self.settings.tenant),
+            self._own,
+        )
+        self.registry = ContainerRegistry(
+            "container-registry",
+            ContainerRegistryArgs(site=self.groups.serving, name=self.names.registry, tier=self.settings.registry_tier),
+            self._own,
+        )
+        self.machine_learning = self._machine_learning()
+        self.databricks = Databricks(
+            "databricks",
+            DatabricksArgs(site=self.groups.training, subscription=self.settings.subscription, names=self.names),
+            self._own,
+        )
+        self.kubernetes = self._kubernetes()
+        self.identity = self._identity()
+        self.access = self._access()
+        self._watch()
+        self.register_outputs({})
+
+    def _monitoring(self) -> Monitoring:
+        args = MonitoringArgs(
+            site=self.groups.serving,
+            names=self.names,
+            cap_gb=self.settings.log_cap_gb,
+            retention_days=self.settings.log_retention_days,
+            mail=self.settings.alert_mail,
+        )
+        return Monitoring("monitoring", args, self._own)
+
+    def _storage(self) -> Storage:
+        args = StorageArgs(
+            site=self.groups.training,
+            lake_name=self.names.lake,
+            workspace_name=self.names.workspace_storage,
+            replication=self.settings.storage_replication,
+        )
+        return Storage("storage", args, self._own)
+
+    def _machine_learning(self) -> MachineLearning:
+        args = MachineLearningArgs(
+            site=self.groups.training,
+            name=self.names.machine_learning,
+            storage_account=self.storage.workspace.id,
+            vault=self.vault.id,
+            insights=self.monitoring.insights.id,
+            registry=self.registry.id,
+        )
+        return MachineLearning("machine-learning", args, self._own)
+
+    def _kubernetes(self) -> Kubernetes:
+        args = KubernetesArgs(
+            site=self.groups.serving, names=self.names, settings=self.settings, logs=self.monitoring.logs.id
+        )
+        return Kubernetes("kubernetes", args, self._own)
+
+    def _identity(self) -> ScoringIdentity:
+        args = ScoringIdentityArgs(
+            site=self.groups.serving,
+            name=self.names.scoring_identity,
+            issuer=self.kubernetes.issuer,
+            namespace=NAMESPACE,
+            service_account=SERVICE_ACCOUNT,
+        )
+        return ScoringIdentity("scoring-identity", args, self._own)
+
+    def _access(self) -> Access:
+        args = AccessArgs(
+            subscription=self.settings.subscription,
+            deployers=self.settings.deployers,
+            lake=self.storage.lake.id,
+            workspace_storage=self.storage.workspace.id,
+            machine_learning=self.machine_learning.id,
+            registry=self.registry.id,
+            cluster=self.kubernetes.id,
+            vault=self.vault.id,
+            connector_principal=self.databricks.connector_principal,
+            kubelet_principal=self.kubernetes.kubelet_principal,
+            scoring_principal=self.identity.principal_id,
+        )
+        return Access("access", args, self._own)
+
+    def _watch(self) -> None:
+        logs = self.monitoring.logs.id
+        watched = {
+            "lake": DiagnosticsArgs(resource=self.storage.blob_service_id, workspace=logs),
+            "vault": DiagnosticsArgs(resource=self.vault.id, workspace=logs),
+            "registry": DiagnosticsArgs(resource=self.registry.id, workspace=logs),
+            "machine-learning": DiagnosticsArgs(resource=self.machine_learning.id, workspace=logs),
+            "databricks": DiagnosticsArgs(
+                resource=self.databricks.workspace.id, workspace=logs, categories=DATABRICKS_LOGS, metrics=False
+            ),
+            "cluster": DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS),
+        }
+        for name, args in watched.items():
+            send_logs(name, args, self._own)
+        if self.settings.container_insights:
+            self._container_insights()
+        alerts = AlertsArgs(
+            site=self.groups.serving,
+            names=self.names,
+            cluster=self.kubernetes.id,
+            logs=logs,
+            operators=self.monitoring.operators.id,
+            namespace=NAMESPACE,
+            container_logs=self.settings.container_insights,
+        )
+        Alerts("alerts", alerts, self._own)
+        if self.settings.monthly_budget is not None:
+            self._budget(self.settings.monthly_budget)
+
+    def _container_insights(self) -> None:
+        args = ContainerInsightsArgs(
+            site=self.groups.serving,
+            name=self.names.container_rule,
+            cluster=self.kubernetes.id,
+            workspace=self.monitoring.logs.id,
+        )
+        ContainerInsights("container-insights", args, self._own)
+
+    def _budget(self, amount: int) -> None:
+        names = self.names
+        args = BudgetArgs(
+            subscription=self.settings.subscription,
+            name=names.budget,
+            amount=amount,
+            groups=[names.training_group, names.serving_group, names.databricks_group, names.nodes_group],
+            mail=self.settings.alert_mail,
+        )
+        Budget("budget", args, self._own)

@@ -1,0 +1,60 @@
+"""Key Vault: the service's keys and its certificate's private key, read by the pods' identity alone."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_azure_native import keyvault
+
+from infra.cloud.site import Site, known
+
+RETENTION_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyVaultArgs:
+    """Where the vault goes, its name and its directory."""
+
+    site: Site
+    name: str
+    tenant: str
+
+
+class KeyVault(pulumi.ComponentResource):
+    """The vault. Purge protection stays off: it can never be switched off again and would keep the name taken."""
+
+    def __init__(self, name: str, args: KeyVaultArgs, opts: ResourceOptions | None = None) -> None:
+        """Make the vault."""
+        super().__init__("personalization:azure:KeyVault", name, None, opts)
+        self._site = args.site
+        self.vault = keyvault.Vault(
+            "vault",
+            vault_name=args.name,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            properties=keyvault.VaultPropertiesArgs(
+                tenant_id=args.tenant,
+                sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
+                enable_rbac_authorization=True,
+                enable_soft_delete=True,
+                soft_delete_retention_in_days=RETENTION_DAYS,
+                public_network_access="Enabled",
+            ),
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self, protect=args.site.protect),
+        )
+        self.id = self.vault.id
+        self.name = known(self.vault.name)
+        self.register_outputs({"vault": self.id})
+
+    def secret(self, name: str, value: Input[str]) -> keyvault.Secret:
+        """A secret. ARM can't delete one, so it goes with the vault."""
+        return keyvault.Secret(
+            name,
+            secret_name=name,
+            vault_name=self.vault.name,
+            resource_group_name=self._site.group,
+            properties=keyvault.SecretPropertiesArgs(value=pulumi.Output.secret(value)),
+            tags=self._site.tags,
+            opts=ResourceOptions(parent=self, deleted_with=self.vault),
+        )

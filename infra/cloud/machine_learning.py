@@ -1,0 +1,55 @@
+"""Azure ML workspace: the model registry, and the lineage of images."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_azure_native import machinelearningservices
+
+from infra.cloud.site import Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineLearningArgs:
+    """Where the workspace goes, its name and what it stands on."""
+
+    site: Site
+    name: str
+    storage_account: Input[str]
+    """Id of an account without a hierarchical namespace."""
+    vault: Input[str]
+    insights: Input[str]
+    registry: Input[str]
+    """Given at creation: otherwise the first image build makes a registry of its own, with its admin user on."""
+
+
+class MachineLearning(pulumi.ComponentResource):
+    """The workspace. Azure itself gives its identity the roles that it needs on the other services."""
+
+    def __init__(self, name: str, args: MachineLearningArgs, opts: ResourceOptions | None = None) -> None:
+        """Make the workspace."""
+        super().__init__("personalization:azure:MachineLearning", name, None, opts)
+        self.workspace = machinelearningservices.Workspace(
+            "machine-learning",
+            workspace_name=args.name,
+            resource_group_name=args.site.group,
+            location=args.site.location,
+            kind="Default",
+            sku=machinelearningservices.SkuArgs(name="Basic", tier=machinelearningservices.SkuTier.BASIC),
+            identity=machinelearningservices.ManagedServiceIdentityArgs(
+                type=machinelearningservices.ManagedServiceIdentityType.SYSTEM_ASSIGNED
+            ),
+            storage_account=args.storage_account,
+            key_vault=args.vault,
+            application_insights=args.insights,
+            container_registry=args.registry,
+            system_datastores_auth_mode=machinelearningservices.SystemDatastoresAuthMode.IDENTITY,
+            public_network_access=machinelearningservices.PublicNetworkAccessType.ENABLED,
+            hbi_workspace=False,
+            v1_legacy_mode=False,
+            tags=args.site.tags,
+            opts=ResourceOptions(parent=self, protect=args.site.protect),
+        )
+        self.id = self.workspace.id
+        self.name = self.workspace.name
+        self.register_outputs({"workspace": self.id})

@@ -1,0 +1,98 @@
+"""Log Analytics with a daily cap, Application Insights, and who is told when something is wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_azure_native import applicationinsights, monitor, operationalinsights
+
+from infra.cloud.names import Names
+from infra.cloud.site import Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringArgs:
+    """Where it goes, how much is taken in and who reads the mails."""
+
+    site: Site
+    names: Names
+    cap_gb: float
+    """GB a day."""
+    retention_days: int
+    mail: str
+
+
+class Monitoring(pulumi.ComponentResource):
+    """The workspace `logs`, Application Insights over it, and the action group `operators`."""
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
+        """Make all three."""
+        super().__init__("personalization:azure:Monitoring", name, None, opts)
+        site = args.site
+        self.logs = operationalinsights.Workspace(
+            "logs",
+            workspace_name=args.names.logs,
+            resource_group_name=site.group,
+            location=site.location,
+            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+            retention_in_days=args.retention_days,
+            workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=args.cap_gb),
+            tags=site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        self.insights = applicationinsights.Component(
+            "insights",
+            resource_name_=args.names.insights,
+            resource_group_name=site.group,
+            location=site.location,
+            kind="web",
+            application_type=applicationinsights.ApplicationType.WEB,
+            ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
+            workspace_resource_id=self.logs.id,
+            disable_local_auth=True,
+            tags=site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        self.operators = monitor.ActionGroup(
+            "operators",
+            action_group_name=args.names.action_group,
+            resource_group_name=site.group,
+            location="global",
+            group_short_name="operators",
+            enabled=True,
+            email_receivers=[
+                monitor.MicrosoftCommonEmailReceiverArgs(
+                    name="operators", email_address=args.mail, use_common_alert_schema=True
+                )
+            ],
+            tags=site.tags,
+            opts=ResourceOptions(parent=self),
+        )
+        self.register_outputs({"logs": self.logs.id, "insights": self.insights.id, "operators": self.operators.id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosticsArgs:
+    """Whose logs go to which workspace; without `categories`, all of them."""
+
+    resource: Input[str]
+    """The resource's id. A storage account has no logs of its own: its Blob service has."""
+    workspace: Input[str]
+    categories: Sequence[str] = ()
+    metrics: bool = True
+
+
+def send_logs(name: str, args: DiagnosticsArgs, opts: ResourceOptions) -> monitor.DiagnosticSetting:
+    """Send a resource's logs, and its metrics unless it has none, to Log Analytics."""
+    logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in args.categories]
+    everything = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
+    return monitor.DiagnosticSetting(
+        f"{name}-logs",
+        name="to-log-analytics",
+        resource_uri=args.resource,
+        workspace_id=args.workspace,
+        logs=logs or everything,
+        metrics=[monitor.DiagnosticsMetricSettingsArgs(category="AllMetrics", enabled=True)] if args.metrics else [],
+        opts=opts,
+    )

@@ -1,0 +1,39 @@
+"""Where a resource goes and what it is tagged with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pulumi import Input, Output
+
+from infra.cloud.names import PROJECT
+from infra.cloud.settings import AzureSettings
+
+PROJECT_TAG = "project"
+STACK_TAG = "stack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A resource group, its region and the tags of everything in it."""
+
+    group: Input[str]
+    location: str
+    tags: Mapping[str, str]
+    protect: bool
+    """Whether Pulumi refuses to delete what holds data."""
+
+
+def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:
+    """The tags of every resource: the user's own, and who it belongs to."""
+    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack}
+
+
+def known(value: Output[str | None]) -> Output[str]:
+    """An output that Azure always fills, although the SDK's type says that it may be missing."""
+    return value.apply(_present)
+
+
+def _present(value: str | None) -> str:
+    if value is None:
+        raise ValueError("Azure left out a value that every such resource has")
+    return value

@@ -1,0 +1,118 @@
+"""Two storage accounts: the data lake, and a plain one, because Azure ML refuses a lake for its own files.
+
+Neither takes keys: whoever reads or writes has a role.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Output, ResourceOptions
+from pulumi_azure_native import storage
+
+from infra.cloud.settings import Replication
+from infra.cloud.site import Site
+
+RAW = "raw"
+MODELS = "models"
+COOL_AFTER_DAYS = 30
+DELETED_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageArgs:
+    """Where the accounts go, their names and where their copies lie."""
+
+    site: Site
+    lake_name: str
+    workspace_name: str
+    replication: Replication
+
+
+class Storage(pulumi.ComponentResource):
+    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` gives the address for Spark."""
+
+    def __init__(self, name: str, args: StorageArgs, opts: ResourceOptions | None = None) -> None:
+        """Make the accounts, the lake's containers and its rules."""
+        super().__init__("personalization:azure:Storage", name, None, opts)
+        self._site = args.site
+        self.lake = self._account("lake", args.lake_name, args.replication, hierarchical=True)
+        self.workspace = self._account("workspace-storage", args.workspace_name, args.replication, hierarchical=False)
+        service = self._keep_deleted("lake-service", self.lake)
+        self.containers = [self._container(container, service) for container in (RAW, MODELS)]
+        self._cool_down()
+        self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
+        self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)
+        self.register_outputs({"lake": self.lake.id, "workspace": self.workspace.id})
+
+    def lake_url(self, container: str) -> Output[str]:
+        """`abfss://` address of a container of the lake, with a slash at its end."""
+        return Output.concat("abfss://", container, "@", self.lake.name, ".dfs.core.windows.net/")
+
+    def _account(
+        self, name: str, physical: str, replication: Replication, *, hierarchical: bool
+    ) -> storage.StorageAccount:
+        return storage.StorageAccount(
+            name,
+            account_name=physical,
+            resource_group_name=self._site.group,
+            location=self._site.location,
+            kind=storage.Kind.STORAGE_V2,
+            sku=storage.SkuArgs(name=storage.SkuName(replication.value)),
+            is_hns_enabled=hierarchical,
+            allow_blob_public_access=False,
+            allow_shared_key_access=False,
+            allow_cross_tenant_replication=False,
+            default_to_o_auth_authentication=True,
+            enable_https_traffic_only=True,
+            minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            network_rule_set=storage.NetworkRuleSetArgs(
+                default_action=storage.DefaultAction.ALLOW, bypass=storage.Bypass.AZURE_SERVICES
+            ),
+            tags=self._site.tags,
+            opts=ResourceOptions(parent=self, protect=self._site.protect),
+        )
+
+    def _keep_deleted(self, name: str, account: storage.StorageAccount) -> storage.BlobServiceProperties:
+        kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=DELETED_DAYS)
+        return storage.BlobServiceProperties(
+            name,
+            account_name=account.name,
+            resource_group_name=self._site.group,
+            blob_services_name="default",
+            delete_retention_policy=kept,
+            container_delete_retention_policy=kept,
+            opts=ResourceOptions(parent=self, deleted_with=account),
+        )
+
+    def _container(self, container: str, service: pulumi.Resource) -> storage.BlobContainer:
+        return storage.BlobContainer(
+            container,
+            account_name=self.lake.name,
+            resource_group_name=self._site.group,
+            container_name=container,
+            public_access=storage.PublicAccess.NONE,
+            opts=ResourceOptions(parent=self, protect=self._site.protect, depends_on=[service]),
+        )
+
+    def _cool_down(self) -> None:
+        """Raw data is read once for each training run: after a month it may lie where storage is cheap."""
+        cool = storage.DateAfterModificationArgs(days_after_modification_greater_than=COOL_AFTER_DAYS)
+        rule = storage.ManagementPolicyRuleArgs(
+            name="raw-data-cools-down",
+            type=storage.RuleType.LIFECYCLE,
+            enabled=True,
+            definition=storage.ManagementPolicyDefinitionArgs(
+                filters=storage.ManagementPolicyFilterArgs(blob_types=["blockBlob"], prefix_match=[f"{RAW}/"]),
+                actions=storage.ManagementPolicyActionArgs(
+                    base_blob=storage.ManagementPolicyBaseBlobArgs(tier_to_cool=cool)
+                ),
+            ),
+        )
+        storage.ManagementPolicy(
+            "lake-lifecycle",
+            account_name=self.lake.name,
+            resource_group_name=self._site.group,
+            management_policy_name="default",
+            policy=storage.ManagementPolicySchemaArgs(rules=[rule]),
+            opts=ResourceOptions(parent=self, deleted_with=self.lake),
+        )
