@@ -17,7 +17,7 @@ def predict(file: Input, *, stack: options.Stack = "local", as_json: options.Jso
     """Click probability of a record: `{"int00": 1, "cat00": "68fd1e64"}`, or of a list of them."""
     from infra.cli.service import Service  # noqa: PLC0415 - the HTTP client is not needed by `--help`
 
-    content = _content(file)
+    content = read_json(file)
     body = {"records": content} if isinstance(content, list) else content
     answer = Service.of(open_session(stack)).post("/score", body)
     if as_json:
@@ -42,7 +42,7 @@ def rank(
     """Order items for a user by click probability: `{"user": {...}, "items": [{...}, ...]}`."""
     from infra.cli.service import Service  # noqa: PLC0415 - see `predict`
 
-    content = _content(file)
+    content = read_json(file)
     if not isinstance(content, dict):
         raise BadInputError('A ranking needs one object: {"user": {...}, "items": [{...}, ...]}.')
     answer = Service.of(open_session(stack)).post("/rank", content | ({"top": top} if top else {}))
@@ -63,7 +63,8 @@ def key(
     results.print(f"Authorization: Bearer {outputs['key']}" if header else outputs["key"], markup=False)
 
 
-def _content(file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+def read_json(file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """The JSON in a file, or on standard input when it is `-`; raises `BadInputError`."""
     import json  # noqa: PLC0415 - see `predict`
 
     try:

@@ -67,13 +67,21 @@ class Service:
         except ServiceUnreachableError:
             return False
 
+    def example(self) -> Any:  # noqa: ANN401 - JSON
+        """A record that the service's own description gives as an example."""
+        response = self._request("GET", "/openapi.json")
+        if not response.is_success:
+            raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
+        operation = response.json()["paths"]["/score"]["post"]
+        return operation["requestBody"]["content"]["application/json"]["examples"]["one"]["value"]
+
     def metrics(self) -> str:
         """The service's metrics in Prometheus' text format."""
         return self._request("GET", "/metrics").text
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:
-            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=self._trust()) as client:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=self.trust()) as client:
                 headers = {"Authorization": f"Bearer {self.key}"}
                 return client.request(method, f"{self.endpoint}{path}", headers=headers, **arguments)
         except httpx.HTTPError as error:
@@ -82,7 +90,8 @@ class Service:
                 "`personalize up --refresh` starts what is not running; `personalize logs` shows why it stopped."
             ) from error
 
-    def _trust(self) -> ssl.SSLContext:
+    def trust(self) -> ssl.SSLContext:
+        """Whom to believe that it is the service."""
         context = ssl.create_default_context()
         if self.certificate:
             context.load_verify_locations(self.certificate)

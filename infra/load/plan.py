@@ -1,0 +1,85 @@
+"""What a load test sends, and what it measured."""
+
+import math
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPlan:
+    """One request, sent again and again.
+
+    With `rate`, requests arrive at random moments, so many a second on average, whatever the service does (open loop).
+    Without, each of `connections` clients sends its next request after its answer (closed loop).
+    """
+
+    host: str
+    port: int
+    path: str
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    connections: int = 16
+    seconds: float = 10.0
+    rate: float | None = None
+    timeout_seconds: float = 10.0
+    seed: int = 1
+
+    def request(self) -> bytes:
+        """The bytes of the request."""
+        headers = {"host": f"{self.host}:{self.port}", "content-type": "application/json", **self.headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"POST {self.path} HTTP/1.1\r\n{lines}content-length: {len(self.body)}\r\n\r\n"
+        return head.encode("latin-1") + self.body
+
+
+@dataclass(kw_only=True)
+class LoadResult:
+    """What came back. Seconds of a request count from the moment it should have been sent."""
+
+    seconds: float = 0.0
+    statuses: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    """Requests without an answer, by cause."""
+    accepted: "array[float]" = field(default_factory=lambda: array("d"))
+    """Seconds of each answer with status 200."""
+    refused: "array[float]" = field(default_factory=lambda: array("d"))
+    """Seconds of each other answer."""
+    accepted_at: "array[float]" = field(default_factory=lambda: array("d"))
+    """When each accepted request should have been sent, in seconds from the start."""
+
+    def answered(self, status: int, intended: float, now: float) -> None:
+        """Count an answer that came at `now` to a request meant for `intended`, both in seconds from the start."""
+        self.statuses[status] += 1
+        if status == 200:  # noqa: PLR2004 - the one status of a score
+            self.accepted.append(now - intended)
+            self.accepted_at.append(intended)
+        else:
+            self.refused.append(now - intended)
+
+    def summary(self) -> dict[str, Any]:
+        """The figures as JSON values; latencies in milliseconds."""
+        return {
+            "seconds": round(self.seconds, 3),
+            "requests": self.statuses.total() + self.errors.total(),
+            "accepted_per_second": round(len(self.accepted) / self.seconds, 1) if self.seconds else 0.0,
+            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "errors": dict(sorted(self.errors.items())),
+            "accepted_milliseconds": _latencies(self.accepted),
+            "refused_milliseconds": _latencies(self.refused),
+        }
+
+
+def _latencies(seconds: "array[float]") -> dict[str, float]:
+    """Percentiles by name; empty without any answer."""
+    if not seconds:
+        return {}
+    ordered = np.sort(np.frombuffer(seconds))
+    places = {f"p{rank:g}": math.ceil(len(ordered) * rank / 100) - 1 for rank in PERCENTILES}
+    found = {name: round(float(ordered[place]) * 1000, 3) for name, place in places.items()}
+    return {**found, "max": round(float(ordered[-1]) * 1000, 3)}

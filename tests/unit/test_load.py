@@ -1,0 +1,167 @@
+"""The load test's clients against small servers that misbehave in known ways."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.load.client import run_load
+from infra.load.plan import LoadPlan, LoadResult
+from infra.load.plot import plot_load
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\n{}"
+HEADERS = {"x-test": "1"}
+
+
+def test_each_client_of_the_closed_loop_waits_for_its_answer():
+    with _server(_answering(OK, seconds=0.02)) as port:
+        result = run_load(_plan(port, connections=4, seconds=1.0))
+    assert 60 < len(result.accepted) <= 204
+    assert min(result.accepted) >= 0.019
+    assert result.errors == {}
+
+
+def test_the_open_loop_keeps_its_rate_whatever_the_service_does():
+    with _server(_answering(OK)) as port:
+        result = run_load(_plan(port, connections=8, seconds=2.0, rate=200.0))
+    assert 300 < len(result.accepted) < 500
+
+
+def test_a_stall_counts_for_every_request_that_it_held_up():
+    stall = {"until": 0.0}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await _read(reader):
+            if not stall["until"]:
+                stall["until"] = time.monotonic() + 0.5
+            await asyncio.sleep(max(0.0, stall["until"] - time.monotonic()))
+            writer.write(OK)
+
+    with _server(serve) as port:
+        result = run_load(_plan(port, connections=1, seconds=1.0, rate=100.0))
+    waited = sum(seconds > 0.1 for seconds in result.accepted)
+    assert waited > 20  # a client that waits for its answer before it counts would have seen one
+
+
+def test_refusals_are_counted_apart():
+    with _server(_answering(BUSY)) as port:
+        result = run_load(_plan(port, connections=2, seconds=0.3))
+    assert set(result.statuses) == {503}
+    assert not result.accepted
+    assert result.summary()["refused_milliseconds"]["p50"] > 0
+    assert result.summary()["accepted_milliseconds"] == {}
+
+
+def test_a_connection_that_ends_without_an_answer_is_an_error():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _read(reader)
+        writer.close()
+
+    with _server(serve) as port:
+        result = run_load(_plan(port, connections=2, seconds=0.3))
+    assert set(result.errors) == {"the connection ended"}
+
+
+def test_a_connection_that_ends_with_its_answer_is_none():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _read(reader)
+        writer.write(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        writer.close()
+
+    with _server(serve) as port:
+        result = run_load(_plan(port, connections=2, seconds=0.5))
+    assert len(result.accepted) > 10
+    assert result.errors == {}
+
+
+def test_an_answer_that_does_not_come_is_an_error():
+    with _server(_answering(OK, seconds=30)) as port:
+        result = run_load(_plan(port, connections=2, seconds=0.5, timeout_seconds=0.2))
+    assert set(result.errors) == {"no answer in time"}
+
+
+def test_a_service_that_is_not_there_is_an_error():
+    with _server(_answering(OK)) as port:
+        pass
+    result = run_load(_plan(port, connections=2, seconds=0.2, timeout_seconds=0.2))
+    assert result.errors["no connection"] >= 2
+    assert not result.accepted
+
+
+def test_percentiles_are_of_the_answers_that_came():
+    result = LoadResult(seconds=10.0)
+    for number in range(1, 1001):
+        result.answered(200, 0.0, number / 1000)
+    latencies = result.summary()["accepted_milliseconds"]
+    assert latencies == {"p50": 500.0, "p90": 900.0, "p99": 990.0, "p99.9": 999.0, "max": 1000.0}
+    assert result.summary()["accepted_per_second"] == 100.0
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_charts_are_drawn(tmp_path: Path, ending: str):
+    result = LoadResult(seconds=2.0)
+    for number in range(200):
+        result.answered(200, number / 100, number / 100 + 0.001 * (1 + number % 7))
+    file = tmp_path / "folder" / f"load.{ending}"
+    plot_load(result, "A test", file)
+    assert file.stat().st_size > 5000
+
+
+def _plan(
+    port: int, *, connections: int, seconds: float, rate: float | None = None, timeout_seconds: float = 5.0
+) -> LoadPlan:
+    return LoadPlan(
+        host="127.0.0.1",
+        port=port,
+        path="/score",
+        body=b"{}",
+        headers=HEADERS,
+        connections=connections,
+        seconds=seconds,
+        rate=rate,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def _answering(answer: bytes, *, seconds: float = 0.0) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await _read(reader):
+            await asyncio.sleep(seconds)
+            writer.write(answer)
+
+    return serve
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+    assert b"x-test: 1\r\n" in head
+    return head + await reader.readexactly(2)
+
+
+@contextmanager
+def _server(serve: Serve) -> Iterator[int]:
+    loop = asyncio.new_event_loop()
+
+    async def start() -> asyncio.Server:
+        return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+    thread = threading.Thread(target=loop.run_forever)
+    server = loop.run_until_complete(start())
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+        loop.call_soon_threadsafe(lambda: loop.call_later(0.05, loop.stop))
+        thread.join()
+        loop.close()
