@@ -45,7 +45,7 @@ COMPUTED: dict[Place, dict[Kind, tuple[str, ...]]] = {
         Kind.REGISTRY: ("registry",),
         Kind.WORKSPACE_READY: ("url", "metastore"),
         Kind.CLUSTER_READY: ("access",),
-        Kind.DATA_UPLOAD: ("location", "uploaded_hash"),
+        Kind.DATA_UPLOAD: ("location", "uploaded_hash", "claim"),
         Kind.TRAINING_RUN: ("bundle", "bundle_hash", "verdict", "metrics", "report", "claim", "bundle_url", "run_url"),
         Kind.MODEL_VERSION: ("version", "served_hash", "metrics", "report"),
         Kind.SERVING_IMAGE: ("digest", "image"),

@@ -34,7 +34,7 @@ class DataUpload(LocalStep[DataUploadInputs]):
         # Spark's and pandas' modules take longer to import than all other steps together, and most runs bring no data.
         from training.datasets import materialize  # noqa: PLC0415
 
-        materialize(located(inputs.dataset), target, _reporter(context))
+        materialize(located(inputs.dataset), target, reporter(context))
         computed = {
             "location": folder.relative(target),
             "uploaded_hash": inputs.manifest_hash,
@@ -56,7 +56,7 @@ class DataUpload(LocalStep[DataUploadInputs]):
             release(target)
 
 
-def _reporter(context: Context) -> "Reporter":
+def reporter(context: Context) -> "Reporter":
     """Shows how far the data is, and stops it once the user interrupts."""
 
     def report(stage: str, detail: str, *, done: int | None = None, total: int | None = None) -> None:

@@ -45,14 +45,14 @@ def application(
         elif hit is not None:
             status, code = HTTP_FAULTS[hit[0]]
             faults.log("http", service, what, code)
-            return problem(RefusedError(status, code, "This answer was ordered by the test."))
+            return problem(RefusedError(status, code, "This answer was ordered by the test."), service)
         try:
             if audience is not None and not request.url.path.startswith(tuple(public)):
                 request.state.caller = verify(world, request.headers.get("authorization", ""), audience)
             response = await call_next(request)
         except RefusedError as error:
             faults.log("http", service, what, error.code)
-            return problem(error)
+            return problem(error, service)
         faults.log("http", service, what, "ok" if response.status_code < 400 else str(response.status_code))
         return response
 
@@ -61,13 +61,11 @@ def application(
     return app
 
 
-def problem(error: RefusedError) -> Response:
-    """A refusal as the services write it; Databricks reads `error_code`, the others `error.code`."""
-    body = {
-        "error": {"code": error.code, "message": error.message},
-        "error_code": error.code,
-        "message": error.message,
-    }
+def problem(error: RefusedError, service: str) -> Response:
+    """A refusal as the service writes it: Databricks has a form of its own, which its client cannot tell apart."""
+    body: dict[str, object] = {"error": {"code": error.code, "message": error.message}}
+    if service == "databricks":
+        body = {"error_code": error.code, "message": error.message}
     headers = {"Retry-After": "0", "x-ms-error-code": error.code}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer authorization_uri="https://login.microsoftonline.com"'

@@ -1,0 +1,36 @@
+"""What every step on Azure is given."""
+
+from abc import ABC
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from infra.cloud.steps.patience import USUAL, Patience
+from infra.local.inputs import LocalInputs, LocalStep
+from infra.paths import state_folder
+
+
+class AzureInputs(LocalInputs):
+    """The stack's name, and the directory in which to sign in."""
+
+    tenant: str
+
+
+class MachineLearningInputs(AzureInputs):
+    """An Azure ML workspace."""
+
+    subscription: str
+    resource_group: str
+    workspace: str
+
+
+AzureInputsT = TypeVar("AzureInputsT", bound=AzureInputs)
+
+
+class AzureStep(LocalStep[AzureInputsT], ABC, Generic[AzureInputsT]):
+    """A step that calls Azure, and keeps what it downloads in the stack's folder."""
+
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder, patience: Patience = USUAL) -> None:
+        """`patience` is how long it waits for roles to count."""
+        super().__init__(folder_of)
+        self._patience = patience
