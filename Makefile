@@ -27,6 +27,7 @@ lint: setup ## check style and formatting
 	$(PYTHON) -m ruff format --check .
 
 types: setup ## check the types, strictly and with every dependency installed
+	@$(PYTHON) -m infra.setup.azure
 	$(PYTHON) -m mypy
 
 check: lint types test ## lint, types and tests

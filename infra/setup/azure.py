@@ -1,0 +1,21 @@
+"""`python -m infra.setup.azure`: the packages for Azure, which stack `local` does without."""
+
+import sys
+
+from infra.setup.console import SetupError, say
+from infra.setup.packages import ensure_azure_packages
+from infra.setup.uv import ensure_uv
+
+
+def main() -> int:
+    """Install what is missing and return the exit status."""
+    try:
+        ensure_azure_packages(ensure_uv())
+    except SetupError as error:
+        say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
