@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from features.errors import PersonalizationError
-from infra.cli import lifecycle, load, models, operations, scoring
+from infra.cli import capacity, lifecycle, load, models, operations, scoring
 from infra.cli.output import BadInputError, ExitCode, messages
 
 HELP = """Train a click model and serve it, as one Pulumi stack.
@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The stack": [lifecycle.up, lifecycle.preview, lifecycle.destroy],
-    "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test],
+    "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity],
     "The models": [models.models, models.rollback, models.report],
     "Looking after it": [
         operations.status,

@@ -1,4 +1,4 @@
-"""`load-test` and `capacity`: what the service bears, and what a wanted load needs."""
+"""`load-test`: what the service bears."""
 
 import time
 from pathlib import Path

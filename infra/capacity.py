@@ -1,0 +1,130 @@
+"""How many replicas, nodes and dollars a wanted load needs, and what a number of nodes bears. Pure functions.
+
+One core scores one request after the other, so a request waits for those before it: the fuller the core, the longer.
+The wait is that of an M/M/1 queue, whose 99th percentile is `-ln(0.01) / (capacity - load)`; it errs on the safe side
+for requests that take equally long, as these do.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from features.errors import PersonalizationError
+
+HOURS_PER_MONTH = 730
+TARGET_UTILISATION = 0.7
+LEAST_REPLICAS = 2
+"""So that one may go down, or be renewed, without an outage."""
+RESERVED_CORES = 0.5
+"""Of each node, for Kubernetes itself and what runs on every node."""
+
+Confidence = Literal["good", "fair", "unverified"]
+
+
+class CapacityError(PersonalizationError):
+    """A load that no number of nodes can bear as wished."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmSize:
+    """A size of nodes; `usd_per_hour` is Linux, pay as you go, East US unless `region` says otherwise."""
+
+    name: str
+    cores: int
+    usd_per_hour: float
+    confidence: Confidence
+    region: str = "eastus"
+
+
+VM_SIZES = {
+    size.name: size
+    for size in (
+        VmSize(name="Standard_D4s_v5", cores=4, usd_per_hour=0.192, confidence="good"),
+        VmSize(name="Standard_D4ds_v5", cores=4, usd_per_hour=0.226, confidence="unverified"),
+        VmSize(name="Standard_D4ds_v6", cores=4, usd_per_hour=0.249, confidence="fair", region="westus3"),
+        VmSize(name="Standard_E8s_v5", cores=8, usd_per_hour=0.504, confidence="fair"),
+        VmSize(name="Standard_E8ds_v5", cores=8, usd_per_hour=0.576, confidence="unverified"),
+    )
+}
+"""Prices gathered in November 2026 from public repositories, none fetched from Azure's price list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What a load needs. `replicas_min` and `replicas_max` are the bounds of the autoscaler (HPA)."""
+
+    replicas: int
+    replicas_min: int
+    replicas_max: int
+    cores: float
+    nodes: int
+    utilisation: float
+    """The share of its capacity that each core is to carry."""
+    p99_seconds: float
+    """Of the wait and the score inside the service, at that utilisation; the network comes on top."""
+    usd_per_month: float
+
+
+def capacity_for(
+    *,
+    qps: float,
+    p99_seconds: float,
+    qps_per_core: float,
+    size: VmSize,
+    cores_per_replica: float = 1.0,
+    utilisation: float = TARGET_UTILISATION,
+) -> Capacity:
+    """What bears `qps` requests a second; raises `CapacityError` when `p99_seconds` cannot be had.
+
+    `qps_per_core` is what one core was measured to score. The utilisation is lowered where the p99 asks for it.
+    """
+    _check(size, cores_per_replica)
+    capacity = qps_per_core * min(cores_per_replica, 1.0)  # a replica is one process, which uses one core at most
+    load = min(utilisation * capacity, capacity - math.log(100) / p99_seconds)
+    if load <= 0:
+        least = math.log(100) / capacity
+        raise CapacityError(
+            f"A p99 of {p99_seconds * 1000:g} ms cannot be had from replicas that score {capacity:,.0f} requests a "
+            f"second: even an idle one needs {least * 1000:.1f} ms. Ask for more, or measure a faster core."
+        )
+    replicas = max(LEAST_REPLICAS, math.ceil(qps / load))
+    nodes = max(LEAST_REPLICAS, math.ceil(replicas / _replicas_per_node(size, cores_per_replica)))
+    carried = qps / replicas
+    return Capacity(
+        replicas=replicas,
+        replicas_min=replicas,
+        replicas_max=2 * replicas,
+        cores=replicas * cores_per_replica,
+        nodes=nodes,
+        utilisation=carried / capacity,
+        p99_seconds=math.log(100) / (capacity - carried),
+        usd_per_month=round(nodes * size.usd_per_hour * HOURS_PER_MONTH, 2),
+    )
+
+
+def qps_of(
+    *,
+    nodes: int,
+    p99_seconds: float,
+    qps_per_core: float,
+    size: VmSize,
+    cores_per_replica: float = 1.0,
+    utilisation: float = TARGET_UTILISATION,
+) -> float:
+    """The requests a second that so many nodes bear within `p99_seconds`; 0 when they can't."""
+    _check(size, cores_per_replica)
+    capacity = qps_per_core * min(cores_per_replica, 1.0)
+    load = min(utilisation * capacity, capacity - math.log(100) / p99_seconds)
+    return max(0.0, load) * nodes * _replicas_per_node(size, cores_per_replica)
+
+
+def _replicas_per_node(size: VmSize, cores_per_replica: float) -> int:
+    return math.floor((size.cores - RESERVED_CORES) / cores_per_replica)
+
+
+def _check(size: VmSize, cores_per_replica: float) -> None:
+    if _replicas_per_node(size, cores_per_replica) < 1:
+        raise CapacityError(
+            f"A replica of {cores_per_replica:g} cores does not fit on a {size.name}, which has {size.cores} less "
+            f"{RESERVED_CORES:g} for Kubernetes. Choose a larger size or smaller replicas."
+        )
