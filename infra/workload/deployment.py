@@ -1,0 +1,193 @@
+"""The service's pods: by digest, without any right that scoring does not need, replaced one by one."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_kubernetes.apps.v1 import (
+    Deployment,
+    DeploymentSpecArgs,
+    DeploymentStrategyArgs,
+    RollingUpdateDeploymentArgs,
+)
+from pulumi_kubernetes.core.v1 import (
+    CapabilitiesArgs,
+    ContainerArgs,
+    ContainerPortArgs,
+    CSIVolumeSourceArgs,
+    EmptyDirVolumeSourceArgs,
+    HTTPGetActionArgs,
+    LifecycleArgs,
+    LifecycleHandlerArgs,
+    PodSecurityContextArgs,
+    PodSpecArgs,
+    PodTemplateSpecArgs,
+    ProbeArgs,
+    ResourceRequirementsArgs,
+    SeccompProfileArgs,
+    SecurityContextArgs,
+    SleepActionArgs,
+    TolerationArgs,
+    TopologySpreadConstraintArgs,
+    VolumeArgs,
+    VolumeMountArgs,
+)
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+
+from infra.settings import ScoringSettings
+from infra.workload import settings
+
+ROLLOUT_SECONDS = 300
+"""A new version whose pods make no progress for so long has failed; the old one goes on serving."""
+START_CHECKS = 60
+CHECK_SECONDS = 5
+SCRATCH = "/tmp"  # noqa: S108 - inside the container, an empty folder of its own
+SCRATCH_SIZE = "64Mi"
+CERTIFICATE_ANNOTATION = "personalization/certificate"
+SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringPodsArgs:
+    """What runs, how large a pod is and where it may run."""
+
+    namespace: Input[str]
+    account: Input[str]
+    secret_provider: Input[str]
+    image: Input[str]
+    """The whole reference, by digest."""
+    scoring: ScoringSettings
+    cpu_millicores: int
+    memory_mib: int
+    certificate_hash: Input[str]
+    """Another certificate starts the pods anew: the service reads it once."""
+    pool_label: str
+    """Label and taint of the nodes for scoring."""
+    pool: str
+    """The label's value."""
+
+
+class ScoringPods(pulumi.ComponentResource):
+    """The Deployment. How many pods there are is the autoscaler's business."""
+
+    def __init__(self, name: str, args: ScoringPodsArgs, opts: ResourceOptions | None = None) -> None:
+        """Make it, and wait until all pods are ready."""
+        super().__init__("personalization:workload:ScoringPods", name, None, opts)
+        self._args = args
+        self.deployment = Deployment(
+            "deployment",
+            metadata=ObjectMetaArgs(
+                name=settings.NAME,
+                namespace=args.namespace,
+                labels=settings.LABELS,
+                annotations={"pulumi.com/timeoutSeconds": str(2 * ROLLOUT_SECONDS)},
+            ),
+            spec=DeploymentSpecArgs(
+                selector=LabelSelectorArgs(match_labels=settings.LABELS),
+                strategy=DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+                ),
+                progress_deadline_seconds=ROLLOUT_SECONDS,
+                template=PodTemplateSpecArgs(
+                    metadata=ObjectMetaArgs(
+                        labels={**settings.LABELS, "azure.workload.identity/use": "true"},
+                        annotations={CERTIFICATE_ANNOTATION: args.certificate_hash},
+                    ),
+                    spec=self._pod(),
+                ),
+            ),
+            opts=ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+    def _pod(self) -> PodSpecArgs:
+        vault_files = CSIVolumeSourceArgs(
+            driver="secrets-store.csi.k8s.io",
+            read_only=True,
+            volume_attributes={"secretProviderClass": self._args.secret_provider},
+        )
+        return PodSpecArgs(
+            service_account_name=self._args.account,
+            automount_service_account_token=False,
+            enable_service_links=False,
+            security_context=PodSecurityContextArgs(
+                run_as_non_root=True,
+                run_as_user=settings.USER,
+                run_as_group=settings.USER,
+                fs_group=settings.USER,
+                seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
+            ),
+            node_selector={self._args.pool_label: self._args.pool},
+            tolerations=[
+                TolerationArgs(key=self._args.pool_label, operator="Equal", value=self._args.pool, effect="NoSchedule")
+            ],
+            topology_spread_constraints=[_spread(key) for key in SPREAD_OVER],
+            termination_grace_period_seconds=settings.LEAVE_SECONDS + 2 * settings.DRAIN_SECONDS,
+            containers=[self._container()],
+            volumes=[
+                VolumeArgs(name="secrets", csi=vault_files),
+                VolumeArgs(name="scratch", empty_dir=EmptyDirVolumeSourceArgs(size_limit=SCRATCH_SIZE)),
+            ],
+        )
+
+    def _container(self) -> ContainerArgs:
+        size = {"cpu": f"{self._args.cpu_millicores}m", "memory": f"{self._args.memory_mib}Mi"}
+        return ContainerArgs(
+            name=settings.NAME,
+            image=self._args.image,
+            args=self._arguments(),
+            ports=[ContainerPortArgs(name="https", container_port=settings.PORT)],
+            resources=ResourceRequirementsArgs(requests=size, limits=size),
+            security_context=SecurityContextArgs(
+                allow_privilege_escalation=False,
+                read_only_root_filesystem=True,
+                run_as_non_root=True,
+                capabilities=CapabilitiesArgs(drop=["ALL"]),
+            ),
+            startup_probe=_probe("/readyz", failures=START_CHECKS),
+            readiness_probe=_probe("/readyz", failures=2),
+            liveness_probe=_probe("/healthz", failures=6),
+            lifecycle=LifecycleArgs(
+                pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=settings.LEAVE_SECONDS))
+            ),
+            volume_mounts=[
+                VolumeMountArgs(name="secrets", mount_path=settings.SECRETS_FOLDER, read_only=True),
+                VolumeMountArgs(name="scratch", mount_path=SCRATCH),
+            ],
+        )
+
+    def _arguments(self) -> list[str]:
+        """What the image's entry point passes on to `python -m scoring`; it adds its own model and version."""
+        scoring = self._args.scoring
+        options = {
+            "--host": "0.0.0.0",  # noqa: S104 - inside the pod: who may reach it is the network policy's business
+            "--port": settings.PORT,
+            "--workers": scoring.workers,
+            "--engine": scoring.engine.value,
+            "--max-records": scoring.max_records,
+            "--keys-file": settings.KEYS_FILE,
+            "--tls-cert": settings.CERTIFICATE_FILE,
+            "--tls-key": settings.PRIVATE_KEY_FILE,
+            "--drain-seconds": settings.DRAIN_SECONDS,
+        }
+        return [str(part) for option in options.items() for part in option]
+
+
+def _probe(path: str, *, failures: int) -> ProbeArgs:
+    return ProbeArgs(
+        http_get=HTTPGetActionArgs(path=path, port="https", scheme="HTTPS"),
+        period_seconds=CHECK_SECONDS,
+        timeout_seconds=2,
+        failure_threshold=failures,
+    )
+
+
+def _spread(key: str) -> TopologySpreadConstraintArgs:
+    """Spread where there is room: a pod in a full zone's neighbour is better than a pod that waits."""
+    return TopologySpreadConstraintArgs(
+        topology_key=key,
+        max_skew=1,
+        when_unsatisfiable="ScheduleAnyway",
+        label_selector=LabelSelectorArgs(match_labels=settings.LABELS),
+    )

@@ -1,0 +1,63 @@
+"""The vault's secrets as files in the pods, by the Key Vault add-on of AKS: read anew every two minutes."""
+
+from dataclasses import dataclass
+
+import pulumi
+import yaml
+from pulumi import Input, ResourceOptions
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra.workload import settings
+
+FILES = {
+    settings.KEYS_FILE: settings.KEYS_SECRET,
+    settings.CERTIFICATE_FILE: settings.CERTIFICATE_SECRET,
+    settings.PRIVATE_KEY_FILE: settings.PRIVATE_KEY_SECRET,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaultFilesArgs:
+    """The vault, and the identity that may read it."""
+
+    namespace: Input[str]
+    vault: Input[str]
+    """The vault's name."""
+    tenant: Input[str]
+    client_id: Input[str]
+
+
+class VaultFiles(pulumi.ComponentResource):
+    """What the add-on mounts. `name` is what a volume refers to."""
+
+    def __init__(self, name: str, args: VaultFilesArgs, opts: ResourceOptions | None = None) -> None:
+        """Make it."""
+        super().__init__("personalization:workload:VaultFiles", name, None, opts)
+        CustomResource(
+            "secret-provider",
+            api_version="secrets-store.csi.x-k8s.io/v1",
+            kind="SecretProviderClass",
+            metadata=ObjectMetaArgs(name=settings.NAME, namespace=args.namespace, labels=settings.LABELS),
+            spec={
+                "provider": "azure",
+                "parameters": {
+                    "clientID": args.client_id,
+                    "keyvaultName": args.vault,
+                    "tenantId": args.tenant,
+                    "objects": _objects(),
+                },
+            },
+            opts=ResourceOptions(parent=self),
+        )
+        self.name = settings.NAME
+        self.register_outputs({"name": self.name})
+
+
+def _objects() -> str:
+    """The add-on's own format: YAML with a list of texts, each YAML again."""
+    entries = [
+        yaml.safe_dump({"objectName": secret, "objectType": "secret", "objectAlias": path.rpartition("/")[2]})
+        for path, secret in FILES.items()
+    ]
+    return yaml.safe_dump({"array": entries})

@@ -1,0 +1,78 @@
+"""The whole service in the cluster, put together."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+
+from infra.cloud.settings import AzureSettings
+from infra.settings import ScoringSettings
+from infra.workload.deployment import ScoringPods, ScoringPodsArgs
+from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
+from infra.workload.network import Network, NetworkArgs
+from infra.workload.scaling import Scaling, ScalingArgs
+from infra.workload.secrets import VaultFiles, VaultFilesArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadArgs:
+    """The image, how it is served, and what it stands on."""
+
+    azure: AzureSettings
+    scoring: ScoringSettings
+    image: Input[str]
+    """The whole reference, by digest."""
+    dns_label: str
+    vault: Input[str]
+    """The vault's name."""
+    client_id: Input[str]
+    """Of the pods' identity."""
+    certificate_hash: Input[str]
+    pool_label: str
+    pool: str
+
+
+class Workload(pulumi.ComponentResource):
+    """Namespace, secrets, pods, scaling and network, in the cluster of the provider that it is given."""
+
+    def __init__(self, name: str, args: WorkloadArgs, opts: ResourceOptions | None = None) -> None:
+        """Make all of it."""
+        super().__init__("personalization:workload:Workload", name, None, opts)
+        own = ResourceOptions(parent=self)
+        namespace = ScoringNamespace("namespace", ScoringNamespaceArgs(client_id=args.client_id), own)
+        files = VaultFiles(
+            "vault-files",
+            VaultFilesArgs(
+                namespace=namespace.name, vault=args.vault, tenant=args.azure.tenant, client_id=args.client_id
+            ),
+            own,
+        )
+        network = Network("network", NetworkArgs(namespace=namespace.name, dns_label=args.dns_label), own)
+        pods = ScoringPods(
+            "pods",
+            ScoringPodsArgs(
+                namespace=namespace.name,
+                account=namespace.account,
+                secret_provider=files.name,
+                image=args.image,
+                scoring=args.scoring,
+                cpu_millicores=args.azure.cpu_millicores,
+                memory_mib=args.azure.memory_mib,
+                certificate_hash=args.certificate_hash,
+                pool_label=args.pool_label,
+                pool=args.pool,
+            ),
+            ResourceOptions(parent=self, depends_on=[files, network]),
+        )
+        Scaling(
+            "scaling",
+            ScalingArgs(
+                namespace=namespace.name,
+                replicas_min=args.azure.replicas_min,
+                replicas_max=args.azure.replicas_max,
+            ),
+            ResourceOptions(parent=self, depends_on=[pods]),
+        )
+        self.ready: list[pulumi.Resource] = [pods, network]
+        """The pods answer and the address is there."""
+        self.register_outputs({})

@@ -1,0 +1,119 @@
+"""The service's own manifests, applied to a real API server and rolled out by its controllers.
+
+That the autoscaler scales and the network policy holds is not shown here: nothing measures these pods or routes to
+them. The API server takes both, no more.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
+
+from tests.cluster.test_control_plane import eventually
+from tests.infra.workload_program import manifests
+from tests.simulation.aks import Aks
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.control_plane import ControlPlane
+from tests.simulation.examples import create_all, example
+from tests.simulation.requirements import need_azure_packages
+from tests.simulation.world import World
+
+pytestmark = pytest.mark.cluster
+
+POOL = "azure-native:containerservice:AgentPool"
+NAMESPACE = "/api/v1/namespaces/scoring"
+PATHS = {
+    "Namespace": NAMESPACE,
+    "ServiceAccount": f"{NAMESPACE}/serviceaccounts/scoring",
+    "SecretProviderClass": "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/scoring/secretproviderclasses/scoring",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/scoring/networkpolicies/scoring",
+    "Service": f"{NAMESPACE}/services/scoring",
+    "Deployment": "/apis/apps/v1/namespaces/scoring/deployments/scoring",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/scoring/horizontalpodautoscalers/scoring",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
+}
+"""In the order in which they can be applied."""
+
+
+@pytest.fixture
+def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[ControlPlane]:
+    """A control plane whose nodes are labelled and tainted as the scoring pool's are."""
+    need_azure_packages()
+    world = World(tmp_path / "world")
+    arm = AzureNative(world)
+    create_all(arm, until=POOL)
+    marks = {
+        "nodeLabels": {"personalization/pool": "scoring"},
+        "nodeTaints": ["personalization/pool=scoring:NoSchedule"],
+    }
+    arm.create(POOL, example(POOL) | marks)
+    stand_in = Aks(world, plane)
+    stand_in.start()
+    eventually(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None)
+    yield plane
+    plane.delete(NAMESPACE)
+    eventually(lambda: plane.get(NAMESPACE) is None)
+    stand_in.stop()
+    world.close()
+
+
+def apply(cluster: ControlPlane, found: dict[str, dict[str, Any]]) -> None:
+    """Apply all manifests, server-side."""
+    for kind, path in PATHS.items():
+        cluster.apply(path, found[kind])
+
+
+def test_the_api_server_takes_every_manifest_and_rolls_the_pods_out(cluster: ControlPlane) -> None:
+    apply(cluster, manifests())
+    eventually(lambda: ready(cluster) >= 1)
+    pods = cluster.items(f"{NAMESPACE}/pods")
+    assert {pod["spec"]["nodeName"].rpartition("-")[0] for pod in pods} == {"aks-scoring"}
+
+
+def test_applying_the_same_again_changes_nothing(cluster: ControlPlane) -> None:
+    found = manifests()
+    apply(cluster, found)
+    eventually(lambda: ready(cluster) == 2)  # the autoscaler's least number, which it sets itself
+    before = generations(cluster)
+    apply(cluster, found)
+    assert generations(cluster) == before
+
+
+def test_the_manifests_say_nothing_that_the_api_server_has_to_warn_of(cluster: ControlPlane) -> None:
+    strict = {"fieldManager": "strict", "force": "true", "fieldValidation": "Strict"}
+    for kind, manifest in manifests().items():
+        answer = cluster._client.patch(  # noqa: SLF001 - the header is not part of what `apply` returns
+            PATHS[kind],
+            params=strict,
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            json=manifest,
+        )
+        assert answer.is_success, answer.text
+        assert "Warning" not in answer.headers
+
+
+def test_the_namespace_takes_no_pod_that_may_be_root(cluster: ControlPlane) -> None:
+    apply(cluster, manifests())
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "root", "namespace": "scoring"},
+        "spec": {"containers": [{"name": "root", "image": "root"}]},
+    }
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        cluster.apply(f"{NAMESPACE}/pods/root", pod)
+
+
+def ready(cluster: ControlPlane) -> int:
+    """How many pods are ready."""
+    found = cluster.get(PATHS["Deployment"])
+    return int(found["status"].get("readyReplicas", 0)) if found else 0
+
+
+def generations(cluster: ControlPlane) -> dict[str, int | None]:
+    """How often each object's wanted state has changed."""
+    return {kind: (cluster.get(path) or {"metadata": {}})["metadata"].get("generation") for kind, path in PATHS.items()}
