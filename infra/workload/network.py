@@ -38,9 +38,8 @@ class Network(pulumi.ComponentResource):
             metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
             spec=NetworkPolicySpecArgs(
                 pod_selector=LabelSelectorArgs(match_labels=LABELS),
-                policy_types=["Ingress", "Egress"],
+                policy_types=["Ingress", "Egress"],  # no rule for the second: nothing may leave
                 ingress=[NetworkPolicyIngressRuleArgs(ports=[NetworkPolicyPortArgs(port=PORT, protocol="TCP")])],
-                egress=[],
             ),
             opts=ResourceOptions(parent=self),
         )
