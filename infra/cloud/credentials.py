@@ -6,6 +6,7 @@ On a laptop it is who is signed in to the Azure CLI, in a workflow of GitHub the
 """
 
 import os
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,13 +74,16 @@ class RememberedTokens:
         """`credential` is the one that is asked."""
         self._credential = credential
         self._tokens: dict[tuple[str, ...], AccessToken] = {}
+        self._lock = threading.Lock()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:  # noqa: ANN401 - azure-core's protocol
         """A token for `scopes` that is good for some minutes at least, if its issuer gives such."""
-        known = self._tokens.get(scopes)
-        if known is None or options or known.expires_on - time.time() < EARLY_SECONDS:
-            known = self._tokens[scopes] = self._credential.get_token(*scopes, **options)
-        return known
+        with self._lock:
+            known = self._tokens.get(scopes)
+            # A service that wants more claims than a token has refuses the one that is known.
+            if known is None or options.get("claims") or known.expires_on - time.time() < EARLY_SECONDS:
+                known = self._tokens[scopes] = self._credential.get_token(*scopes, **options)
+            return known
 
     def forget(self) -> None:
         """Ask anew from now on: a service has refused a token."""
@@ -135,7 +139,13 @@ def machine_learning(tenant: str, subscription: str, group: str, workspace: str)
     from azure.ai.ml import MLClient  # noqa: PLC0415 - a second that other steps need not wait
 
     return MLClient(
-        credential(tenant), subscription, group, workspace, cloud=cloud().machine_learning, enable_telemetry=False
+        credential(tenant),
+        subscription,
+        group,
+        workspace,
+        cloud=cloud().machine_learning,
+        enable_telemetry=False,
+        show_progress=False,  # it would be written to what the engine reads
     )
 
 

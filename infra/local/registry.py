@@ -104,7 +104,7 @@ class LocalRegistry:
 
     def bundle(self, bundle_hash: str) -> Path:
         """Where the bundle with this hash lies once it is registered."""
-        return self._folder / "bundles" / bundle_hash
+        return bundle_folder(self._folder, bundle_hash)
 
     def check(self) -> None:
         """Raise `RegistryError` when the database is damaged; much faster than opening it through MLflow."""
@@ -146,6 +146,11 @@ class LocalRegistry:
 
     def _lock(self) -> FileLock:
         return FileLock(self._folder / "lock", timeout=60)
+
+
+def bundle_folder(registry: Path, bundle_hash: str) -> Path:
+    """Where a registry's folder keeps the bundle with this hash."""
+    return registry / "bundles" / bundle_hash
 
 
 @contextmanager

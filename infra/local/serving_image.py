@@ -1,16 +1,12 @@
 """Steps 4 and 5: the serving code and one model in a folder laid out as the image is, named by the digest of both."""
 
-import hashlib
-import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from features.bundle import verify
-from features.errors import PersonalizationError
-from infra.code_hash import SERVING_PACKAGES, serving_code_hash, source_files
-from infra.local.inputs import LocalInputs, LocalStep
+from infra.local.image_content import ServingImageInputs, fill, image_digest
+from infra.local.inputs import LocalStep
 from infra.local.registry import LocalRegistry
 from infra.paths import ROOT, state_folder
 from infra.provider.step import Context, Created, State
@@ -22,19 +18,6 @@ cd "$here/app"
 exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring \\
     --bundle "$here/model" --model-name {name} --model-version {version} "$@"
 """
-
-
-class CodeChangedError(PersonalizationError):
-    """The serving code was edited while its image was being built."""
-
-
-class ServingImageInputs(LocalInputs):
-    """A model version and the serving code's hash."""
-
-    registry: str
-    version: int
-    bundle_hash: str
-    code_hash: str
 
 
 class ServingImage(LocalStep[ServingImageInputs]):
@@ -73,30 +56,7 @@ class ServingImage(LocalStep[ServingImageInputs]):
         """Nothing: the registry owns the images."""
 
     def _fill(self, image: Path, bundle: Path, inputs: ServingImageInputs) -> None:
-        verify(bundle)
-        shutil.copytree(bundle, image / "model")
-        for file in source_files(self._code, SERVING_PACKAGES):
-            target = image / "app" / file.relative_to(self._code)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-        if serving_code_hash(self._code) != inputs.code_hash:
-            raise CodeChangedError("The serving code was edited while its image was being built. Run `up` again.")
+        fill(image, self._code, bundle, inputs)
         entrypoint = image / "entrypoint"
         entrypoint.write_text(ENTRYPOINT.format(name=inputs.registry, version=inputs.version))
         entrypoint.chmod(0o755)
-        facts = {"model_version": inputs.version, "bundle_hash": inputs.bundle_hash, "code_hash": inputs.code_hash}
-        (image / "image.json").write_text(json.dumps(facts, indent=2) + "\n")
-
-
-def image_digest(image: Path) -> str:
-    """`sha256:` and 64 hexadecimal digits over the names and contents of all files, compiled Python left out."""
-    digest = hashlib.sha256()
-    for file in _files(image):
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(image).as_posix()} {content}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _files(image: Path) -> Iterator[Path]:
-    return (file for file in sorted(image.rglob("*")) if file.is_file() and file.suffix != ".pyc")

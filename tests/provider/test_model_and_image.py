@@ -12,10 +12,11 @@ from features.bundle import METADATA, BundleError, seal, verify
 from infra.code_hash import SERVING_PACKAGES, serving_code_hash
 from infra.local.api_key import ApiKey
 from infra.local.folders import StackFolder
+from infra.local.image_content import CodeChangedError
 from infra.local.model_registry import Registry
 from infra.local.model_version import ModelVersion
 from infra.local.registry import LocalRegistry
-from infra.local.serving_image import CodeChangedError, ServingImage
+from infra.local.serving_image import ServingImage
 from infra.model_versions import GateFailedError, NoSuchVersionError
 from infra.paths import ROOT
 from tests.provider.conftest import STACK, MakeBundle, Recorder

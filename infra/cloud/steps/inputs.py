@@ -3,11 +3,15 @@
 from abc import ABC
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from infra.cloud import credentials
 from infra.cloud.steps.patience import USUAL, Patience
 from infra.local.inputs import LocalInputs, LocalStep
 from infra.paths import state_folder
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
 
 
 class AzureInputs(LocalInputs):
@@ -22,6 +26,11 @@ class MachineLearningInputs(AzureInputs):
     subscription: str
     resource_group: str
     workspace: str
+
+
+def workspace_client(inputs: MachineLearningInputs) -> "MLClient":
+    """A client of the workspace."""
+    return credentials.machine_learning(inputs.tenant, inputs.subscription, inputs.resource_group, inputs.workspace)
 
 
 AzureInputsT = TypeVar("AzureInputsT", bound=AzureInputs)

@@ -40,14 +40,18 @@ class LakeFolder:
         """Nothing is asked yet."""
         self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, container)
         self._container = container
-        self._endpoint = inputs.blob_endpoint
+        self._inputs = inputs
         self._path = path
         self._patience = patience
 
     @property
     def url(self) -> str:
         """Its address for Spark."""
-        return spark_url(self._endpoint, self._container, self._path)
+        return spark_url(self._inputs.blob_endpoint, self._container, self._path)
+
+    def below(self, name: str) -> "LakeFolder":
+        """The folder `name` in this one."""
+        return LakeFolder(self._inputs, self._container, f"{self._path}/{name}", self._patience)
 
     def send(self, folder: Path, context: Context) -> None:
         """Send every file below `folder` that is not there with the same content, several at a time.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from databricks.sdk.errors import PermissionDenied, TooManyRequests, Unauthenticated
 from databricks.sdk.errors import TemporarilyUnavailable as Unavailable
 from databricks.sdk.errors.base import DatabricksError
@@ -68,6 +68,19 @@ def patiently(what: str, call: Callable[[], Answer], context: Context, patience:
         return retrying(call)
     except (AzureError, DatabricksError) as error:
         raise AzureRefusedError(_sentence(what, error, time.monotonic() - started)) from error
+
+
+def exists(what: str, look: Callable[[], object], context: Context, patience: Patience) -> bool:
+    """Whether `look` finds something; raises as `patiently` does."""
+
+    def found() -> bool:
+        try:
+            look()
+        except ResourceNotFoundError:
+            return False
+        return True
+
+    return patiently(what, found, context, patience)
 
 
 class Deadline:
