@@ -1,5 +1,6 @@
 """One Spark for all tests: starting it takes seconds, and a process can have but one."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pyspark.sql import SparkSession
 from training import log
 from training.parameters import TrainingParameters
 from training.session import spark_session
+
+# Each test's Spark lives for seconds: compiling its code thoroughly would cost more than the code then saves.
+os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("project", deadline=None)

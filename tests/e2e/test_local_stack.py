@@ -210,12 +210,12 @@ class TestFaults:
         database = checkout.state / "registry" / "mlflow.db"
         content = database.read_bytes()
         database.write_bytes(b"not a database" * 400)
-        checkout.configure(training={"num_iterations": 22, "driver_memory_gib": 1})
-        failed = checkout.run("up", code=1)
+        failed = checkout.run("rollback", "1", code=1)
         assert "mlflow.db" in failed.stderr
         assert "Traceback" not in failed.stderr
         assert served_version(checkout) == "2"
         database.write_bytes(content)
+        checkout.run("rollback", "latest")
 
     def test_a_lost_passphrase_is_explained(self, checkout: Checkout) -> None:
         passphrase = checkout.state / "passphrase"
