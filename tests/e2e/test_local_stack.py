@@ -134,7 +134,6 @@ class TestLifeOfTheStack:
         assert time.monotonic() - started < 20, "the rejected candidate was trained a second time"
         assert served_version(checkout) == "2"
         checkout.configure(gate=LENIENT_GATE)
-        checkout.run("up")
 
     def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
         checkout.run("destroy", "--yes")
