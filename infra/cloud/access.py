@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, ResourceOptions
 
-from infra.cloud.roles import Grant, Role, assign
+from infra.cloud.role_list import Role
+from infra.cloud.roles import Grant, assign
 from infra.cloud.settings import Deployer, PrincipalType
 
 

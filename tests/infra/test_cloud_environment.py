@@ -9,7 +9,7 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
-from infra.cloud.roles import Role
+from infra.cloud.role_list import Role
 from infra.cloud.settings import AzureSettings
 from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 

@@ -1,0 +1,5 @@
+"""What the engine runs: this folder is the pack."""
+
+from infra.policy.pack import make_pack
+
+make_pack()

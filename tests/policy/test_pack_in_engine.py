@@ -1,0 +1,93 @@
+"""The pack as the real engine runs it, on the simulated Azure: what it stops is never made."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import automation
+
+pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra azure`")
+
+from pulumi_azure_native import resources, storage
+
+from infra.cloud.budget import Budget, BudgetArgs
+from infra.cloud.names import Names
+from infra.paths import ROOT
+from infra.toolchain import PulumiMissingError, pulumi_command
+from tests.simulation.engine import Engine
+from tests.simulation.fakes.internet import PLUGINS
+from tests.simulation.plugin_environment import WORLD_VARIABLE
+from tests.simulation.requirements import need_azure_packages
+from tests.simulation.world import World
+
+pytestmark = pytest.mark.engine
+
+PACK = ROOT / "infra" / "policy" / "serve"
+TAGS = {"project": "personalization", "stack": "test"}
+ACCOUNT = "azure-native:storage:StorageAccount"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An empty cloud."""
+    need_azure_packages()
+    made = World(tmp_path / "world")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wanted() -> dict[str, Any]:
+    """What the stack's storage account is to be."""
+    return {"public": False}
+
+
+@pytest.fixture
+def engine(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A stack with one storage account and a budget."""
+    try:
+        pulumi_command()
+    except PulumiMissingError as error:
+        pytest.skip(str(error))
+
+    def declare() -> None:
+        subscription = world.setting("subscription")
+        names = Names(stack="test", subscription=subscription, suffix="a")
+        group = resources.ResourceGroup("group", resource_group_name="rg-test", location="westeurope", tags=TAGS)
+        storage.StorageAccount(
+            "lake",
+            resource_group_name=group.name,
+            location="westeurope",
+            account_name=names.lake,
+            kind=storage.Kind.STORAGE_V2,
+            sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
+            allow_blob_public_access=wanted["public"],
+            allow_shared_key_access=False,
+            minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            tags=TAGS,
+        )
+        budget = BudgetArgs(
+            subscription=subscription, name=names.budget, amount=100, groups=["rg-test"], mail="me@example.com"
+        )
+        Budget("budget", budget)
+
+    monkeypatch.setenv("PATH", str(PLUGINS), prepend=":")
+    environment = {WORLD_VARIABLE: str(world.folder), "PERSONALIZE_PYTHON": sys.executable}
+    made = Engine(tmp_path / "engine", environment, declare)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def test_a_good_stack_goes_up(engine: Engine, world: World) -> None:
+    engine.stack.up(policy_packs=[str(PACK)])
+    assert [record.type for record in world.all()].count(ACCOUNT) == 1
+
+
+def test_a_bad_resource_is_never_made(engine: Engine, world: World, wanted: dict[str, Any]) -> None:
+    wanted["public"] = True
+    with pytest.raises(automation.CommandError, match="no-public-blobs"):
+        engine.stack.up(policy_packs=[str(PACK)])
+    assert [record for record in world.all() if record.type == ACCOUNT] == []
