@@ -45,13 +45,14 @@ class Engine(StrEnum):
     """What computes a probability inside the service."""
 
     LIGHTGBM = "lightgbm"
+    SPARK_SERVING = "spark-serving"
 
 
 class ScoringSettings(Parameters):
     """How the model is served."""
 
     engine: Engine = Engine.LIGHTGBM
-    """What computes the probabilities."""
+    """What computes the probabilities: LightGBM itself, or SynapseML's Spark Serving, slower and with 1 GB a worker."""
     host: str = Field(default="127.0.0.1", min_length=1, examples=["127.0.0.1"])
     """The address that the service listens on; the loopback address keeps it on this machine."""
     port: int = Field(default=8123, ge=1024, le=65535)

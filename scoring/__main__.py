@@ -25,7 +25,10 @@ def main() -> int:
 def check(settings: ServerSettings) -> str:
     """Load the bundle, score its golden records and say so; raises a `PersonalizationError`."""
     model = ServedModel.load(settings.bundle, engine=settings.engine, max_records=settings.max_records)
-    golden = asyncio.run(model.check_golden())
+    try:
+        golden = asyncio.run(model.check_golden())
+    finally:
+        model.close()
     return f"The bundle {model.bundle.hash[:12]} reproduces its {golden} golden records with engine {settings.engine}."
 
 

@@ -47,7 +47,7 @@ class ServedModel:
             types=RequestTypes(bundle.schema, max_records=max_records),
             encoder=RowEncoder(bundle.schema, bundle.encoder),
             booster=booster,
-            engine=open_engine(engine, booster),
+            engine=open_engine(engine, path / MODEL, booster),
         )
 
     async def score(self, rows: list[Values]) -> list[float]:
@@ -74,7 +74,7 @@ class ServedModel:
         self.booster.close()
 
     async def check_golden(self) -> int:
-        """Score the golden records as requests and return how many there are.
+        """Start the engine, score the golden records as requests and return how many there are.
 
         Raises `GoldenError` when one is not what training computed, by more than `GOLDEN_TOLERANCE`.
         """
@@ -85,6 +85,7 @@ class ServedModel:
             rows = [self.types.read_score(msgspec.json.encode(one.record))[0][0] for one in golden]
         except Rejection as error:
             raise GoldenError(f"A golden record is not a valid request: {error.message}") from error
+        await self.engine.start()
         single = [(await self.score([row]))[0] for row in rows]
         together = await self.score(rows)
         for index, one in enumerate(golden):

@@ -197,3 +197,9 @@ class DeadlineExceeded(Unavailable):
     """A request whose turn came too late to be of use."""
 
     code = "deadline_exceeded"
+
+
+class EngineUnavailable(Unavailable):
+    """An engine that does not answer."""
+
+    code = "engine_unavailable"

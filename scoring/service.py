@@ -37,6 +37,8 @@ class Service:
         """The model to score with; raises `NotReady` while there is none that reproduced its golden records."""
         if self._model is None:
             raise NotReady(self._refusal)
+        if not self._model.engine.ready:
+            raise NotReady("The engine is being started again.")
         return self._model
 
     async def start(self) -> None:

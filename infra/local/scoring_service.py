@@ -7,6 +7,7 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import assert_never
 
 import psutil
 
@@ -20,7 +21,8 @@ from infra.local.rollout import Rollout, RolloutFailedError, Target
 from infra.local.supervision import Supervisor
 from infra.paths import ROOT
 from infra.provider.step import Context, Created, Difference, State
-from infra.settings import ScoringSettings
+from infra.settings import Engine, ScoringSettings
+from training.runtime import jars, java_home
 
 RUNNING = "running"
 STOPPED = "stopped"
@@ -120,10 +122,22 @@ def _configuration(folder: StackFolder, supervisor: Supervisor, settings: Scorin
     variables = {
         "PERSONALIZE_PYTHON": sys.executable,
         "PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics"),
+        **_engine_variables(settings.engine),
     }
     return supervisor.configure(
         host=settings.host, port=settings.port, workers=settings.workers, command=command, variables=variables
     )
+
+
+def _engine_variables(engine: Engine) -> dict[str, str]:
+    """What an engine needs of this machine."""
+    match engine:
+        case Engine.LIGHTGBM:
+            return {}
+        case Engine.SPARK_SERVING:
+            return {"JAVA_HOME": str(java_home()), "PERSONALIZATION_JARS": str(jars()[0].parent)}
+        case _:
+            assert_never(engine)
 
 
 def _check_port(settings: ScoringSettings, supervisor: Supervisor) -> None:
@@ -163,7 +177,9 @@ def _check_image(folder: StackFolder, inputs: ScoringServiceInputs, context: Con
     finished = run_child(
         [str(folder.image(inputs.digest) / "entrypoint"), "--check", "--engine", inputs.settings.engine.value],
         folder=place,
-        environment=clean_environment() | {"PERSONALIZE_PYTHON": sys.executable},
+        environment=clean_environment()
+        | {"PERSONALIZE_PYTHON": sys.executable}
+        | _engine_variables(inputs.settings.engine),
         on_line=lambda _: False,
         context=context,
     )

@@ -1,6 +1,7 @@
 """The engines that compute probabilities, behind one Protocol: the rest of the service does not know which one runs."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, assert_never
 
 import numpy as np
@@ -14,10 +15,20 @@ class EngineName(StrEnum):
     """The engines that a stack may choose."""
 
     LIGHTGBM = "lightgbm"
+    SPARK_SERVING = "spark-serving"
 
 
 class Engine(Protocol):
     """Computes click probabilities from encoded records."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can score now."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready to score; raises `EngineError` when it cannot."""
+        ...
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f] in the order of `Schema.encoded_features`.
@@ -31,10 +42,14 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(name: EngineName, booster: Booster) -> Engine:
-    """The engine `name` for the model in `booster`."""
+def open_engine(name: EngineName, model: Path, booster: Booster) -> Engine:
+    """The engine `name` for the LightGBM model file `model`, which `booster` holds; raises `EngineError`."""
     match name:
         case EngineName.LIGHTGBM:
             return LightGbmEngine(booster)
+        case EngineName.SPARK_SERVING:
+            from scoring.engines.spark_serving import SparkServingEngine  # noqa: PLC0415 - its HTTP client costs memory
+
+            return SparkServingEngine(model, booster)
         case _:
             assert_never(name)

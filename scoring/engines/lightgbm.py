@@ -36,6 +36,11 @@ class LightGbmEngine:
         self._as_row = (ctypes.c_double * booster.features).from_buffer  # twice as fast as `batch.ctypes`
         self._row_results = (ctypes.addressof(self._length), ctypes.addressof(self._probability))
 
+    ready = True
+
+    async def start(self) -> None:
+        """Nothing is left to do."""
+
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`."""
         if len(batch) == 1:

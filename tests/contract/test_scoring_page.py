@@ -7,11 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright import sync_api as playwright
 
 from features.bundle import Bundle
 from tests.support.services import KEY, RunningService
-
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")

@@ -1,0 +1,223 @@
+"""Engine `spark-serving`: SynapseML's Spark Serving in a process of its own, which this module keeps alive.
+
+By itself Spark Serving loses a request now and then, dies of a second partition and has no limit. So few connections
+of this module's own speak to it, concurrent requests share a call, a call that is not answered in time is made once
+more, and whatever ends is started again. SynapseML may drop it one day: nothing outside this module knows of it.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from scoring.engines.booster import Booster, Prediction
+from scoring.errors import EngineError
+from scoring.rejections import EngineUnavailable, Overloaded
+
+SLOTS = 8
+"""Records of one call, as `spark_query` has columns for them."""
+
+CONNECTIONS = 4
+CALL_SECONDS = 1.0
+START_SECONDS = 180.0
+PROBE_SECONDS = 10.0
+POLL_SECONDS = 0.1
+MOST_WAITING = 4096
+"""Records that wait for a call at most."""
+
+MOST_FAILURES = 5
+"""Calls in a row without an answer, after which the process is taken for hung."""
+
+TOLERANCE = 1e-9
+
+Rows = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    rows: Rows
+    answer: "asyncio.Future[list[float]]"
+
+
+class SparkServingEngine:
+    """A Spark that scores for one worker."""
+
+    def __init__(self, model: Path, booster: Booster) -> None:
+        """`booster` holds the same model, to check the answers; raises `EngineError` when Spark is not installed."""
+        for package in ("pyspark", "synapse"):
+            if find_spec(package) is None:
+                raise EngineError(
+                    f"The engine spark-serving needs the package {package}. Install the extra `local`, or choose the "
+                    "engine lightgbm."
+                )
+        if not os.environ.get("PERSONALIZATION_JARS"):
+            raise EngineError(
+                "The engine spark-serving needs SynapseML's jars. Name their folder in PERSONALIZATION_JARS."
+            )
+        self.ready = False
+        self._model = model
+        self._booster = booster
+        self._waiting: deque[_Job] = deque()
+        self._rows_waiting = 0
+        self._failures = 0
+        self._arrived = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start Spark and wait until it answers as the model does; raises `EngineError` when it does not."""
+        self._client = httpx.AsyncClient(trust_env=False, timeout=CALL_SECONDS)
+        try:
+            await asyncio.wait_for(self._launch(), START_SECONDS)
+        except TimeoutError as error:
+            raise EngineError(f"Spark did not answer within {START_SECONDS:g} seconds.") from error
+        self._tasks = [asyncio.create_task(self._send()) for _ in range(CONNECTIONS)]
+        self._tasks.append(asyncio.create_task(self._keep_alive()))
+
+    async def score(self, batch: Rows) -> list[float]:
+        """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`.
+
+        Raises `Overloaded` when too many records wait and `EngineUnavailable` when Spark does not answer.
+        """
+        if not self.ready:
+            raise EngineUnavailable("Spark is being started again.")
+        if self._rows_waiting and self._rows_waiting + len(batch) > MOST_WAITING:
+            raise Overloaded("More records wait than Spark can score in time; try again later.")
+        loop = asyncio.get_running_loop()
+        jobs = [_Job(rows=batch[at : at + SLOTS], answer=loop.create_future()) for at in range(0, len(batch), SLOTS)]
+        self._waiting.extend(jobs)
+        self._rows_waiting += len(batch)
+        self._arrived.set()
+        answers = await asyncio.gather(*(job.answer for job in jobs))
+        return [probability for answer in answers for probability in answer]
+
+    def close(self) -> None:
+        """End Spark."""
+        self.ready = False
+        for task in self._tasks:
+            task.cancel()
+        self._end()
+
+    async def _launch(self) -> None:
+        self._spawn()
+        await self._prove()
+        self._failures = 0
+        self.ready = True
+
+    def _spawn(self) -> None:
+        self._end()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self._url = f"http://127.0.0.1:{port}/score"
+        command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(self._model)]
+        command += ["--features", str(self._booster.features), "--port", str(port)]
+        self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+
+    async def _prove(self) -> None:
+        """Wait for the first answer and compare it with the model's own."""
+        probe = np.zeros((1, self._booster.features))
+        expected = float(self._booster.predict(probe, Prediction.PROBABILITY)[0])
+        while True:
+            if self._process is None or self._process.poll() is not None:
+                raise EngineError("Spark ended while it was being started; the log before this line has its reason.")
+            try:
+                found = (await self._call(probe, PROBE_SECONDS))[0]
+            except (httpx.HTTPError, msgspec.DecodeError):
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            if not abs(found - expected) <= TOLERANCE:
+                raise EngineError(f"Spark scores {found!r} where the model gives {expected!r}. Serve another version.")
+            return
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            ended = self._process is None or self._process.poll() is not None
+            if ended or self._failures >= MOST_FAILURES:
+                self.ready = False
+                self._refuse_waiting()
+                with suppress(EngineError, TimeoutError):  # it is tried again
+                    await asyncio.wait_for(self._launch(), START_SECONDS)
+
+    async def _send(self) -> None:
+        while True:
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            jobs = self._take()
+            try:
+                answers = await self._score_together(np.concatenate([job.rows for job in jobs]))
+            except EngineUnavailable as error:
+                for job in jobs:
+                    _settle(job, error)
+                continue
+            at = 0
+            for job in jobs:
+                _settle(job, answers[at : at + len(job.rows)])
+                at += len(job.rows)
+
+    def _take(self) -> list[_Job]:
+        jobs = [self._waiting.popleft()]
+        rows = len(jobs[0].rows)
+        while self._waiting and rows + len(self._waiting[0].rows) <= SLOTS:
+            jobs.append(self._waiting.popleft())
+            rows += len(jobs[-1].rows)
+        self._rows_waiting -= rows
+        return jobs
+
+    async def _score_together(self, rows: Rows) -> list[float]:
+        """One call, and one more when it is not answered: a score has no side effects."""
+        for _ in range(2):
+            try:
+                answers = await self._call(rows, CALL_SECONDS)
+            except (httpx.HTTPError, msgspec.DecodeError):
+                self._failures += 1
+            else:
+                self._failures = 0
+                return answers
+        raise EngineUnavailable("Spark did not answer in time.")
+
+    async def _call(self, rows: Rows, seconds: float) -> list[float]:
+        body = msgspec.json.encode({"rows": rows.tolist()})  # NaN becomes null
+        answer = await self._client.post(self._url, content=body, timeout=seconds)
+        answer.raise_for_status()
+        return msgspec.json.decode(answer.content, type=list[float])[: len(rows)]
+
+    def _refuse_waiting(self) -> None:
+        while self._waiting:
+            for job in self._take():
+                _settle(job, EngineUnavailable("Spark is being started again."))
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _settle(job: _Job, outcome: list[float] | EngineUnavailable) -> None:
+    if job.answer.done():
+        return
+    if isinstance(outcome, EngineUnavailable):
+        job.answer.set_exception(outcome)
+    else:
+        job.answer.set_result(outcome)

@@ -1,0 +1,115 @@
+"""Engine `spark-serving` behind the same front: the same answers, and an end of Spark that costs no more than time."""
+
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from features.bundle import Bundle
+from tests.support.services import KEY, RunningService, is_ready, run_scoring, running_service, wait_until
+from training.runtime import jars, java_home
+
+START_SECONDS = 180.0
+
+
+@pytest.fixture(scope="module")
+def spark_service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service whose engine is Spark Serving; the environment's own variables come back afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PERSONALIZATION_JARS", str(jars()[0].parent))
+        patch.setenv("JAVA_HOME", str(java_home()))
+        arguments = ["--engine", "spark-serving", "--deadline-seconds", "5"]
+        folder = tmp_path_factory.mktemp("spark-service")
+        with running_service(bundle.path, folder, arguments=arguments, wait_ready=False) as running:
+            wait_until(lambda: is_ready(running), seconds=START_SECONDS)
+            yield running
+
+
+def test_synapseml_still_has_the_classes_of_spark_serving():
+    """A committer called it retired: an upgrade that drops it must be noticed here, not by whoever serves with it."""
+    from synapse.ml.io import IOImplicits  # noqa: PLC0415 - patches PySpark
+
+    names = {name for jar in jars() for name in _classes(jar)}
+    for wanted in (
+        IOImplicits.continuous_serving_source,
+        IOImplicits.continuous_serving_sink,
+        "com.microsoft.azure.synapse.ml.io.DataFrameExtensions",
+    ):
+        assert wanted in names
+
+
+def test_the_engine_names_what_it_lacks(bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PERSONALIZATION_JARS", raising=False)
+    ended = run_scoring("--check", "--bundle", str(bundle.path), "--engine", "spark-serving")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "The engine spark-serving needs SynapseML's jars. Name their folder in PERSONALIZATION_JARS.\n"
+    )
+
+
+@pytest.mark.full
+@pytest.mark.spark
+def test_spark_gives_the_golden_probabilities_one_by_one_and_together(spark_service: RunningService, bundle: Bundle):
+    client = spark_service.client
+    assert client.get("/readyz").json()["engine"] == "spark-serving"
+    for golden in bundle.golden[:10]:
+        found = client.post("/score", json=golden.record).json()["probability"]
+        assert found == pytest.approx(golden.probability, abs=1e-9)
+    several = client.post("/score", json={"records": [golden.record for golden in bundle.golden]}).json()
+    assert several["probabilities"] == pytest.approx([golden.probability for golden in bundle.golden], abs=1e-9)
+
+
+@pytest.mark.full
+@pytest.mark.spark
+def test_many_clients_at_once_get_their_own_answers(spark_service: RunningService, bundle: Bundle):
+    wrong: list[Any] = []
+
+    def send(number: int) -> None:
+        with httpx.Client(base_url=spark_service.url, headers={"authorization": f"Bearer {KEY}"}, timeout=20) as client:
+            for turn in range(30):
+                golden = bundle.golden[(number + turn) % len(bundle.golden)]
+                answer = client.post("/score", json=golden.record)
+                if answer.status_code != 200 or abs(answer.json()["probability"] - golden.probability) > 1e-9:
+                    wrong.append((answer.status_code, answer.text))
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.full
+@pytest.mark.spark
+def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_service: RunningService):
+    service = psutil.Process(spark_service.process.pid)
+    java = next(child for child in service.children(recursive=True) if "java" in child.name())
+    java.kill()
+    wait_until(lambda: not is_ready(spark_service), seconds=20)
+    refused = spark_service.client.post("/score", json={})
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
+    assert spark_service.client.post("/score", json={}).status_code == 200
+
+
+@pytest.mark.full
+@pytest.mark.spark
+def test_spark_ends_with_the_service(spark_service: RunningService):
+    processes = psutil.Process(spark_service.process.pid).children(recursive=True)
+    assert any("java" in process.name() for process in processes)
+    spark_service.process.kill()
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert alive == []
+
+
+def _classes(jar: Path) -> set[str]:
+
+    with zipfile.ZipFile(jar) as archive:
+        return {name.removesuffix(".class").replace("/", ".") for name in archive.namelist()}
