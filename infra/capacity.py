@@ -7,18 +7,16 @@ for requests that take equally long, as these do.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from features.errors import PersonalizationError
+from infra.cost.estimate import HOURS_PER_MONTH
+from infra.cost.prices import VM, Confidence, snapshot
 
-HOURS_PER_MONTH = 730
 TARGET_UTILISATION = 0.7
 LEAST_REPLICAS = 2
 """So that one may go down, or be renewed, without an outage."""
 RESERVED_CORES = 0.5
 """Of each node, for Kubernetes itself and what runs on every node."""
-
-Confidence = Literal["good", "fair", "unverified"]
 
 
 class CapacityError(PersonalizationError):
@@ -37,16 +35,17 @@ class VmSize:
 
 
 VM_SIZES = {
-    size.name: size
-    for size in (
-        VmSize(name="Standard_D4s_v5", cores=4, usd_per_hour=0.192, confidence="good"),
-        VmSize(name="Standard_D4ds_v5", cores=4, usd_per_hour=0.226, confidence="unverified"),
-        VmSize(name="Standard_D4ds_v6", cores=4, usd_per_hour=0.249, confidence="fair", region="westus3"),
-        VmSize(name="Standard_E8s_v5", cores=8, usd_per_hour=0.504, confidence="fair"),
-        VmSize(name="Standard_E8ds_v5", cores=8, usd_per_hour=0.576, confidence="unverified"),
+    price.id.removeprefix(VM): VmSize(
+        name=price.id.removeprefix(VM),
+        cores=price.cores,
+        usd_per_hour=float(price.usd.likely),
+        confidence=price.confidence,
+        region=price.region,
     )
+    for price in snapshot().rows.values()
+    if price.cores is not None
 }
-"""Prices gathered in November 2026 from public repositories, none fetched from Azure's price list."""
+"""Those that the table of prices has."""
 
 
 @dataclass(frozen=True, kw_only=True)

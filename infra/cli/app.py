@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from features.errors import PersonalizationError
-from infra.cli import capacity, lifecycle, load, models, operations, scoring
+from infra.cli import capacity, estimate, lifecycle, load, models, operations, scoring
 from infra.cli.output import BadInputError, ExitCode, messages
 
 HELP = """Train a click model and serve it, as one Pulumi stack.
@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The stack": [lifecycle.up, lifecycle.preview, lifecycle.destroy],
-    "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity],
+    "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity, estimate.estimate],
     "The models": [models.models, models.rollback, models.report],
     "Looking after it": [
         operations.status,
@@ -94,12 +94,14 @@ def main() -> None:
 def exit_code(error: PersonalizationError) -> ExitCode:
     """The exit code for an error."""
     from infra.automation import errors  # noqa: PLC0415 - what `--help` does not need
+    from infra.cost.prices import PriceUnknownError  # noqa: PLC0415 - see above
     from infra.settings import SettingsError  # noqa: PLC0415 - see above
     from training.datasets.errors import DatasetError  # noqa: PLC0415 - see above
 
     bad_input = (
         BadInputError,
         DatasetError,
+        PriceUnknownError,
         SettingsError,
         errors.StackFileInvalidError,
         errors.StackFileMissingError,

@@ -22,11 +22,11 @@ def test_a_changed_table_would_be_noticed():
 
 
 def test_every_command_is_in_the_readme_and_no_other():
-    commands = {command.__name__ for commands in PANELS.values() for command in commands}
+    commands = {command.__name__.replace("_", "-") for commands in PANELS.values() for command in commands}
     table = TEXT.partition("| command | what it does |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`([a-z]+)", row)} == commands
-    assert set(re.findall(r"personalize ([a-z]+)", TEXT)) <= commands
+    assert {name for row in rows for name in re.findall(r"`([a-z-]+)", row)} == commands
+    assert set(re.findall(r"personalize ([a-z][a-z-]*)", TEXT)) <= commands
 
 
 def test_every_make_target_in_the_readme_exists():

@@ -1,0 +1,151 @@
+"""Prices from Azure's Retail Prices API, which needs no account. What it doesn't answer clearly stays as it was."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity.wait import wait_base
+
+from features.errors import PersonalizationError
+from infra.cost.prices import VM, Figure, Price, Prices
+
+URL = "https://prices.azure.com/api/retail/prices"
+VERSION = "2023-01-01-preview"
+CACHE_SECONDS = 24 * 3600
+TIMEOUT_SECONDS = 20.0
+ATTEMPTS = 4
+MOST_PAGES = 50
+"""An answer of more is one to a question that we did not mean."""
+NOT_ON_DEMAND = ("Spot", "Low Priority")
+
+
+class LivePricesError(PersonalizationError):
+    """Azure's price list cannot be read."""
+
+
+class PriceList:
+    """The API with its pages, retries and a cache of a day in `folder`; `url` and `wait` are for tests."""
+
+    def __init__(self, folder: Path, *, url: str = URL, wait: wait_base | None = None) -> None:
+        self._folder, self._url = folder, url
+        self._wait = wait or wait_random_exponential(multiplier=1, max=20)
+
+    def refreshed(self, prices: Prices, names: set[str], region: str) -> Prices:
+        """`prices` with the rows of `names` as the API has them for `region`; notes name those that it has not."""
+        rows, kept = dict(prices.rows), []
+        for name in sorted(names):
+            row = prices[name]
+            found = self._price(row, region) if _query(row) else None
+            if found is None:
+                kept.append(name)
+            else:
+                rows[name] = found
+        today = datetime.now(UTC).date().isoformat()
+        note = f"not in Azure's price list under a name we know, from the snapshot of {prices.as_of}: {', '.join(kept)}"
+        source = f"Azure's Retail Prices API for {region}, read within a day"
+        return replace(prices, rows=rows, as_of=today, source=source, region=region, notes=(note,) if kept else ())
+
+    def _price(self, row: Price, region: str) -> Price | None:
+        """The one price of the row: None when there are none or several, or they are for another unit."""
+        items = [item for item in self.items(_filter(row, region)) if _is_on_demand(item)]
+        paid = [item for item in items if item["retailPrice"] > 0]  # a first tier may be free
+        if not paid or {item["unitOfMeasure"] for item in paid} != {row.unit_of_measure or "1 Hour"}:
+            return None
+        first = min(item["tierMinimumUnits"] for item in paid)
+        usd = {item["retailPrice"] for item in paid if item["tierMinimumUnits"] == first}
+        if len(usd) != 1:
+            return None
+        return replace(
+            row, usd=Figure.exact(usd.pop()), region=region, confidence="good", source="Azure's Retail Prices API"
+        )
+
+    def items(self, condition: str) -> list[dict[str, Any]]:
+        """All pages of what matches; raises `LivePricesError`."""
+        file = self._folder / f"{hashlib.sha256(f'{self._url} {condition}'.encode()).hexdigest()}.json"
+        if (cached := _read(file)) is not None:
+            return cached
+        items: list[dict[str, Any]] = []
+        parameters = {"api-version": VERSION, "currencyCode": "'USD'", "$filter": condition}
+        link = str(httpx.URL(self._url, params=parameters))
+        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+            for _ in range(MOST_PAGES):
+                page = self._page(client, link)
+                items += page["Items"]
+                if not page["NextPageLink"]:
+                    _write(file, items)
+                    return items
+                link = str(page["NextPageLink"])
+        raise LivePricesError(
+            f"Azure's price list has more than {MOST_PAGES} pages for `{condition}`. Leave --live away."
+        )
+
+    def _page(self, client: httpx.Client, link: str) -> dict[str, Any]:
+        attempts = Retrying(
+            stop=stop_after_attempt(ATTEMPTS), wait=self._wait, retry=retry_if_exception(_may_pass), reraise=True
+        )
+        try:
+            answer = attempts(lambda: client.get(link).raise_for_status())
+            page = json.loads(answer.text, parse_float=Decimal, parse_int=Decimal)
+            return {"Items": list(page["Items"]), "NextPageLink": page.get("NextPageLink")}
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LivePricesError(
+                f"Azure's price list cannot be read: {_said(error)}. Try again later, or leave "
+                "--live away for the prices that come with the project."
+            ) from error
+
+
+def _query(row: Price) -> Mapping[str, str]:
+    if row.id.startswith(VM):
+        return {"serviceName": "Virtual Machines", "armSkuName": row.id.removeprefix(VM)}
+    return row.query
+
+
+def _filter(row: Price, region: str) -> str:
+    """The API compares exactly, capitals too."""
+    terms = {**_query(row), "armRegionName": region, "priceType": "Consumption"}
+    return " and ".join(f"{name} eq '{value}'" for name, value in terms.items())
+
+
+def _is_on_demand(item: Mapping[str, Any]) -> bool:
+    return "Windows" not in item["productName"] and not any(word in item["skuName"] for word in NOT_ON_DEMAND)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether asking again may help."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
+    return isinstance(error, httpx.TransportError)
+
+
+def _said(error: Exception) -> str:
+    """In one line: httpx's own text for a status has two, and the whole address."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"it answered with HTTP status {error.response.status_code}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _read(file: Path) -> list[dict[str, Any]] | None:
+    """What a file of the cache holds, None when it is missing, old or damaged."""
+    try:
+        if time.time() - file.stat().st_mtime > CACHE_SECONDS:
+            return None
+        items = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
+    except (OSError, ValueError):
+        return None
+    return items if isinstance(items, list) else None
+
+
+def _write(file: Path, items: list[dict[str, Any]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    aside.write_text(json.dumps(items, default=float), encoding="utf-8")
+    aside.replace(file)

@@ -1,0 +1,115 @@
+"""Azure's prices as the project knows them: one table for `estimate` and `capacity`, each row with its confidence."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from features.errors import PersonalizationError
+
+SNAPSHOT = Path(__file__).with_name("prices.json")
+UNVERIFIED_MARGIN = Decimal("0.25")
+"""Either way, where one unverified figure is all there is. An assumption; regions differ by up to that much."""
+VM = "vm/"
+
+Confidence = Literal["good", "fair", "unverified"]
+
+
+class PriceUnknownError(PersonalizationError):
+    """Something that a stack uses has no price."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that may be known as a range only; the three are equal when it is certain."""
+
+    low: Decimal
+    likely: Decimal
+    high: Decimal
+
+    @classmethod
+    def exact(cls, value: Decimal | float) -> "Figure":
+        """A number without doubt."""
+        number = Decimal(str(value))
+        return cls(number, number, number)
+
+    def __mul__(self, other: "Figure") -> "Figure":
+        """The product; both are at least 0."""
+        return Figure(self.low * other.low, self.likely * other.likely, self.high * other.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """A row of the table: USD for one `unit`."""
+
+    id: str
+    usd: Figure
+    unit: str
+    region: str
+    confidence: Confidence
+    source: str
+    cores: int | None = None
+    """Of a VM size."""
+    unit_of_measure: str = ""
+    """What Azure's price list calls the unit."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Where the row is in Azure's price list; empty where that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """The whole table."""
+
+    as_of: str
+    source: str
+    region: str
+    rows: Mapping[str, Price]
+    notes: tuple[str, ...] = ()
+    """What the reader must know of where rows come from."""
+
+    def __getitem__(self, name: str) -> Price:
+        """The row called `name`; raises `PriceUnknownError` when there is none."""
+        if name not in self.rows:
+            known = ", ".join(other.removeprefix(VM) for other in self.rows if other.startswith(VM))
+            raise PriceUnknownError(
+                f"No price is known for {name.removeprefix(VM)}. Known VM sizes are {known}; "
+                "add a row to infra/cost/prices.json."
+            )
+        return self.rows[name]
+
+
+@cache
+def snapshot() -> Prices:
+    """The table that comes with the project."""
+    content = json.loads(SNAPSHOT.read_text(encoding="utf-8"), parse_float=Decimal)
+    rows = (_price(row, content["region"]) for row in content["rows"])
+    return Prices(
+        as_of=content["asOf"], source=content["source"], region=content["region"], rows={row.id: row for row in rows}
+    )
+
+
+def _price(row: Mapping[str, Any], region: str) -> Price:
+    return Price(
+        id=row["id"],
+        usd=_figure(row),
+        unit=row["unit"],
+        region=row.get("region", region),
+        confidence=row["confidence"],
+        source=row["source"],
+        cores=row.get("cores"),
+        unit_of_measure=row.get("unitOfMeasure", ""),
+        query=row.get("query", {}),
+    )
+
+
+def _figure(row: Mapping[str, Any]) -> Figure:
+    """A row gives `usd`, or `low` and `high` with the middle as the likely one."""
+    if "usd" not in row:
+        low, high = Decimal(row["low"]), Decimal(row["high"])
+        return Figure(low, (low + high) / 2, high)
+    value = Decimal(row["usd"])
+    margin = UNVERIFIED_MARGIN if row["confidence"] == "unverified" else Decimal(0)
+    return Figure(value * (1 - margin), value, value * (1 + margin))

@@ -1,0 +1,100 @@
+"""What is used in a month: by the reference's own pricing scenario, and by a stack with its settings."""
+
+from dataclasses import dataclass
+
+from infra.cloud.settings import AzureSettings, KubernetesTier, RegistryTier, Replication
+
+TRAININGS_PER_MONTH = 30
+HOURS_PER_TRAINING = 1.0
+"""Both as the reference has it: daily, an hour."""
+STORED_GB = 20.0
+"""45.8 million rows are 11 GB; the rest is room for models and reports."""
+FREE_LOG_GB = 5.0
+DAYS = 30
+DISK_GIB = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Nodes that are always there, each with a managed disk."""
+
+    name: str
+    size: str
+    nodes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What is used in a month."""
+
+    name: str
+    region: str
+    training_size: str
+    training_nodes: int
+    trainings: float = TRAININGS_PER_MONTH
+    hours_per_training: float = HOURS_PER_TRAINING
+    pools: tuple[Pool, ...]
+    kubernetes_tier: KubernetesTier
+    registry_tier: RegistryTier
+    replication: Replication = Replication.LOCAL
+    stored_gb: float = STORED_GB
+    log_gb: float = 0.0
+    """Beyond what is free."""
+    nat_gateways: int = 0
+    public_addresses: int = 2
+    """One that answers, one that the nodes go out by."""
+    assumptions: tuple[str, ...]
+
+
+def reference() -> Scenario:
+    """The pricing scenario of Azure's article "Scalable personalization on Azure", in today's sizes."""
+    return Scenario(
+        name="reference",
+        region="eastus",
+        training_size="Standard_L8s_v3",
+        training_nodes=12,
+        pools=(Pool(name="scoring nodes", size="Standard_D3_v2", nodes=2),),
+        kubernetes_tier=KubernetesTier.STANDARD,
+        registry_tier=RegistryTier.STANDARD,
+        assumptions=(
+            "the article's: 45.8 million rows, an hour's training a day on 12 L8s nodes, two D3 nodes on average",
+            "today's sizes for them: Standard_L8s_v3 and Standard_D3_v2",
+            "not in the article: disks of the nodes, AKS's Standard tier, load balancer, a Standard registry",
+            f"{STORED_GB:g} GB stored, logs within the {FREE_LOG_GB:g} GB that are free",
+        ),
+    )
+
+
+def of_settings(
+    name: str,
+    settings: AzureSettings,
+    *,
+    trainings: float = TRAININGS_PER_MONTH,
+    hours_per_training: float = HOURS_PER_TRAINING,
+) -> Scenario:
+    """A stack's scenario: the nodes that its autoscalers keep at least, always on."""
+    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights else 0.0
+    about_logs = "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
+    return Scenario(
+        name=name,
+        region=settings.location,
+        training_size=settings.training_vm_size,
+        training_nodes=1 + settings.training_workers,
+        trainings=trainings,
+        hours_per_training=hours_per_training,
+        pools=(
+            Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min),
+            Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min),
+        ),
+        kubernetes_tier=settings.kubernetes_tier,
+        registry_tier=settings.registry_tier,
+        replication=settings.storage_replication,
+        log_gb=logs,
+        nat_gateways=1,
+        assumptions=(
+            f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
+            f"system nodes as few as may be, {settings.system_nodes_min} of at most {settings.system_nodes_max}",
+            f"scoring nodes as few as may be, {settings.scoring_nodes_min} of at most {settings.scoring_nodes_max}",
+            f"{STORED_GB:g} GB stored, {about_logs}",
+        ),
+    )

@@ -1,0 +1,196 @@
+"""The bill: the arithmetic of the reference's scenario written out, the table of prices, what the command prints."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from infra.capacity import VM_SIZES
+from infra.cli.app import app
+from infra.cli.output import BadInputError
+from infra.cloud.settings import AzureSettings
+from infra.cost.estimate import Estimate, Line, estimate
+from infra.cost.prices import Figure, PriceUnknownError, snapshot
+from infra.cost.scenarios import of_settings, reference
+from infra.paths import ROOT
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+REQUIRED: dict[str, Any] = {
+    "subscription": NOBODY,
+    "tenant": NOBODY,
+    "deployers": [{"object_id": NOBODY, "type": "Group"}],
+    "alert_mail": "operators@example.com",
+}
+
+
+def line(bill: Estimate, name: str) -> Line:
+    [found] = [line for line in bill.lines if line.name == name]
+    return found
+
+
+def of(**settings: object) -> Estimate:
+    return estimate(of_settings("test", AzureSettings.model_validate(REQUIRED | settings)), snapshot())
+
+
+def figures(low: str, likely: str, high: str) -> Figure:
+    return Figure(Decimal(low), Decimal(likely), Decimal(high))
+
+
+def run(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, ["estimate", *arguments, "--json"], catch_exceptions=False)
+    return json.loads(result.stdout)
+
+
+def test_the_reference_s_scenario_costs_what_its_assumptions_come_to():
+    bill = estimate(reference(), snapshot())
+    expected = {
+        # two nodes of the three are active on average: 2 * 730 h = 1460 h at 0.14 to 0.25, the middle is 0.195
+        "scoring nodes": figures("204.40", "284.70", "365.00"),
+        # 2 at 10, 25 % either way
+        "disks of the nodes": figures("15.00", "20.00", "25.00"),
+        # 730 h at 0.10
+        "AKS tier Standard": figures("73.00", "73.00", "73.00"),
+        # 730 h at 0.025 = 18.25, 25 % either way: 13.6875 and 22.8125
+        "load balancer": figures("13.69", "18.25", "22.81"),
+        # 2 * 730 h = 1460 h at 0.005 = 7.30, 25 % either way: 5.475 and 9.125
+        "public addresses": figures("5.48", "7.30", "9.13"),
+        # 30 days at 0.6666 = 19.998
+        "registry Standard": figures("20.00", "20.00", "20.00"),
+        # 20 GB at 0.0208 = 0.416
+        "storage Standard_LRS": figures("0.42", "0.42", "0.42"),
+        # 12 nodes * 30 days * 1 h = 360 h at 0.58 to 0.83, the middle is 0.705
+        "training nodes": figures("208.80", "253.80", "298.80"),
+        # 360 h * 8 cores * 0.25 DBU an hour and core (25 % either way) = 540, 720, 900 DBU at 0.30
+        "Databricks units": figures("162.00", "216.00", "270.00"),
+    }
+    assert {line.name: line.usd for line in bill.lines} == expected
+    # 204.40 + 15.00 + 73.00 + 13.69 + 5.48 + 20.00 + 0.42; 284.70 + 20.00 + 73.00 + 18.25 + 7.30 + 20.00 + 0.42; ...
+    assert bill.total("always_on") == figures("331.99", "423.67", "515.36")
+    # 208.80 + 162.00; 253.80 + 216.00; 298.80 + 270.00
+    assert bill.total("training") == figures("370.80", "469.80", "568.80")
+    assert bill.total() == figures("702.79", "893.47", "1084.16")
+
+
+def test_a_stack_pays_for_what_its_settings_keep_on():
+    bill = of(
+        system_vm_size="Standard_D4s_v5",
+        scoring_vm_size="Standard_D4s_v5",
+        system_nodes_min=1,
+        scoring_nodes_min=3,
+        scoring_nodes_max=9,
+        training_workers=3,
+        training_vm_size="Standard_E8s_v5",
+    )
+    assert line(bill, "system nodes").usd == Figure.exact(Decimal("140.16"))  # 730 * 0.192
+    assert line(bill, "scoring nodes").usd == Figure.exact(Decimal("420.48"))  # 3 * 730 * 0.192
+    assert line(bill, "training nodes").usd == Figure.exact(Decimal("60.48"))  # 4 * 30 * 0.504
+    assert line(bill, "Databricks units").quantity.likely == 4 * 30 * 8 * Decimal("0.25")
+    assert "AKS tier Standard" not in {line.name for line in bill.lines}
+
+
+def test_logs_cost_something_between_nothing_and_their_cap():
+    assert "logs, at most" not in {line.name for line in of().lines}
+    logs = line(of(container_insights=True, log_cap_gb=2), "logs, at most")
+    assert logs.usd == figures("0.00", "154.00", "192.50")  # 30 * 2 GB less 5 that are free = 55, at 2.8 and 3.5
+
+
+def test_a_training_twice_as_long_costs_twice_as_much():
+    settings = AzureSettings.model_validate(REQUIRED)
+    once, twice = (
+        estimate(of_settings("test", settings, hours_per_training=hours), snapshot()).total("training").likely
+        for hours in (1, 2)
+    )
+    assert twice == 2 * once
+
+
+def test_a_size_without_a_price_is_refused_by_name():
+    with pytest.raises(PriceUnknownError, match=r"No price is known for Standard_M8ms\. Known VM sizes are"):
+        of(training_vm_size="Standard_M8ms")
+
+
+def test_an_uncertain_quantity_makes_the_line_uncertain():
+    bill = estimate(reference(), snapshot())
+    units = line(bill, "Databricks units")
+    assert units.price.confidence == "good"
+    assert units in bill.unverified
+
+
+def test_every_unverified_price_is_a_range_and_no_other_is():
+    for price in snapshot().rows.values():
+        assert (price.usd.low < price.usd.high) is (price.confidence == "unverified"), price.id
+        assert 0 < price.usd.low <= price.usd.likely <= price.usd.high
+        assert price.source
+        assert price.region
+
+
+def test_the_sizes_of_capacity_have_the_same_prices():
+    for name, size in VM_SIZES.items():
+        assert size.usd_per_hour == float(snapshot()[f"vm/{name}"].usd.likely)
+
+
+@pytest.mark.parametrize("tier", ["Basic", "Standard", "Premium"])
+@pytest.mark.parametrize("replication", ["Standard_LRS", "Standard_ZRS"])
+def test_every_choice_of_a_stack_has_a_price(tier: str, replication: str):
+    names = {line.name for line in of(registry_tier=tier, storage_replication=replication).lines}
+    assert {f"registry {tier}", f"storage {replication}"} <= names
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_the_committed_stacks_are_shown_beside_the_reference(stack: str):
+    found = run("--stack", stack)
+    assert (found["name"], found["beside"]["name"]) == (stack, "reference")
+    for bill in (found, found["beside"]):
+        parts = bill["always_on_usd_per_month"] + bill["training_usd_per_month"]
+        assert bill["total_usd_per_month"] == pytest.approx(parts)
+        assert bill["total_usd_per_month"] == pytest.approx(sum(line["usd_per_month"] for line in bill["lines"]))
+
+
+def test_without_arguments_the_reference_s_scenario_is_estimated():
+    found = run()
+    assert found == run("--scenario", "reference")
+    assert found["total_usd_per_month"] == 893.47
+    assert "beside" not in found
+    assert {"name", "quantity", "unit", "unit_price_usd", "usd_per_month", "confidence"} <= set(found["lines"][0])
+
+
+def test_two_stacks_can_be_compared():
+    assert run("--stack", "dev", "--compare", "prod")["beside"]["name"] == "prod"
+
+
+def test_the_table_names_what_is_unverified_and_what_is_left_out():
+    result = CliRunner().invoke(app, ["estimate", "--stack", "dev"], catch_exceptions=False)
+    remarks = " ".join(result.stderr.split())
+    assert "dev: unverified prices or quantities, as ranges: system nodes" in remarks
+    assert "stack is in westeurope" in remarks
+    assert "not included: data that leaves the region" in remarks
+    assert "dev less reference: -" in result.stdout
+
+
+def test_a_stack_on_this_machine_costs_nothing():
+    with pytest.raises(BadInputError, match="Stack local is on this machine and costs nothing"):
+        run("--stack", "local")
+
+
+def test_another_scenario_than_the_reference_is_refused():
+    with pytest.raises(BadInputError, match="can be `reference` only"):
+        run("--scenario", "ours")
+
+
+def test_an_estimate_loads_neither_pulumi_nor_an_http_client():
+    program = (
+        "import sys; from typer.testing import CliRunner; from infra.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['estimate', '--stack', 'prod']).exit_code == 0\n"
+        "print(sorted({'pulumi', 'grpc', 'httpx', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_shows_what_the_command_prints():
+    result = CliRunner().invoke(app, ["estimate"], catch_exceptions=False)
+    lines = [line.rstrip() for line in result.stdout.rstrip().splitlines()[1:]]
+    assert "\n".join(lines) in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,178 @@
+"""Azure's price list over HTTP: pages, retries, the cache, and answers that are not clear.
+
+The items are written by hand in the documented form: no answer of Azure's was at hand.
+"""
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from tenacity import wait_none
+
+from infra.cost.live import ATTEMPTS, CACHE_SECONDS, LivePricesError, PriceList
+from infra.cost.prices import Figure, snapshot
+
+ITEMS = json.loads((Path(__file__).parent / "retail_prices" / "hand_written_items.json").read_text())["Items"]
+REGION = "westeurope"
+VM = "vm/Standard_D4s_v5"
+
+
+@dataclass
+class Api:
+    """A server that filters as the documentation says and puts one item on a page."""
+
+    url: str = ""
+    failures: list[int] = field(default_factory=list)
+    """Statuses to answer first."""
+    body: str | None = None
+    """To answer instead."""
+    requests: list[dict[str, list[str]]] = field(default_factory=list)
+
+    def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        wanted = dict(re.findall(r"(\w+) eq '([^']*)'", query["$filter"][0]))
+        wanted["type"] = wanted.pop("priceType")
+        found = [item for item in ITEMS if all(item[name] == value for name, value in wanted.items())]
+        skip = int(query.get("$skip", ["0"])[0])
+        more = f"{self.url}?$filter={quote(query['$filter'][0])}&$skip={skip + 1}"
+        return {
+            "BillingCurrency": "USD",
+            "CustomerEntityId": "Default",
+            "CustomerEntityType": "Retail",
+            "Items": found[skip : skip + 1],
+            "NextPageLink": more if skip + 1 < len(found) else None,
+            "Count": len(found[skip : skip + 1]),
+        }
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """The server, on a port of its own."""
+    state = Api()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.requests.append(query := parse_qs(urlsplit(self.path).query))
+            status = state.failures.pop(0) if state.failures else 200
+            body = (state.body or json.dumps(state.page(query))).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}/api/retail/prices"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def prices(api: Api, tmp_path: Path) -> PriceList:
+    return PriceList(tmp_path / "prices", url=api.url, wait=wait_none())
+
+
+def test_all_pages_are_read_and_only_linux_on_demand_counts(api: Api, prices: PriceList):
+    row = prices.refreshed(snapshot(), {VM}, REGION)[VM]
+    assert row.usd == Figure.exact(0.214)  # neither the spot price nor that of Windows
+    assert (row.region, row.confidence) == (REGION, "good")
+    assert len(api.requests) == 3
+
+
+def test_the_question_is_the_documented_one(api: Api, prices: PriceList):
+    prices.refreshed(snapshot(), {VM}, REGION)
+    first = api.requests[0]
+    assert first["$filter"][0].split(" and ") == [
+        "serviceName eq 'Virtual Machines'",
+        "armSkuName eq 'Standard_D4s_v5'",
+        "armRegionName eq 'westeurope'",
+        "priceType eq 'Consumption'",
+    ]
+    assert first["currencyCode"] == ["'USD'"]
+    assert first["api-version"] == ["2023-01-01-preview"]
+
+
+def test_the_first_tier_that_is_paid_for_counts(prices: PriceList):
+    found = prices.refreshed(snapshot(), {"storage/Standard_LRS"}, REGION)
+    assert found["storage/Standard_LRS"].usd == Figure.exact(0.0196)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("vm/Standard_E8s_v5", "two prices"),
+        ("registry/Standard", "another unit"),
+        ("registry/Basic", "no item"),
+        ("nat-gateway", "no known name"),
+    ],
+)
+def test_what_is_not_answered_clearly_stays_and_is_named(prices: PriceList, name: str, why: str):
+    found = prices.refreshed(snapshot(), {name, VM}, REGION)
+    assert found[name] == snapshot()[name], why
+    assert found.notes == (f"not in Azure's price list under a name we know, from the snapshot of 2026-11: {name}",)
+
+
+def test_a_busy_api_is_asked_again(api: Api, prices: PriceList):
+    api.failures = [429, 503]
+    assert prices.refreshed(snapshot(), {VM}, REGION)[VM].usd == Figure.exact(0.214)
+    assert len(api.requests) == 5
+
+
+def test_an_api_that_stays_away_is_one_sentence(api: Api, prices: PriceList):
+    api.failures = [503] * 10
+    with pytest.raises(LivePricesError, match=r"cannot be read: .*status 503.*leave --live away"):
+        prices.refreshed(snapshot(), {VM}, REGION)
+    assert len(api.requests) == ATTEMPTS
+
+
+def test_a_refused_question_is_not_repeated(api: Api, prices: PriceList):
+    api.failures = [400] * 10
+    with pytest.raises(LivePricesError, match="status 400"):
+        prices.refreshed(snapshot(), {VM}, REGION)
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"Items": 3}', '{"Items": ['])
+def test_an_answer_of_another_form_is_one_sentence(api: Api, prices: PriceList, body: str):
+    api.body = body
+    with pytest.raises(LivePricesError, match="cannot be read"):
+        prices.refreshed(snapshot(), {VM}, REGION)
+
+
+def test_an_endless_answer_is_given_up(api: Api, prices: PriceList):
+    api.body = json.dumps({"Items": [], "NextPageLink": api.url})
+    with pytest.raises(LivePricesError, match="more than 50 pages"):
+        prices.refreshed(snapshot(), {VM}, REGION)
+
+
+def test_an_answer_is_good_for_a_day(api: Api, prices: PriceList, tmp_path: Path):
+    first = prices.refreshed(snapshot(), {VM}, REGION)
+    asked = len(api.requests)
+    assert prices.refreshed(snapshot(), {VM}, REGION)[VM] == first[VM]
+    assert len(api.requests) == asked
+    [file] = (tmp_path / "prices").iterdir()
+    old = time.time() - CACHE_SECONDS - 1
+    os.utime(file, (old, old))
+    prices.refreshed(snapshot(), {VM}, REGION)
+    assert len(api.requests) == 2 * asked
+
+
+def test_a_damaged_file_of_the_cache_is_read_anew(prices: PriceList, tmp_path: Path):
+    prices.refreshed(snapshot(), {VM}, REGION)
+    [file] = (tmp_path / "prices").iterdir()
+    file.write_text("[{")
+    assert prices.refreshed(snapshot(), {VM}, REGION)[VM].usd == Figure.exact(0.214)
