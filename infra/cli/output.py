@@ -11,7 +11,15 @@ from features.errors import PersonalizationError
 results = Console(highlight=False, soft_wrap=True)
 """Standard output: the result, and with `--json` one JSON object and nothing else."""
 
-messages = Console(stderr=True, highlight=False)
+
+
+class _Messages(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more: go on in silence, as an update must end properly whoever watches it."""
+        self.quiet = True
+
+
+messages = _Messages(stderr=True, highlight=False)
 """Standard error: progress, remarks, errors."""
 
 

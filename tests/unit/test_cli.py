@@ -154,3 +154,13 @@ def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch):
 )
 def test_each_kind_of_error_has_its_exit_code(error: PersonalizationError, code: ExitCode):
     assert command_line.exit_code(error) is code
+
+
+def test_progress_that_nobody_reads_any_more_does_not_stop_an_update() -> None:
+    code = "from infra.cli.output import messages\nfor _ in range(3): messages.print('x' * 100_000)\nprint('went on')"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.stdout is not None
+    assert process.stdout.read() == "went on\n"
+    assert process.wait(timeout=60) == 0
