@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
+import psutil
 import pytest
 
 from features.bundle import Bundle
@@ -200,6 +201,8 @@ def _connection(service: RunningService) -> Iterator[socket.socket]:
 def _stopped(service: RunningService) -> Iterator[None]:
     """What is sent meanwhile arrives at once."""
     service.process.send_signal(signal.SIGSTOP)
+    process = psutil.Process(service.process.pid)
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
     try:
         yield
     finally:
