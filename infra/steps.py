@@ -22,6 +22,7 @@ class Kind(StrEnum):
     SERVING_IMAGE = "ServingImage"
     ENVIRONMENT = "Environment"
     API_KEY = "ApiKey"
+    CERTIFICATE = "Certificate"
     SCORING_SERVICE = "ScoringService"
     CHAMPION = "Champion"
 
@@ -47,10 +48,11 @@ COMPUTED: dict[Place, dict[Kind, tuple[str, ...]]] = {
         Kind.CLUSTER_READY: ("access",),
         Kind.DATA_UPLOAD: ("location", "uploaded_hash", "claim"),
         Kind.TRAINING_RUN: ("bundle", "bundle_hash", "verdict", "metrics", "report", "claim", "bundle_url", "run_url"),
-        Kind.MODEL_VERSION: ("version", "served_hash", "metrics", "report"),
+        Kind.MODEL_VERSION: ("version", "served_hash", "served_url", "metrics", "report"),
         Kind.SERVING_IMAGE: ("digest", "image"),
         Kind.ENVIRONMENT: ("environment",),
         Kind.API_KEY: ("current", "previous"),
+        Kind.CERTIFICATE: ("authority", "certificate", "private_key"),
         Kind.CHAMPION: ("champion",),
     },
 }

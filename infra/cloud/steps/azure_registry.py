@@ -54,8 +54,9 @@ class AzureRegistry:
 
     def get(self, number: int) -> Entry:
         """The version `number`; raises `NoSuchVersionError`."""
-        entries = {entry.version: entry for entry in self.list()}
-        return entries[find(entries, number)]
+        entries = {entry.version.number: entry for entry in self.list()}
+        find([entry.version for entry in entries.values()], number)
+        return entries[number]
 
     def champion(self) -> Entry | None:
         """The version that serves, None before the first."""

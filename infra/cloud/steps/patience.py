@@ -109,10 +109,15 @@ def pause(seconds: float, context: Context) -> None:
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status behind an SDK's error, where it is known."""
-    if isinstance(error, HttpResponseError):
-        return error.status_code
-    return next((status for kind, status in DATABRICKS_STATUS.items() if isinstance(error, kind)), None)
+    """The HTTP status behind an SDK's error, where it is known; azure-ai-ml wraps those of storage."""
+    while error is not None:
+        if isinstance(error, HttpResponseError):
+            return error.status_code
+        for kind, status in DATABRICKS_STATUS.items():
+            if isinstance(error, kind):
+                return status
+        error = error.__cause__
+    return None
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from tests.provider.conftest import STACK
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import DEPLOYER, GROUP, create_all, example
+from tests.simulation.examples import DEPLOYER, GROUP, PLAIN, create_all, example
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.services import databricks as workspaces
@@ -75,6 +75,9 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
     create_all(arm)
     container = "azure-native:storage:BlobContainer"
     arm.create(container, example(container) | {"containerName": "models"})
+    assignment = "azure-native:authorization:RoleAssignment"
+    own_storage = {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0051"}
+    arm.create(assignment, example(assignment) | own_storage)
     workspace = world.all(workspaces.TYPE)[0]
     world.set("members", {workspace.outputs["workspaceId"]: [DEPLOYER]})
     databricks = Databricks(world, TYPES)

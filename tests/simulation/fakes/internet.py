@@ -11,6 +11,7 @@ from tests.simulation.fakes.entra import entra
 from tests.simulation.fakes.kubernetes_access import kubernetes_access
 from tests.simulation.fakes.management import management
 from tests.simulation.fakes.proxy import Proxy
+from tests.simulation.fakes.registry_login import registry_login
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.fakes.service import Listener
 from tests.simulation.plugin_environment import WORLD_VARIABLE
@@ -39,6 +40,7 @@ class Internet:
         backends = {
             "login.microsoftonline.com": self._listen(Listener(entra(self._world()))),
             "management.azure.com": self._listen(Listener(management(self._world()))),
+            ".azurecr.io": self._listen(Listener(registry_login(self._world()))),
             ".azuredatabricks.net": self._listen(Listener(databricks_api(self._world(), self._runs))),
         }
         command = azurite_tool.command()

@@ -24,6 +24,7 @@ HTTP_FAULTS = {
     FaultKind.EXPIRED: (401, "ExpiredAuthenticationToken"),
     FaultKind.REFUSED: (409, "InjectedFault"),
 }
+BUSY = frozenset({429, 503})
 START_SECONDS = 15.0
 POLL_SECONDS = 0.02
 
@@ -66,7 +67,9 @@ def problem(error: RefusedError, service: str) -> Response:
     body: dict[str, object] = {"error": {"code": error.code, "message": error.message}}
     if service == "databricks":
         body = {"error_code": error.code, "message": error.message}
-    headers = {"Retry-After": "0", "x-ms-error-code": error.code}
+    headers = {"x-ms-error-code": error.code}
+    if error.status in BUSY:  # a client repeats whatever comes with this header
+        headers["Retry-After"] = "0"
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer authorization_uri="https://login.microsoftonline.com"'
     return JSONResponse(body, status_code=error.status, headers=headers)

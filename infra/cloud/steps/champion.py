@@ -1,0 +1,34 @@
+"""Marks the version that serves, once it does: later candidates are compared with it."""
+
+from infra.cloud.steps.azure_registry import AzureRegistry
+from infra.cloud.steps.inputs import AzureStep, MachineLearningInputs
+from infra.provider.step import Context, Created, State
+
+
+class ChampionInputs(MachineLearningInputs):
+    """The version that serves, and the image that proves it: this step comes after the rollout of that image."""
+
+    version: int
+    image: str
+
+
+class Champion(AzureStep[ChampionInputs]):
+    """Sets a tag in the registry."""
+
+    inputs = ChampionInputs
+    replaced_by = frozenset({"stack", "workspace"})
+
+    def create(self, inputs: ChampionInputs, context: Context) -> Created:
+        """Mark it; raises `NoSuchVersionError` or `AzureRefusedError`."""
+        context.report(f"marking version {inputs.version} as the champion")
+        AzureRegistry(inputs, context, self._patience).set_champion(inputs.version)
+        return Created(inputs.workspace, {"champion": inputs.version})
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when another version is marked, so that the next `up` marks this one again."""
+        found = AzureRegistry(self.parse(state), context, self._patience).champion()
+        marked = found is not None and found.version.number == state["version"]
+        return super().read(identity, state, context) if marked else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the mark goes with the registry."""
