@@ -1,39 +1,14 @@
 """`python -m training`: train a click model and write its bundle. Exit code 0: trained, 1: failed, 2: bad input."""
 
-import hashlib
-import logging
-import shutil
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from types import FrameType
-from typing import NoReturn
-
-from py4j.protocol import Py4JError
-from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
-from training import log
-from training.arguments import Arguments, UsageError, parse
+from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.datasets.errors import DatasetError
-from training.datasets.manifest import Manifest
-from training.failure import explain
-from training.pipeline import WORK, Pipeline
-from training.progress import Progress
-from training.result import Result, code_hash
-from training.session import spark_session
-from training.split import SplitError
-from training.streams import output_to
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
-STOPPED = 128
-"""Added to the number of the signal that ended a run, as shells do."""
-STOP_SECONDS = 20
-"""How long Spark may take to stop; the JVM ends with this process in any case."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,72 +16,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = parse(sys.argv[1:] if arguments is None else arguments)
         manifest = describe(parsed.dataset)
-        result = _train(parsed, manifest, parsed.output or Path("runs") / _run_hash(parsed, manifest))
+        from training.run import train  # noqa: PLC0415 - takes seconds, which a wrong option must not cost
+
+        result = train(parsed, manifest)
     except PersonalizationError as error:
         sys.stderr.write(f"error: {error}\n")
-        return BAD_INPUT if isinstance(error, UsageError | DatasetError | SplitError) else FAILED
+        return BAD_INPUT if isinstance(error, UsageError | DatasetError) else FAILED
     sys.stdout.write((result.to_json() if parsed.json else result.to_text()) + "\n")
     return TRAINED
-
-
-def _train(arguments: Arguments, manifest: Manifest, output: Path) -> Result:
-    """Train in the folder `output`, with everything that libraries print in its log.
-
-    Raises a `PersonalizationError`, whatever went wrong.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with output_to(output / log.NAME) as terminal:
-            return _run(arguments, manifest, output, Progress(terminal, style=arguments.progress))
-    except Exception as error:
-        raise explain(error, log=output / log.NAME) from error
-
-
-def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress) -> Result:
-    spark = None
-    try:
-        with progress.stage("start", "start Spark"):
-            spark = spark_session(arguments.training, log=output / log.NAME)
-        # Spark has put a handler of its own in the place of this one.
-        signal.signal(signal.SIGINT, _stop)
-        return Pipeline(spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress).run()
-    except Exception:
-        logging.getLogger("training").exception("The run failed")
-        raise
-    finally:
-        _end(spark)
-        shutil.rmtree(output / WORK, ignore_errors=True)
-
-
-def _end(spark: SparkSession | None) -> None:
-    """Stop Spark. Each Python thread has a Java thread of its own, and this one's may be in the middle of a job."""
-    if spark is None:
-        return
-
-    def stop() -> None:
-        # A JVM that is gone already cannot be stopped.
-        with suppress(Py4JError, OSError):
-            spark.stop()
-
-    thread = threading.Thread(target=stop, name="stop", daemon=True)
-    thread.start()
-    thread.join(STOP_SECONDS)
-
-
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(STOPPED + number)
-
-
-def _run_hash(arguments: Arguments, manifest: Manifest) -> str:
-    inputs = [
-        manifest.hash,
-        code_hash(),
-        arguments.training.model_dump_json(),
-        arguments.gate.model_dump_json(),
-    ]
-    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from enum import StrEnum
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from features.errors import PersonalizationError
 from features.schema import Schema
+from training.datasets.errors import DatasetError
 from training.parameters import Split, TrainingParameters
 
 RECORD_HASH = "_record_hash"
@@ -23,7 +23,7 @@ MAX_VALIDATION_ROWS = 200_000
 CUT_STEPS = 1024
 
 
-class SplitError(PersonalizationError):
+class SplitError(DatasetError):
     """Rows that cannot be divided as asked."""
 
 
