@@ -5,10 +5,10 @@ SHELL := /bin/bash
 STACK ?= local
 PYTHON := .venv/bin/python
 
-.PHONY: help setup up test test-full lint types check env bench clean
+.PHONY: help setup up test test-full lint types check env bench bench-serving clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
 	@python3 -m tools.bootstrap
@@ -37,6 +37,9 @@ env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env
 
 bench: setup ## measure this machine; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
+
+bench-serving: setup ## measure the service against other servers, in about 25 minutes
+	$(PYTHON) -m benchmarks.serving
 
 clean: ## remove what tools left in the work tree; stacks and caches stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -1,0 +1,8 @@
+"""Writes a LightGBM model as MLflow keeps one: `save.py MODEL_FILE FOLDER`."""
+
+import sys
+
+import lightgbm
+import mlflow.lightgbm
+
+mlflow.lightgbm.save_model(lightgbm.Booster(model_file=sys.argv[1]), sys.argv[2])

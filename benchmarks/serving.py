@@ -1,0 +1,211 @@
+"""`make bench-serving`: the scoring service and what people would deploy instead, in one run on this machine.
+
+The clients share the machine's cores with the server that they load, so figures are lower bounds of each server alike.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.results import Target, at_least, at_most, publish
+from benchmarks.serving_figures import draw, table
+from benchmarks.serving_peers import Peer, install, peers
+from features.bundle import Bundle
+from infra.load.client import run_load
+from infra.load.plan import LoadPlan
+from tests.support.bundles import make_bundle, random_records, to_arrays
+
+START_SECONDS = 240.0
+BATCH = 100
+CONNECTIONS = (1, 16, 64)
+OURS, SPARK = "ours, lightgbm", "ours, spark-serving"
+OTHERS = ("azureml-inference-server-http", "mlserver", "mlflow models serve")
+
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Measure, print and write `benchmarks/results/serving.json`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each point")
+    parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="of each open-loop run")
+    arguments = parser.parse_args()
+    install()
+    with TemporaryDirectory() as folder:
+        bundle = make_bundle(Path(folder) / "bundle", rows=20_000, values=40_000, trees=50)
+        figures = {}
+        for peer in peers(bundle, Path(folder), _free_port()):
+            print(f"measuring {peer.name}")
+            figures[peer.name] = _measure(peer, bundle, arguments.seconds, arguments.open_loop_seconds)
+            print(json.dumps(figures[peer.name]["points"], indent=1))
+    best = max(_rate(figures[OURS], f"single, {count} connections") for count in CONNECTIONS)
+    content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
+    print(table(figures))
+    print(publish("serving", content, _targets(figures)))
+    draw(figures)
+
+
+def _measure(peer: Peer, bundle: Path, seconds: float, open_loop_seconds: float) -> Figures:
+    records, rows = _requests(bundle)
+    bodies = {"single": peer.body(records[:1], rows[:1]), f"batches of {BATCH}": peer.body(records, rows)}
+    plan = LoadPlan(
+        host="127.0.0.1",
+        port=peer.port,
+        path=peer.path,
+        body=_json(bodies["single"]),
+        headers=peer.headers,
+        seconds=seconds,
+    )
+    points: Figures = {}
+    with _running(peer) as process:
+        started = _wait(plan)
+        run_load(_changed(plan, connections=16, seconds=3.0))
+        for count in CONNECTIONS:
+            result = run_load(_changed(plan, connections=count))
+            points[f"single, {count} connections"] = result.summary()
+        if peer.batches:
+            batches = _changed(plan, connections=4, body=_json(bodies[f"batches of {BATCH}"]))
+            points[f"batches of {BATCH}"] = run_load(batches).summary()
+        memory = _memory(process)
+        if peer.name == OURS:
+            points |= _open_loop(plan, points, open_loop_seconds)
+    return {"start_seconds": round(started, 2), "memory_mib": round(memory, 1), "points": points}
+
+
+def _open_loop(plan: LoadPlan, points: Figures, seconds: float) -> Figures:
+    """At 70 % of what the closed loop reached, and at 200 % with requests that cost the service ten times as much."""
+    capacity = points["single, 64 connections"]["accepted_per_second"]
+    steady = _changed(plan, connections=128, seconds=seconds, rate=0.7 * capacity)
+    found = {"open loop at 70 %": run_load(steady).summary()}
+    # The clients could not send twice the single requests that a worker answers: they have one core as well.
+    record = json.loads(plan.body)
+    heavy = _changed(plan, body=_json({"records": [record] * 20}))
+    limit = run_load(_changed(heavy, connections=16)).summary()["accepted_per_second"]
+    found["open loop at 200 %, 20 records each"] = run_load(
+        _changed(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit)
+    ).summary() | {"capacity": limit}
+    return found
+
+
+def _targets(figures: Figures) -> list[Target]:
+    ours, spark = figures[OURS], figures[SPARK]
+    single = max(_rate(ours, f"single, {count} connections") for count in CONNECTIONS)
+    best_other = max(_rate(figures[name], f"single, {count} connections") for name in OTHERS for count in CONNECTIONS)
+    steady = ours["points"]["open loop at 70 %"]
+    heavy = ours["points"]["open loop at 200 %, 20 records each"]
+    refused = heavy["refused_milliseconds"].get("p99", float("nan"))
+    return [
+        at_least("single records a second and worker", 20_000, single),
+        at_most("p99 at 64 connections", 6, _p99(ours, "single, 64 connections"), "ms"),
+        at_least("times the best of the other servers", 12, single / best_other),
+        at_least("records a second in batches of 100", 80_000, BATCH * _rate(ours, f"batches of {BATCH}")),
+        at_most("start to ready", 2, ours["start_seconds"], "s"),
+        at_most("memory of a worker", 150, ours["memory_mib"], "MiB"),
+        at_most("p99 of the open loop at 70 %", 10, steady["accepted_milliseconds"]["p99"], "ms"),
+        at_most("errors of the open loop at 70 %", 0, sum(steady["errors"].values())),
+        at_most("p99 of accepted requests at 200 %", 50, heavy["accepted_milliseconds"]["p99"], "ms"),
+        at_most("p99 of the refusals at 200 %", 50, refused, "ms"),
+        at_least("spark-serving, requests a second at 64 connections", 2500, _rate(spark, "single, 64 connections")),
+        at_most("spark-serving, lost requests", 0, _lost(spark)),
+        at_most("spark-serving, start to ready", 25, spark["start_seconds"], "s"),
+    ]
+
+
+def _rate(server: Figures, point: str) -> float:
+    return float(server["points"][point]["accepted_per_second"])
+
+
+def _p99(server: Figures, point: str) -> float:
+    return float(server["points"][point]["accepted_milliseconds"].get("p99", float("nan")))
+
+
+def _lost(server: Figures) -> int:
+    return sum(sum(point["errors"].values()) for point in server["points"].values())
+
+
+def _requests(bundle: Path) -> tuple[list[dict[str, Any]], list[list[float]]]:
+    """Records without a missing value, which not every server takes, and their encoded features."""
+    loaded = Bundle.load(bundle)
+    drawn = random_records(loaded.schema, 20_000, seed=7, values=40_000)
+    whole = [record for record in drawn if all(value not in (None, "") for value in record.values())][:BATCH]
+    encoded = loaded.encoder.encode(*to_arrays(loaded.schema, whole))
+    return [dict(record) for record in whole], encoded.tolist()
+
+
+def _changed(plan: LoadPlan, **changes: Any) -> LoadPlan:  # noqa: ANN401 - the plan's own fields
+    return LoadPlan(**{**plan.__dict__, **changes})
+
+
+def _wait(plan: LoadPlan) -> float:
+    """Seconds until the server answers the request with a score."""
+    began = time.monotonic()
+    url = f"http://{plan.host}:{plan.port}{plan.path}"
+    headers = {"content-type": "application/json", **plan.headers}
+    while time.monotonic() - began < START_SECONDS:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.post(url, content=plan.body, headers=headers, timeout=5, trust_env=False).is_success:
+                return time.monotonic() - began
+        time.sleep(0.02)
+    raise SystemExit(f"{url} did not answer with a score within {START_SECONDS:g} seconds")
+
+
+@contextlib.contextmanager
+def _running(peer: Peer) -> Iterator[subprocess.Popen[bytes]]:
+    with TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        process = subprocess.Popen(
+            peer.command,
+            cwd=peer.folder,
+            env={**os.environ, **peer.variables},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            family = [psutil.Process(process.pid), *_children(process)]
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            _, alive = psutil.wait_procs(family, timeout=10)
+            for one in alive:
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _memory(process: subprocess.Popen[bytes]) -> float:
+    """MiB of the server's processes, pages that they share counted once."""
+    family = [psutil.Process(process.pid), *_children(process)]
+    return float(sum(one.memory_full_info().pss for one in family)) / 2**20
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()

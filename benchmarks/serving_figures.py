@@ -1,0 +1,48 @@
+"""The serving bench as a table for the README and as a chart."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+FOLDER = Path(__file__).parent / "results"
+HEADER = (
+    "| one worker | 1 connection | 16 | 64 | p50 / p99 / p99.9 at 64 | batches of 100 | errors | start | memory |",
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Requests a second by connections, records a second in batches, latencies in milliseconds."""
+    return "\n".join([*HEADER, *(_row(name, server) for name, server in figures.items())])
+
+
+def draw(figures: dict[str, Any]) -> Path:
+    """Single-record requests a second of each server, as `results/serving.svg`."""
+    figure = Figure(figsize=(8, 0.55 * len(figures) + 1), layout="constrained")
+    axes = figure.subplots()
+    rates = [max(_rate(server, f"single, {count} connections") for count in (1, 16, 64)) for server in figures.values()]
+    bars = axes.barh(list(figures), rates)
+    axes.bar_label(bars, [f" {rate:,.0f}" for rate in rates])
+    axes.invert_yaxis()
+    axes.set(xlabel="single-record requests a second, one worker", xlim=(0, max(rates) * 1.15))
+    file = FOLDER / "serving.svg"
+    figure.savefig(file)
+    return file
+
+
+def _row(name: str, server: dict[str, Any]) -> str:
+    points = server["points"]
+    latencies = points["single, 64 connections"]["accepted_milliseconds"]
+    ranks = " / ".join(f"{latencies[rank]:.1f}" for rank in ("p50", "p99", "p99.9")) if latencies else "none"
+    batches = f"{100 * _rate(server, 'batches of 100'):,.0f}" if "batches of 100" in points else "n/a"
+    errors = sum(sum(point["errors"].values()) for point in points.values())
+    rates = " | ".join(f"{_rate(server, f'single, {count} connections'):,.0f}" for count in (1, 16, 64))
+    return (
+        f"| {name} | {rates} | {ranks} ms | {batches} | {errors} | {server['start_seconds']:.1f} s "
+        f"| {server['memory_mib']:,.0f} MiB |"
+    )
+
+
+def _rate(server: dict[str, Any], point: str) -> float:
+    return float(server["points"][point]["accepted_per_second"])

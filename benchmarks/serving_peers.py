@@ -1,0 +1,147 @@
+"""The servers that are compared: how each is started, and what the same records look like to it.
+
+Others get the features already encoded, because none of them encodes; ours get the raw record, check every field and
+the key, and encode it. All have one worker and one thread for the model.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training.runtime import cache_folder, jars, java_home
+
+HERE = Path(__file__).parent
+KEY = "a-key-of-the-benchmark-0123456789"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """One server."""
+
+    name: str
+    port: int
+    command: list[str]
+    path: str
+    body: Callable[[list[dict[str, Any]], list[list[float]]], object]
+    """The request for these records and their encoded features."""
+    variables: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    folder: Path = HERE
+    batches: bool = True
+
+
+def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
+    """All servers on `port`; their files are written below `folder`."""
+    model = bundle / "model.txt"
+    return [
+        _ours(bundle, folder, port, "lightgbm"),
+        _ours(bundle, folder, port, "spark-serving"),
+        _azureml(model, port),
+        _mlserver(model, folder, port),
+        _mlflow(model, folder, port),
+        _bare_spark(model, port),
+    ]
+
+
+def _ours(bundle: Path, folder: Path, port: int, engine: str) -> Peer:
+    keys = folder / "keys"
+    keys.write_text(KEY)
+    command = [sys.executable, "-m", "scoring", "--bundle", str(bundle), "--keys-file", str(keys)]
+    return Peer(
+        name=f"ours, {engine}",
+        port=port,
+        command=[*command, "--port", str(port), "--engine", engine],
+        path="/score",
+        body=lambda records, _: records[0] if len(records) == 1 else {"records": records},
+        variables=_spark(),
+        headers={"authorization": f"Bearer {KEY}"},
+    )
+
+
+def _azureml(model: Path, port: int) -> Peer:
+    return Peer(
+        name="azureml-inference-server-http",
+        port=port,
+        command=[_tool("azureml", "azmlinfsrv"), "--entry_script", "score.py", "--port", str(port)],
+        path="/score",
+        body=lambda _, rows: {"data": rows},
+        variables={"MODEL_FILE": str(model), "WORKER_COUNT": "1", "PATH": _path("azureml")},
+        folder=HERE / "peers" / "azureml",
+    )
+
+
+def _mlserver(model: Path, folder: Path, port: int) -> Peer:
+    place = folder / "mlserver"
+    place.mkdir()
+    settings = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2, "parallel_workers": 0}
+    (place / "settings.json").write_text(json.dumps({**settings, "debug": False, "host": "127.0.0.1"}))
+    about = {"name": "ctr", "implementation": "mlserver_lightgbm.LightGBMModel"}
+    (place / "model-settings.json").write_text(json.dumps({**about, "parameters": {"uri": str(model)}}))
+    return Peer(
+        name="mlserver",
+        port=port,
+        command=[_tool("mlserver", "mlserver"), "start", str(place)],
+        path="/v2/models/ctr/infer",
+        body=lambda _, rows: {
+            "inputs": [{"name": "x", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}]
+        },
+        variables={"OMP_NUM_THREADS": "1", "PATH": _path("mlserver")},
+        folder=place,
+    )
+
+
+def _mlflow(model: Path, folder: Path, port: int) -> Peer:
+    saved = folder / "mlflow"
+    script = HERE / "peers" / "mlflow" / "save.py"
+    subprocess.run([_tool("mlflow", "python"), script, model, saved], check=True, capture_output=True)
+    command = [_tool("mlflow", "mlflow"), "models", "serve", "--model-uri", str(saved), "--env-manager", "local"]
+    return Peer(
+        name="mlflow models serve",
+        port=port,
+        command=[*command, "--port", str(port), "--workers", "1"],
+        path="/invocations",
+        body=lambda _, rows: {"inputs": rows},
+        variables={"OMP_NUM_THREADS": "1", "PATH": _path("mlflow"), "MLFLOW_DISABLE_TELEMETRY": "true"},
+    )
+
+
+def _bare_spark(model: Path, port: int) -> Peer:
+    command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(model), "--features", "65"]
+    return Peer(
+        name="bare Spark Serving, continuous",
+        port=port,
+        command=[*command, "--port", str(port)],
+        path="/score",
+        body=lambda _, rows: {"rows": rows},
+        variables=_spark(),
+        batches=False,  # its query has columns for eight records
+    )
+
+
+def _spark() -> dict[str, str]:
+    return {"PERSONALIZATION_JARS": str(jars()[0].parent), "JAVA_HOME": str(java_home())}
+
+
+def _environment(peer: str) -> Path:
+    return cache_folder() / "peers" / peer
+
+
+def _tool(peer: str, name: str) -> str:
+    return str(_environment(peer) / "bin" / name)
+
+
+def _path(peer: str) -> str:
+    return f"{_environment(peer) / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
+def install() -> None:
+    """Bring each peer's locked environment up to date, outside of the work tree."""
+    for folder in sorted((HERE / "peers").iterdir()):
+        if (folder / "uv.lock").is_file():
+            variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(_environment(folder.name))}
+            subprocess.run(["uv", "sync", "--frozen", "--quiet"], cwd=folder, env=variables, check=True)
