@@ -68,7 +68,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was waited for."""
         self._stop_waiting()
-        self._front.waiting -= self._unanswered
+        self._front.queue.leave(self._unanswered)
         self._unanswered = 0
         self.resume_writing()
         super().connection_lost(exc)
@@ -114,7 +114,7 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._in_head = False
             surplus = len(self.connections) > self._settings.max_connections
-            full = surplus or self._front.waiting >= self._settings.max_queue
+            full = surplus or self._front.queue.full()
             if full and self.parser.get_method() == b"POST":
                 self._shed(close=surplus)
                 return
@@ -131,14 +131,14 @@ class Connection(HttpToolsProtocol):
             self._stop_waiting()
         if not self.cycle.response_complete:
             self._unanswered += 1
-            self._front.waiting += 1
+            self._front.queue.enter()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Called after an answer; the request's body may still be coming."""
         if self._unanswered:
             self._unanswered -= 1
-            self._front.waiting -= 1
+            self._front.queue.answer()
         super().on_response_complete()
         if self._receiving:
             self._wait_for_client()

@@ -20,6 +20,7 @@ from scoring.model import ServedModel
 from scoring.rejections import DeadlineExceeded, InternalError, MethodNotAllowed, Rejection, Unauthorized
 from scoring.routes import fail, refuse, routes
 from scoring.service import Service
+from scoring.waiting import Queue
 
 Operation = Callable[[ServedModel, ModelName, bytes], Awaitable[tuple[bytes, int]]]
 
@@ -37,8 +38,7 @@ class Front:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.settings = service.settings
-        self.waiting = 0
-        """Requests that arrived whole and have no answer yet, as the connections count them."""
+        self.queue = Queue(most=service.settings.max_queue, seconds=service.settings.queue_seconds)
         self._operations: dict[str, tuple[str, Operation]] = {
             "/score": ("score", operations.score),
             "/rank": ("rank", operations.rank),

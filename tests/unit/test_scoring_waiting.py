@@ -1,0 +1,86 @@
+"""When a worker takes one more request, and when it is better told at once that there is no time."""
+
+import pytest
+
+from scoring import waiting
+from scoring.waiting import ALWAYS_TAKEN, Queue
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The queue's clock."""
+    made = Clock()
+    monkeypatch.setattr(waiting, "time", made)
+    return made
+
+
+def test_a_queue_is_full_with_its_most_requests():
+    queue = Queue(most=3, seconds=1.0)
+    for _ in range(3):
+        assert not queue.full()
+        queue.enter()
+    assert queue.full()
+    queue.answer()
+    assert not queue.full()
+
+
+def test_slow_answers_make_the_queue_shorter(clock: Clock):
+    queue = Queue(most=1000, seconds=0.02)
+    _answers(queue, clock, each=0.001)
+    assert _length(queue) == pytest.approx(21, abs=1)
+    queue.leave(queue.waiting)
+    _answers(queue, clock, each=0.0001)
+    assert _length(queue) == pytest.approx(201, abs=5)
+
+
+def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock):
+    queue = Queue(most=1000, seconds=0.02)
+    _answers(queue, clock, each=0.001)
+    before = _length(queue)
+    for _ in range(queue.waiting):
+        clock.now += 0.001
+        queue.answer()
+    clock.now += 3600
+    queue.enter()
+    queue.answer()
+    assert _length(queue) == pytest.approx(before, abs=2)
+
+
+def test_a_few_requests_are_taken_whatever_came_before(clock: Clock):
+    queue = Queue(most=1000, seconds=0.02)
+    _answers(queue, clock, each=10.0)
+    assert _length(queue) == ALWAYS_TAKEN
+
+
+def test_clients_that_leave_make_room():
+    queue = Queue(most=2, seconds=1.0)
+    queue.enter()
+    queue.enter()
+    queue.leave(2)
+    assert not queue.full()
+    assert queue.waiting == 0
+
+
+def _answers(queue: Queue, clock: Clock, *, each: float) -> None:
+    for _ in range(202):
+        queue.enter()
+    for _ in range(201):
+        clock.now += each
+        queue.answer()
+    queue.leave(queue.waiting)
+
+
+def _length(queue: Queue) -> int:
+    while not queue.full():
+        queue.enter()
+    return queue.waiting
