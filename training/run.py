@@ -20,7 +20,7 @@ from training.failure import explain
 from training.pipeline import WORK, Pipeline
 from training.progress import Progress
 from training.result import Result, code_hash
-from training.session import spark_session
+from training.session import on_databricks, spark_session
 from training.streams import output_to
 
 STOPPED = 128
@@ -62,8 +62,9 @@ def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progr
 
 
 def _end(spark: SparkSession | None) -> None:
-    """Stop Spark. Each Python thread has a Java thread of its own, and this one's may be in the middle of a job."""
-    if spark is None:
+    """Stop Spark, unless it is the cluster's own. Each Python thread has a Java thread of its own, and this one's may
+    be in the middle of a job."""
+    if spark is None or on_databricks():
         return
 
     def stop() -> None:

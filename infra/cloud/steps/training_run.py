@@ -9,6 +9,8 @@ from features.errors import PersonalizationError
 from infra.cloud import credentials
 from infra.cloud.steps.azure_registry import AzureRegistry
 from infra.cloud.steps.bundles import CONTAINER, bring
+from infra.cloud.steps.data_upload import COMPLETE
+from infra.cloud.steps.data_upload import CONTAINER as RAW
 from infra.cloud.steps.databricks_run import JobRuns, Usable
 from infra.cloud.steps.inputs import AzureStep, MachineLearningInputs
 from infra.cloud.steps.lake import LakeFolder, LakeInputs
@@ -48,6 +50,7 @@ class TrainingRun(AzureStep[TrainingRunInputs]):
             "options": list(model_options(inputs.dataset, inputs.parameters, inputs.gate)),
             "manifest_hash": inputs.manifest_hash,
             "data": inputs.location,
+            "fetch": LakeFolder(inputs, RAW, inputs.manifest_hash, self._patience).read(COMPLETE, context) is None,
             "champion": champion.bundle_url if champion else None,
             "output": lake.url,
         }

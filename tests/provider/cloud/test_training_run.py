@@ -99,6 +99,7 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
     assert request["data"] == DATA
     assert request["manifest_hash"] == "a" * 64
     assert request["champion"] is None
+    assert request["fetch"]
     assert request["options"][:2] == ["--dataset", "synthetic"]
 
 

@@ -1,0 +1,137 @@
+"""The training job: what it takes from the lake, what it leaves there, and how it fails."""
+
+import json
+import shutil
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.bundle import Bundle, verify
+from tests.support.bundles import make_bundle
+from training import databricks
+from training.arguments import Arguments
+from training.databricks import COMPLETE, RESULT, JobFailedError, main
+from training.datasets.errors import DatasetError
+from training.datasets.manifest import Manifest
+from training.result import Result
+
+
+class Lake:
+    """`dbutils.fs` whose `abfss:` URLs are folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, url: str) -> Path:
+        return Path(url.removeprefix("file:")) if url.startswith("file:") else self.folder / url.split("://")[1]
+
+    def cp(self, source: str, target: str, recurse: bool = False) -> bool:  # noqa: FBT001, FBT002 - Databricks' own
+        start, end = self.path(source), self.path(target)
+        end.parent.mkdir(parents=True, exist_ok=True)
+        assert start.is_dir() == recurse
+        shutil.copytree(start, end, dirs_exist_ok=True) if recurse else shutil.copyfile(start, end)
+        return True
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake with data in it, where the runtime would be."""
+    made = Lake(tmp_path / "lake")
+    (made.folder / "raw@l" / "data" / "dt=all").mkdir(parents=True)
+    (made.folder / "raw@l" / "data" / "dt=all" / "part-00000.tsv").write_text("row\n")
+    monkeypatch.setattr(databricks, "_files", lambda: made)
+    return made
+
+
+def request(**changes: Any) -> str:
+    """A request as the step writes it."""
+    asked = {
+        "options": ["--dataset", "synthetic", "--rows", "1000", "--num-leaves", "7"],
+        "manifest_hash": "a" * 64,
+        "data": "abfss://raw@l/data",
+        "fetch": False,
+        "champion": None,
+        "output": "abfss://models@l/runs/1",
+    }
+    return json.dumps(asked | changes)
+
+
+def trained(tmp_path: Path, seen: list[tuple[Arguments, Manifest]]) -> Callable[[Arguments, Manifest], Result]:
+    """A run that needs no Spark."""
+
+    def train(arguments: Arguments, manifest: Manifest) -> Result:
+        seen.append((arguments, manifest))
+        assert arguments.data is not None
+        assert list(arguments.data.glob("dt=*/part-*"))
+        bundle = make_bundle(tmp_path / "bundle", rows=300, seed=1, trees=2)
+        return Result(
+            metrics={"auc": 0.75},
+            bundle=str(bundle),
+            bundle_hash=verify(bundle),
+            verdict=Bundle.load(bundle).metadata.verdict,
+            report=str(bundle / "report.html"),
+            rows={},
+            seconds={},
+        )
+
+    return train
+
+
+def test_a_run_takes_its_data_from_the_lake_and_leaves_its_bundle_there(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Arguments, Manifest]] = []
+    monkeypatch.setattr(databricks, "train", trained(tmp_path, seen))
+    main([request()])
+    ((arguments, manifest),) = seen
+    assert arguments.training.num_leaves == 7
+    assert manifest.hash == "a" * 64
+    left = lake.folder / "models@l" / "runs" / "1"
+    assert json.loads((left / RESULT).read_text())["bundle_hash"] == verify(left / "bundle")
+    assert arguments.data is not None
+    assert not arguments.data.exists()
+
+
+def test_data_that_is_not_in_the_lake_is_brought_for_the_next_run_too(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databricks, "train", trained(tmp_path, []))
+    main([request(data="abfss://raw@l/new", fetch=True)])
+    assert (lake.folder / "raw@l" / "new" / COMPLETE).read_text() == "a" * 64
+    assert list((lake.folder / "raw@l" / "new").glob("dt=*/part-*"))
+
+
+def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Arguments, __: Manifest) -> Result:
+        raise DatasetError("The label has one class only.")
+
+    monkeypatch.setattr(databricks, "train", fail)
+    with pytest.raises(JobFailedError, match=r"^error: The label has one class only\.$"):
+        main([request()])
+    assert not (lake.folder / "models@l").exists()
+
+
+def test_a_cluster_with_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("pyspark.dbutils")
+    vars(module)["DBUtils"] = object
+    monkeypatch.setitem(sys.modules, "pyspark.dbutils", module)
+
+    class Session:
+        """A session on a cluster of several nodes."""
+
+        class builder:  # noqa: N801 - Spark's own name
+            """Gives the session."""
+
+            @staticmethod
+            def getOrCreate() -> Any:  # noqa: N802 - Spark's own name
+                return types.SimpleNamespace(sparkContext=types.SimpleNamespace(master="spark://10.0.0.1:7077"))
+
+    monkeypatch.setattr(databricks, "SparkSession", Session)
+    with pytest.raises(JobFailedError, match="training_workers"):
+        main([request()])

@@ -1,0 +1,122 @@
+"""The training job on Databricks: data from the lake, the same run as everywhere, and its bundle back into the lake.
+
+The job's one parameter is a request as JSON; the step that starts the run writes it. Databricks takes no notice of an
+exit code, so that a run fails by an exception whose text is training's own sentence.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Protocol
+
+import msgspec
+from pyspark.sql import SparkSession
+
+from features.errors import PersonalizationError
+from training.arguments import Arguments, parse
+from training.datasets import materialize
+from training.datasets.manifest import Manifest
+from training.run import train
+
+RESULT = "result.json"
+"""Written last: what is beside it is whole."""
+BUNDLE = "bundle"
+COMPLETE = "_SUCCESS"
+LOCAL = "local"
+
+
+class JobFailedError(PersonalizationError):
+    """A run without a bundle; the text begins with `error: `, as standard error does elsewhere."""
+
+
+class ClusterError(PersonalizationError):
+    """A cluster on which a run would not find its own files."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What to train, as options of `python -m training`, and where in the lake (`abfss://` URLs) everything lies.
+
+    With `fetch` the data is not in the lake yet: the job downloads it, and puts it there for the next run.
+    """
+
+    options: list[str]
+    manifest_hash: str
+    data: str
+    fetch: bool
+    champion: str | None
+    output: str
+
+
+class Files(Protocol):
+    """`dbutils.fs`, as far as it is used."""
+
+    def cp(self, source: str, target: str, recurse: bool = False) -> bool:  # noqa: FBT001, FBT002 - Databricks' own
+        """Copy a file, or a folder with all that is in it; paths of the driver begin with `file:`."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the request on the command line says; raises `JobFailedError`."""
+    (text,) = sys.argv[1:] if arguments is None else arguments
+    work = Path(mkdtemp(prefix="training-"))
+    try:
+        _run(msgspec.json.decode(text, type=Request), _files(), work)
+    except PersonalizationError as error:
+        raise JobFailedError(f"error: {error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(request: Request, files: Files, work: Path) -> None:
+    if request.champion is not None:
+        files.cp(request.champion, _local(work / "champion"), recurse=True)
+    arguments = _arguments(request, work)
+    if request.fetch:
+        _fetch(request, arguments, files, work)
+    else:
+        files.cp(request.data, _local(work / "data"), recurse=True)
+    manifest = Manifest(
+        kind=arguments.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
+    )
+    result = train(arguments, manifest)
+    files.cp(_local(Path(result.bundle)), f"{request.output}/{BUNDLE}", recurse=True)
+    written = work / RESULT
+    written.write_text(result.to_json())
+    files.cp(_local(written), f"{request.output}/{RESULT}")
+
+
+def _arguments(request: Request, work: Path) -> Arguments:
+    places = ["--data", str(work / "data"), "--output", str(work / "output")]
+    champion = ["--champion", str(work / "champion")] if request.champion is not None else []
+    return parse([*request.options, *places, *champion])
+
+
+def _fetch(request: Request, arguments: Arguments, files: Files, work: Path) -> None:
+    materialize(arguments.dataset, work / "data")
+    files.cp(_local(work / "data"), request.data, recurse=True)
+    mark = work / COMPLETE
+    mark.write_text(request.manifest_hash)
+    files.cp(_local(mark), f"{request.data}/{COMPLETE}")
+
+
+def _files() -> Files:
+    """The runtime's file functions. Raises `ClusterError` on a cluster of several nodes."""
+    spark = SparkSession.builder.getOrCreate()
+    if not str(spark.sparkContext.master).startswith(LOCAL):
+        raise ClusterError(
+            "The cluster has workers, and a run keeps its files on the driver's disk, which they do not see. Set "
+            "`azure.training_workers` to 0 and choose a larger `azure.training_vm_size`."
+        )
+    found: Files = import_module("pyspark.dbutils").DBUtils(spark).fs  # only Databricks' runtime has it
+    return found
+
+
+def _local(path: Path) -> str:
+    return f"file:{path}"
+
+
+if __name__ == "__main__":
+    main()
