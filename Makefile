@@ -5,7 +5,7 @@ SHELL := /bin/bash
 STACK ?= local
 PYTHON := .venv/bin/python
 
-.PHONY: help setup up test test-full lint types check env bench bench-serving clean
+.PHONY: help setup up test test-full lint types check env bench bench-serving docs clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -40,6 +40,9 @@ bench: setup ## measure this machine; results go to benchmarks/results
 
 bench-serving: setup ## measure the service against other servers, in about 25 minutes
 	$(PYTHON) -m benchmarks.serving
+
+docs: setup ## build the documentation's site into dist/site; a warning is an error
+	$(PYTHON) -m tools.site
 
 clean: ## remove what tools left in the work tree; stacks and caches stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
