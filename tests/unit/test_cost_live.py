@@ -3,6 +3,7 @@
 The items are written by hand in the documented form: no answer of Azure's was at hand.
 """
 
+import functools
 import json
 import os
 import re
@@ -17,7 +18,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from tenacity import wait_none
+from typer.testing import CliRunner
 
+from infra import paths
+from infra.cli.app import app
+from infra.cost import live
 from infra.cost.live import ATTEMPTS, CACHE_SECONDS, LivePricesError, PriceList
 from infra.cost.prices import Figure, snapshot
 
@@ -176,3 +181,15 @@ def test_a_damaged_file_of_the_cache_is_read_anew(prices: PriceList, tmp_path: P
     [file] = (tmp_path / "prices").iterdir()
     file.write_text("[{")
     assert prices.refreshed(snapshot(), {VM}, REGION)[VM].usd == Figure.exact(0.214)
+
+
+def test_the_command_shows_live_prices_and_names_the_others(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "PriceList", functools.partial(PriceList, url=api.url, wait=wait_none()))
+    monkeypatch.setattr(paths, "cache_folder", lambda: tmp_path)
+    result = CliRunner().invoke(app, ["estimate", "--stack", "dev", "--live", "--json"], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    [storage] = [line for line in found["lines"] if line["name"] == "storage Standard_LRS"]
+    assert (storage["unit_price_usd"], storage["price"]["region"]) == (0.0196, REGION)
+    [note] = found["prices"]["notes"]
+    assert "vm/Standard_E8ds_v5" in note
+    assert "storage/Standard_LRS" not in note
