@@ -153,3 +153,6 @@ class ModelService(Protocol):
 
 class Backend(DataStore, Trainer, ModelRegistry, ImageBuilder, ModelService, Protocol):
     """All of a target."""
+
+    outputs: dict[str, Output[Any]]
+    """What the stack shows beside what every stack does, once all steps are declared."""

@@ -119,6 +119,13 @@ def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
         ) from error
 
 
+def azure_settings(settings: Settings) -> AzureSettings:
+    """The settings of a stack on Azure; raises `SettingsError` for another one."""
+    if settings.azure is None:
+        raise SettingsError("personalization:azure is missing: Pulumi.dev.yaml shows what it holds.")
+    return settings.azure
+
+
 def located(dataset: Dataset) -> Dataset:
     """`dataset` with a relative path made absolute: paths in a stack file start at the repository."""
     match dataset:

@@ -27,6 +27,7 @@ class LocalBackend:
     def __init__(self, stack: str) -> None:
         """`stack` names the folder that holds everything."""
         self._stack = stack
+        self.outputs: dict[str, Output[Any]] = {}
 
     def open(self, name: str, options: ResourceOptions) -> Output[str]:
         """A folder with MLflow's database, the bundles and the images."""

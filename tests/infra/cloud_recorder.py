@@ -16,6 +16,7 @@ DEPLOYERS = ("33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-44
 STEPS = {token(Place.AZURE, kind): names for kind, names in COMPUTED[Place.AZURE].items()}
 STEP_VALUES: dict[str, Any] = {
     "version": 3.0,
+    "champion": 3.0,
     "metrics": {"auc": 0.75},
     "url": "https://adb-1.azuredatabricks.net",
     "digest": "sha256:" + "d" * 64,
@@ -52,6 +53,7 @@ AZURE_NAMES: dict[str, str] = {
 }
 """The types, and which input is the resource's name."""
 NAMELESS = frozenset({"azure-native:storage:ManagementPolicy", "azure-native:storage:BlobServiceProperties"})
+USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
 OTHER_TYPES = ("databricks:index/", "kubernetes:", "pulumi:providers:")
 
 
@@ -104,9 +106,11 @@ class CloudRecorder(pulumi.runtime.Mocks):
             return f"{args.name}-id", {**added, **args.inputs}
         raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
-        """Calls differ between who is signed in, so the program makes none."""
-        raise AssertionError(f"The program calls {args.token}.")
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        """Calls differ between who is signed in, so the program makes none but this, whose server is the same."""
+        if args.token != USER_CREDENTIALS:
+            raise AssertionError(f"The program calls {args.token}.")
+        return {"kubeconfigs": [{"name": "clusterUser", "value": "a3ViZWNvbmZpZw=="}]}, []
 
     def inputs(self, kind: str, name: str) -> dict[str, Any]:
         """The inputs of the one resource with this type and logical name."""

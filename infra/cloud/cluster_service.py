@@ -1,0 +1,87 @@
+"""The service in the cluster: its secrets in the vault, and its objects in Kubernetes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
+from pulumi_azure_native import containerservice
+
+from infra.cloud.environment import Environment
+from infra.cloud.kubernetes import POOL_LABEL, SCORING
+from infra.settings import ScoringSettings
+from infra.workload.settings import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET
+from infra.workload.workload import Workload, WorkloadArgs
+
+HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterServiceArgs:
+    """What is served, how, and with which secrets."""
+
+    environment: Environment
+    scoring: ScoringSettings
+    image: Input[str]
+    """The whole reference, by digest."""
+    kubeconfig: Input[str]
+    keys: Sequence[Input[str]]
+    """The current key and the one before it, which is empty at first."""
+    certificate: Output[str]
+    private_key: Input[str]
+
+
+class ClusterService(pulumi.ComponentResource):
+    """Secrets, then pods. It is there when all pods are ready."""
+
+    def __init__(self, name: str, args: ClusterServiceArgs, opts: ResourceOptions | None = None) -> None:
+        """Make both."""
+        super().__init__("personalization:azure:ClusterService", name, None, opts)
+        environment = args.environment
+        vault = environment.vault
+        secrets = [
+            vault.secret(KEYS_SECRET, Output.all(*args.keys).apply(_lines)),
+            vault.secret(CERTIFICATE_SECRET, args.certificate),
+            vault.secret(PRIVATE_KEY_SECRET, args.private_key),
+        ]
+        provider = kubernetes.Provider(
+            "cluster",
+            kubeconfig=args.kubeconfig,
+            enable_server_side_apply=True,
+            cluster_identifier=environment.kubernetes.id,
+            opts=ResourceOptions(parent=self),
+        )
+        workload = WorkloadArgs(
+            azure=environment.settings,
+            scoring=args.scoring,
+            image=args.image,
+            dns_label=environment.names.dns_label,
+            vault=vault.name,
+            client_id=environment.identity.client_id,
+            certificate_hash=args.certificate.apply(_hash),
+            pool_label=POOL_LABEL,
+            pool=SCORING,
+        )
+        after = [*secrets, *environment.access.pods, environment.kubernetes.ready]
+        Workload("workload", workload, ResourceOptions(parent=self, providers=[provider], depends_on=after))
+        self.register_outputs({})
+
+
+def kubeconfig(environment: Environment, provider: pulumi.ProviderResource) -> Output[str]:
+    """How Azure says that the cluster is reached, in base64: the same for every deployer, and without a secret."""
+    found = containerservice.list_managed_cluster_user_credentials_output(
+        resource_group_name=environment.groups.serving.group,
+        resource_name=environment.kubernetes.name,
+        opts=InvokeOutputOptions(provider=provider, depends_on=environment.access.cluster),
+    )
+    return found.apply(lambda credentials: credentials.kubeconfigs[0].value)
+
+
+def _lines(keys: Sequence[str]) -> str:
+    return "".join(f"{key}\n" for key in keys if key)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
