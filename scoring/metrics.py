@@ -84,6 +84,10 @@ class Metrics:
         self._model.labels(name, version, bundle_hash).set(1)
         self._ready.set(int(ready))
 
+    def serves_no_more(self, *, name: str, version: str, bundle_hash: str) -> None:
+        """Say that this worker has another model now."""
+        self._model.labels(name, version, bundle_hash).set(0)
+
     def publish(self) -> None:
         """Let all workers see what was counted: together, because each write to the shared files costs microseconds."""
         for (operation, status), answers in self._answers.items():

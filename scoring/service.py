@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from features.errors import PersonalizationError
 from scoring.answers import ModelName
 from scoring.errors import GoldenError, KeysError
 from scoring.keys import KeyRing
@@ -31,6 +32,8 @@ class Service:
         self._model: ServedModel | None = None
         self._refusal = "The model is being loaded."
         self._parent = os.getppid()
+        self._place = settings.bundle.resolve()
+        """Where the served bundle is, or one that was refused: each is looked at once."""
 
     @property
     def model(self) -> ServedModel:
@@ -49,8 +52,7 @@ class Service:
         """
         began = time.perf_counter()
         forget_dead_workers()
-        settings = self.settings
-        model = ServedModel.load(settings.bundle, engine=settings.engine, max_records=settings.max_records)
+        model = self._load()
         try:
             golden = await model.check_golden()
         except GoldenError as error:
@@ -66,12 +68,7 @@ class Service:
                 golden_records=golden,
                 seconds=round(time.perf_counter() - began, 3),
             )
-        self.metrics.serves(
-            name=self.name.name,
-            version=self.name.version,
-            bundle_hash=model.bundle.hash,
-            ready=self._model is not None,
-        )
+        self._count(model)
         gc.collect()
         gc.freeze()  # what was loaded stays, so no collection needs to look at it again
 
@@ -84,11 +81,36 @@ class Service:
                     self.sink.event("keys read again")
             except KeysError as error:
                 self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
+            await self.follow_bundle()
             if os.getppid() != self._parent:
                 self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
             self._flush_log()
             self.metrics.publish()
+
+    async def follow_bundle(self) -> None:
+        """When the bundle's path leads to another folder, serve that one; requests that have begun keep their model.
+
+        A bundle that is altered or does not reproduce its golden records is not served: the old one stays.
+        """
+        place = self.settings.bundle.resolve()
+        if place == self._place:
+            return
+        self._place = place
+        try:
+            model = await asyncio.to_thread(self._load)
+            await model.check_golden()
+        except PersonalizationError as error:
+            self.sink.event("new bundle not served, the old one stays", level="error", reason=str(error))
+            return
+        old, self._model = self._model, model
+        self._count(model)
+        self.sink.event("serving another bundle", bundle_hash=model.bundle.hash)
+        if old is not None:
+            self.metrics.serves_no_more(name=self.name.name, version=self.name.version, bundle_hash=old.bundle.hash)
+            # No request lasts longer: its body comes in time, or its connection ends.
+            seconds = self.settings.client_seconds + self.settings.deadline_seconds + 1
+            asyncio.get_running_loop().call_later(seconds, old.close)
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
@@ -99,6 +121,18 @@ class Service:
             self._model.close()
             self._model = None
             self._refusal = "The service is stopping."
+
+    def _load(self) -> ServedModel:
+        settings = self.settings
+        return ServedModel.load(self._place, engine=settings.engine, max_records=settings.max_records)
+
+    def _count(self, model: ServedModel) -> None:
+        self.metrics.serves(
+            name=self.name.name,
+            version=self.name.version,
+            bundle_hash=model.bundle.hash,
+            ready=self._model is not None,
+        )
 
     def _flush_log(self) -> None:
         self.sink.flush()
