@@ -22,8 +22,8 @@ MOST_CONNECTIONS = 30
 
 @pytest.fixture(scope="module")
 def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service in which one request may wait, and not for long."""
-    limits = ["--max-queue", "1", "--max-connections", str(MOST_CONNECTIONS), "--client-seconds", "1"]
+    """A service in which two requests may wait, a look at its health being one, and not for long."""
+    limits = ["--max-queue", "2", "--max-connections", str(MOST_CONNECTIONS), "--client-seconds", "1"]
     with running_service(bundle.path, tmp_path_factory.mktemp("tight"), arguments=limits) as running:
         yield running
 
@@ -125,8 +125,8 @@ def test_slow_clients_do_not_take_the_places_of_others(tight: RunningService):
 
 def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: RunningService):
     with ExitStack() as stack:
-        busy = [stack.enter_context(_connection(tight)) for _ in range(20)]
-        looking = stack.enter_context(_connection(tight))
+        busy = [stack.enter_context(_accepted(tight)) for _ in range(20)]
+        looking = stack.enter_context(_accepted(tight))
         with _stopped(tight):
             for connection in busy:
                 connection.sendall(SCORE)
@@ -162,7 +162,7 @@ def test_a_request_whose_turn_comes_too_late_is_refused(bundle: Bundle, tmp_path
     limits = ["--max-records", "20000", "--deadline-seconds", "0.05"]
     body = json.dumps({"records": [{}] * 20_000}).encode()
     with running_service(bundle.path, tmp_path_factory.mktemp("late"), arguments=limits) as late, ExitStack() as stack:
-        busy = [stack.enter_context(_connection(late)) for _ in range(8)]
+        busy = [stack.enter_context(_accepted(late)) for _ in range(8)]
         with _stopped(late):
             for connection in busy:
                 connection.sendall(HEAD.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
@@ -194,6 +194,15 @@ def _connection(service: RunningService) -> Iterator[socket.socket]:
     url = httpx.URL(service.url)
     assert url.port is not None
     with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        yield connection
+
+
+@contextmanager
+def _accepted(service: RunningService) -> Iterator[socket.socket]:
+    """A connection that the service reads from already, so that it does not have to take it up first."""
+    with _connection(service) as connection:
+        connection.sendall(HEALTH)
+        assert _answer(connection)[0] == 200
         yield connection
 
 
