@@ -6,7 +6,8 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,10 +51,11 @@ class JobRuns:
         before = {run.run_id for run in self._ask("list the runs", lambda: list(self._listed()))}
         for attempt in itertools.count(1):
             number = self._start(token(identity, self.job, attempt), request)
-            run = self._look(number)
-            old = number in before and _over(run)
-            if not old:
-                run = self._follow(number, run)
+            with self._cancelled_with_user(number):
+                run = self._look(number)
+                old = number in before and _over(run)
+                if not old:
+                    run = self._follow(run)
             if _succeeded(run) and (not old or usable()):
                 return run.run_page_url or ""
             if not old:
@@ -74,15 +76,20 @@ class JobRuns:
     def _look(self, number: int) -> Run:
         return self._ask("look at the training run", lambda: self.client.jobs.get_run(number))
 
-    def _follow(self, number: int, run: Run) -> Run:
+    def _follow(self, run: Run) -> Run:
         """The run when it is over; its address and stage are shown meanwhile."""
+        self.context.report(_stage(run))
+        while not _over(run):
+            pause(self.patience.pause, self.context)
+            run = self._look(run.run_id or 0)
+            self.context.report(_stage(run))
+        return run
+
+    @contextmanager
+    def _cancelled_with_user(self, number: int) -> Iterator[None]:
+        """An interruption in the block ends the run too: nobody would wait for it."""
         try:
-            while True:
-                self.context.report(_stage(run))
-                if _over(run):
-                    return run
-                pause(self.patience.pause, self.context)
-                run = self._look(number)
+            yield
         except StepCancelledError:
             self.client.jobs.cancel_run(number)
             raise

@@ -3,6 +3,7 @@
 The Blob endpoint serves accounts with a hierarchical namespace too; there, folders are entries of their own.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,12 +101,9 @@ class LakeFolder:
         """Remove all of it; succeeds when it, or the container, is gone already."""
 
         def work() -> None:
-            try:
-                # A folder can go when it is empty: the longest names first.
-                for name in sorted(self._entries(), reverse=True):
-                    self._client.delete_blob(name)
-            except ResourceNotFoundError:
-                return
+            # Folders are entries of a hierarchical account, and can go when they are empty: longest names first.
+            for name in [*sorted(_or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
+                _or_none(functools.partial(self._client.delete_blob, name))
 
         self._ask("delete from the lake", work, context)
 
@@ -142,8 +140,8 @@ class LakeFolder:
         return patiently(what, call, context, self._patience)
 
     def _entries(self) -> Iterable[str]:
-        """Names of everything below the folder, and of itself where folders are entries."""
-        yield from (blob.name for blob in self._client.list_blobs(name_starts_with=f"{self._path}/"))
+        """Names of everything below the folder, folders among them where they are entries."""
+        return (blob.name for blob in self._client.list_blobs(name_starts_with=f"{self._path}/"))
 
     def _files(self) -> Iterator[str]:
         for blob in self._client.list_blobs(name_starts_with=f"{self._path}/", include=["metadata"]):

@@ -47,6 +47,8 @@ class Cloud:
 
     arm: AzureNative
     task: Task
+    environment: dict[str, str]
+    """Variables that lead a process to it."""
 
     @property
     def world(self) -> World:
@@ -87,7 +89,7 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
     task = Task()
     internet = Internet(world, Runs(task))
     internet.start()
-    yield internet, Cloud(arm, task)
+    yield internet, Cloud(arm, task, internet.environment())
     internet.stop()
     world.close()
 
