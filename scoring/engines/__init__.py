@@ -48,7 +48,7 @@ def open_engine(name: EngineName, model: Path, booster: Booster) -> Engine:
         case EngineName.LIGHTGBM:
             return LightGbmEngine(booster)
         case EngineName.SPARK_SERVING:
-            from scoring.engines.spark_serving import SparkServingEngine  # noqa: PLC0415 - its HTTP client costs memory
+            from scoring.engines.spark_serving import SparkServingEngine  # noqa: PLC0415 - only those who use it pay for it
 
             return SparkServingEngine(model, booster)
         case _:

@@ -23,7 +23,7 @@ def spark_service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> I
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONALIZATION_JARS", str(jars()[0].parent))
         patch.setenv("JAVA_HOME", str(java_home()))
-        arguments = ["--engine", "spark-serving", "--deadline-seconds", "5"]
+        arguments = ["--engine", "spark-serving", "--deadline-seconds", "5", "--queue-seconds", "5"]
         folder = tmp_path_factory.mktemp("spark-service")
         with running_service(bundle.path, folder, arguments=arguments, wait_ready=False) as running:
             wait_until(lambda: is_ready(running), seconds=START_SECONDS)
