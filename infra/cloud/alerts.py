@@ -13,6 +13,8 @@ from infra.cloud.site import Site
 EVERY = "PT5M"
 WINDOW = "PT15M"
 WARNING = 2
+MORE = "GreaterThan"
+"""Query rules take this one; the SDK's enum of the same name has the words of another service."""
 CLUSTER_NAMESPACE = "Microsoft.ContainerService/managedClusters"
 METRICS = {"node-cpu": ("node_cpu_usage_percentage", 85), "node-memory": ("node_memory_working_set_percentage", 90)}
 """Alert, AKS metric and the average in percent that is too much."""
@@ -112,7 +114,7 @@ class Alerts(pulumi.ComponentResource):
                     monitor.ConditionArgs(
                         query=query,
                         time_aggregation=monitor.TimeAggregation.COUNT,
-                        operator=monitor.ConditionOperator.GREATER_THAN,
+                        operator=MORE,
                         threshold=0,
                     )
                 ]

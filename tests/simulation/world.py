@@ -8,6 +8,7 @@ be ready, as Azure goes on when the client has been killed.
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class World:
         """Opens the record in `folder`, or starts an empty one."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._one_at_a_time = threading.Lock()
         self.database = sqlite3.connect(
             folder / "world.sqlite", timeout=LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -66,14 +68,15 @@ class World:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, with no other process in between."""
-        self.database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.database.execute("ROLLBACK")
-            raise
-        self.database.execute("COMMIT")
+        """All or nothing, with no other process or thread in between: a plugin's calls share the connection."""
+        with self._one_at_a_time:
+            self.database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.database.execute("ROLLBACK")
+                raise
+            self.database.execute("COMMIT")
 
     def get(self, identity: str) -> Record | None:
         """The resource with this id, if it exists."""
