@@ -7,6 +7,7 @@ twice (from the terminal and from here), and the second time it gives up at once
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,7 +45,9 @@ class InterruptiblePulumi(PulumiCommand):
         """What `PulumiCommand.run` does, in a process group of its own; raises its `CommandError`s."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
         environment = inherited | dict(additional_env) | {"PULUMI_AUTOMATION_API": "true"}
-        environment["PATH"] = os.pathsep.join([str(Path(self.command).parent), environment.get("PATH", os.defpath)])
+        # Beside this interpreter are the project's own commands: a kubeconfig names one of them.
+        own = [str(Path(self.command).parent), str(Path(sys.executable).parent)]
+        environment["PATH"] = os.pathsep.join([*own, environment.get("PATH", os.defpath)])
         with (
             subprocess.Popen(  # noqa: S603 - the command is the CLI that the bootstrap chose
                 [self.command, "--non-interactive", *args],

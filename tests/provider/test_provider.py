@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 from google.protobuf import empty_pb2, struct_pb2
+from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
@@ -199,3 +200,21 @@ def test_steps_run_beside_one_another() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scripted, "create", meet)
         call(both)
+
+
+def test_the_steps_of_a_place_are_made_when_the_first_of_them_is_needed() -> None:
+    made: list[Place] = []
+
+    def catalogue(place: Place) -> Callable[[], dict[Kind, Step[Any]]]:
+        def make() -> dict[Kind, Step[Any]]:
+            made.append(place)
+            return {Kind.API_KEY: Scripted()}
+
+        return make
+
+    provider = StepsProvider({place: catalogue(place) for place in Place}, lambda *_: None)
+    request = protocol.CheckRequest(urn=URN, old_inputs={}, new_inputs={}, random_seed=b"")
+    for _ in range(2):
+        failures = asyncio.run(provider.check(request)).failures or []
+        assert [failure.property for failure in failures] == ["does"]
+    assert made == [Place.LOCAL]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -79,3 +80,12 @@ def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkey
     script.write_text("#!/bin/sh\necho ${PULUMI_CONFIG_PASSPHRASE-unset}\n")
     script.chmod(0o755)
     assert InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout == "unset"
+
+
+def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    script = tmp_path / "pulumi"
+    script.write_text('#!/bin/sh\necho "$PATH"\n')
+    script.chmod(0o755)
+    found = InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout.split(":")
+    assert found[:2] == [str(tmp_path), str(Path(sys.executable).parent)]
