@@ -12,7 +12,6 @@ results = Console(highlight=False, soft_wrap=True)
 """Standard output: the result, and with `--json` one JSON object and nothing else."""
 
 
-
 class _Messages(Console):
     def on_broken_pipe(self) -> None:
         """Nobody reads any more: go on in silence, as an update must end properly whoever watches it."""
