@@ -15,12 +15,20 @@ from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import DEPLOYER, GROUP, PLAIN, create_all, example
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.requirements import need_azure_packages
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.simulation.world import DEFAULTS, World
 
 if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
     collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def azure_packages() -> None:
+    """Skip where the packages of the Azure stack were not installed."""
+    need_azure_packages()
+
 
 TENANT = DEFAULTS["tenant"]
 SUBSCRIPTION = DEFAULTS["subscription"]
