@@ -66,18 +66,23 @@ def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:
         ),
         backend,
     )
-    return _serve(settings, backend, registry, training)
+    return serve(settings, backend, registry, training.bundle, training.bundle_hash)
 
 
-def _serve(
-    settings: Settings, backend: Backend, registry: Registry, training: TrainingRun
+def serve(
+    settings: Settings,
+    backend: Backend,
+    registry: Registry,
+    bundle: pulumi.Input[str],
+    bundle_hash: pulumi.Input[str],
 ) -> dict[str, pulumi.Output[Any]]:
+    """Declare what follows the training of `bundle`, and return the stack's outputs, `key` being secret."""
     version = ModelVersion(
         "model",
         ModelVersionArgs(
             registry=registry.registry,
-            bundle=training.bundle,
-            bundle_hash=training.bundle_hash,
+            bundle=bundle,
+            bundle_hash=bundle_hash,
             requested=settings.model_version,
         ),
         backend,

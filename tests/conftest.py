@@ -1,4 +1,4 @@
-"""One Spark for all tests: starting it takes seconds, and a process can have but one."""
+"""What is dear to make and serves many tests: one Spark, small bundles, an empty registry."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
+from infra.local.registry import LocalRegistry
+from tests.support.bundles import MakeBundle, make_bundle
 from training import log
 from training.parameters import TrainingParameters
 from training.session import spark_session
@@ -32,3 +34,23 @@ def spark(spark_log: Path) -> Iterator[SparkSession]:
     session = spark_session(TrainingParameters(driver_memory_gib=2), log=spark_log)
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
+    """Small bundles by seed, made once."""
+    place = tmp_path_factory.mktemp("bundles")
+
+    def bundle(seed: int) -> Path:
+        path = place / str(seed)
+        return path if path.exists() else make_bundle(path, rows=300, seed=seed, trees=2)
+
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry that `create` made: MLflow takes a second or two for its tables."""
+    place = tmp_path_factory.mktemp("empty") / "registry"
+    LocalRegistry(place).create()
+    return place

@@ -11,10 +11,8 @@ import pytest
 from infra.local.folders import StackFolder
 from infra.local.registry import LocalRegistry
 from infra.provider.step import Context
-from tests.support.bundles import make_bundle
 
 STACK = "test"
-MakeBundle = Callable[[int], Path]
 
 
 @dataclass
@@ -45,26 +43,6 @@ def folder_of(tmp_path: Path) -> Callable[[str], Path]:
 def folder(tmp_path: Path) -> StackFolder:
     """The folder of the stack `test`."""
     return StackFolder(tmp_path / STACK)
-
-
-@pytest.fixture(scope="session")
-def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
-    """Small bundles by seed, made once."""
-    place = tmp_path_factory.mktemp("bundles")
-
-    def bundle(seed: int) -> Path:
-        path = place / str(seed)
-        return path if path.exists() else make_bundle(path, rows=300, seed=seed, trees=2)
-
-    return bundle
-
-
-@pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry that `create` made: MLflow takes a second or two for its tables."""
-    place = tmp_path_factory.mktemp("empty") / "registry"
-    LocalRegistry(place).create()
-    return place
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from pulumi import automation
 
 from features.bundle import verify
 from infra.automation.process import InterruptiblePulumi
-from infra.backend import ModelVersionArgs, ScoringServiceArgs, ServingImageArgs
-from infra.code_hash import serving_code_hash
-from infra.components import ModelVersion, Registry, ScoringService, ServingImage
+from infra.components import Registry
+from infra.graph import serve
 from infra.local.backend import LocalBackend
 from infra.paths import ROOT
-from infra.settings import ScoringSettings
+from infra.settings import ScoringSettings, Settings
 from infra.toolchain import pulumi_command
 
 STACK = "test"
@@ -65,34 +64,10 @@ class EngineStack:
     def _declare(self) -> None:
         backend = LocalBackend(STACK)
         registry = Registry("registry", backend)
-        bundle = self.folder / self.model
-        version = ModelVersion(
-            "model",
-            ModelVersionArgs(
-                registry=registry.registry, bundle=self.model, bundle_hash=verify(bundle), requested=self.requested
-            ),
-            backend,
-        )
-        image = ServingImage(
-            "image",
-            ServingImageArgs(
-                registry=registry.registry,
-                version=version.version,
-                bundle_hash=version.bundle_hash,
-                code_hash=serving_code_hash(),
-            ),
-            backend,
-        )
-        settings = ScoringSettings(**self.scoring)
-        service = ScoringService(
-            "service",
-            ScoringServiceArgs(
-                registry=registry.registry, digest=image.digest, version=version.version, settings=settings
-            ),
-            backend,
-        )
-        for name in ("endpoint", "key", "version"):
-            pulumi.export(name, getattr(service, name))
+        settings = Settings(scoring=ScoringSettings(**self.scoring), model_version=self.requested)
+        bundle_hash = verify(self.folder / self.model)
+        for name, value in serve(settings, backend, registry, self.model, bundle_hash).items():
+            pulumi.export(name, value)
 
     def _select(self) -> automation.Stack:
         variables = {

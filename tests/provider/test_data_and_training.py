@@ -17,8 +17,9 @@ from infra.local.training_run import TrainingRun, arguments
 from infra.provider.step import StepCancelledError
 from infra.provider.values import UNKNOWN
 from infra.steps import COMPUTED, Kind, Place
-from tests.provider.conftest import MakeBundle, Recorder
+from tests.provider.conftest import Recorder
 from tests.provider.steps import BASE, HASH, create, state
+from tests.support.bundles import MakeBundle
 from training.parameters import GateParameters, TrainingParameters
 
 FolderOf = Callable[[str], Path]

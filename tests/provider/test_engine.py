@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from infra.local.supervision import Supervisor
-from tests.provider.conftest import MakeBundle
 from tests.provider.engine import EngineStack, failure
+from tests.support.bundles import MakeBundle
 from tests.support.checkout import free_port
 
 pytestmark = pytest.mark.engine

@@ -19,8 +19,9 @@ from infra.local.registry import LocalRegistry
 from infra.local.serving_image import ServingImage
 from infra.model_versions import GateFailedError, NoSuchVersionError
 from infra.paths import ROOT
-from tests.provider.conftest import STACK, MakeBundle, Recorder
+from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import BASE, create, state
+from tests.support.bundles import MakeBundle
 
 FolderOf = Callable[[str], Path]
 

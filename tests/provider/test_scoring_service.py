@@ -22,8 +22,9 @@ from infra.local.scoring_service import STOPPED, PortInUseError, ScoringService
 from infra.local.serving_image import ServingImage
 from infra.local.supervision import Supervisor
 from infra.provider.step import State
-from tests.provider.conftest import MakeBundle, Recorder
+from tests.provider.conftest import Recorder
 from tests.provider.steps import BASE, create, state
+from tests.support.bundles import MakeBundle
 from tests.support.checkout import free_port
 
 KEYS = ("first-key-of-the-service", "")

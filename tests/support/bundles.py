@@ -1,5 +1,6 @@
 """Small real bundles for tests, made in a second: native LightGBM on random rows through the project's own encoder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import lightgbm
@@ -24,6 +25,7 @@ from features.hashing import hash_values
 from features.schema import CRITEO, Schema
 
 Record = dict[str, str | float | None]
+MakeBundle = Callable[[int], Path]
 
 GOLDEN_RECORDS = 50
 SMOOTHING = 20.0

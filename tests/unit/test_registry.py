@@ -10,29 +10,7 @@ import pytest
 from features.bundle import METADATA, BundleError, seal, verify
 from infra.local.registry import DATABASE, LocalRegistry, RegistryError
 from infra.model_versions import NoSuchVersionError
-from tests.support.bundles import make_bundle
-
-MakeBundle = Callable[[int], Path]
-
-
-@pytest.fixture(scope="module")
-def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
-    """Small bundles by seed, made once."""
-    folder = tmp_path_factory.mktemp("bundles")
-
-    def bundle(seed: int) -> Path:
-        path = folder / str(seed)
-        return path if path.exists() else make_bundle(path, rows=300, seed=seed, trees=2)
-
-    return bundle
-
-
-@pytest.fixture(scope="module")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry that `create` made: MLflow takes a second or two for its tables."""
-    folder = tmp_path_factory.mktemp("empty") / "registry"
-    LocalRegistry(folder).create()
-    return folder
+from tests.support.bundles import MakeBundle
 
 
 @pytest.fixture

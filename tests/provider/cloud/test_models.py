@@ -17,10 +17,11 @@ from infra.cloud.steps.model_version import ModelVersion
 from infra.cloud.steps.patience import Patience
 from infra.model_versions import GateFailedError, NoSuchVersionError
 from tests.provider.cloud.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
-from tests.provider.conftest import STACK, MakeBundle, Recorder
+from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state
 from tests.simulation.examples import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
+from tests.support.bundles import MakeBundle
 from tools import azurite
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")

@@ -20,11 +20,12 @@ from infra.code_hash import SERVING_PACKAGES, serving_code_hash
 from infra.local.image_content import CodeChangedError
 from infra.paths import ROOT
 from tests.provider.cloud.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
-from tests.provider.conftest import STACK, MakeBundle, Recorder
+from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state
 from tests.simulation.examples import GROUP
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
+from tests.support.bundles import MakeBundle
 from tools import azurite
 
 PATIENCE = Patience(seconds=20, pause=0.1)

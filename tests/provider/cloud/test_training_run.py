@@ -16,11 +16,12 @@ from infra.cloud.steps.training_run import TrainingRun
 from infra.local.run_folder import RESULT, run_id
 from infra.provider.step import StepCancelledError
 from tests.provider.cloud.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
-from tests.provider.conftest import STACK, MakeBundle, Recorder
+from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
+from tests.support.bundles import MakeBundle
 from tools import azurite
 from training.parameters import GateParameters, TrainingParameters
 
