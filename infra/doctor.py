@@ -24,6 +24,8 @@ class Status(StrEnum):
     OK = "ok"
     MISSING = "missing"
     WRONG = "wrong"
+    REMARK = "remark"
+    """Nothing stops, but there is something to know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,8 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether this needs no fix."""
-        return self.status is Status.OK
+        """Whether nothing has to be done before an `up`."""
+        return self.status in (Status.OK, Status.REMARK)
 
 
 Check = Callable[[Probes], Finding]

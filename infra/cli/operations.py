@@ -37,11 +37,13 @@ def logs(
             results.print(line, markup=False)
 
 
-def doctor(*, as_json: options.Json = False) -> None:
-    """Check this machine: everything that is missing or of a wrong version, each with its fix."""
-    from infra.cli.health import diagnose_machine, show_findings  # noqa: PLC0415 - see `status`
+def doctor(
+    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
+) -> None:
+    """Check this machine, and the subscription of a stack on Azure: everything that is missing, each with its fix."""
+    from infra.cli.health import diagnose_machine, diagnose_stack, show_findings  # noqa: PLC0415 - see `status`
 
-    findings = diagnose_machine()
+    findings = [*diagnose_machine(), *diagnose_stack(stack, config_file)]
     if as_json:
         print_json({"findings": findings})
     else:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
     from databricks.sdk import WorkspaceClient
 
+    from infra.cloud.resource_manager import ResourceManager
+
 STORAGE = "https://storage.azure.com/.default"
 DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
 """Azure Databricks' application in Entra ID, the same in every cloud."""
@@ -42,11 +44,13 @@ class IdentityError(PersonalizationError):
 
 @dataclass(frozen=True)
 class Cloud:
-    """One of Azure's clouds: where to sign in, the Resource Manager, and the cloud's name for azure-ai-ml."""
+    """One of Azure's clouds: where to sign in, its directory, and the cloud's name for azure-ai-ml."""
 
     setting: AzureClouds
     authority: str
     machine_learning: str
+    graph: str
+    """Microsoft Graph's address."""
 
     @property
     def manager(self) -> str:
@@ -61,9 +65,24 @@ class Cloud:
 
 
 CLOUDS = {
-    "public": Cloud(AzureClouds.AZURE_PUBLIC_CLOUD, AzureAuthorityHosts.AZURE_PUBLIC_CLOUD, "AzureCloud"),
-    "usgovernment": Cloud(AzureClouds.AZURE_US_GOVERNMENT, AzureAuthorityHosts.AZURE_GOVERNMENT, "AzureUSGovernment"),
-    "china": Cloud(AzureClouds.AZURE_CHINA_CLOUD, AzureAuthorityHosts.AZURE_CHINA, "AzureChinaCloud"),
+    "public": Cloud(
+        AzureClouds.AZURE_PUBLIC_CLOUD,
+        AzureAuthorityHosts.AZURE_PUBLIC_CLOUD,
+        "AzureCloud",
+        "https://graph.microsoft.com",
+    ),
+    "usgovernment": Cloud(
+        AzureClouds.AZURE_US_GOVERNMENT,
+        AzureAuthorityHosts.AZURE_GOVERNMENT,
+        "AzureUSGovernment",
+        "https://graph.microsoft.us",
+    ),
+    "china": Cloud(
+        AzureClouds.AZURE_CHINA_CLOUD,
+        AzureAuthorityHosts.AZURE_CHINA,
+        "AzureChinaCloud",
+        "https://microsoftgraph.chinacloudapi.cn",
+    ),
 }
 
 
@@ -125,6 +144,20 @@ def _signed_in(tenant: str) -> TokenCredential:
             )
         return ClientAssertionCredential(tenant, client, _assertion, authority=cloud().authority)
     return AzureCliCredential(tenant_id=tenant)
+
+
+def resource_manager(tenant: str) -> "ResourceManager":
+    """The Resource Manager."""
+    from infra.cloud.resource_manager import ResourceManager  # noqa: PLC0415 - steps do without
+
+    return ResourceManager(credential(tenant), cloud().manager, cloud().manager_scope)
+
+
+def graph(tenant: str) -> "ResourceManager":
+    """The directory, Microsoft Graph, which speaks as the Resource Manager does but for the version in its paths."""
+    from infra.cloud.resource_manager import ResourceManager  # noqa: PLC0415 - see above
+
+    return ResourceManager(credential(tenant), cloud().graph, f"{cloud().graph}/.default")
 
 
 def container(tenant: str, endpoint: str, name: str) -> "ContainerClient":

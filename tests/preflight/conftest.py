@@ -1,0 +1,108 @@
+"""A subscription in which everything is as a stack needs it; a test spoils one thing."""
+
+import importlib.util
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
+    collect_ignore_glob = ["test_*.py"]
+
+if TYPE_CHECKING:
+    from infra.preflight.subject import Subject
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+TENANT = "22222222-2222-4222-8222-222222222222"
+CALLER = "33333333-3333-4333-8333-333333333333"
+GROUP = "66666666-6666-4666-8666-666666666666"
+OFFERED = {
+    "Standard_D2ds_v5": ("standardDDSv5Family", 2),
+    "Standard_D4ds_v5": ("standardDDSv5Family", 4),
+    "Standard_E8ds_v5": ("standardEDSv5Family", 8),
+}
+
+
+class World:
+    """The subscription's answers, and the stack that is looked at."""
+
+    def __init__(self) -> None:
+        """All is well."""
+        from infra.cloud.settings import AzureSettings  # noqa: PLC0415 - needs no SDK, but the names below do
+        from infra.preflight.subject import Subject  # noqa: PLC0415 - needs Azure's packages
+        from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
+
+        self.fake: FakeManager = FakeManager()
+        self.owners: dict[str, str] = {}
+        self.claims: dict[str, Any] = {"oid": CALLER, "upn": "ada@example.com", "idtyp": "user"}
+        self.zones = {"1", "2", "3"}
+        self.restrictions: dict[str, list[dict[str, Any]]] = {}
+        self.usages = {"standardDDSv5Family": (0, 100), "standardEDSv5Family": (0, 100), "cores": (0, 200)}
+        self.settings: dict[str, Any] = {
+            "subscription": SUBSCRIPTION,
+            "tenant": TENANT,
+            "deployers": [{"object_id": CALLER, "type": "User"}],
+            "alert_mail": "operators@example.com",
+        }
+        self._answer()
+        self._subject = Subject(
+            stack="dev",
+            settings=AzureSettings.model_validate(self.settings),
+            manager=self.fake.manager(),
+            graph=self.fake.manager(GRAPH),
+            claims=lambda scope: self.claims | {"oid": self.owners.get(scope, CALLER)},
+            environment={},
+        )
+
+    def subject(self, *, environment: dict[str, str] | None = None, **settings: object) -> "Subject":
+        """The stack with other settings."""
+        from infra.cloud.settings import AzureSettings  # noqa: PLC0415 - see above
+
+        changed = AzureSettings.model_validate(self.settings | settings)
+        return replace(self._subject, settings=changed, environment=environment or {})
+
+    def give_roles(self, *roles: str, scope: str = f"/subscriptions/{SUBSCRIPTION}", **properties: str) -> None:
+        """Who is signed in has these roles and no others."""
+        definition = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
+        value = [
+            {"properties": {"scope": scope, "roleDefinitionId": definition + role, "principalId": CALLER, **properties}}
+            for role in roles
+        ]
+        self.fake.answer("^GET .*/roleAssignments$", {"value": value})
+
+    def _answer(self) -> None:
+        fake = self.fake
+        shown = {"subscriptionId": SUBSCRIPTION, "displayName": "Test", "state": "Enabled", "tenantId": TENANT}
+        policies = {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"}
+        fake.answer(rf"^GET /subscriptions/{SUBSCRIPTION}$", shown | {"subscriptionPolicies": policies})
+        fake.answer(r"^GET .*/providers/Microsoft\.\w+$", {"registrationState": "Registered"})
+        fake.answer("/checkNameAvailability$", {"nameAvailable": True})
+        fake.answer("/CheckDnsNameAvailability$", {"available": True})
+        fake.answer("/Microsoft.Compute/skus$", lambda _: {"value": [self._sku(name) for name in OFFERED]})
+        fake.answer("/usages$", lambda _: {"value": [self._usage(name) for name in self.usages]})
+        offered = [{"version": version, "isPreview": None} for version in ("1.34", "1.35", "1.36")]
+        fake.answer("/kubernetesVersions$", {"values": offered})
+        catalog = {"name": "other", "location": "westeurope", "properties": {"isUcEnabled": True}}
+        fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": [catalog]})
+        self.give_roles("b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168")
+
+    def _sku(self, name: str) -> dict[str, Any]:
+        family, cores = OFFERED[name]
+        return {
+            "resourceType": "virtualMachines",
+            "name": name,
+            "family": family,
+            "locationInfo": [{"location": "westeurope", "zones": sorted(self.zones)}],
+            "capabilities": [{"name": "vCPUs", "value": str(cores)}],
+            "restrictions": self.restrictions.get(name, []),
+        }
+
+    def _usage(self, name: str) -> dict[str, Any]:
+        current, limit = self.usages[name]
+        return {"name": {"value": name, "localizedValue": name}, "currentValue": current, "limit": limit}
+
+
+@pytest.fixture
+def world() -> World:
+    """A subscription where nothing is missing."""
+    return World()
