@@ -13,7 +13,7 @@ from infra.paths import ROOT
 TRAINING_PACKAGES = ("training", "features")
 SERVING_PACKAGES = ("scoring", "features")
 TRAINING_LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "scikit-learn", "xxhash")
-SERVING_LIBRARIES = ("lightgbm", "numpy", "msgspec", "starlette", "uvicorn", "xxhash")
+SERVING_LIBRARIES = ("lightgbm", "msgspec", "numpy", "pyspark", "starlette", "synapseml", "uvicorn", "xxhash")
 
 
 def training_code_hash(root: Path = ROOT) -> str:

@@ -1,6 +1,7 @@
 """The server's settings: one frozen value, read from the command line."""
 
 import argparse
+import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,23 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     """The settings that the command line states; ends the process with a usage message when it cannot be read."""
     parser = _parser()
     values = vars(parser.parse_args(arguments))
+    if values["image"] is not None:
+        try:
+            values |= _of_image(values["image"])
+        except (OSError, ValueError, KeyError) as error:
+            parser.error(f"--image {values['image']} is not an image's folder: {error!r}")
     if not values["check"] and values["keys_file"] is None:
         parser.error("--keys-file is required to serve")
     if (values["tls_certificate"] is None) != (values["tls_key"] is None):
         parser.error("--tls-cert and --tls-key belong together")
     return ServerSettings(**{field.name: values[field.name] for field in fields(ServerSettings)})
+
+
+def _of_image(folder: Path) -> dict[str, Any]:
+    """The model in an image's folder, and which one it is."""
+    facts = json.loads((folder / "image.json").read_text(encoding="utf-8"))
+    model = folder / "model"
+    return {"bundle": model, "model_name": facts["model_name"], "model_version": str(facts["model_version"])}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add: Any = parser.add_argument
-    add("--bundle", type=Path, required=True, metavar="FOLDER", help="the model bundle to serve")
+    served: Any = parser.add_mutually_exclusive_group(required=True)
+    served.add_argument("--bundle", type=Path, metavar="FOLDER", help="the model bundle to serve")
+    served.add_argument("--image", type=Path, metavar="FOLDER", help="an image's folder: its bundle, name and version")
     add("--check", action="store_true", help="score the bundle's golden records and exit: 0 when right, else 1")
     add("--keys-file", type=Path, metavar="FILE", help="one or two bearer keys, each on its line; read when it changes")
     add("--host", default="127.0.0.1", help="address to listen on")

@@ -38,7 +38,12 @@ def fill(image: Path, code: Path, bundle: Path, inputs: ServingImageInputs) -> N
         shutil.copyfile(file, target)
     if serving_code_hash(code) != inputs.code_hash:
         raise CodeChangedError("The serving code was edited while its image was being built. Run `up` again.")
-    facts = {"model_version": inputs.version, "bundle_hash": inputs.bundle_hash, "code_hash": inputs.code_hash}
+    facts = {
+        "model_name": inputs.registry,
+        "model_version": inputs.version,
+        "bundle_hash": inputs.bundle_hash,
+        "code_hash": inputs.code_hash,
+    }
     (image / "image.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 

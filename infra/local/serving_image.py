@@ -15,8 +15,7 @@ ENTRYPOINT = """#!/bin/sh
 # Starts this image's own code on this image's own model; `$PERSONALIZE_PYTHON` is the interpreter with the libraries.
 here=$(cd "$(dirname "$0")" && pwd -P)
 cd "$here/app"
-exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring \\
-    --bundle "$here/model" --model-name {name} --model-version {version} "$@"
+exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring --image "$here" "$@"
 """
 
 
@@ -58,5 +57,5 @@ class ServingImage(LocalStep[ServingImageInputs]):
     def _fill(self, image: Path, bundle: Path, inputs: ServingImageInputs) -> None:
         fill(image, self._code, bundle, inputs)
         entrypoint = image / "entrypoint"
-        entrypoint.write_text(ENTRYPOINT.format(name=inputs.registry, version=inputs.version))
+        entrypoint.write_text(ENTRYPOINT)
         entrypoint.chmod(0o755)

@@ -49,7 +49,7 @@ def main() -> None:
             query = _start(answers, f"{checkpoints}/{starts}")
             while query.isActive:
                 time.sleep(WATCH_SECONDS)
-            sys.stderr.write(f"the streaming query ended: {query.exception()}\n")
+            sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
 
 
 def answering(spark: SparkSession, model: Path, features: int, port: int) -> DataFrame:
@@ -97,6 +97,12 @@ def _start(answers: DataFrame, checkpoint: str) -> StreamingQuery:
         .queryName(API)
         .start()
     )
+
+
+def _reason(query: StreamingQuery) -> str:
+    """The first cause, of the hundreds of lines that Spark has to say."""
+    lines = str(query.exception()).splitlines()
+    return next((line for line in reversed(lines) if line.startswith("Caused by:")), lines[0])
 
 
 def _session() -> SparkSession:

@@ -13,8 +13,8 @@ from infra.local.image_content import ServingImageInputs, files_of, fill, image_
 
 RECIPE = Path("scoring", "Dockerfile")
 DOCKERFILE = "Dockerfile"
-PROJECT_FILES = ("pyproject.toml", "uv.lock", "README.md", "LICENSE")
-"""What installs the libraries at the locked versions; the build system reads the last two."""
+PROJECT_FILES = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "training/jars.json")
+"""What installs the libraries at the locked versions; the build system reads README and LICENSE."""
 TAG_DIGITS = 32
 
 
@@ -50,5 +50,5 @@ def build_context(code: Path, bundle: Path, inputs: ServingImageInputs) -> Itera
         fill(folder, code, bundle, inputs)
         shutil.copyfile(code / RECIPE, folder / DOCKERFILE)
         for name in PROJECT_FILES:
-            shutil.copyfile(code / name, folder / name)
+            shutil.copyfile(code / name, folder / Path(name).name)
         yield BuildContext(folder, image_digest(folder).removeprefix("sha256:")[:TAG_DIGITS])

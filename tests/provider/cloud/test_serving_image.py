@@ -38,6 +38,7 @@ def code(tmp_path: Path) -> Path:
     place = tmp_path / "code"
     for package in SERVING_PACKAGES:
         shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "training").mkdir()
     for name in PROJECT_FILES:
         shutil.copyfile(ROOT / name, place / name)
     (place / RECIPE).write_text("FROM scratch\n")
@@ -85,7 +86,8 @@ def test_the_image_holds_code_and_model_and_nothing_else(
     created = create(step(tmp_path, code), wanted, recorder)
     assert created.computed["image"] == f"{HOST}/scoring@{created.computed['digest']}"
     image = cloud.world.folder / "images" / created.computed["digest"].removeprefix("sha256:")
-    assert {entry.name for entry in image.iterdir()} == {"Dockerfile", "app", "model", "image.json", *PROJECT_FILES}
+    files = {Path(name).name for name in PROJECT_FILES}
+    assert {entry.name for entry in image.iterdir()} == {"Dockerfile", "app", "model", "image.json", *files}
     assert verify(image / "model") == verify(bundle_of(1))
     assert json.loads((image / "image.json").read_text())["model_version"] == 3
     assert create(step(tmp_path, code), wanted, recorder) == created
