@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from features.errors import PersonalizationError
-from infra.cli import capacity, estimate, lifecycle, load, models, operations, scoring
+from infra.cli import bootstrap, capacity, estimate, lifecycle, load, models, operations, scoring
 from infra.cli.output import BadInputError, ExitCode, messages
 
 HELP = """Train a click model and serve it, as one Pulumi stack.
@@ -41,6 +41,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         operations.status,
         operations.logs,
         operations.doctor,
+        bootstrap.bootstrap,
         operations.settings,
         lifecycle.reset,
     ],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli import options
-from infra.cli.output import BadInputError, messages, print_json, results, say, without_secrets
+from infra.cli.output import confirm, messages, print_json, results, say, without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def destroy(
         if as_json:
             print_json({"changes": {}, "steps": {}, "seconds": 0.0})
         return
-    _confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
+    confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
     outcome = _shown(session.destroy)
     if as_json:
         print_json(_summary(outcome))
@@ -83,7 +83,7 @@ def reset(*, stack: options.Stack = "local", yes: options.Yes = False) -> None:
     """Start afresh without Pulumi, when the state or its passphrase is lost: stop the service, delete the folder."""
     from infra.automation.reset import reset_stack  # noqa: PLC0415 - a rescue, not to be paid for by every command
 
-    _confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
+    confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
     stopped, folder = reset_stack(stack)
     results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
 
@@ -110,11 +110,3 @@ def _changes(outcome: "Outcome") -> str:
     words = {"same": "unchanged", "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
     done = [f"{count} {words.get(kind, kind)}" for kind, count in sorted(outcome.changes.items()) if count]
     return f"{', '.join(done) or 'nothing to do'}, {outcome.seconds:.0f} s."
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not messages.is_terminal:
-        raise BadInputError("This asks before it deletes anything, and nobody can answer here: add `--yes`.")
-    typer.confirm(question, abort=True, err=True)

@@ -4,6 +4,7 @@ import json
 from enum import IntEnum
 from typing import Any
 
+import typer
 from rich.console import Console
 
 from features.errors import PersonalizationError
@@ -39,6 +40,15 @@ class BadInputError(PersonalizationError):
 def say(sentence: str) -> None:
     """A remark."""
     messages.print(sentence, markup=False, style="dim")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless the caller said yes already; a no leaves. Raises `BadInputError` where nobody can answer."""
+    if yes:
+        return
+    if not messages.is_terminal:
+        raise BadInputError("This asks before it goes on, and nobody can answer here: add `--yes`.")
+    typer.confirm(question, abort=True, err=True)
 
 
 def print_json(value: object) -> None:

@@ -44,6 +44,13 @@ class Replication(StrEnum):
     ZONES = "Standard_ZRS"
 
 
+class StatePlace(StrEnum):
+    """Where Pulumi's state of a stack is kept."""
+
+    MACHINE = "machine"
+    SUBSCRIPTION = "subscription"
+
+
 class Zone(StrEnum):
     """An availability zone."""
 
@@ -79,6 +86,14 @@ class AzureSettings(Parameters):
     """The Azure region. Changing it moves the data, which is refused unless asked for."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
     """Part of every name. Deleted names stay taken for days, so `destroy` renews it."""
+    state: StatePlace = StatePlace.MACHINE
+    """Where Pulumi's state is: on this machine, or in the account and under the key that `personalize bootstrap` makes
+    in the subscription, for several people and workflows."""
+    github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
+    """The repository whose workflows may deploy; `personalize bootstrap` makes identities for them."""
+    github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
+    """How GitHub's tokens begin to say who they are for; repositories made since July 2026 have their ids in it.
+    `gh api repos/OWNER/NAME/actions/oidc/customization/sub` tells."""
     tags: dict[str, str] = Field(default={}, examples=[{"owner": "team"}])
     """Tags on every resource, beside the project's own."""
     protect: bool = False
