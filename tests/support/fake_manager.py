@@ -51,6 +51,8 @@ class FakeManager(BaseAdapter):
     calls: list[Call] = field(default_factory=list)
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Status and code for calls by a pattern of `METHOD path`."""
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """More headers of answers, by the request's method."""
     _answers: list[tuple[str, Callable[[Call], Answer]]] = field(default_factory=list)
 
     def answer(self, pattern: str, answer: Answer | Callable[[Call], Answer]) -> None:
@@ -79,7 +81,7 @@ class FakeManager(BaseAdapter):
         status, content = self._answered(call)
         response = requests.Response()
         response.request, response.url, response.status_code = request, str(request.url), status
-        response.headers["Content-Type"] = "application/json"
+        response.headers.update({"Content-Type": "application/json", **self.headers.get(call.method, {})})
         response.raw = io.BytesIO(json.dumps(content).encode())
         return response
 
