@@ -1,18 +1,21 @@
 """The registry's versions for `models`, `rollback` and `status`."""
 
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from infra.automation.errors import StackMissingError
 from infra.cli.output import BadInputError, results
-from infra.local.registry import LocalRegistry
+from infra.cli.registry import versions_of
 from infra.model_versions import NoSuchVersionError
-from infra.paths import state_folder
 
 
-def model_rows(stack: str) -> list[dict[str, Any]]:
-    """The versions as plain values, the newest first; raises `StackMissingError` without a registry."""
+def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
+    """The versions as plain values, the newest first; raises `StackMissingError` without any."""
+    versions = versions_of(stack, settings_file).list()
+    if not versions:
+        raise StackMissingError(f"Stack {stack} has no models yet. `personalize up` trains the first.")
     return [
         {
             "version": version.number,
@@ -28,7 +31,7 @@ def model_rows(stack: str) -> list[dict[str, Any]]:
             "code_hash": version.code_hash,
             "hyperparameters": version.hyperparameters,
         }
-        for version in reversed(_registry(stack).list())
+        for version in reversed(versions)
     ]
 
 
@@ -48,24 +51,17 @@ def show_models(rows: list[dict[str, Any]]) -> None:
             results.print(f"version {row['version']}: {' '.join(row['reasons'])}", markup=False)
 
 
-def champion(stack: str) -> int | None:
+def champion(stack: str, settings_file: Path | None = None) -> int | None:
     """The version that serves, None before the first."""
-    found = _registry(stack).get_champion()
+    found = versions_of(stack, settings_file).get_champion()
     return found.number if found else None
 
 
-def require_version(stack: str, version: int) -> None:
+def require_version(stack: str, version: int, settings_file: Path | None = None) -> None:
     """Raise `BadInputError` when the registry has no such version, or when the gate rejected it."""
     try:
-        found = _registry(stack).get(version)
+        found = versions_of(stack, settings_file).get(version)
     except NoSuchVersionError as error:
         raise BadInputError(str(error)) from error
     if not found.accepted:
         raise BadInputError(f"The gate rejected model version {version}: {' '.join(found.reasons)} Choose another one.")
-
-
-def _registry(stack: str) -> LocalRegistry:
-    registry = LocalRegistry(state_folder(stack) / "registry")
-    if not registry.exists:
-        raise StackMissingError(f"Stack {stack} has no models yet. `personalize up` trains the first.")
-    return registry

@@ -12,11 +12,13 @@ SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 """What a rollback brings up to date: data and training stay, even if their settings or their code changed meanwhile."""
 
 
-def models(*, stack: options.Stack = "local", as_json: options.Json = False) -> None:
+def models(
+    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
+) -> None:
     """List the model versions, the newest first; the champion is the one that serves."""
     from infra.cli.model_table import model_rows, show_models  # noqa: PLC0415 - the registry takes long to import
 
-    rows = model_rows(stack)
+    rows = model_rows(stack, config_file)
     if as_json:
         print_json({"models": rows})
     else:
@@ -40,7 +42,7 @@ def rollback(
     if isinstance(wanted, int):
         from infra.cli.model_table import require_version  # noqa: PLC0415 - see `models`
 
-        require_version(stack, wanted)
+        require_version(stack, wanted, config_file)
     name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
     others = {key: value for key, value in before.items() if key != name}
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
@@ -55,18 +57,30 @@ def rollback(
 def report(
     *,
     stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Print where the served model's report is."""
     from infra.cli.lifecycle import open_session  # noqa: PLC0415 - see `models`
 
-    outputs, _ = open_session(stack).outputs()
-    path = Path(outputs.get("report", ""))
-    if not path.is_file():
+    outputs, _ = open_session(stack, config_file).outputs()
+    path = _report(stack, config_file, Path(outputs.get("report", "")))
+    if path is None or not path.is_file():
         raise BadInputError("The stack has no report yet: `personalize up` did not finish. Run it again.")
     results.print(str(path), markup=False)
     if show:
         typer.launch(path.as_uri())
+
+
+def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:
+    """The report at `path`; that of a stack on Azure is fetched where another machine made it."""
+    from infra.cli.azure import azure_of  # noqa: PLC0415 - see `models`
+
+    if path.is_file() or (settings := azure_of(stack, config_file)) is None:
+        return path
+    from infra.cli.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
+
+    return AzureVersions(stack, settings).report()
 
 
 def _number(text: str) -> int:

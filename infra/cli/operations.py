@@ -8,11 +8,13 @@ from infra.cli import options
 from infra.cli.output import ExitCode, print_json, results
 
 
-def status(*, stack: options.Stack = "local", as_json: options.Json = False) -> None:
-    """Show what is up: service, model, requests and the last update, on one screen."""
+def status(
+    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
+) -> None:
+    """Show what is up: service, model, requests and the last update, on one screen; on Azure cluster and pods too."""
     from infra.cli.status import collect_status, show_status  # noqa: PLC0415 - imports that `--help` does not need
 
-    found = collect_status(stack)
+    found = collect_status(stack, config_file)
     if as_json:
         print_json(found)
     else:
@@ -22,10 +24,21 @@ def status(*, stack: options.Stack = "local", as_json: options.Json = False) -> 
 def logs(
     *,
     stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing new lines until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each file to start with.")] = 50,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each file or pod to start with.")] = 50,
 ) -> None:
-    """Show the service's log."""
+    """Show the service's log: that of its processes, or of its pods."""
+    from infra.cli.azure import azure_of, require_packages  # noqa: PLC0415 - see `status`
+
+    settings = azure_of(stack, config_file)
+    if settings is not None:
+        require_packages()
+        from infra.cli.pod_logs import pod_lines  # noqa: PLC0415 - needs Azure's packages
+
+        for line in pod_lines(stack, settings, lines, follow=follow):
+            results.print(line, markup=False)
+        return
     from infra.cli.log_files import follow_lines, last_lines, log_files  # noqa: PLC0415 - see `status`
 
     files = log_files(stack)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from features.errors import PersonalizationError
+from infra.automation.stack_files import write_private
 from infra.cli.output import BadInputError
 from infra.paths import ROOT
 from infra.settings import load_settings
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from infra.automation.stack_files import StackFiles
 
 TIMEOUT_SECONDS = 30.0
+AUTHORITY = "authority.pem"
+"""In the stack's folder: who vouches for the service on Azure."""
 
 
 class ServiceUnreachableError(PersonalizationError):
@@ -44,7 +47,7 @@ class Service:
             raise ServiceUnreachableError(
                 "The stack has no service yet: `personalize up` did not finish. Run it again."
             )
-        return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), certificate(session.files))
+        return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 
     def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """The service's answer to `body`; raises `BadInputError` when the service finds fault with it."""
@@ -98,8 +101,14 @@ class Service:
         return context
 
 
-def certificate(files: "StackFiles") -> Path | None:
-    """The certificate that the stack's settings give the service; a relative path starts at the repository."""
+def trusted_certificate(files: "StackFiles", outputs: dict[str, Any]) -> Path | None:
+    """Whom to trust beside the machine's authorities: on Azure the service's own, which is kept in a file for `curl`;
+    elsewhere the certificate that the settings name, where a relative path starts at the repository."""
+    if authority := outputs.get("authority"):
+        files.create_folders()
+        kept = files.folder / AUTHORITY
+        write_private(kept, str(authority))
+        return kept
     found = load_settings(files.deployed()).scoring.tls_certificate
     return ROOT / found if found else None
 

@@ -1,12 +1,16 @@
 """What is up, gathered from the stack, its service and its processes, on one screen."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from rich.markup import escape
 from rich.table import Table
 
 from infra.automation.processes import processes_of
 from infra.automation.session import StackSession
+from infra.cli.azure import azure_of
 from infra.cli.output import results
 from infra.cli.service import Service
 from infra.paths import state_folder
@@ -15,22 +19,28 @@ MEBIBYTE = 1 << 20
 QUANTILES = (0.5, 0.99)
 
 
-def collect_status(stack: str) -> dict[str, Any]:
+def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
     """The stack's status as plain values; raises `StackMissingError` when it is not up."""
-    session = StackSession(stack)
+    session = StackSession(stack, settings_file=settings_file)
     outputs, _ = session.outputs()
+    azure = azure_of(stack, settings_file)
     found: dict[str, Any] = {
         "stack": stack,
         "endpoint": outputs.get("endpoint"),
         "model_version": outputs.get("model_version"),
         "pinned": session.files.read_overrides().get("personalization:model_version", "latest"),
-        "champion": _champion(stack),
+        "champion": _champion(stack, settings_file),
         "metrics": outputs.get("metrics"),
         "last_update": _last_update(session),
         "service": {"ready": False},
     }
     if "endpoint" in outputs:
-        found["service"] = _service(Service.of(session, outputs), stack)
+        service = Service.of(session, outputs)
+        found["service"] = _service(service) | (_processes(stack) if azure is None else {})
+    if azure is not None:
+        from infra.cli.azure_status import azure_status  # noqa: PLC0415 - needs Azure's packages
+
+        found |= azure_status(stack, azure, outputs)
     return found
 
 
@@ -50,6 +60,8 @@ def show_status(found: dict[str, Any]) -> None:
         table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")
     if "requests" in service:
         table.add_row("requests", _requests(service))
+    for name, text in _azure_rows(found):
+        table.add_row(name, text)
     if "processes" in service:
         table.add_row("processes", f"{service['processes']}, {service['memory_mib']:,} MiB")
     if update:
@@ -57,14 +69,31 @@ def show_status(found: dict[str, Any]) -> None:
     results.print(table)
 
 
-def _service(service: Service, stack: str) -> dict[str, Any]:
+def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What there is beside that of a stack on Azure."""
+    if "cluster" not in found:
+        return
+    cluster = found["cluster"]
+    yield "cluster", str(cluster["power"]) if cluster["problem"] is None else f"[red]{escape(cluster['problem'])}[/]"
+    for pod in cluster["pods"]:
+        state = "ready" if pod["ready"] else "[red]not ready[/]"
+        yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
+    for name, value in found["links"].items():
+        yield name, str(value)
+
+
+def _service(service: Service) -> dict[str, Any]:
+    ready = service.ready()
+    return {"ready": ready} | (traffic(service.metrics()) if ready else {})
+
+
+def _processes(stack: str) -> dict[str, Any]:
     processes = processes_of(state_folder(stack) / "service")
     memory = 0
     for process in processes:
         with process.oneshot():
             memory += process.memory_info().rss
-    found = {"ready": service.ready(), "processes": len(processes), "memory_mib": memory // MEBIBYTE}
-    return found | (traffic(service.metrics()) if found["ready"] else {})
+    return {"processes": len(processes), "memory_mib": memory // MEBIBYTE}
 
 
 def traffic(text: str) -> dict[str, Any]:
@@ -100,10 +129,10 @@ def _requests(service: dict[str, Any]) -> str:
     return f"{by_status or 'none yet'}; {service['records']:,} records scored{latency}"
 
 
-def _champion(stack: str) -> int | None:
+def _champion(stack: str, settings_file: Path | None) -> int | None:
     from infra.cli.model_table import champion  # noqa: PLC0415 - the registry takes long to import
 
-    return champion(stack)
+    return champion(stack, settings_file)
 
 
 def _last_update(session: StackSession) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from infra.automation.stack_files import StackFiles, write_private
 from infra.cli.output import results
-from infra.cli.service import certificate
+from infra.cli.service import trusted_certificate
 from infra.paths import ROOT, state_folder
 
 
@@ -24,7 +24,7 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     results.print(
         f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.", markup=False
     )
-    trusted = certificate(StackFiles(stack))
+    trusted = trusted_certificate(StackFiles(stack), outputs)
     trust = f"--cacert {shown_path(trusted)} " if trusted else ""
     results.print("Ask it for a click probability:\n", markup=False)
     # The key goes through a pipe: an argument would show in the machine's list of processes.
