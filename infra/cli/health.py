@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from infra.cli.output import results
@@ -37,19 +38,19 @@ def _rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     return [asdict(finding) | {"ok": finding.ok} for finding in findings]
 
 
-def show_findings(findings: list[dict[str, Any]]) -> None:
+def show_findings(findings: list[dict[str, Any]], *, to: Console = results) -> None:
     """Print each finding, and below the table what mends the bad ones."""
     table = Table.grid(padding=(0, 2))
     for finding in findings:
         table.add_row(MARKS[finding["status"]], finding["name"], finding["found"], _need(finding))
-    results.print(table)
+    to.print(table)
     bad = [finding for finding in findings if not finding["ok"]]
-    results.print()
+    to.print()
     for finding in findings:
         if finding["fix"]:
-            results.print(f"{finding['name']}: {finding['fix']}", markup=False)
+            to.print(f"{finding['name']}: {finding['fix']}", markup=False)
     if not bad:
-        results.print("Everything is there.", markup=False)
+        to.print("Everything is there.", markup=False)
 
 
 def _need(finding: dict[str, Any]) -> str:

@@ -22,27 +22,62 @@ def up(
         bool, typer.Option("--refresh", help="Look first at what is really there, and mend what is gone.")
     ] = False,
     as_json: options.Json = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", hidden=True, help="Accepted for symmetry; `up` never asks.")
-    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Before the first `up` on Azure look at the subscription.")
+    ] = True,
+    yes: options.Yes = False,
 ) -> None:
-    """Bring everything up: data, training, registry, service. A second time, only what changed is done again."""
-    del yes
+    """Bring everything up: data, training, registry, service. A second time, only what changed is done again.
+
+    On Azure the first time says what it costs, looks at the subscription, and asks.
+    """
     session = open_session(stack, config_file)
-    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, as_json=as_json)
+    _agree_on_azure(session, config_file, yes=yes, check=check)
+    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, config_file, as_json=as_json)
 
 
-def show_update(update: "Callable[[OnStep], Outcome]", stack: str, *, as_json: bool) -> None:
+def _agree_on_azure(session: "StackSession", config_file: "Path | None", *, yes: bool, check: bool) -> None:
+    """Before anything is spent; a stack on this machine costs nothing, and one that is up was agreed on."""
+    from infra.cli.azure import azure_of, require_packages  # noqa: PLC0415 - see `open_session`
+
+    settings = azure_of(session.stack, config_file)
+    if settings is None:
+        return
+    require_packages()
+    if not session.exists():
+        from infra.cli.azure_plan import agree  # noqa: PLC0415 - see `open_session`
+
+        agree(session.stack, settings, config_file, yes=yes, check=check)
+
+
+def show_update(
+    update: "Callable[[OnStep], Outcome]", stack: str, config_file: "Path | None" = None, *, as_json: bool
+) -> None:
     """Run an update, its steps shown, and print what came of it."""
     outcome = _shown(update)
     if as_json:
         outputs = without_secrets(outcome.outputs, outcome.secret)
-        print_json(_summary(outcome) | {"outputs": outputs})
+        print_json(_summary(outcome) | {"outputs": outputs} | _on_azure(outcome, stack, config_file))
         return
     from infra.cli.summary import show_summary  # noqa: PLC0415 - needs what the other commands do not
 
     results.print(f"\n{_changes(outcome)}", markup=False)
     show_summary(outcome.outputs, stack)
+    if found := _on_azure(outcome, stack, config_file):
+        from infra.cli.azure_plan import show_azure_outcome  # noqa: PLC0415 - see `open_session`
+
+        show_azure_outcome(found["azure"])
+
+
+def _on_azure(outcome: "Outcome", stack: str, config_file: "Path | None") -> "dict[str, dict[str, object]]":
+    from infra.cli.azure import azure_of  # noqa: PLC0415 - see `open_session`
+
+    settings = azure_of(stack, config_file)
+    if settings is None or "endpoint" not in outcome.outputs:
+        return {}
+    from infra.cli.azure_plan import azure_outcome  # noqa: PLC0415 - see `open_session`
+
+    return {"azure": azure_outcome(stack, settings, outcome.outputs)}
 
 
 def preview(

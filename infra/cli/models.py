@@ -48,7 +48,7 @@ def rollback(
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
     session.files.write_overrides(others if committed == wanted else others | {name: wanted})
     try:
-        show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, as_json=as_json)
+        show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, config_file, as_json=as_json)
     except BaseException:
         session.files.write_overrides(before)
         raise

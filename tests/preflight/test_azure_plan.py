@@ -1,0 +1,75 @@
+"""What the first `up` on Azure says and asks, and what it ends with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from infra.cli import azure_plan, health
+from infra.cli.azure_plan import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
+from infra.cli.output import BadInputError
+from infra.cloud.names import Names
+from infra.doctor import Status
+from tests.preflight.test_power import SETTINGS
+
+GOOD = {"name": "roles", "status": Status.OK, "found": "", "wanted": "", "fix": "", "ok": True}
+BAD = GOOD | {"status": Status.WRONG, "fix": "ask the owner", "ok": False}
+OUTPUTS: dict[str, Any] = {
+    "endpoint": "https://score.westeurope.cloudapp.azure.com",
+    "model_version": 3,
+    "image_digest": "sha256:abc",
+    "run": "https://adb-1/#job/1/run/2",
+    "databricks": "https://adb-1",
+    "authority": "PEM",
+}
+
+
+def test_it_names_what_is_made_and_what_it_costs():
+    text = "\n".join(announcement("dev", SETTINGS))
+    for part in ("Databricks", "1 node(s) Standard_E8ds_v5", "AKS, tier Free", "1 to 3 nodes Standard_D2ds_v5"):
+        assert part in text
+    assert "About 252 USD a month (190 to 314)" in text
+    assert "1.18 for each hour's training" in text
+
+
+def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD, BAD])
+    with pytest.raises(PreflightFailedError, match="Nothing was made"):
+        agree("dev", SETTINGS, None, yes=True, check=True)
+
+
+def test_it_goes_on_without_the_look_when_told_to(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [BAD])
+    agree("dev", SETTINGS, None, yes=True, check=False)
+
+
+def test_it_spends_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD])
+    with pytest.raises(BadInputError, match="add `--yes`"):
+        agree("dev", SETTINGS, None, yes=False, check=True)
+
+
+def test_what_mends_a_bad_finding_is_printed(capfd: pytest.CaptureFixture[str]):
+    health.show_findings([BAD], to=Console())
+    assert "roles: ask the owner" in capfd.readouterr().out
+
+
+def test_it_ends_with_everything_that_one_needs_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
+    found = azure_outcome("dev", SETTINGS, OUTPUTS)
+    names = Names(stack="dev", subscription=SETTINGS.subscription, suffix="a")
+    assert (found["endpoint"], found["model_version"], found["image_digest"]) == (
+        OUTPUTS["endpoint"],
+        3,
+        "sha256:abc",
+    )
+    assert Path(found["certificate"]).read_text() == "PEM"
+    assert f"/workspaces/{names.machine_learning}&tid={SETTINGS.tenant}" in found["machine_learning"]
+    assert found["usd_per_month"] == 287.23
+    show_azure_outcome(found)
+    screen = capfd.readouterr().out
+    for shown in ("authority.pem", "sha256:abc", "run/2", "about 287 USD"):
+        assert shown in screen
