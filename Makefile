@@ -3,9 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 STACK ?= local
+BASE ?= origin/main
 PYTHON := .venv/bin/python
 
-.PHONY: help setup up test test-full lint types check env bench bench-serving docs clean
+.PHONY: help setup up test test-full lint types workflows check env bench bench-serving docs clean
+.PHONY: stack preview deploy retrain drift destroy
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -30,7 +32,28 @@ types: setup ## check the types, strictly and with every dependency installed
 	@$(PYTHON) -m infra.setup.azure
 	$(PYTHON) -m mypy
 
-check: lint types test ## lint, types and tests
+workflows: setup ## check the workflows of GitHub Actions, with actionlint and zizmor
+	$(PYTHON) -m tools.workflows
+
+check: lint types workflows test ## lint, types, workflows and tests
+
+stack: setup
+	@[ "$(STACK)" = local ] || $(PYTHON) -m infra.setup.azure
+
+preview: stack ## what `up` would do to STACK, and what the change costs against BASE
+	$(PYTHON) -m infra.delivery preview --stack "$(STACK)" --base "$(BASE)"
+
+deploy: stack ## bring STACK up, unless that deletes data that nobody gave up
+	$(PYTHON) -m infra.delivery deploy --stack "$(STACK)" --commit "$$(git rev-parse HEAD)"
+
+retrain: stack ## train and serve a new model of STACK when there is new data
+	$(PYTHON) -m infra.delivery retrain --stack "$(STACK)"
+
+drift: stack ## compare what is there of STACK with what was deployed
+	$(PYTHON) -m infra.delivery drift --stack "$(STACK)"
+
+destroy: stack ## take STACK down when the variable CONFIRM holds its name
+	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
 
 env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
 	@$(PYTHON) -m infra.setup.shell_exports $(STACK)

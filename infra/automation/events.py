@@ -60,6 +60,25 @@ class StepUpdate:
     """The message, ready to show."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What the engine does, or would do, to one resource."""
+
+    urn: str
+    type: str
+    name: str
+    operation: str
+    """`create`, `update`, `replace` or `delete`."""
+    properties: tuple[str, ...] = ()
+    """Paths of the inputs that differ, as far as the engine knows."""
+    replaces: tuple[str, ...] = ()
+    """Those among them that a change in place cannot reach."""
+
+
+CHANGES = {"create": "create", "update": "update", "create-replacement": "replace", "delete": "delete"}
+"""A change for the engine's word; `replace` and `delete-replaced` are the other parts of a `create-replacement`."""
+
+
 class EventReader:
     """Called by the engine with each event; passes steps' news on and remembers what the end needs."""
 
@@ -71,6 +90,8 @@ class EventReader:
         """Sentences by step."""
         self.changes: dict[str, int] = {}
         """Resources by operation, as the engine sums them up."""
+        self.resources: list[Change] = []
+        """What happens to each resource that does not stay as it is, components left out."""
         self.operations: dict[str, str] = {}
         """The engine's word for what it did, by step."""
         self.results: dict[str, dict[str, Any]] = {}
@@ -94,6 +115,8 @@ class EventReader:
         if state is None or not state.custom or metadata.type.startswith("pulumi:"):
             return
         step = step_name(metadata.urn)
+        if phase is Phase.STARTED and metadata.op.value in CHANGES:
+            self.resources.append(_change(metadata))
         if phase is Phase.FINISHED and metadata.new:
             self.operations[step] = str(metadata.op.value)
             self.results[step] = dict(metadata.new.outputs or {})
@@ -112,6 +135,17 @@ class EventReader:
                 self.failures[step].append(text)
             return
         self._on_step(StepUpdate(step=step, phase=Phase.MESSAGE, text=text))
+
+
+def _change(metadata: StepEventMetadata) -> Change:
+    return Change(
+        urn=metadata.urn,
+        type=metadata.type,
+        name=metadata.urn.rpartition("::")[2],
+        operation=CHANGES[metadata.op.value],
+        properties=tuple(metadata.detailed_diff or metadata.diffs or ()),
+        replaces=tuple(metadata.keys or ()),
+    )
 
 
 def clean(message: str) -> str:

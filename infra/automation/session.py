@@ -17,7 +17,7 @@ from pulumi.automation.errors import CommandError
 
 from features.errors import PersonalizationError
 from infra.automation.errors import StackBusyError, StackMissingError
-from infra.automation.events import EventReader, StepUpdate
+from infra.automation.events import Change, EventReader, StepUpdate
 from infra.automation.failures import explain
 from infra.automation.interruption import run_interruptible
 from infra.automation.locks import read_locks
@@ -45,6 +45,8 @@ class Outcome:
     secret: frozenset[str]
     """The names of the outputs that must not be shown."""
     seconds: float
+    resources: tuple[Change, ...] = ()
+    """What happened, or would happen, to each resource that did not stay as it was."""
 
 
 class StackSession:
@@ -111,10 +113,12 @@ class StackSession:
 
         return self._operate("update", operate, on_step)
 
-    def preview(self, on_step: OnStep) -> Outcome:
-        """Find out what `up` would do, and do nothing."""
+    def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
+        """Find out what `up` would do, and do nothing; with `refresh` look first at what is really there."""
         self.prepare()
-        return self._operate("preview", lambda stack, reader: stack.preview(on_event=reader), on_step)
+        return self._operate(
+            "preview", lambda stack, reader: stack.preview(on_event=reader, refresh=refresh or None), on_step
+        )
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete everything the stack made, then the stack and its folder on this machine."""
@@ -163,6 +167,7 @@ class StackSession:
             outputs=self._located({name: output.value for name, output in outputs.items()}),
             secret=frozenset(name for name, output in outputs.items() if output.secret),
             seconds=time.monotonic() - started,
+            resources=tuple(reader.resources),
         )
 
     def _located(self, outputs: dict[str, Any]) -> dict[str, Any]:

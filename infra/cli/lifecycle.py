@@ -1,6 +1,7 @@
 """`up`, `preview`, `destroy` and `reset`: the life of a stack."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,13 +82,19 @@ def _on_azure(outcome: "Outcome", stack: str, config_file: "Path | None") -> "di
 
 
 def preview(
-    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Look first at what is really there, and plan to mend what differs.")
+    ] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show what `up` would do, and do nothing."""
     session = open_session(stack, config_file)
-    outcome = _shown(session.preview, plan=True)
+    outcome = _shown(lambda on_step: session.preview(on_step, refresh=refresh), plan=True)
     if as_json:
-        print_json(_summary(outcome))
+        print_json(_summary(outcome) | {"resources": [asdict(change) for change in outcome.resources]})
     else:
         results.print(f"\n{_changes(outcome)}", markup=False)
 

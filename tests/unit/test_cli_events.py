@@ -38,6 +38,21 @@ def test_a_step_is_told_from_start_to_end():
     assert reader.results["TrainingRun"] == {"verdict": {"accepted": True}}
 
 
+def test_a_change_is_kept_with_what_differs_and_what_stays_is_not():
+    reader = EventReader(lambda _: None)
+    reader(step_event("resourcePreEvent", "same"))
+    event = step_event("resourcePreEvent", "create-replacement")
+    assert event.resource_pre_event
+    event.resource_pre_event.metadata.keys = ["manifest_hash"]
+    event.resource_pre_event.metadata.diffs = ["manifest_hash", "location"]
+    reader(event)
+    reader(step_event("resourcePreEvent", "replace"))
+    reader(step_event("resourcePreEvent", "delete-replaced"))
+    [change] = reader.resources
+    assert (change.urn, change.name, change.operation) == (URN, "training", "replace")
+    assert (change.properties, change.replaces) == (("manifest_hash", "location"), ("manifest_hash",))
+
+
 def test_components_are_not_steps():
     seen: list[StepUpdate] = []
     EventReader(seen.append)(step_event("resourcePreEvent", "create", custom=False))

@@ -1,0 +1,134 @@
+"""Reads a workflow of GitHub Actions far enough to run its shell steps: expressions, environment, conditions."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.paths import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
+EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
+TOKEN = re.compile(r"\s*(\|\||&&|==|!=|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")
+"""What this reads of GitHub's expressions; anything else is an error and not a guess."""
+
+
+class UnknownExpressionError(Exception):
+    """The reader does not know this expression; teach it, or write the workflow more simply."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What starts a workflow, and what the repository holds for it."""
+
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    github: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(name: str) -> dict[str, Any]:
+    """A workflow by the name of its file; its `on` is a key of YAML's own true."""
+    content: dict[Any, Any] = yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+    content["on"] = content.pop(True)
+    return content
+
+
+def evaluate(expression: str, event: Event) -> Any:
+    """The value of an expression; raises `UnknownExpressionError`."""
+    tokens = TOKEN.findall(expression)
+    if "".join(tokens) != re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", expression):
+        raise UnknownExpressionError(expression)
+    value, rest = _either(tokens, event)
+    if rest:
+        raise UnknownExpressionError(expression)
+    return value
+
+
+def _either(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
+    value, rest = _both(tokens, event)
+    while rest[:1] == ["||"]:
+        other, rest = _both(rest[1:], event)
+        value = value or other
+    return value, rest
+
+
+def _both(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
+    value, rest = _compared(tokens, event)
+    while rest[:1] == ["&&"]:
+        other, rest = _compared(rest[1:], event)
+        value = value and other
+    return value, rest
+
+
+def _compared(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
+    value, rest = _single(tokens, event)
+    if rest[:1] in (["=="], ["!="]):
+        other, remaining = _single(rest[1:], event)
+        return (value == other) == (rest[0] == "=="), remaining
+    return value, rest
+
+
+def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
+    first, *rest = tokens
+    if first.startswith("'"):
+        return first[1:-1].replace("''", "'"), rest
+    if first == "(":
+        value, rest = _either(rest, event)
+        return value, rest[1:]
+    if first == "failure" and rest[:2] == ["(", ")"]:
+        return False, rest[2:]
+    root, *path = first.split(".")
+    value: Any = {"inputs": event.inputs, "vars": event.vars, "secrets": event.secrets, "github": event.github}[root]
+    for name in path:
+        value = value.get(name, "") if isinstance(value, Mapping) else ""
+    return value, rest
+
+
+def fill(text: Any, event: Event) -> str:
+    """A text with its expressions put in."""
+    return EXPRESSION.sub(lambda found: str(evaluate(found[1], event)), str(text))
+
+
+def holds(condition: str | None, event: Event) -> bool:
+    """Whether a job or a step with this `if` runs."""
+    return condition is None or bool(evaluate(condition.removeprefix("${{").removesuffix("}}").strip(), event))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """A step that runs in a shell: the command, and the variables that job and step give it."""
+
+    run: str
+    env: dict[str, str]
+
+    def start(self, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run it as GitHub does, on this machine's environment."""
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", self.run],
+            cwd=folder,
+            env={**os.environ, **self.env, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def shells(workflow: Mapping[str, Any], event: Event) -> list[Shell]:
+    """The shell steps that run for an event, in order, with their variables."""
+    found = []
+    for job in workflow["jobs"].values():
+        if "steps" not in job or not holds(job.get("if"), event):
+            continue
+        for step in job["steps"]:
+            if "run" in step and holds(step.get("if"), event):
+                env = {**workflow.get("env", {}), **job.get("env", {}), **step.get("env", {})}
+                found.append(
+                    Shell(run=fill(step["run"], event), env={name: fill(value, event) for name, value in env.items()})
+                )
+    return found
