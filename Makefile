@@ -37,7 +37,7 @@ workflows: setup ## check the workflows of GitHub Actions, with actionlint and z
 
 check: lint types workflows test ## lint, types, workflows and tests
 
-stack: setup
+stack: setup ## prepare this machine for STACK
 	@[ "$(STACK)" = local ] || $(PYTHON) -m infra.setup.azure
 
 preview: stack ## what `up` would do to STACK, and what the change costs against BASE
