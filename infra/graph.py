@@ -20,20 +20,10 @@ from infra.settings import Settings, Target, azure_settings, load_settings, loca
 from training.datasets import describe
 
 
-class TargetUnprovenError(PersonalizationError):
-    """The stack wants a target that has not been shown to work."""
-
-
 def program() -> None:
     """The Pulumi program of every stack: what `pulumi up` and `personalize up` run. Errors show as their sentence."""
     try:
-        settings = load_settings()
-        if settings.target is Target.AZURE:
-            raise TargetUnprovenError(
-                "This version does not deploy to Azure yet: the program is there, but it has not gone up as a whole on "
-                "the simulated Azure. Set `personalization:target` to `local`."
-            )
-        outputs = deploy(settings, pulumi.get_stack())
+        outputs = deploy(load_settings(), pulumi.get_stack())
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error
     for name, value in outputs.items():

@@ -21,7 +21,9 @@ TRACEBACK = "Traceback (most recent call last)"
 EXCEPTION = re.compile(r"^\w[\w.]*(?:Error|Exception|Interrupt)\b.*$", re.MULTILINE)
 TRACEBACK_HINT = "This is a defect; run it again with `personalize --debug ...` and report what it shows."
 SUMMARIES = re.compile(
-    r"^(?:(?:update|preview|destroy|refresh) (?:failed|canceled)|resource monitor has terminated.*)$", re.IGNORECASE
+    r"^(?:(?:update|preview|destroy|refresh) (?:failed|canceled)|resource monitor has terminated.*|"
+    r".*failed to run remediation: context canceled)$",
+    re.IGNORECASE,
 )
 """What the engine adds after a step has said what is wrong."""
 

@@ -2,11 +2,14 @@
 
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import psutil
+
+from infra.automation.errors import StackBusyError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +49,15 @@ def read_locks(state: Path) -> list[Lock]:
             continue
         found.append(lock)
     return found
+
+
+def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
+    """Remove the locks of processes that are gone; raises `StackBusyError` for one that is not."""
+    for lock in read_locks(state):
+        if not lock.is_stale():
+            raise StackBusyError(
+                f"Stack {stack} is being changed by {lock}. Wait for it to end, or stop it with "
+                f"`kill -INT {lock.pid}`; then run this again."
+            )
+        lock.path.unlink(missing_ok=True)
+        say(f"Removed the lock that a process which is gone left behind ({lock}).")

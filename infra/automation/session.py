@@ -12,18 +12,21 @@ from typing import Any
 
 import pulumi
 from filelock import FileLock
-from pulumi.automation import CommandResult, Deployment, LocalWorkspace, Stack, UpdateSummary, UpResult
+from pulumi.automation import CommandResult, Stack, UpdateSummary, UpResult
 from pulumi.automation.errors import CommandError
 
 from features.errors import PersonalizationError
-from infra.automation.errors import StackBusyError, StackMissingError
+from infra.automation.azure_side import AzureSide
+from infra.automation.errors import StackMissingError
 from infra.automation.events import Change, EventReader, StepUpdate
 from infra.automation.failures import explain
 from infra.automation.interruption import run_interruptible
-from infra.automation.locks import read_locks
+from infra.automation.locks import clear_stale
+from infra.automation.pending import settle
 from infra.automation.process import InterruptiblePulumi
 from infra.automation.snapshot import read_snapshot, secret_outputs
 from infra.automation.stack_files import SALT, StackFiles
+from infra.automation.workspace import Workspace
 from infra.paths import ROOT
 from infra.toolchain import pulumi_command
 
@@ -55,6 +58,7 @@ class StackSession:
     def __init__(self, stack: str = "local", *, settings_file: Path | None = None, say: Say = lambda _: None) -> None:
         self.files = StackFiles(stack, settings_file)
         self.stack = stack
+        self._azure = AzureSide(self.files)
         self._say = say
         self._pulumi = InterruptiblePulumi(pulumi_command())
         self._program_error: PersonalizationError | None = None
@@ -89,23 +93,30 @@ class StackSession:
         with FileLock(self.files.folder / "prepare.lock", mode=0o600):
             if self.exists():
                 self.files.check_passphrase()
-                self._clear_locks()
+                clear_stale(self.files.state, self.stack, self._say)
             else:
                 self._initialise()
             self.files.render()
 
-    def up(self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = ()) -> Outcome:
+    def up(
+        self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = (), replace_data: bool = False
+    ) -> Outcome:
         """Bring the stack to what its settings say; with `refresh` look first at what is really there.
 
-        `only` names the steps to bring up to date, the others stay as they were made last.
+        `only` names the steps to bring up to date, the others stay as they were made last. Raises
+        `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it.
         """
         self.prepare()
+        if not replace_data:
+            self._azure.refuse_to_replace_data(read_snapshot(self._state_file()))
+        self._azure.enter(read_snapshot(self._state_file()))
         self._clear_pending_operations()
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.up(
                 on_event=reader,
                 refresh=refresh or None,
+                policy_packs=self._azure.policy_packs,
                 target=[f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}::**" for step in only] or None,
                 show_secrets=False,
                 suppress_outputs=True,
@@ -116,20 +127,25 @@ class StackSession:
     def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
         """Find out what `up` would do, and do nothing; with `refresh` look first at what is really there."""
         self.prepare()
-        return self._operate(
-            "preview", lambda stack, reader: stack.preview(on_event=reader, refresh=refresh or None), on_step
-        )
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.preview(on_event=reader, refresh=refresh or None, policy_packs=self._azure.policy_packs)
+
+        return self._operate("preview", operate, on_step)
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete everything the stack made, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
+        self._azure.enter(read_snapshot(self._state_file()))
         self._clear_pending_operations()
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.destroy(on_event=reader, show_secrets=False)
 
         outcome = self._operate("destroy", operate, on_step)
+        if renewed := self._azure.renew_suffix():
+            self._say(renewed)
         self.files.delete()
         return outcome
 
@@ -176,7 +192,7 @@ class StackSession:
         return outputs | report
 
     def _stack(self) -> Stack:
-        workspace = _Workspace(
+        workspace = Workspace(
             work_dir=str(ROOT), program=self._program, env_vars=self.environment(), pulumi_command=self._pulumi
         )
         return Stack.select(self.stack, workspace)
@@ -214,33 +230,15 @@ class StackSession:
         except CommandError as error:
             raise explain(arguments[0], error, EventReader(lambda _: None), self.stack) from error
 
-    def _clear_locks(self) -> None:
-        for lock in read_locks(self.files.state):
-            if not lock.is_stale():
-                raise StackBusyError(
-                    f"Stack {self.stack} is being changed by {lock}. Wait for it to end, or stop it with "
-                    f"`kill -INT {lock.pid}`; then run this again."
-                )
-            lock.path.unlink(missing_ok=True)
-            self._say(f"Removed the lock that a process which is gone left behind ({lock}).")
-
     def _clear_pending_operations(self) -> None:
-        """Forget operations that a killed engine left open: a step finds by its content what it had finished."""
+        """Close what a killed engine left open."""
         pending = read_snapshot(self._state_file()).get("pending_operations")
         if not pending:
             return
-        stack = self._stack()
-        exported = stack.export_stack()
-        deployment = dict(exported.deployment or {}) | {"pending_operations": []}
-        stack.import_stack(Deployment(version=exported.version, deployment=deployment))
-        self._say(f"The last update was killed in {len(pending)} step(s); carrying on from there.")
+        self._say(settle(self._stack(), pending, self._azure.settings, self._refresh))
 
-
-class _Workspace(LocalWorkspace):
-    """Leaves the machine's selected stack alone: every command here names its stack."""
-
-    def select_stack(self, stack_name: str) -> None:
-        """Nothing to do."""
+    def _refresh(self, arguments: list[str]) -> CommandResult:
+        return self._command(["refresh", "--yes", "--skip-preview", "--stack", self.stack, *arguments])
 
 
 def _salt(path: Path) -> str:

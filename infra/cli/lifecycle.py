@@ -22,6 +22,13 @@ def up(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Look first at what is really there, and mend what is gone.")
     ] = False,
+    replace_data: Annotated[
+        bool,
+        typer.Option(
+            "--replace-data",
+            help="On Azure: let another region, suffix or subscription delete the stack's storage, to begin anew.",
+        ),
+    ] = False,
     as_json: options.Json = False,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Before the first `up` on Azure look at the subscription.")
@@ -34,7 +41,11 @@ def up(
     """
     session = open_session(stack, config_file)
     _agree_on_azure(session, config_file, yes=yes, check=check)
-    show_update(lambda on_step: session.up(on_step, refresh=refresh), stack, config_file, as_json=as_json)
+
+    def update(on_step: "OnStep") -> "Outcome":
+        return session.up(on_step, refresh=refresh, replace_data=replace_data)
+
+    show_update(update, stack, config_file, as_json=as_json)
 
 
 def _agree_on_azure(session: "StackSession", config_file: "Path | None", *, yes: bool, check: bool) -> None:

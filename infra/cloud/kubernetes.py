@@ -137,7 +137,12 @@ class Kubernetes(pulumi.ComponentResource):
             node_taints=[f"{POOL_LABEL}={SCORING}:NoSchedule"],
             upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
             tags=self._args.site.tags,
-            opts=ResourceOptions(parent=self, depends_on=[written], ignore_changes=["count", "orchestratorVersion"]),
+            opts=ResourceOptions(
+                parent=self,
+                depends_on=[written],
+                ignore_changes=["count", "orchestratorVersion"],
+                delete_before_replace=False,  # Azure's provider would take the pods' nodes away first
+            ),
         )
 
     def _window(self, window: str, written: pulumi.Resource) -> containerservice.MaintenanceConfiguration:

@@ -135,6 +135,8 @@ class AzureSettings(Parameters):
     """Thousandths of a core that each pod of the service is given."""
     memory_mib: int = Field(default=768, ge=256, le=262_144)
     """Memory of each pod of the service."""
+    rollout_seconds: int = Field(default=300, ge=30, le=3600)
+    """How long a new version's pods may be stuck until `up` fails; those of the version before go on serving."""
     authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
     """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
     container_insights: bool = False

@@ -37,8 +37,6 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from infra.settings import ScoringSettings
 from infra.workload import settings
 
-ROLLOUT_SECONDS = 300
-"""A new version whose pods make no progress for so long has failed; the old one goes on serving."""
 START_CHECKS = 60
 CHECK_SECONDS = 5
 SCRATCH = "/tmp"  # noqa: S108 - inside the container, an empty folder of its own
@@ -59,6 +57,8 @@ class ScoringPodsArgs:
     scoring: ScoringSettings
     cpu_millicores: int
     memory_mib: int
+    rollout_seconds: int
+    """A new version whose pods make no progress for so long has failed; the old one goes on serving."""
     certificate_hash: Input[str]
     """Another certificate starts the pods anew: the service reads it once."""
     pool_label: str
@@ -80,7 +80,7 @@ class ScoringPods(pulumi.ComponentResource):
                 name=settings.NAME,
                 namespace=args.namespace,
                 labels=settings.LABELS,
-                annotations={"pulumi.com/timeoutSeconds": str(2 * ROLLOUT_SECONDS)},
+                annotations={"pulumi.com/timeoutSeconds": str(2 * args.rollout_seconds)},
             ),
             spec=DeploymentSpecArgs(
                 selector=LabelSelectorArgs(match_labels=settings.LABELS),
@@ -88,7 +88,7 @@ class ScoringPods(pulumi.ComponentResource):
                     type="RollingUpdate",
                     rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
                 ),
-                progress_deadline_seconds=ROLLOUT_SECONDS,
+                progress_deadline_seconds=args.rollout_seconds,
                 template=PodTemplateSpecArgs(
                     metadata=ObjectMetaArgs(
                         labels={**settings.LABELS, "azure.workload.identity/use": "true"},

@@ -58,6 +58,7 @@ class Workload(pulumi.ComponentResource):
                 scoring=args.scoring,
                 cpu_millicores=args.azure.cpu_millicores,
                 memory_mib=args.azure.memory_mib,
+                rollout_seconds=args.azure.rollout_seconds,
                 certificate_hash=args.certificate_hash,
                 pool_label=args.pool_label,
                 pool=args.pool,

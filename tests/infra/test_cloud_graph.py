@@ -4,12 +4,10 @@ import subprocess
 import sys
 from typing import Any
 
-import pulumi
 import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
-from infra import graph
 from infra.graph import deploy
 from infra.settings import Settings, Target
 from infra.steps import Kind
@@ -141,9 +139,3 @@ def test_importing_the_graph_brings_no_sdk_of_azure() -> None:
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     packages = {name.partition(".")[0] for name in found.stdout.split()}
     assert packages.isdisjoint({"azure", "databricks", "pulumi_azure_native", "pulumi_databricks", "pulumi_kubernetes"})
-
-
-def test_a_stack_on_azure_is_refused_with_a_sentence_until_it_is_proven(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "load_settings", settings)
-    with pytest.raises(pulumi.RunError, match="does not deploy to Azure yet"):
-        graph.program()

@@ -1,0 +1,68 @@
+"""The ids of resources whose making was cut off: Azure went on with it, and refuses to make what exists.
+
+An id is known before a resource is made: it is the path of the names that the program gave. No SDK is imported here.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
+STORAGE = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
+CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
+IDENTITY = GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
+VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
+INSIGHTS = GROUP + "/providers/Microsoft.Insights"
+AZURE_PATHS = {
+    "resources:ResourceGroup": GROUP,
+    "storage:StorageAccount": STORAGE,
+    "storage:BlobContainer": STORAGE + "/blobServices/default/containers/{containerName}",
+    "storage:ManagementPolicy": STORAGE + "/managementPolicies/{managementPolicyName}",
+    "keyvault:Vault": VAULT,
+    "keyvault:Secret": VAULT + "/secrets/{secretName}",
+    "operationalinsights:Workspace": GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",
+    "applicationinsights:Component": INSIGHTS + "/components/{resourceName}",
+    "applicationinsights:Workbook": INSIGHTS + "/workbooks/{resourceName}",
+    "monitor:DiagnosticSetting": "/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
+    "monitor:ActionGroup": INSIGHTS + "/actionGroups/{actionGroupName}",
+    "monitor:MetricAlert": INSIGHTS + "/metricAlerts/{ruleName}",
+    "monitor:ScheduledQueryRule": INSIGHTS + "/scheduledQueryRules/{ruleName}",
+    "monitor:DataCollectionRule": INSIGHTS + "/dataCollectionRules/{dataCollectionRuleName}",
+    "monitor:DataCollectionRuleAssociation": "/{resourceUri}/providers/Microsoft.Insights/"
+    "dataCollectionRuleAssociations/{associationName}",
+    "containerregistry:Registry": GROUP + "/providers/Microsoft.ContainerRegistry/registries/{registryName}",
+    "machinelearningservices:Workspace": GROUP
+    + "/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}",
+    "databricks:Workspace": GROUP + "/providers/Microsoft.Databricks/workspaces/{workspaceName}",
+    "databricks:AccessConnector": GROUP + "/providers/Microsoft.Databricks/accessConnectors/{connectorName}",
+    "containerservice:ManagedCluster": CLUSTER,
+    "containerservice:AgentPool": CLUSTER + "/agentPools/{agentPoolName}",
+    "containerservice:MaintenanceConfiguration": CLUSTER + "/maintenanceConfigurations/{configName}",
+    "managedidentity:UserAssignedIdentity": IDENTITY,
+    "managedidentity:FederatedIdentityCredential": IDENTITY
+    + "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
+    "authorization:RoleAssignment": "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
+    "consumption:Budget": "/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
+}
+"""By azure-native's type. What has settings of its parent for a body is not here: making it anew changes it."""
+DATABRICKS_IDS = {
+    "index/storageCredential:StorageCredential": "{name}",
+    "index/externalLocation:ExternalLocation": "{name}",
+    "index/grant:Grant": "external_location/{externalLocation}/{principal}",
+    "index/workspaceFile:WorkspaceFile": "/{path}",
+}
+"""Those of Databricks' objects whose id is a name. A policy and a job get theirs from Databricks."""
+PART = re.compile(r"{(\w+)}")
+
+
+def identity_of(kind: str, inputs: Mapping[str, Any], subscription: str) -> str | None:
+    """The id that a resource of Pulumi's type `kind` gets, None for one whose id is not made of its inputs."""
+    package, _, name = kind.partition(":")
+    template = {"azure-native": AZURE_PATHS, "databricks": DATABRICKS_IDS}.get(package, {}).get(name)
+    if template is None:
+        return None
+    parts = {"subscription": subscription, **inputs}
+    names = PART.findall(template)
+    if not all(isinstance(parts.get(name), str) for name in names):
+        return None
+    return template.format_map({name: parts[name].strip("/") for name in names})

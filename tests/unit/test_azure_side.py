@@ -1,0 +1,84 @@
+"""What stands around the engine for a stack on Azure: names after a destroy, and data that is not moved unasked."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.automation.azure_side import AzureSide, following
+from infra.automation.stack_files import StackFiles
+from infra.cloud.names import Names
+from infra.cloud.placement import ACCOUNT, DataWouldBeReplacedError
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+OTHER = "22222222-2222-4222-8222-222222222222"
+AZURE = {
+    "subscription": SUBSCRIPTION,
+    "tenant": SUBSCRIPTION,
+    "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
+    "alert_mail": "operators@example.com",
+    "location": "westeurope",
+    "suffix": "a",
+}
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder for stacks' files."""
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    return tmp_path
+
+
+def side(folder: Path, **changes: Any) -> AzureSide:
+    """A stack on Azure with these settings."""
+    file = folder / "Pulumi.dev.yaml"
+    config = {"personalization:target": "azure", "personalization:azure": AZURE | changes}
+    file.write_text("# Yours.\n" + yaml.safe_dump({"config": config}), encoding="utf-8")
+    return AzureSide(StackFiles("dev", file))
+
+
+def snapshot(location: str = "westeurope", suffix: str = "a") -> dict[str, Any]:
+    """The state of a stack that was brought up with these."""
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix=suffix)
+    accounts = [
+        {"type": ACCOUNT, "inputs": {"accountName": name, "location": location}}
+        for name in (names.lake, names.workspace_storage)
+    ]
+    return {"resources": [{"type": "pulumi:pulumi:Stack"}, *accounts]}
+
+
+def test_a_stack_that_stays_where_it_is_passes(state: Path) -> None:
+    side(state).refuse_to_replace_data(snapshot())
+
+
+@pytest.mark.parametrize("changes", [{"location": "northeurope"}, {"suffix": "b"}, {"subscription": OTHER}])
+def test_settings_that_would_make_the_storage_anew_are_refused(state: Path, changes: dict[str, str]) -> None:
+    with pytest.raises(DataWouldBeReplacedError, match="--replace-data"):
+        side(state, **changes).refuse_to_replace_data(snapshot())
+
+
+def test_a_stack_that_was_never_up_may_go_anywhere(state: Path) -> None:
+    side(state, location="northeurope").refuse_to_replace_data({})
+
+
+def test_the_suffix_is_another_one_after_a_destroy_and_the_rest_of_the_file_stays(state: Path) -> None:
+    stack = side(state)
+    said = stack.renew_suffix()
+    text = stack.files.source.read_text(encoding="utf-8")
+    assert "is now b" in str(said)
+    assert text.startswith("# Yours.\n")
+    assert yaml.safe_load(text)["config"]["personalization:azure"] == AZURE | {"suffix": "b"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("a", "b"), ("y", "z"), ("z", "za"), ("x9", "x9a"), ("az", "aza")])
+def test_suffixes_follow_one_another(before: str, after: str) -> None:
+    assert following(before) == after
+
+
+def test_a_stack_on_this_machine_has_nothing_of_it(state: Path) -> None:
+    file = state / "Pulumi.local.yaml"
+    file.write_text("config:\n  personalization:target: local\n", encoding="utf-8")
+    local = AzureSide(StackFiles("local", file))
+    assert (local.settings, local.policy_packs, local.renew_suffix()) == (None, [], None)
+    local.refuse_to_replace_data({})
