@@ -10,7 +10,7 @@ from tests.simulation.faults import FaultKind, Faults, injected
 from tests.simulation.references import refuse_missing_references
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, ResourceType, dig, parents
-from tests.simulation.walker import Problem, body_of, problems_of, shape_of
+from tests.simulation.walker import Problem, body_of, foreseen, problems_of, shape_of
 from tests.simulation.world import Record, World, key_of
 
 INTERNAL_PREFIX = "__"
@@ -47,6 +47,11 @@ class Arm:
         shape = shape_of(kind.model)
         body, unknown = body_of(kind.body_inputs(inputs), shape, kind.aliases)
         return [*unknown, *problems_of(body, shape)]
+
+    def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preview shows of a resource that would be made."""
+        kind = self.type_of(token)
+        return foreseen(inputs, shape_of(kind.model), kind.aliases)
 
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
         """Compare inputs as azure-native does: the path and some fields make a new resource."""

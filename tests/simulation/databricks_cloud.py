@@ -78,6 +78,11 @@ class Databricks:
         """What the package's own schema does not allow."""
         return list(problems_of(dict(inputs), read_arguments(self._type(token).arguments)))
 
+    def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preview shows of an object that would be made: what is asked for."""
+        self._type(token)
+        return dict(inputs)
+
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
         """Compare inputs."""
         changed = frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))

@@ -60,6 +60,11 @@ class Faults:
             (pattern, nth, kind.value, seconds),
         )
 
+    def fail_first(self, pattern: str | None) -> None:
+        """From now on, refuse each call that matches `pattern` the first time that it is made; None ends it."""
+        row = self._world.database.execute("SELECT coalesce(max(number), 0) FROM calls").fetchone()
+        self._world.set("fail_first", {"pattern": pattern, "since": row[0]} if pattern else None)
+
     def clear(self) -> None:
         """Forget all faults that have not come yet."""
         self._world.database.execute("DELETE FROM faults")
@@ -71,7 +76,7 @@ class Faults:
 
     def meet(self, operation: str, kind: str, identity: str) -> tuple[FaultKind, float] | None:
         """Count a call; the fault that hits it and its seconds, if one does. A fault is used up by its hit."""
-        hit: tuple[FaultKind, float] | None = None
+        hit = (FaultKind.REFUSED, 0.0) if self._is_first(operation, kind, identity) else None
         rows: list[tuple[Any, ...]] = self._world.database.execute(
             "SELECT number, pattern, nth, kind, seconds, seen FROM faults"
         ).fetchall()
@@ -84,6 +89,17 @@ class Faults:
             else:
                 self._world.database.execute("UPDATE faults SET seen = seen + 1 WHERE number = ?", (number,))
         return hit
+
+    def _is_first(self, operation: str, kind: str, identity: str) -> bool:
+        """Whether `fail_first` is on for this call and it was not made since."""
+        first = self._world.setting("fail_first")
+        if first is None or not re.search(first["pattern"], f"{operation} {kind} {identity}"):
+            return False
+        made = self._world.database.execute(
+            "SELECT 1 FROM calls WHERE number > ? AND operation = ? AND type = ? AND id = ?",
+            (first["since"], operation, kind, identity),
+        ).fetchone()
+        return made is None
 
     def log(self, operation: str, kind: str, identity: str, outcome: str) -> None:
         """Write a call down."""

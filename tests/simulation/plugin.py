@@ -38,6 +38,9 @@ class Cloud(Protocol):
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
         """What is wrong with the inputs by themselves."""
 
+    def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preview shows of a resource that would be made."""
+
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
         """Which inputs changed, and which of them replace the resource."""
 
@@ -83,6 +86,7 @@ class SimulatedProvider(protocol.Provider):
             changes=bool(found.changed),
             diffs=sorted(found.changed),
             replaces=sorted(found.replaces),
+            delete_before_replace=bool(found.replaces),  # as both do for names that the program gave
             detailed_diff={
                 name: protocol.PropertyDiff(
                     protocol.PropertyDiffKind.UPDATE_REPLACE
@@ -97,7 +101,8 @@ class SimulatedProvider(protocol.Provider):
     async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
         """Make the resource and wait until it is ready."""
         if request.preview:
-            return protocol.CreateResponse("", request.properties)
+            shown = self._cloud.foreseen(_type(request.urn), plain(request.properties))
+            return protocol.CreateResponse("", properties(shown, _secret_names(request.properties)))
         record = await asyncio.to_thread(self._cloud.create, _type(request.urn), plain(request.properties))
         await self._wait(record.ready)
         return protocol.CreateResponse(record.id, _state(record, request.properties))

@@ -65,6 +65,11 @@ class Simulation:
             left += [f"namespace {name}" for name in sorted(names - SYSTEM_NAMESPACES)]
         return left
 
+    @property
+    def aks_errors(self) -> list[Exception]:
+        """What the stand-in for AKS could not do."""
+        return self.aks.errors if self.aks else []
+
     def strangers(self) -> list[str]:
         """Hosts that somebody called and that are no part of the simulation."""
         return list(self.internet.proxy.refused) if self.internet.proxy else []

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from infra.provider.step import UnknownValue
+from infra.provider.values import UNKNOWN
 from tests.simulation.shapes import Anything, Lazy, Listing, Node, Scalar, Shape, Table, find, opened
 from tests.simulation.shapes_classic import read_classic
 from tests.simulation.shapes_current import is_current, read_current
@@ -90,6 +91,29 @@ def _variant(shape: Shape, value: Mapping[str, Any]) -> Shape:
     chosen = next((part for key, part in value.items() if re.sub(r"[^a-z0-9]", "", key.lower()) == bare), None)
     variant = shape.variants.get(chosen) if isinstance(chosen, str) else None
     return variant.read() if isinstance(variant, Lazy) else shape
+
+
+def foreseen(inputs: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) -> dict[str, Any]:
+    """What azure-native's preview shows of a new resource: what is asked for, and in it what only Azure will know."""
+    inner = opened(shape.members["properties"].node) if "properties" in shape.members else Anything()
+    places = [place for place in (inner, shape) if isinstance(place, Shape)]
+    nodes = {
+        name: next(
+            (_member(place, name, aliases) for place in places if find(place, aliases.get(name, name))), Anything()
+        )
+        for name in inputs
+    }
+    return {name: _foreseen(value, nodes[name], aliases) for name, value in inputs.items()}
+
+
+def _foreseen(value: Any, node: Node, aliases: Mapping[str, str]) -> Any:
+    node = opened(node)
+    if not isinstance(node, Shape) or not isinstance(value, Mapping):
+        return value
+    shape = _variant(node, value)
+    given = {find(shape, aliases.get(key, key)) for key in value}
+    rest = {name: UNKNOWN for name in shape.members if name not in given}
+    return {**rest, **{key: _foreseen(part, _member(shape, key, aliases), aliases) for key, part in value.items()}}
 
 
 def problems_of(body: Any, node: Node, path: str = "") -> Iterator[Problem]:

@@ -187,7 +187,8 @@ DEFAULTS: Mapping[str, Any] = {
     "ml_assets": {},  # what Azure ML was sent, by workspace, kind, name and version
     "images": {},  # what ACR Tasks built, by digest
     "build_outcomes": [],  # how the next builds end: "" or "fail"
-    "run_outcomes": [],  # how the next runs of jobs end: "", "fail", "hang", "internal_error"
+    "run_outcomes": [],  # how the next runs of jobs end: "", "fail", "hang", "cancel", "internal_error"
+    "fail_first": None,  # see `Faults.fail_first`
     "members": {},  # Databricks workspace id: object ids that have signed in
     "directory_names": [],  # users and groups that grants may name
     "next_number": 1000,  # ids that services count up

@@ -53,20 +53,24 @@ class LocalCluster:
         finally:
             world.close()
 
+    def judge(self, world: World, run: Run) -> str:
+        """A token for the lake's paths that a run is given; raises `TaskFailedError` where it may not go."""
+        return _lake_token(world, run.caller, _arguments(run.inputs["tasks"][0]["pythonWheelTask"], run))
+
     def _work(self, world: World, run: Run) -> str:
         task = run.inputs["tasks"][0]
         wheel = task["pythonWheelTask"]
-        folder = self._folder / "runs" / str(run.number)
-        arguments = _arguments(wheel, run)
+        lake = lake_of(self._folder, run.number)
+        folder = lake.parent
         spec = {
             "package": wheel["packageName"],
             "entry_point": wheel["entryPoint"],
-            "arguments": arguments,
-            "lake": str(folder / "lake"),
-            "token": _lake_token(world, run.caller, arguments),
+            "arguments": _arguments(wheel, run),
+            "lake": str(lake),
+            "token": self.judge(world, run),
             "secret_variables": ["SIMULATED_AZURE"],
         }
-        (folder / "lake").mkdir(parents=True)
+        lake.mkdir(parents=True)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
         _unpack(world, task, folder / "site")
         return self._run(folder, run)
@@ -99,6 +103,11 @@ class LocalCluster:
             lines = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise TaskFailedError("\n".join(lines[-TAIL_LINES:]) or f"The task ended with {child.returncode}.")
         return (folder / "stdout").read_text(encoding="utf-8", errors="replace")
+
+
+def lake_of(folder: Path, number: int) -> Path:
+    """Where a run's part of the lake lies on this machine; `folder` is the world's."""
+    return folder / "runs" / str(number) / "lake"
 
 
 def spark_environment(memory_gib: int) -> dict[str, str]:

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+HANG_SECONDS = 2.0
+"""Until a run that hangs has taken all the time that its job allows."""
+FORCED_RESULTS = {"hang": "TIMEDOUT", "cancel": "CANCELED"}
 FORCED_MESSAGES = {
+    "hang": "The run timed out.",
+    "cancel": "Run cancelled by somebody else.",
     "fail": "Task train failed with message: the test ordered it.",
     "internal_error": "Cluster was terminated: CLOUD_PROVIDER_LAUNCH_FAILURE",
 }
@@ -81,7 +86,7 @@ class Runs:
     ) -> Run:
         """Begin a run, or return the one that has the same token, whatever became of it.
 
-        `forced` makes it end otherwise than by its task: "fail", "hang", "internal_error"; empty for the task.
+        `forced` makes it end otherwise than by its task, see `FORCED_MESSAGES`; empty for the task.
         """
         with self._lock:
             known = next((run for run in self._runs.values() if token and run.token == token), None)
@@ -120,11 +125,11 @@ class Runs:
         run.life = Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
 
     def _work(self, run: Run, forced: str) -> None:
-        if forced == "hang":
-            run.cancelled.wait()
+        if forced == "hang" and run.cancelled.wait(HANG_SECONDS):
             return
         if forced:
-            run.result, run.message, run.error = "FAILED", FORCED_MESSAGES[forced], FORCED_MESSAGES[forced]
+            run.result, run.message = FORCED_RESULTS.get(forced, "FAILED"), FORCED_MESSAGES[forced]
+            run.error = "" if forced in FORCED_RESULTS else run.message
             return
         try:
             run.output = self._task(run)

@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from tests.simulation.databricks_cloud import DatabricksCall, DatabricksType
 from tests.simulation.refusal import RefusedError
@@ -18,6 +20,16 @@ LOCATION_PRIVILEGES = frozenset(
     | {"MANAGE", "READ_FILES", "WRITE_FILES"}
 )
 SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "table", "volume", "metastore")
+
+
+def _grant(inputs: Mapping[str, Any]) -> str:
+    """A grant's id, as the provider makes it: `external_location/NAME/PRINCIPAL`."""
+    named = [f"{_snake(name)}/{inputs[name]}" for name in SECURABLES if inputs.get(name)]
+    return "/".join([*named, str(inputs.get("principal"))])
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda found: "_" + found[0].lower(), name)
 
 
 def _refuse_credential(call: DatabricksCall) -> None:
@@ -115,9 +127,7 @@ TYPES = [
         arguments="pulumi_databricks.grant:GrantArgs",
         collection="grants",
         in_metastore=True,
-        identity=lambda inputs: "/".join(
-            [*(f"{name}/{inputs[name]}" for name in SECURABLES if inputs.get(name)), str(inputs.get("principal"))]
-        ),
+        identity=_grant,
         replaces=frozenset({"principal", *SECURABLES}),
         rules=(_refuse_grant,),
     ),

@@ -1,0 +1,149 @@
+"""Settings, data and code that change, each alone: exactly what depends on it is touched, and no data is replaced.
+
+Some changes meet trouble first. The `up` that meets it must fail with a sentence that says what is wrong, and leave the
+service as it was; the next one goes through.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from features.errors import PersonalizationError
+from infra.paths import ROOT
+from tests.simulation.faults import FaultKind
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import SimulatedStack, Touched
+
+SERVED = Counter({"ServingImage replace": 1, "Environment replace": 1, "Deployment update": 1, "Champion update": 1})
+TRAINED = SERVED + Counter({"TrainingRun replace": 1, "ModelVersion replace": 1})
+LARGER = "Standard_D4ds_v5"
+FAMILY = "standardDDSv5Family"
+NEW_CODE = ROOT / "scoring" / "simulated_change.py"
+"""In the copy of the project in which the scenarios run."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong at first: `begin` arranges it, `end` takes it away, and the error holds `sentence`."""
+
+    name: str
+    sentence: str
+    begin: Callable[[SimulatedStack], None]
+    end: Callable[[SimulatedStack], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change, and what it may touch."""
+
+    name: str
+    make: Callable[[SimulatedStack], None]
+    touched: Touched | Callable[[SimulatedStack], Touched]
+    troubles: tuple[Trouble, ...] = ()
+
+
+def set_in(section: str, **values: Any) -> Callable[[SimulatedStack], None]:
+    """Change settings of a section."""
+    return lambda stack: stack.settings.setdefault(section, {}).update(values)
+
+
+def in_world(name: str, value: Any) -> Callable[[SimulatedStack], None]:
+    """Change a setting of the simulation."""
+    return lambda stack: stack.world.set(name, value)
+
+
+def change_code(_: SimulatedStack) -> None:
+    """Another file in the serving code."""
+    NEW_CODE.write_text('"""Nothing."""\n', encoding="utf-8")
+
+
+def break_image(stack: SimulatedStack) -> None:
+    """Pods of the image that is served never become ready any more; those that are, stay."""
+    stack.world.set("broken_images", [stack.image()])
+
+
+def tagged(stack: SimulatedStack) -> Touched:
+    """Everything in the record that has tags."""
+    kinds = [record.type for record in stack.world.all() if record.inputs.get("tags")]
+    return Counter(f"{kind.rpartition(':')[2]} update" for kind in kinds)
+
+
+RUNS = (
+    Trouble("a training run that fails", "the test ordered it", in_world("run_outcomes", ["fail"])),
+    Trouble("a training run that hangs", "timed out", in_world("run_outcomes", ["hang"])),
+    Trouble("a training run that somebody cancels", "cancelled", in_world("run_outcomes", ["cancel"])),
+    Trouble(
+        "a cluster that does not start", "CLOUD_PROVIDER_LAUNCH_FAILURE", in_world("run_outcomes", ["internal_error"])
+    ),
+)
+BUILD = Trouble("an image build that fails", "the test ordered it", in_world("build_outcomes", ["fail"]))
+ROLLOUT = Trouble("a rollout that never becomes ready", "progress", break_image, in_world("broken_images", []))
+QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FAMILY: 4}), in_world("vcpu_quota", {}))
+CHANGES = (
+    Change("worker count", set_in("azure", training_workers=2), Counter({"ClusterPolicy update": 1, "Job update": 1})),
+    Change("replicas", set_in("azure", replicas_max=5), Counter({"HorizontalPodAutoscaler update": 1})),
+    Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
+    Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), Counter({"AgentPool replace": 1}), (QUOTA,)),
+    Change("how it is served", set_in("scoring", max_records=500), Counter({"Deployment update": 1}), (ROLLOUT,)),
+    Change("serving code", change_code, SERVED, (BUILD,)),
+    Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS),
+    Change("new data", set_in("dataset", seed=2), TRAINED + Counter({"DataUpload replace": 1})),
+)
+
+
+def all_changes(stack: SimulatedStack, report: Report) -> None:
+    """Each change on the same stack, one after the other."""
+    for change in CHANGES:
+        with report.stage(f"change: {change.name}"):
+            change.make(stack)
+            for trouble in change.troubles:
+                _meet(stack, report, trouble)
+            before = stack.holders()
+            wanted = change.touched(stack) if callable(change.touched) else change.touched
+            done = stack.up()
+            report.want(f"touched by another {change.name}", dict(wanted), dict(done.touched))
+            report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))
+
+
+def another_region(stack: SimulatedStack, report: Report) -> None:
+    """Refused before anything happens, and done when it is asked for."""
+    home = stack.settings["azure"]["location"]
+    calls = len(stack.faults.calls())
+    stack.settings["azure"]["location"] = "northeurope"
+    error = stack.fails(stack.up)
+    report.want("an `up` in another region is refused by", "DataWouldBeReplacedError", type(error).__name__)
+    report.want("calls to Azure of an `up` that was refused", 0, len(stack.faults.calls()) - calls)
+    stack.settings["azure"]["location"] = home
+
+
+def busy_services(stack: SimulatedStack, report: Report) -> None:
+    """429, 503 and ended tokens where our own code calls: the same `up` goes through."""
+    for service in ("blob", "management", "databricks"):
+        for kind in (FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED):
+            stack.faults.order(f"^http {service} ", nth=2, kind=kind)
+    stack.settings["training"]["num_leaves"] = 9
+    done = stack.up()
+    report.want("touched while services are busy and tokens end", dict(TRAINED), dict(done.touched))
+    report.want("faults of services that did not come", 0, stack.faults.pending())
+    stack.faults.clear()
+
+
+def _meet(stack: SimulatedStack, report: Report, trouble: Trouble) -> None:
+    serving, champion = stack.serving(), stack.champion()
+    trouble.begin(stack)
+    error = stack.fails(stack.up)
+    trouble.end(stack)
+    said = trouble.sentence if says(error, trouble.sentence) else str(error)
+    report.want(f"{trouble.name}: the error says", trouble.sentence, said)
+    report.want(f"{trouble.name}: pods that serve meanwhile", serving, stack.serving())
+    report.want(f"{trouble.name}: the champion meanwhile", champion, stack.champion())
+
+
+def says(error: PersonalizationError, sentence: str) -> bool:
+    """Whether the text of an error holds `sentence`, however it is spelt."""
+    return sentence.lower() in str(error).lower()
+
+
+def _replaced(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    return [identity for identity, created in before.items() if after.get(identity) != created]

@@ -1,0 +1,112 @@
+"""Calls that fail finally, and processes that are killed: the next run finishes, and nothing leaks."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.simulation.faults import FaultKind
+from tests.simulation.scenarios.changes import says
+from tests.simulation.scenarios.life import nothing_left
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import STACK, Done, SimulatedStack
+
+MADE_TO_FAIL = "made to fail finally"
+WRITES = r"^(create|update|delete) (azure-native|databricks):"
+MOST_TRIES = 200
+SLOW_SECONDS = 20.0
+KILL_SECONDS = 240.0
+POLL_SECONDS = 0.02
+FAULTS = (
+    (r"^(create|delete) azure-native:", FaultKind.REFUSED),
+    (r"^create databricks:", FaultKind.REFUSED),
+    (r"^http blob ", FaultKind.UNAVAILABLE),
+    (r"^http blob ", FaultKind.EXPIRED),
+    (r"^http management ", FaultKind.THROTTLED),
+    (r"^http management ", FaultKind.EXPIRED),
+    (r"^http databricks ", FaultKind.THROTTLED),
+    (r"^http databricks ", FaultKind.EXPIRED),
+)
+
+
+def walk(stack: SimulatedStack, report: Report) -> None:
+    """Every call to ARM and to Databricks' provider fails once, the first time that it is made, up and down."""
+    for name, operate in (("up", stack.up), ("destroy", stack.destroy)):
+        before = len(stack.faults.calls())
+        stack.faults.fail_first(WRITES)
+        silent = _until_it_goes_through(stack, report, name, operate)
+        failed = [call for call in stack.faults.calls()[before:] if call.outcome == "InjectedFault"]
+        stack.faults.fail_first(None)
+        report.note(f"calls_failed_once_in_{name}", len(failed))
+        report.want(f"failed runs of {name} that do not say what failed", 0, silent)
+    nothing_left(stack, report, "after every call failed once")
+
+
+def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
+    """Up, faults, up, destroy: other faults for each seed."""
+    for seed in seeds:
+        chosen = random.Random(seed)  # noqa: S311 - it is to give the same again
+        for pattern, kind in chosen.sample(FAULTS, 3):
+            stack.faults.order(pattern, nth=chosen.randint(1, 12), kind=kind)
+        if chosen.random() < 0.5:
+            stack.world.set("run_outcomes", [chosen.choice(["fail", "internal_error"])])
+        report.line(f"  cycle with seed {seed}")
+        _until_it_goes_through(stack, report, "up", stack.up)
+        _until_it_goes_through(stack, report, "destroy", stack.destroy)
+        stack.faults.clear()
+        nothing_left(stack, report, f"after cycle {seed}")
+
+
+def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
+    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is then run again."""
+    chosen = random.Random(seed)  # noqa: S311 - see above
+    for number in range(1, count + 1):
+        for command, operate in (("up", stack.up), ("destroy", stack.destroy)):
+            call = chosen.randint(1, 60)
+            what = _kill(stack, command, call)
+            report.line(f"  kill {number}: {command} at write {call}: {what}")
+            operate()
+        nothing_left(stack, report, f"after kill {number}")
+
+
+def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, operate: Callable[[], Done]) -> int:
+    """Run it again and again; returns how many of the failed runs did not say what failed."""
+    silent = 0
+    for attempt in range(1, MOST_TRIES + 1):
+        try:
+            operate()
+        except stack.failure as error:
+            silent += not says(error, MADE_TO_FAIL) and not says(error, "ordered") and not says(error, "LAUNCH")
+            report.say(f"{name} {attempt}: {str(error).splitlines()[0]}")
+            continue
+        report.note(f"{name}_runs", report.figures.get(f"{name}_runs", 0) + attempt)
+        return silent
+    raise AssertionError(f"{name} did not go through in {MOST_TRIES} runs")
+
+
+def _kill(stack: SimulatedStack, command: str, call: int) -> str:
+    """Run the product's own command in a process of its own, and kill all of it during the write number `call`."""
+    stack.session()  # writes the settings
+    stack.faults.order(WRITES, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)
+    personalize = Path(sys.executable).with_name("personalize")
+    unasked = ["--yes", "--no-check"] if command == "up" else ["--yes"]
+    arguments = [command, "--stack", STACK, "--config-file", str(stack.file), "--json", *unasked]
+    with (stack.folder / "killed.log").open("ab") as log:
+        child = subprocess.Popen([personalize, *arguments], stdout=log, stderr=log, env=dict(os.environ))
+        until = time.monotonic() + KILL_SECONDS
+        while stack.faults.pending() and child.poll() is None and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        if child.poll() is not None:
+            stack.faults.clear()
+            return f"it had ended with {child.returncode} before"
+        victims = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
+        for victim in victims:
+            victim.send_signal(signal.SIGKILL)
+        child.wait()
+    return f"{len(victims)} processes killed"

@@ -1,0 +1,89 @@
+"""From nothing to a service and back: what the whole is for."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from infra.cloud.steps.build_context import DOCKERFILE
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import Done, SimulatedStack
+
+ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
+IMAGE_FOLDER = "/service"
+"""Where the recipe puts `app`, `model` and `image.json`, which lie at the root of what it builds from."""
+NODES = "/api/v1/nodes"
+
+
+def first_up(stack: SimulatedStack, report: Report) -> None:
+    """Preview and the first `up`; the model is trained here."""
+    preview, seconds = report.timed(stack.preview)
+    report.note("preview_seconds", round(seconds, 1))
+    done, seconds = report.timed(stack.up)
+    created = done.outcome.changes.get("create", 0)
+    report.note("resources_created", created)
+    report.note("up_seconds_without_training", round(seconds - stack.training_seconds, 1))
+    report.note("training_seconds", round(stack.training_seconds, 1))
+    report.want(
+        "resources that the preview foresaw and `up` did not create", preview.outcome.changes, {"create": created}
+    )
+    report.want("what `up` did beside creating", {}, _changes(done, without="create"))
+    missing = {"endpoint", "authority", "key", "databricks", "run", "model_version", "image_digest"} - set(
+        done.outcome.outputs
+    )
+    report.want("outputs that are missing", set(), missing)
+    report.want("problems of what stands in for AKS", [], [str(error) for error in stack.simulation.aks_errors])
+    score_golden_records(stack, report, done.outcome.outputs["image_digest"])
+
+
+def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> None:
+    """The golden records by the image's own entry point, from what was sent to be built."""
+    image = stack.world.folder / "images" / digest.removeprefix("sha256:")
+    recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
+    _, *arguments = json.loads(ENTRY_POINT.findall(recipe)[0])
+    here = [str(image) if part == IMAGE_FOLDER else part for part in arguments]
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    checked = subprocess.run(
+        [sys.executable, *here, "--check"], cwd=image / "app", env=clean, capture_output=True, text=True, check=False
+    )
+    report.line(f"      the image's entry point says: {(checked.stdout or checked.stderr).strip().splitlines()[-1]}")
+    report.want("exit status of the image's entry point with --check", 0, checked.returncode)
+
+
+def same_again(stack: SimulatedStack, report: Report) -> None:
+    """A second `up`, one by another deployer, and one that looks at what is really there."""
+    done, seconds = report.timed(stack.up)
+    report.note("second_up_seconds", round(seconds, 1))
+    report.want("changes of the second `up`", {}, _changes(done))
+    stack.sign_in(1)
+    report.want("changes of an `up` by another deployer", {}, _changes(stack.up()))
+    stack.sign_in(0)
+    report.want("changes after a refresh, node pools as Azure shows them", {}, _changes(stack.up(refresh=True)))
+
+
+def mend_drift(stack: SimulatedStack, report: Report) -> None:
+    """Somebody takes a role away by hand: a refresh sees it, and `up` gives it again."""
+    assignment = stack.world.all("azure-native:authorization:RoleAssignment")[0]
+    stack.world.remove(assignment.id)
+    done = stack.up(refresh=True)
+    report.want(
+        "what `up --refresh` makes anew after a role was taken away", {"RoleAssignment create": 1}, done.touched
+    )
+
+
+def go_down(stack: SimulatedStack, report: Report, when: str) -> None:
+    """Destroy, and look at what is left."""
+    stack.destroy()
+    nothing_left(stack, report, when)
+
+
+def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:
+    """What exists after a destroy, on this machine too."""
+    report.want(f"left in Azure and in the cluster {when}", [], stack.simulation.leftovers())
+    report.want(f"left of the stack on this machine {when}", [], stack.files_left())
+    report.want(f"hosts outside the simulation that were called {when}", [], stack.simulation.strangers())
+
+
+def _changes(done: Done, without: str = "") -> dict[str, int]:
+    return {kind: count for kind, count in done.outcome.changes.items() if kind not in {"same", without} and count}

@@ -1,0 +1,76 @@
+"""Runs the stages in one process on one simulated Azure. `python -m tests.simulation.scenarios` starts it."""
+
+import argparse
+import json
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.simulation.scenarios import changes, interruptions, life
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import SimulatedStack
+
+SEED = 20_261_125
+CYCLES, KILLS, FULL_KILLS = 8, 4, 20
+REPORT = "report.json"
+STAGES = ("life", "changes", "kills", "walk", "cycles")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options that both processes take."""
+    made = argparse.ArgumentParser(prog="python -m tests.simulation.scenarios", description="Simulate stack `dev`.")
+    made.add_argument("--full", action="store_true", help=f"{FULL_KILLS} kills instead of {KILLS}")
+    made.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="these stages alone")
+    made.add_argument("--folder", type=Path, help="keep everything there, instead of in a folder that goes away")
+    return made
+
+
+def main() -> None:
+    """Run the stages and write what was found into the folder."""
+    asked = parser().parse_args()
+    report = Report()
+    stack = SimulatedStack(asked.folder, report.say)
+    try:
+        with report.stage("start of the simulated Azure"):
+            stack.start()
+        run(stack, report, asked.only, full=asked.full)
+    finally:
+        stack.stop()
+    report.note("models_trained_by_spark", stack.trained)
+    found = {"figures": report.figures, "targets": [asdict(target) for target in report.targets]}
+    (asked.folder / REPORT).write_text(json.dumps(found), encoding="utf-8")
+
+
+def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: bool) -> None:
+    """The stages `only` on one simulated Azure."""
+    if "life" in only or "changes" in only:
+        with report.stage("preview and up from nothing"):
+            life.first_up(stack, report)
+        if not report.holds:
+            return  # nothing else can be looked at
+    if "life" in only:
+        with report.stage("the same again"):
+            life.same_again(stack, report)
+            life.mend_drift(stack, report)
+    if "changes" in only:
+        changes.all_changes(stack, report)
+        with report.stage("busy services and tokens that end"):
+            changes.busy_services(stack, report)
+        with report.stage("another region"):
+            changes.another_region(stack, report)
+    if "life" in only or "changes" in only:
+        with report.stage("destroy"):
+            life.go_down(stack, report, "after destroy")
+    if "kills" in only:
+        with report.stage("SIGKILL"):
+            interruptions.kills(stack, report, FULL_KILLS if full else KILLS, SEED)
+    if "walk" in only:
+        with report.stage("every call fails once"):
+            interruptions.walk(stack, report)
+    if "cycles" in only:
+        with report.stage("cycles of up, faults, up, destroy"):
+            interruptions.cycles(stack, report, range(1, CYCLES + 1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The ids by which the product adopts what Azure went on to make are those that the simulated Azure gives."""
+
+from typing import Any
+
+import pytest
+
+from tests.simulation.requirements import need_azure_packages
+
+pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
+
+from infra.cloud.adoption import AZURE_PATHS, identity_of
+from tests.simulation.databricks_provider import TYPES as DATABRICKS
+from tests.simulation.examples import EXAMPLES
+from tests.simulation.services.catalogue import TYPES
+from tests.simulation.test_databricks_refusals import EXAMPLES as OBJECTS
+from tests.simulation.world import DEFAULTS
+
+SUBSCRIPTION = DEFAULTS["subscription"]
+
+
+@pytest.fixture(autouse=True)
+def _packages() -> None:
+    need_azure_packages()
+
+
+@pytest.mark.parametrize(("kind", "inputs"), EXAMPLES, ids=[kind for kind, _ in EXAMPLES])
+def test_the_id_of_a_resource_is_the_path_of_its_names(kind: str, inputs: dict[str, Any]):
+    if TYPES[kind].singleton:
+        assert identity_of(kind, inputs, SUBSCRIPTION) is None
+    else:
+        assert identity_of(kind, inputs, SUBSCRIPTION) == TYPES[kind].identity(inputs, SUBSCRIPTION)
+
+
+def test_every_type_of_the_simulated_azure_that_can_exist_already_is_known():
+    wanted = {kind.partition(":")[2] for kind, found in TYPES.items() if not found.singleton}
+    assert wanted == set(AZURE_PATHS)
+
+
+@pytest.mark.parametrize(("kind", "inputs"), OBJECTS, ids=[kind for kind, _ in OBJECTS])
+def test_the_id_of_an_object_of_databricks_is_its_name_unless_databricks_numbers_it(kind: str, inputs: dict[str, Any]):
+    assert identity_of(kind, inputs, SUBSCRIPTION) == DATABRICKS[kind].identity(inputs)
+
+
+def test_a_name_that_is_not_known_gives_no_id():
+    assert identity_of("azure-native:keyvault:Vault", {"resourceGroupName": "rg", "vaultName": None}, "s") is None
+    assert identity_of("kubernetes:core/v1:Service", {}, "s") is None
