@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from features.errors import PersonalizationError
-from infra.cli import bootstrap, capacity, estimate, lifecycle, load, models, operations, power, scoring
+from infra.cli import bootstrap, capacity, estimate, lifecycle, load, models, operations, power, scoring, teardown
 from infra.cli.output import BadInputError, ExitCode, messages
 
 HELP = """Train a click model and serve it, as one Pulumi stack.
@@ -34,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS: dict[str, list[Callable[..., None]]] = {
-    "The stack": [lifecycle.up, lifecycle.preview, power.pause, power.resume, lifecycle.destroy],
+    "The stack": [lifecycle.up, lifecycle.preview, power.pause, power.resume, teardown.destroy],
     "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity, estimate.estimate],
     "The models": [models.models, models.rollback, models.report],
     "Looking after it": [

@@ -1,6 +1,5 @@
 """The models of a stack on Azure: its versions in Azure ML, and their bundles in the lake."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from features.bundle import REPORT
@@ -55,9 +54,9 @@ class AzureVersions:
         found = self._registry.champion()
         return found.version if found else None
 
-    def entries(self) -> Sequence[Entry]:
-        """The versions with where their bundles are."""
-        return self._registry.list()
+    def fetch(self, version: Version, target: Path) -> None:
+        """Bring a version's bundle from the lake to `target`; raises as `bundle` does."""
+        self.bundle(self._registry.get(version.number), target)
 
     def bundle(self, entry: Entry, target: Path | None = None) -> Path:
         """A version's bundle on this machine, brought from the lake unless it is there, to `target` if given.

@@ -1,4 +1,4 @@
-"""`up`, `preview`, `destroy` and `reset`: the life of a stack."""
+"""`up`, `preview` and `reset`: the life of a stack."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -66,14 +66,14 @@ def show_update(
     update: "Callable[[OnStep], Outcome]", stack: str, config_file: "Path | None" = None, *, as_json: bool
 ) -> None:
     """Run an update, its steps shown, and print what came of it."""
-    outcome = _shown(update)
+    outcome = shown_operation(update)
     if as_json:
         outputs = without_secrets(outcome.outputs, outcome.secret)
-        print_json(_summary(outcome) | {"outputs": outputs} | _on_azure(outcome, stack, config_file))
+        print_json(summary_of(outcome) | {"outputs": outputs} | _on_azure(outcome, stack, config_file))
         return
     from infra.cli.summary import show_summary  # noqa: PLC0415 - needs what the other commands do not
 
-    results.print(f"\n{_changes(outcome)}", markup=False)
+    results.print(f"\n{changes_in_words(outcome)}", markup=False)
     show_summary(outcome.outputs, stack)
     if found := _on_azure(outcome, stack, config_file):
         from infra.cli.azure_plan import show_azure_outcome  # noqa: PLC0415 - see `open_session`
@@ -103,33 +103,11 @@ def preview(
 ) -> None:
     """Show what `up` would do, and do nothing."""
     session = open_session(stack, config_file)
-    outcome = _shown(lambda on_step: session.preview(on_step, refresh=refresh), plan=True)
+    outcome = shown_operation(lambda on_step: session.preview(on_step, refresh=refresh), plan=True)
     if as_json:
-        print_json(_summary(outcome) | {"resources": [asdict(change) for change in outcome.resources]})
+        print_json(summary_of(outcome) | {"resources": [asdict(change) for change in outcome.resources]})
     else:
-        results.print(f"\n{_changes(outcome)}", markup=False)
-
-
-def destroy(
-    *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
-) -> None:
-    """Take everything down: the service, the models, the data's copy and the stack's folder."""
-    session = open_session(stack, config_file)
-    if not session.exists():
-        say(f"Stack {stack} is not up, so there is nothing to destroy.")
-        if as_json:
-            print_json({"changes": {}, "steps": {}, "seconds": 0.0})
-        return
-    confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
-    outcome = _shown(session.destroy)
-    if as_json:
-        print_json(_summary(outcome))
-    else:
-        results.print(f"\nStack {stack} is gone: {_changes(outcome)}", markup=False)
+        results.print(f"\n{changes_in_words(outcome)}", markup=False)
 
 
 def reset(*, stack: options.Stack = "local", yes: options.Yes = False) -> None:
@@ -148,18 +126,21 @@ def open_session(stack: str, config_file: "Path | None" = None) -> "StackSession
     return StackSession(stack, settings_file=config_file, say=say)
 
 
-def _shown(operate: "Callable[[OnStep], Outcome]", *, plan: bool = False) -> "Outcome":
+def shown_operation(operate: "Callable[[OnStep], Outcome]", *, plan: bool = False) -> "Outcome":
+    """Run an operation of the engine with its steps on the screen."""
     from infra.cli.progress import StepDisplay  # noqa: PLC0415 - see `open_session`
 
     with StepDisplay(messages, plan=plan).shown() as display:
         return operate(display)
 
 
-def _summary(outcome: "Outcome") -> dict[str, object]:
+def summary_of(outcome: "Outcome") -> dict[str, object]:
+    """What every operation's JSON has."""
     return {"changes": outcome.changes, "steps": outcome.steps, "seconds": round(outcome.seconds, 1)}
 
 
-def _changes(outcome: "Outcome") -> str:
+def changes_in_words(outcome: "Outcome") -> str:
+    """How many resources were created, updated and so on, and how long it took."""
     words = {"same": "unchanged", "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
     done = [f"{count} {words.get(kind, kind)}" for kind, count in sorted(outcome.changes.items()) if count]
     return f"{', '.join(done) or 'nothing to do'}, {outcome.seconds:.0f} s."

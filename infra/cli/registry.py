@@ -25,6 +25,10 @@ class Versions(Protocol):
         """The version that serves, None before the first."""
         ...
 
+    def fetch(self, version: Version, target: Path) -> None:
+        """Copy a version's bundle to `target`, which is not there yet."""
+        ...
+
 
 def versions_of(stack: str, settings_file: Path | None = None) -> Versions:
     """The versions of a stack; raises `StackMissingError` for one on this machine that has no registry."""

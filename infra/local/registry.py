@@ -106,6 +106,10 @@ class LocalRegistry:
         """Where the bundle with this hash lies once it is registered."""
         return bundle_folder(self._folder, bundle_hash)
 
+    def fetch(self, version: Version, target: Path) -> None:
+        """Copy a version's bundle to `target`, which is not there yet."""
+        shutil.copytree(self.bundle(version.bundle_hash), target)
+
     def check(self) -> None:
         """Raise `RegistryError` when the database is damaged; much faster than opening it through MLflow."""
         with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
