@@ -1,6 +1,7 @@
 """`estimate`: what a stack, or the reference's scenario, costs in a month."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from infra.cost.scenarios import Scenario
 
 REFERENCE = "reference"
+STACK_FILE = ".yaml"
 
 
 def estimate(
@@ -22,7 +24,9 @@ def estimate(
     stack: Annotated[
         str | None, typer.Option("--stack", "-s", help="A stack on Azure; the reference is shown beside it.")
     ] = None,
-    compare: Annotated[str | None, typer.Option(help="Show this stack, or `reference`, beside it instead.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Show this stack, a stack file (`old.yaml`) or `reference` beside it instead.")
+    ] = None,
     trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Trainings of a stack in a month.")] = 30,
     hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that a training of a stack takes.")] = 1,
     live: Annotated[bool, typer.Option("--live", help="Ask Azure's price list instead of the snapshot.")] = False,
@@ -67,7 +71,7 @@ def _scenario(name: str, trainings: float, hours: float) -> "Scenario":
 
     if name == REFERENCE:
         return scenarios.reference()
-    values = StackFiles(name).effective()
+    values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name one on Azure: `--stack dev`.")
     try:
@@ -79,6 +83,13 @@ def _scenario(name: str, trainings: float, hours: float) -> "Scenario":
         load_settings(values)
         raise SettingsError(f"The settings of stack {name} on Azure cannot be used: {error}") from error
     return scenarios.of_settings(name, settings, trainings=trainings, hours_per_training=hours)
+
+
+def _settings_in(file: Path) -> dict[str, Any]:
+    """A stack file as it is, without what was set on this machine alone."""
+    from infra.automation.stack_files import StackFiles  # noqa: PLC0415 - see `estimate`
+
+    return StackFiles(file.stem, file).committed().get("config") or {}
 
 
 def _show(found: list["Estimate"]) -> None:

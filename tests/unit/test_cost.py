@@ -1,14 +1,18 @@
 """The bill: the arithmetic of the reference's scenario written out, the table of prices, what the command prints."""
 
 import json
+import resource
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
+from infra.automation.errors import StackFileMissingError
 from infra.capacity import VM_SIZES
 from infra.cli.app import app
 from infra.cli.output import BadInputError
@@ -159,6 +163,32 @@ def test_without_arguments_the_reference_s_scenario_is_estimated():
 
 def test_two_stacks_can_be_compared():
     assert run("--stack", "dev", "--compare", "prod")["beside"]["name"] == "prod"
+
+
+def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path):
+    file = tmp_path / "before.yaml"
+    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
+    content["config"]["personalization:azure"]["kubernetes_tier"] = "Standard"
+    file.write_text(yaml.safe_dump(content))
+    found = run("--stack", "dev", "--compare", str(file))
+    # 730 h at 0.10 for the API server's SLA, and nothing else
+    assert found["beside"]["total_usd_per_month"] - found["total_usd_per_month"] == pytest.approx(73.00)
+    assert {line["name"] for line in found["beside"]["lines"]} - {line["name"] for line in found["lines"]} == {
+        "AKS tier Standard"
+    }
+
+
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path):
+    with pytest.raises(StackFileMissingError, match=r"old\.yaml"):
+        run("--stack", "dev", "--compare", str(tmp_path / "old.yaml"))
+
+
+def test_an_estimate_takes_less_than_a_second():
+    """Of the processor: how long a machine with other work lets it wait says nothing."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([Path(sys.executable).with_name("personalize"), "estimate"], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 
 
 def test_the_table_names_what_is_unverified_and_what_is_left_out():
