@@ -73,11 +73,12 @@ class RegisteredModel:
 
 @dataclass(frozen=True, kw_only=True)
 class ServingImageArgs:
-    """A model version and the hash of the serving code, 64 hexadecimal digits."""
+    """A model version, the engine that scores with it, and the hash of the serving code, 64 hexadecimal digits."""
 
     registry: Input[str]
     version: Input[int]
     bundle_hash: Input[str]
+    engine: str
     code_hash: str
 
 

@@ -83,6 +83,7 @@ def serve(
             registry=registry.registry,
             version=version.version,
             bundle_hash=version.bundle_hash,
+            engine=settings.scoring.engine.value,
             code_hash=serving_code_hash(),
         ),
         backend,

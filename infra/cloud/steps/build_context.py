@@ -20,9 +20,13 @@ TAG_DIGITS = 32
 
 @dataclass(frozen=True)
 class BuildContext:
-    """A folder with everything that the build may see. `tag` is the start of the hash of its content."""
+    """A folder with everything that the build may see, and the stage of its recipe to build.
+
+    `tag` names that stage and the content, by the start of its hash.
+    """
 
     folder: Path
+    target: str
     tag: str
 
     def pack(self, archive: Path) -> None:
@@ -40,7 +44,7 @@ class BuildContext:
 
 
 @contextmanager
-def build_context(code: Path, bundle: Path, inputs: ServingImageInputs) -> Iterator[BuildContext]:
+def build_context(code: Path, bundle: Path, inputs: ServingImageInputs, *, target: str) -> Iterator[BuildContext]:
     """The context of one model and the serving code in `code`, for the length of a block.
 
     Raises `BundleError` or `CodeChangedError`.
@@ -51,4 +55,5 @@ def build_context(code: Path, bundle: Path, inputs: ServingImageInputs) -> Itera
         shutil.copyfile(code / RECIPE, folder / DOCKERFILE)
         for name in PROJECT_FILES:
             shutil.copyfile(code / name, folder / Path(name).name)
-        yield BuildContext(folder, image_digest(folder).removeprefix("sha256:")[:TAG_DIGITS])
+        digits = image_digest(folder).removeprefix("sha256:")[:TAG_DIGITS]
+        yield BuildContext(folder, target, f"{target}-{digits}")

@@ -41,7 +41,7 @@ class DockerBuild:
             facts = Path(place) / "metadata.json"
             command = [
                 *(docker, "buildx", "build", "--platform", "linux/amd64", "--push", "--progress", "plain"),
-                *("--tag", f"{self.registry.login_server}/{repository}:{content.tag}"),
+                *("--target", content.target, "--tag", f"{self.registry.login_server}/{repository}:{content.tag}"),
                 *("--metadata-file", str(facts), str(content.folder)),
             ]
             log: list[str] = []

@@ -64,7 +64,7 @@ class RegistryBuild:
         build and raises `StepCancelledError`.
         """
         self.context.report("sending what the image is built from")
-        number = self._schedule(self._send(content), f"{repository}:{content.tag}")
+        number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
         try:
             run = self._follow(number)
         except StepCancelledError:
@@ -105,7 +105,7 @@ class RegistryBuild:
                 raise BuildFailedError(f"The build's files could not be sent: {error}. Run `up` again.") from error
         return str(place.relative_path)
 
-    def _schedule(self, source: str, image: str) -> str:
+    def _schedule(self, source: str, target: str, image: str) -> str:
         from azure.mgmt.containerregistrytasks.models import (  # noqa: PLC0415 - only a build needs them
             DockerBuildRequest,
             PlatformProperties,
@@ -113,6 +113,7 @@ class RegistryBuild:
 
         request = DockerBuildRequest(
             docker_file_path=DOCKERFILE,
+            target=target,
             image_names=[image],
             is_push_enabled=True,
             source_location=source,

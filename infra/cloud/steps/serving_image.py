@@ -19,16 +19,17 @@ REPOSITORY = "scoring"
 
 
 class ImageInputs(ServingImageInputs, ContainerRegistryInputs, LakeInputs):
-    """A model version with its bundle in the lake, the serving code's hash, and the registry to build in."""
+    """A model version with its bundle in the lake, what serves it, and the registry to build in."""
 
     bundle_url: str
+    engine: str
 
 
 class ServingImage(AzureStep[ImageInputs]):
     """Builds the image. Images go with the container registry, so deleting this resource deletes none."""
 
     inputs = ImageInputs
-    replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "code_hash"})
+    replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "engine", "code_hash"})
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class ServingImage(AzureStep[ImageInputs]):
         """Build it; raises `BuildFailedError`, `BundleError`, `CodeChangedError` or `AzureRefusedError`."""
         bundle = bundle_folder(self.folder(inputs.stack).registry, inputs.bundle_hash)
         bring(lake_folder(inputs, inputs.bundle_url, self._patience), bundle, inputs.bundle_hash, context)
-        with build_context(self._code, bundle, inputs) as content:
+        with build_context(self._code, bundle, inputs, target=inputs.engine) as content:
             digest = self._build(content, inputs, context)
         return Created(digest, {"digest": digest, "image": f"{inputs.login_server}/{REPOSITORY}@{digest}"})
 

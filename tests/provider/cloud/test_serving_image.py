@@ -63,6 +63,7 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
         "bundle_hash": verify(bundle),
         "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/image/bundle",
         "blob_endpoint": BLOB,
+        "engine": "lightgbm",
         "code_hash": serving_code_hash(code),
         "subscription": SUBSCRIPTION,
         "resource_group": GROUP,
@@ -102,7 +103,7 @@ def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
         if edit:
             (code / "scoring" / "__init__.py").write_text(edit)
         parsed = step(tmp_path, code).parse(inputs(tmp_path, bundle_of(seed), code))
-        with build_context(code, bundle_of(seed), parsed) as context:
+        with build_context(code, bundle_of(seed), parsed, target=parsed.engine) as context:
             archive = tmp_path / f"{len(tags)}.tar.gz"
             context.pack(archive)
             archives.append(archive.read_bytes())
@@ -161,7 +162,7 @@ def test_docker_builds_where_the_registry_may_not(
     docker.chmod(0o755)
     created = create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
     assert created.computed["digest"] == "sha256:" + "d" * 64
-    assert f"--tag {HOST}/scoring:" in docker.with_name("docker.arguments").read_text()
+    assert f"--target lightgbm --tag {HOST}/scoring:lightgbm-" in docker.with_name("docker.arguments").read_text()
     assert docker.with_name("docker.token").read_text().count(".") == 2
     assert "docker: step 1 of 9" in recorder.lines
 
