@@ -68,10 +68,9 @@ class Bootstrap:
         if workflows is None:
             return {"": own}
         clients = {
-            workflows.environment(preview=preview): {
-                "ARM_CLIENT_ID": self._identity(workflows, preview=preview)["clientId"]
-            }
+            environment: {"ARM_CLIENT_ID": self._identity(workflows, preview=preview)["clientId"]}
             for preview in (False, True)
+            for environment in workflows.environments(preview=preview)
         }
         return {"": own, **clients}
 

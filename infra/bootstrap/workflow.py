@@ -47,9 +47,12 @@ class Workflows:
     subject: str
     location: str
 
-    def environment(self, *, preview: bool) -> str:
-        """GitHub's environment that a workflow must run in; who may use it is set there."""
-        return f"{self.stack}-preview" if preview else self.stack
+    def environments(self, *, preview: bool) -> tuple[str, ...]:
+        """GitHub's environments that a workflow of this identity runs in; who may use each is set there.
+
+        The nightly one is for runs on the main branch that nobody is awake to approve.
+        """
+        return (f"{self.stack}-preview",) if preview else (self.stack, f"{self.stack}-nightly")
 
     def path(self, *, preview: bool) -> str:
         """The identity's path."""
@@ -59,19 +62,19 @@ class Workflows:
     def items(self, manager: ResourceManager) -> Iterator[Item]:
         """The identities, whom they trust and what they may, in the order in which they can be made."""
         for preview in (False, True):
-            path, environment = self.path(preview=preview), self.environment(preview=preview)
+            path = self.path(preview=preview)
             name = path.rpartition("/")[2]
             body = {"location": self.location, "tags": TAGS}
             yield _item(f"identity {name}", path, IDENTITY_VERSION, body)
-            trusted = {
-                "issuer": ISSUER,
-                "subject": f"{self.subject}:environment:{environment}",
-                "audiences": [AUDIENCE],
-            }
-            credential = f"{path}/federatedIdentityCredentials/{environment}"
-            yield _item(f"trust in {trusted['subject']}", credential, IDENTITY_VERSION, {"properties": trusted})
+            yield from (self._trust(path, environment) for environment in self.environments(preview=preview))
             for role, scope, condition in self._roles(preview=preview):
                 yield self._role(manager, path, role, scope, condition)
+
+    def _trust(self, identity: str, environment: str) -> Item:
+        subject = f"{self.subject}:environment:{environment}"
+        body = {"properties": {"issuer": ISSUER, "subject": subject, "audiences": [AUDIENCE]}}
+        credential = f"{identity}/federatedIdentityCredentials/{environment}"
+        return _item(f"trust in {subject}", credential, IDENTITY_VERSION, body)
 
     def _roles(self, *, preview: bool) -> Iterator[tuple[str, str, str]]:
         subscription = f"/subscriptions/{self.names.subscription}"

@@ -67,5 +67,7 @@ def _show(found: dict[str, Any], made: "Bootstrap", *, dry_run: bool) -> None:
         for name, value in variables.items():
             results.print(f"  gh variable set {name} --repo {repository}{place} --body {value}", markup=False)
     results.print(
-        f"\nLet somebody approve what uses the environment {made.stack} (Settings, Environments).", markup=False
+        f"\nLet somebody approve what uses the environment {made.stack}, and no branch but main use "
+        f"{made.stack}-nightly (Settings, Environments).",
+        markup=False,
     )

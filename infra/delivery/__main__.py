@@ -49,8 +49,8 @@ def drift(*, stack: Stack) -> None:
 
 @app.command()
 def destroy(*, stack: Stack) -> None:
-    """Take the stack down when the variable CONFIRM holds its name."""
-    _delivery(stack).destroy(os.environ.get("CONFIRM", ""))
+    """Take the stack down when the variable CONFIRM holds its name; DELETE_DATA=true lets the lake go too."""
+    _delivery(stack).destroy(os.environ.get("CONFIRM", ""), delete_data=os.environ.get("DELETE_DATA") == "true")
 
 
 def main() -> int:

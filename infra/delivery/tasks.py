@@ -1,7 +1,6 @@
 """The work of each workflow. Without GitHub's token, on a laptop, what would be a comment or an issue is printed."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from infra.delivery.plan import LABEL, Plan, refuse_data_loss
 from infra.delivery.plan_comment import mark, plan_comment
 from infra.delivery.rejection import rejection_report
 from infra.delivery.retraining import Need, decide
-from infra.paths import ROOT
+from infra.delivery.stack_file import changed_settings, settings_at
+from infra.delivery.teardown import counted, destroyed
 
 DRIFT_LABEL = "drift"
 REJECTED_LABEL = "gate-rejected"
@@ -65,7 +65,7 @@ class Delivery:
         plan = self._plan()
         labels = self.github.labels_of_commit(commit) if self.github and plan.data_at_risk else frozenset[str]()
         refuse_data_loss(plan, labels, where="the pull request that brings it")
-        self._up()
+        self._up(*(["--replace-data"] if plan.data_at_risk else []))
 
     def retrain(self) -> None:
         """Train on new data, if there is any; a model that the gate rejects opens an issue."""
@@ -90,14 +90,22 @@ class Delivery:
             self.github.open_issue(DRIFT_LABEL, title, report)
         raise DriftFoundError(f"{len(found.real)} resource(s) of stack {self.stack} are not as they were deployed.")
 
-    def destroy(self, typed: str) -> None:
-        """Take the stack down when its name was typed; `destroy` itself ends by looking for what still costs money."""
+    def destroy(self, typed: str, *, delete_data: bool) -> None:
+        """Take the stack down when its name was typed, its models saved first; what still costs money is an error.
+
+        `delete_data` is the second confirmation, that the lake may go too: without it `destroy` refuses on Azure.
+        """
         if typed != self.stack:
             raise NotConfirmedError(
                 f"What was typed is {typed!r}, not {self.stack!r}: nothing is done. Set CONFIRM to the stack's name."
             )
-        done = result(self.run, "destroy", "--stack", self.stack, "--yes")
-        self.say(f"Stack `{self.stack}` is gone: {_counted(done['changes'])}.")
+        options = ["--keep-data", "--yes", *(["--delete-data"] if delete_data else [])]
+        ended = self.run("destroy", "--stack", self.stack, *options)
+        self.say("\n".join(destroyed(self.stack, ended.content)))
+        if ended.code != 0:
+            raise CommandFailedError(f"`personalize destroy` ended with exit code {ended.code}; see above.")
+        if renewed := changed_settings(self.stack):
+            self.say(f"Commit this before the next deployment, as deleted names stay taken:\n\n```diff\n{renewed}```")
 
     def _plan(self) -> Plan:
         return Plan.read(result(self.run, "preview", "--stack", self.stack))
@@ -113,9 +121,9 @@ class Delivery:
             raise CommandFailedError(f"`personalize estimate` ended with exit code {ended.code}; see above.")
         return ended.content
 
-    def _up(self) -> None:
+    def _up(self, *options: str) -> None:
         title = f"The gate rejected a model of stack {self.stack}"
-        ended = self.run("up", "--stack", self.stack)
+        ended = self.run("up", "--stack", self.stack, "--yes", *options)
         if ended.code == ExitCode.GATE_REJECTED:
             versions = result(self.run, "models", "--stack", self.stack)["models"]
             report = rejection_report(self.stack, versions, os.environ)
@@ -132,26 +140,8 @@ class Delivery:
         outputs = ended.content["outputs"]
         self.say(
             f"`{outputs['endpoint']}` serves model version {outputs['model_version']}: "
-            f"{_counted(ended.content['changes'])}."
+            f"{counted(ended.content['changes'])}."
         )
-
-
-def settings_at(revision: str, stack: str) -> Path | None:
-    """The stack's file as it was at a git revision, in a file below `dist`; None where there was none."""
-    name = f"Pulumi.{stack}.yaml"
-    shown = subprocess.run(  # noqa: S603 - the revision is an argument of its own
-        ["git", "show", f"{revision}:{name}"],  # noqa: S607 - git is what brought this file
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if shown.returncode != 0:
-        return None
-    file = ROOT / "dist" / "before" / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(shown.stdout, encoding="utf-8")
-    return file
 
 
 def summarise(text: str) -> None:
@@ -160,7 +150,3 @@ def summarise(text: str) -> None:
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as stream:
             stream.write(text.rstrip("\n") + "\n")
-
-
-def _counted(changes: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items()) if count) or "nothing changed"

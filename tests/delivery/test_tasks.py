@@ -13,6 +13,7 @@ from infra.delivery import tasks
 from infra.delivery.github import GitHub
 from infra.delivery.personalize import CommandFailedError, Ended, personalize
 from infra.delivery.plan import LABEL, DataAtRiskError
+from infra.delivery.stack_file import settings_at
 from infra.delivery.tasks import Delivery, DriftFoundError, NotConfirmedError, ServiceNotReadyError
 from infra.paths import ROOT
 from tests.delivery.conftest import LAKE, NEW_DATA, Told, preview, resource
@@ -80,7 +81,7 @@ def test_a_preview_compares_the_cost_with_the_settings_of_the_base(hub: GitHubSe
 
 
 def test_a_base_without_the_stack_is_not_compared_with():
-    assert tasks.settings_at("HEAD", "of-nobody") is None
+    assert settings_at("HEAD", "of-nobody") is None
 
 
 def test_an_estimate_that_fails_is_not_passed_over(hub: GitHubServer):
@@ -93,6 +94,7 @@ def test_a_deployment_brings_the_stack_up_and_waits_for_its_service(hub: GitHubS
     bench = Bench(hub, preview=planned(*NEW_DATA))
     bench.delivery.deploy("abc")
     assert bench.commands == ["preview", "up", "status"]
+    assert bench.told.calls[1] == ("up", "--stack", "dev", "--yes")
     assert bench.said == ["`https://x` serves model version 4: 9 same, 2 update."]
 
 
@@ -108,7 +110,7 @@ def test_a_deployment_may_lose_data_when_its_pull_request_said_so(hub: GitHubSer
     bench = Bench(hub, preview=planned(LAKE))
     hub.pulls_of_commits["abc"] = [{"merged_at": "2026-11-25", "labels": [{"name": LABEL}]}]
     bench.delivery.deploy("abc")
-    assert "up" in bench.commands
+    assert ("up", "--stack", "dev", "--yes", "--replace-data") in bench.told.calls
 
 
 def test_a_deployment_whose_service_does_not_answer_fails(hub: GitHubServer):
@@ -191,15 +193,46 @@ def test_allowed_differences_open_nothing(hub: GitHubServer):
 def test_a_wrong_name_destroys_nothing(hub: GitHubServer, typed: str):
     bench = Bench(hub)
     with pytest.raises(NotConfirmedError):
-        bench.delivery.destroy(typed)
+        bench.delivery.destroy(typed, delete_data=True)
     assert bench.told.calls == []
 
 
-def test_the_right_name_destroys(hub: GitHubServer):
-    bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 14}}))
-    bench.delivery.destroy("dev")
-    assert bench.told.calls == [("destroy", "--stack", "dev", "--yes")]
-    assert bench.said == ["Stack `dev` is gone: 14 delete."]
+LEFT = [
+    {"kind": "resource group", "name": "rg-dev-databricks", "why": "Databricks deletes it.", "billable": True},
+    {"kind": "role assignment", "name": "1234", "why": "It is of the subscription.", "billable": False},
+]
+
+
+def test_the_right_name_destroys_and_saves_the_models_first(hub: GitHubServer):
+    bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 14}, "left": LEFT[1:]}))
+    bench.delivery.destroy("dev", delete_data=True)
+    assert bench.told.calls == [("destroy", "--stack", "dev", "--keep-data", "--yes", "--delete-data")]
+    assert bench.said[0].startswith("Stack `dev` is gone: 14 delete.\n\nNothing is left that costs money.\n")
+    assert "| no | role assignment | `1234` | It is of the subscription. |" in bench.said[0]
+
+
+def test_the_lake_goes_only_with_a_second_confirmation(hub: GitHubServer):
+    bench = Bench(hub, destroy=Ended(code=ExitCode.BAD_INPUT))
+    with pytest.raises(CommandFailedError, match="exit code 2"):
+        bench.delivery.destroy("dev", delete_data=False)
+    assert "--delete-data" not in bench.told.calls[0]
+    assert bench.said == ["Stack `dev` was not taken down."]
+
+
+def test_what_still_costs_money_is_listed_and_fails(hub: GitHubServer):
+    bench = Bench(hub, destroy=Ended(code=1, content={"changes": {"delete": 14}, "left": LEFT}))
+    with pytest.raises(CommandFailedError):
+        bench.delivery.destroy("dev", delete_data=True)
+    assert "**1 thing(s) left that cost money.**" in bench.said[0]
+    assert "| yes | resource group | `rg-dev-databricks` | Databricks deletes it. |" in bench.said[0]
+
+
+def test_a_renewed_suffix_is_shown_as_what_to_commit(hub: GitHubServer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tasks, "changed_settings", lambda stack: f"-suffix: a\n+suffix: b of {stack}\n")
+    bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 1}}))
+    bench.delivery.destroy("dev", delete_data=True)
+    assert "Commit this before the next deployment" in bench.said[1]
+    assert "+suffix: b of dev" in bench.said[1]
 
 
 def test_the_real_command_s_object_and_exit_code_are_read():

@@ -193,9 +193,9 @@ def test_every_folder_with_pinned_packages_is_updated():
     [
         ("inputs.stack || 'dev'", "dev"),
         ("inputs.none || 'prod'", "prod"),
-        ("vars.ARM_CLIENT_ID != ''", True),
+        ("vars.ARM_TENANT_ID != ''", True),
         ("vars.NONE != ''", False),
-        ("github.event.pull_request.head.repo.full_name == github.repository && vars.ARM_CLIENT_ID != ''", True),
+        ("github.event.pull_request.head.repo.full_name == github.repository && vars.ARM_TENANT_ID != ''", True),
         ("'it''s' == 'it''s'", True),
         ("failure()", False),
     ],

@@ -17,6 +17,9 @@ EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
 TOKEN = re.compile(r"\s*(\|\||&&|==|!=|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")
 """What this reads of GitHub's expressions; anything else is an error and not a guess."""
 
+STATUS = {"failure": False, "always": True}
+"""The functions that ask how the steps before went: well."""
+
 
 class UnknownExpressionError(Exception):
     """The reader does not know this expression; teach it, or write the workflow more simply."""
@@ -81,8 +84,8 @@ def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
     if first == "(":
         value, rest = _either(rest, event)
         return value, rest[1:]
-    if first == "failure" and rest[:2] == ["(", ")"]:
-        return False, rest[2:]
+    if first in STATUS and rest[:2] == ["(", ")"]:
+        return STATUS[first], rest[2:]
     root, *path = first.split(".")
     value: Any = {"inputs": event.inputs, "vars": event.vars, "secrets": event.secrets, "github": event.github}[root]
     for name in path:

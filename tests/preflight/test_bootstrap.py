@@ -77,7 +77,7 @@ def body(fake: FakeManager, ending: str) -> dict[str, Any]:
 def test_everything_is_made_once_and_found_the_second_time(fake: FakeManager):
     first = bootstrap(fake).run(dry_run=False)
     assert set(first.values()) == {State.MADE}
-    assert len(first) == 23
+    assert len(first) == 24
     fake.calls.clear()
     assert set(bootstrap(fake).run(dry_run=False).values()) == {State.THERE}
     assert fake.changes() == []
@@ -126,6 +126,7 @@ def test_each_environment_of_the_repository_has_an_identity_of_its_own(fake: Fak
     trusted = [call.body or {} for call in made(fake) if "/federatedIdentityCredentials/" in call.path]
     assert [found["properties"]["subject"] for found in trusted] == [
         "repo:octo/clicks:environment:dev",
+        "repo:octo/clicks:environment:dev-nightly",
         "repo:octo/clicks:environment:dev-preview",
     ]
 
@@ -183,6 +184,7 @@ def test_the_repository_is_told_ids_and_no_secret(fake: FakeManager):
     assert done.variables() == {
         "": {"ARM_TENANT_ID": TENANT, "ARM_SUBSCRIPTION_ID": SUBSCRIPTION},
         "dev": {"ARM_CLIENT_ID": CLIENT},
+        "dev-nightly": {"ARM_CLIENT_ID": CLIENT},
         "dev-preview": {"ARM_CLIENT_ID": CLIENT},
     }
     assert done.deployer() == {"object_id": PRINCIPAL, "type": "ServicePrincipal", "databricks_name": CLIENT}
