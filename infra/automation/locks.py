@@ -27,10 +27,11 @@ class Lock:
         if self.host != socket.gethostname():
             return False
         try:
-            started = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            ended = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent does not ask how it ended
+            return ended or process.create_time() > self.since.timestamp()
         except psutil.NoSuchProcess:
             return True
-        return started > self.since.timestamp()
 
     def __str__(self) -> str:
         here = "" if self.host == socket.gethostname() else f" on {self.host}"

@@ -24,8 +24,9 @@ from infra.automation.interruption import run_interruptible
 from infra.automation.locks import clear_stale
 from infra.automation.pending import settle
 from infra.automation.process import InterruptiblePulumi
+from infra.automation.shown_pools import forget_shown_pools
 from infra.automation.snapshot import read_snapshot, secret_outputs
-from infra.automation.stack_files import SALT, StackFiles
+from infra.automation.stack_files import StackFiles
 from infra.automation.workspace import Workspace
 from infra.paths import ROOT
 from infra.toolchain import pulumi_command
@@ -111,6 +112,10 @@ class StackSession:
             self._azure.refuse_to_replace_data(read_snapshot(self._state_file()))
         self._azure.enter(read_snapshot(self._state_file()))
         self._clear_pending_operations()
+        if refresh and self._azure.settings:
+            self._refresh([])
+            forget_shown_pools(self._stack())
+            refresh = False
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.up(
@@ -219,7 +224,7 @@ class StackSession:
         arguments = ["stack", "init", self.stack, "--no-select"]
         self._command(arguments, folder)
         written = folder / f"Pulumi.{self.stack}.yaml"
-        self.files.keep_salt(_salt(written))
+        self.files.take_salt(written)
         for path in (written, folder / "Pulumi.yaml"):
             path.unlink()
         folder.rmdir()
@@ -239,9 +244,3 @@ class StackSession:
 
     def _refresh(self, arguments: list[str]) -> CommandResult:
         return self._command(["refresh", "--yes", "--skip-preview", "--stack", self.stack, *arguments])
-
-
-def _salt(path: Path) -> str:
-    import yaml  # noqa: PLC0415 - only the first run of a stack needs it
-
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))[SALT])

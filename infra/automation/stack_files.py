@@ -91,9 +91,9 @@ class StackFiles:
         """The salt of the passphrase, None before the stack was initialised."""
         return _mapping(self.copy).get(SALT) if self.copy.is_file() else None
 
-    def keep_salt(self, salt: str) -> None:
-        """Write the salt into the copy, from which `render` takes it over."""
-        write_private(self.copy, yaml.safe_dump({SALT: salt}))
+    def take_salt(self, written: Path) -> None:
+        """Write the salt that Pulumi wrote into `written` into the copy, from which `render` takes it over."""
+        write_private(self.copy, yaml.safe_dump({SALT: str(_mapping(written)[SALT])}))
 
     def read_overrides(self) -> dict[str, Any]:
         """Settings of this machine alone, by full key."""

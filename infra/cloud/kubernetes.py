@@ -14,11 +14,10 @@ from pulumi_azure_native.containerservice.outputs import (
     UserAssignedIdentityManagedClusterResponse,
 )
 
-from infra.cloud.names import Names
+from infra.cloud.names import SYSTEM_POOL, Names
 from infra.cloud.settings import AzureSettings
 from infra.cloud.site import Site, known
 
-SYSTEM_POOL = "system"
 POOL_LABEL = "personalization/pool"
 """Label of the scoring pool's nodes, the same for each pool that takes another's place."""
 SCORING = "scoring"
@@ -89,7 +88,7 @@ class Kubernetes(pulumi.ComponentResource):
                 node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
             ),
             tags=site.tags,
-            # The autoscaler counts the nodes; the scoring pool shows up in the list as well.
+            # The autoscaler counts the nodes. The scoring pool shows up in the list after a refresh, see `shown_pools`.
             opts=ResourceOptions(parent=self, ignore_changes=["agentPoolProfiles[*].count"]),
         )
 

@@ -14,6 +14,7 @@ from functools import cached_property
 PROJECT = "personalization"
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
+SYSTEM_POOL = "system"
 POOL_PREFIX = "s"
 POOL_TOKEN_LENGTH = 10
 

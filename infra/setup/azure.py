@@ -1,4 +1,7 @@
-"""`python -m infra.setup.azure`: the packages for Azure, which stack `local` does without."""
+"""`python -m infra.setup.azure [GROUP ...]`: the packages for Azure, which stack `local` does without.
+
+The dependency group `simulation` is what the simulated Azure needs beside them.
+"""
 
 import sys
 
@@ -10,7 +13,7 @@ from infra.setup.uv import ensure_uv
 def main() -> int:
     """Install what is missing and return the exit status."""
     try:
-        ensure_azure_packages(ensure_uv())
+        ensure_azure_packages(ensure_uv(), *sys.argv[1:])
     except SetupError as error:
         say(f"error: {error}")
         return 1

@@ -32,12 +32,16 @@ def ensure_packages(uv: Path) -> bool:
     return True
 
 
-def ensure_azure_packages(uv: Path) -> None:
-    """Install what the stacks on Azure need beside that, 300 MB. Raises `SetupError`, after uv's own words."""
-    if _sync(uv, "--extra", AZURE_EXTRA, "--check", "--quiet").returncode == 0:
+def ensure_azure_packages(uv: Path, *groups: str) -> None:
+    """Install what the stacks on Azure need beside that, 300 MB, and the dependency groups that are named.
+
+    Raises `SetupError`, after uv's own words.
+    """
+    wanted = ["--extra", AZURE_EXTRA, *(part for group in groups for part in ("--group", group))]
+    if _sync(uv, *wanted, "--check", "--quiet").returncode == 0:
         return
     say("Installing the packages for Azure into .venv (some 300 MB the first time) ...")
-    if _sync(uv, "--extra", AZURE_EXTRA).returncode != 0:
+    if _sync(uv, *wanted).returncode != 0:
         raise SetupError("uv can not install the packages for Azure (its own words are above)")
 
 

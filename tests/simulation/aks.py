@@ -55,7 +55,7 @@ class Aks(threading.Thread):
         if self._incarnation not in {0.0, incarnation}:
             self._wipe(world)
         self._incarnation = incarnation
-        self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {})
+        self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {}, drain=cluster is not None)
         if cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider"):
             for definition in _secret_definitions():
                 if self._plane.get(_definition_path(definition)) is None:
@@ -77,13 +77,23 @@ class Aks(threading.Thread):
             with world.transaction():
                 world.set("swept", [*world.setting("swept"), *(f"namespace {name}" for name in sorted(names))])
 
-    def _nodes(self, wanted: Mapping[str, dict[str, Any]]) -> None:
+    def _nodes(self, wanted: Mapping[str, dict[str, Any]], *, drain: bool) -> None:
         present = {node["metadata"]["name"]: node for node in self._plane.items(NODES)}
-        for name in present.keys() - wanted.keys():
-            if OWNED.items() <= present[name]["metadata"].get("labels", {}).items():
-                self._plane.delete(f"{NODES}/{name}")
         for name in wanted.keys() - present.keys():
             self._plane.apply(f"{NODES}/{name}", wanted[name])
+        for name in present.keys() - wanted.keys():
+            owned = OWNED.items() <= present[name]["metadata"].get("labels", {}).items()
+            if owned and not (drain and self._drain(name, present[name])):
+                self._plane.delete(f"{NODES}/{name}")
+
+    def _drain(self, name: str, node: Mapping[str, Any]) -> bool:
+        """Ask the pods of a node to leave, as far as their disruption budget allows; whether there are any yet."""
+        pods = [pod for pod in self._plane.items("/api/v1/pods") if pod["spec"].get("nodeName") == name]
+        if pods and not node["spec"].get("unschedulable"):
+            self._plane.cordon(name)
+        for pod in pods:
+            self._plane.evict(pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return bool(pods)
 
     def _load_balancers(self) -> None:
         for service in self._plane.items("/api/v1/services"):

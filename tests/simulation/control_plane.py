@@ -141,6 +141,20 @@ class ControlPlane:
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
 
+    def cordon(self, node: str) -> None:
+        """Let no more pods onto a node."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        patch = json.dumps({"spec": {"unschedulable": True}})
+        self._client.patch(f"/api/v1/nodes/{node}", headers=headers, content=patch).raise_for_status()
+
+    def evict(self, namespace: str, name: str) -> bool:
+        """Ask a pod to leave; False when its disruption budget does not allow it now."""
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+        answer = self._client.post(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", json=body)
+        if answer.status_code not in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.NOT_FOUND}:
+            answer.raise_for_status()
+        return answer.is_success
+
     def _apply_stages(self) -> None:
         self.apply_definition(STAGE_DEFINITION)
         self.break_images([])

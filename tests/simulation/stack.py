@@ -1,7 +1,7 @@
 """Stack `dev` of the product, by its own commands' session, on a simulated Azure: what a scenario works with."""
 
 import os
-from collections import Counter
+import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from features.errors import PersonalizationError
-from infra.automation.events import Phase, StepUpdate
+from infra.automation.events import StepUpdate
 from infra.automation.session import Outcome, StackSession
+from infra.automation.snapshot import read_snapshot
 from infra.cloud import credentials
 from infra.paths import ROOT
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
@@ -24,14 +25,13 @@ from tests.simulation.world import DEFAULTS, World
 from tools.control_plane import binaries
 
 STACK = "dev"
-UNTOUCHED = frozenset({"same", "read", "refresh", "import"})
 TRAINING_MEMORY_GIB = 1
 ROLLOUT_SECONDS = 30
 """Pods are ready at once here: a rollout that takes longer never ends."""
 SMALL = {
     "dataset": {"kind": "synthetic", "rows": 4000},
     "training": {"num_iterations": 5},
-    "gate": {"max_calibration_error": 0.5},
+    "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5},
 }
 """A model that is trained in seconds. It is not a good one, so the gate lets worse ones through."""
 HOLDING_DATA = (
@@ -43,8 +43,11 @@ HOLDING_DATA = (
     "azure-native:databricks:Workspace",
     "azure-native:operationalinsights:Workspace",
 )
-Touched = Counter[str]
-"""How many resources of a type had something done to them, as "AgentPool replace"."""
+DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
+SETTLE_SECONDS = 120.0
+SETTLE_PAUSE = 0.3
+Touched = frozenset[str]
+"""What was done to which resource, as "replace scoring-pool"."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,9 @@ class SimulatedStack:
         """How long Spark has trained in all."""
         return self._training.seconds if self._training else 0.0
 
-    def up(self, *, replace_data: bool = False) -> Done:
+    def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
         """`personalize up`."""
-        return self._operate(lambda session, on_step: session.up(on_step, replace_data=replace_data))
+        return self._operate(lambda session, on_step: session.up(on_step, refresh=refresh, replace_data=replace_data))
 
     def preview(self) -> Done:
         """`personalize preview`."""
@@ -143,7 +146,7 @@ class SimulatedStack:
 
     def image(self) -> str:
         """The image that the service runs, as its pods name it."""
-        (deployment,) = self._in_cluster("/apis/apps/v1/namespaces/scoring/deployments")
+        (deployment,) = self._in_cluster(DEPLOYMENTS)
         return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
     def serving(self) -> list[str]:
@@ -153,6 +156,17 @@ class SimulatedStack:
             for pod in self._in_cluster("/api/v1/namespaces/scoring/pods")
             if any(item["type"] == "Ready" and item["status"] == "True" for item in pod["status"]["conditions"])
         )
+
+    def settle(self) -> None:
+        """Wait until the pods are where the node pools want them: a pool that goes is drained first."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < until:
+            (deployment,) = self._in_cluster(DEPLOYMENTS)
+            draining = any(node["spec"].get("unschedulable") for node in self._in_cluster("/api/v1/nodes"))
+            if not draining and len(self.serving()) == deployment["spec"]["replicas"]:
+                return
+            time.sleep(SETTLE_PAUSE)
+        raise AssertionError(f"the pods did not come to rest in {SETTLE_SECONDS:.0f} s")
 
     def champion(self) -> list[str]:
         """The versions of the model that are marked as the one that serves."""
@@ -167,6 +181,12 @@ class SimulatedStack:
         """What of the stack is on this machine."""
         return sorted(path.name for path in (self.folder / "state").glob("*"))
 
+    def with_input(self, name: str) -> list[str]:
+        """The names of the stack's resources that have the input `name`."""
+        state = self.folder / "state" / STACK / "state" / ".pulumi" / "stacks" / "personalization" / f"{STACK}.json"
+        resources = read_snapshot(state).get("resources") or ()
+        return [item["urn"].rpartition("::")[2] for item in resources if (item.get("inputs") or {}).get(name)]
+
     def session(self) -> StackSession:
         """A session of the product with the settings as they are now."""
         config = {f"personalization:{name}": value for name, value in self.settings.items()}
@@ -174,15 +194,11 @@ class SimulatedStack:
         return StackSession(STACK, settings_file=self.file, say=self._say)
 
     def _operate(self, operate: Callable[[StackSession, Callable[[StepUpdate], None]], Outcome]) -> Done:
-        touched: Touched = Counter()
-
         def on_step(update: StepUpdate) -> None:
-            if update.phase is Phase.MESSAGE:
-                self._say(f"{update.step} {update.text}".strip())
-            elif update.phase is Phase.FINISHED and update.operation not in UNTOUCHED:
-                touched[f"{update.step} {update.operation}"] += 1
+            self._say(f"{update.step} {update.text or update.operation}".strip())
 
-        return Done(operate(self.session(), on_step), touched)
+        outcome = operate(self.session(), on_step)
+        return Done(outcome, frozenset(f"{change.operation} {change.name}" for change in outcome.resources))
 
     def _in_cluster(self, path: str) -> list[dict[str, Any]]:
         plane = self.simulation.plane

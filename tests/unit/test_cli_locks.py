@@ -5,8 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import psutil
 
 from infra.automation.locks import read_locks
 
@@ -36,6 +39,15 @@ def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path):
 def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path):
     write_lock(tmp_path, pid=finished_process())
     assert read_locks(tmp_path)[0].is_stale()
+
+
+def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stale(tmp_path: Path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    write_lock(tmp_path, pid=process.pid)
+    assert read_locks(tmp_path)[0].is_stale()
+    process.wait()
 
 
 def test_the_lock_of_a_process_whose_id_went_to_another_one_is_stale(tmp_path: Path):

@@ -20,9 +20,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
     return made
 
 
-def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: StackFiles):
+def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: StackFiles, tmp_path: Path):
     before = files.source.read_bytes()
-    files.keep_salt("v1:abc")
+    written = tmp_path / "written.yaml"
+    written.write_text("encryptionsalt: v1:abc\n")
+    files.take_salt(written)
     files.render()
     files.render()
     copy = yaml.safe_load(files.copy.read_text())

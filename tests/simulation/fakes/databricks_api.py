@@ -31,6 +31,13 @@ class DatabricksApi:
         self._world = world
         self._runs = runs
 
+    async def metadata(self, request: Request) -> Response:
+        """What the SDK looks up about a host before anything else."""
+        workspace = _workspace(self._world, request)
+        host = workspace.outputs["workspaceUrl"]
+        identity = workspace.outputs["workspaceId"]
+        return JSONResponse({"oidc_endpoint": f"https://{host}/oidc", "workspace_id": identity, "cloud": "Azure"})
+
     async def sign_in_page(self, _: Request) -> Response:
         """The SDK reads the tenant from where this redirects to."""
         return RedirectResponse(
@@ -63,11 +70,9 @@ class DatabricksApi:
         job = self._world.get(f"{workspace.id}/jobs/{body['job_id']}")
         if job is None:
             raise RefusedError(404, NOT_FOUND, f"Job {body['job_id']} does not exist.")
-        outcomes = list(self._world.setting("run_outcomes"))
-        forced = outcomes.pop(0) if outcomes else ""
-        self._world.set("run_outcomes", outcomes)
-        parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
         token = body.get("idempotency_token")
+        forced = "" if self._runs.known(token) else self._next_outcome()
+        parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
         run = self._runs.start(
             str(body["job_id"]),
             inputs=job.inputs,
@@ -77,6 +82,26 @@ class DatabricksApi:
             forced=forced,
         )
         return JSONResponse({"run_id": run.number, "number_in_job": run.number})
+
+    def _next_outcome(self) -> str:
+        """How the test wants the next run to end."""
+        outcomes = list(self._world.setting("run_outcomes"))
+        forced = outcomes.pop(0) if outcomes else ""
+        self._world.set("run_outcomes", outcomes)
+        return forced
+
+    async def list_policies(self, request: Request) -> Response:
+        """The cluster policies of the workspace."""
+        found = _of_kind(self._world, _member(self._world, request), "policies")
+        policies = [{"policy_id": identity, "name": item.inputs["name"]} for identity, item in found]
+        return JSONResponse({"policies": policies})
+
+    async def list_jobs(self, request: Request) -> Response:
+        """The jobs of the workspace, or those with a name."""
+        found = _of_kind(self._world, _member(self._world, request), "jobs")
+        name = request.query_params.get("name")
+        jobs = [{"job_id": int(identity)} for identity, item in found if name in {None, item.inputs["name"]}]
+        return JSONResponse({"jobs": jobs, "has_more": False})
 
     async def get_run(self, request: Request) -> Response:
         """A run as it is."""
@@ -109,16 +134,25 @@ def databricks_api(world: World, runs: Runs) -> Starlette:
     """The interface of all workspaces."""
     api = DatabricksApi(world, runs)
     routes = [
+        Route("/.well-known/databricks-config", api.metadata),
         Route("/aad/auth", api.sign_in_page),
         Route("/api/2.0/preview/scim/v2/Me", api.me),
         Route("/api/2.1/unity-catalog/current-metastore-assignment", api.metastore),
+        Route("/api/2.0/policies/clusters/list", api.list_policies),
+        Route("/api/2.2/jobs/list", api.list_jobs),
         Route("/api/2.2/jobs/run-now", api.run_now, methods=["POST"]),
         Route("/api/2.2/jobs/runs/get", api.get_run),
         Route("/api/2.2/jobs/runs/list", api.list_runs),
         Route("/api/2.2/jobs/runs/get-output", api.get_output),
         Route("/api/2.2/jobs/runs/cancel", api.cancel, methods=["POST"]),
     ]
-    return application(world, "databricks", routes, audience=DATABRICKS, public=["/aad/auth"])
+    return application(world, "databricks", routes, audience=DATABRICKS, public=["/aad/auth", "/.well-known/"])
+
+
+def _of_kind(world: World, workspace: Record, collection: str) -> list[tuple[str, Record]]:
+    """What a workspace has of a kind, with the ids that Databricks gave."""
+    prefix = key_of(f"{workspace.id}/{collection}/")
+    return [(item.id.rpartition("/")[2], item) for item in world.all() if key_of(item.id).startswith(prefix + "/")]
 
 
 def _workspace(world: World, request: Request) -> Record:

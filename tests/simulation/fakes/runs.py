@@ -89,7 +89,7 @@ class Runs:
         `forced` makes it end otherwise than by its task, see `FORCED_MESSAGES`; empty for the task.
         """
         with self._lock:
-            known = next((run for run in self._runs.values() if token and run.token == token), None)
+            known = self.known(token)
             if known is not None:
                 return known
             run = Run(len(self._runs) * 10 + 500, job, token=token, parameters=parameters, inputs=inputs, caller=caller)
@@ -98,6 +98,10 @@ class Runs:
         self._threads.append(thread)
         thread.start()
         return run
+
+    def known(self, token: str | None) -> Run | None:
+        """The run that was started with this token."""
+        return next((run for run in list(self._runs.values()) if token and run.token == token), None)
 
     def get(self, number: int) -> Run | None:
         """The run with this number; a task's number is its run's plus one."""

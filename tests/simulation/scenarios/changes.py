@@ -4,7 +4,6 @@ Some changes meet trouble first. The `up` that meets it must fail with a sentenc
 service as it was; the next one goes through.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,8 @@ from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SimulatedStack, Touched
 
-SERVED = Counter({"ServingImage replace": 1, "Environment replace": 1, "Deployment update": 1, "Champion update": 1})
-TRAINED = SERVED + Counter({"TrainingRun replace": 1, "ModelVersion replace": 1})
+SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
+TRAINED = SERVED | {"replace training", "replace model"}
 LARGER = "Standard_D4ds_v5"
 FAMILY = "standardDDSv5Family"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
@@ -63,10 +62,19 @@ def break_image(stack: SimulatedStack) -> None:
     stack.world.set("broken_images", [stack.image()])
 
 
+def mend_image(stack: SimulatedStack) -> None:
+    """Pods are ready again; those that were not stay so, as their own template is the broken one."""
+    stack.world.set("broken_images", [])
+    stack.settings["scoring"]["max_records"] = 400
+
+
+def _of(*touched: str) -> Touched:
+    return frozenset(touched)
+
+
 def tagged(stack: SimulatedStack) -> Touched:
-    """Everything in the record that has tags."""
-    kinds = [record.type for record in stack.world.all() if record.inputs.get("tags")]
-    return Counter(f"{kind.rpartition(':')[2]} update" for kind in kinds)
+    """Everything in the stack's state that has tags."""
+    return frozenset(f"update {name}" for name in stack.with_input("tags"))
 
 
 RUNS = (
@@ -78,17 +86,19 @@ RUNS = (
     ),
 )
 BUILD = Trouble("an image build that fails", "the test ordered it", in_world("build_outcomes", ["fail"]))
-ROLLOUT = Trouble("a rollout that never becomes ready", "progress", break_image, in_world("broken_images", []))
+ROLLOUT = Trouble(
+    "a rollout that never becomes ready", "failed to fully initialize or become live", break_image, mend_image
+)
 QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FAMILY: 4}), in_world("vcpu_quota", {}))
 CHANGES = (
-    Change("worker count", set_in("azure", training_workers=2), Counter({"ClusterPolicy update": 1, "Job update": 1})),
-    Change("replicas", set_in("azure", replicas_max=5), Counter({"HorizontalPodAutoscaler update": 1})),
+    Change("worker count", set_in("azure", training_workers=2), _of("update training-policy", "update training-job")),
+    Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
-    Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), Counter({"AgentPool replace": 1}), (QUOTA,)),
-    Change("how it is served", set_in("scoring", max_records=500), Counter({"Deployment update": 1}), (ROLLOUT,)),
+    Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), _of("replace scoring-pool"), (QUOTA,)),
+    Change("how it is served", set_in("scoring", max_records=500), _of("update deployment"), (ROLLOUT,)),
     Change("serving code", change_code, SERVED, (BUILD,)),
     Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS),
-    Change("new data", set_in("dataset", seed=2), TRAINED + Counter({"DataUpload replace": 1})),
+    Change("new data", set_in("dataset", seed=2), TRAINED | {"replace data"}),
 )
 
 
@@ -102,7 +112,8 @@ def all_changes(stack: SimulatedStack, report: Report) -> None:
             before = stack.holders()
             wanted = change.touched(stack) if callable(change.touched) else change.touched
             done = stack.up()
-            report.want(f"touched by another {change.name}", dict(wanted), dict(done.touched))
+            report.want(f"touched by another {change.name}", sorted(wanted), sorted(done.touched))
+            stack.settle()
             report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))
 
 
@@ -124,7 +135,7 @@ def busy_services(stack: SimulatedStack, report: Report) -> None:
             stack.faults.order(f"^http {service} ", nth=2, kind=kind)
     stack.settings["training"]["num_leaves"] = 9
     done = stack.up()
-    report.want("touched while services are busy and tokens end", dict(TRAINED), dict(done.touched))
+    report.want("touched while services are busy and tokens end", sorted(TRAINED), sorted(done.touched))
     report.want("faults of services that did not come", 0, stack.faults.pending())
     stack.faults.clear()
 

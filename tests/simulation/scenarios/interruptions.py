@@ -19,7 +19,9 @@ from tests.simulation.stack import STACK, Done, SimulatedStack
 
 MADE_TO_FAIL = "made to fail finally"
 WRITES = r"^(create|update|delete) (azure-native|databricks):"
-MOST_TRIES = 200
+MOST_TRIES = 100
+UP_WRITES, DESTROY_WRITES = 80, 30
+"""Fewer than there are, so that each of them comes."""
 SLOW_SECONDS = 20.0
 KILL_SECONDS = 240.0
 POLL_SECONDS = 0.02
@@ -66,13 +68,17 @@ def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
 def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
     """SIGKILL to everything at a random call of `up`, then of `destroy`; each is then run again."""
     chosen = random.Random(seed)  # noqa: S311 - see above
+    killed = 0
     for number in range(1, count + 1):
-        for command, operate in (("up", stack.up), ("destroy", stack.destroy)):
-            call = chosen.randint(1, 60)
-            what = _kill(stack, command, call)
-            report.line(f"  kill {number}: {command} at write {call}: {what}")
-            operate()
+        for command, writes, operate in (("up", UP_WRITES, stack.up), ("destroy", DESTROY_WRITES, stack.destroy)):
+            call = chosen.randint(1, writes)
+            victims = _kill(stack, command, call)
+            report.line(f"  kill {number}: {command} at write {call}, {victims} processes")
+            if victims:
+                killed += 1
+                operate()
         nothing_left(stack, report, f"after kill {number}")
+    report.want("runs that were killed at a write", 2 * count, killed)
 
 
 def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, operate: Callable[[], Done]) -> int:
@@ -90,8 +96,11 @@ def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, ope
     raise AssertionError(f"{name} did not go through in {MOST_TRIES} runs")
 
 
-def _kill(stack: SimulatedStack, command: str, call: int) -> str:
-    """Run the product's own command in a process of its own, and kill all of it during the write number `call`."""
+def _kill(stack: SimulatedStack, command: str, call: int) -> int:
+    """Run the product's own command in a process of its own, and kill all of it during the write number `call`.
+
+    Returns how many processes were killed: none when the command ended before that write.
+    """
     stack.session()  # writes the settings
     stack.faults.order(WRITES, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)
     personalize = Path(sys.executable).with_name("personalize")
@@ -104,9 +113,9 @@ def _kill(stack: SimulatedStack, command: str, call: int) -> str:
             time.sleep(POLL_SECONDS)
         if child.poll() is not None:
             stack.faults.clear()
-            return f"it had ended with {child.returncode} before"
+            return 0
         victims = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
         for victim in victims:
             victim.send_signal(signal.SIGKILL)
         child.wait()
-    return f"{len(victims)} processes killed"
+    return len(victims)
