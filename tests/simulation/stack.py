@@ -71,7 +71,7 @@ class SimulatedStack:
         self._say = say
         self._training: RememberedTraining | None = None
         self.simulation = Simulation(folder / "azure", Runs(self._train), binaries())
-        self.settings = _settings()
+        self.settings = _settings(STACK)
         self.file = folder / f"Pulumi.{STACK}.yaml"
         self._before: dict[str, str] = {}
 
@@ -120,12 +120,24 @@ class SimulatedStack:
         """`personalize preview`."""
         return self._operate(lambda session, on_step: session.preview(on_step))
 
+    def preview_of(self, name: str) -> dict[str, int]:
+        """What `personalize preview` of another committed stack would do; it leaves nothing."""
+        session = self.session(name, _settings(name))
+        try:
+            return session.preview(lambda _: None).changes
+        finally:
+            session.files.delete()
+
     def destroy(self) -> Done:
         """`personalize destroy`, which writes another suffix into the stack file: names that were used stay taken."""
         done = self._operate(lambda session, on_step: session.destroy(on_step))
+        self.read_suffix()
+        return done
+
+    def read_suffix(self) -> None:
+        """Go on with the suffix that a destroy has written."""
         written = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
         self.settings["azure"]["suffix"] = written["personalization:azure"]["suffix"]
-        return done
 
     def fails(self, operate: Callable[[], Done]) -> PersonalizationError:
         """The error that `operate` ends with, which is a sentence of the product; raises when it ends well."""
@@ -187,11 +199,12 @@ class SimulatedStack:
         resources = read_snapshot(state).get("resources") or ()
         return [item["urn"].rpartition("::")[2] for item in resources if (item.get("inputs") or {}).get(name)]
 
-    def session(self) -> StackSession:
-        """A session of the product with the settings as they are now."""
-        config = {f"personalization:{name}": value for name, value in self.settings.items()}
-        self.file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
-        return StackSession(STACK, settings_file=self.file, say=self._say)
+    def session(self, stack: str = STACK, settings: Mapping[str, Any] | None = None) -> StackSession:
+        """A session of the product with these settings, by default those of the stack as they are now."""
+        config = {f"personalization:{name}": value for name, value in (settings or self.settings).items()}
+        file = self.folder / f"Pulumi.{stack}.yaml"
+        file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+        return StackSession(stack, settings_file=file, say=self._say)
 
     def _operate(self, operate: Callable[[StackSession, Callable[[StepUpdate], None]], Outcome]) -> Done:
         def on_step(update: StepUpdate) -> None:
@@ -210,9 +223,9 @@ class SimulatedStack:
         return self._training(run)
 
 
-def _settings() -> dict[str, Any]:
-    """Those of the committed stack file, with the simulated subscription and a small model."""
-    committed = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))["config"]
+def _settings(stack: str) -> dict[str, Any]:
+    """Those of a committed stack file, with the simulated subscription and a small model."""
+    committed = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     settings = {name.removeprefix("personalization:"): value for name, value in committed.items()} | deepcopy(SMALL)
     deployers = [{**entry, "databricks_name": entry["object_id"]} for entry in DEFAULTS["deployers"]]
     settings["azure"] |= {

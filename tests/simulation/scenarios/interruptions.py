@@ -113,6 +113,7 @@ def _kill(stack: SimulatedStack, command: str, call: int) -> int:
             time.sleep(POLL_SECONDS)
         if child.poll() is not None:
             stack.faults.clear()
+            stack.read_suffix()
             return 0
         victims = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
         for victim in victims:

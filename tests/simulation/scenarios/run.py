@@ -49,6 +49,8 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
         if not report.holds:
             return  # nothing else can be looked at
     if "life" in only:
+        with report.stage("preview of prod"):
+            life.preview_prod(stack, report)
         with report.stage("the same again"):
             life.same_again(stack, report)
             life.mend_drift(stack, report)
