@@ -70,9 +70,10 @@ def same_again(stack: SimulatedStack, report: Report) -> None:
 
 
 def mend_drift(stack: SimulatedStack, report: Report) -> None:
-    """Somebody takes a role away by hand: a refresh sees it, and `up` gives it again."""
-    assignment = stack.world.all("azure-native:authorization:RoleAssignment")[0]
-    stack.world.remove(assignment.id)
+    """Somebody takes another deployer's role away by hand: a refresh sees it, and `up` gives it again."""
+    other = stack.settings["azure"]["deployers"][1]["object_id"]
+    roles = stack.world.all("azure-native:authorization:RoleAssignment")
+    stack.world.remove(next(role.id for role in roles if role.inputs["principalId"] == other))
     done = stack.up(refresh=True)
     report.want(
         "what `up --refresh` makes anew after a role was taken away",
