@@ -24,7 +24,8 @@ class UsageError(PersonalizationError):
 class Arguments:
     """A training run as the command line asks for it.
 
-    `data` is a folder that already holds the dataset, `champion` the bundle to compare with, `output` the run's folder.
+    `data` is a folder that already holds the dataset, `champion` the bundle to compare with, `output` the run's folder,
+    `work` one for intermediate files. Every machine of a cluster must see `data` and `work`.
     """
 
     dataset: Dataset
@@ -33,6 +34,7 @@ class Arguments:
     data: Path | None
     champion: Path | None
     output: Path | None
+    work: Path | None
     json: bool
     progress: Format
 
@@ -59,6 +61,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
         data=given["data"],
         champion=given["champion"],
         output=given["output"],
+        work=given["work"],
         json=given["json"],
         progress=Format(given["progress"]),
     )
@@ -76,6 +79,7 @@ def _parser() -> _Parser:
     run = parser.add_argument_group("run")
     run.add_argument("--champion", type=Path, help="bundle to compare with on the same held-out rows")
     run.add_argument("--output", type=Path, help="folder for the bundle and the log; the default is ./runs/<run>")
+    run.add_argument("--work", type=Path, help="folder for intermediate files; the default is in the run's folder")
     run.add_argument("--json", action="store_true", help="print the result as one JSON object on standard output")
     run.add_argument("--progress", choices=[style.value for style in Format], default=Format.TEXT.value)
     _add_fields(parser.add_argument_group("training"), TrainingParameters, "")

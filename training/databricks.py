@@ -26,6 +26,8 @@ RESULT = "result.json"
 BUNDLE = "bundle"
 COMPLETE = "_SUCCESS"
 LOCAL = "local"
+SHARED = Path("/dbfs/tmp")
+"""In the runtime's mount of Databricks' own file system, which every machine of a cluster sees."""
 
 
 class JobFailedError(PersonalizationError):
@@ -63,21 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (text,) = sys.argv[1:] if arguments is None else arguments
     work = Path(mkdtemp(prefix="training-"))
     try:
-        _run(msgspec.json.decode(text, type=Request), _files(), work)
+        _run(msgspec.json.decode(text, type=Request), _files(), work, _shared(work))
     except PersonalizationError as error:
         raise JobFailedError(f"error: {error}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(SHARED / work.name, ignore_errors=True)
 
 
-def _run(request: Request, files: Files, work: Path) -> None:
+def _run(request: Request, files: Files, work: Path, shared: Path) -> None:
+    """Train; all machines of the cluster see `shared`, the driver alone `work`."""
     if request.champion is not None:
         files.cp(request.champion, _local(work / "champion"), recurse=True)
-    arguments = _arguments(request, work)
+    arguments = _arguments(request, work, shared)
     if request.fetch:
-        _fetch(request, arguments, files, work)
+        _fetch(request, arguments, files, shared)
     else:
-        files.cp(request.data, _local(work / "data"), recurse=True)
+        files.cp(request.data, _local(shared / "data"), recurse=True)
     manifest = Manifest(
         kind=arguments.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
     )
@@ -88,8 +92,8 @@ def _run(request: Request, files: Files, work: Path) -> None:
     files.cp(_local(written), f"{request.output}/{RESULT}")
 
 
-def _arguments(request: Request, work: Path) -> Arguments:
-    places = ["--data", str(work / "data"), "--output", str(work / "output")]
+def _arguments(request: Request, work: Path, shared: Path) -> Arguments:
+    places = ["--data", str(shared / "data"), "--work", str(shared / "work"), "--output", str(work / "output")]
     champion = ["--champion", str(work / "champion")] if request.champion is not None else []
     return parse([*request.options, *places, *champion])
 
@@ -103,15 +107,26 @@ def _fetch(request: Request, arguments: Arguments, files: Files, work: Path) -> 
 
 
 def _files() -> Files:
-    """The runtime's file functions. Raises `ClusterError` on a cluster of several nodes."""
+    """The runtime's file functions."""
     spark = SparkSession.builder.getOrCreate()
-    if not str(spark.sparkContext.master).startswith(LOCAL):
-        raise ClusterError(
-            "The cluster has workers, and a run keeps its files on the driver's disk, which they do not see. Set "
-            "`azure.training_workers` to 0 and choose a larger `azure.training_vm_size`."
-        )
     found: Files = import_module("pyspark.dbutils").DBUtils(spark).fs  # only Databricks' runtime has it
     return found
+
+
+def _shared(work: Path) -> Path:
+    """A folder that all machines of the cluster see. Raises `ClusterError` where workers and driver share none."""
+    alone = str(SparkSession.builder.getOrCreate().sparkContext.master).startswith(f"{LOCAL}[")
+    if alone:
+        return work
+    if not SHARED.parent.is_dir():
+        raise ClusterError(
+            f"The cluster has workers, and there is no {SHARED.parent} that they share with the driver: the workspace "
+            "has DBFS switched off. Switch it on, or set `azure.training_workers` to 0 and choose a larger "
+            "`azure.training_vm_size`."
+        )
+    shared = SHARED / work.name
+    shared.mkdir(parents=True)
+    return shared
 
 
 def _local(path: Path) -> str:

@@ -62,7 +62,7 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
         *(F.count_if(inside[fold]).alias(f"rows_{fold}") for fold in folds),
         *(F.sum(F.when(inside[fold], F.col(schema.label)).otherwise(0)).alias(f"clicks_{fold}") for fold in folds),
     )
-    path = str(folder.absolute())
+    path = folder.absolute().as_uri()
     counted.write.parquet(path)
     return rows.sparkSession.read.parquet(path)
 

@@ -85,7 +85,7 @@ class Pipeline:
         self._manifest = manifest
         self._training = arguments.training
         self._output = output
-        self._work = output / WORK
+        self._work = arguments.work or output / WORK
         self._log = log
         self._progress = progress
 
@@ -148,7 +148,7 @@ class Pipeline:
             )
 
     def _stored(self, frame: DataFrame, name: str) -> DataFrame:
-        path = str((self._work / name).absolute())
+        path = (self._work / name).absolute().as_uri()
         frame.write.parquet(path)
         return self._spark.read.parquet(path)
 
@@ -189,6 +189,7 @@ class Pipeline:
                 metadata=metadata,
                 golden=golden_records(held_out, trained.schema, trained.encoded.encoder, trained.fitted),
                 counted=trained.encoded.counted,
+                work=self._work,
                 write_report=lambda path: report.write(path, page),
             )
         return Result(

@@ -36,7 +36,7 @@ def prepare(source: DataFrame, schema: Schema, parameters: TrainingParameters, *
     Raises `SplitError` when a part has no row, or rows of one class only.
     """
     spark = source.sparkSession
-    path = str(folder.absolute())
+    path = folder.absolute().as_uri()
     _hashed(source, schema, parameters).write.option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
     rows = spark.read.parquet(path)
     rows = with_parts(rows, schema, parameters, count=rows.count())

@@ -53,28 +53,35 @@ def write_bundle(
     metadata: Metadata,
     golden: Iterable[GoldenRecord],
     counted: DataFrame,
+    work: Path,
     write_report: Callable[[Path], None],
 ) -> str:
-    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails."""
+    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails.
+
+    `work` is a folder that all machines of a cluster see.
+    """
     with written_aside(target) as folder:
         (folder / MODEL).write_text(model, encoding="utf-8")
         (folder / SCHEMA).write_bytes(schema.to_json())
         (folder / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in golden))
         encoder.save(folder)
-        write_counts(counted, folder / COUNTS / "all.parquet")
+        write_counts(counted, folder / COUNTS / "all.parquet", work)
         write_report(folder / REPORT)
         return seal(folder)
 
 
-def write_counts(counted: DataFrame, file: Path) -> None:
-    """The table of `training.encode.count` over all folds as one Parquet file, sorted by column and hash."""
+def write_counts(counted: DataFrame, file: Path, work: Path) -> None:
+    """The table of `training.encode.count` over all folds as one Parquet file, sorted by column and hash.
+
+    Spark writes it below `work`, on whichever machine it likes.
+    """
     table = counted.select(
         "column", "hash", total(counted, "rows").alias("rows"), total(counted, "clicks").alias("clicks")
     )
     file.parent.mkdir()
-    parts = file.with_name("parts")
-    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(str(parts.absolute()))
+    parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
+    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(parts.absolute().as_uri())
     (written,) = parts.glob("part-*.parquet")
-    written.rename(file)
-    shutil.rmtree(parts)
+    shutil.copyfile(written, file)
+    shutil.rmtree(parts.parent)

@@ -58,7 +58,7 @@ def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progr
         raise
     finally:
         _end(spark)
-        shutil.rmtree(output / WORK, ignore_errors=True)
+        shutil.rmtree(arguments.work or output / WORK, ignore_errors=True)
 
 
 def _end(spark: SparkSession | None) -> None:

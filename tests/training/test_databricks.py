@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from features.bundle import Bundle, verify
 from tests.support.bundles import make_bundle
 from training import databricks
 from training.arguments import Arguments
-from training.databricks import COMPLETE, RESULT, JobFailedError, main
+from training.databricks import COMPLETE, RESULT, ClusterError, JobFailedError, main
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest
 from training.result import Result
@@ -44,6 +43,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     (made.folder / "raw@l" / "data" / "dt=all").mkdir(parents=True)
     (made.folder / "raw@l" / "data" / "dt=all" / "part-00000.tsv").write_text("row\n")
     monkeypatch.setattr(databricks, "_files", lambda: made)
+    monkeypatch.setattr(databricks, "_shared", lambda work: work)
     return made
 
 
@@ -117,21 +117,53 @@ def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
     assert not (lake.folder / "models@l").exists()
 
 
-def test_a_cluster_with_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("pyspark.dbutils")
-    vars(module)["DBUtils"] = object
-    monkeypatch.setitem(sys.modules, "pyspark.dbutils", module)
+@pytest.mark.usefixtures("lake")
+def test_what_all_machines_read_and_write_lies_where_they_see_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Arguments, Manifest]] = []
+    monkeypatch.setattr(databricks, "train", trained(tmp_path, seen))
+    monkeypatch.setattr(databricks, "_shared", lambda _: tmp_path / "shared")
+    main([request()])
+    ((arguments, _),) = seen
+    assert (arguments.data, arguments.work) == (tmp_path / "shared" / "data", tmp_path / "shared" / "work")
+    assert arguments.output is not None
+    assert not arguments.output.is_relative_to(tmp_path / "shared")
+
+
+def session(master: str) -> type:
+    """What stands for `SparkSession` on a cluster with this master."""
 
     class Session:
-        """A session on a cluster of several nodes."""
+        """A session."""
 
         class builder:  # noqa: N801 - Spark's own name
             """Gives the session."""
 
             @staticmethod
             def getOrCreate() -> Any:  # noqa: N802 - Spark's own name
-                return types.SimpleNamespace(sparkContext=types.SimpleNamespace(master="spark://10.0.0.1:7077"))
+                return types.SimpleNamespace(sparkContext=types.SimpleNamespace(master=master))
 
-    monkeypatch.setattr(databricks, "SparkSession", Session)
-    with pytest.raises(JobFailedError, match="training_workers"):
-        main([request()])
+    return Session
+
+
+def test_machines_without_a_file_system_of_their_own_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databricks, "SparkSession", session("spark://10.0.0.1:7077"))
+    monkeypatch.setattr(databricks, "SHARED", tmp_path / "dbfs" / "tmp")
+    with pytest.raises(ClusterError, match="training_workers"):
+        databricks._shared(tmp_path / "training-1")  # noqa: SLF001 - the rest of `main` needs the runtime
+
+
+@pytest.mark.parametrize(("master", "shared"), [("local[*, 4]", False), ("spark://10.0.0.1:7077", True)])
+def test_a_driver_alone_works_on_its_own_disk_and_several_machines_on_the_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: str, *, shared: bool
+) -> None:
+    mount = tmp_path / "dbfs" / "tmp"
+    mount.mkdir(parents=True)
+    monkeypatch.setattr(databricks, "SparkSession", session(master))
+    monkeypatch.setattr(databricks, "SHARED", mount)
+    work = tmp_path / "training-1"
+    found = databricks._shared(work)  # noqa: SLF001 - see above
+    assert found == (mount / "training-1" if shared else work)

@@ -104,7 +104,7 @@ def _kill(stack: SimulatedStack, command: str, call: int) -> int:
     stack.session()  # writes the settings
     stack.faults.order(WRITES, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)
     personalize = Path(sys.executable).with_name("personalize")
-    unasked = ["--yes", "--no-check"] if command == "up" else ["--yes"]
+    unasked = ["--yes", "--no-check"] if command == "up" else ["--yes", "--delete-data"]
     arguments = [command, "--stack", STACK, "--config-file", str(stack.file), "--json", *unasked]
     with (stack.folder / "killed.log").open("ab") as log:
         child = subprocess.Popen([personalize, *arguments], stdout=log, stderr=log, env=dict(os.environ))
