@@ -34,6 +34,9 @@ RUNTIME = "15.4"
 POLL_SECONDS = 0.2
 TAIL_LINES = 30
 STOP_SECONDS = 20.0
+ALONE = "local[2]"
+MOST_WORKERS = 2
+WORKER_MIB = 1024
 
 
 class LocalCluster:
@@ -69,6 +72,7 @@ class LocalCluster:
             "lake": str(lake),
             "token": self.judge(world, run),
             "secret_variables": ["SIMULATED_AZURE"],
+            "mount": str(folder / "dbfs"),
         }
         lake.mkdir(parents=True)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
@@ -80,6 +84,7 @@ class LocalCluster:
             **os.environ,
             **self._environment,
             **self._spark,
+            "PYSPARK_SUBMIT_ARGS": self._spark["PYSPARK_SUBMIT_ARGS"].replace(ALONE, _master(run)),
             "DATABRICKS_RUNTIME_VERSION": RUNTIME,
             "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(ROOT)]),
             "PYTHONUNBUFFERED": "1",
@@ -125,8 +130,14 @@ def spark_environment(memory_gib: int) -> dict[str, str]:
     return {
         "JAVA_HOME": str(java_home()),
         "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_SUBMIT_ARGS": shlex.join(["--master", "local[2]", "--jars", libraries, *confs, "pyspark-shell"]),
+        "PYSPARK_SUBMIT_ARGS": shlex.join(["--master", ALONE, "--jars", libraries, *confs, "pyspark-shell"]),
     }
+
+
+def _master(run: Run) -> str:
+    """A driver alone, or executors in processes of their own, fewer than a real cluster's."""
+    workers = min(int(run.inputs["jobClusters"][0]["newCluster"].get("numWorkers") or 0), MOST_WORKERS)
+    return f"local-cluster[{workers},1,{WORKER_MIB}]" if workers else ALONE
 
 
 def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:

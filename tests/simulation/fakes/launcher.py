@@ -21,6 +21,7 @@ def main() -> int:
     for variable in spec["secret_variables"]:
         os.environ.pop(variable, None)
     _bring_utilities(lake)
+    _bring_mount(Path(spec["mount"]))
     sys.argv = [spec["entry_point"], *(lake.local(argument) for argument in spec["arguments"])]
     outcome = _entry_point(spec["package"], spec["entry_point"])()
     if isinstance(outcome, int) and outcome != 0:
@@ -62,6 +63,14 @@ def _bring_utilities(lake: Lake) -> None:
     module = types.ModuleType("pyspark.dbutils")
     vars(module)["DBUtils"] = Utilities
     sys.modules["pyspark.dbutils"] = module
+
+
+def _bring_mount(folder: Path) -> None:
+    """What the runtime has at `/dbfs`, where this machine has nothing."""
+    from training import databricks
+
+    (folder / "tmp").mkdir(parents=True)
+    databricks.SHARED = folder / "tmp"
 
 
 if __name__ == "__main__":
