@@ -67,7 +67,7 @@ def _bring_utilities(lake: Lake) -> None:
 
 def _bring_mount(folder: Path) -> None:
     """What the runtime has at `/dbfs`, where this machine has nothing."""
-    from training import databricks
+    from training import databricks  # noqa: PLC0415 - the wheel's, which the run brings
 
     (folder / "tmp").mkdir(parents=True)
     databricks.SHARED = folder / "tmp"
