@@ -180,6 +180,11 @@ class SimulatedStack:
             time.sleep(SETTLE_PAUSE)
         raise AssertionError(f"the pods did not come to rest in {SETTLE_SECONDS:.0f} s")
 
+    def wait_for_azure(self) -> None:
+        """Wait until Azure has done what a killed command had asked for: until then it refuses more."""
+        busy = max((record.ready for record in self.world.all()), default=0.0)
+        time.sleep(max(0.0, busy - time.time()))
+
     def champion(self) -> list[str]:
         """The versions of the model that are marked as the one that serves."""
         versions = [

@@ -115,6 +115,10 @@ class Runs:
         """Cancel what still runs and wait for it."""
         for run in self._runs.values():
             run.cancelled.set()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until all runs are over."""
         for thread in self._threads:
             thread.join()
 

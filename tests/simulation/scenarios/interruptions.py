@@ -22,7 +22,7 @@ WRITES = r"^(create|update|delete) (azure-native|databricks):"
 MOST_TRIES = 100
 UP_WRITES, DESTROY_WRITES = 80, 30
 """Fewer than there are, so that each of them comes."""
-SLOW_SECONDS = 20.0
+SLOW_SECONDS = 10.0
 KILL_SECONDS = 240.0
 POLL_SECONDS = 0.02
 FAULTS = (
@@ -66,7 +66,7 @@ def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
 
 
 def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
-    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is then run again."""
+    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is run again once Azure is done."""
     chosen = random.Random(seed)  # noqa: S311 - see above
     killed = 0
     for number in range(1, count + 1):
@@ -76,6 +76,7 @@ def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
             report.line(f"  kill {number}: {command} at write {call}, {victims} processes")
             if victims:
                 killed += 1
+                stack.wait_for_azure()
                 operate()
         nothing_left(stack, report, f"after kill {number}")
     report.want("runs that were killed at a write", 2 * count, killed)

@@ -1,0 +1,101 @@
+"""What a killed update left open, and what a refresh brings in that nobody asked for."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pulumi.automation import Deployment
+
+from infra.automation import pending as pending_module
+from infra.automation.pending import settle
+from infra.automation.shown_pools import CLUSTER, forget_shown_pools
+from infra.cloud.settings import AzureSettings
+
+GUID = "11111111-1111-4111-8111-111111111111"
+AZURE = AzureSettings.model_validate(
+    {
+        "subscription": GUID,
+        "tenant": GUID,
+        "deployers": [{"object_id": GUID, "type": "User"}],
+        "alert_mail": "operators@example.com",
+    }
+)
+VAULT = {
+    "urn": "urn:pulumi:dev::personalization::azure-native:keyvault:Vault::vault",
+    "type": "azure-native:keyvault:Vault",
+    "custom": True,
+    "inputs": {"resourceGroupName": "rg", "vaultName": "kv"},
+}
+STEP = {
+    "urn": "urn:pulumi:dev::personalization::personalize:azure:Registry::registry",
+    "type": "personalize:azure:Registry",
+}
+
+
+@dataclass
+class FakeStack:
+    """A stack whose state is a dictionary."""
+
+    deployment: dict[str, Any]
+    refreshed: list[list[str]] = field(default_factory=list)
+
+    def export_stack(self) -> Deployment:
+        """The state."""
+        return Deployment(version=3, deployment=self.deployment)
+
+    def import_stack(self, state: Deployment) -> None:
+        """Another state."""
+        self.deployment = dict(state.deployment or {})
+
+
+def begun(*resources: dict[str, Any], kind: str = "creating") -> list[dict[str, Any]]:
+    """Operations that were cut off."""
+    return [{"type": kind, "resource": resource} for resource in resources]
+
+
+def settled(operations: list[dict[str, Any]], azure: AzureSettings | None, *known: dict[str, Any]) -> FakeStack:
+    """The stack after `settle`."""
+    stack = FakeStack({"resources": list(known), "pending_operations": operations})
+    settle(stack, operations, azure, stack.refreshed.append)  # type: ignore[arg-type]  # as far as it is used
+    return stack
+
+
+def test_what_azure_may_have_made_goes_into_the_state_with_its_id_and_is_looked_at() -> None:
+    stack = settled(begun(VAULT, STEP), AZURE)
+    (adopted,) = stack.deployment["resources"]
+    assert adopted["id"] == f"/subscriptions/{GUID}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
+    assert stack.refreshed == [["--target", VAULT["urn"]]]
+    assert stack.deployment["pending_operations"] == []
+
+
+@pytest.mark.parametrize(
+    ("operations", "known"),
+    [(begun(STEP), ()), (begun(VAULT, kind="deleting"), (VAULT,)), (begun(VAULT), (VAULT,))],
+    ids=["a step", "a deletion", "what the state knows"],
+)
+def test_all_else_is_forgotten(operations: list[dict[str, Any]], known: tuple[dict[str, Any], ...]) -> None:
+    stack = settled(operations, AZURE, *known)
+    assert stack.deployment == {"resources": list(known), "pending_operations": []}
+    assert stack.refreshed == []
+
+
+def test_a_stack_on_this_machine_adopts_nothing() -> None:
+    assert settled(begun(VAULT), None).deployment["resources"] == []
+
+
+def test_what_databricks_numbers_is_looked_up_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_module, "numbered_identity", lambda *_: "1001")
+    policy = {"urn": "urn:policy", "type": "databricks:index/clusterPolicy:ClusterPolicy", "inputs": {"name": "p"}}
+    (adopted,) = settled(begun(policy), AZURE).deployment["resources"]
+    assert adopted["id"] == "1001"
+
+
+def test_pools_that_azure_shows_in_the_cluster_are_no_wish_of_the_cluster_s() -> None:
+    pools = [{"name": "system"}, {"name": "sabc"}]
+    cluster = {"type": CLUSTER, "inputs": {"agentPoolProfiles": pools}, "outputs": {"agentPoolProfiles": pools}}
+    stack = FakeStack({"resources": [cluster, VAULT]})
+    forget_shown_pools(stack)  # type: ignore[arg-type]  # see above
+    after, other = stack.deployment["resources"]
+    assert after["inputs"]["agentPoolProfiles"] == [{"name": "system"}]
+    assert after["outputs"] == cluster["outputs"]
+    assert other == VAULT
