@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyspark
 
 from features.bundle import Verdict
 from training.champion import Champion
@@ -14,7 +15,7 @@ from training.evaluate import Evaluation
 from training.report import BestReachable
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "xxhash")
+LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "synapseml", "xxhash")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,5 +82,8 @@ def code_hash() -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide about a model."""
-    return {name: version(name) for name in LIBRARIES}
+    """The versions of the libraries that decide about a model.
+
+    Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself.
+    """
+    return {name: version(name) for name in LIBRARIES} | {"pyspark": pyspark.__version__}
