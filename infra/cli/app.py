@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from features.errors import PersonalizationError
-from infra.cli import bootstrap, capacity, estimate, lifecycle, load, models, operations, power, scoring, teardown
+from infra.cli import (
+    bootstrap,
+    capacity,
+    estimate,
+    lifecycle,
+    load,
+    models,
+    operations,
+    power,
+    scoring,
+    teardown,
+    verify,
+)
 from infra.cli.output import BadInputError, ExitCode, messages
 
 HELP = """Train a click model and serve it, as one Pulumi stack.
@@ -42,6 +54,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         operations.logs,
         operations.doctor,
         bootstrap.bootstrap,
+        verify.verify,
         operations.settings,
         lifecycle.reset,
     ],

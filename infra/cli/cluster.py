@@ -19,6 +19,7 @@ from infra.cloud.settings import AzureSettings
 from infra.workload.settings import LABELS, NAME, NAMESPACE
 
 REQUEST_SECONDS = 15.0
+NODES = "/api/v1/nodes"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 
@@ -69,6 +70,15 @@ class Cluster:
         """The service's pods by name; raises `ClusterUnreachableError`."""
         answer = self._get(PODS, labelSelector=SELECTOR).json()
         return sorted((_pod(item) for item in answer["items"]), key=lambda pod: pod.name)
+
+    def nodes(self) -> list[dict[str, str]]:
+        """The labels of every node; raises `ClusterUnreachableError`."""
+        return [dict(item["metadata"].get("labels") or {}) for item in self.look(NODES)["items"]]
+
+    def look(self, path: str) -> dict[str, Any]:
+        """What the cluster's interface says at `path`; raises `ClusterUnreachableError`."""
+        found: dict[str, Any] = self._get(path).json()
+        return found
 
     def lines(self, pod: str, count: int) -> list[str]:
         """The last `count` lines that a pod wrote; raises `ClusterUnreachableError`."""

@@ -1,0 +1,120 @@
+"""The Databricks workspace, Unity Catalog's way to the lake, and one run of the training job."""
+
+import re
+from typing import TYPE_CHECKING
+
+from infra.cloud import credentials
+from infra.cloud.training_job import REQUEST
+from infra.preflight.free_names import DATABRICKS_VERSION, GROUP_VERSION
+from infra.verify.bench import Bench
+from infra.verify.stage import Seen, Stage, StageFailedError
+from infra.verify.stages.storage import CLUSTER
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.jobs import Run
+
+MODEL = "personalize:azure:ModelVersion"
+WORKSPACES = "Microsoft.Databricks/workspaces"
+RUN = re.compile(r"/runs?/(\d+)")
+JOIN = "join the Databricks workspace"
+JOIN_MINUTES = 10
+
+
+def _train(bench: Bench) -> str:
+    outcome = bench.up(without=(CLUSTER, MODEL))
+    if outcome.steps.get("TrainingRun") is None:
+        raise StageFailedError("`up` ended without the training step, and did not say why.")
+    return f"{outcome.changes.get('create', 0)} resources made; a model is trained."
+
+
+def _workspace(bench: Bench) -> str:
+    return bench.subject.training(WORKSPACES, bench.names.databricks)
+
+
+def _managed_group(bench: Bench) -> Seen:
+    path = f"{bench.subject.subscription}/resourcegroups/{bench.names.databricks_group}"
+    found = bench.manager.get(path, GROUP_VERSION) or {}
+    owner = str(found.get("managedBy") or "")
+    return Seen(holds=owner.lower() == _workspace(bench).lower(), answer=f"managedBy {owner or 'nothing'}")
+
+
+def _host(bench: Bench) -> Seen:
+    url = str(bench.resource(_workspace(bench), DATABRICKS_VERSION).get("workspaceUrl"))
+    return Seen(holds="://" not in url and url.endswith(".net"), answer=f"workspaceUrl {url}")
+
+
+def _joined(bench: Bench) -> Seen:
+    return bench.waited(JOIN, within=JOIN_MINUTES * 60)
+
+
+def _metastore(bench: Bench) -> Seen:
+    found = _client(bench).metastores.current()
+    return Seen(holds=bool(found.metastore_id), answer=f"metastore {found.metastore_id}")
+
+
+def _run_again(bench: Bench) -> Seen:
+    """Whether asking with the token of a run that is over gives that run. It has nothing to train, and is cancelled."""
+    client, job = _client(bench), _last_run(bench).job_id or 0
+    token = f"verification {bench.names.token}"
+
+    def ask() -> int:
+        return int(client.jobs.run_now(job, job_parameters={REQUEST: "{}"}, idempotency_token=token).run_id)
+
+    first = ask()
+    client.jobs.cancel_run_and_wait(first)
+    second = ask()
+    if second != first:
+        client.jobs.cancel_run(second)
+    return Seen(holds=second == first, answer=f"run {first}, cancelled, was asked for again: answered {second}")
+
+
+def _reports_success(bench: Bench) -> Seen:
+    state = _last_run(bench).state
+    life = state.life_cycle_state.value if state and state.life_cycle_state else None
+    result = state.result_state.value if state and state.result_state else None
+    return Seen(holds=(life, result) == ("TERMINATED", "SUCCESS"), answer=f"life cycle {life}, result {result}")
+
+
+def _cluster_as_asked(bench: Bench) -> Seen:
+    task = next(iter(_last_run(bench).tasks or ()), None)
+    instance = task.cluster_instance.cluster_id if task and task.cluster_instance else None
+    if instance is None:
+        return Seen(holds=None, answer="the run names no cluster")
+    found = _client(bench).clusters.get(instance)
+    asked = (bench.settings.training_vm_size, bench.settings.training_workers)
+    answer = f"{found.node_type_id}, {found.num_workers or 0} workers, {found.spark_version}"
+    return Seen(holds=(found.node_type_id, found.num_workers or 0) == asked, answer=answer)
+
+
+def _client(bench: Bench) -> "WorkspaceClient":
+    path = _workspace(bench)
+    url = bench.resource(path, DATABRICKS_VERSION)["workspaceUrl"]
+    return credentials.databricks(bench.settings.tenant, f"https://{url}", path)
+
+
+def _last_run(bench: Bench) -> "Run":
+    """The run that trained the model."""
+    client = _client(bench)
+    address = str(bench.outputs().get("run") or "")
+    number = RUN.search(address)
+    if number is None:
+        raise StageFailedError(f"The stack's output `run` is `{address}`, which names no run.")
+    return client.jobs.get_run(int(number[1]))
+
+
+TRAINING = Stage(
+    name="training",
+    title="Databricks, and a run of the training job",
+    minutes="15 to 40",
+    act=_train,
+    looks={
+        "managed-group": _managed_group,
+        "workspace-host": _host,
+        "joining-takes-minutes": _joined,
+        "metastore": _metastore,
+        "run-states": _reports_success,
+        "cluster-as-asked": _cluster_as_asked,
+        "run-token": _run_again,
+    },
+)
