@@ -12,10 +12,10 @@ from pathlib import Path
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
 from features.bundle import MODEL
-from scoring import operations
 from scoring.answers import ModelName
 from scoring.engines import EngineName
 from scoring.model import ServedModel
+from scoring.operations import SCORE
 from scoring.rejections import Rejection
 
 MAX_RECORDS = 1000
@@ -39,7 +39,8 @@ def run(raw_data: str) -> AMLResponse:
     """The answer of `POST /score` to the body `raw_data`."""
     try:
         with _one_at_a_time:
-            body, _ = _loop.run_until_complete(operations.score(_served, _name, raw_data.encode()))
+            query = SCORE.read(_served.types, raw_data.encode())
+            body = query.answer(_loop.run_until_complete(_served.score(query.rows)), _served, _name)
     except Rejection as rejection:
         headers = {name.decode(): value.decode() for name, value in rejection.headers()}
         return AMLResponse(json.loads(rejection.body()), rejection.status, headers, json_str=True)

@@ -1,19 +1,17 @@
 """One client's connection: what uvicorn leaves open is closed here, before a request costs the service anything.
 
 Limits on headers, on waiting requests and on how slowly a client may send or read; and refusals that are not valid
-HTTP get the same shape of answer as every other. A request above capacity is refused without a task of its own, for a
-fifth of the price of a score.
+HTTP get the same shape of answer as every other. A request above capacity is refused before anything starts for it.
 """
 
 import asyncio
-import time
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from scoring.exchange import identify
+from scoring.exchange import Head
 from scoring.front import Front
 from scoring.rejections import HeadersTooLarge, InvalidHttp, Overloaded, Rejection, SlowBody, SlowHead
 
@@ -28,16 +26,20 @@ class _LimitError(Exception):
     """Leaves the parser from within one of its callbacks."""
 
 
+class NoEvent:
+    """What uvicorn sets for whoever waits for a cycle's messages, where nobody does."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
 class _Refused:
     """Stands for the cycle of a request that was answered without one."""
 
     response_complete = True
-    more_body = False
+    more_body = disconnected = False
     keep_alive = True
-    disconnected = False
-
-    def __init__(self) -> None:
-        self.message_event = asyncio.Event()
+    message_event = NoEvent()
 
 
 class Connection(HttpToolsProtocol):
@@ -51,11 +53,10 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._front = cast("Front", self.app)
-        self._settings = self._front.settings
+        self.front = cast("Front", self.app)
+        self._settings = self.front.settings
         self._receiving = self._in_head = self._ended = False
         self._head_bytes = self._unparsed_bytes = 0
-        self._unanswered = 0
         self._refusal: Rejection | None = None
         self._client_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
@@ -68,8 +69,6 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was waited for."""
         self._stop_waiting()
-        self._front.queue.leave(self._unanswered)
-        self._unanswered = 0
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -81,8 +80,11 @@ class Connection(HttpToolsProtocol):
             self._unparsed_bytes += len(data)
         super().data_received(data)
         if self._receiving:
-            self._check_unfinished()
-        elif self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
+            if self._in_head and self._unparsed_bytes > self._settings.max_header_bytes:
+                self._refuse(self._headers_too_large())
+            else:
+                self._wait_for_client()
+        elif not (self._running() or self._resting()):
             self._wait_for_client()
 
     def send_400_response(self, msg: str) -> None:
@@ -94,12 +96,14 @@ class Connection(HttpToolsProtocol):
         """Called by the parser at the first byte of a request."""
         self._receiving = self._in_head = True
         self._head_bytes = self._unparsed_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_url(self, url: bytes) -> None:
         """Called by the parser for a part of the request's target."""
         self._head_bytes += len(url)
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser for a header."""
@@ -107,38 +111,34 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > self._settings.max_header_bytes:
             self._refusal = self._headers_too_large()
             raise _LimitError
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Called by the parser before the body: start the request, or refuse it when too many wait."""
-        if self.cycle is None or self.cycle.response_complete:
-            self._in_head = False
-            surplus = len(self.connections) > self._settings.max_connections
-            full = surplus or self._front.queue.full()
-            if full and self.parser.get_method() == b"POST":
-                self._shed(close=surplus)
-                return
-        elif len(self.pipeline) >= MOST_PIPELINED:
+        running = self._running()
+        if running and len(self.pipeline) >= MOST_PIPELINED:
             raise _LimitError
         self._in_head = False
-        super().on_headers_complete()
+        if not running and self.parser.get_method() == b"POST":
+            surplus = len(self.connections) > self._settings.max_connections
+            if surplus or self.front.batcher.queue.full():
+                self._shed(close=surplus)
+                return
+            if self._take():
+                return
+        self._start_cycle()
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of a request."""
         self._receiving = False
-        self.scope["arrived"] = time.perf_counter()  # type: ignore[typeddict-unknown-key] # the front's own
-        if self._client_timer is not None:
-            self._stop_waiting()
-        if not self.cycle.response_complete:
-            self._unanswered += 1
-            self._front.queue.enter()
+        self._stop_waiting()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Called after an answer; the request's body may still be coming."""
-        if self._unanswered:
-            self._unanswered -= 1
-            self._front.queue.answer()
         super().on_response_complete()
         if self._receiving:
             self._wait_for_client()
@@ -159,11 +159,25 @@ class Connection(HttpToolsProtocol):
             self._reader_timer = None
         super().resume_writing()
 
-    def _check_unfinished(self) -> None:
-        if self._in_head and self._unparsed_bytes > self._settings.max_header_bytes:
-            self._refuse(self._headers_too_large())
-            return
-        self._wait_for_client()
+    def _take(self) -> bool:
+        """Whether the request whose head is complete needs no cycle of uvicorn's."""
+        return False
+
+    def _running(self) -> bool:
+        """Whether a request has no answer yet."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _resting(self) -> bool:
+        """Whether the connection is kept for a client's next request."""
+        return self.timeout_keep_alive_task is not None
+
+    def _start_cycle(self) -> None:
+        """Let uvicorn make an ASGI exchange of the request."""
+        url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # makes the scope, which only this way needs
+        self.url, self.expect_100_continue = url, expect_100_continue
+        self.headers += headers
+        super().on_headers_complete()
 
     def _wait_for_client(self) -> None:
         if self._client_timer is None:
@@ -197,10 +211,9 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, rejection: Rejection) -> None:
         """Answer a request that cannot be served, after those before it, and end the connection."""
-        running = self.cycle is not None and not self.cycle.response_complete
+        running = self._running()
         if running and self._in_head:
-            # What came before was in order: it is answered, and then uvicorn closes.
-            self._ended = True
+            self._ended = True  # what came before was in order: it is answered, and then the connection closes
             self.cycle.keep_alive = False
             return
         if running and (self.pipeline or self.cycle.response_started):
@@ -209,24 +222,19 @@ class Connection(HttpToolsProtocol):
         if running:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self._write(rejection, self.url.decode("ascii", "replace") if self._receiving else "", close=True)
+        if running or self._in_head or not self._receiving:
+            self._write(rejection, self.url.decode("ascii", "replace") if self._receiving else "", close=True)
         self._leave()
 
     def _write(self, rejection: Rejection, path: str, *, close: bool) -> None:
-        request_id = identify(self.headers or [])
-        body = rejection.body()
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", request_id),
-            *((name, value) for name, value in rejection.headers() if name != b"connection"),
-        ]
-        if close:
-            headers.append((b"connection", b"close"))
-        head = b"".join(b"%s: %s\r\n" % header for header in headers)
-        self.transport.write(STATUS_LINE[rejection.status] + head + b"\r\n" + body)
-        self._front.refused(path, rejection.status, request_id)
+        request_id = Head(self.headers or []).request_id
+        defaults, status = self.server_state.default_headers, rejection.status
+        headers = [header for header in rejection.headers() if header[0] != b"connection"]
+        answer = self.front.writer.answer(
+            defaults, status, rejection.body(), headers, request_id=request_id, close=close
+        )
+        self.transport.write(answer)
+        self.front.refused(path, status, request_id)
 
     def _leave(self) -> None:
         self._ended = True

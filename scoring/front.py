@@ -1,76 +1,74 @@
-"""The HTTP front: `/score`, `/rank` and `/explain` are served by a plain ASGI function, everything else by Starlette.
+"""The HTTP front: lets requests for scores in to the batcher, and leaves everything else to Starlette.
 
-Starlette's routing, requests and responses would take a third of the time of a single-record request.
+A connection hands ordinary requests over without ASGI, whose task and messages would cost as much as the score; the
+others (sent ahead of an answer, in HTTP/1.0, with `expect`) come through the ASGI application here.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from scoring import operations
-from scoring.answers import ModelName
-from scoring.exchange import DisconnectedError, Exchange, Message, Receive, Scope, Send
-from scoring.logs import describe
-from scoring.model import ServedModel
-from scoring.rejections import DeadlineExceeded, InternalError, MethodNotAllowed, Rejection, Unauthorized
+from scoring.batcher import Batcher
+from scoring.exchange import DisconnectedError, Exchange, Head, Headers, Message, Receive, Scope, Send, Writer
+from scoring.operations import OPERATIONS, Operation
+from scoring.rejections import MethodNotAllowed, Rejection, Unauthorized
 from scoring.routes import fail, refuse, routes
 from scoring.service import Service
-from scoring.waiting import Queue
-
-Operation = Callable[[ServedModel, ModelName, bytes], Awaitable[tuple[bytes, int]]]
-
-
-ACCESS_LINE = (
-    b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%s","operation":"%s","status":%d,'
-    b'"milliseconds":%.3f}'
-)
-"""A request in the log. None of its parts needs escaping."""
 
 
 class Front:
-    """The ASGI application."""
+    """The ASGI application, and what the connections share."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self.settings = service.settings
-        self.queue = Queue(most=service.settings.max_queue, seconds=service.settings.queue_seconds)
-        self._operations: dict[str, tuple[str, Operation]] = {
-            "/score": ("score", operations.score),
-            "/rank": ("rank", operations.rank),
-            "/explain": ("explain", operations.explain),
-        }
+        self.batcher = Batcher(service)
+        self.writer = Writer()
         self._rest = Starlette(
             routes=routes(service), lifespan=self._lifespan, exception_handlers={HTTPException: refuse, Exception: fail}
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
-        if scope["type"] == "http" and (found := self._operations.get(scope["path"])) is not None:
-            await self._operate(Exchange(scope, receive, send), scope, *found)
+        if scope["type"] == "http" and (operation := OPERATIONS.get(scope["path"])) is not None:
+            await self._operate(Exchange(scope, receive, send), scope, operation)
         elif scope["type"] == "http":
             await self._look(Exchange(scope, receive, send), scope)
         else:
             await self._rest(scope, receive, send)
 
-    async def _operate(self, exchange: Exchange, scope: Scope, name: str, operation: Operation) -> None:
-        began = time.perf_counter()
+    def admit(self, head: Head) -> None:
+        """Raise a `Rejection` unless a request with this head may send its body."""
+        if not self._service.keys.accepts(head.authorization):
+            raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.")
+        _ = self._service.model  # there must be one
+        head.announce_json(self.settings.max_body_bytes)
+
+    def refused(self, path: str, status: int, request_id: bytes) -> None:
+        """Count and log a request that was refused before its body was read."""
+        name = OPERATIONS[path].name if path in OPERATIONS else "other"
+        self._service.record(name, status, 0.0, request_id)
+
+    async def _operate(self, exchange: Exchange, scope: Scope, operation: Operation) -> None:
         try:
-            await self._score(exchange, scope, operation)
+            if scope["method"] != "POST":
+                raise MethodNotAllowed(scope["method"], allowed="POST")
+            self.admit(exchange)
+            body = await exchange.read(limit=self.settings.max_body_bytes)
         except Rejection as rejection:
-            await exchange.reject(rejection)
+            self.refused(scope["path"], rejection.status, exchange.request_id)
+            await exchange.answer(rejection.status, rejection.body(), rejection.headers())
         except DisconnectedError:
             return
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
-            self._service.sink.event(
-                "internal error", level="error", request_id=exchange.request_id.decode(), **describe(error)
-            )
-            await exchange.reject(InternalError("The service made a mistake; its log has the request's id."))
-        self._record(exchange, name, time.perf_counter() - scope.get("arrived", began))
+        else:
+            request = _Awaited(operation, body, exchange.request_id)
+            self.batcher.submit(request)
+            await exchange.answer(*await request.answer)
 
     async def _look(self, exchange: Exchange, scope: Scope) -> None:
         """Serve a route of Starlette, and write only what it refused: probes would fill the log."""
@@ -84,33 +82,7 @@ class Front:
         began = time.perf_counter()
         await self._rest(scope, exchange.receive, send)
         if exchange.status >= HTTPStatus.BAD_REQUEST:
-            self._record(exchange, "other", time.perf_counter() - began)
-
-    def refused(self, path: str, status: int, request_id: bytes) -> None:
-        """Count and log a request that its connection refused."""
-        name = self._operations[path][0] if path in self._operations else "other"
-        self._service.metrics.answered(name, status, 0.0)
-        self._service.sink.add(ACCESS_LINE % (time.time(), request_id, name.encode(), status, 0.0))
-
-    def _record(self, exchange: Exchange, name: str, seconds: float) -> None:
-        self._service.metrics.answered(name, exchange.status, seconds)
-        line = (time.time(), exchange.request_id, name.encode(), exchange.status, seconds * 1000)
-        self._service.sink.add(ACCESS_LINE % line)
-
-    async def _score(self, exchange: Exchange, scope: Scope, operation: Operation) -> None:
-        service = self._service
-        if scope["method"] != "POST":
-            raise MethodNotAllowed(scope["method"], allowed="POST")
-        if not service.keys.accepts(exchange.authorization):
-            raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.")
-        model = service.model
-        settings = self.settings
-        body = await exchange.read_json(limit=settings.max_body_bytes)
-        if time.perf_counter() - scope["arrived"] > settings.deadline_seconds:
-            raise DeadlineExceeded(f"The request waited for more than {settings.deadline_seconds:g} seconds.")
-        answer, records = await operation(model, service.name, body)
-        service.metrics.scored(records)
-        await exchange.answer(200, answer)
+            self._service.record("other", exchange.status, time.perf_counter() - began, exchange.request_id)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -123,3 +95,21 @@ class Front:
             with suppress(asyncio.CancelledError):
                 await watch
             self._service.stop()
+
+
+class _Awaited:
+    """A request whose answer a task waits for."""
+
+    disconnected = False
+
+    def __init__(self, operation: Operation, body: bytes, request_id: bytes) -> None:
+        self.operation = operation
+        self.body = body
+        self.request_id = request_id
+        self.arrived = time.perf_counter()
+        self.answer: asyncio.Future[tuple[int, bytes, Headers]] = asyncio.get_running_loop().create_future()
+
+    def reply(self, status: int, body: bytes, headers: Headers) -> None:
+        """Wake the task."""
+        if not self.answer.done():
+            self.answer.set_result((status, body, headers))

@@ -15,7 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from features.bundle import Bundle
-from scoring.connection import Connection
+from scoring.direct import DirectConnection
 from scoring.errors import KeysError, ListenError, TlsError
 from scoring.front import Front
 from scoring.keys import KeyRing
@@ -106,7 +106,7 @@ def _config(settings: ServerSettings) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http=Connection,
+        http=DirectConnection,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -20,6 +20,13 @@ TICK_SECONDS = 0.25
 """How often a worker looks at its keys file and its parent, and writes its log."""
 
 
+ACCESS_LINE = (
+    b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%b","operation":"%b","status":%d,'
+    b'"milliseconds":%.3f}'
+)
+"""A request in the log. None of its parts needs escaping."""
+
+
 class Service:
     """What the routes share."""
 
@@ -111,6 +118,11 @@ class Service:
             # No request lasts longer: its body comes in time, or its connection ends.
             seconds = self.settings.client_seconds + self.settings.deadline_seconds + 1
             asyncio.get_running_loop().call_later(seconds, old.close)
+
+    def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
+        """Count and log one answer."""
+        self.metrics.answered(operation, status, seconds)
+        self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""

@@ -6,11 +6,11 @@ ALWAYS_TAKEN = 4
 """Requests that may wait whatever the last ones took: one slow request says little about the next."""
 
 WEIGHT = 0.05
-"""Of the newest answer in the mean time between answers."""
+"""Of the newest answer in the mean time that an answer takes."""
 
 
 class Queue:
-    """Requests that arrived whole and have no answer yet, as the connections count them."""
+    """Requests that arrived whole and have no answer yet."""
 
     def __init__(self, *, most: int, seconds: float) -> None:
         """Full with `most` requests, or with those that take longer than `seconds` at the pace of the last answers."""
@@ -18,8 +18,8 @@ class Queue:
         self._most = most
         self._seconds = seconds
         self._pace = 0.0
-        self._last = 0.0
-        self._busy = False
+        self._since = 0.0
+        """Since when the oldest request that waits could have been answered."""
 
     def full(self) -> bool:
         """Whether one more request would wait too long."""
@@ -29,17 +29,16 @@ class Queue:
 
     def enter(self) -> None:
         """A request has arrived."""
+        if not self.waiting:
+            self._since = time.perf_counter()
         self.waiting += 1
 
-    def answer(self) -> None:
-        """A request has its answer. The time since the one before counts when there was work all along."""
-        self.waiting -= 1
-        now = time.perf_counter()
-        if self._busy:
-            self._pace += WEIGHT * (now - self._last - self._pace)
-        self._last = now
-        self._busy = self.waiting > 0
-
-    def leave(self, requests: int) -> None:
-        """Requests whose client went away."""
+    def answer(self, requests: int) -> None:
+        """So many requests, together, have their answers or need none any more."""
+        if not requests:
+            return
         self.waiting -= requests
+        now = time.perf_counter()
+        each = (now - self._since) / requests
+        self._pace += (1 - (1 - WEIGHT) ** requests) * (each - self._pace)
+        self._since = now

@@ -1,5 +1,6 @@
 """The engines that compute probabilities, behind one Protocol: the rest of the service does not know which one runs."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -28,6 +29,11 @@ class Engine(Protocol):
 
     async def start(self) -> None:
         """Get ready to score; raises `EngineError` when it cannot."""
+        ...
+
+    @property
+    def score_now(self) -> Callable[[npt.NDArray[np.float64]], list[float]] | None:
+        """`score` without a wait, or None when the engine's answers take a while."""
         ...
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:

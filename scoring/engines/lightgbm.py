@@ -43,6 +43,10 @@ class LightGbmEngine:
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`."""
+        return self.score_now(batch)
+
+    def score_now(self, batch: npt.NDArray[np.float64]) -> list[float]:
+        """The same at once."""
         if len(batch) == 1:
             code = self._predict_row(self._single, self._as_row(batch), *self._row_results)  # type: ignore[arg-type] # NumPy 1 does not say so
             if code != 0:

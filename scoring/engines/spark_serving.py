@@ -68,6 +68,7 @@ class SparkServingEngine:
                 "The engine spark-serving needs SynapseML's jars. Name their folder in PERSONALIZATION_JARS."
             )
         self.ready = False
+        self.score_now = None
         self._model = model
         self._booster = booster
         self._waiting: deque[_Job] = deque()

@@ -22,7 +22,7 @@ MOST_CONNECTIONS = 30
 
 @pytest.fixture(scope="module")
 def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service in which two requests may wait, a look at its health being one, and not for long."""
+    """A service in which two requests may wait, and not for long."""
     limits = ["--max-queue", "2", "--max-connections", str(MOST_CONNECTIONS), "--client-seconds", "1"]
     with running_service(bundle.path, tmp_path_factory.mktemp("tight"), arguments=limits) as running:
         yield running
@@ -147,6 +147,19 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
     assert float(_metric(tight, counted)) >= statuses.count(503)
 
 
+def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService):
+    with ExitStack() as stack:
+        looking = [stack.enter_context(_accepted(tight)) for _ in range(10)]
+        scoring = [stack.enter_context(_accepted(tight)) for _ in range(2)]
+        with _stopped(tight):
+            for connection in looking:
+                connection.sendall(HEALTH)
+            for connection in scoring:
+                connection.sendall(SCORE)
+        assert [_answer(connection)[0] for connection in scoring] == [200, 200]
+        assert {_answer(connection)[0] for connection in looking} == {200}
+
+
 def test_too_many_clients_are_sent_away(tight: RunningService):
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS + 5):
@@ -181,6 +194,34 @@ def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: Runnin
             while part := connection.recv(1 << 20):
                 received += part
     assert 30 <= received.count(b"HTTP/1.1 200 ") <= 40
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(HEAD.encode() + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        assert _answer(connection)[0] == 200
+
+
+def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(SCORE + HEALTH + SCORE)
+        received = b""
+        while received.count(b"HTTP/1.1 200 ") < 3 or not received.endswith(b"}"):
+            received += connection.recv(65536)
+    first, second, third = received.split(b"HTTP/1.1 200 ")[1:]
+    assert (b"probability" in first, b"running" in second, b"probability" in third) == (True, True, True)
+
+
+def test_a_refused_client_that_never_sends_its_body_gets_one_answer(service: RunningService):
+    with _connection(service) as connection:
+        connection.sendall(SCORE[:-2].replace(KEY.encode(), b"wrong") + b"{")
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_http_1_0_is_answered_and_closed(service: RunningService):

@@ -30,7 +30,7 @@ def test_a_queue_is_full_with_its_most_requests():
         assert not queue.full()
         queue.enter()
     assert queue.full()
-    queue.answer()
+    queue.answer(1)
     assert not queue.full()
 
 
@@ -38,7 +38,8 @@ def test_slow_answers_make_the_queue_shorter(clock: Clock):
     queue = Queue(most=1000, seconds=0.02)
     _answers(queue, clock, each=0.001)
     assert _length(queue) == pytest.approx(21, abs=1)
-    queue.leave(queue.waiting)
+    clock.now += 0.0001 * queue.waiting
+    queue.answer(queue.waiting)
     _answers(queue, clock, each=0.0001)
     assert _length(queue) == pytest.approx(201, abs=5)
 
@@ -49,10 +50,11 @@ def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock):
     before = _length(queue)
     for _ in range(queue.waiting):
         clock.now += 0.001
-        queue.answer()
+        queue.answer(1)
     clock.now += 3600
     queue.enter()
-    queue.answer()
+    clock.now += 0.001
+    queue.answer(1)
     assert _length(queue) == pytest.approx(before, abs=2)
 
 
@@ -62,22 +64,22 @@ def test_a_few_requests_are_taken_whatever_came_before(clock: Clock):
     assert _length(queue) == ALWAYS_TAKEN
 
 
-def test_clients_that_leave_make_room():
-    queue = Queue(most=2, seconds=1.0)
-    queue.enter()
-    queue.enter()
-    queue.leave(2)
-    assert not queue.full()
-    assert queue.waiting == 0
+def test_answers_given_together_share_their_time(clock: Clock):
+    queue = Queue(most=1000, seconds=0.02)
+    for _ in range(10):
+        for _ in range(64):
+            queue.enter()
+        clock.now += 0.064
+        queue.answer(64)
+    assert _length(queue) == pytest.approx(21, abs=1)
 
 
 def _answers(queue: Queue, clock: Clock, *, each: float) -> None:
     for _ in range(202):
         queue.enter()
-    for _ in range(201):
+    for _ in range(202):
         clock.now += each
-        queue.answer()
-    queue.leave(queue.waiting)
+        queue.answer(1)
 
 
 def _length(queue: Queue) -> int:
