@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import VectorAssembler
-from pyspark.ml.functions import vector_to_array
+from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import Column, DataFrame, functions
 
 from training.curves import ScoreBins
 from training.evaluate import Evaluation, evaluate, evaluate_bins
+from training.quoting import column
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
@@ -35,7 +35,7 @@ def evaluate_baselines(
     """
     summary = train.agg(
         functions.count(functions.lit(1)).alias("rows"),
-        functions.avg(functions.col(label).cast("double")).alias("rate"),
+        functions.avg(column(label).cast("double")).alias("rate"),
         *(functions.avg(_present(name)).alias(f"mean_{name}") for name in features),
     ).collect()[0]
     means = {name: summary[f"mean_{name}"] for name in features if summary[f"mean_{name}"] is not None}
@@ -46,37 +46,35 @@ def evaluate_baselines(
 
 
 def _base_rate(held_out: DataFrame, label: str, rate: float) -> Evaluation:
-    counts = {row[label]: row["count"] for row in held_out.groupBy(label).count().collect()}
+    counts = {row[label]: row["count"] for row in held_out.groupBy(column(label)).count().collect()}
     return evaluate_bins(ScoreBins.of_constant(clicks=counts.get(1, 0), others=counts.get(0, 0), probability=rate))
 
 
 def _logistic_regression(train: DataFrame, held_out: DataFrame, means: Mapping[str, float], label: str) -> Evaluation:
     """Missing values take the column's mean, columns without any value are left out; Spark standardises the rest."""
-    assembler = VectorAssembler(inputCols=list(means), outputCol="features")
     regression = LogisticRegression(
         featuresCol="features", labelCol=label, maxIter=ITERATIONS, regParam=REGULARISATION, standardization=True
     )
-    model = regression.fit(assembler.transform(_imputed(train, means, label)))
-    scored = model.transform(assembler.transform(_imputed(held_out, means, label)))
+    model = regression.fit(_imputed(train, means, label))
+    scored = model.transform(_imputed(held_out, means, label))
     # L-BFGS adds up in the order in which tasks end, which shows in the last bits; the report must not.
     probability = functions.round(vector_to_array(functions.col("probability"))[1], DECIMALS)
-    return evaluate(scored.select(functions.col(label).alias("label"), probability.alias("probability")))
+    return evaluate(scored.select(column(label).alias("label"), probability.alias("probability")))
 
 
 def _imputed(frame: DataFrame, means: Mapping[str, float], label: str) -> DataFrame:
-    return frame.select(
-        label, *(functions.coalesce(_present(name), functions.lit(means[name])).alias(name) for name in means)
-    )
+    values = (functions.coalesce(_present(name).cast("double"), functions.lit(means[name])) for name in means)
+    return frame.select(column(label), array_to_vector(functions.array(*values)).alias("features"))
 
 
 def _present(name: str) -> Column:
     """The column with null where it is NaN."""
-    return functions.when(~functions.isnan(name), functions.col(name))
+    return functions.when(~functions.isnan(column(name)), column(name))
 
 
 def _sample(frame: DataFrame, rows: int) -> DataFrame:
     """About `SAMPLE_ROWS` of the rows, chosen by their content and so the same ones in every run."""
     if rows <= SAMPLE_ROWS:
         return frame
-    position = functions.pmod(functions.xxhash64(*frame.columns), functions.lit(SAMPLE_STEPS))
+    position = functions.pmod(functions.xxhash64(*map(column, frame.columns)), functions.lit(SAMPLE_STEPS))
     return frame.where(position < int(SAMPLE_STEPS * SAMPLE_ROWS / rows))

@@ -18,6 +18,7 @@ from features.hashing import hash_values
 from features.schema import Schema
 from training.evaluate import Evaluation, evaluate
 from training.parameters import TrainingParameters
+from training.quoting import numbered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +63,16 @@ def score_with_bundle(frame: DataFrame, bundle: Bundle, *, label: str) -> DataFr
         model, encoder = shared.value
         booster = lightgbm.Booster(model_str=model)
         for batch in batches:
-            numeric = batch[list(schema.numeric)].to_numpy(dtype=np.float64, na_value=np.nan)
+            features = batch.iloc[:, 1:]
+            numeric = features.iloc[:, : len(schema.numeric)].to_numpy(dtype=np.float64, na_value=np.nan)
             hashes = np.empty((len(batch), len(schema.categorical)), dtype=np.int64)
-            for index, column in enumerate(schema.categorical):
-                hashes[:, index] = hash_values(batch[column].fillna(""))
+            for index in range(len(schema.categorical)):
+                hashes[:, index] = hash_values(features.iloc[:, len(schema.numeric) + index].fillna(""))
             # One thread: Spark runs as many tasks as there are cores.
             probability = booster.predict(encoder.encode(numeric, hashes), num_threads=1)
-            yield pd.DataFrame({"label": batch[label].astype(np.int32), "probability": probability})
+            yield pd.DataFrame({"label": batch.iloc[:, 0].astype(np.int32), "probability": probability})
 
-    return frame.select(label, *schema.features).mapInPandas(score, "label int, probability double")
+    return numbered(frame, [label, *schema.features]).mapInPandas(score, "label int, probability double")
 
 
 def _in_memory(encoder: Encoder) -> Encoder:

@@ -19,6 +19,7 @@ from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
 from features.encoder import Encoder
 from features.schema import Schema
 from training.parameters import TrainingParameters
+from training.quoting import column, numbered, quoted
 from training.split import FOLD
 
 
@@ -53,14 +54,15 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
 
     Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
     """
-    values = rows.select(
-        schema.label, FOLD, F.posexplode(F.array(*schema.categorical).cast("array<bigint>")).alias("column", "hash")
-    ).withColumn("column", F.col("column").cast("short"))
+    hashes = F.array(*map(column, schema.categorical)).cast("array<bigint>")
+    values = rows.select(column(schema.label), FOLD, F.posexplode(hashes).alias("column", "hash")).withColumn(
+        "column", F.col("column").cast("short")
+    )
     folds = range(parameters.folds)
     inside = [F.col(FOLD) == fold for fold in folds]
     counted = values.groupBy("column", "hash").agg(
         *(F.count_if(inside[fold]).alias(f"rows_{fold}") for fold in folds),
-        *(F.sum(F.when(inside[fold], F.col(schema.label)).otherwise(0)).alias(f"clicks_{fold}") for fold in folds),
+        *(F.sum(F.when(inside[fold], column(schema.label)).otherwise(0)).alias(f"clicks_{fold}") for fold in folds),
     )
     path = folder.absolute().as_uri()
     counted.write.parquet(path)
@@ -123,20 +125,20 @@ def encode(rows: DataFrame, schema: Schema, encoder: FoldEncoder, *, out_of_fold
     def encode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables = shared.value
         for batch in batches:
-            numeric = [batch.column(name).to_numpy(zero_copy_only=False) for name in schema.numeric]
-            folds = batch.column(FOLD).to_numpy(zero_copy_only=False) if out_of_fold else None
+            features = [values.to_numpy(zero_copy_only=False) for values in batch.columns[len(kept) : -1]]
+            numeric, categorical = features[: len(schema.numeric)], features[len(schema.numeric) :]
+            folds = batch.columns[-1].to_numpy(zero_copy_only=False) if out_of_fold else None
             encoded: list[npt.NDArray[np.float32]] = []
-            for index, name in enumerate(schema.categorical):
-                hashes = batch.column(name).to_numpy(zero_copy_only=False)
+            for index, hashes in enumerate(categorical):
                 encoded += tables.lookup(index, hashes, folds)
-            columns = [*(batch.column(name) for name in kept), *(pa.array(values) for values in numeric + encoded)]
+            columns = [*batch.columns[: len(kept)], *(pa.array(values) for values in numeric + encoded)]
             yield pa.RecordBatch.from_arrays(columns, names=names)
 
     types = [
-        f"`{schema.label}` int",
-        f"`{extra}` {rows.schema[extra].dataType.simpleString()}",
-        *(f"`{name}` double" for name in schema.numeric),
+        f"{quoted(schema.label)} int",
+        f"{quoted(extra)} {rows.schema[extra].dataType.simpleString()}",
+        *(f"{quoted(name)} double" for name in schema.numeric),
     ]
-    types += [f"`{name}` float" for name in schema.encoded_features[len(schema.numeric) :]]
-    inputs = rows.select(*kept, *schema.numeric, *schema.categorical, FOLD)
+    types += [f"{quoted(name)} float" for name in schema.encoded_features[len(schema.numeric) :]]
+    inputs = numbered(rows, [*kept, *schema.features, FOLD])
     return inputs.mapInArrow(encode_batches, ", ".join(types))

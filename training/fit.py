@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightgbm
-from pyspark.ml.feature import VectorAssembler
-from pyspark.ml.functions import vector_to_array
+from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
@@ -17,6 +16,7 @@ from features.schema import Schema
 from training.log import Follower
 from training.parameters import TrainingParameters
 from training.progress import Progress, background
+from training.quoting import column
 from training.session import on_databricks
 from training.split import PART, Part
 
@@ -53,7 +53,7 @@ def fit(
     """Fit on the `rows` encoded rows of the parts fit and validation; `log` is the local session's log."""
     losses = _Losses(log, parameters.num_iterations, progress)
     is_validation = (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
-    label = F.col(schema.label).cast("double").alias(schema.label)
+    label = column(schema.label).cast("double").alias(schema.label)
     inputs = _assemble(train, schema, label, is_validation)
     classifier = _classifier(schema, parameters, train).setValidationIndicatorCol(_IS_VALIDATION)
     with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read):
@@ -72,22 +72,21 @@ def fit(
         text=text,
         best_iteration=trees,
         losses=tuple(losses.values),
-        importance=dict(zip(booster.feature_name(), gains, strict=True)),
+        importance=dict(zip(schema.encoded_features, gains, strict=True)),
     )
 
 
 def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
     """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
-    inputs = _assemble(encoded, schema, F.col(schema.label).alias("label"), *extra)
+    inputs = _assemble(encoded, schema, column(schema.label).alias("label"), *extra)
     scored: DataFrame = fitted.transformer.transform(inputs)
     return scored.select("label", vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
 
 
 def _assemble(encoded: DataFrame, schema: Schema, *columns: Column | str) -> DataFrame:
     """The inputs of encoded rows as one vector, with NaN for missing numbers, beside `columns`."""
-    inputs = list(schema.encoded_features)
-    assembler = VectorAssembler(inputCols=inputs, outputCol=_FEATURES, handleInvalid="keep")
-    return assembler.transform(encoded).select(_FEATURES, *columns)
+    inputs = F.array(*(column(name).cast("double") for name in schema.encoded_features))
+    return encoded.select(array_to_vector(inputs).alias(_FEATURES), *columns)
 
 
 def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:
@@ -108,7 +107,7 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
         deterministic=True,
         # LightGBM would otherwise time both histogram layouts and take the faster one, which differs between runs.
         passThroughArgs="force_row_wise=true",
-        slotNames=list(schema.encoded_features),
+        slotNames=_slot_names(schema),
         matrixType="dense",
         useSingleDatasetMode=True,
         microBatchSize=MICRO_BATCH_ROWS,
@@ -118,6 +117,15 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
         # One process does everything here; on a cluster SynapseML finds the cores of an executor.
         classifier = classifier.setNumThreads(train.sparkSession.sparkContext.defaultParallelism)
     return classifier
+
+
+def _slot_names(schema: Schema) -> list[str]:
+    """The inputs' names in the model file, where only the order counts: LightGBM takes no JSON and no name twice."""
+    names: list[str] = []
+    for index, name in enumerate(schema.encoded_features):
+        plain = re.sub(r"[^A-Za-z0-9_.]", "_", name)
+        names.append(plain if plain not in names else f"{plain}_{index}")
+    return names
 
 
 class _Losses:

@@ -8,6 +8,7 @@ from features.schema import Schema
 from training.encode import FoldEncoder, encode
 from training.fit import PROBABILITY, Fitted, score
 from training.prepare import RAW
+from training.quoting import column
 from training.split import RECORD_HASH
 
 GOLDEN_RECORDS = 100
@@ -22,7 +23,7 @@ def golden_records(
     probabilities = {
         row[RECORD_HASH]: row[PROBABILITY] for row in score(encoded, schema, fitted, extra=[RECORD_HASH]).collect()
     }
-    rows = chosen.select(RECORD_HASH, *schema.numeric, F.col(f"{RAW}.*")).collect()
+    rows = chosen.select(RECORD_HASH, *map(column, schema.numeric), F.col(f"{RAW}.*")).collect()
     chosen.unpersist()
     records = {row[RECORD_HASH]: {name: row[name] for name in schema.features} for row in rows}
     return tuple(GoldenRecord(record=records[key], probability=probabilities[key]) for key in sorted(records))

@@ -24,6 +24,7 @@ from training.golden import golden_records
 from training.prepare import RAW, Prepared, prepare
 from training.progress import Progress
 from training.publish import write_bundle
+from training.quoting import column
 from training.reachable import best_reachable
 from training.result import Result, code_hash, library_versions, metrics
 from training.split import PART, Part
@@ -155,7 +156,7 @@ class Pipeline:
     def _judge(self, trained: Trained) -> Judged:
         schema, encoded = trained.schema, trained.encoded
         held_out = trained.prepared.part(Part.HELD_OUT)
-        raw = held_out.select(schema.label, *schema.numeric, F.col(f"{RAW}.*"))
+        raw = held_out.select(*map(column, [schema.label, *schema.numeric]), F.col(f"{RAW}.*"))
         with self._stage("evaluate", f"score {trained.prepared.counts[Part.HELD_OUT]:,} held-out rows"):
             evaluation = evaluate(score(encoded.held_out, schema, trained.fitted))
             reachable = best_reachable(raw, self._arguments.dataset, schema)

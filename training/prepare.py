@@ -8,6 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 
 from features.schema import Schema
 from training.parameters import Split, TrainingParameters
+from training.quoting import column
 from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_random, with_parts
 
 RAW = "_raw"
@@ -40,7 +41,7 @@ def prepare(source: DataFrame, schema: Schema, parameters: TrainingParameters, *
     _hashed(source, schema, parameters).write.option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
     rows = spark.read.parquet(path)
     rows = with_parts(rows, schema, parameters, count=rows.count())
-    table = rows.groupBy(PART).agg(F.count(F.lit(1)), F.sum(schema.label)).collect()
+    table = rows.groupBy(PART).agg(F.count(F.lit(1)), F.sum(column(schema.label))).collect()
     counts = {part.value: 0 for part in Part} | {part: count for part, count, _ in table}
     clicks = {part.value: 0 for part in Part} | {part: total for part, _, total in table}
     for part in Part:
@@ -49,11 +50,12 @@ def prepare(source: DataFrame, schema: Schema, parameters: TrainingParameters, *
 
 
 def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -> DataFrame:
-    hashes = [F.xxhash64(F.col(name)).alias(name) for name in schema.categorical]
-    time = [] if schema.timestamp is None else [F.unix_micros(F.col(schema.timestamp)).alias(schema.timestamp)]
-    record = F.xxhash64(*(F.col(name) for name in schema.features), *time).alias(RECORD_HASH)
-    raw = F.struct(*(F.col(name) for name in schema.categorical)) if schema.categorical else F.struct(F.lit(0))
-    typed = source.select(F.col(schema.label).cast("int"), *schema.numeric, *hashes, *time, record, raw.alias(RAW))
+    hashes = [F.xxhash64(column(name)).alias(name) for name in schema.categorical]
+    time = [] if schema.timestamp is None else [F.unix_micros(column(schema.timestamp)).alias(schema.timestamp)]
+    record = F.xxhash64(*map(column, schema.features), *time).alias(RECORD_HASH)
+    raw = F.struct(*map(column, schema.categorical)) if schema.categorical else F.struct(F.lit(0))
+    label, numbers = column(schema.label).cast("int").alias(schema.label), map(column, schema.numeric)
+    typed = source.select(label, *numbers, *hashes, *time, record, raw.alias(RAW))
     return typed.withColumn(RAW, F.when(_may_be_held_out(parameters), F.col(RAW)))
 
 

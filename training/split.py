@@ -12,6 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.schema import Schema
 from training.datasets.errors import DatasetError
 from training.parameters import Split, TrainingParameters
+from training.quoting import column
 
 RECORD_HASH = "_record_hash"
 PART = "_part"
@@ -61,7 +62,7 @@ def with_parts(rows: DataFrame, schema: Schema, parameters: TrainingParameters, 
                     "`split: time` needs a dataset with a timestamp, but this one names none. "
                     "Declare its timestamp column, or set `split: random`."
                 )
-            time = F.col(schema.timestamp)
+            time = column(schema.timestamp)
             end = _time_cut(rows, schema.timestamp, parameters.train_fraction)
             start = _time_cut(rows, schema.timestamp, parameters.train_fraction * (1 - validation))
             held_out, watched = time >= end, time >= start
@@ -73,7 +74,8 @@ def with_parts(rows: DataFrame, schema: Schema, parameters: TrainingParameters, 
 
 def _time_cut(rows: DataFrame, timestamp: str, fraction: float) -> int:
     """The microsecond before which `fraction` of the rows lie, found by counting rows in ever smaller steps of time."""
-    low, high, total = rows.agg(F.min(timestamp), F.max(timestamp), F.count(timestamp)).collect()[0]
+    time = column(timestamp)
+    low, high, total = rows.agg(F.min(time), F.max(time), F.count(time)).collect()[0]
     if low is None or low == high:
         raise SplitError(
             f"`split: time` needs rows of different times, but all of `{timestamp}` is {low}. Set `split: random`."
@@ -81,8 +83,8 @@ def _time_cut(rows: DataFrame, timestamp: str, fraction: float) -> int:
     before, wanted = 0, fraction * total
     while True:
         step = max(1, -(-(high - low + 1) // CUT_STEPS))
-        index = F.floor((F.col(timestamp) - low) / step)
-        inside = rows.where(F.col(timestamp).between(low, high))
+        index = F.floor((time - low) / step)
+        inside = rows.where(time.between(low, high))
         counts: dict[int, int] = dict(inside.groupBy(index.alias("step")).count().collect())
         position = 0
         while before + counts.get(position, 0) <= wanted and position < CUT_STEPS:

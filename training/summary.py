@@ -7,6 +7,7 @@ from features.hashing import hash_value
 from features.schema import Schema
 from training.encode import total
 from training.prepare import Prepared
+from training.quoting import column
 from training.report import ColumnSummary, SplitSummary
 from training.split import Part
 
@@ -24,7 +25,8 @@ def column_summaries(prepared: Prepared, counted: DataFrame, schema: Schema) -> 
     """One summary per raw column; `counted` is the table of `training.encode.count`."""
     train = prepared.part(Part.FIT, Part.VALIDATION)
     rows = prepared.counts[Part.FIT] + prepared.counts[Part.VALIDATION]
-    numeric = train.agg(*(F.count(name).alias(name) for name in schema.numeric)).first() if schema.numeric else None
+    counts = [F.count(column(name)).alias(name) for name in schema.numeric]
+    numeric = train.agg(*counts).first() if counts else None
     missing_hash = hash_value("")
     is_missing = F.col("hash") == missing_hash
     table = {

@@ -71,6 +71,8 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path):
         ({"label": {"column": "rating", "at_least": 4, "equals": 5}}, "not both"),
         ({"numeric": [], "categorical": []}, "name at least one column"),
         ({"numeric": ["age", "age"]}, "age is named again"),
+        ({"numeric": ["age", "Age"]}, "Age, age is named again"),
+        ({"numeric": ["Label"]}, "a feature cannot be called 'label'"),
         ({"numeric": ["rating"]}, "would tell the answer"),
         ({"numeric": ["time"], "timestamp": "time"}, "time is the timestamp"),
         ({"numeric": ["label"]}, "rename the column"),

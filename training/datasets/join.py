@@ -16,6 +16,7 @@ from training.datasets.fields import NUMBER, TableRules, complaint, first_proble
 from training.datasets.labels import require_both_classes
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.spec import LABEL, Label, TablesSpec
+from training.quoting import column
 
 _CORRUPT = "_corrupt"
 _KEYS = {"users": "_user_key", "items": "_item_key"}
@@ -37,7 +38,7 @@ def read_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> tupl
     schema = Schema(numeric=spec.numeric, categorical=spec.categorical, label=LABEL, timestamp=spec.timestamp)
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], _KEYS["users"]).join(tables["items"], _KEYS["items"])
-    joined = joined.select(*map(_column, names))
+    joined = joined.select(*map(column, names))
     left = _check_joined(joined, tables, rules, total)
     report(STAGE, f"{left:,} of {total:,} interactions have a known user and item")
     return joined, schema
@@ -78,7 +79,7 @@ def _texts(spark: SparkSession, rules: TableRules) -> DataFrame:
     path = f"file://{rules.path}"
     if not is_text(rules.path):
         table = spark.read.parquet(path)
-        columns = [_text(_column(name), kind).alias(name) for name, kind in table.dtypes]
+        columns = [_text(column(name), kind).alias(name) for name, kind in table.dtypes]
         return table.select(*columns, F.lit(None).cast("string").alias(_CORRUPT))
     names = header(rules.path)
     schema = StructType([StructField(name, StringType()) for name in [*names, _CORRUPT]])
@@ -92,7 +93,7 @@ def _texts(spark: SparkSession, rules: TableRules) -> DataFrame:
         mode="PERMISSIVE",
         columnNameOfCorruptRecord=_CORRUPT,
     )
-    return table.select(*(F.coalesce(_column(name), F.lit("")).alias(name) for name in names), _CORRUPT)
+    return table.select(*(F.coalesce(column(name), F.lit("")).alias(name) for name in names), _CORRUPT)
 
 
 def _text(column: Column, kind: str) -> Column:
@@ -121,11 +122,11 @@ def _check(texts: DataFrame, rules: TableRules) -> int:
 
 def _wrong(rules: TableRules) -> Column:
     """Whether a row breaks a rule; `training.datasets.fields.complaint` says which."""
-    wrong = _column(_CORRUPT).isNotNull()
+    wrong = column(_CORRUPT).isNotNull()
     for name in rules.keys.values():
-        wrong |= _column(name) == ""
+        wrong |= column(name) == ""
     for name in rules.numeric:
-        wrong |= (_column(name) != "") & ~_column(name).rlike(NUMBER)
+        wrong |= (column(name) != "") & ~column(name).rlike(NUMBER)
     if rules.label:
         wrong |= F.isnull(_label(rules.label))
     if rules.timestamp:
@@ -134,9 +135,9 @@ def _wrong(rules: TableRules) -> Column:
 
 
 def _typed(texts: DataFrame, rules: TableRules) -> DataFrame:
-    columns = [_column(name).alias(key) for key, name in rules.keys.items()]
-    columns += [F.when(_column(name) != "", _column(name)).cast("double").alias(name) for name in rules.numeric]
-    columns += [_column(name) for name in rules.categorical]
+    columns = [column(name).alias(key) for key, name in rules.keys.items()]
+    columns += [F.when(column(name) != "", column(name)).cast("double").alias(name) for name in rules.numeric]
+    columns += [column(name) for name in rules.categorical]
     if rules.label:
         columns.append(_label(rules.label).alias(LABEL))
     if rules.timestamp:
@@ -146,7 +147,7 @@ def _typed(texts: DataFrame, rules: TableRules) -> DataFrame:
 
 def _label(label: Label) -> Column:
     """The label as 0 or 1 by its rule, null for a field to which the rule does not apply."""
-    text = _column(label.column)
+    text = column(label.column)
     if isinstance(label.equals, str):
         return F.when(text != "", (text == label.equals).cast("int"))
     if isinstance(label.equals, bool):
@@ -161,7 +162,7 @@ def _label(label: Label) -> Column:
 
 def _time(name: str) -> Column:
     """Seconds since 1970 or a time in words as a timestamp, null for anything else."""
-    text = _column(name)
+    text = column(name)
     return F.when(text.rlike(NUMBER), F.when(text.rlike(NUMBER), text).cast("double").cast("timestamp")).otherwise(
         F.try_to_timestamp(text)
     )
@@ -202,8 +203,3 @@ def _unreadable(rules: TableRules) -> DatasetError:
 
 def _shown(row: Row) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in row.asDict().items() if value is not None)
-
-
-def _column(name: str) -> Column:
-    """The column of exactly this name, whatever characters are in it."""
-    return F.col("`" + name.replace("`", "``") + "`")

@@ -65,13 +65,15 @@ class TablesSpec(Strict):
         names = [*self.numeric, *self.categorical]
         if not names:
             raise ValueError("name at least one column under `numeric` or `categorical`")
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
+        # Spark does not tell upper from lower case in a column's name.
+        folded = [name.lower() for name in names]
+        if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
             raise ValueError(f"each column can be named once, but {', '.join(repeated)} is named again")
         if self.label.column in names:
             raise ValueError(f"{self.label.column} is the label, so it cannot be a feature: it would tell the answer")
         if self.timestamp in names:
             raise ValueError(f"{self.timestamp} is the timestamp, so it cannot be a feature")
-        if LABEL in names:
+        if LABEL in folded:
             raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
         return self
 

@@ -1,0 +1,119 @@
+"""Columns are called as their owner likes: dots, spaces, quotes and braces go through the whole pipeline."""
+
+import io
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from features.bundle import Bundle
+from features.hashing import hash_values
+from training import datasets
+from training.arguments import parse
+from training.datasets import describe
+from training.pipeline import Pipeline
+from training.progress import Progress
+from training.quoting import column, quoted
+from training.result import Result
+
+pytestmark = pytest.mark.spark
+
+NUMERIC = ("length.min", "alter jahre", "a`b", "größe", "x[0]{y}:z")
+CATEGORICAL = ("item.id", "wohn ort", 'said "so"', "genre,main")
+ROWS = 1_500
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Users as Parquet, items as TSV, interactions as CSV, each with names that Spark would read otherwise."""
+    folder = tmp_path_factory.mktemp("names")
+    random = np.random.default_rng(3)
+    users = pd.DataFrame({"user.id": [f"u{index}" for index in range(60)]})
+    users["alter jahre"] = random.integers(18, 80, 60)
+    users["a`b"] = random.normal(size=60)
+    users["wohn ort"] = random.choice(["Köln", "Bonn", ""], 60)
+    users.to_parquet(folder / "users.parquet")
+    items = pd.DataFrame({"item.id": [f"i{index}" for index in range(40)]})
+    items["length.min"] = random.integers(60, 200, 40)
+    items["größe"] = random.normal(size=40)
+    items["genre,main"] = random.choice(["drama", "comedy"], 40)
+    items.to_csv(folder / "items.tsv", sep="\t", index=False)
+    seen = pd.DataFrame(
+        {"user.id": random.choice(users["user.id"], ROWS), "item.id": random.choice(items["item.id"], ROWS)}
+    )
+    seen["x[0]{y}:z"] = random.normal(size=ROWS)
+    seen['said "so"'] = random.choice(["yes", "no"], ROWS)
+    seen["seen.at"] = 1_769_853_600 + random.permutation(ROWS)
+    taste = (seen["x[0]{y}:z"] > 0) ^ (seen["item.id"].str.len() % 2 == 0)
+    seen["stars.given"] = np.where(random.random(ROWS) < 0.2, ~taste, taste).astype(int)
+    seen.to_csv(folder / "interactions.csv", index=False)
+    spec = {
+        "interactions": "interactions.csv",
+        "users": {"path": "users.parquet", "key": "user.id"},
+        "items": {"path": "items.tsv", "key": "item.id"},
+        "label": {"column": "stars.given"},
+        "numeric": list(NUMERIC),
+        "categorical": list(CATEGORICAL),
+        "timestamp": "seen.at",
+    }
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True))
+    return folder / "dataset.yaml"
+
+
+@pytest.fixture(scope="module")
+def result(spark: SparkSession, spark_log: Path, described: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A whole run, held out by time, from the dataset's copy in the lake."""
+    output = tmp_path_factory.mktemp("named")
+    options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "5")
+    arguments = parse([*options, "--data", str(output / "lake")])
+    datasets.materialize(arguments.dataset, output / "lake")
+    manifest = describe(arguments.dataset)
+    return Pipeline(spark, arguments, manifest, output=output, log=spark_log, progress=Progress(io.StringIO())).run()
+
+
+def test_a_run_takes_any_column_name(result: Result):
+    schema = Bundle.load(Path(result.bundle)).schema
+    assert (schema.numeric, schema.categorical, schema.timestamp) == (NUMERIC, CATEGORICAL, "seen.at")
+    assert sum(result.rows.values()) == ROWS
+
+
+def test_a_split_by_time_holds_out_the_last_fifth(result: Result):
+    assert result.rows["held_out"] == ROWS // 5
+
+
+def test_the_service_would_give_sparks_own_probabilities_whatever_the_names(result: Result):
+    bundle = Bundle.load(Path(result.bundle))
+    records = [golden.record for golden in bundle.golden]
+    numeric = np.array([[record[name] for name in NUMERIC] for record in records], dtype=np.float64)
+    hashes = np.column_stack([hash_values(record[name] for record in records) for name in CATEGORICAL])
+    booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
+    expected = [golden.probability for golden in bundle.golden]
+    np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
+
+
+def test_the_report_calls_the_columns_by_their_own_names(result: Result):
+    page = Path(result.report).read_text(encoding="utf-8")
+    for name in ("length.min", "alter jahre", "a`b", "größe"):
+        assert name in page
+
+
+def test_the_champion_is_compared_by_the_same_names(
+    spark: SparkSession, spark_log: Path, described: Path, result: Result, tmp_path: Path
+):
+    options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "3")
+    arguments = parse([*options, "--champion", result.bundle])
+    manifest = describe(arguments.dataset)
+    progress = Progress(io.StringIO())
+    again = Pipeline(spark, arguments, manifest, output=tmp_path, log=spark_log, progress=progress).run()
+    assert again.metrics["champion"]["auc"] == result.metrics["auc"]
+
+
+@pytest.mark.parametrize("name", ["a.b", "a b", "`", "a`b`", "", "ä", "a,b", "x[0]"])
+def test_a_quoted_name_is_that_column_alone(spark: SparkSession, name: str):
+    frame = spark.createDataFrame([(1,)], ["plain"]).select(column("plain").alias(name or "empty"))
+    assert frame.select(column(name or "empty")).columns == [name or "empty"]
+    assert quoted(name) == "`" + name.replace("`", "``") + "`"
