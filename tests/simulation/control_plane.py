@@ -79,9 +79,9 @@ class ControlPlane:
             f"--server-address=127.0.0.1:{self._kwok_port}",
         )
 
-    def break_images(self, references: Sequence[str]) -> None:
-        """From now on, new pods with one of these image references never become ready."""
-        for stage in stages(references):
+    def break_images(self, references: Sequence[str], *, others: Sequence[str] = ()) -> None:
+        """From now on, new pods with one of these images never become ready; those in `others` are not kwok's."""
+        for stage in stages(references, others):
             self.apply(f"{STAGES}/{stage['metadata']['name']}", stage)
 
     def apply_definition(self, definition: Mapping[str, Any]) -> None:
@@ -135,16 +135,16 @@ class ControlPlane:
         answer.raise_for_status()
         return dict(answer.json())
 
-    def delete(self, path: str) -> None:
-        """Delete the object, if it is there."""
-        answer = self._client.delete(path)
+    def delete(self, path: str, **parameters: int) -> None:
+        """Delete the object, if it is there; `parameters` are the API's, such as `gracePeriodSeconds`."""
+        answer = self._client.delete(path, params=parameters)
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
 
-    def cordon(self, node: str) -> None:
-        """Let no more pods onto a node."""
+    def cordon(self, node: str, *, unschedulable: bool = True) -> None:
+        """Let no more pods onto a node, or again."""
         headers = {"Content-Type": "application/merge-patch+json"}
-        patch = json.dumps({"spec": {"unschedulable": True}})
+        patch = json.dumps({"spec": {"unschedulable": unschedulable}})
         self._client.patch(f"/api/v1/nodes/{node}", headers=headers, content=patch).raise_for_status()
 
     def evict(self, namespace: str, name: str) -> bool:

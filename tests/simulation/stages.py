@@ -98,12 +98,17 @@ startTime: {{ Now | Quote }}
 """
 
 
-def stages(broken_images: Sequence[str]) -> list[dict[str, Any]]:
-    """The stages to apply; pods with one of `broken_images` (whole references) never become ready."""
+def stages(broken_images: Sequence[str], others: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The stages to apply; pods with one of `broken_images` (whole references) never become ready.
+
+    Pods of the namespaces `others` are somebody else's: kwok does not touch them.
+    """
     images = list(broken_images) or [NOTHING]
     alive = _expression(".metadata.deletionTimestamp", "DoesNotExist")
     fresh = _expression(".status.startTime", "DoesNotExist")
     image = ".spec.containers.[].image"
+    ours = _expression(".metadata.namespace", "NotIn", list(others) or [NOTHING])
+    begins = [ours, alive, fresh]
     return [
         _stage(
             "node-ready",
@@ -111,12 +116,12 @@ def stages(broken_images: Sequence[str]) -> list[dict[str, Any]]:
             [_expression('.status.conditions.[] | select( .type == "Ready" ) | .status', "NotIn", ["True"])],
             {"statusTemplate": NODE_READY},
         ),
-        _stage("pod-ready", "Pod", [alive, fresh, _expression(image, "NotIn", images)], {"statusTemplate": POD_READY}),
-        _stage("pod-broken", "Pod", [alive, fresh, _expression(image, "In", images)], {"statusTemplate": POD_BROKEN}),
+        _stage("pod-ready", "Pod", [*begins, _expression(image, "NotIn", images)], {"statusTemplate": POD_READY}),
+        _stage("pod-broken", "Pod", [*begins, _expression(image, "In", images)], {"statusTemplate": POD_BROKEN}),
         _stage(
             "pod-delete",
             "Pod",
-            [_expression(".metadata.deletionTimestamp", "Exists")],
+            [ours, _expression(".metadata.deletionTimestamp", "Exists")],
             {"finalizers": {"empty": True}, "delete": True},
         ),
     ]

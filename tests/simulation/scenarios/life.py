@@ -1,18 +1,12 @@
 """From nothing to a service and back: what the whole is for."""
 
-import json
 import os
-import re
 import subprocess
-import sys
 
-from infra.cloud.steps.build_context import DOCKERFILE
+from tests.simulation.nodes.image import entry_point
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import Done, SimulatedStack
 
-ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
-IMAGE_FOLDER = "/service"
-"""Where the recipe puts `app`, `model` and `image.json`, which lie at the root of what it builds from."""
 NODES = "/api/v1/nodes"
 
 
@@ -40,12 +34,9 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
 def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> None:
     """The golden records by the image's own entry point, from what was sent to be built."""
     image = stack.world.folder / "images" / digest.removeprefix("sha256:")
-    recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
-    _, *arguments = json.loads(ENTRY_POINT.findall(recipe)[0])
-    here = [str(image) if part == IMAGE_FOLDER else part for part in arguments]
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     checked = subprocess.run(
-        [sys.executable, *here, "--check"], cwd=image / "app", env=clean, capture_output=True, text=True, check=False
+        [*entry_point(image), "--check"], cwd=image / "app", env=clean, capture_output=True, text=True, check=False
     )
     report.line(f"      the image's entry point says: {(checked.stdout or checked.stderr).strip().splitlines()[-1]}")
     report.want("exit status of the image's entry point with --check", 0, checked.returncode)

@@ -1,0 +1,150 @@
+"""The real service in the real control plane, with a small kubelet, a router and clients that count what fails."""
+
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from features.bundle import Bundle
+from infra.load.client import run_load
+from infra.load.plan import LoadPlan, LoadResult
+from tests.infra.workload_program import manifests
+from tests.simulation.control_plane import ControlPlane
+from tests.simulation.nodes.kubelet import Kubelet
+from tests.simulation.nodes.router import Router
+from tests.support.services import wait_until
+
+NAMESPACE = "/api/v1/namespaces/scoring"
+DEPLOYMENT = "/apis/apps/v1/namespaces/scoring/deployments/scoring"
+PATHS = {
+    "Namespace": NAMESPACE,
+    "ServiceAccount": f"{NAMESPACE}/serviceaccounts/scoring",
+    "SecretProviderClass": "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/scoring/secretproviderclasses/scoring",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/scoring/networkpolicies/scoring",
+    "Service": f"{NAMESPACE}/services/scoring",
+    "Deployment": DEPLOYMENT,
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/scoring/horizontalpodautoscalers/scoring",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
+}
+"""In the order in which they can be applied."""
+ROLLOUT_SECONDS = 240.0
+LEAST_PODS = 2
+"""Of the settings' default: the autoscaler sees to it, some seconds after the Deployment is there."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Steady load of two kinds: clients that keep their connection, and clients that open one for each request."""
+
+    kept: LoadResult
+    fresh: LoadResult
+
+    @property
+    def answered(self) -> int:
+        """Requests that were scored."""
+        return self.kept.statuses[200] + self.fresh.statuses[200]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """All others, by what happened."""
+        found = {}
+        for kind, result in (("kept", self.kept), ("fresh", self.fresh)):
+            other = {f"status {status}": count for status, count in result.statuses.items() if status != 200}
+            found |= {f"{kind}: {cause}": count for cause, count in {**result.errors, **other}.items()}
+        return found
+
+
+class Cluster:
+    """The service's manifests, applied; `files` is the vault's folder."""
+
+    def __init__(self, plane: ControlPlane, kubelet: Kubelet, router: Router, files: Path) -> None:
+        self.plane = plane
+        self.kubelet = kubelet
+        self.router = router
+        self.files = files
+
+    def apply(self, image: str, change: Callable[[dict[str, Any]], None] = lambda _: None, **settings: Any) -> None:
+        """Apply all manifests for an image; `change` may alter the Deployment first."""
+        found = manifests(image, **settings)
+        change(found["Deployment"])
+        for kind, path in PATHS.items():
+            self.plane.apply(path, found[kind])
+
+    def settled(self) -> bool:
+        """Whether every pod is of the newest template, ready and known to the router, and no other is left."""
+        found = self.plane.get(DEPLOYMENT)
+        if found is None:
+            return False
+        status, wanted = found["status"], found["spec"]["replicas"]
+        counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
+        current = status.get("observedGeneration") == found["metadata"]["generation"]
+        pods = self.plane.items(f"{NAMESPACE}/pods")
+        complete = wanted >= LEAST_PODS and counts == {wanted}
+        return current and complete and len(pods) == wanted == len(self.router.endpoints)
+
+    def settle(self) -> None:
+        """Wait until it is so."""
+        wait_until(self.settled, seconds=ROLLOUT_SECONDS)
+
+    def drain(self, node: str) -> None:
+        """Move all of the service's pods off a node, as far as their disruption budget allows at a time."""
+        self.plane.cordon(node)
+
+        def empty() -> bool:
+            pods = [pod for pod in self.plane.items(f"{NAMESPACE}/pods") if pod["spec"].get("nodeName") == node]
+            for pod in pods:
+                self.plane.evict("scoring", pod["metadata"]["name"])
+            return not pods
+
+        wait_until(empty, seconds=ROLLOUT_SECONDS)
+
+    def nodes(self) -> list[str]:
+        """Where the pods are."""
+        return sorted({pod["spec"]["nodeName"] for pod in self.plane.items(f"{NAMESPACE}/pods")})
+
+    def write(self, name: str, text: str) -> None:
+        """Change a file of the vault in one step, as the add-on does."""
+        aside = self.files / f".{name}"
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(self.files / name)
+
+    def problems(self) -> list[BaseException]:
+        """What went wrong in what stands in for nodes."""
+        return [*self.kubelet.errors, *self.router.errors]
+
+
+@contextmanager
+def clients(
+    cluster: Cluster, bundle: Bundle, authorities: Path, *, key: str, seconds: float, rate: float
+) -> Iterator[Callable[[], Clients]]:
+    """Load for so many seconds, in processes of its own; the value is a function that waits for its end.
+
+    A tenth of the `rate` (requests a second) opens a connection for each request. Both check the certificate against
+    the PEM file `authorities`.
+    """
+    body = msgspec.json.encode(bundle.golden[0].record)
+    headers = {"authorization": f"Bearer {key}"}
+    common = {"host": "127.0.0.1", "port": cluster.router.port, "path": "/score", "body": body, "seconds": seconds}
+    kept = LoadPlan(**common, headers=headers, connections=4, rate=rate * 0.9)
+    fresh = LoadPlan(**common, headers={**headers, "connection": "close"}, connections=4, rate=rate * 0.1, seed=2)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(_load, plan, authorities) for plan in (kept, fresh)]
+        yield lambda: _gather(running)
+
+
+def _load(plan: LoadPlan, authorities: Path) -> LoadResult:
+    os.nice(1)
+    trust = ssl.create_default_context(cafile=str(authorities))
+    return run_load(plan, trust)
+
+
+def _gather(running: list["Future[LoadResult]"]) -> Clients:
+    kept, fresh = (future.result() for future in running)
+    return Clients(kept, fresh)

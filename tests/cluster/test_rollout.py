@@ -1,0 +1,138 @@
+"""Clients notice nothing: the real service is replaced, moved and given other secrets while they ask it.
+
+Its pods are processes that start, are probed and end as the manifests say; see `tests/simulation/nodes`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
+
+from features.bundle import Bundle
+from tests.cluster.rollouts import NAMESPACE, Clients, Cluster, clients
+from tests.simulation.aks import Aks
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.certificates import Authority
+from tests.simulation.control_plane import ControlPlane
+from tests.simulation.examples import create_all, example
+from tests.simulation.nodes.image import build
+from tests.simulation.nodes.kubelet import Kubelet
+from tests.simulation.nodes.router import Router
+from tests.simulation.requirements import need_azure_packages
+from tests.simulation.world import World
+from tests.support.bundles import make_bundle
+from tests.support.services import wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.full]
+
+POOL = "azure-native:containerservice:AgentPool"
+OLD, NEW = (f"registryabc.azurecr.io/scoring@sha256:{digit * 64}" for digit in "01")
+KEY, NEXT_KEY = "the-first-key-of-the-tests", "the-second-key-of-the-tests"
+SECONDS = 60.0
+"""How long each test asks; what it does meanwhile takes less."""
+RATE = 300.0
+"""Requests a second."""
+LAG_SECONDS = 2.0
+"""How late the router learns of pods that come and go."""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The model that is served."""
+    return Bundle.load(make_bundle(tmp_path_factory.mktemp("rollout") / "bundle"))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs the service's certificates."""
+    return Authority(tmp_path_factory.mktemp("rollout-authority"))
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    plane: ControlPlane, bundle: Bundle, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Two pods of the first image, ready."""
+    need_azure_packages()
+    folder = tmp_path_factory.mktemp("rollout-nodes")
+    world = World(folder / "world")
+    arm = AzureNative(world)
+    create_all(arm, until=POOL)
+    marks = {
+        "nodeLabels": {"personalization/pool": "scoring"},
+        "nodeTaints": ["personalization/pool=scoring:NoSchedule"],
+    }
+    arm.create(POOL, example(POOL) | marks)
+    aks = Aks(world, plane)
+    aks.start()
+    wait_until(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None, seconds=60)
+    images = {
+        reference: build(folder / f"image-{version}", bundle.path, bundle.hash, version)
+        for version, reference in enumerate((OLD, NEW), start=1)
+    }
+    files = folder / "vault"
+    files.mkdir()
+    kubelet = Kubelet(plane, "scoring", images=images, vault=files, folder=folder / "pods")
+    router = Router(plane, "scoring", "scoring", lag_seconds=LAG_SECONDS)
+    made = Cluster(plane, kubelet, router, files)
+    made.write("keys", f"{KEY}\n")
+    certify(made, authority, "first")
+    kubelet.start()
+    router.start()
+    try:
+        made.apply(OLD)
+        made.settle()
+        yield made
+    finally:
+        router.stop()
+        kubelet.stop()
+        plane.delete(NAMESPACE)
+        wait_until(lambda: plane.get(NAMESPACE) is None, seconds=60)
+        aks.stop()
+        world.close()
+
+
+def certify(cluster: Cluster, authority: Authority, name: str) -> None:
+    """Put a new certificate and its key into the vault."""
+    certificate, key = authority.issue(name, "scoring")
+    cluster.write("private-key", key.read_text(encoding="utf-8"))
+    cluster.write("certificate", certificate.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def _no_hidden_problem(cluster: Cluster) -> Iterator[None]:
+    """What stands in for nodes reports nothing."""
+    yield
+    assert cluster.problems() == []
+
+
+Load = Callable[..., AbstractContextManager[Callable[[], Clients]]]
+
+
+@pytest.fixture
+def load(cluster: Cluster, bundle: Bundle, authority: Authority, tmp_path: Path) -> Load:
+    """Steady clients for the length of a block, and for `SECONDS` at least."""
+
+    def begin(*, key: str = KEY, seconds: float = SECONDS, trusted: Sequence[Authority] = ()) -> Any:
+        authorities = tmp_path / "authorities"
+        authorities.write_bytes(b"".join(one.certificate_path.read_bytes() for one in (authority, *trusted)))
+        return clients(cluster, bundle, authorities, key=key, seconds=seconds, rate=RATE)
+
+    return begin
+
+
+def test_a_new_version_is_rolled_out_without_a_failed_request(cluster: Cluster, load: Load):
+    with load() as finish:
+        cluster.apply(NEW)
+        cluster.settle()
+        unharmed(finish())
+
+
+def unharmed(found: Clients, *, least: float = RATE * SECONDS / 2) -> None:
+    """Everything was scored, and that was not little."""
+    assert found.failed == {}
+    assert found.answered >= least

@@ -1,0 +1,48 @@
+"""An image of the scoring service as a folder: what its recipe copies into it, and how its entry point is started."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from infra.cloud.steps.build_context import DOCKERFILE, build_context
+from infra.code_hash import serving_code_hash
+from infra.local.image_content import ServingImageInputs
+from infra.paths import ROOT
+from scoring.engines import EngineName
+
+ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
+IMAGE_FOLDER = "/service"
+"""Where the recipe puts `app`, `model` and `image.json`, which lie at the root of what it builds from."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what stands in a manifest, to be replaced
+
+
+def entry_point(image: Path) -> list[str]:
+    """The command of the image's first entry point, with this Python, as it is started in `image / "app"`."""
+    recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
+    _, *arguments = json.loads(ENTRY_POINT.findall(recipe)[0])
+    return [sys.executable, *(str(image) if part == IMAGE_FOLDER else part for part in arguments)]
+
+
+def build(folder: Path, bundle: Path, bundle_hash: str, version: int) -> Path:
+    """Build the image of a model from the serving code of this tree, as the new folder `folder`."""
+    inputs = ServingImageInputs(
+        stack="test", registry="ctr", version=version, bundle_hash=bundle_hash, code_hash=serving_code_hash(ROOT)
+    )
+    with build_context(ROOT, bundle, inputs, target=EngineName.LIGHTGBM) as context:
+        shutil.copytree(context.folder, folder)
+    return folder
+
+
+def placed(arguments: Sequence[str], mounts: Mapping[str, Path], address: str) -> list[str]:
+    """A container's arguments where there is no container: its mounts are folders, and it has an address of its own."""
+    return [_placed(argument, mounts, address) for argument in arguments]
+
+
+def _placed(argument: str, mounts: Mapping[str, Path], address: str) -> str:
+    for path, folder in mounts.items():
+        if argument.startswith(f"{path}/"):
+            return str(folder / argument.removeprefix(f"{path}/"))
+    return address if argument == EVERYWHERE else argument
