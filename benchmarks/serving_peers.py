@@ -44,7 +44,7 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
         _azureml(model, port),
         _mlserver(model, folder, port),
         _mlflow(model, folder, port),
-        _bare_spark(model, port),
+        _bare_spark(model, folder, port),
     ]
 
 
@@ -110,12 +110,14 @@ def _mlflow(model: Path, folder: Path, port: int) -> Peer:
     )
 
 
-def _bare_spark(model: Path, port: int) -> Peer:
+def _bare_spark(model: Path, folder: Path, port: int) -> Peer:
+    place = folder / "spark"
+    place.mkdir()
     command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(model), "--features", "65"]
     return Peer(
         name="bare Spark Serving, continuous",
         port=port,
-        command=[*command, "--port", str(port)],
+        command=[*command, "--port", str(port), "--folder", str(place)],
         path="/score",
         body=lambda _, rows: {"rows": rows},
         variables=_spark(),

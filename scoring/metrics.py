@@ -6,8 +6,6 @@ must be set before it is imported: hence the late import.
 
 import math
 import os
-import shutil
-import tempfile
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from scoring.scratch import ScratchFolder
 
 if TYPE_CHECKING:
     from prometheus_client import Histogram
@@ -137,10 +137,10 @@ def shared_folder() -> Iterator[Path]:
         Path(chosen).mkdir(parents=True, exist_ok=True)
         yield Path(chosen)
         return
-    folder = tempfile.mkdtemp(prefix="scoring-metrics-")
-    os.environ[FOLDER_VARIABLE] = folder
+    folder = ScratchFolder("scoring-metrics")
+    os.environ[FOLDER_VARIABLE] = str(folder.path)
     try:
-        yield Path(folder)
+        yield folder.path
     finally:
         del os.environ[FOLDER_VARIABLE]
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()

@@ -1,4 +1,4 @@
-"""Runs the service: one listening socket, and as many worker processes as asked for, kept alive by uvicorn."""
+"""Runs the service: one listening socket, and as many worker processes as asked for."""
 
 import os
 import resource
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from features.bundle import Bundle
 from scoring.direct import DirectConnection
@@ -23,6 +21,7 @@ from scoring.logs import LogSink, configure
 from scoring.metrics import shared_folder
 from scoring.service import Service
 from scoring.settings import ServerSettings
+from scoring.supervisor import Supervisor
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
@@ -52,9 +51,9 @@ def serve(settings: ServerSettings) -> int:
             server.run(sockets=[listener])
             code = 0 if server.started else 1
         else:
-            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor = Supervisor(config, [listener])
             supervisor.run()
-            code = int(any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes))
+            code = supervisor.exit_code
         sink.flush()
     return code
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import signal
 import time
@@ -89,7 +90,7 @@ class Service:
             except KeysError as error:
                 self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
             await self.follow_bundle()
-            if os.getppid() != self._parent:
+            if self._parent_ended():
                 self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
             self._flush_log()
@@ -133,6 +134,10 @@ class Service:
             self._model.close()
             self._model = None
             self._refusal = "The service is stopping."
+
+    def _parent_ended(self) -> bool:
+        supervisor = multiprocessing.parent_process()  # None of a service with one worker, which is its own
+        return os.getppid() != self._parent if supervisor is None else not supervisor.is_alive()
 
     def _load(self) -> ServedModel:
         settings = self.settings

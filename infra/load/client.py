@@ -116,6 +116,8 @@ class _Load:
         except OSError:
             self.result.errors["no connection"] += 1
             return
+        if client.ended():  # before this task had its turn: `lost` opens another one
+            return
         self._clients.add(client)
         self._idle.append(client)
 
@@ -160,6 +162,10 @@ class _Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
         self._parser = httptools.HttpResponseParser(self)
+
+    def ended(self) -> bool:
+        """Whether the service has closed the connection."""
+        return self._transport.is_closing()
 
     def send(self, intended: float) -> None:
         self._intended, self.sent = intended, self._load.now()

@@ -12,9 +12,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -37,19 +36,17 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--features", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process when it is done
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    spark = _session()
-    with TemporaryDirectory(prefix="spark-serving-") as checkpoints:
-        answers = answering(spark, Path(arguments.model), arguments.features, arguments.port)
-        starts = 0
-        while True:
-            starts += 1
-            query = _start(answers, f"{checkpoints}/{starts}")
-            while query.isActive:
-                time.sleep(WATCH_SECONDS)
-            sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
+    spark = _session(arguments.folder)
+    answers = answering(spark, Path(arguments.model), arguments.features, arguments.port)
+    for start in count():
+        query = _start(answers, str(arguments.folder / str(start)))
+        while query.isActive:
+            time.sleep(WATCH_SECONDS)
+        sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
 
 
 def answering(spark: SparkSession, model: Path, features: int, port: int) -> DataFrame:
@@ -105,20 +102,23 @@ def _reason(query: StreamingQuery) -> str:
     return next((line for line in reversed(lines) if line.startswith("Caused by:")), lines[0])
 
 
-def _session() -> SparkSession:
+def _session(folder: Path) -> SparkSession:
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.master("local[1]").appName("scoring")
-    for name, value in _configuration(sorted(Path(os.environ[JARS_VARIABLE]).glob("*.jar"))).items():
+    for name, value in _configuration(folder).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("FATAL")  # what ends the query is written by `main`
     return spark
 
 
-def _configuration(jars: Sequence[Path]) -> dict[str, str]:
+def _configuration(folder: Path) -> dict[str, str]:
+    jars = sorted(Path(os.environ[JARS_VARIABLE]).glob("*.jar"))
+    java = f"-Dsun.net.httpserver.nodelay=true -XX:+ExitOnOutOfMemoryError -Djava.io.tmpdir={folder}"
     return {
         "spark.driver.memory": HEAP,
-        "spark.driver.extraJavaOptions": "-Dsun.net.httpserver.nodelay=true -XX:+ExitOnOutOfMemoryError",
+        "spark.driver.extraJavaOptions": java,
+        "spark.local.dir": str(folder),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.ui.enabled": "false",

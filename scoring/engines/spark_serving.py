@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scoring.engines.booster import Booster, Prediction
 from scoring.errors import EngineError
 from scoring.rejections import EngineUnavailable, Overloaded
+from scoring.scratch import ScratchFolder
 
 SLOTS = 8
 """Records of one call, as `spark_query` has columns for them."""
@@ -77,6 +78,7 @@ class SparkServingEngine:
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder: ScratchFolder | None = None
         self._port = 0
 
     async def start(self) -> None:
@@ -124,7 +126,8 @@ class SparkServingEngine:
             port = free.getsockname()[1]
         self._port = port
         command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(self._model)]
-        command += ["--features", str(self._booster.features), "--port", str(port)]
+        self._folder = ScratchFolder("spark-serving")
+        command += ["--features", str(self._booster.features), "--port", str(port), "--folder", str(self._folder.path)]
         self._process = subprocess.Popen(  # noqa: S603 - this package's own module
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
@@ -217,6 +220,8 @@ class SparkServingEngine:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._folder is not None:
+            self._folder.remove()
 
 
 async def _call(connection: http.client.HTTPConnection, rows: Rows) -> list[float]:

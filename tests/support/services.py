@@ -49,16 +49,22 @@ def running_service(
     wait_ready: bool = True,
     scheme: str = "http",
     descriptor: int | None = None,
+    port: int = 0,
+    log_to: Path | None = None,
+    python: Sequence[str] = (sys.executable, "-m", "scoring"),
 ) -> Iterator[RunningService]:
-    """Start `python -m scoring` on `bundle` with its files in `folder`, and end it when the block ends."""
-    keys_file, log_file = folder / "keys", folder / "log"
+    """Start `python -m scoring` on `bundle` with its files in `folder`, and end it when the block ends.
+
+    With a log elsewhere than in `folder`, which nobody reads, the service must be given its `port`.
+    """
+    keys_file, log_file = folder / "keys", log_to or folder / "log"
     keys_file.write_text("\n".join(keys) + "\n")
-    place = ["--port", "0"] if descriptor is None else ["--fd", "0"]
-    command = [sys.executable, "-m", "scoring", "--bundle", str(bundle), "--keys-file", str(keys_file), *place]
+    place = ["--port", str(port)] if descriptor is None else ["--fd", "0"]
+    command = [*python, "--bundle", str(bundle), "--keys-file", str(keys_file), *place]
     with log_file.open("wb") as log:
         process = subprocess.Popen([*command, *arguments], stdin=descriptor, stdout=log, stderr=log)
     try:
-        port = _port(process, log_file)
+        port = port or _port(process, log_file)
         url = f"{scheme}://127.0.0.1:{port}"
         headers = {"authorization": f"Bearer {keys[0]}"}
         with httpx.Client(base_url=url, headers=headers, timeout=20, verify=False) as client:  # noqa: S501 - own certificate
@@ -79,7 +85,7 @@ def running_service(
 def is_ready(service: RunningService) -> bool:
     """Whether the service says that it is ready."""
     if service.process.poll() is not None:
-        raise AssertionError(f"The service ended: {service.log_file.read_text()}")
+        raise AssertionError(f"The service ended; its log is {service.log_file}")
     try:
         return service.client.get("/readyz").status_code == 200
     except httpx.TransportError:

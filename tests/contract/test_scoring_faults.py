@@ -1,0 +1,154 @@
+"""What must not hurt the service: thousands of bad bodies, a killed worker, a full disk, a clock that jumps."""
+
+import http.client
+import json
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from features.bundle import Bundle
+from infra.load.client import run_load
+from infra.load.plan import LoadPlan, LoadResult
+from tests.support.bad_bodies import bad_bodies
+from tests.support.checkout import free_port
+from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until
+
+HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+GROWTH_BYTES = 20 << 20
+"""What a worker may gain in memory over the bad bodies: its memory of category values and Python's own reserves."""
+
+JUMPING_CLOCK = """
+import itertools, runpy, sys, time
+clock, jumps = time.time, itertools.cycle([0.0, 86400.0, -86400.0, 3.0])
+time.time = lambda: clock() + next(jumps)
+runpy.run_module("scoring", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture
+def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for temporary files that only this test's services use."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
+def test_bad_bodies_get_answers_and_cost_nothing(bundle: Bundle, tmp_path: Path, count: int):
+    with running_service(bundle.path, tmp_path) as running:
+        process = psutil.Process(running.process.pid)
+        statuses = _send(running, bundle, 500, seed=0)
+        before = process.memory_info().rss
+        statuses |= _send(running, bundle, count, seed=1)
+        grown = process.memory_info().rss - before
+        golden = bundle.golden[0]
+        assert running.client.post("/score", json=golden.record).json()["probability"] == golden.probability
+        assert not [line for line in running.log() if line["level"] == "error"]
+    assert statuses == {200, 400}
+    assert grown < GROWTH_BYTES
+
+
+def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_answering(bundle: Bundle, tmp_path: Path):
+    connections = 16
+    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
+        wait_until(lambda: len(_workers(running)) == 2)
+        result = LoadResult()
+        load = threading.Thread(target=lambda: result.__dict__.update(_load(running, connections).__dict__))
+        load.start()
+        time.sleep(1.5)
+        victim = next(iter(_workers(running)))
+        victim.kill()
+        load.join()
+        wait_until(lambda: len(_workers(running)) == 2)
+        assert victim not in _workers(running)
+    assert result.errors.total() <= connections
+    assert not {status for status in result.statuses if status not in (200, 503)}
+    moments = sorted(result.accepted_at)
+    assert max(later - sooner for sooner, later in pairwise(moments)) < 1
+
+
+def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: Path):
+    port = free_port()
+    with running_service(bundle.path, tmp_path, log_to=Path("/dev/full"), port=port) as running:
+        for _ in range(50):
+            assert running.client.post("/score", json={}).status_code == 200
+        wait_until(lambda: _metric(running, "scoring_log_lines_dropped_total") >= 50)
+        assert running.stop() == 0
+
+
+def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path):
+    python = [sys.executable, "-c", JUMPING_CLOCK]
+    with running_service(bundle.path, tmp_path, python=python) as running:
+        for golden in bundle.golden * 4:
+            answer = running.client.post("/score", json=golden.record)
+            assert answer.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
+        spent = _metric(running, 'scoring_request_seconds_sum{operation="score"}')
+        assert 0 < spent < 10
+        assert is_ready(running)
+
+
+def test_nothing_is_left_of_a_service_that_ended(bundle: Bundle, tmp_path: Path, own_temporary: Path):
+    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
+        assert list(own_temporary.glob("scoring-metrics-*"))
+        assert running.stop() == 0
+    wait_until(lambda: not list(own_temporary.iterdir()))
+
+
+def test_what_a_killed_service_left_goes_with_the_next_start(bundle: Bundle, tmp_path: Path, own_temporary: Path):
+    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as killed:
+        killed.process.send_signal(signal.SIGKILL)
+        killed.process.wait()
+    left = set(own_temporary.iterdir())
+    assert [folder.name.startswith("scoring-metrics-") for folder in left] == [True]
+    with running_service(bundle.path, tmp_path) as first, running_service(bundle.path, tmp_path) as second:
+        assert not left & set(own_temporary.iterdir())
+        # What is in use stays, also when another service starts.
+        assert len(set(own_temporary.glob("scoring-metrics-*"))) == 2
+        assert first.client.get("/metrics").status_code == second.client.get("/metrics").status_code == 200
+
+
+def _send(running: RunningService, bundle: Bundle, count: int, *, seed: int) -> set[int]:
+    """Send bad bodies over one connection after the other and return the statuses; each answer is whole JSON."""
+    url = httpx.URL(running.url)
+    connection = http.client.HTTPConnection(url.host, url.port, timeout=20)
+    statuses = set()
+    for path, body in bad_bodies(bundle.schema, count, seed=seed):
+        connection.request("POST", path, body, HEADERS)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        statuses.add(answer.status)
+        assert ("error" in content) == (answer.status != 200), (path, body)
+        assert answer.status < 500, (path, body)
+    connection.close()
+    return statuses
+
+
+def _load(running: RunningService, connections: int) -> LoadResult:
+    url = httpx.URL(running.url)
+    assert url.port is not None
+    headers = {"authorization": f"Bearer {KEY}"}
+    plan = LoadPlan(host=url.host, port=url.port, path="/score", body=b"{}", headers=headers)
+    return run_load(replace(plan, connections=connections, seconds=4))
+
+
+def _workers(running: RunningService) -> set[psutil.Process]:
+    """The processes that answer, once all that were started are ready."""
+    started = [line["event"] for line in running.log() if line["event"].startswith("Started server process [")]
+    if len(started) > sum(line["event"] == "ready" for line in running.log()):
+        return set()
+    numbers = [int(event.partition("[")[2].rstrip("]")) for event in started]
+    return {psutil.Process(number) for number in numbers if psutil.pid_exists(number)}
+
+
+def _metric(running: RunningService, name: str) -> float:
+    lines = running.client.get("/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)
