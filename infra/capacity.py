@@ -87,7 +87,7 @@ def capacity_for(
             f"second: even an idle one needs {least * 1000:.1f} ms. Ask for more, or measure a faster core."
         )
     replicas = max(LEAST_REPLICAS, math.ceil(qps / load))
-    nodes = max(LEAST_REPLICAS, math.ceil(replicas / _replicas_per_node(size, cores_per_replica)))
+    nodes = max(LEAST_REPLICAS, math.ceil(replicas / replicas_per_node(size, cores_per_replica)))
     carried = qps / replicas
     return Capacity(
         replicas=replicas,
@@ -114,15 +114,16 @@ def qps_of(
     _check(size, cores_per_replica)
     capacity = qps_per_core * min(cores_per_replica, 1.0)
     load = min(utilisation * capacity, capacity - math.log(100) / p99_seconds)
-    return max(0.0, load) * nodes * _replicas_per_node(size, cores_per_replica)
+    return max(0.0, load) * nodes * replicas_per_node(size, cores_per_replica)
 
 
-def _replicas_per_node(size: VmSize, cores_per_replica: float) -> int:
+def replicas_per_node(size: VmSize, cores_per_replica: float) -> int:
+    """How many replicas fit on a node beside Kubernetes itself."""
     return math.floor((size.cores - RESERVED_CORES) / cores_per_replica)
 
 
 def _check(size: VmSize, cores_per_replica: float) -> None:
-    if _replicas_per_node(size, cores_per_replica) < 1:
+    if replicas_per_node(size, cores_per_replica) < 1:
         raise CapacityError(
             f"A replica of {cores_per_replica:g} cores does not fit on a {size.name}, which has {size.cores} less "
             f"{RESERVED_CORES:g} for Kubernetes. Choose a larger size or smaller replicas."

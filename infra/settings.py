@@ -29,6 +29,9 @@ from training.parameters import (
 
 NAMESPACE = "personalization"
 
+QPS_PER_CORE = 10_000.0
+"""Half of what `make bench-serving` holds a core to, because a node's virtual core is half of a real one."""
+
 
 class SettingsError(PersonalizationError):
     """Every value of the stack file that cannot be used, one line each."""
@@ -59,6 +62,13 @@ class ScoringSettings(Parameters):
     """The TCP port that the service listens on."""
     workers: int = Field(default=2, ge=1, le=64)
     """Server processes; with two or more, a new version is rolled out without a pause."""
+    target_qps: float | None = Field(default=None, gt=0, le=10_000_000, examples=[2000])
+    """On Azure: single-record requests a second to size the stack for. It stands for `azure.replicas_min`,
+    `azure.replicas_max`, `azure.scoring_nodes_min` and `azure.scoring_nodes_max`, which then must not be given."""
+    target_p99_ms: float = Field(default=20.0, gt=0, le=10_000)
+    """Milliseconds that 99 of 100 requests may take inside the service at `target_qps`."""
+    qps_per_core: float = Field(default=QPS_PER_CORE, gt=0, le=1_000_000)
+    """Single-record requests a second that one core of the nodes scores; `personalize load-test` measures it."""
     max_records: int = Field(default=1000, ge=1, le=100_000)
     """Records that one request may hold."""
     key_rotation: int = Field(default=1, ge=1)
@@ -92,6 +102,21 @@ class Settings(Parameters):
     """The version to serve: the newest accepted one, or a number."""
     azure: AzureSettings | None = Field(default=None, validate_default=True)
     """The stack on Azure: where it is, how large, who may change it. Needed for target `azure`."""
+
+    @field_validator("azure", mode="after")
+    @classmethod
+    def _sized(cls, value: AzureSettings | None, info: ValidationInfo) -> AzureSettings | None:
+        scoring = info.data.get("scoring")
+        if scoring is None or scoring.target_qps is None:
+            return value
+        if value is None:
+            raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
+        from infra.sizing import sized  # noqa: PLC0415 - reads the table of prices, which other stacks need not
+
+        try:
+            return sized(value, qps=scoring.target_qps, p99_ms=scoring.target_p99_ms, qps_per_core=scoring.qps_per_core)
+        except PersonalizationError as error:
+            raise ValueError(str(error)) from error
 
     @field_validator("azure", mode="before")
     @classmethod

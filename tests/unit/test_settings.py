@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from infra.paths import ROOT
-from infra.settings import Settings, SettingsError, Target, load_settings, located
+from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings, located
 from infra.settings_text import describe_settings
 from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
 
@@ -170,6 +170,45 @@ AZURE = {
 def test_what_azure_would_refuse_is_refused_at_once(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         load_settings(given_values(target="azure", azure=AZURE | wrong))
+
+
+def test_a_target_load_sizes_pods_nodes_and_the_bounds_of_both_autoscalers() -> None:
+    loaded = load_settings(given_values(target="azure", azure=AZURE, scoring={"target_qps": 30_000}))
+    azure = azure_settings(loaded)
+    # Half a core scores 5,000 a second, 3,500 at 70 %; three such pods fit on two cores beside Kubernetes.
+    assert (azure.replicas_min, azure.replicas_max) == (9, 18)
+    assert (azure.scoring_nodes_min, azure.scoring_nodes_max) == (3, 6)
+
+
+def test_a_measured_core_and_a_tight_p99_change_the_size() -> None:
+    def pods(**scoring: float) -> int:
+        values = given_values(target="azure", azure=AZURE, scoring={"target_qps": 30_000, **scoring})
+        return azure_settings(load_settings(values)).replicas_min
+
+    assert pods(qps_per_core=20_000) < pods() < pods(target_p99_ms=1.5)
+
+
+@pytest.mark.parametrize(
+    ("azure", "scoring", "sentence"),
+    [
+        ({"replicas_min": 3}, {}, "scoring.target_qps derives replicas_min: remove either"),
+        ({"scoring_vm_size": "Standard_X1"}, {}, "needs the cores of scoring_vm_size Standard_X1"),
+        ({}, {"target_p99_ms": 0.1}, "A p99 of 0.1 ms cannot be had"),
+        ({}, {"target_qps": -1}, r"scoring\.target_qps is -1"),
+        ({"cpu_millicores": 2000}, {}, "does not fit on a Standard_D2ds_v5"),
+    ],
+)
+def test_a_target_that_cannot_be_met_is_refused_with_its_reason(
+    azure: dict[str, object], scoring: dict[str, object], sentence: str
+) -> None:
+    values = given_values(target="azure", azure=AZURE | azure, scoring={"target_qps": 1000} | scoring)
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings(values)
+
+
+def test_a_local_stack_has_no_target_load() -> None:
+    with pytest.raises(SettingsError, match=r"a local one has scoring\.workers"):
+        load_settings(given_values(scoring={"target_qps": 1000}))
 
 
 def test_relative_paths_start_at_the_repository() -> None:
