@@ -23,6 +23,7 @@ CONFIGURATION = ROOT / "mkdocs.yml"
 SECTIONS = {
     "tutorial.md": ("Start", "What you see"),
     "how-to/own-data.md": ("Bring your own data",),
+    "how-to/azure.md": ("On Azure",),
     "how-to/what-can-go-wrong.md": ("What can go wrong",),
     "how-to/plain-pulumi.md": ("With a plain Pulumi",),
     "reference/settings.md": ("Settings",),

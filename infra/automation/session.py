@@ -5,7 +5,7 @@ The program is the `deploy(settings)` that a plain `pulumi up` runs too; `enviro
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from infra.automation.events import Change, EventReader, StepUpdate
 from infra.automation.failures import explain
 from infra.automation.interruption import run_interruptible
 from infra.automation.locks import clear_stale
-from infra.automation.part import ALL, PROJECT, Part
 from infra.automation.pending import settle
 from infra.automation.process import InterruptiblePulumi
 from infra.automation.shown_pools import forget_shown_pools
@@ -32,6 +31,7 @@ from infra.automation.workspace import Workspace
 from infra.paths import ROOT
 from infra.toolchain import pulumi_command
 
+PROJECT = "personalization"
 OnStep = Callable[[StepUpdate], None]
 Say = Callable[[str], None]
 
@@ -99,10 +99,13 @@ class StackSession:
                 self._initialise()
             self.files.render()
 
-    def up(self, on_step: OnStep, *, refresh: bool = False, part: Part = ALL, replace_data: bool = False) -> Outcome:
-        """Bring the stack, or a part of it, to what its settings say; with `refresh` look first at what is there.
+    def up(
+        self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = (), replace_data: bool = False
+    ) -> Outcome:
+        """Bring the stack to what its settings say; with `refresh` look first at what is really there.
 
-        Raises `DataWouldBeReplacedError` where it would delete the stack's storage, unless `replace_data` allows it.
+        `only` names the steps to bring up to date, the others stay as they were made last. Raises
+        `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it.
         """
         self.prepare()
         if not replace_data:
@@ -119,9 +122,9 @@ class StackSession:
                 on_event=reader,
                 refresh=refresh or None,
                 policy_packs=self._azure.policy_packs,
+                target=[f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}::**" for step in only] or None,
                 show_secrets=False,
                 suppress_outputs=True,
-                **part.options(self.stack),
             )
 
         return self._operate("update", operate, on_step)

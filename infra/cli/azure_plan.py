@@ -10,22 +10,15 @@ from infra.automation.stack_files import StackFiles
 from infra.cli.health import diagnose_stack, show_findings
 from infra.cli.output import confirm, messages, results
 from infra.cli.service import trusted_certificate
-from infra.cloud.names import Names
 from infra.cloud.settings import AzureSettings
-from infra.cost.estimate import Estimate, estimate
-from infra.cost.prices import snapshot
-from infra.cost.scenarios import of_settings
+from infra.cost.monthly import bill
+from infra.cost.prices import PriceUnknownError
 
-STUDIO = "https://ml.azure.com/?wsid={workspace}&tid={tenant}"
+DAILY = "with 30 trainings of an hour, estimated"
 
 
 class PreflightFailedError(PersonalizationError):
     """The subscription lacks something that an `up` needs."""
-
-
-def bill(stack: str, settings: AzureSettings) -> Estimate:
-    """What the stack costs in a month; raises `PriceUnknownError`."""
-    return estimate(of_settings(stack, settings), snapshot())
 
 
 def announce(stack: str, settings: AzureSettings) -> None:
@@ -36,19 +29,11 @@ def announce(stack: str, settings: AzureSettings) -> None:
 
 def announcement(stack: str, settings: AzureSettings) -> list[str]:
     """The lines of `announce`."""
-    costs = bill(stack, settings)
-    always, training = costs.total("always_on"), costs.total("training")
-    trainings = costs.scenario.trainings
     zones = f"in zones {', '.join(settings.zones)}" if settings.zones else "without zones"
     nodes = 1 + settings.training_workers
     pools = (
         f"{settings.system_nodes_min} to {settings.system_nodes_max} nodes {settings.system_vm_size} of its own, "
         f"{settings.scoring_nodes_min} to {settings.scoring_nodes_max} nodes {settings.scoring_vm_size} that score"
-    )
-    money = (
-        f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
-        f"{training.likely / int(trainings):,.2f} for each hour's training; prices of {costs.prices.as_of}, most of "
-        f"them unverified. `personalize estimate --stack {stack}` shows each line."
     )
     return [
         f"Stack {stack} is made in subscription {settings.subscription}, region {settings.location}:",
@@ -56,8 +41,21 @@ def announcement(stack: str, settings: AzureSettings) -> list[str]:
         f"  - a Databricks workspace, whose job trains on {nodes} node(s) {settings.training_vm_size} and then leaves",
         f"  - a Kubernetes cluster (AKS, tier {settings.kubernetes_tier}) {zones}: {pools}",
         "  - a load balancer with a public address for the service; logs, alerts and a budget",
-        money,
+        _money(stack, settings),
     ]
+
+
+def _money(stack: str, settings: AzureSettings) -> str:
+    try:
+        costs = bill(stack, settings)
+    except PriceUnknownError as error:
+        return f"What it costs is not known: {error}"
+    always, training = costs.total("always_on"), costs.total("training")
+    return (
+        f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
+        f"{training.likely / int(costs.scenario.trainings):,.2f} for each hour's training; prices of "
+        f"{costs.prices.as_of}, most of them unverified. `personalize estimate --stack {stack}` shows each line."
+    )
 
 
 def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, yes: bool, check: bool) -> None:
@@ -77,11 +75,8 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
     confirm("Make it?", yes=yes)
 
 
-def azure_outcome(stack: str, settings: AzureSettings, outputs: dict[str, Any]) -> dict[str, Any]:
+def azure_outcome(stack: str, outputs: dict[str, Any]) -> dict[str, Any]:
     """What an `up` on Azure has brought, by what it is called."""
-    names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
-    group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.training_group}"
-    workspace = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{names.machine_learning}"
     certificate = trusted_certificate(StackFiles(stack), outputs)
     return {
         "endpoint": outputs.get("endpoint"),
@@ -90,8 +85,8 @@ def azure_outcome(stack: str, settings: AzureSettings, outputs: dict[str, Any]) 
         "image_digest": outputs.get("image_digest"),
         "training_run": outputs.get("run"),
         "databricks": outputs.get("databricks"),
-        "machine_learning": STUDIO.format(workspace=workspace, tenant=settings.tenant),
-        "usd_per_month": float(bill(stack, settings).total().likely),
+        "machine_learning": outputs.get("machine_learning"),
+        "usd_per_month": outputs.get("usd_per_month"),
     }
 
 
@@ -110,6 +105,7 @@ def show_azure_outcome(found: dict[str, Any]) -> None:
     for name, title in titles.items():
         if found[name]:
             table.add_row(title, str(found[name]))
-    table.add_row("a month", f"about {found['usd_per_month']:,.0f} USD with 30 trainings of an hour, estimated")
+    if found["usd_per_month"] is not None:
+        table.add_row("a month", f"about {found['usd_per_month']:,.0f} USD {DAILY}")
     results.print()
     results.print(table)

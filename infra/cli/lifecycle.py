@@ -84,12 +84,11 @@ def show_update(
 def _on_azure(outcome: "Outcome", stack: str, config_file: "Path | None") -> "dict[str, dict[str, object]]":
     from infra.cli.azure import azure_of  # noqa: PLC0415 - see `open_session`
 
-    settings = azure_of(stack, config_file)
-    if settings is None or "endpoint" not in outcome.outputs:
+    if azure_of(stack, config_file) is None or "endpoint" not in outcome.outputs:
         return {}
     from infra.cli.azure_plan import azure_outcome  # noqa: PLC0415 - see `open_session`
 
-    return {"azure": azure_outcome(stack, settings, outcome.outputs)}
+    return {"azure": azure_outcome(stack, outcome.outputs)}
 
 
 def preview(

@@ -33,7 +33,6 @@ def rollback(
     as_json: options.Json = False,
 ) -> None:
     """Serve another model version, without training; it stays until `rollback latest`."""
-    from infra.automation.part import Part  # noqa: PLC0415 - see `models`
     from infra.cli.lifecycle import open_session, show_update  # noqa: PLC0415 - see `models`
     from infra.settings import NAMESPACE  # noqa: PLC0415 - see `models`
 
@@ -49,9 +48,7 @@ def rollback(
     committed = (session.files.committed().get("config") or {}).get(name, "latest")
     session.files.write_overrides(others if committed == wanted else others | {name: wanted})
     try:
-        show_update(
-            lambda on_step: session.up(on_step, part=Part(only=SERVING_STEPS)), stack, config_file, as_json=as_json
-        )
+        show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, config_file, as_json=as_json)
     except BaseException:
         session.files.write_overrides(before)
         raise

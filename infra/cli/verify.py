@@ -61,19 +61,30 @@ def verify(
 
 def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
     """Say what will happen and what it costs, and ask."""
-    if not any(stage.spends for stage in todo):
+    if not any(stage.changes for stage in todo):
         return
-    from infra.cli.azure_plan import announce, bill  # noqa: PLC0415 - see `verify`
-    from infra.cost.estimate import HOURS_PER_MONTH  # noqa: PLC0415 - see `verify`
+    from infra.cli.azure_plan import announce  # noqa: PLC0415 - see `verify`
 
     announce(bench.stack, bench.settings)
-    costs = bill(bench.stack, bench.settings)
-    always = float(costs.total("always_on").high) / HOURS_PER_MONTH * HOURS
-    training = float(costs.total("training").high) / int(costs.scenario.trainings)
     names = ", ".join(stage.name for stage in todo)
     messages.print(f"Stages: {names}. Each goes on where it failed; the last takes everything down.", markup=False)
-    messages.print(f"About {HOURS} hours, at most {always + training:,.0f} USD at these prices.", markup=False)
+    messages.print(f"About {HOURS} hours, {_price(bench)}.", markup=False)
     confirm("Begin?", yes=yes)
+
+
+def _price(bench: "Bench") -> str:
+    """What those hours cost at most, one training among them."""
+    from infra.cost.estimate import HOURS_PER_MONTH  # noqa: PLC0415 - see `verify`
+    from infra.cost.monthly import bill  # noqa: PLC0415 - see `verify`
+    from infra.cost.prices import PriceUnknownError  # noqa: PLC0415 - see `verify`
+
+    try:
+        costs = bill(bench.stack, bench.settings)
+    except PriceUnknownError:
+        return "at a price that nobody has looked up"
+    always = float(costs.total("always_on").high) / HOURS_PER_MONTH * HOURS
+    training = float(costs.total("training").high) / int(costs.scenario.trainings)
+    return f"at most {always + training:,.0f} USD at these prices"
 
 
 def as_values(record: "Record") -> dict[str, Any]:

@@ -20,10 +20,12 @@ from infra.backend import (
     UploadedData,
 )
 from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, kubeconfig
+from infra.cloud.credentials import cloud
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
 from infra.cloud.settings import AzureSettings
+from infra.cost.monthly import usd_per_month
 from infra.step_resource import StepResource
 from infra.steps import Kind, Place
 
@@ -51,7 +53,11 @@ class CloudBackend:
             "workspace": self._environment.machine_learning.name,
         }
         self._steps: dict[Kind, StepResource] = {}
-        self.outputs: dict[str, Output[Any]] = {}
+        studio = f"{cloud().studio}/?wsid={{}}&tid={settings.tenant}"
+        self.outputs: dict[str, Output[Any]] = {
+            "machine_learning": self._environment.machine_learning.id.apply(studio.format),
+            "usd_per_month": Output.from_input(usd_per_month(stack, settings)),
+        }
         """What the stack shows beside what every stack does."""
 
     def open(self, name: str, options: ResourceOptions) -> Output[str]:

@@ -51,6 +51,8 @@ class Cloud:
     machine_learning: str
     graph: str
     """Microsoft Graph's address."""
+    studio: str
+    """Where a person looks at Azure ML."""
 
     @property
     def manager(self) -> str:
@@ -70,18 +72,21 @@ CLOUDS = {
         AzureAuthorityHosts.AZURE_PUBLIC_CLOUD,
         "AzureCloud",
         "https://graph.microsoft.com",
+        "https://ml.azure.com",
     ),
     "usgovernment": Cloud(
         AzureClouds.AZURE_US_GOVERNMENT,
         AzureAuthorityHosts.AZURE_GOVERNMENT,
         "AzureUSGovernment",
         "https://graph.microsoft.us",
+        "https://ml.azure.us",
     ),
     "china": Cloud(
         AzureClouds.AZURE_CHINA_CLOUD,
         AzureAuthorityHosts.AZURE_CHINA,
         "AzureChinaCloud",
         "https://microsoftgraph.chinacloudapi.cn",
+        "https://studio.ml.azure.cn",
     ),
 }
 

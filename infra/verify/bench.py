@@ -1,14 +1,13 @@
 """What the stages work with: the stack's session, Azure's own interfaces, and how long the steps had to wait."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from infra.automation.events import StepUpdate
-from infra.automation.part import Part
 from infra.automation.session import OnStep, Outcome, StackSession
 from infra.bootstrap.bootstrap import Bootstrap
 from infra.cli.azure import require_azure
@@ -71,9 +70,9 @@ class Bench:
         """The stack's session."""
         return StackSession(self.stack, settings_file=self.settings_file, say=self.say)
 
-    def up(self, *, without: Sequence[str] = (), refresh: bool = False) -> Outcome:
-        """Bring the stack up but for the resource types `without` and what depends on them."""
-        return self.operate(lambda session, on_step: session.up(on_step, part=Part(without=without), refresh=refresh))
+    def up(self, *, refresh: bool = False) -> Outcome:
+        """Bring the stack up."""
+        return self.operate(lambda session, on_step: session.up(on_step, refresh=refresh))
 
     def operate(self, operation: Callable[[StackSession, OnStep], Outcome]) -> Outcome:
         """Run an operation of the engine, and note what its steps wait for."""
@@ -104,7 +103,8 @@ class Bench:
         """A resource's `properties`, empty for one that is not there."""
         return (self.manager.get(path, version) or {}).get("properties") or {}
 
-    def waited(self, what: str, *, within: float) -> Seen:
-        """Whether what a step waited for came in time."""
-        seconds = self.waits.get(what, 0.0)
-        return Seen(holds=seconds <= within, answer=f"{what}: waited {seconds:.0f} s")
+    def waited(self, *what: str, within: float) -> Seen:
+        """Whether everything that steps waited for came in time."""
+        waits = {name: self.waits.get(name, 0.0) for name in what}
+        shown = ", ".join(f"to {name}: {seconds:.0f} s" for name, seconds in waits.items())
+        return Seen(holds=max(waits.values()) <= within, answer=f"waited {shown}")

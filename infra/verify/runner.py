@@ -13,6 +13,8 @@ from infra.verify.bench import Bench
 from infra.verify.record import Record, SeenRecord, StageRecord
 from infra.verify.stage import Look, Seen, Stage
 
+FIRST, LAST = "up", "destroy"
+"""Between these two stages the stack is a verification's own."""
 Say = Callable[[str], None]
 
 
@@ -41,9 +43,10 @@ def wanted(stages: Sequence[Stage], record: Record, *, begin: str | None, only: 
 
 def refuse_a_stack_in_use(stages: Sequence[Stage], record: Record, *, up: bool) -> None:
     """Raise `StackIsUpError` when these stages would work on, and take down, what no verification made."""
-    spent = any(stage.spends for stage in stages)
-    ours = any(stage.status in ("done", "failed") for name, stage in record.stages.items() if name != "subscription")
-    if up and spent and not ours:
+    changing = any(stage.changes for stage in stages)
+    ended = record.stages.get(LAST)
+    ours = FIRST in record.stages and (ended is None or ended.status != "done")
+    if up and changing and not ours:
         raise StackIsUpError(
             f"Stack {record.stack} is up already, and a verification ends by taking it down. Verify a stack of another "
             f"name: copy Pulumi.{record.stack}.yaml, say, to Pulumi.trial.yaml and add `--stack trial`."

@@ -37,5 +37,5 @@ class Stage:
     act: Act
     looks: Mapping[str, Look] = field(default_factory=dict)
     """Looks by the id of the assumption (`assumptions.yaml`)."""
-    spends: bool = True
-    """Whether what it makes costs money."""
+    changes: bool = False
+    """Whether it makes, changes or deletes something on Azure, and so costs money."""

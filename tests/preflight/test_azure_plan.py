@@ -9,7 +9,7 @@ from rich.console import Console
 from infra.cli import azure_plan, health
 from infra.cli.azure_plan import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
 from infra.cli.output import BadInputError
-from infra.cloud.names import Names
+from infra.cost.monthly import usd_per_month
 from infra.doctor import Status
 from tests.preflight.test_power import SETTINGS
 
@@ -22,6 +22,8 @@ OUTPUTS: dict[str, Any] = {
     "run": "https://adb-1/#job/1/run/2",
     "databricks": "https://adb-1",
     "authority": "PEM",
+    "machine_learning": "https://ml.azure.com/?wsid=/subscriptions/1",
+    "usd_per_month": 287.23,
 }
 
 
@@ -31,6 +33,13 @@ def test_it_names_what_is_made_and_what_it_costs():
         assert part in text
     assert "About 252 USD a month (190 to 314)" in text
     assert "1.18 for each hour's training" in text
+
+
+def test_a_size_without_a_known_price_stops_nothing():
+    settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
+    assert "not known: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
+    assert usd_per_month("dev", settings) is None
+    assert usd_per_month("dev", SETTINGS) == 287.23
 
 
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch):
@@ -59,17 +68,14 @@ def test_it_ends_with_everything_that_one_needs_next(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
-    found = azure_outcome("dev", SETTINGS, OUTPUTS)
-    names = Names(stack="dev", subscription=SETTINGS.subscription, suffix="a")
+    found = azure_outcome("dev", OUTPUTS)
     assert (found["endpoint"], found["model_version"], found["image_digest"]) == (
         OUTPUTS["endpoint"],
         3,
         "sha256:abc",
     )
     assert Path(found["certificate"]).read_text() == "PEM"
-    assert f"/workspaces/{names.machine_learning}&tid={SETTINGS.tenant}" in found["machine_learning"]
-    assert found["usd_per_month"] == 287.23
     show_azure_outcome(found)
     screen = capfd.readouterr().out
-    for shown in ("authority.pem", "sha256:abc", "run/2", "about 287 USD"):
+    for shown in ("authority.pem", "sha256:abc", "run/2", "about 287 USD", "ml.azure.com"):
         assert shown in screen

@@ -11,7 +11,6 @@ from typer.testing import CliRunner, Result
 
 from features.errors import PersonalizationError
 from infra.automation.events import Phase, StepUpdate
-from infra.automation.part import Part
 from infra.automation.session import Outcome, StackSession
 from infra.cli.app import app
 from infra.cli.output import BadInputError, ExitCode
@@ -36,7 +35,7 @@ NOTHING = Outcome(changes={}, steps={}, outputs={}, secret=frozenset(), seconds=
 
 
 def stage(name: str, act: Callable[[Bench], str] = lambda _: "done.", **looks: Callable[[Bench], Seen]) -> Stage:
-    return Stage(name=name, title=f"stage {name}", minutes="1", act=act, looks=looks)
+    return Stage(name=name, title=f"stage {name}", minutes="1", act=act, looks=looks, changes=True)
 
 
 def failing(_: Bench) -> str:
@@ -81,7 +80,8 @@ def test_every_assumption_names_files_that_rely_on_it_and_a_stage():
 
 def test_stages_end_with_nothing_left():
     assert [stage.name for stage in STAGES][-1] == "destroy"
-    assert [stage.name for stage in STAGES if not stage.spends] == ["subscription", "preview"]
+    changing = [stage.name for stage in STAGES if stage.changes]
+    assert changing == ["bootstrap", "up", "training", "again", "pause", "destroy"]
 
 
 # The order
@@ -198,23 +198,14 @@ def test_the_record_outlives_the_stack_s_folder():
 
 
 def test_a_stack_that_is_used_is_not_taken_down():
-    spending = [stage("data")]
+    changing = [stage("destroy")]
     with pytest.raises(StackIsUpError, match="up already"):
-        refuse_a_stack_in_use(spending, ran("subscription"), up=True)
-    refuse_a_stack_in_use(spending, ran("subscription", "data"), up=True)
-    refuse_a_stack_in_use(spending, empty(), up=False)
+        refuse_a_stack_in_use(changing, ran("subscription", "data"), up=True)
+    refuse_a_stack_in_use(changing, ran("subscription", "up"), up=True)
+    refuse_a_stack_in_use(changing, empty(), up=False)
+    with pytest.raises(StackIsUpError):  # the verification's own is gone: this is another
+        refuse_a_stack_in_use(changing, ran("subscription", "up", "destroy"), up=True)
     refuse_a_stack_in_use([SUBSCRIPTION], empty(), up=True)
-
-
-# The parts of an `up`
-
-
-def test_a_part_is_what_the_engine_calls_it():
-    assert Part().options("dev") == {"target": None, "exclude": None, "exclude_dependents": None}
-    assert Part(only=["ApiKey"]).options("dev")["target"] == ["urn:pulumi:dev::personalization::**:ApiKey::**"]
-    left = Part(without=["azure-native:databricks:Workspace"]).options("dev")
-    assert left["exclude"] == ["urn:pulumi:dev::personalization::**azure-native:databricks:Workspace::**"]
-    assert left["exclude_dependents"] is True
 
 
 # The first stage, on a subscription of these tests

@@ -3,7 +3,7 @@
 from infra.verify.stage import Stage
 from infra.verify.stages.cluster import ENDPOINT, SERVICE
 from infra.verify.stages.images import IMAGE
-from infra.verify.stages.life import AGAIN, DESTROY, PAUSE
+from infra.verify.stages.life import AGAIN, DESTROY, PAUSE, UP
 from infra.verify.stages.models import MODEL
 from infra.verify.stages.storage import DATA
 from infra.verify.stages.subscription import BOOTSTRAP, PREVIEW, SUBSCRIPTION
@@ -13,6 +13,7 @@ STAGES: tuple[Stage, ...] = (
     SUBSCRIPTION,
     BOOTSTRAP,
     PREVIEW,
+    UP,
     DATA,
     TRAINING,
     MODEL,

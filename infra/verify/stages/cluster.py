@@ -19,12 +19,15 @@ AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscal
 ADD_ON = "/apis/secrets-store.csi.x-k8s.io/v1"
 TOLERANCE = 1e-9
 """As far as a probability may be from what training computed; the service holds itself to the same at its start."""
-CLUSTER_MINUTES = 10
 
 
-def _serve(bench: Bench) -> str:
-    outcome = bench.up()
-    return f"{outcome.changes.get('create', 0)} resources made; {len(bench.cluster().pods())} pods serve."
+def _serves(bench: Bench) -> str:
+    pods = bench.cluster().pods()
+    if not any(pod.ready for pod in pods):
+        raise StageFailedError(
+            f"None of {len(pods)} pods is ready. `personalize logs --stack {bench.stack}` shows why."
+        )
+    return f"{len(pods)} pods, {sum(pod.ready for pod in pods)} ready."
 
 
 def _pods(bench: Bench) -> Seen:
@@ -54,10 +57,6 @@ def _metrics(bench: Bench) -> Seen:
     return Seen(holds=percent is not None, answer=f"CPU at {percent} % of the request; {', '.join(reasons)}")
 
 
-def _access(bench: Bench) -> Seen:
-    return bench.waited("the cluster", within=CLUSTER_MINUTES * 60)
-
-
 def _node_group(bench: Bench) -> Seen:
     path = f"{bench.subject.subscription}/resourcegroups/{bench.names.nodes_group}"
     found = bench.manager.get(path, GROUP_VERSION) or {}
@@ -69,14 +68,13 @@ def _node_group(bench: Bench) -> Seen:
 SERVICE = Stage(
     name="service",
     title="the cluster, and the service in it",
-    minutes="10 to 25",
-    act=_serve,
+    minutes="1",
+    act=_serves,
     looks={
         "pods-start": _pods,
         "pool-labels": _nodes,
         "secrets-add-on": _add_on,
         "autoscaler-metrics": _metrics,
-        "cluster-lets-in": _access,
         "node-group": _node_group,
     },
 )

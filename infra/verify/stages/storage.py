@@ -1,22 +1,29 @@
-"""The groups, the stores, the registry of models, and the data in the lake; no cluster of any kind yet."""
+"""The stores, the workspace of Azure ML, and the data in the lake."""
+
+from typing import TYPE_CHECKING
 
 from infra.cloud import credentials
+from infra.cloud.steps.data_upload import COMPLETE
 from infra.cloud.storage import RAW
 from infra.preflight.free_names import STORAGE_VERSION
 from infra.verify.bench import ACCESS_VERSION, Bench
-from infra.verify.stage import Seen, Stage
+from infra.verify.stage import Seen, Stage, StageFailedError
 
-CLUSTER = "azure-native:containerservice:ManagedCluster"
-DATABRICKS = "azure-native:databricks:Workspace"
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
+
 STORAGE = "Microsoft.Storage/storageAccounts"
 MACHINE_LEARNING = "Microsoft.MachineLearningServices/workspaces"
 WORKSPACE_VERSION = "2025-06-01"
-ROLE_MINUTES = 10
 
 
-def _bring_up(bench: Bench) -> str:
-    outcome = bench.up(without=(CLUSTER, DATABRICKS))
-    return f"{outcome.changes.get('create', 0)} resources made; the data is in the lake."
+def _data_is_there(bench: Bench) -> str:
+    found = [blob for blob in _listed(bench) if blob.name.rpartition("/")[2] == COMPLETE]
+    if not found:
+        raise StageFailedError(
+            f"No dataset in the lake's container {RAW} ends with {COMPLETE}: the upload is not whole."
+        )
+    return f"{len(found)} whole dataset(s) in the lake."
 
 
 def _lake(bench: Bench) -> str:
@@ -36,13 +43,17 @@ def _lifecycle(bench: Bench) -> Seen:
 
 
 def _blobs(bench: Bench) -> Seen:
-    account = bench.resource(_lake(bench), STORAGE_VERSION)
-    endpoint = str(account["primaryEndpoints"]["blob"])
-    container = credentials.container(bench.settings.tenant, endpoint, RAW)
-    found = [blob for blob in container.list_blobs(include=["metadata"]) if blob.name]
+    found = _listed(bench)
     folders = [blob for blob in found if (blob.metadata or {}).get("hdi_isfolder") == "true"]
     answer = f"{len(found)} entries by the Blob endpoint, {len(folders)} of them folders with hdi_isfolder"
     return Seen(holds=bool(folders) and len(found) > len(folders), answer=answer)
+
+
+def _listed(bench: Bench) -> "list[BlobProperties]":
+    account = bench.resource(_lake(bench), STORAGE_VERSION)
+    endpoint = str(account["primaryEndpoints"]["blob"])
+    container = credentials.container(bench.settings.tenant, endpoint, RAW)
+    return list(container.list_blobs(include=["metadata"]))
 
 
 def _keyless(bench: Bench) -> Seen:
@@ -61,23 +72,16 @@ def _own_roles(bench: Bench) -> Seen:
     return Seen(holds=bool(own), answer=f"{len(own)} role(s) of the workspace's identity on its storage")
 
 
-def _roles_in_time(bench: Bench) -> Seen:
-    waits = {what: seconds for what, seconds in bench.waits.items() if "lake" in what or "model" in what}
-    longest = max(waits.values(), default=0.0)
-    return Seen(holds=longest <= ROLE_MINUTES * 60, answer=f"a new role was waited for {longest:.0f} s at most")
-
-
 DATA = Stage(
     name="data",
-    title="groups, storage, registries, and the data in the lake",
-    minutes="5 to 15",
-    act=_bring_up,
+    title="the lake, and the data in it",
+    minutes="1",
+    act=_data_is_there,
     looks={
         "lake-without-keys": _hierarchical,
         "lifecycle-name": _lifecycle,
         "blob-endpoint-of-a-lake": _blobs,
         "keyless-workspace-store": _keyless,
         "workspace-gives-itself-roles": _own_roles,
-        "roles-count-in-time": _roles_in_time,
     },
 )

@@ -81,7 +81,6 @@ SUBSCRIPTION = Stage(
         "usage-names": _usage_names,
         "kubernetes-versions": _versions,
     },
-    spends=False,
 )
 
 
@@ -108,6 +107,7 @@ BOOTSTRAP = Stage(
     minutes="2 to 15",
     act=_bootstrap,
     looks={"providers-register": _registered, "bootstrap-found-again": _found_again},
+    changes=True,
 )
 
 
@@ -131,5 +131,4 @@ PREVIEW = Stage(
     minutes="1 to 3",
     act=_preview,
     looks={"plugins-accept-inputs": _plugins_agree},
-    spends=False,
 )

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.preflight.sizes import ALL_FAMILIES
 from tests.simulation.fakes.machine_learning import asset, assets, container, datastore
 from tests.simulation.fakes.preflight import Preflight
 from tests.simulation.fakes.registry_tasks import TaskRuns
@@ -118,6 +119,14 @@ def _usages(world: World) -> Endpoint:
             }
             for family in families
         ]
+        value.append(
+            {
+                "name": {"value": ALL_FAMILIES, "localizedValue": "Total Regional vCPUs"},
+                "currentValue": sum(used.values()),
+                "limit": quota.get(ALL_FAMILIES, DEFAULT_QUOTA * len(families)),
+                "unit": "Count",
+            }
+        )
         return JSONResponse({"value": value})
 
     return endpoint

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infra.versions import KUBERNETES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import NameRule
 from tests.simulation.services import authorization
@@ -14,6 +15,9 @@ from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import World, key_of
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
+VERSIONS = "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
+OFFERED = ("1.34", KUBERNETES, "1.36")
+POLICIES = {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"}
 CHECKED_NAMES: Mapping[str, str] = {
     "microsoft.storage": "azure-native:storage:StorageAccount",
     "microsoft.containerregistry": "azure-native:containerregistry:Registry",
@@ -36,6 +40,7 @@ class Preflight:
             Route(SUBSCRIPTION + "/providers/{namespace}", self.provider, methods=["GET"]),
             Route(SUBSCRIPTION + "/providers/{namespace}/register", self.register, methods=["POST"]),
             Route(SUBSCRIPTION + "/providers/{namespace}/checkNameAvailability", self.name, methods=["POST"]),
+            Route(SUBSCRIPTION + VERSIONS, self.versions, methods=["GET"]),
             Route(roles, self.assignments, methods=["GET"]),
         ]
 
@@ -45,7 +50,13 @@ class Preflight:
         if wanted != self._world.setting("subscription"):
             raise RefusedError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")
         tenant = self._world.setting("tenant")
-        return JSONResponse({"id": request.url.path, "subscriptionId": wanted, "tenantId": tenant, "state": "Enabled"})
+        shown = {"id": request.url.path, "subscriptionId": wanted, "tenantId": tenant, "state": "Enabled"}
+        return JSONResponse(shown | {"subscriptionPolicies": POLICIES})
+
+    async def versions(self, _: Request) -> Response:
+        """What AKS offers."""
+        values = [{"version": version, "isPreview": None} for version in OFFERED]
+        return JSONResponse({"values": values})
 
     async def provider(self, request: Request) -> Response:
         """Whether a resource provider is registered."""

@@ -8,6 +8,18 @@ from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import Done, SimulatedStack
 
 NODES = "/api/v1/nodes"
+OUTPUTS = (
+    "endpoint",
+    "authority",
+    "key",
+    "databricks",
+    "machine_learning",
+    "run",
+    "model_version",
+    "image_digest",
+    "usd_per_month",
+)
+"""What `up` must bring beside the pods."""
 
 
 def first_up(stack: SimulatedStack, report: Report) -> None:
@@ -23,9 +35,7 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
         "resources that the preview foresaw and `up` did not create", preview.outcome.changes, {"create": created}
     )
     report.want("what `up` did beside creating", {}, _changes(done, without="create"))
-    missing = {"endpoint", "authority", "key", "databricks", "run", "model_version", "image_digest"} - set(
-        done.outcome.outputs
-    )
+    missing = set(OUTPUTS) - set(done.outcome.outputs)
     report.want("outputs that are missing", set(), missing)
     report.want("problems of what stands in for AKS", [], [str(error) for error in stack.simulation.aks_errors])
     score_golden_records(stack, report, done.outcome.outputs["image_digest"])

@@ -1,0 +1,36 @@
+"""`personalize verify` on the simulated Azure: each stage makes its part, and sees what the simulation answers.
+
+Left out is what the simulation has not: the bootstrap's store, and a service that answers.
+"""
+
+from infra.verify.bench import Bench
+from infra.verify.record import Record
+from infra.verify.runner import run
+from infra.verify.stages import STAGES
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import STACK, SimulatedStack
+
+LEFT_OUT = frozenset({"bootstrap", "endpoint", "pause"})
+UNLIKE = frozenset({"autoscaler-metrics", "deleted-vault-keeps-tags"})
+"""What Azure is assumed to have and the simulation has not: a metrics server, and a list of deleted vaults."""
+
+
+def verify(stack: SimulatedStack, report: Report) -> None:
+    """From nothing to nothing, one stage after another."""
+    stack.session()  # writes the stack file
+    bench = Bench(
+        stack=STACK,
+        settings_file=stack.file,
+        shown=lambda operate: operate(lambda update: report.say(f"{update.step} {update.text}".strip())),
+        say=report.say,
+    )
+    record = Record.of(STACK, stack.settings["azure"]["subscription"])
+    record = run([stage for stage in STAGES if stage.name not in LEFT_OUT], bench, record, report.line)
+    stack.read_suffix()
+    failed = {name: stage.said for name, stage in record.stages.items() if stage.status == "failed"}
+    report.want("stages of a verification that failed", {}, failed)
+    seen = {name: one for stage in record.stages.values() for name, one in stage.seen.items()}
+    unlike = {name: one.answer for name, one in seen.items() if not one.holds}
+    for name, answer in unlike.items():
+        report.line(f"      {name}: {answer}")
+    report.want("assumptions that the simulation itself does not meet", set(UNLIKE), set(unlike))
