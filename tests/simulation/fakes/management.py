@@ -20,6 +20,7 @@ from tests.simulation.fakes.registry_tasks import TaskRuns
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import machine_learning
+from tests.simulation.services.catalogue import FUNCTIONS, USER_CREDENTIALS
 from tests.simulation.services.pools import CLUSTER_TYPE, pool_vcpus
 from tests.simulation.services.sizes import ALL_ZONES, DEFAULT_QUOTA, SIZES
 from tests.simulation.tokens import MANAGEMENT
@@ -48,6 +49,8 @@ def management(world: World) -> Starlette:
         Route(REGISTRY + "/runs/{run}/listLogSasUrl", tasks.log_place, methods=["POST"]),
         Route("/upload/{place:path}", tasks.upload, methods=["PUT"]),
         Route("/logs/{run}", tasks.log, methods=["GET", "HEAD"]),
+        Route(REGISTRY + "/runs", tasks.list, methods=["GET"]),
+        Route(CLUSTER + "/listClusterUserCredential", _user_credentials(world), methods=["POST"]),
         Route(CLUSTER + "/stop", _power(world, "Stopped"), methods=["POST"]),
         Route(CLUSTER + "/start", _power(world, "Running"), methods=["POST"]),
         Route(COMPUTE + "/skus", _skus(world)),
@@ -79,6 +82,14 @@ def _power(world: World, code: str) -> Endpoint:
                 raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
             world.put(replace(cluster, outputs=cluster.outputs | {"powerState": {"code": code}}))
         return Response(status_code=200)
+
+    return endpoint
+
+
+def _user_credentials(world: World) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        named = {"resourceGroupName": request.path_params["group"], "resourceName": request.path_params["cluster"]}
+        return JSONResponse(dict(FUNCTIONS[USER_CREDENTIALS](world, named)))
 
     return endpoint
 

@@ -68,6 +68,11 @@ class TaskRuns:
         self._build(run, context, str(body.get("dockerFilePath", "Dockerfile")))
         return JSONResponse(shown)
 
+    async def list(self, request: Request) -> Response:
+        """The runs of a registry, the newest first."""
+        self._registry(request)
+        return JSONResponse({"value": [self._shown(run) for run in reversed(self._runs.values())]})
+
     async def show(self, request: Request) -> Response:
         """A run as it is."""
         return JSONResponse(self._shown(self._run(request)))
@@ -123,7 +128,7 @@ class TaskRuns:
         return {"id": run.run, "name": run.run, "properties": properties}
 
     def _registry(self, request: Request) -> str:
-        identity = request.url.path.partition("/listBuildSource")[0].partition("/scheduleRun")[0]
+        identity = request.url.path.partition("/listBuildSource")[0].partition("/scheduleRun")[0].removesuffix("/runs")
         if self._world.get(identity) is None:
             raise RefusedError(404, "ResourceNotFound", f"The registry '{identity}' was not found.")
         return str(request.path_params["registry"])

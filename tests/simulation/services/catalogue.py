@@ -82,7 +82,8 @@ _DEVICE_CODE = {
     "args": ["get-token", "--login", "devicecode", "--server-id", "6dae42f8-4368-4678-94ff-3960e28e3630"],
 }
 
+USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
 FUNCTIONS: Mapping[str, Function] = {
     "azure-native:authorization:getClientConfig": _client_config,
-    "azure-native:containerservice:listManagedClusterUserCredentials": _user_credentials,
+    USER_CREDENTIALS: _user_credentials,
 }
