@@ -35,6 +35,10 @@ class GateRejectedError(StepFailedError):
     """The candidate model was trained but may not serve."""
 
 
+class StateUnreachableError(PersonalizationError):
+    """The store of the state in the subscription does not answer, or not to who is signed in."""
+
+
 class UpdateInterruptedError(PersonalizationError):
     """The update was cancelled by a signal."""
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,16 @@ from infra.automation.errors import StackMissingError
 from infra.automation.events import Change, EventReader, StepUpdate
 from infra.automation.failures import explain
 from infra.automation.interruption import run_interruptible
-from infra.automation.locks import clear_stale
 from infra.automation.pending import settle
 from infra.automation.process import InterruptiblePulumi
 from infra.automation.shown_pools import forget_shown_pools
-from infra.automation.snapshot import read_snapshot, secret_outputs
+from infra.automation.snapshot import secret_outputs
 from infra.automation.stack_files import StackFiles
+from infra.automation.state_store import PROJECT, StateStore, state_store
 from infra.automation.workspace import Workspace
 from infra.paths import ROOT
 from infra.toolchain import pulumi_command
 
-PROJECT = "personalization"
 OnStep = Callable[[StepUpdate], None]
 Say = Callable[[str], None]
 
@@ -65,19 +65,18 @@ class StackSession:
         self._program_error: PersonalizationError | None = None
 
     def environment(self) -> dict[str, str]:
-        """What the Pulumi CLI needs to work on this stack: backend, passphrase file and the copy of the stack file."""
+        """What the Pulumi CLI needs to work on this stack: where its state is, and the copy of the stack file."""
         return {
             "PULUMI_STACK": self.stack,
-            "PULUMI_BACKEND_URL": self.files.state.as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.files.passphrase),
+            **self._state.environment(),
             "PULUMI_OPTION_CONFIG_FILE": str(self.files.copy),
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
 
     def exists(self) -> bool:
-        """True when the stack was initialised on this machine."""
-        return self._state_file().is_file()
+        """True when the stack was initialised, here or where its state is."""
+        return self._state.exists()
 
     def require(self) -> None:
         """Raise `StackMissingError` when the stack is not up."""
@@ -93,10 +92,10 @@ class StackSession:
         self.files.create_folders()
         with FileLock(self.files.folder / "prepare.lock", mode=0o600):
             if self.exists():
-                self.files.check_passphrase()
-                clear_stale(self.files.state, self.stack, self._say)
+                self._state.check()
+                self._state.clear_locks(self._say)
             else:
-                self._initialise()
+                self._state.initialise()
             self.files.render()
 
     def up(
@@ -109,8 +108,8 @@ class StackSession:
         """
         self.prepare()
         if not replace_data:
-            self._azure.refuse_to_replace_data(read_snapshot(self._state_file()))
-        self._azure.enter(read_snapshot(self._state_file()))
+            self._azure.refuse_to_replace_data(self._state.snapshot())
+        self._azure.enter(self._state.snapshot())
         self._clear_pending_operations()
         if refresh and self._azure.settings:
             self._refresh([])
@@ -142,7 +141,7 @@ class StackSession:
         """Delete everything the stack made, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
-        self._azure.enter(read_snapshot(self._state_file()))
+        self._azure.enter(self._state.snapshot())
         self._clear_pending_operations()
 
         def operate(stack: Stack, reader: EventReader) -> object:
@@ -151,15 +150,16 @@ class StackSession:
         outcome = self._operate("destroy", operate, on_step)
         if renewed := self._azure.renew_suffix():
             self._say(renewed)
+        self._state.forget()
         self.files.delete()
         return outcome
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
         """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up."""
         self.require()
-        self.files.check_passphrase()
+        self._state.check()
         shown = self._command(["stack", "output", "--json", "--show-secrets", "--stack", self.stack])
-        return self._located(json.loads(shown.stdout)), secret_outputs(read_snapshot(self._state_file()))
+        return self._located(json.loads(shown.stdout)), secret_outputs(self._state.snapshot())
 
     def last_update(self) -> UpdateSummary | None:
         """The newest operation of the engine on this stack."""
@@ -212,22 +212,14 @@ class StackSession:
                 self._program_error = error.__cause__
             raise
 
-    def _state_file(self) -> Path:
-        return self.files.state / ".pulumi" / "stacks" / PROJECT / f"{self.stack}.json"
+    @cached_property
+    def _state(self) -> StateStore:
+        """Raises `SettingsError`."""
 
-    def _initialise(self) -> None:
-        """Create the stack from a folder of its own, because `stack init` writes the salt into a stack file there."""
-        self.files.create_passphrase()
-        folder = self.files.folder / "initialise"
-        folder.mkdir(exist_ok=True)
-        (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
-        arguments = ["stack", "init", self.stack, "--no-select"]
-        self._command(arguments, folder)
-        written = folder / f"Pulumi.{self.stack}.yaml"
-        self.files.take_salt(written)
-        for path in (written, folder / "Pulumi.yaml"):
-            path.unlink()
-        folder.rmdir()
+        def run(arguments: list[str], folder: Path = ROOT) -> str:
+            return str(self._command(arguments, folder).stdout)
+
+        return state_store(self.files, self._azure.settings, run)
 
     def _command(self, arguments: list[str], folder: Path = ROOT) -> CommandResult:
         try:
@@ -237,7 +229,7 @@ class StackSession:
 
     def _clear_pending_operations(self) -> None:
         """Close what a killed engine left open."""
-        pending = read_snapshot(self._state_file()).get("pending_operations")
+        pending = self._state.snapshot().get("pending_operations")
         if not pending:
             return
         self._say(settle(self._stack(), pending, self._azure.settings, self._refresh))

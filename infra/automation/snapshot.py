@@ -1,6 +1,7 @@
 """The engine's state of a stack, read without starting the engine."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ def read_snapshot(file: Path) -> dict[str, Any]:
     return content.get("checkpoint", {}).get("latest") or {}
 
 
-def secret_outputs(snapshot: dict[str, Any]) -> frozenset[str]:
+def of_deployment(exported: Mapping[str, Any]) -> dict[str, Any]:
+    """The snapshot in what `pulumi stack export` prints, which the engine's own file calls otherwise."""
+    return exported.get("deployment") or {}
+
+
+def secret_outputs(snapshot: Mapping[str, Any]) -> frozenset[str]:
     """The names of the stack's outputs that the engine keeps encrypted."""
     for resource in snapshot.get("resources") or ():
         if resource["type"] == "pulumi:pulumi:Stack":

@@ -1,7 +1,7 @@
 """The files of one stack on this machine: the passphrase, and the copy of the stack file that Pulumi works with.
 
-The committed stack file stays as it is. Pulumi writes the salt of the passphrase into the stack file it is given, so
-it gets a copy; what a command sets for this machine alone (`rollback`) lies beside it and wins over the committed one.
+The committed stack file stays as it is. Pulumi writes how secrets are encrypted into the stack file it is given, so it
+gets a copy; what a command sets for this machine alone (`rollback`) lies beside it and wins over the committed one.
 """
 
 import os
@@ -17,7 +17,8 @@ import yaml
 from infra.automation.errors import PassphraseLostError, StackFileInvalidError, StackFileMissingError
 from infra.paths import ROOT, state_folder
 
-SALT = "encryptionsalt"
+ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
+"""What Pulumi writes into a stack file about how its secrets are encrypted; none of it is secret itself."""
 HEADER = "# Made from {source} on every run: edit that one.\n"
 
 
@@ -73,10 +74,8 @@ class StackFiles:
         return content
 
     def render(self) -> None:
-        """Bring the copy up to date: the committed content, this machine's overrides and the salt."""
-        content = self.committed() | {"config": self.effective()}
-        if salt := self.salt():
-            content.setdefault(SALT, salt)
+        """Bring the copy up to date: the committed content, this machine's overrides, and what encrypts secrets."""
+        content = self.encryption() | self.committed() | {"config": self.effective()}
         write_private(self.copy, HEADER.format(source=self.source.name) + yaml.safe_dump(content, sort_keys=False))
 
     def effective(self) -> dict[str, Any]:
@@ -87,13 +86,20 @@ class StackFiles:
         """The settings by full key that the last run of the engine got; empty before the first."""
         return (_mapping(self.copy).get("config") or {}) if self.copy.is_file() else {}
 
-    def salt(self) -> str | None:
-        """The salt of the passphrase, None before the stack was initialised."""
-        return _mapping(self.copy).get(SALT) if self.copy.is_file() else None
+    def encryption(self) -> dict[str, str]:
+        """How the stack's secrets are encrypted; empty before the stack was initialised."""
+        found = _mapping(self.copy) if self.copy.is_file() else {}
+        return {name: str(found[name]) for name in ENCRYPTION if name in found}
 
-    def take_salt(self, written: Path) -> None:
-        """Write the salt that Pulumi wrote into `written` into the copy, from which `render` takes it over."""
-        write_private(self.copy, yaml.safe_dump({SALT: str(_mapping(written)[SALT])}))
+    def take_encryption(self, written: Path) -> None:
+        """Keep what Pulumi wrote into `written` about it."""
+        found = _mapping(written)
+        self.keep_encryption({name: str(found[name]) for name in ENCRYPTION if name in found})
+
+    def keep_encryption(self, values: Mapping[str, str]) -> None:
+        """Write it into the copy, from which `render` takes it over."""
+        if self.encryption() != dict(values):
+            write_private(self.copy, yaml.safe_dump(dict(values)))
 
     def read_overrides(self) -> dict[str, Any]:
         """Settings of this machine alone, by full key."""

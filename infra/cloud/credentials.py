@@ -53,6 +53,10 @@ class Cloud:
     """Microsoft Graph's address."""
     studio: str
     """Where a person looks at Azure ML."""
+    storage_domain: str
+    """Of every storage account's Blob endpoint."""
+    vault_domain: str
+    """Of every Key Vault."""
 
     @property
     def manager(self) -> str:
@@ -73,6 +77,8 @@ CLOUDS = {
         "AzureCloud",
         "https://graph.microsoft.com",
         "https://ml.azure.com",
+        "blob.core.windows.net",
+        "vault.azure.net",
     ),
     "usgovernment": Cloud(
         AzureClouds.AZURE_US_GOVERNMENT,
@@ -80,6 +86,8 @@ CLOUDS = {
         "AzureUSGovernment",
         "https://graph.microsoft.us",
         "https://ml.azure.us",
+        "blob.core.usgovcloudapi.net",
+        "vault.usgovcloudapi.net",
     ),
     "china": Cloud(
         AzureClouds.AZURE_CHINA_CLOUD,
@@ -87,6 +95,8 @@ CLOUDS = {
         "AzureChinaCloud",
         "https://microsoftgraph.chinacloudapi.cn",
         "https://studio.ml.azure.cn",
+        "blob.core.chinacloudapi.cn",
+        "vault.azure.cn",
     ),
 }
 
@@ -139,16 +149,24 @@ def forget_tokens() -> None:
         known.forget()
 
 
+def workflow_client() -> str | None:
+    """The application that a workflow of GitHub is, None on a machine of a person's. Raises `IdentityError`."""
+    if not os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
+        return None
+    client = os.environ.get("ARM_CLIENT_ID") or os.environ.get("AZURE_CLIENT_ID")
+    if not client:
+        raise IdentityError(
+            "This workflow may ask for identity tokens, but ARM_CLIENT_ID does not say for which application. Set it "
+            "to the client id that `personalize bootstrap` printed."
+        )
+    return client
+
+
 def _signed_in(tenant: str) -> TokenCredential:
-    if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
-        client = os.environ.get("ARM_CLIENT_ID") or os.environ.get("AZURE_CLIENT_ID")
-        if not client:
-            raise IdentityError(
-                "This workflow may ask for identity tokens, but ARM_CLIENT_ID does not say for which application. Set "
-                "it to the client id that `personalize bootstrap` printed."
-            )
-        return ClientAssertionCredential(tenant, client, _assertion, authority=cloud().authority)
-    return AzureCliCredential(tenant_id=tenant)
+    client = workflow_client()
+    if client is None:
+        return AzureCliCredential(tenant_id=tenant)
+    return ClientAssertionCredential(tenant, client, client_assertion, authority=cloud().authority)
 
 
 def resource_manager(tenant: str) -> "ResourceManager":
@@ -222,7 +240,7 @@ def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":
     return WorkspaceClient(host=url, credentials_strategy=Headers())
 
 
-def _assertion() -> str:
+def client_assertion() -> str:
     """GitHub's statement about the running workflow. It lives for five minutes, so each token is asked with a new one.
 
     Raises `IdentityError` when GitHub does not give one.

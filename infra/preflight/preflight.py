@@ -13,7 +13,7 @@ from infra.doctor import Finding
 from infra.preflight.free_names import check_names
 from infra.preflight.identity import NOBODY, check_deployer, check_identity, check_subscription
 from infra.preflight.permissions import check_providers, check_roles
-from infra.preflight.services import check_builds, check_kubernetes, check_metastore
+from infra.preflight.services import check_builds, check_kubernetes, check_metastore, check_state
 from infra.preflight.sizes import check_sizes
 from infra.preflight.subject import Subject, bad, claims_of
 
@@ -27,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "Kubernetes": check_kubernetes,
     "image builds": check_builds,
     "metastore": check_metastore,
+    "state": check_state,
     "names": check_names,
 }
 """What is looked at in a subscription that is there, by the name under which it is reported."""

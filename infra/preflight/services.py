@@ -2,6 +2,9 @@
 
 import shutil
 
+from infra.bootstrap.names import StateNames
+from infra.bootstrap.state_store import STORAGE_VERSION, VAULT_VERSION, account_path, vault_path
+from infra.cloud.settings import StatePlace
 from infra.doctor import Finding
 from infra.preflight.free_names import DATABRICKS_VERSION
 from infra.preflight.identity import SUBSCRIPTION_VERSION
@@ -50,6 +53,24 @@ def check_metastore(subject: Subject) -> Finding:
         "an older one an account admin must create it for the region; `up` says so before it trains"
     )
     return remark("metastore", f"no workspace in {location} yet, so nobody can tell", wanted, fix)
+
+
+def check_state(subject: Subject) -> Finding:
+    """Whether there is a place for Pulumi's state, where the settings want it in the subscription."""
+    settings = subject.settings
+    if settings.state is StatePlace.MACHINE:
+        found = "on this machine: nobody else, and no workflow, can change the stack"
+        return good("state", found, "a place for Pulumi's state")
+    names = StateNames(subscription=settings.subscription)
+    wanted = f"storage account {names.account} and Key Vault {names.vault}"
+    there = {
+        names.account: subject.manager.get(account_path(names), STORAGE_VERSION),
+        names.vault: subject.manager.get(vault_path(names), VAULT_VERSION),
+    }
+    if missing := [name for name, found in there.items() if found is None]:
+        fix = f"personalize bootstrap --stack {subject.stack}"
+        return bad("state", f"there is no {' and no '.join(missing)}", wanted, fix)
+    return good("state", f"in {names.account}", wanted)
 
 
 def check_kubernetes(subject: Subject) -> Finding:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from infra.bootstrap.names import StateNames
+from infra.bootstrap.state_store import account_path, vault_path
 from infra.cloud.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
 from infra.doctor import Finding, Status
@@ -30,8 +32,19 @@ def named(findings: list[Finding], name: str) -> Finding:
 def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world: World):
     findings = examine(world.subject())
     assert [(found.name, found.status) for found in findings if found.status is not Status.OK] == []
-    assert len(findings) == 11
+    assert len(findings) == 12
     assert {line.rpartition("/")[2] for line in world.fake.changes()} == {"checkNameAvailability"}
+
+
+def test_a_state_in_the_subscription_needs_what_the_bootstrap_makes(world: World):
+    subject = world.subject(state="subscription")
+    found = named(examine(subject), "state")
+    assert found.status is Status.WRONG
+    assert found.fix == "personalize bootstrap --stack dev"
+    names = StateNames(subscription=SUBSCRIPTION)
+    for path in (account_path(names), vault_path(names)):
+        world.fake.resources[path.lower()] = {}
+    assert named(examine(subject), "state").status is Status.OK
 
 
 SPOILED: dict[str, tuple[Callable[[World], object], str]] = {

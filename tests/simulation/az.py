@@ -18,7 +18,8 @@ def main() -> int:
     parser.add_argument("group", choices=["account"])
     parser.add_argument("command", choices=["show", "get-access-token"])
     parser.add_argument("--resource", "--scope", dest="scope", default="https://management.azure.com")
-    for ignored in ("--output", "--tenant", "--subscription"):
+    parser.add_argument("-o", "--output")
+    for ignored in ("--tenant", "--subscription"):
         parser.add_argument(ignored)
     asked = parser.parse_args()
     world = world_from_environment()

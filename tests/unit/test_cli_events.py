@@ -1,5 +1,7 @@
 """The engine's events and failures in words."""
 
+import socket
+
 import pytest
 from pulumi.automation import CommandResult, EngineEvent
 from pulumi.automation.errors import CommandError, create_command_error
@@ -119,6 +121,14 @@ def test_another_update_is_named_by_its_process():
     error = explain("update", failed(stderr), EventReader(lambda _: None), "local")
     assert isinstance(error, errors.StackBusyError)
     assert "process 77 of ada@host" in str(error)
+    assert '`eval "$(make env STACK=local)"` and `pulumi cancel --yes` remove its lock' in str(error)
+
+
+def test_another_update_on_this_machine_is_waited_for():
+    here = f"the stack is currently locked by 1 lock(s).\n created by ada@{socket.gethostname()} (pid 77) at 2026"
+    error = explain("update", failed(here), EventReader(lambda _: None), "local")
+    assert "Wait for it to end" in str(error)
+    assert "pulumi cancel" not in str(error)
 
 
 def test_a_wrong_passphrase_is_an_error_of_its_own():

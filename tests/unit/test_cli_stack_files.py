@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from infra.automation import errors, stack_files
-from infra.automation.stack_files import SALT, StackFiles
+from infra.automation.stack_files import StackFiles
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: St
     before = files.source.read_bytes()
     written = tmp_path / "written.yaml"
     written.write_text("encryptionsalt: v1:abc\n")
-    files.take_salt(written)
+    files.take_encryption(written)
     files.render()
     files.render()
     copy = yaml.safe_load(files.copy.read_text())
-    assert copy[SALT] == "v1:abc"
+    assert copy["encryptionsalt"] == "v1:abc"
     assert copy["config"]["personalization:dataset"] == {"kind": "synthetic", "rows": 5000}
     assert files.source.read_bytes() == before
 

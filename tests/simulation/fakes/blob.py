@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_CALLER = "simulation"
 CONTAINER = "azure-native:storage:BlobContainer"
 READY_SECONDS = 60.0
+COPY_SOURCE = "x-ms-copy-source"
 
 
 class Azurite:
@@ -78,12 +80,14 @@ def blob(world: World, azurite: Azurite) -> Starlette:
     known: set[str] = set()
 
     async def forward(request: Request) -> Response:
-        account = _account(world, request)
+        account = _account(world, request.headers["host"])
         container, _, rest = request.url.path.removeprefix("/").partition("/")
         _refuse_access(world, request, account)
         inner = _inner_container(world, account, container) if container else ""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
         headers["Authorization"] = f"Bearer {issue(world, AZURITE_CALLER, STORAGE)[0]}"
+        if source := request.headers.get(COPY_SOURCE):
+            headers[COPY_SOURCE] = _inner_address(world, azurite, source)
         if inner and inner not in known:
             version = {"Authorization": headers["Authorization"], "x-ms-version": "2024-08-04"}
             await client.put(f"{azurite.address}/{inner}", params={"restype": "container"}, headers=version)
@@ -102,8 +106,15 @@ def blob(world: World, azurite: Azurite) -> Starlette:
     return application(world, "blob", [Route("/{path:path}", forward, methods=methods)], audience=STORAGE)
 
 
-def _account(world: World, request: Request) -> Record:
-    name = request.headers["host"].partition(".")[0]
+def _inner_address(world: World, azurite: Azurite, address: str) -> str:
+    """Where Azurite keeps what a client calls `address`."""
+    parts = urlsplit(address)
+    container, _, rest = parts.path.removeprefix("/").partition("/")
+    return f"{azurite.address}/{_inner_container(world, _account(world, parts.netloc), container)}/{rest}"
+
+
+def _account(world: World, host: str) -> Record:
+    name = host.partition(".")[0]
     found = next((item for item in world.all(storage.TYPE) if item.id.endswith(f"/{name}") and not item.deleting), None)
     if found is None:
         raise RefusedError(404, "ResourceNotFound", f"There is no storage account '{name}'.")

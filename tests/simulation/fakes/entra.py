@@ -37,7 +37,7 @@ def entra(world: World) -> Starlette:
         )
 
     async def configuration(request: Request) -> Response:
-        base = f"{request.url.scheme}://{request.url.netloc}/{request.path_params['tenant']}"
+        base = f"https://{request.url.netloc}/{request.path_params['tenant']}"  # TLS ends in the proxy before this
         return JSONResponse(
             {
                 "issuer": f"{base}/v2.0",
@@ -47,7 +47,15 @@ def entra(world: World) -> Starlette:
             }
         )
 
+    async def instance(request: Request) -> Response:
+        """Which hosts are one directory, as Microsoft's client for Go asks before anything else."""
+        host = request.url.netloc
+        discovery = f"https://{host}/{world.setting('tenant')}/v2.0/.well-known/openid-configuration"
+        metadata = [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}]
+        return JSONResponse({"tenant_discovery_endpoint": discovery, "api-version": "1.1", "metadata": metadata})
+
     routes = [
+        Route("/common/discovery/instance", instance),
         Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
         Route("/{tenant}/v2.0/.well-known/openid-configuration", configuration),
     ]

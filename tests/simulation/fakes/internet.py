@@ -14,6 +14,7 @@ from tests.simulation.fakes.proxy import Proxy
 from tests.simulation.fakes.registry_login import registry_login
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.fakes.service import Listener
+from tests.simulation.fakes.vault_keys import vault_keys
 from tests.simulation.plugin_environment import WORLD_VARIABLE
 from tests.simulation.world import World
 from tools import azurite as azurite_tool
@@ -41,6 +42,7 @@ class Internet:
             "login.microsoftonline.com": self._listen(Listener(entra(self._world()))),
             "management.azure.com": self._listen(Listener(management(self._world()))),
             ".azurecr.io": self._listen(Listener(registry_login(self._world()))),
+            ".vault.azure.net": self._listen(Listener(vault_keys(self._world()))),
             ".azuredatabricks.net": self._listen(Listener(databricks_api(self._world(), self._runs))),
         }
         command = azurite_tool.command()

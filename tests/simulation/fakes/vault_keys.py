@@ -1,0 +1,84 @@
+"""The keys of every Key Vault in the record: encrypt and decrypt, for whom a role lets. The RSA is real."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.simulation.fakes.service import application
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services.authorization import effective_roles
+from tests.simulation.tokens import VAULT, verify
+from tests.simulation.world import Record, World
+
+CRYPTO_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
+ALGORITHM = "RSA-OAEP-256"
+PADDING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+BITS = 2048
+TYPE = "azure-native:keyvault:Vault"
+
+
+def vault_keys(world: World) -> Starlette:
+    """The endpoint for all `VAULT.vault.azure.net`."""
+
+    async def operate(request: Request) -> Response:
+        if "authorization" not in request.headers:
+            return _challenge(world)  # the client asks first, to learn for what it needs a token
+        vault = _vault(world, request)
+        caller = verify(world, request.headers["authorization"], VAULT)
+        if CRYPTO_USER not in effective_roles(world, caller, vault.id):
+            raise RefusedError(403, "Forbidden", f"Caller '{caller}' is not authorized to use keys of this vault.")
+        body: dict[str, Any] = await request.json()
+        if body.get("alg") != ALGORITHM:
+            raise RefusedError(400, "BadParameter", f"The algorithm '{body.get('alg')}' is not simulated.")
+        key = _key(world.folder / "keys", vault, request.path_params["name"])
+        value = _decoded(str(body["value"]))
+        encrypting = request.path_params["operation"] == "encrypt"
+        done = key.public_key().encrypt(value, PADDING) if encrypting else key.decrypt(value, PADDING)
+        identity = f"https://{request.headers['host']}/keys/{request.path_params['name']}/1"
+        return JSONResponse({"kid": identity, "value": base64.urlsafe_b64encode(done).decode().rstrip("=")})
+
+    paths = ("/keys/{name}/{operation}", "/keys/{name}/{version}/{operation}", "/keys/{name}//{operation}")
+    routes = [Route(path, operate, methods=["POST"]) for path in paths]
+    return application(world, "vault", routes, audience=None)
+
+
+def _challenge(world: World) -> Response:
+    authority = f"https://login.microsoftonline.com/{world.setting('tenant')}"
+    header = f'Bearer authorization="{authority}", resource="{VAULT}"'
+    return JSONResponse(
+        {"error": {"code": "Unauthorized", "message": "AKV10000"}}, 401, headers={"WWW-Authenticate": header}
+    )
+
+
+def _vault(world: World, request: Request) -> Record:
+    name = request.headers["host"].partition(".")[0]
+    found = next((item for item in world.all(TYPE) if item.id.endswith(f"/{name}")), None)
+    if found is None:
+        raise RefusedError(404, "VaultNotFound", f"There is no vault '{name}'.")
+    return found
+
+
+def _key(folder: Path, vault: Record, name: str) -> rsa.RSAPrivateKey:
+    """The key of that name; a vault has every key that somebody asks for."""
+    file = folder / f"{vault.id.rpartition('/')[2]}-{name}.pem"
+    if file.is_file():
+        key = serialization.load_pem_private_key(file.read_bytes(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
+    made = rsa.generate_private_key(65537, BITS)
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(
+        made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return made
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

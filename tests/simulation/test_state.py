@@ -1,0 +1,187 @@
+"""A stack whose state lies in the subscription: two machines, one stack, and nothing that only one of them has.
+
+The engine's own Azure client talks to a real Blob service and to a key that a role lets use.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from infra.automation import engine_identity
+from infra.automation.errors import StackMissingError, StateUnreachableError
+from infra.automation.session import StackSession
+from infra.bootstrap.names import StateNames
+from infra.bootstrap.workflow import KEY_USER
+from infra.cloud import credentials
+from infra.cloud.names import role_assignment_name
+from infra.cloud.role_list import Role
+from infra.toolchain import PulumiMissingError, pulumi_command
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.fakes.internet import Internet
+from tests.simulation.fakes.runs import Runs
+from tests.simulation.world import DEFAULTS, World
+from tools import azurite
+
+pytestmark = pytest.mark.engine
+
+NAMES = StateNames(subscription=DEFAULTS["subscription"])
+HERE = {"resourceGroupName": NAMES.group, "location": "westeurope"}
+SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
+CLIENT = "77777777-7777-4777-8777-777777777777"
+Machine = Callable[[str], StackSession]
+
+
+def bootstrapped(world: World) -> None:
+    """What `personalize bootstrap` makes."""
+    arm = AzureNative(world)
+    arm.create("azure-native:resources:ResourceGroup", HERE)
+    account = {"kind": "StorageV2", "sku": {"name": "Standard_GRS"}, "allowSharedKeyAccess": False}
+    made = [
+        arm.create("azure-native:storage:StorageAccount", {**HERE, "accountName": NAMES.account, **account}),
+        arm.create("azure-native:keyvault:Vault", {**HERE, "vaultName": NAMES.vault, "properties": vault_properties()}),
+    ]
+    container = {"accountName": NAMES.account, "containerName": NAMES.container}
+    arm.create("azure-native:storage:BlobContainer", {"resourceGroupName": NAMES.group, **container})
+    for deployer in DEFAULTS["deployers"]:
+        for scope, role in zip(made, (Role.BLOB_DATA_CONTRIBUTOR, KEY_USER), strict=True):
+            give(arm, scope.id, role, deployer)
+
+
+def vault_properties() -> dict[str, Any]:
+    return {
+        "tenantId": DEFAULTS["tenant"],
+        "sku": {"family": "A", "name": "standard"},
+        "enableRbacAuthorization": True,
+    }
+
+
+def give(arm: AzureNative, scope: str, role: str, deployer: dict[str, str]) -> None:
+    definition = f"/subscriptions/{DEFAULTS['subscription']}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    principal = deployer["object_id"]
+    inputs = {"scope": scope, "roleDefinitionId": definition, "principalId": principal}
+    inputs["roleAssignmentName"] = role_assignment_name(scope, role, principal)
+    arm.create("azure-native:authorization:RoleAssignment", {**inputs, "principalType": deployer["type"]})
+
+
+@pytest.fixture
+def simulated(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The services, and this process led to them."""
+    if azurite.command() is None:
+        pytest.skip("Azurite is not installed: python -m tools.azurite")
+    try:
+        pulumi_command()
+    except PulumiMissingError as error:
+        pytest.skip(str(error))
+    world.set("propagation_seconds", 0.0)
+    internet = Internet(world, Runs(lambda _: "never"))
+    internet.start()
+    for name, value in internet.environment().items():
+        monkeypatch.setenv(name, value)
+    credentials._credentials.clear()  # noqa: SLF001 - of another test's directory
+    yield world
+    internet.stop()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[], None]) -> Machine:
+    """A session of the stack on a machine of that name."""
+    monkeypatch.setattr("infra.graph.program", program)
+    azure = {
+        "subscription": DEFAULTS["subscription"],
+        "tenant": DEFAULTS["tenant"],
+        "deployers": list(DEFAULTS["deployers"]),
+        "alert_mail": "operators@example.com",
+        "state": "subscription",
+    }
+
+    def session(name: str) -> StackSession:
+        monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / name))
+        file = tmp_path / name / "Pulumi.dev.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(yaml.safe_dump({"config": {"personalization:target": "azure", "personalization:azure": azure}}))
+        return StackSession("dev", settings_file=file)
+
+    return session
+
+
+@pytest.fixture
+def program() -> Callable[[], None]:
+    """A stack without resources that has a secret."""
+
+    def declare() -> None:
+        pulumi.export("key", pulumi.Output.secret(SECRET))
+        pulumi.export("version", 3)
+
+    return declare
+
+
+def ignore(_: object) -> None:
+    """Nobody watches."""
+
+
+def test_another_machine_goes_on_with_the_stack(simulated: World, machine: Machine):
+    bootstrapped(simulated)
+    first = machine("one")
+    assert not first.exists()
+    first.up(ignore)
+    second = machine("two")
+    assert second.exists()
+    outputs, secret = second.outputs()
+    assert (outputs["key"], outputs["version"], secret) == (SECRET, 3, frozenset({"key"}))
+    assert {kind: count for kind, count in second.up(ignore).changes.items() if kind != "same"} == {}
+    assert machine("one").outputs()[0]["key"] == SECRET
+
+
+def test_no_secret_and_no_passphrase_is_on_either_machine(simulated: World, machine: Machine, tmp_path: Path):
+    bootstrapped(simulated)
+    machine("one").up(ignore)
+    machine("two").outputs()
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.is_relative_to(tmp_path / "two")]
+    assert not any(path.name == "passphrase" for path in kept)
+    assert not any(SECRET.encode() in path.read_bytes() for path in kept)
+    stored = [path for path in (simulated.folder / "azurite").rglob("*") if path.is_file()]
+    assert stored
+    assert not any(SECRET.encode() in path.read_bytes() for path in stored)
+
+
+def test_a_destroy_takes_the_stack_out_of_the_store(simulated: World, machine: Machine):
+    bootstrapped(simulated)
+    machine("one").up(ignore)
+    machine("two").destroy(ignore)
+    assert not machine("one").exists()
+    with pytest.raises(StackMissingError):
+        machine("one").outputs()
+
+
+def test_without_the_store_it_says_what_makes_it(simulated: World, machine: Machine):
+    del simulated
+    with pytest.raises(StateUnreachableError, match="personalize bootstrap --stack dev"):
+        machine("one").exists()
+
+
+def test_who_has_no_role_on_the_store_is_told(simulated: World, machine: Machine):
+    bootstrapped(simulated)
+    simulated.set("caller", "99999999-9999-4999-8999-999999999999")
+    with pytest.raises(StateUnreachableError, match="lets the deployers in"):
+        machine("one").exists()
+
+
+def test_a_workflow_uses_the_store_by_its_federated_identity(
+    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    bootstrapped(simulated)
+    machine("one").up(ignore)
+    simulated.set("clients", {CLIENT: DEFAULTS["deployers"][1]["object_id"]})
+    simulated.set("caller", "nobody")  # what the Azure CLI would say
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.actions.githubusercontent.com")
+    monkeypatch.setenv("ARM_CLIENT_ID", CLIENT)
+    monkeypatch.setattr(engine_identity, "client_assertion", lambda: "a.statement.of-github")
+    runner = machine("runner")
+    assert runner.outputs()[0]["key"] == SECRET
+    file = Path(os.environ["PERSONALIZE_STATE"]) / "dev" / engine_identity.FILE
+    assert file.stat().st_mode & 0o077 == 0
