@@ -6,14 +6,14 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.scenarios import changes, interruptions, life
+from tests.simulation.scenarios import changes, interruptions, life, verification
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SimulatedStack
 
 SEED = 20_261_125
 CYCLES, KILLS, FULL_KILLS = 8, 4, 20
 REPORT = "report.json"
-STAGES = ("life", "changes", "kills", "walk", "cycles")
+STAGES = ("life", "changes", "verify", "kills", "walk", "cycles")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +63,10 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
     if "life" in only or "changes" in only:
         with report.stage("destroy"):
             life.go_down(stack, report, "after destroy")
+    if "verify" in only:
+        with report.stage("a verification, stage by stage"):
+            verification.verify(stack, report)
+            life.nothing_left(stack, report, "after a verification")
     if "kills" in only:
         with report.stage("SIGKILL"):
             interruptions.kills(stack, report, FULL_KILLS if full else KILLS, SEED)

@@ -4,7 +4,7 @@ Left out is what the simulation has not: the bootstrap's store, and a service th
 """
 
 from infra.verify.bench import Bench
-from infra.verify.record import Record
+from infra.verify.record import Record, record_file
 from infra.verify.runner import run
 from infra.verify.stages import STAGES
 from tests.simulation.scenarios.report import Report
@@ -37,6 +37,7 @@ def verify(stack: SimulatedStack, report: Report) -> None:
     record = Record.of(STACK, stack.settings["azure"]["subscription"])
     record = run([stage for stage in STAGES if stage.name not in LEFT_OUT], bench, record, report.line)
     stack.read_suffix()
+    record_file(STACK).unlink()
     failed = {name: stage.said for name, stage in record.stages.items() if stage.status == "failed"}
     report.want("stages of a verification that failed", {}, failed)
     seen = {name: one for stage in record.stages.values() for name, one in stage.seen.items()}
