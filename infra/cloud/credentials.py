@@ -21,6 +21,7 @@ from features.errors import PersonalizationError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+    from azure.containerregistry import ContainerRegistryClient
     from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
     from azure.storage.blob import ContainerClient
     from databricks.sdk import WorkspaceClient
@@ -210,6 +211,14 @@ def registry_tasks(tenant: str, subscription: str) -> "ContainerRegistryTasksMgm
     from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient  # noqa: PLC0415 - see above
 
     return ContainerRegistryTasksMgmtClient(credential(tenant), subscription, cloud_setting=cloud().setting)
+
+
+def registry_images(tenant: str, server: str) -> "ContainerRegistryClient":
+    """The images of the container registry at the host `server`."""
+    from azure.containerregistry import ContainerRegistryClient  # noqa: PLC0415 - see above
+
+    audience = cloud().manager_scope.removesuffix("/.default")
+    return ContainerRegistryClient(f"https://{server}", credential(tenant), audience=audience)
 
 
 def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from features.errors import PersonalizationError
 from infra.cloud import credentials
@@ -58,11 +58,13 @@ class RegistryBuild:
     patience: Patience
 
     def run(self, content: BuildContext, repository: str) -> str:
-        """Build `content` as `repository` and return the image's digest, `sha256:` and 64 hexadecimal digits.
+        """Build `content` as `repository`, unless it was, and return the image's digest, `sha256:` and 64 digits.
 
         Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; an interruption cancels the
         build and raises `StepCancelledError`.
         """
+        if (known := self.find(content, repository)) is not None:
+            return known
         self.context.report("sending what the image is built from")
         number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
         try:
@@ -77,6 +79,18 @@ class RegistryBuild:
                 f"Build {number} of the image ended as {_status(run)}. The end of its log:\n{self._log(number)}"
             )
         return images[0].digest
+
+    def find(self, content: BuildContext, repository: str) -> str | None:
+        """The digest of the image of this very content, None when the registry has none: the tag names the content."""
+        images = credentials.registry_images(self.registry.tenant, self.registry.login_server)
+
+        def look() -> str | None:
+            try:
+                return str(images.get_manifest(repository, content.tag).digest)
+            except ResourceNotFoundError:
+                return None
+
+        return self._ask("look for the image", look)
 
     @property
     def _tasks(self) -> "ContainerRegistryTasksMgmtClient":

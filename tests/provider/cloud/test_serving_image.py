@@ -48,6 +48,7 @@ def code(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _outcomes(cloud: Cloud) -> Iterator[None]:
     yield
+    cloud.world.set("images", {})  # what was built once is not built again
     cloud.world.set("build_outcomes", [])
     cloud.world.set("tasks_allowed", value=True)
 
@@ -93,6 +94,24 @@ def test_the_image_holds_code_and_model_and_nothing_else(
     assert json.loads((image / "image.json").read_text())["model_version"] == 3
     assert create(step(tmp_path, code), wanted, recorder) == created
     assert step(tmp_path, code).read(created.id, state(wanted, created), recorder.context) is not None
+
+
+def test_an_image_that_the_registry_has_is_not_built_again(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    wanted = inputs(tmp_path, bundle_of(3), code)
+    first = create(step(tmp_path, code), wanted, recorder)
+    before = builds(cloud)
+    assert create(step(tmp_path, code), wanted, recorder).computed == first.computed
+    assert builds(cloud) == before
+    (code / "scoring" / "note.txt").write_text("another image")
+    changed = inputs(tmp_path, bundle_of(3), code)
+    assert create(step(tmp_path, code), changed, recorder).computed["digest"] != first.computed["digest"]
+    assert builds(cloud) == before + 1
+
+
+def builds(cloud: Cloud) -> int:
+    return sum(call.id.endswith("/scheduleRun") for call in cloud.arm.faults.calls())
 
 
 def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(

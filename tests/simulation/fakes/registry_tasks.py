@@ -5,6 +5,7 @@ The unpacked folder is the image: `images/<digest>` in the world's folder, so th
 
 import hashlib
 import io
+import json
 import tarfile
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from tests.simulation.refusal import RefusedError
 from tests.simulation.world import World
 
 HOST = "https://management.azure.com"
+MANIFEST = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": []}
 
 
 @dataclass
@@ -28,6 +30,8 @@ class TaskRun:
     images: list[str]
     status: str
     digest: str = ""
+    manifest: str = ""
+    """What the registry keeps of it: its hash is the digest."""
     log: list[str] = field(default_factory=list)
 
 
@@ -106,9 +110,10 @@ class TaskRuns:
             for member in sorted(parts, key=lambda part: part.name):
                 content = archive.extractfile(member)
                 digest.update(member.name.encode() + b"\0" + (content.read() if content else b""))
-            run.digest = f"sha256:{digest.hexdigest()}"
-            target = self._folder / digest.hexdigest()
-            archive.extractall(target, filter="data")
+            run.manifest = json.dumps(MANIFEST | {"config": {"digest": f"sha256:{digest.hexdigest()}"}})
+            named = hashlib.sha256(run.manifest.encode()).hexdigest()
+            run.digest = f"sha256:{named}"
+            archive.extractall(self._folder / named, filter="data")
         run.status = "Succeeded"
         run.log = [f"context: {len(names)} entries", f"pushed {run.images} as {run.digest}"]
         with self._world.transaction():
