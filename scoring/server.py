@@ -13,10 +13,10 @@ from typing import NoReturn
 import uvicorn
 
 from features.bundle import Bundle
-from scoring.direct import DirectConnection
 from scoring.errors import KeysError, ListenError, TlsError
 from scoring.front import Front
 from scoring.keys import KeyRing
+from scoring.leaving import LeavingConnection
 from scoring.logs import LogSink, configure
 from scoring.metrics import shared_folder
 from scoring.service import Service
@@ -105,7 +105,7 @@ def _config(settings: ServerSettings) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http=DirectConnection,
+        http=LeavingConnection,
         ws="none",
         lifespan="on",
         log_config=None,
