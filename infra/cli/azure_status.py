@@ -1,7 +1,10 @@
 """What `status` shows of a stack on Azure beside the service: cluster, pods, and where to look further."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
+
+from cryptography import x509
 
 from infra.cli.cluster import Cluster, ClusterUnreachableError
 from infra.cloud import credentials
@@ -27,5 +30,8 @@ def azure_status(stack: str, settings: AzureSettings, outputs: dict[str, Any]) -
             cluster["pods"] = [asdict(pod) for pod in Cluster.of(stack, settings).pods()]
         except ClusterUnreachableError as error:
             cluster["problem"] = str(error)
+    if certificate := outputs.get("authority"):
+        ends = x509.load_pem_x509_certificate(str(certificate).encode()).not_valid_after_utc
+        cluster["certificate_days"] = (ends - datetime.now(UTC)).days
     links = {title: outputs[name] for name, title in LINKS.items() if name in outputs}
     return {"cluster": cluster, "links": links | {"portal": PORTAL.format(tenant=settings.tenant) + path}}

@@ -17,6 +17,8 @@ from infra.paths import state_folder
 
 MEBIBYTE = 1 << 20
 QUANTILES = (0.5, 0.99)
+RENEW_DAYS = 60
+"""From then on `up --refresh` renews the certificate (`infra.cloud.steps.certificate`)."""
 
 
 def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
@@ -78,6 +80,11 @@ def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for pod in cluster["pods"]:
         state = "ready" if pod["ready"] else "[red]not ready[/]"
         yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
+    if (days := cluster.get("certificate_days")) is not None:
+        soon = (
+            f"[red]{days} days left[/]: `personalize up --refresh` renews it" if days < RENEW_DAYS else f"{days} days"
+        )
+        yield "certificate", soon
     for name, value in found["links"].items():
         yield name, str(value)
 

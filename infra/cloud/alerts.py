@@ -19,6 +19,14 @@ CLUSTER_NAMESPACE = "Microsoft.ContainerService/managedClusters"
 METRICS = {"node-cpu": ("node_cpu_usage_percentage", 85), "node-memory": ("node_memory_working_set_percentage", 90)}
 """Alert, AKS metric and the average in percent that is too much."""
 FAILED_RUNS = "DatabricksJobs | where ActionName == 'runFailed'"
+RUNBOOKS = {
+    "node-cpu": "overload",
+    "node-memory": "overload",
+    "failed-training": "failed-training",
+    "service-errors": "service-errors",
+    "budget": "bill",
+}
+"""What to do about each alert: a page of `docs/runbooks`."""
 SERVICE_ERRORS = """ContainerLogV2
 | where PodNamespace == '{namespace}'
 | where tostring(LogMessage.level) == 'error'"""
@@ -72,6 +80,7 @@ class Alerts(pulumi.ComponentResource):
             rule_name=self._args.names.alert(name),
             resource_group_name=self._args.site.group,
             location="global",
+            description=_what_to_do(name),
             enabled=True,
             severity=WARNING,
             scopes=[self._args.cluster],
@@ -103,6 +112,7 @@ class Alerts(pulumi.ComponentResource):
             rule_name=self._args.names.alert(name),
             resource_group_name=self._args.site.group,
             location=self._args.site.location,
+            description=_what_to_do(name),
             enabled=True,
             severity=WARNING,
             scopes=[self._args.logs],
@@ -123,6 +133,11 @@ class Alerts(pulumi.ComponentResource):
             tags=self._args.site.tags,
             opts=ResourceOptions(parent=self),
         )
+
+
+def _what_to_do(alert: str) -> str:
+    """Stands in the alert's mail."""
+    return f"What to do: docs/runbooks/{RUNBOOKS[alert]}.md"
 
 
 def _workbook(args: AlertsArgs) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import yaml
 
+from infra import versions
 from training.parameters import Parameters
 
 FILE = Path(__file__).with_name("assumptions.yaml")
@@ -29,4 +30,9 @@ class Assumption(Parameters):
 def assumptions() -> dict[str, Assumption]:
     """All of them by id, in the file's order."""
     listed = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return {entry["id"]: Assumption.model_validate(entry) for entry in listed}
+    return {entry["id"]: Assumption.model_validate(entry | {"says": _told(entry["says"])}) for entry in listed}
+
+
+def _told(sentence: str) -> str:
+    """The sentence with the project's own versions in it."""
+    return sentence.format(**{name: value for name, value in vars(versions).items() if name.isupper()})

@@ -170,6 +170,22 @@ def test_the_screen_shows_the_pods(capfd: pytest.CaptureFixture[str]):
     assert "https://adb-1" in screen
 
 
+def test_the_status_tells_when_the_certificate_ends(
+    reached: FakeManager, authority: str, capfd: pytest.CaptureFixture[str]
+):
+    assert reached.resources
+    found = status_of("dev", SETTINGS, {"authority": authority})
+    assert 820 < found["cluster"]["certificate_days"] <= 825
+    found |= dict.fromkeys(("endpoint", "model_version", "champion", "metrics", "last_update"))
+    found |= {"stack": "dev", "pinned": "latest", "service": {"ready": True}}
+    show_status(found)
+    found["cluster"]["certificate_days"] = 59
+    show_status(found)
+    screen = capfd.readouterr().out
+    assert "824 days\n" in screen
+    assert "59 days left: `personalize up --refresh` renews it" in screen
+
+
 def test_the_authority_of_the_service_is_trusted_and_kept_for_curl(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: str
 ):

@@ -85,6 +85,15 @@ def test_every_runbook_is_in_the_list():
     assert set(re.findall(r"\(([\w-]+\.md)\)", words(FOLDER / "README.md"))) == {page.name for page in PAGES}
 
 
+def test_every_alert_has_a_runbook_that_names_it():
+    alerts = pytest.importorskip("infra.cloud.alerts", reason="Azure's packages are an extra")
+    assert set(alerts.METRICS) | {"failed-training", "service-errors", "budget"} == set(alerts.RUNBOOKS)
+    missing = {
+        alert: page for alert, page in alerts.RUNBOOKS.items() if f"`{alert}`" not in words(FOLDER / f"{page}.md")
+    }
+    assert missing == {}
+
+
 def test_two_rotations_end_a_leaked_key():
     step, context = ApiKey(), Recorder().context
     known: dict[str, Any] = {"current": "leaked", "previous": "", "rotation": 1}
