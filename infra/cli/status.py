@@ -81,10 +81,8 @@ def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         state = "ready" if pod["ready"] else "[red]not ready[/]"
         yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
     if (days := cluster.get("certificate_days")) is not None:
-        soon = (
-            f"[red]{days} days left[/]: `personalize up --refresh` renews it" if days < RENEW_DAYS else f"{days} days"
-        )
-        yield "certificate", soon
+        soon = "" if days >= RENEW_DAYS else "; [red]`personalize up --refresh` renews it[/]"
+        yield "certificate", f"{days} days left{soon}"
     for name, value in found["links"].items():
         yield name, str(value)
 
