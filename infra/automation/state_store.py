@@ -71,7 +71,9 @@ class MachineState:
     def environment(self) -> dict[str, str]:
         """See `StateStore`."""
         return {
-            "PULUMI_BACKEND_URL": self._files.state.as_uri(),
+            # Without the file of attributes beside each file: that one is not written aside, and an engine that is
+            # killed meanwhile would leave it empty, which makes the state unreadable.
+            "PULUMI_BACKEND_URL": f"{self._files.state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._files.passphrase),
         }
 
