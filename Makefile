@@ -6,7 +6,7 @@ STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
 
-.PHONY: help setup up test test-full lint types workflows check env bench bench-serving docs clean
+.PHONY: help setup up test test-tools test-full lint types workflows check env bench bench-serving docs clean
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -18,10 +18,10 @@ setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
 
-test: setup ## run the tests
-	$(PYTHON) -m pytest -m "not full"
+test: test-tools ## run the tests
+	$(PYTHON) -m pytest -m "not full and not cluster"
 
-test-full: setup ## run the tests with every count and fault, which takes much longer
+test-full: simulation ## run the tests with every count and fault, which takes much longer
 	$(PYTHON) -m pytest
 
 lint: setup ## check style and formatting
@@ -56,15 +56,17 @@ destroy: stack ## take STACK down when the variable CONFIRM holds its name
 	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
 
 simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about half an hour
+	$(PYTHON) -m pytest -m "cluster and not full"
 	$(PYTHON) -m tests.simulation.scenarios
 
 simulate-full: simulation ## the same with every call and twenty kills, which takes much longer
 	$(PYTHON) -m tests.simulation.scenarios --full
 
-# What the simulated Azure stands on; a Kubernetes control plane is built once, in about 15 minutes.
-simulation: setup
+test-tools: setup ## prepare this machine for the tests: packages and models of Azure, a server for its Blob protocol
 	@$(PYTHON) -m infra.setup.azure simulation
 	@$(PYTHON) -m tools.azurite
+
+simulation: test-tools ## prepare this machine for the simulated Azure: builds a Kubernetes control plane, once
 	@$(PYTHON) -m tools.control_plane
 
 env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env)"

@@ -16,4 +16,4 @@ def azure_packages_are_there() -> bool:
 def need_azure_packages() -> None:
     """Skip the test where the SDKs and models of Azure were not installed."""
     if not azure_packages_are_there():
-        pytest.skip("needs `uv sync --inexact --extra azure --group simulation`")
+        pytest.skip("needs the packages and models of Azure, which `make test-tools` installs")

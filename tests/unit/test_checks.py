@@ -22,10 +22,10 @@ def test_every_target_is_phony_so_that_no_file_hides_it():
     assert set(phony.split()) == make_targets()
 
 
-def test_ci_runs_tests_style_and_types():
+def test_ci_runs_tests_style_types_and_the_simulated_azure():
     runs = re.findall(r"^run make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
 
-    assert runs == ["test", "lint", "types"]
+    assert runs == ["test", "lint", "types", "simulate"]
 
 
 def test_the_readme_s_test_command_is_the_one_that_ci_runs():
