@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.automation.stack_files import StackFiles
 from infra.cloud.membership import join
-from infra.cloud.placement import refuse_to_replace_data
+from infra.cloud.placement import begins_anew, refuse_to_replace_data
 from infra.cloud.settings import AzureSettings
 from infra.paths import ROOT
 from infra.settings import load_settings
@@ -37,6 +37,11 @@ class AzureSide:
         """Raise `DataWouldBeReplacedError` when an update with the settings would make the storage anew."""
         if self.settings:
             refuse_to_replace_data(snapshot.get("resources") or (), self.settings, self.files.stack)
+
+    def begins_anew(self, snapshot: Mapping[str, Any]) -> bool:
+        """Whether an update with the settings would make the storage anew; raises `NamesTakenError`."""
+        resources = snapshot.get("resources") or ()
+        return self.settings is not None and begins_anew(resources, self.settings, self.files.stack)
 
     def enter(self, snapshot: Mapping[str, Any]) -> None:
         """Let who is signed in into the services that do not go by roles alone; raises `NoMemberError`."""

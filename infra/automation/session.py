@@ -104,11 +104,15 @@ class StackSession:
         """Bring the stack to what its settings say; with `refresh` look first at what is really there.
 
         `only` names the steps to bring up to date, the others stay as they were made last. Raises
-        `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it.
+        `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it: then
+        all of the stack is deleted first, or `NamesTakenError` is raised where that can't go well.
         """
         self.prepare()
         if not replace_data:
             self._azure.refuse_to_replace_data(self._state.snapshot())
+        elif self._azure.begins_anew(self._state.snapshot()):
+            self._say("Azure moves no data: all of the stack is deleted first, and then made anew.")
+            self._take_down(on_step)
         self._azure.enter(self._state.snapshot())
         self._clear_pending_operations()
         if refresh and self._azure.settings:
@@ -141,13 +145,7 @@ class StackSession:
         """Delete everything the stack made, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
-        self._azure.enter(self._state.snapshot())
-        self._clear_pending_operations()
-
-        def operate(stack: Stack, reader: EventReader) -> object:
-            return stack.destroy(on_event=reader, show_secrets=False)
-
-        outcome = self._operate("destroy", operate, on_step)
+        outcome = self._take_down(on_step)
         if renewed := self._azure.renew_suffix():
             self._say(renewed)
         self._state.forget()
@@ -165,6 +163,15 @@ class StackSession:
         """The newest operation of the engine on this stack."""
         self.require()
         return self._stack().info(show_secrets=False)
+
+    def _take_down(self, on_step: OnStep) -> Outcome:
+        self._azure.enter(self._state.snapshot())
+        self._clear_pending_operations()
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.destroy(on_event=reader, show_secrets=False)
+
+        return self._operate("destroy", operate, on_step)
 
     def _operate(self, operation: str, call: Callable[[Stack, EventReader], object], on_step: OnStep) -> Outcome:
         reader = EventReader(on_step)

@@ -26,7 +26,7 @@ def up(
         bool,
         typer.Option(
             "--replace-data",
-            help="On Azure: let another region, suffix or subscription delete the stack's storage, to begin anew.",
+            help="On Azure: with another region, suffix or subscription delete all of the stack first, data too.",
         ),
     ] = False,
     as_json: options.Json = False,

@@ -9,7 +9,7 @@ import yaml
 from infra.automation.azure_side import AzureSide, following
 from infra.automation.stack_files import StackFiles
 from infra.cloud.names import Names
-from infra.cloud.placement import ACCOUNT, DataWouldBeReplacedError
+from infra.cloud.placement import ACCOUNT, DataWouldBeReplacedError, NamesTakenError
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
@@ -58,6 +58,22 @@ def test_settings_that_would_make_the_storage_anew_are_refused(state: Path, chan
         side(state, **changes).refuse_to_replace_data(snapshot())
 
 
+@pytest.mark.parametrize(
+    "changes", [{"location": "northeurope", "suffix": "b"}, {"suffix": "b"}, {"subscription": OTHER}]
+)
+def test_settings_with_new_names_begin_anew_when_that_is_asked_for(state: Path, changes: dict[str, str]) -> None:
+    assert side(state, **changes).begins_anew(snapshot())
+
+
+def test_another_region_with_the_same_names_is_refused_before_anything_is_deleted(state: Path) -> None:
+    with pytest.raises(NamesTakenError, match=r"Set `azure.suffix` to another value than a; nothing was deleted yet"):
+        side(state, location="northeurope").begins_anew(snapshot())
+
+
+def test_a_stack_that_stays_does_not_begin_anew(state: Path) -> None:
+    assert not side(state).begins_anew(snapshot())
+
+
 def test_a_stack_that_was_never_up_may_go_anywhere(state: Path) -> None:
     side(state, location="northeurope").refuse_to_replace_data({})
 
@@ -82,3 +98,4 @@ def test_a_stack_on_this_machine_has_nothing_of_it(state: Path) -> None:
     local = AzureSide(StackFiles("local", file))
     assert (local.settings, local.policy_packs, local.renew_suffix()) == (None, [], None)
     local.refuse_to_replace_data({})
+    assert not local.begins_anew({})

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.errors import PersonalizationError
+from infra.automation.azure_side import following
+from infra.cloud.placement import ACCOUNT
 from infra.paths import ROOT
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.report import Report
@@ -18,6 +20,7 @@ SERVED = frozenset({"replace image", "replace image-record", "update deployment"
 TRAINED = SERVED | {"replace training", "replace model"}
 LARGER = "Standard_D4ds_v5"
 FAMILY = "standardDDSv5Family"
+OTHER_REGION = "northeurope"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
 """In the copy of the project in which the scenarios run."""
 
@@ -118,14 +121,19 @@ def all_changes(stack: SimulatedStack, report: Report) -> None:
 
 
 def another_region(stack: SimulatedStack, report: Report) -> None:
-    """Refused before anything happens, and done when it is asked for."""
-    home = stack.settings["azure"]["location"]
+    """Refused before anything happens, and done when it is asked for and the names are new."""
     calls = len(stack.faults.calls())
-    stack.settings["azure"]["location"] = "northeurope"
+    stack.settings["azure"]["location"] = OTHER_REGION
     error = stack.fails(stack.up)
     report.want("an `up` in another region is refused by", "DataWouldBeReplacedError", type(error).__name__)
+    error = stack.fails(lambda: stack.up(replace_data=True))
+    report.want("one with `--replace-data` and the old names is refused by", "NamesTakenError", type(error).__name__)
     report.want("calls to Azure of an `up` that was refused", 0, len(stack.faults.calls()) - calls)
-    stack.settings["azure"]["location"] = home
+    stack.settings["azure"]["suffix"] = following(stack.settings["azure"]["suffix"])
+    stack.up(replace_data=True)
+    locations = {str(record.inputs["location"]) for record in stack.world.all(ACCOUNT)}
+    report.want("regions with storage after `--replace-data`", [OTHER_REGION], sorted(locations))
+    report.want("where no pod serves after `--replace-data`", [], [] if stack.serving() else [OTHER_REGION])
 
 
 def busy_services(stack: SimulatedStack, report: Report) -> None:
