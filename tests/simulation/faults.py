@@ -54,7 +54,10 @@ class Faults:
         self._world = world
 
     def order(self, pattern: str, *, nth: int = 1, kind: FaultKind = FaultKind.REFUSED, seconds: float = 0.0) -> None:
-        """Hit the `nth` call from now on whose "operation type id" matches the regular expression `pattern`."""
+        """Hit the `nth` call from now on whose "operation type id" matches the regular expression `pattern`.
+
+        Of several faults for the same call one comes, and the others with the next calls.
+        """
         self._world.database.execute(
             "INSERT INTO faults(pattern, nth, kind, seconds, seen) VALUES (?, ?, ?, ?, 0)",
             (pattern, nth, kind.value, seconds),
@@ -83,7 +86,7 @@ class Faults:
         for number, pattern, nth, fault, seconds, seen in rows:
             if not re.search(pattern, f"{operation} {kind} {identity}"):
                 continue
-            if seen + 1 == nth and hit is None:
+            if seen + 1 >= nth and hit is None:
                 hit = FaultKind(fault), seconds
                 self._world.database.execute("DELETE FROM faults WHERE number = ?", (number,))
             else:

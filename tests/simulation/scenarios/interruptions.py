@@ -19,9 +19,11 @@ from tests.simulation.stack import STACK, Done, SimulatedStack
 
 MADE_TO_FAIL = "made to fail finally"
 WRITES = r"^(create|update|delete) (azure-native|databricks):"
+KILLED_AT = rf"{WRITES}|^http \S+ (PUT|POST) "
+"""What changes something in Azure: by the providers, and by our own steps."""
+UP_CALLS, DESTROY_CALLS = 70, 30
+"""Fewer of these than there are, so that each that is chosen comes."""
 MOST_TRIES = 100
-UP_WRITES, DESTROY_WRITES = 80, 30
-"""Fewer than there are, so that each of them comes."""
 SLOW_SECONDS = 10.0
 KILL_SECONDS = 240.0
 POLL_SECONDS = 0.02
@@ -37,8 +39,11 @@ FAULTS = (
 )
 
 
-def walk(stack: SimulatedStack, report: Report) -> None:
-    """Every call to ARM and to Databricks' provider fails once, the first time that it is made, up and down."""
+def walk(stack: SimulatedStack, report: Report, *, alone: bool) -> None:
+    """Every call to ARM and to Databricks' provider fails once, the first time that it is made, up and down.
+
+    With `alone` each of them fails on a stack of its own then.
+    """
     for name, operate in (("up", stack.up), ("destroy", stack.destroy)):
         before = len(stack.faults.calls())
         stack.faults.fail_first(WRITES)
@@ -48,6 +53,21 @@ def walk(stack: SimulatedStack, report: Report) -> None:
         report.note(f"calls_failed_once_in_{name}", len(failed))
         report.want(f"failed runs of {name} that do not say what failed", 0, silent)
     nothing_left(stack, report, "after every call failed once")
+    if alone:
+        _each_alone(stack, report)
+
+
+def _each_alone(stack: SimulatedStack, report: Report) -> None:
+    silent = number = 0
+    while not stack.faults.pending():
+        number += 1
+        stack.faults.order(WRITES, nth=number)
+        silent += _until_it_goes_through(stack, report, "up", stack.up)
+        silent += _until_it_goes_through(stack, report, "destroy", stack.destroy)
+        nothing_left(stack, report, f"after call {number} failed alone")
+    stack.faults.clear()
+    report.note("calls_failed_each_on_a_stack_of_its_own", number - 1)
+    report.want("runs with one failed call that do not say what failed", 0, silent)
 
 
 def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
@@ -70,16 +90,16 @@ def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
     chosen = random.Random(seed)  # noqa: S311 - see above
     killed = 0
     for number in range(1, count + 1):
-        for command, writes, operate in (("up", UP_WRITES, stack.up), ("destroy", DESTROY_WRITES, stack.destroy)):
-            call = chosen.randint(1, writes)
+        for command, calls, operate in (("up", UP_CALLS, stack.up), ("destroy", DESTROY_CALLS, stack.destroy)):
+            call = chosen.randint(1, calls)
             victims = _kill(stack, command, call)
-            report.line(f"  kill {number}: {command} at write {call}, {victims} processes")
+            report.line(f"  kill {number}: {command} at call {call}, {victims} processes")
             if victims:
                 killed += 1
                 stack.wait_for_azure()
                 operate()
         nothing_left(stack, report, f"after kill {number}")
-    report.want("runs that were killed at a write", 2 * count, killed)
+    report.want("runs that were killed at a call", 2 * count, killed)
 
 
 def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, operate: Callable[[], Done]) -> int:
@@ -98,12 +118,12 @@ def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, ope
 
 
 def _kill(stack: SimulatedStack, command: str, call: int) -> int:
-    """Run the product's own command in a process of its own, and kill all of it during the write number `call`.
+    """Run the product's own command in a process of its own, and kill all of it during the call number `call`.
 
-    Returns how many processes were killed: none when the command ended before that write.
+    Returns how many processes were killed: none when the command ended before that call.
     """
     stack.session()  # writes the settings
-    stack.faults.order(WRITES, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)
+    stack.faults.order(KILLED_AT, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)
     personalize = Path(sys.executable).with_name("personalize")
     unasked = ["--yes", "--no-check"] if command == "up" else ["--yes", "--delete-data"]
     arguments = [command, "--stack", STACK, "--config-file", str(stack.file), "--json", *unasked]

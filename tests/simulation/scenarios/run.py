@@ -19,7 +19,7 @@ STAGES = ("life", "changes", "verify", "kills", "walk", "cycles")
 def parser() -> argparse.ArgumentParser:
     """The options that both processes take."""
     made = argparse.ArgumentParser(prog="python -m tests.simulation.scenarios", description="Simulate stack `dev`.")
-    made.add_argument("--full", action="store_true", help=f"{FULL_KILLS} kills instead of {KILLS}")
+    made.add_argument("--full", action="store_true", help=f"{FULL_KILLS} kills instead of {KILLS}, and every call")
     made.add_argument("--only", nargs="+", choices=STAGES, default=STAGES, help="these stages alone")
     made.add_argument("--folder", type=Path, help="keep everything there, instead of in a folder that goes away")
     return made
@@ -72,7 +72,7 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
             interruptions.kills(stack, report, FULL_KILLS if full else KILLS, SEED)
     if "walk" in only:
         with report.stage("every call fails once"):
-            interruptions.walk(stack, report)
+            interruptions.walk(stack, report, alone=full)
     if "cycles" in only:
         with report.stage("cycles of up, faults, up, destroy"):
             interruptions.cycles(stack, report, range(1, CYCLES + 1))
