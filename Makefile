@@ -6,7 +6,7 @@ STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
 
-.PHONY: help setup up test test-tools test-full lint types workflows check env bench bench-serving docs clean
+.PHONY: help setup up test test-tools test-full lint types workflows check env bench bench-serving bench-training docs clean
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -77,6 +77,9 @@ bench: setup ## measure this machine; results go to benchmarks/results
 
 bench-serving: setup ## measure the service against other servers, in about 25 minutes
 	$(PYTHON) -m benchmarks.serving
+
+bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 15 minutes
+	$(PYTHON) -m benchmarks.training
 
 docs: setup ## build the documentation's site into dist/site; a warning is an error
 	$(PYTHON) -m tools.site

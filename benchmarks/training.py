@@ -1,0 +1,119 @@
+"""`make bench-training`: what each stage of a training run costs a row, and native LightGBM on the same rows beside it.
+
+Rates are by processor time, so that they mean the same on a machine that does something else as well; what others took
+is among the figures. The clock's view has a target of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.results import Target, at_least, at_most, publish
+from benchmarks.training_figures import draw, table
+from benchmarks.training_model import FULL_ROWS, NODES_OF_THE_REFERENCE, Assumptions, Model, model
+from benchmarks.training_run import Run, measure
+from training import datasets
+from training.parameters import SyntheticDataset
+
+MEGABYTES_IN_GB = 1e9 / 2**20
+MILLION = 1_000_000
+
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Measure, print and write `benchmarks/results/training.json`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, MILLION], help="4000000 takes 10 minutes more")
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    arguments = parser.parse_args()
+    runs: dict[tuple[int, int], Run] = {}
+    measured: list[Figures] = []
+    for rows in arguments.rows:
+        with TemporaryDirectory() as folder:
+            data = Path(folder) / "data"
+            datasets.materialize(SyntheticDataset(rows=rows), data)
+            for cores in arguments.cores:
+                print(f"measuring {rows:,} rows on {cores} cores", flush=True)
+                run, native = _beside_native(rows, cores, data, Path(folder) / f"on-{cores}")
+                runs[rows, cores] = run
+                measured.append(_figures(rows, run, native))
+                print(json.dumps(measured[-1]), flush=True)
+    most = max(arguments.cores)
+    modelled = model({rows: run for (rows, cores), run in runs.items() if cores == most}, Assumptions())
+    print(table(measured))
+    print(publish("training", {"runs": measured, "model": modelled.figures()}, _targets(measured, modelled)))
+    draw(measured, modelled.figures())
+
+
+def _beside_native(rows: int, cores: int, data: Path, folder: Path) -> tuple[Run, Figures]:
+    options = ["--dataset", "synthetic", "--rows", str(rows), "--data", str(data)]
+    run = measure(options, cores=cores, output=folder / "run", keep=folder / "encoded")
+    command = [sys.executable, "-m", "benchmarks.training_native", str(folder / "encoded")]
+    finished = subprocess.run(
+        ["taskset", "--cpu-list", f"0-{cores - 1}", *command], stdout=subprocess.PIPE, text=True, check=True
+    )
+    native: Figures = json.loads(finished.stdout)
+    return run, native
+
+
+def _figures(rows: int, run: Run, native: Figures) -> Figures:
+    """Rates a second and core; the start of Spark is shown, but belongs to no row."""
+    stages = {
+        name: asdict(cost) | {"rows_a_second_a_core": rows / max(cost.cpu_seconds, 0.01)}
+        for name, cost in run.costs.items()
+    }
+    work = [cost for name, cost in run.costs.items() if name != "start"]
+    seconds, cpu_seconds = sum(cost.seconds for cost in work), sum(cost.cpu_seconds for cost in work)
+    metrics = run.result["metrics"]
+    return {
+        "rows": rows,
+        "cores": run.cores,
+        "stages": stages,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "rows_a_second_a_core": rows / cpu_seconds,
+        "rows_a_second_a_core_by_the_clock": rows / seconds / run.cores,
+        "share_of_the_machine_that_others_took": run.others_share,
+        "peak_memory_mib": run.peak_memory_mib,
+        "auc": metrics["auc"],
+        "log_loss": metrics["log_loss"],
+        "native": native,
+        "fit_over_native": run.costs["fit"].seconds / native["seconds"],
+        "fit_over_native_by_processor_time": run.costs["fit"].cpu_seconds / native["cpu_seconds"],
+    }
+
+
+def _targets(measured: Sequence[Figures], modelled: Model) -> list[Target]:
+    by_size: Mapping[tuple[int, int], Figures] = {(run["rows"], run["cores"]): run for run in measured}
+    targets = []
+    if run := by_size.get((MILLION, 2)):
+        targets += [
+            at_least("1 M rows: rows a second a core, by processor time", 10_000, run["rows_a_second_a_core"]),
+            at_least("1 M rows: the same by the clock", 10_000, run["rows_a_second_a_core_by_the_clock"]),
+            at_most("1 M rows: fit over native LightGBM, by the clock", 1.3, run["fit_over_native"]),
+            at_most("1 M rows: the same by processor time", 1.3, run["fit_over_native_by_processor_time"]),
+            at_most("1 M rows: AUC away from native LightGBM's", 0.001, abs(run["auc"] - run["native"]["auc"])),
+        ]
+    if (one := by_size.get((MILLION, 1))) and (two := by_size.get((MILLION, 2))):
+        targets.append(at_least("1 M rows: 2 cores over 1 core, by the clock", 1.7, one["seconds"] / two["seconds"]))
+    if (large := by_size.get((4 * MILLION, 2))) and (run := by_size.get((MILLION, 2))):
+        targets += [
+            at_most(
+                "4 M rows: time over that of 1 M, by processor time", 4.4, large["cpu_seconds"] / run["cpu_seconds"]
+            ),
+            at_most("4 M rows: peak memory", 8, large["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
+            at_most("4 M rows: peak memory over that of 1 M", 4, large["peak_memory_mib"] / run["peak_memory_mib"]),
+        ]
+    minutes = modelled.seconds(rows=FULL_ROWS, nodes=NODES_OF_THE_REFERENCE) / 60
+    return [*targets, at_most("45.8 M rows on 10 nodes of 8 cores, modelled", 3, minutes, "min")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""How long a cluster would take, from what the stages took here: a model with its assumptions, not a measurement."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.training_run import Run
+from features.schema import CRITEO
+from training.parameters import TrainingParameters
+
+FULL_ROWS = 45_800_000
+CORES_PER_NODE = 8
+NODES = (1, 2, 4, 6, 8, 10, 12, 16)
+NODES_OF_THE_REFERENCE = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumptions:
+    """What the model takes for granted. None of it was measured here but the two costs that it starts from."""
+
+    efficiency: float = 0.6
+    """Share of the cores' time that does the work: stragglers, skew, scheduling and slower cores take the rest."""
+    network_gbit: float = 8.0
+    """Of each node; LightGBM's histograms travel over it."""
+    bins: int = 255
+    """Histogram bins of a feature."""
+    bytes_per_bin: int = 16
+    """Gradient and Hessian sums, 8 bytes each."""
+    cluster_start_seconds: float = 0.0
+    """A cluster that runs already. A new one takes minutes, which are the cloud's and are billed, but are not ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Seconds = fixed + rows x processor seconds a row / (cores x efficiency) + histogram exchange."""
+
+    fixed_seconds: float
+    cpu_seconds_per_million: float
+    assumptions: Assumptions
+
+    def seconds(self, *, rows: int, nodes: int) -> float:
+        """The whole run on `nodes` nodes."""
+        cores = nodes * CORES_PER_NODE * self.assumptions.efficiency
+        work = rows / 1e6 * self.cpu_seconds_per_million / cores
+        start = self.assumptions.cluster_start_seconds + self.fixed_seconds
+        return start + work + self._exchange_seconds(nodes)
+
+    def _exchange_seconds(self, nodes: int) -> float:
+        """Each split sums the smaller child's histograms over all nodes: a node sends and receives (n-1)/n of them."""
+        parameters, assumed = TrainingParameters(), self.assumptions
+        histogram = len(CRITEO.encoded_features) * assumed.bins * assumed.bytes_per_bin
+        splits = parameters.num_iterations * parameters.num_leaves
+        share = 2 * (nodes - 1) / nodes
+        return splits * histogram * share * 8 / (assumed.network_gbit * 1e9)
+
+    def figures(self) -> dict[str, Any]:
+        """The model with its assumptions and what it says of the whole dataset, as plain JSON values."""
+        return {
+            "rows": FULL_ROWS,
+            "cores_per_node": CORES_PER_NODE,
+            **asdict(self),
+            "seconds_by_nodes": {str(nodes): round(self.seconds(rows=FULL_ROWS, nodes=nodes), 1) for nodes in NODES},
+        }
+
+
+def model(runs: Mapping[int, Run], assumptions: Assumptions) -> Model:
+    """The model from the runs by rows: the slope of the processor time between the smallest and the largest of them.
+
+    What does not grow with the rows (compiling, planning, jobs one after another) is taken from the smallest run's
+    clock, where it is nearly everything. With one run only, all of its processor time counts as growing.
+    """
+    small, large = min(runs), max(runs)
+    cpu = {rows: _cpu_seconds(run) for rows, run in runs.items()}
+    if small == large:
+        return Model(fixed_seconds=0.0, cpu_seconds_per_million=cpu[large] / large * 1e6, assumptions=assumptions)
+    slope = (cpu[large] - cpu[small]) / (large - small)
+    cores = runs[small].cores
+    clock = sum(cost.seconds for cost in runs[small].costs.values())
+    return Model(
+        fixed_seconds=max(0.0, clock - slope * small / cores),
+        cpu_seconds_per_million=slope * 1e6,
+        assumptions=assumptions,
+    )
+
+
+def _cpu_seconds(run: Run) -> float:
+    return sum(cost.cpu_seconds for cost in run.costs.values())
