@@ -29,13 +29,6 @@ def test_every_command_is_in_the_readme_and_no_other():
     assert set(re.findall(r"personalize ([a-z][a-z-]*)", TEXT)) <= commands
 
 
-def test_every_make_target_in_the_readme_exists():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    used = set(re.findall(r"make ([a-z-]+)", TEXT))
-    assert used
-    assert used <= targets
-
-
 def test_the_set_up_is_two_commands():
     assert re.findall(r"^(make [a-z-]+)", TEXT, re.MULTILINE) == ["make up", "make test"]
 

@@ -1,0 +1,96 @@
+"""What the documentation tells its reader to type exists, and what it shows is what comes."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.cli import app as command_line
+from infra.paths import ROOT
+from infra.settings import load_settings
+from tests.support import commands
+
+PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in commands.pages()]
+OTHER_PAGES = [page for page in PAGES if not str(page.id).startswith("docs/")]
+"""`make docs` looks after the links of the others."""
+AZURE = "personalization:azure"
+DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
+"""A page shows only what is to be changed there."""
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def words(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_in_a_block_exists_with_its_options(page: Path):
+    for command in commands.commands_in_blocks(words(page)):
+        commands.check(command, whole=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_in_a_sentence_exists_with_its_options(page: Path):
+    for command in commands.commands_in_sentences(words(page)):
+        commands.check(command, whole=False)
+
+
+def test_the_readme_s_commands_are_found():
+    found = [" ".join(command) for command in commands.commands_in_blocks(README)]
+    assert {"make up", "make test", ".venv/bin/personalize key --header", "make env"} <= set(found)
+    assert ".venv/bin/personalize rank examples/rank.json --top 3" in found
+    assert ["personalize", "up", "--refresh"] in list(commands.commands_in_sentences(README))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "personalize roll-back 1",
+        "personalize up --refesh",
+        "personalize rollback",
+        "personalize --debugg up",
+        "make tset",
+        "make up STAK=dev",
+        "python -m infra.setup.azur",
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line: str):
+    [command] = commands.commands_in_blocks(f"```sh\n{line}  # why\n```\n")
+    with pytest.raises(Exception, match=r"No such|Missing"):
+        commands.check(command, whole=True)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_in_a_page_is_accepted(page: Path):
+    for language, block in commands.blocks(words(page)):
+        if language == "yaml" and block.startswith("config:"):
+            config = yaml.safe_load(block)["config"]
+            if azure := config.get(AZURE):
+                config = DEV | config | {AZURE: DEV[AZURE] | azure}
+            load_settings(config)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_exists(page: Path):
+    named = re.findall(r"`((?:features|training|scoring|infra|tools|examples|docs|tests)/[\w./-]+)`", words(page))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", OTHER_PAGES)
+def test_every_link_to_a_file_leads_to_one(page: Path):
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", words(page))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_prices_in_the_readme_are_those_of_the_estimate(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    [block] = re.findall(r"```text\n( +quantity .*?)```", README, re.DOTALL)
+    monkeypatch.setattr(sys, "argv", ["personalize", "estimate"])
+    with pytest.raises(SystemExit):
+        command_line.main()
+    printed = [line.rstrip() for line in capfd.readouterr().out.splitlines()]
+    assert len(block.splitlines()) > 10
+    assert [line for line in block.splitlines() if line.rstrip() not in printed] == []
