@@ -11,17 +11,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from infra.cli.readme import START
+from infra.cli.settings_table import markdown_table
 from infra.cost.prices import snapshot
 from infra.paths import ROOT
+from infra.settings import Settings
+from infra.settings_text import describe_settings
 from infra.setup.uv import ensure_uv
 
 SOURCE = ROOT / "dist" / "docs"
 CONFIGURATION = ROOT / "mkdocs.yml"
 SECTIONS = {
-    "tutorial.md": ("Start", "What you see"),
+    "start.md": ("Start", "What you see"),
     "how-to/own-data.md": ("Bring your own data",),
     "how-to/azure.md": ("On Azure",),
     "how-to/what-can-go-wrong.md": ("What can go wrong",),
@@ -42,8 +47,9 @@ def pages() -> dict[str, str]:
         first, *others = ((f"## {title}\n{readme[title]}") for title in titles)
         found[path] = "\n".join([first.removeprefix("#"), *others])
     found["reference/prices.md"] += prices_table()
+    found["reference/settings.md"] = settings_page(found["reference/settings.md"])
     found["reference/commands.md"] = commands_page()
-    found["reference/http.md"] = http_page(describe_a_service())
+    found["reference/http.md"] = http_page(describe_a_service()) + metrics_table()
     return found
 
 
@@ -51,6 +57,14 @@ def readme_sections(text: str) -> dict[str, str]:
     """The README's text below each `## ` heading, by title; what comes before the first is called ""."""
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def settings_page(text: str) -> str:
+    """The README's section of the settings, its one table cut into one for each group."""
+    parts = [text.partition(START)[0]]
+    for group, rows in groupby(describe_settings(Settings), key=lambda row: re.split("[. ]", row.key)[0]):
+        parts += [f"\n## {group}\n", *markdown_table(rows)]
+    return "\n".join(parts) + "\n"
 
 
 def prices_table() -> str:
@@ -71,7 +85,8 @@ def commands_page() -> str:
     text = subprocess.run(  # noqa: S603 - this very Python
         command, cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    return text.replace("&#x27;", "'").replace("&quot;", '"')
+    bold = re.sub("<span[^>]*>(.*?)</span>", r"**\1**", text)
+    return bold.replace("&#x27;", "'").replace("&quot;", '"')
 
 
 def describe_a_service() -> dict[str, Any]:
@@ -115,6 +130,22 @@ def _example(operation: dict[str, Any]) -> list[str]:
         text = json.dumps(example["value"], indent=2)
         lines += [f"Takes, for example ({name}):", "", "```json", text, "```", ""]
     return lines
+
+
+def metrics_table() -> str:
+    """What `/metrics` has."""
+    from prometheus_client.metrics import MetricWrapperBase  # noqa: PLC0415 - see `describe_a_service`
+
+    from scoring.metrics import Metrics, shared_folder  # noqa: PLC0415 - see `describe_a_service`
+
+    rows = ["| metric | kind | what it counts |", "|---|---|---|"]
+    with shared_folder():
+        for metric in vars(Metrics()).values():
+            if isinstance(metric, MetricWrapperBase):
+                for family in metric.describe():
+                    name = f"{family.name}_total" if family.type == "counter" else family.name
+                    rows.append(f"| `{name}` | {family.type} | {family.documentation} |")
+    return "\n## Metrics\n\n" + "\n".join(rows) + "\n"
 
 
 def write_source(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from infra.cli.settings_table import markdown_table
 from infra.paths import ROOT
+from infra.settings import Settings
+from infra.settings_text import describe_settings
 
 README = ROOT / "README.md"
 START = "<!-- settings: made by `python -m infra.cli.readme` -->\n"
@@ -12,7 +14,7 @@ def with_settings(text: str) -> str:
     """`text` with the table between its two marks renewed."""
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    table = "\n".join(markdown_table())
+    table = "\n".join(markdown_table(describe_settings(Settings)))
     return f"{before}{START}\n{table}\n\n{END}{after}"
 
 

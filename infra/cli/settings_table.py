@@ -1,6 +1,6 @@
 """The settings as tables: with a stack's values for the terminal, with the defaults for the README."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,11 @@ def show_settings(rows: list[dict[str, Any]]) -> None:
     results.print(table)
 
 
-def markdown_table() -> Iterator[str]:
-    """The README's table, line by line."""
+def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
+    """A table of settings with their defaults, line by line."""
     yield "| setting | what it is | allowed | default |"
     yield "|---|---|---|---|"
-    for row in describe_settings(Settings):
+    for row in rows:
         kind = row.kind.replace("|", "\\|")
         default = row.default if row.default in ("required", "none") else f"`{row.default}`"
         yield f"| `{row.key}` | {row.description} | {kind} | {default} |"
