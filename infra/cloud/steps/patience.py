@@ -121,7 +121,8 @@ def status_of(error: BaseException | None) -> int | None:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return status_of(error) in PASSING
+    """An error that `call` raised in the project's own words was judged there."""
+    return status_of(error) in PASSING and not isinstance(error, PersonalizationError)
 
 
 def _refused_for_good(state: tenacity.RetryCallState) -> bool:

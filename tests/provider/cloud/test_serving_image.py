@@ -184,6 +184,7 @@ def test_docker_builds_where_the_registry_may_not(
     assert f"--target lightgbm --tag {HOST}/scoring:lightgbm-" in docker.with_name("docker.arguments").read_text()
     assert docker.with_name("docker.token").read_text().count(".") == 2
     assert "docker: step 1 of 9" in recorder.lines
+    assert not [line for line in recorder.lines if line.startswith("waiting to")]
 
 
 def test_a_docker_build_that_fails_shows_the_end_of_its_log(
