@@ -25,7 +25,7 @@ def inputs(digit: str, **dataset: Any) -> dict[str, Any]:
     return {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "dataset": described, "manifest_hash": digit * 64}
 
 
-def step(tmp_path: Path, seconds: float = 20) -> DataUpload:
+def step(tmp_path: Path, seconds: float = 120) -> DataUpload:
     return DataUpload(lambda stack: tmp_path / stack, Patience(seconds=seconds, pause=0.05))
 
 
