@@ -15,7 +15,7 @@ pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extr
 
 from tests.cluster.test_control_plane import eventually
 from tests.infra.workload_program import manifests
-from tests.simulation.aks import Aks
+from tests.simulation.aks import NODES, Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.control_plane import ControlPlane
 from tests.simulation.examples import create_all, example
@@ -51,6 +51,8 @@ def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[ControlPlane]:
         "nodeTaints": ["personalization/pool=scoring:NoSchedule"],
     }
     arm.create(POOL, example(POOL) | marks)
+    for node in plane.items(NODES):  # of other tests' pools, which have the same names and not these marks
+        plane.delete(f"{NODES}/{node['metadata']['name']}")
     stand_in = Aks(world, plane)
     stand_in.start()
     eventually(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None)
