@@ -8,6 +8,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from multiprocessing.util import Finalize
 from socket import socket
 from typing import cast
 
@@ -23,6 +24,9 @@ PING_SECONDS = 1.0
 
 LONGEST_PLACE = 40
 """Characters of a folder in which a socket can have its place: its whole path may have 107."""
+
+AFTER_MULTIPROCESSING = -200
+"""Ends a folder in which multiprocessing has one of its own, which it removes at the process's end, with -100."""
 
 _context = multiprocessing.get_context("forkserver")
 
@@ -56,12 +60,12 @@ class Supervisor(Multiprocess):
         """Supervise until a signal ends it, or a worker cannot start."""
         default = tempfile.gettempdir()
         folder = ScratchFolder("scoring-workers", within=default if len(default) < LONGEST_PLACE else "/tmp")  # noqa: S108 - made safely
+        Finalize(None, folder.remove, exitpriority=AFTER_MULTIPROCESSING)
         tempfile.tempdir = str(folder.path)  # where the process that is forked has its socket
         try:
             self._supervise()
         finally:
             tempfile.tempdir = default
-            folder.remove()
 
     def _supervise(self) -> None:
         self.processes = [self._start() for _ in range(self.processes_num)]

@@ -100,6 +100,7 @@ def test_nothing_is_left_of_a_service_that_ended(bundle: Bundle, tmp_path: Path,
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         assert list(own_temporary.glob("scoring-metrics-*"))
         assert running.stop() == 0
+        assert "Traceback" not in running.log_file.read_text()
     wait_until(lambda: not list(own_temporary.iterdir()))
 
 
