@@ -25,3 +25,7 @@ class RecordTypeError(PersonalizationError):
 
 class TlsError(PersonalizationError):
     """A certificate or its key that cannot be used."""
+
+
+class DiskFullError(PersonalizationError):
+    """There is no room for the files that the workers share."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scoring.errors import DiskFullError
 from scoring.scratch import ScratchFolder
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the latency histogram in seconds."""
 
+FILES = ("counter", "gauge_livesum", "histogram")
+"""What prometheus_client keeps in a file of its own, for each worker."""
+
+FILE_BYTES = 1 << 16
+"""As long as it makes one itself; what is counted here takes a fifth of it."""
+
 
 class Metrics:
     """What a worker counts. Nothing of a record is ever a label."""
@@ -32,6 +39,7 @@ class Metrics:
     content_type: str
 
     def __init__(self) -> None:
+        _reserve_disk(Path(os.environ[FOLDER_VARIABLE]))
         import prometheus_client as prometheus  # noqa: PLC0415 - reads the variable when imported
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - the same
 
@@ -108,6 +116,22 @@ class Metrics:
         """All workers' metrics in Prometheus' text format; other workers' counts may lag by a tick."""
         self.publish()
         return self._render(self._registry)
+
+
+def _reserve_disk(folder: Path) -> None:
+    """Make this worker's files with all their blocks; raises `DiskFullError`.
+
+    They are mapped into memory: a page that finds the disk full when it is first written to ends the process.
+    """
+    for kind in FILES:
+        with Path(folder, f"{kind}_{os.getpid()}.db").open("ab") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+            except OSError as error:
+                raise DiskFullError(
+                    f"The metrics need {len(FILES) * FILE_BYTES >> 10} KiB a worker in {folder.parent}: "
+                    f"{error.strerror}. Make room, or name another folder in TMPDIR."
+                ) from error
 
 
 def _observe(histogram: "Histogram", durations: "array[float]") -> None:

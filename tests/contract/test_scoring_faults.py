@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -82,6 +84,22 @@ def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: 
         for _ in range(50):
             assert running.client.post("/score", json={}).status_code == 200
         wait_until(lambda: _metric(running, "scoring_log_lines_dropped_total") >= 50)
+        assert running.stop() == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a small disk of the test's own is mounted, which needs root")
+def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path: Path, own_temporary: Path):
+    small_disk = 'mount -t tmpfs -o size=4m tmpfs "$TMPDIR" && exec "$@"'
+    python = ["unshare", "--mount", "sh", "-c", small_disk, "sh", sys.executable, "-m", "scoring"]
+    with running_service(bundle.path, tmp_path, python=python) as running:
+        filled = Path(f"/proc/{running.process.pid}/root{own_temporary}/filled")
+        with filled.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        for path, status in (("/score", 200), ("/explain", 200), ("/rank", 400), ("/nothing", 404)):
+            assert running.client.post(path, json={}).status_code == status
+            counted = f'scoring_requests_total{{operation="{path[1:]}",status="{status}"}}'
+            assert _metric(running, counted.replace("nothing", "other")) == 1
         assert running.stop() == 0
 
 
