@@ -11,7 +11,7 @@ from features.errors import PersonalizationError
 from scoring.answers import ModelName
 from scoring.errors import GoldenError, KeysError
 from scoring.keys import KeyRing
-from scoring.logs import LogSink
+from scoring.logs import LogSink, describe
 from scoring.metrics import Metrics, forget_dead_workers
 from scoring.model import ServedModel
 from scoring.rejections import NotReady
@@ -106,10 +106,12 @@ class Service:
             return
         self._place = place
         try:
-            model = await asyncio.to_thread(self._load)
-            await model.check_golden()
-        except PersonalizationError as error:
-            self.sink.event("new bundle not served, the old one stays", level="error", reason=str(error))
+            model = await self._prove()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new bundle, the old one can be served
+            reason: dict[str, object] = (
+                {"reason": str(error)} if isinstance(error, PersonalizationError) else describe(error)
+            )
+            self.sink.event("new bundle not served, the old one stays", level="error", **reason)
             return
         old, self._model = self._model, model
         self._count(model)
@@ -134,6 +136,16 @@ class Service:
             self._model.close()
             self._model = None
             self._refusal = "The service is stopping."
+
+    async def _prove(self) -> ServedModel:
+        """The model at `_place`, after it reproduced its golden records; raises a `PersonalizationError`."""
+        model = await asyncio.to_thread(self._load)
+        try:
+            await model.check_golden()
+        except BaseException:
+            model.close()
+            raise
+        return model
 
     def _parent_ended(self) -> bool:
         supervisor = multiprocessing.parent_process()  # None of a service with one worker, which is its own

@@ -1,13 +1,16 @@
 """Another bundle behind the path that is served: it takes over between two requests, or not at all."""
 
+import shutil
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from features.bundle import MODEL, Bundle
-from tests.support.bundles import make_bundle
+from features.bundle import MODEL, SCHEMA, Bundle, seal
+from tests.support.bundles import make_bundle, write_golden
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
 
@@ -19,23 +22,10 @@ def other(tmp_path: Path) -> Path:
 
 def test_a_new_bundle_takes_over_without_a_lost_request(bundle: Bundle, other: Path, tmp_path: Path):
     link = _link(tmp_path, bundle.path)
-    statuses: list[int] = []
     with running_service(link, tmp_path) as service:
-        stop = threading.Event()
-
-        def send() -> None:
-            with httpx.Client(base_url=service.url, headers={"authorization": f"Bearer {KEY}"}) as client:
-                while not stop.is_set():
-                    statuses.append(client.post("/score", json=bundle.golden[0].record).status_code)
-
-        threads = [threading.Thread(target=send) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        _turn(link, other)
-        wait_until(lambda: _hash(service) == Bundle.load(other).hash, seconds=20)
-        stop.set()
-        for thread in threads:
-            thread.join()
+        with _clients(service, bundle) as statuses:
+            _turn(link, other)
+            wait_until(lambda: _hash(service) == Bundle.load(other).hash, seconds=20)
         golden = Bundle.load(other).golden[0]
         found = service.client.post("/score", json=golden.record).json()["probability"]
     assert found == pytest.approx(golden.probability, abs=1e-9)
@@ -43,16 +33,69 @@ def test_a_new_bundle_takes_over_without_a_lost_request(bundle: Bundle, other: P
     assert set(statuses) == {200}
 
 
-def test_a_new_bundle_that_is_altered_leaves_the_old_one(bundle: Bundle, other: Path, tmp_path: Path):
+def _alter(other: Path) -> None:
     (other / MODEL).write_text("nothing")
+
+
+def _write_a_model_that_is_none(other: Path) -> None:
+    (other / MODEL).write_text("nothing")
+    seal(other)
+
+
+def _foresee_other_probabilities(other: Path) -> None:
+    golden = Bundle.load(other).golden
+    write_golden(other, [dict(one.record) for one in golden], [one.probability / 2 for one in golden])
+    seal(other)
+
+
+def _give_the_schema_another_column(other: Path) -> None:
+    schema = (other / SCHEMA).read_text().replace("cat00", "cat99")
+    (other / SCHEMA).write_text(schema)
+    seal(other)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_alter, _write_a_model_that_is_none, _foresee_other_probabilities, _give_the_schema_another_column, shutil.rmtree],
+)
+def test_a_new_bundle_that_cannot_be_served_leaves_the_old_one(
+    bundle: Bundle, other: Path, tmp_path: Path, spoil: Callable[[Path], None]
+):
+    spoil(other)
     link = _link(tmp_path, bundle.path)
-    with running_service(link, tmp_path) as service:
+    with running_service(link, tmp_path) as service, _clients(service, bundle) as statuses:
         _turn(link, other)
         wait_until(lambda: any("old one stays" in line["event"] for line in service.log()))
         assert _hash(service) == bundle.hash
         golden = bundle.golden[0]
         found = service.client.post("/score", json=golden.record).json()["probability"]
+        # What watches the bundle's place watches on, over the keys and for a bundle that is right.
+        service.keys_file.write_text(f"{KEY}\n{KEY[::-1]}\n")
+        wait_until(lambda: any(line["event"] == "keys read again" for line in service.log()))
     assert found == pytest.approx(golden.probability, abs=1e-9)
+    assert set(statuses) == {200}
+
+
+@contextmanager
+def _clients(service: RunningService, bundle: Bundle) -> Iterator[list[int]]:
+    """Three clients that ask all the time; yields the statuses of their answers."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def send() -> None:
+        with httpx.Client(base_url=service.url, headers={"authorization": f"Bearer {KEY}"}) as client:
+            while not stop.is_set():
+                statuses.append(client.post("/score", json=bundle.golden[0].record).status_code)
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def _link(folder: Path, target: Path) -> Path:
