@@ -1,5 +1,6 @@
 """One small bundle and one running service for all contract tests."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import msgspec
 import pytest
 
 from features.bundle import Bundle
+from scoring.engines import EngineName
 from tests.support.bundles import make_bundle
-from tests.support.services import RunningService, running_service
+from tests.support.containers import ImageBuilder, running_container, what_is_missing
+from tests.support.services import RunningService, is_ready, running_service, wait_until
 
 MAX_RECORDS = 200
 MAX_BODY_BYTES = 300_000
@@ -23,12 +26,34 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service with one worker."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageBuilder]:
+    """What builds images; several GB, which go when the tests end."""
+    if missing := what_is_missing():
+        pytest.skip(f"No image can be built here: {missing}.")
+    place = tmp_path_factory.mktemp("images")
+    yield ImageBuilder(place)
+    shutil.rmtree(place)
+
+
+@pytest.fixture(
+    scope="session",
+    params=["process", pytest.param("image", marks=[pytest.mark.full, pytest.mark.timeout(1800)])],
+)
+def service(
+    request: pytest.FixtureRequest, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """A service with one worker: a process of this environment, and the image."""
     limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), "--client-seconds", "1"]
-    arguments = ["--model-name", "clicks", "--model-version", "7", *limits]
-    with running_service(bundle.path, tmp_path_factory.mktemp("service"), arguments=arguments) as running:
-        yield running
+    folder = tmp_path_factory.mktemp("service")
+    if request.param == "image":
+        image = request.getfixturevalue("images").build(bundle.path, EngineName.LIGHTGBM)
+        with running_container(image, folder, arguments=limits) as running:
+            wait_until(lambda: is_ready(running))
+            yield running
+    else:
+        arguments = ["--model-name", "clicks", "--model-version", "7", *limits]
+        with running_service(bundle.path, folder, arguments=arguments) as running:
+            yield running
 
 
 @pytest.fixture

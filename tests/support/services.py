@@ -60,18 +60,37 @@ def running_service(
     keys_file, log_file = folder / "keys", log_to or folder / "log"
     keys_file.write_text("\n".join(keys) + "\n")
     place = ["--port", str(port)] if descriptor is None else ["--fd", "0"]
-    command = [*python, "--bundle", str(bundle), "--keys-file", str(keys_file), *place]
+    command = [*python, "--bundle", str(bundle), "--keys-file", str(keys_file), *place, *arguments]
+    with started_service(
+        command, log_file=log_file, keys_file=keys_file, scheme=scheme, descriptor=descriptor, port=port
+    ) as service:
+        if wait_ready:
+            wait_until(lambda: is_ready(service), seconds=START_SECONDS)
+        yield service
+
+
+@contextmanager
+def started_service(
+    command: Sequence[str],
+    *,
+    log_file: Path,
+    keys_file: Path,
+    scheme: str = "http",
+    descriptor: int | None = None,
+    port: int = 0,
+) -> Iterator[RunningService]:
+    """Start a service by `command`, wait until it listens, and end it when the block ends.
+
+    It says in its log on which port it listens, unless that is given.
+    """
     with log_file.open("wb") as log:
-        process = subprocess.Popen([*command, *arguments], stdin=descriptor, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdin=descriptor, stdout=log, stderr=log)
     try:
         port = port or _port(process, log_file)
         url = f"{scheme}://127.0.0.1:{port}"
-        headers = {"authorization": f"Bearer {keys[0]}"}
+        headers = {"authorization": f"Bearer {keys_file.read_text().split()[0]}"}
         with httpx.Client(base_url=url, headers=headers, timeout=20, verify=False) as client:  # noqa: S501 - own certificate
-            service = RunningService(process=process, log_file=log_file, keys_file=keys_file, client=client, url=url)
-            if wait_ready:
-                wait_until(lambda: is_ready(service), seconds=START_SECONDS)
-            yield service
+            yield RunningService(process=process, log_file=log_file, keys_file=keys_file, client=client, url=url)
     finally:
         if process.poll() is None:
             process.terminate()

@@ -1,0 +1,87 @@
+"""The image itself, built from its recipe and run as its pod runs it: read-only, as a user, without a way to more.
+
+The other contract tests run against the default image as well, by the fixture `service`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from features.bundle import Bundle
+from infra.workload.settings import USER
+from scoring.engines import EngineName
+from tests.support.containers import Image, ImageBuilder, first_process, running_container
+from tests.support.services import RunningService, is_ready, wait_until
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
+
+START_SECONDS = 180.0
+MOST_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
+"""What a target may add to its base, which `docs/explanation/scoring.md` states."""
+
+
+@pytest.fixture(
+    scope="module", params=[EngineName.LIGHTGBM, pytest.param(EngineName.SPARK_SERVING, marks=pytest.mark.spark)]
+)
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    """The image has a target for each."""
+    return EngineName(request.param)
+
+
+@pytest.fixture(scope="module")
+def image(images: ImageBuilder, bundle: Bundle, engine: EngineName) -> Image:
+    """The image of one target."""
+    return images.build(bundle.path, engine)
+
+
+@pytest.fixture(scope="module")
+def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """The image as it runs with one worker."""
+    arguments = ["--deadline-seconds", "5", "--queue-seconds", "5"]
+    with running_container(image, tmp_path_factory.mktemp("container"), arguments=arguments) as running:
+        wait_until(lambda: is_ready(running), seconds=START_SECONDS)
+        yield running
+
+
+def test_the_image_gives_the_golden_probabilities(container: RunningService, bundle: Bundle, engine: EngineName):
+    assert container.client.get("/readyz").json() == {
+        "status": "ready",
+        "model": {"name": "clicks", "version": "7"},
+        "bundle_hash": bundle.hash,
+        "engine": engine,
+    }
+    expected = [golden.probability for golden in bundle.golden]
+    single = [container.client.post("/score", json=golden.record).json()["probability"] for golden in bundle.golden]
+    assert single == pytest.approx(expected, abs=1e-9)
+    together = container.client.post("/score", json={"records": [golden.record for golden in bundle.golden]}).json()
+    assert together["probabilities"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningService):
+    for process in [first_process(container), *first_process(container).children(recursive=True)]:
+        assert process.uids() == (USER, USER, USER)
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            if ":\t" in line
+        )
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+        assert status["NoNewPrivs"] == "1"
+    mounts = Path(f"/proc/{first_process(container).pid}/mountinfo").read_text().splitlines()
+    (root,) = [line.split() for line in mounts if line.split()[4] == "/"]
+    assert "ro" in root[5].split(",")
+
+
+def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, engine: EngineName):
+    own = image.size - images.laid_out(images.base).size
+    assert own / 2**20 < MOST_MIB[engine]
+
+
+def test_the_image_ends_when_its_first_process_is_asked_to(image: Image, tmp_path: Path, engine: EngineName):
+    workers = ["--workers", "2" if engine is EngineName.LIGHTGBM else "1"]
+    with running_container(image, tmp_path, arguments=workers) as running:
+        wait_until(lambda: is_ready(running), seconds=START_SECONDS)
+        first_process(running).terminate()
+        assert running.process.wait(30) == 0
+        assert "Traceback" not in running.log_file.read_text()

@@ -1,0 +1,180 @@
+"""Images of the scoring service, built from its recipe without a Docker engine and run as a pod would run them.
+
+Debian's buildah builds them on a Debian that debootstrap makes, because Microsoft's bases cannot be had everywhere.
+They are run by the kernel's own means: own processes and mounts, a root that is read-only, the image's user, and no way
+to more rights.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from features.bundle import verify
+from infra.cloud.steps.build_context import build_context
+from infra.code_hash import serving_code_hash
+from infra.local.image_content import ServingImageInputs
+from infra.paths import ROOT
+from infra.workload.settings import KEYS_FILE, SECRETS_FOLDER
+from scoring.engines import EngineName
+from tests.support.services import KEY, RunningService, started_service
+
+TOOLS = ("buildah", "debootstrap", "unshare", "setpriv")
+DEBIAN = "bookworm"
+DEBIAN_ARCHIVE = "http://deb.debian.org/debian"
+OF_BASE = "python3,python3-venv,ca-certificates"
+"""What Microsoft's Python image has as well."""
+TRUSTED = Path("etc", "ssl", "certs", "ca-certificates.crt")
+JDK = "openjdk-17-jdk-headless"
+BASE, JAVA_BASE = "localhost/base", "localhost/java-base"
+
+ENTER = f"""
+set -e
+root=$1 secrets=$2 user=$3; shift 3
+mount --bind "$root" "$root"
+mkdir -p "$root{SECRETS_FOLDER}"
+mount -o remount,bind,ro "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t tmpfs tmpfs "$root/dev"
+for device in null zero random urandom; do
+    : > "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir -m 1777 "$root/dev/shm"
+mount -t tmpfs -o size=64m tmpfs "$root/dev/shm"
+mount --bind "$secrets" "$root{SECRETS_FOLDER}"
+mount -o remount,bind,ro "$root{SECRETS_FOLDER}"
+exec setpriv --no-new-privs chroot --userspec="$user" --groups= "$root" "$@"
+"""
+"""Becomes the first process of a container: its mounts are those of the pod in `infra/workload/deployment.py`."""
+
+
+def what_is_missing() -> str | None:
+    """Why no image can be built and run on this machine, or None when it can."""
+    if os.getuid() != 0:
+        return "debootstrap and mounts need root"
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    return f"{', '.join(missing)} missing: apt-get install buildah debootstrap" if missing else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image with its files laid out in the folder `root`."""
+
+    root: Path
+    entry_point: tuple[str, ...]
+    variables: dict[str, str]
+    user: str
+    working_folder: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that its files take on disk."""
+        counted = subprocess.run(["du", "-s", "-B1", self.root], capture_output=True, text=True, check=True)
+        return int(counted.stdout.split()[0])
+
+
+class ImageBuilder:
+    """Builds images in a store of its own, the folder `place`, which must be new."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def build(self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7) -> Image:
+        """The image of a bundle that serves it with `engine`."""
+        arguments = [f"BASE={self.base}"]
+        if engine is EngineName.SPARK_SERVING:
+            arguments.append(f"JAVA_BASE={self.java_base}")
+        inputs = ServingImageInputs(
+            stack="test",
+            registry=name,
+            version=version,
+            bundle_hash=verify(bundle),
+            code_hash=serving_code_hash(ROOT),
+        )
+        with build_context(ROOT, bundle, inputs, target=engine) as context:
+            options = [part for argument in arguments for part in ("--build-arg", argument)]
+            tag = f"localhost/{context.tag}"
+            self._buildah("bud", *options, "--target", context.target, "--tag", tag, str(context.folder))
+        return self.laid_out(tag)
+
+    def laid_out(self, tag: str) -> Image:
+        """An image of the store."""
+        container = self._buildah("from", tag)
+        config: dict[str, Any] = json.loads(self._buildah("inspect", container))["OCIv1"]["config"]
+        return Image(
+            root=Path(self._buildah("mount", container)),
+            entry_point=tuple(config.get("Entrypoint", ())),
+            variables=dict(variable.split("=", 1) for variable in config["Env"]),
+            user=config.get("User", ""),
+            working_folder=config.get("WorkingDir", "/"),
+        )
+
+    @cached_property
+    def base(self) -> str:
+        """A Debian with Python that trusts whom this machine trusts."""
+        root = self._place / "debian"
+        _run("debootstrap", "--variant=minbase", f"--include={OF_BASE}", DEBIAN, str(root), DEBIAN_ARCHIVE)
+        shutil.copyfile(Path("/") / TRUSTED, root / TRUSTED)
+        container = self._buildah("from", "scratch")
+        self._buildah("add", "--quiet", container, str(root), "/")
+        shutil.rmtree(root)
+        return self._commit(container, BASE)
+
+    @cached_property
+    def java_base(self) -> str:
+        """The same with a JDK."""
+        container = self._buildah("from", self.base)
+        install = f"apt-get update && apt-get install --yes --no-install-recommends {JDK} binutils"
+        self._buildah("run", container, "sh", "-c", install)
+        return self._commit(container, JAVA_BASE)
+
+    def _commit(self, container: str, tag: str) -> str:
+        self._buildah("commit", "--quiet", container, tag)
+        self._buildah("rm", container)
+        return tag
+
+    def _buildah(self, command: str, *arguments: str) -> str:
+        store = ["--root", str(self._place / "store"), "--runroot", str(self._place / "run")]
+        isolated = ["--isolation", "chroot"] if command in {"bud", "run"} else []
+        return _run("buildah", *store, "--storage-driver", "vfs", command, *isolated, *arguments)
+
+
+@contextmanager
+def running_container(image: Image, folder: Path, *, arguments: Sequence[str] = ()) -> Iterator[RunningService]:
+    """Run the image's entry point with its keys in `folder / "secrets"`, and end it when the block ends."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    (secrets / Path(KEYS_FILE).name).write_text(f"{KEY}\n")
+    within = ["env", f"--chdir={image.working_folder}", *image.entry_point, "--keys-file", KEYS_FILE, "--port", "0"]
+    command = [
+        *("env", "-i", *(f"{name}={value}" for name, value in image.variables.items())),
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
+        *("sh", "-c", ENTER, "sh", str(image.root), str(secrets), image.user),
+        *within,
+        *arguments,
+    ]
+    with started_service(command, log_file=folder / "log", keys_file=secrets / "keys") as running:
+        yield running
+
+
+def first_process(container: RunningService) -> psutil.Process:
+    """The one that its runtime would ask to end."""
+    (first,) = psutil.Process(container.process.pid).children()
+    return first
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+    return done.stdout.strip()
