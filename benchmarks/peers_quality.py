@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from scipy import sparse
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.metrics import log_loss, roc_auc_score
@@ -17,7 +18,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from features.schema import Schema
 from training import datasets
 from training.parameters import CriteoDataset, TrainingParameters
-from training.prepare import prepare
+from training.prepare import CATEGORIES, NUMBERS, prepare
 from training.split import PART, Part
 
 HASHED_SLOTS = 2**18
@@ -30,10 +31,13 @@ def split_rows(
     spark: SparkSession, sample: Path, parameters: TrainingParameters
 ) -> tuple[Mapping[Part, pd.DataFrame], Schema]:
     """The rows of `sample` by part, exactly as a training run with these parameters divides them."""
-    rows, schema = datasets.read(spark, CriteoDataset(kind="criteo", path=str(sample)))
+    source = datasets.open_source(spark, CriteoDataset(kind="criteo", path=str(sample)))
+    schema = source.schema
     with TemporaryDirectory() as folder:
-        prepared = prepare(rows, schema, parameters, folder=Path(folder) / "rows")
-        frame = prepared.rows.select(schema.label, *schema.features, PART).toPandas()
+        prepared = prepare(source, parameters, folder=Path(folder) / "rows")
+        numbers = [F.col(NUMBERS)[index].alias(name) for index, name in enumerate(schema.numeric)]
+        categories = [F.col(CATEGORIES)[index].alias(name) for index, name in enumerate(schema.categorical)]
+        frame = prepared.rows.select(schema.label, *numbers, *categories, PART).toPandas()
     return {part: frame[frame[PART] == part.value] for part in Part}, schema
 
 

@@ -54,8 +54,8 @@ def main() -> None:
 
 def _beside_native(rows: int, cores: int, data: Path, folder: Path) -> tuple[Run, Figures]:
     options = ["--dataset", "synthetic", "--rows", str(rows), "--data", str(data)]
-    run = measure(options, cores=cores, output=folder / "run", keep=folder / "encoded")
-    command = [sys.executable, "-m", "benchmarks.training_native", str(folder / "encoded")]
+    run = measure(options, cores=cores, output=folder / "run", keep=folder / "kept")
+    command = [sys.executable, "-m", "benchmarks.training_native", str(folder / "kept"), run.result["bundle"]]
     finished = subprocess.run(
         ["taskset", "--cpu-list", f"0-{cores - 1}", *command], stdout=subprocess.PIPE, text=True, check=True
     )

@@ -13,30 +13,34 @@ from typing import Any
 import lightgbm
 import numpy as np
 import numpy.typing as npt
-from pyarrow import dataset
+from pyarrow import Table, dataset
 from sklearn.metrics import roc_auc_score
 
+from features.encoder import Encoder
 from features.schema import CRITEO
+from training.encode import FEATURES
 from training.fit import REFIT_ROWS
+from training.matrices import matrix
 from training.parameters import TrainingParameters
+from training.prepare import CATEGORIES, NUMBERS, RAW
 from training.split import PART, Part
 
 
 def main() -> None:
-    """Fit on the Parquet files in `train`, score those in `held_out`, print seconds and AUC as JSON."""
+    """Fit on the Parquet files in `train`, score the held-out ones of `rows`, print seconds and AUC as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    print(json.dumps(fit_and_score(folder, TrainingParameters())))
+    parser.add_argument("bundle", type=Path)
+    arguments = parser.parse_args()
+    print(json.dumps(fit_and_score(arguments.folder, arguments.bundle, TrainingParameters())))
 
 
-def fit_and_score(folder: Path, parameters: TrainingParameters) -> dict[str, Any]:
+def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) -> dict[str, Any]:
     """`seconds` and `cpu_seconds` of building LightGBM's dataset and fitting, and the AUC on the held-out rows.
 
     Reading the rows is not counted: they are in memory, as 64-bit floats, when the clock starts.
     """
-    matrix, label, part = _read(folder / "train")
-    held_out, held_out_label, _ = _read(folder / "held_out")
+    matrix, label, part = _train(folder / "train")
     is_validation = part == Part.VALIDATION.value
     options = {
         "objective": "binary",
@@ -68,15 +72,29 @@ def fit_and_score(folder: Path, parameters: TrainingParameters) -> dict[str, Any
         trees = booster.best_iteration or parameters.num_iterations
         booster = lightgbm.train(options, lightgbm.Dataset(matrix, label), trees)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+    held_out, held_out_label = _held_out(folder / "rows", Encoder.load(bundle))
     auc = roc_auc_score(held_out_label, booster.predict(held_out))
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "auc": float(auc)}
 
 
-def _read(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.object_]]:
-    table = dataset.dataset(folder, format="parquet").to_table()
-    columns = [table.column(name).to_numpy().astype(np.float64) for name in CRITEO.encoded_features]
-    label = table.column(CRITEO.label).to_numpy().astype(np.float64)
-    return np.column_stack(columns), label, table.column(PART).to_numpy()
+def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.object_]]:
+    table = dataset.dataset(folder, format="parquet").to_table(columns=[CRITEO.label, FEATURES, PART]).combine_chunks()
+    inputs = _matrix(table, FEATURES, len(CRITEO.encoded_features))
+    return inputs, table.column(CRITEO.label).to_numpy().astype(np.float64), table.column(PART).to_numpy()
+
+
+def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    """Inputs and labels of the rows that the run held out: those whose categories it kept as they were."""
+    names = [CRITEO.label, NUMBERS, CATEGORIES]
+    rows = dataset.dataset(folder, format="parquet").to_table(columns=names, filter=dataset.field(RAW).is_valid())
+    table = rows.combine_chunks()
+    numeric = _matrix(table, NUMBERS, len(CRITEO.numeric))
+    inputs = encoder.encode(numeric, _matrix(table, CATEGORIES, len(CRITEO.categorical)))
+    return inputs, table.column(CRITEO.label).to_numpy()
+
+
+def _matrix(table: Table, name: str, width: int) -> npt.NDArray[Any]:
+    return np.vstack([matrix(chunk, width) for chunk in table.column(name).chunks])
 
 
 if __name__ == "__main__":

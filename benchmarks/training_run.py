@@ -58,13 +58,19 @@ class _Clock:
     stage: str = "start"
     _at: float = field(default_factory=time.monotonic)
     _cpu: float = 0.0
+    _latest: float = 0.0
+
+    def look(self) -> float:
+        """The family's processor seconds; of one that has ended, those of the last look before."""
+        self._latest = max(self._latest, cpu_seconds(self.family))
+        return self._latest
 
     def enter(self, stage: str) -> None:
         """The stage that ran until now ends, and `stage` begins."""
-        now, cpu = time.monotonic(), cpu_seconds(self.family)
+        now, cpu = time.monotonic(), self.look()
         before = self.costs.get(self.stage, Cost(seconds=0, cpu_seconds=0))
         self.costs[self.stage] = Cost(
-            seconds=before.seconds + now - self._at, cpu_seconds=before.cpu_seconds + max(0.0, cpu - self._cpu)
+            seconds=before.seconds + now - self._at, cpu_seconds=before.cpu_seconds + cpu - self._cpu
         )
         self.stage, self._at, self._cpu = stage, now, cpu
 
@@ -72,7 +78,7 @@ class _Clock:
 def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | None = None) -> Run:
     """Run `python -m training` with these options on the first `cores` cores, its bundle going to `output`.
 
-    With `keep`, the encoded rows are linked there when fitting begins, for the native LightGBM beside it.
+    With `keep`, the prepared and the encoded rows are linked there when fitting begins, for native LightGBM beside it.
     """
     command = [sys.executable, "-m", "training", *options, "--output", str(output), "--json", "--progress", "json"]
     busy = _machine_cpu_seconds()
@@ -84,7 +90,7 @@ def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | No
         text=True,
     ) as process:
         clock = _Clock(family=psutil.Process(process.pid))
-        with _PeakMemory(clock.family) as memory:
+        with _Watch(clock) as memory:
             _follow(process, clock, output / "work", keep)
             printed = process.stdout.read() if process.stdout else ""
             clock.enter("end")
@@ -122,7 +128,7 @@ def _follow(process: subprocess.Popen[str], clock: _Clock, work: Path, keep: Pat
             continue
         clock.enter(stage)
         if stage == "fit" and keep is not None:
-            for name in ("train", "held_out"):
+            for name in ("rows", "train"):
                 shutil.copytree(work / name, keep / name, copy_function=os.link)
 
 
@@ -136,12 +142,12 @@ def _machine_cpu_seconds() -> float:
     return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
-class _PeakMemory:
-    """The highest memory of a process and its children, pages that they share counted once."""
+class _Watch:
+    """Looks at a run every now and then: its highest memory, pages that processes share counted once."""
 
-    def __init__(self, process: psutil.Process) -> None:
+    def __init__(self, clock: _Clock) -> None:
         self.mib = 0.0
-        self._process = process
+        self._clock = clock
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -155,9 +161,10 @@ class _PeakMemory:
 
     def _watch(self) -> None:
         while not self._ended.wait(SAMPLE_SECONDS):
-            total = 0.0
+            self._clock.look()
+            total, first = 0.0, self._clock.family
             with suppress(psutil.Error):
-                for one in [self._process, *self._process.children(recursive=True)]:
+                for one in [first, *first.children(recursive=True)]:
                     with suppress(psutil.Error):
                         total += one.memory_full_info().pss
             self.mib = max(self.mib, total / 2**20)

@@ -4,7 +4,7 @@ What reaches the driver are the frequent values only. A row of the training part
 give its value, so that its own label never helps to predict it; a held-out row gets what the service will use.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -18,9 +18,14 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
 from features.encoder import Encoder
 from features.schema import Schema
+from training.matrices import array, matrix
 from training.parameters import TrainingParameters
+from training.prepare import CATEGORIES, NUMBERS
 from training.quoting import column, numbered, quoted
 from training.split import FOLD
+
+FEATURES = "_features"
+"""The inputs of a row in the order of `Schema.encoded_features`, array<double> with NaN for missing numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +40,27 @@ class FoldEncoder:
     rates: npt.NDArray[np.float32]
     unseen: npt.NDArray[np.float32]
 
-    def lookup(
-        self, index: int, hashes: npt.NDArray[np.int64], folds: npt.NDArray[np.int32] | None
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """As `Encoder.lookup`, by the rows outside of each value's fold, int32[n]; without folds by all rows."""
+    def encode(
+        self,
+        numeric: npt.NDArray[np.float64],
+        hashes: npt.NDArray[np.int64],
+        folds: npt.NDArray[np.int32] | None,
+    ) -> npt.NDArray[np.float64]:
+        """As `Encoder.encode`, by the rows outside of each row's fold, int32[n]; without folds by all rows."""
         if folds is None:
-            return self.encoder.lookup(index, hashes)
-        position, seen = self.encoder.find(index, hashes)
-        rate = self.unseen[index][folds]
-        log_count = np.full(len(hashes), self.encoder.unseen[index, 1])
-        rate[seen] = self.rates[position[seen], folds[seen]]
-        log_count[seen] = self.encoder.log_counts[position[seen]]
-        return rate, log_count
+            return self.encoder.encode(numeric, hashes)
+        rows, width = numeric.shape
+        encoded = np.empty((rows, width + 2 * hashes.shape[1]), dtype=np.float64)
+        encoded[:, :width] = numeric
+        for index in range(hashes.shape[1]):
+            position, seen = self.encoder.find(index, hashes[:, index])
+            rate = self.unseen[index][folds]
+            log_count = np.full(rows, self.encoder.unseen[index, 1])
+            rate[seen] = self.rates[position[seen], folds[seen]]
+            log_count[seen] = self.encoder.log_counts[position[seen]]
+            encoded[:, width + 2 * index] = rate
+            encoded[:, width + 2 * index + 1] = log_count
+        return encoded
 
 
 def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, folder: Path) -> DataFrame:
@@ -54,8 +68,7 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
 
     Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
     """
-    hashes = F.array(*map(column, schema.categorical)).cast("array<bigint>")
-    values = rows.select(column(schema.label), FOLD, F.posexplode(hashes).alias("column", "hash")).withColumn(
+    values = rows.select(column(schema.label), FOLD, F.posexplode(CATEGORIES).alias("column", "hash")).withColumn(
         "column", F.col("column").cast("short")
     )
     folds = range(parameters.folds)
@@ -113,32 +126,22 @@ def total(counted: DataFrame, kind: str) -> Column:
     return reduce(lambda sum_so_far, term: sum_so_far + term, terms)
 
 
-def encode(rows: DataFrame, schema: Schema, encoder: FoldEncoder, *, out_of_fold: bool, extra: str) -> DataFrame:
-    """The model's inputs of each row as columns named as `Schema.encoded_features`, beside `label` and `extra`.
-
-    The numbers are double with NaN for missing, what stands for the categories is float.
-    """
+def encode(
+    rows: DataFrame, schema: Schema, encoder: FoldEncoder, *, out_of_fold: bool, extra: Sequence[str]
+) -> DataFrame:
+    """The model's inputs of each prepared row, `FEATURES`, beside the label and the columns `extra`."""
     shared = rows.sparkSession.sparkContext.broadcast(encoder)
-    kept = [schema.label, extra]
-    names = [*kept, *schema.encoded_features]
+    kept = [schema.label, *extra]
+    widths = len(schema.numeric), len(schema.categorical)
 
     def encode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables = shared.value
         for batch in batches:
-            features = [values.to_numpy(zero_copy_only=False) for values in batch.columns[len(kept) : -1]]
-            numeric, categorical = features[: len(schema.numeric)], features[len(schema.numeric) :]
-            folds = batch.columns[-1].to_numpy(zero_copy_only=False) if out_of_fold else None
-            encoded: list[npt.NDArray[np.float32]] = []
-            for index, hashes in enumerate(categorical):
-                encoded += tables.lookup(index, hashes, folds)
-            columns = [*batch.columns[: len(kept)], *(pa.array(values) for values in numeric + encoded)]
-            yield pa.RecordBatch.from_arrays(columns, names=names)
+            *columns, numeric, hashes, fold = batch.columns
+            folds = fold.to_numpy(zero_copy_only=False) if out_of_fold else None
+            encoded = tables.encode(matrix(numeric, widths[0]), matrix(hashes, widths[1]), folds)
+            yield pa.RecordBatch.from_arrays([*columns, array(encoded)], names=[*kept, FEATURES])
 
-    types = [
-        f"{quoted(schema.label)} int",
-        f"{quoted(extra)} {rows.schema[extra].dataType.simpleString()}",
-        *(f"{quoted(name)} double" for name in schema.numeric),
-    ]
-    types += [f"{quoted(name)} float" for name in schema.encoded_features[len(schema.numeric) :]]
-    inputs = numbered(rows, [*kept, *schema.features, FOLD])
-    return inputs.mapInArrow(encode_batches, ", ".join(types))
+    types = [f"{quoted(name)} {rows.schema[name].dataType.simpleString()}" for name in kept]
+    inputs = numbered(rows, [*kept, NUMBERS, CATEGORIES, FOLD])
+    return inputs.mapInArrow(encode_batches, ", ".join([*types, f"{FEATURES} array<double>"]))

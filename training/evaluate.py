@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 from pyspark.sql import DataFrame, functions
 
 from features.errors import PersonalizationError
@@ -25,6 +26,8 @@ FIXED_POINT = 2.0**30
 A log loss of 35 fits 2.5e8 times; a row is rounded by 1e-9 at most."""
 
 
+OF, LABEL, PROBABILITY = "of", "label", "probability"
+"""The columns of scored rows."""
 CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
 
 
@@ -70,13 +73,18 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return {"base_rate": self.base_rate} | {name: getattr(self, name) for name in names}
 
 
-def evaluate(scored: DataFrame, *, label: str = "label", probability: str = "probability") -> Evaluation:
+def evaluate(scored: DataFrame, *, label: str = LABEL, probability: str = PROBABILITY) -> Evaluation:
     """Evaluate the column `probability` (double, 0 to 1) against `label` (0 or 1) on all rows of `scored`.
 
     Raises `EvaluationError` for no rows, for rows of one class only and for probabilities that are missing or not
     within 0 to 1.
     """
-    return evaluate_bins(_score_bins(scored, label=label, probability=probability))
+    one = scored.select(
+        functions.lit(0).alias(OF),
+        functions.col(label).alias(LABEL),
+        functions.col(probability).alias(PROBABILITY),
+    )
+    return evaluate_bins(score_bins(one).get(0, _NO_ROWS))
 
 
 def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
@@ -117,8 +125,13 @@ def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
     )
 
 
-def _score_bins(scored: DataFrame, *, label: str, probability: str) -> curves.ScoreBins:
-    value, clicked = functions.col(probability), functions.col(label) == 1
+def score_bins(scored: DataFrame) -> dict[int, curves.ScoreBins]:
+    """The rows of `scored` counted by score, for each value of `OF`: who gave the probability, or to which rows.
+
+    Columns: `OF` int, `LABEL` int 0 or 1, `PROBABILITY` double. Raises `EvaluationError` for probabilities that are
+    missing or not within 0 to 1.
+    """
+    value, clicked = functions.col(PROBABILITY), functions.col(LABEL) == 1
     inside = functions.least(
         functions.greatest(value, functions.lit(SMALLEST_PROBABILITY)), functions.lit(1 - SMALLEST_PROBABILITY)
     )
@@ -128,7 +141,7 @@ def _score_bins(scored: DataFrame, *, label: str, probability: str) -> curves.Sc
     score_bin = functions.when(value.between(0, 1), functions.floor(limited * BINS_PER_LOGIT))
     loss = -functions.when(clicked, functions.log(inside)).otherwise(functions.log1p(-inside))
     table = (
-        scored.groupBy(score_bin.alias("bin"))
+        scored.groupBy(OF, score_bin.alias("bin"))
         .agg(
             functions.count(functions.lit(1)).alias("rows"),
             functions.count_if(clicked).alias("clicks"),
@@ -138,6 +151,10 @@ def _score_bins(scored: DataFrame, *, label: str, probability: str) -> curves.Sc
         )
         .toPandas()
     )
+    return {int(of): _bins(part) for of, part in table.groupby(OF)}
+
+
+def _bins(table: pd.DataFrame) -> curves.ScoreBins:
     invalid = int(table.loc[table["bin"].isna(), "rows"].sum())
     if invalid:
         raise EvaluationError(
@@ -153,3 +170,12 @@ def _score_bins(scored: DataFrame, *, label: str, probability: str) -> curves.Sc
         loss_sum=table["loss_sum"].to_numpy(np.float64) / FIXED_POINT,
         tied=table["tied"].to_numpy(np.bool_),
     )
+
+
+_NO_ROWS = curves.ScoreBins(
+    clicks=np.empty(0, np.int64),
+    others=np.empty(0, np.int64),
+    probability_sum=np.empty(0),
+    loss_sum=np.empty(0),
+    tied=np.empty(0, np.bool_),
+)

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 
 from features.schema import Schema
+from training.encode import FEATURES
 from training.log import Follower
 from training.parameters import TrainingParameters
 from training.progress import Progress, background
@@ -22,7 +23,6 @@ from training.split import PART, Part
 
 STAGE = "fit"
 PROBABILITY = "probability"
-_FEATURES = "_features"
 _IS_VALIDATION = "_is_validation"
 MICRO_BATCH_ROWS = 2_000
 """Rows that SynapseML hands to LightGBM at a time: the fastest of those measured."""
@@ -54,7 +54,7 @@ def fit(
     losses = _Losses(log, parameters.num_iterations, progress)
     is_validation = (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
     label = column(schema.label).cast("double").alias(schema.label)
-    inputs = _assemble(train, schema, label, is_validation)
+    inputs = _assemble(train, label, is_validation)
     classifier = _classifier(schema, parameters, train).setValidationIndicatorCol(_IS_VALIDATION)
     with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read):
         transformer = classifier.fit(inputs)
@@ -78,20 +78,19 @@ def fit(
 
 def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
     """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
-    inputs = _assemble(encoded, schema, column(schema.label).alias("label"), *extra)
+    inputs = _assemble(encoded, column(schema.label).alias("label"), *extra)
     scored: DataFrame = fitted.transformer.transform(inputs)
     return scored.select("label", vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
 
 
-def _assemble(encoded: DataFrame, schema: Schema, *columns: Column | str) -> DataFrame:
-    """The inputs of encoded rows as one vector, with NaN for missing numbers, beside `columns`."""
-    inputs = F.array(*(column(name).cast("double") for name in schema.encoded_features))
-    return encoded.select(array_to_vector(inputs).alias(_FEATURES), *columns)
+def _assemble(encoded: DataFrame, *columns: Column | str) -> DataFrame:
+    """The inputs of encoded rows as a vector of Spark's, beside `columns`."""
+    return encoded.select(array_to_vector(F.col(FEATURES)).alias(FEATURES), *columns)
 
 
 def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:
     classifier = LightGBMClassifier(
-        featuresCol=_FEATURES,
+        featuresCol=FEATURES,
         labelCol=schema.label,
         objective="binary",
         metric="binary_logloss",

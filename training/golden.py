@@ -1,14 +1,12 @@
 """Golden records: held-out rows with the probability that Spark gave them, for every service to reproduce."""
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import GoldenRecord
 from features.schema import Schema
 from training.encode import FoldEncoder, encode
 from training.fit import PROBABILITY, Fitted, score
-from training.prepare import RAW
-from training.quoting import column
+from training.prepare import as_they_were
 from training.split import RECORD_HASH
 
 GOLDEN_RECORDS = 100
@@ -19,11 +17,11 @@ def golden_records(
 ) -> tuple[GoldenRecord, ...]:
     """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by their content and so the same in every run."""
     chosen = held_out.orderBy(RECORD_HASH).limit(GOLDEN_RECORDS).coalesce(1).cache()
-    encoded = encode(chosen, schema, encoder, out_of_fold=False, extra=RECORD_HASH)
+    encoded = encode(chosen, schema, encoder, out_of_fold=False, extra=[RECORD_HASH])
     probabilities = {
         row[RECORD_HASH]: row[PROBABILITY] for row in score(encoded, schema, fitted, extra=[RECORD_HASH]).collect()
     }
-    rows = chosen.select(RECORD_HASH, *map(column, schema.numeric), F.col(f"{RAW}.*")).collect()
+    rows = as_they_were(chosen, schema, RECORD_HASH).collect()
     chosen.unpersist()
     records = {row[RECORD_HASH]: {name: row[name] for name in schema.features} for row in rows}
     return tuple(GoldenRecord(record=records[key], probability=probabilities[key]) for key in sorted(records))

@@ -7,27 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import BUNDLE_FORMAT, REPORT, Bundle, Metadata, Verdict
 from features.schema import Schema
 from training import datasets, report
 from training.arguments import Arguments
-from training.baselines import evaluate_baselines
+from training.baselines import BASE_RATE, LOGISTIC_REGRESSION, Logistic, base_rate, fit_logistic, sample
 from training.champion import Champion, evaluate_champion
 from training.datasets.manifest import Manifest
 from training.encode import FoldEncoder, count, encode, fold_encoder
-from training.evaluate import Evaluation, evaluate
-from training.fit import Fitted, fit, score
+from training.evaluate import Evaluation, evaluate_bins, score_bins
+from training.fit import Fitted, fit
 from training.gate import judge
 from training.golden import golden_records
-from training.prepare import RAW, Prepared, prepare
+from training.prepare import Prepared, as_they_were, prepare
 from training.progress import Progress
 from training.publish import write_bundle
-from training.quoting import column
 from training.reachable import best_reachable
 from training.result import Result, code_hash, library_versions, metrics
-from training.split import PART, Part
+from training.score import score_held_out
+from training.split import PART, RECORD_HASH, Part
 from training.summary import column_summaries, split_summaries
 
 WORK = "work"
@@ -38,12 +37,11 @@ NOT_OF_THE_MODEL = {"driver_memory_gib"}
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """The rows as the model sees them: the training part out of fold, the held-out part as the service encodes it."""
+    """The training rows as the model sees them, and the encoder for all others."""
 
     encoder: FoldEncoder
     counted: DataFrame
     train: DataFrame
-    held_out: DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,43 +108,35 @@ class Pipeline:
                 encoded.train,
                 schema,
                 self._training,
-                rows=prepared.counts[Part.FIT] + prepared.counts[Part.VALIDATION],
+                rows=prepared.trained_on(prepared.counts),
                 log=self._log,
                 progress=self._progress,
             ),
         )
 
     def _prepare(self) -> tuple[Prepared, Schema]:
-        with self._stage("read", "read and check the rows"):
-            rows, schema = datasets.read(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
-        with self._stage("prepare", "hash and split the rows"):
-            prepared = prepare(rows, schema, self._training, folder=self._work / "rows")
-        # The checked rows that `read` has kept are on disk now.
-        self._spark.catalog.clearCache()
+        with self._stage("read", "find the rows"):
+            source = datasets.open_source(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
+        with self._stage("prepare", "check, hash and split the rows"):
+            prepared = prepare(source, self._training, folder=self._work / "rows")
         counts = prepared.counts
         self._progress(
             "prepare",
             f"{counts[Part.FIT]:,} rows to train on, {counts[Part.VALIDATION]:,} to stop early by, "
             f"{counts[Part.HELD_OUT]:,} held out",
         )
-        return prepared, schema
+        return prepared, source.schema
 
     def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
         train = prepared.part(Part.FIT, Part.VALIDATION)
-        rows = prepared.counts[Part.FIT] + prepared.counts[Part.VALIDATION]
+        rows = prepared.trained_on(prepared.counts)
         with self._stage("count", f"count the categories of {rows:,} rows"):
             counted = count(train, schema, self._training, folder=self._work / "counts")
             encoder = fold_encoder(counted, schema, self._training)
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
-            out_of_fold = encode(train, schema, encoder, out_of_fold=True, extra=PART)
-            held_out = encode(prepared.part(Part.HELD_OUT), schema, encoder, out_of_fold=False, extra=PART)
-            return Encoded(
-                encoder=encoder,
-                counted=counted,
-                train=self._stored(out_of_fold, "train"),
-                held_out=self._stored(held_out, "held_out"),
-            )
+            encoded = encode(train, schema, encoder, out_of_fold=True, extra=[PART, RECORD_HASH])
+            return Encoded(encoder=encoder, counted=counted, train=self._stored(encoded, "train"))
 
     def _stored(self, frame: DataFrame, name: str) -> DataFrame:
         path = (self._work / name).absolute().as_uri()
@@ -154,19 +144,29 @@ class Pipeline:
         return self._spark.read.parquet(path)
 
     def _judge(self, trained: Trained) -> Judged:
-        schema, encoded = trained.schema, trained.encoded
-        held_out = trained.prepared.part(Part.HELD_OUT)
-        raw = held_out.select(*map(column, [schema.label, *schema.numeric]), F.col(f"{RAW}.*"))
-        with self._stage("evaluate", f"score {trained.prepared.counts[Part.HELD_OUT]:,} held-out rows"):
-            evaluation = evaluate(score(encoded.held_out, schema, trained.fitted))
-            reachable = best_reachable(raw, self._arguments.dataset, schema)
-        with self._stage("baselines", "train and score the baselines"):
-            baselines = evaluate_baselines(
-                encoded.train, encoded.held_out, features=schema.encoded_features, label=schema.label
+        schema, prepared = trained.schema, trained.prepared
+        held_out = prepared.part(Part.HELD_OUT)
+        with self._stage("baselines", "fit the baselines"):
+            logistic = self._logistic(trained)
+        with self._stage("evaluate", f"score {prepared.counts[Part.HELD_OUT]:,} held-out rows"):
+            scored = score_held_out(
+                held_out,
+                schema,
+                trained.encoded.encoder.encoder,
+                model=trained.fitted.text,
+                others=[] if logistic is None else [logistic.probability],
             )
+            measured = [evaluate_bins(bins) for _, bins in sorted(score_bins(scored).items())]
+            reachable = best_reachable(held_out, self._arguments.dataset, schema)
+        evaluation = measured[0]
+        clicks, rows = (prepared.trained_on(counted) for counted in (prepared.clicks, prepared.counts))
+        baselines = {BASE_RATE: base_rate(evaluation, rate=clicks / rows)}
+        if logistic is not None:
+            baselines[LOGISTIC_REGRESSION] = measured[1]
         champion = None
         if self._arguments.champion is not None:
             with self._stage("champion", "score the champion on the same rows"):
+                raw = as_they_were(held_out, schema)
                 champion = evaluate_champion(raw, Bundle.load(self._arguments.champion), schema, self._training)
         return Judged(
             evaluation=evaluation,
@@ -175,6 +175,11 @@ class Pipeline:
             best_reachable=reachable,
             verdict=judge(evaluation, baselines, champion, self._arguments.gate),
         )
+
+    def _logistic(self, trained: Trained) -> Logistic | None:
+        rows = trained.prepared.trained_on(trained.prepared.counts)
+        chosen = sample(trained.encoded.train, rows=rows, label=trained.schema.label, seed=self._training.seed)
+        return fit_logistic(*chosen)
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
         target = self._output / "bundle"

@@ -1,5 +1,10 @@
-"""One pass over the dataset: typed rows become Parquet with hashed categories, which all later stages read instead."""
+"""One pass over the dataset: typed rows become Parquet with hashed categories, which all later stages read instead.
 
+The columns of a kind lie in one array. To Spark, a row is then a handful of values and not dozens: it compiles and
+moves much less for each, and Python gets them as matrices without a copy.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,12 +12,18 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.schema import Schema
+from training.datasets.source import PROBLEM, Source
 from training.parameters import Split, TrainingParameters
 from training.quoting import column
 from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_random, with_parts
 
+NUMBERS = "_numbers"
+"""The numbers of a row in the schema's order, array<double> with NaN for missing."""
+CATEGORIES = "_categories"
+"""The hashes of a row's categories in the schema's order, array<bigint>."""
 RAW = "_raw"
-"""The categories as they were, of the rows that may be held out; null elsewhere, where nobody reads them."""
+"""The categories as they were, array<string>, of the rows that may be held out; null elsewhere, where nobody reads
+them."""
 
 ROWS_PER_FILE = 50_000
 """Even a source that only one task can read, a gzip file, is spread over all cores from here on."""
@@ -20,7 +31,7 @@ ROWS_PER_FILE = 50_000
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The rows as Parquet, with part and fold: label int, numbers double (null for missing), categories as hashes."""
+    """The rows as Parquet: label, `NUMBERS`, `CATEGORIES`, `RAW`, the timestamp in microseconds, part and fold."""
 
     rows: DataFrame
     counts: dict[str, int]
@@ -30,17 +41,25 @@ class Prepared:
         """The rows of these parts."""
         return self.rows.where(F.col(PART).isin([part.value for part in parts]))
 
+    @staticmethod
+    def trained_on(by_part: Mapping[str, int]) -> int:
+        """Of a figure by part, that of the rows which are trained on: to fit, and to stop early by."""
+        return by_part[Part.FIT] + by_part[Part.VALIDATION]
 
-def prepare(source: DataFrame, schema: Schema, parameters: TrainingParameters, *, folder: Path) -> Prepared:
-    """Write the rows of `source` (columns as `schema` has them) to `folder` and split them.
 
-    Raises `SplitError` when a part has no row, or rows of one class only.
+def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:
+    """Write the rows of `source` to `folder` and split them.
+
+    Raises the `DatasetError` that fits for rows that are not right, and `SplitError` when a part has no row, or rows of
+    one class only.
     """
-    spark = source.sparkSession
+    schema = source.schema
     path = folder.absolute().as_uri()
-    _hashed(source, schema, parameters).write.option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
-    rows = spark.read.parquet(path)
-    rows = with_parts(rows, schema, parameters, count=rows.count())
+    with source.reading():
+        _hashed(source.frame, schema, parameters).write.option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
+    written = source.frame.sparkSession.read.parquet(path)
+    count = source.require_right(written).rows
+    rows = with_parts(written.drop(PROBLEM), schema, parameters, count=count)
     table = rows.groupBy(PART).agg(F.count(F.lit(1)), F.sum(column(schema.label))).collect()
     counts = {part.value: 0 for part in Part} | {part: count for part, count, _ in table}
     clicks = {part.value: 0 for part in Part} | {part: total for part, _, total in table}
@@ -49,14 +68,29 @@ def prepare(source: DataFrame, schema: Schema, parameters: TrainingParameters, *
     return Prepared(rows=rows, counts=counts, clicks=clicks)
 
 
+def as_they_were(rows: DataFrame, schema: Schema, *extra: str) -> DataFrame:
+    """Rows that have `RAW` with their columns' own names: label, null for missing numbers, categories; and `extra`."""
+    numbers = (F.col(NUMBERS)[index] for index in range(len(schema.numeric)))
+    present = (F.when(~F.isnan(number), number) for number in numbers)
+    categories = (F.col(RAW)[index] for index in range(len(schema.categorical)))
+    values = zip([*present, *categories], schema.features, strict=True)
+    return rows.select(column(schema.label), *(value.alias(name) for value, name in values), *extra)
+
+
 def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -> DataFrame:
-    hashes = [F.xxhash64(column(name)).alias(name) for name in schema.categorical]
+    numbers = (F.coalesce(column(name), F.lit(float("nan"))) for name in schema.numeric)
+    hashes = (F.xxhash64(column(name)) for name in schema.categorical)
     time = [] if schema.timestamp is None else [F.unix_micros(column(schema.timestamp)).alias(schema.timestamp)]
-    record = F.xxhash64(*map(column, schema.features), *time).alias(RECORD_HASH)
-    raw = F.struct(*map(column, schema.categorical)) if schema.categorical else F.struct(F.lit(0))
-    label, numbers = column(schema.label).cast("int").alias(schema.label), map(column, schema.numeric)
-    typed = source.select(label, *numbers, *hashes, *time, record, raw.alias(RAW))
-    return typed.withColumn(RAW, F.when(_may_be_held_out(parameters), F.col(RAW)))
+    raw = F.array(*map(column, schema.categorical)).cast("array<string>")
+    return source.select(
+        column(schema.label).cast("int").alias(schema.label),
+        F.array(*numbers).cast("array<double>").alias(NUMBERS),
+        F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+        *time,
+        F.xxhash64(*map(column, schema.features), *time).alias(RECORD_HASH),
+        raw.alias(RAW),
+        PROBLEM,
+    ).withColumn(RAW, F.when(_may_be_held_out(parameters), F.col(RAW)))
 
 
 def _may_be_held_out(parameters: TrainingParameters) -> Column:

@@ -2,27 +2,32 @@
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from features.schema import Schema
 from training.datasets.synthetic import true_probability
-from training.evaluate import evaluate
+from training.evaluate import LABEL, PROBABILITY, evaluate
+from training.matrices import matrix
 from training.parameters import Dataset, SyntheticDataset
+from training.prepare import NUMBERS, RAW
+from training.quoting import numbered
 from training.report import BestReachable
 
 
-def best_reachable(raw: DataFrame, dataset: Dataset, schema: Schema) -> BestReachable | None:
-    """The best AUC and log loss on these raw rows (label, numbers and categories); None unless they were generated."""
+def best_reachable(held_out: DataFrame, dataset: Dataset, schema: Schema) -> BestReachable | None:
+    """The best AUC and log loss on these prepared rows; None unless they were generated."""
     if not isinstance(dataset, SyntheticDataset):
         return None
+    widths = len(schema.numeric), len(schema.categorical)
 
-    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            features = {name: batch[name] for name in schema.features}
-            label = batch[schema.label].astype(np.int32)
-            yield pd.DataFrame({"label": label, "probability": true_probability(features)})
+            label, numbers, raw = batch.columns
+            columns = [*matrix(numbers, widths[0]).T, *matrix(raw, widths[1]).T]
+            probability = true_probability(dict(zip(schema.features, columns, strict=True)))
+            yield pa.RecordBatch.from_arrays([label, pa.array(probability)], names=[LABEL, PROBABILITY])
 
-    evaluation = evaluate(raw.mapInPandas(score, "label int, probability double"))
+    scored = numbered(held_out, [schema.label, NUMBERS, RAW]).mapInArrow(score, f"{LABEL} int, {PROBABILITY} double")
+    evaluation = evaluate(scored)
     return BestReachable(auc=evaluation.auc, log_loss=evaluation.log_loss)

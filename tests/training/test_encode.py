@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.hashing import hash_value
 from features.schema import Schema
-from training.encode import count, encode, fold_encoder
+from training.encode import FEATURES, count, encode, fold_encoder
 from training.parameters import TrainingParameters
+from training.prepare import CATEGORIES, NUMBERS
 from training.split import FOLD
 
 pytestmark = pytest.mark.spark
@@ -46,6 +47,23 @@ def rows() -> pd.DataFrame:
     )
 
 
+def prepared(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
+    """The rows as `training.prepare` leaves them."""
+    return spark.createDataFrame(rows).select(
+        F.col("label").cast("int").alias("label"),
+        F.array("age").alias(NUMBERS),
+        F.array("city", "device").alias(CATEGORIES),
+        F.col(FOLD).cast("int").alias(FOLD),
+        "id",
+    )
+
+
+def inputs(encoded: DataFrame) -> pd.DataFrame:
+    """The inputs by name, in the order of the ids."""
+    table = encoded.toPandas().sort_values("id")
+    return pd.DataFrame(np.stack(table[FEATURES].tolist()), columns=list(SCHEMA.encoded_features))
+
+
 def expected(rows: pd.DataFrame, column: str, *, out_of_fold: bool) -> Iterator[tuple[np.float32, np.float32]]:
     """Rate and log count of each row by the definition, one row at a time."""
     average = rows["label"].mean()
@@ -62,13 +80,9 @@ def expected(rows: pd.DataFrame, column: str, *, out_of_fold: bool) -> Iterator[
 def test_spark_encodes_every_row_as_the_definition_says_to_the_bit(
     spark: SparkSession, rows: pd.DataFrame, tmp_path: Path, *, out_of_fold: bool
 ):
-    frame = (
-        spark.createDataFrame(rows)
-        .withColumn(FOLD, F.col(FOLD).cast("int"))
-        .withColumn("label", F.col("label").cast("int"))
-    )
+    frame = prepared(spark, rows)
     encoder = fold_encoder(count(frame, SCHEMA, PARAMETERS, folder=tmp_path / "counts"), SCHEMA, PARAMETERS)
-    encoded = encode(frame, SCHEMA, encoder, out_of_fold=out_of_fold, extra="id").toPandas().sort_values("id")
+    encoded = inputs(encode(frame, SCHEMA, encoder, out_of_fold=out_of_fold, extra=["id"]))
     np.testing.assert_array_equal(encoded["age"], rows["age"])
     for column in SCHEMA.categorical:
         actual = list(zip(encoded[f"{column}_rate"], encoded[f"{column}_log_count"], strict=True))
@@ -76,18 +90,9 @@ def test_spark_encodes_every_row_as_the_definition_says_to_the_bit(
 
 
 def test_held_out_rows_are_encoded_as_the_service_encodes_them(spark: SparkSession, rows: pd.DataFrame, tmp_path: Path):
-    frame = (
-        spark.createDataFrame(rows)
-        .withColumn(FOLD, F.col(FOLD).cast("int"))
-        .withColumn("label", F.col("label").cast("int"))
-    )
-    encoder = fold_encoder(count(frame, SCHEMA, PARAMETERS, folder=tmp_path / "counts"), SCHEMA, PARAMETERS)
+    counted = count(prepared(spark, rows), SCHEMA, PARAMETERS, folder=tmp_path / "counts")
+    encoder = fold_encoder(counted, SCHEMA, PARAMETERS)
     unseen = rows.assign(city=hash_value("a city that nobody has seen"))
-    held_out = (
-        spark.createDataFrame(unseen)
-        .withColumn(FOLD, F.col(FOLD).cast("int"))
-        .withColumn("label", F.col("label").cast("int"))
-    )
-    encoded = encode(held_out, SCHEMA, encoder, out_of_fold=False, extra="id").toPandas().sort_values("id")
+    encoded = inputs(encode(prepared(spark, unseen), SCHEMA, encoder, out_of_fold=False, extra=["id"]))
     plain = encoder.encoder.encode(unseen[["age"]].to_numpy(), unseen[["city", "device"]].to_numpy())
-    np.testing.assert_array_equal(encoded[list(SCHEMA.encoded_features)].to_numpy(np.float64), plain)
+    np.testing.assert_array_equal(encoded.to_numpy(), plain)

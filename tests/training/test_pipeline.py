@@ -80,7 +80,7 @@ def test_no_model_beats_the_true_probabilities(run: Run):
 def test_progress_tells_each_stage_and_the_validation_loss(run: Run):
     reports = [json.loads(line) for line in run.progress]
     stages = list(dict.fromkeys(report["stage"] for report in reports))
-    assert stages == ["read", "prepare", "count", "encode", "fit", "evaluate", "baselines", "bundle"]
+    assert stages == ["read", "prepare", "count", "encode", "fit", "baselines", "evaluate", "bundle"]
     (fitted,) = [report for report in reports if report["stage"] == "fit" and report.get("done") == 12]
     assert fitted["message"].startswith("fit: iteration 12 of 12, validation log loss 0.")
     assert fitted["total"] == 12

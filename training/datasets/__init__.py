@@ -12,6 +12,8 @@ from training.parameters import CriteoDataset, Dataset, SyntheticDataset, Tables
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from training.datasets.source import Source
+
 
 def describe(dataset: Dataset) -> Manifest:
     """The dataset's identity, without reading more than its files' changed bytes.
@@ -44,16 +46,25 @@ def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> No
             assert_never(dataset)
 
 
-def read(
+def open_source(
     spark: "SparkSession", dataset: Dataset, folder: Path | None = None, report: Reporter = silent
-) -> "tuple[DataFrame, Schema]":
-    """The dataset's rows and schema, from its copy in `folder` or, without one, from its source.
+) -> "Source":
+    """The dataset's rows, from its copy in `folder` or, without one, from its source; they are not read yet.
 
-    Label int 0 or 1, numbers double with null for missing, categories string with "" for missing. Rows that come from
-    files are checked first, by reading them all; `report` learns how many rows a join leaves. Raises the `DatasetError`
-    that fits.
+    Label int 0 or 1, numbers double with null for missing, categories string with "" for missing. `report` learns how
+    many rows a join leaves. Raises the `DatasetError` that fits for what shows without reading.
     """
     # Spark takes a second to import, and only reading needs it.
     from training.datasets import on_spark  # noqa: PLC0415 - see above
 
-    return on_spark.read(spark, dataset, folder, report)
+    return on_spark.open_source(spark, dataset, folder, report)
+
+
+def read(
+    spark: "SparkSession", dataset: Dataset, folder: Path | None = None, report: Reporter = silent
+) -> "tuple[DataFrame, Schema]":
+    """The rows and schema of `open_source`, checked by reading them all once; raises the `DatasetError` that fits."""
+    source = open_source(spark, dataset, folder, report)
+    with source.reading():
+        source.require_right(source.frame)
+    return source.frame.select(*source.frame.columns[:-1]), source.schema

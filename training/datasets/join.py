@@ -15,6 +15,7 @@ from training.datasets.errors import DatasetError, DuplicateKeyError, EmptyDatas
 from training.datasets.fields import NUMBER, TableRules, complaint, first_problem
 from training.datasets.labels import require_both_classes
 from training.datasets.progress import STAGE, Reporter
+from training.datasets.source import PROBLEM, Found, Source
 from training.datasets.spec import LABEL, Label, TablesSpec
 from training.quoting import column
 
@@ -22,12 +23,12 @@ _CORRUPT = "_corrupt"
 _KEYS = {"users": "_user_key", "items": "_item_key"}
 
 
-def read_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> tuple[DataFrame, Schema]:
+def open_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> Source:
     """The interactions with their users' and items' columns: label int, numbers double with null for missing,
     categories string with "" for missing, and the timestamp if there is one.
 
-    Interactions whose user or item is unknown are left out, and `report` says how many are not. Checking reads
-    everything once, before any use of the rows. Raises the `DatasetError` that fits.
+    Interactions whose user or item is unknown are left out, and `report` says how many are not. The tables are checked
+    now, by reading them, and what is left of the interactions when the rows are. Raises the `DatasetError` that fits.
     """
     rules = table_rules(spec)
     texts = {table: _texts(spark, rule) for table, rule in rules.items()}
@@ -38,19 +39,17 @@ def read_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> tupl
     schema = Schema(numeric=spec.numeric, categorical=spec.categorical, label=LABEL, timestamp=spec.timestamp)
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], _KEYS["users"]).join(tables["items"], _KEYS["items"])
-    joined = joined.select(*map(column, names))
-    left = _check_joined(joined, tables, rules, total)
-    report(STAGE, f"{left:,} of {total:,} interactions have a known user and item")
-    return joined, schema
 
+    def check(found: Found) -> None:
+        if found.rows == 0:
+            raise _nothing_matches(tables, rules, total)
+        left = f"{rules['interactions'].path} that survive the join"
+        require_both_classes(left, rows=found.rows, clicks=found.clicks)
+        report(STAGE, f"{found.rows:,} of {total:,} interactions have a known user and item")
 
-def _check_joined(joined: DataFrame, tables: dict[str, DataFrame], rules: dict[str, TableRules], total: int) -> int:
-    """How many rows the join left; raises `JoinError` when there is none, `OneClassError` for labels all the same."""
-    found = joined.agg(F.count("*").alias("rows"), F.sum(LABEL).alias("clicks")).first()
-    if found is None or found.rows == 0:
-        raise _nothing_matches(tables, rules, total)
-    require_both_classes(f"{rules['interactions'].path} that survive the join", rows=found.rows, clicks=found.clicks)
-    return int(found.rows)
+    right = F.lit(False).alias(PROBLEM)  # noqa: FBT003 - a literal of Spark, not a flag
+    frame = joined.select(*map(column, names), right)
+    return Source(frame=frame, schema=schema, explain=lambda: None, check=check)
 
 
 def table_rules(spec: TablesSpec) -> dict[str, TableRules]:

@@ -3,26 +3,26 @@
 from pathlib import Path
 from typing import assert_never
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from features.schema import CRITEO, Schema
 from training.datasets import criteo, tables
-from training.datasets.join import read_joined
+from training.datasets.join import open_joined
 from training.datasets.layout import parts
 from training.datasets.progress import Reporter
-from training.datasets.rows import read_rows
-from training.datasets.synthetic_rows import generate_rows
+from training.datasets.rows import open_rows
+from training.datasets.source import Source
+from training.datasets.synthetic_rows import open_generated
 from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
 
 
-def read(spark: SparkSession, dataset: Dataset, folder: Path | None, report: Reporter) -> tuple[DataFrame, Schema]:
-    """What `training.datasets.read` promises."""
+def open_source(spark: SparkSession, dataset: Dataset, folder: Path | None, report: Reporter) -> Source:
+    """What `training.datasets.open_source` promises."""
     match dataset:
         case SyntheticDataset():
-            return read_rows(spark, parts(folder)) if folder else generate_rows(spark, dataset), CRITEO
+            return open_rows(spark, parts(folder)) if folder else open_generated(spark, dataset)
         case CriteoDataset():
-            return read_rows(spark, parts(folder) if folder else criteo.fetch(dataset, report)), CRITEO
+            return open_rows(spark, parts(folder) if folder else criteo.fetch(dataset, report))
         case TablesDataset():
-            return read_joined(spark, tables.spec_of(dataset, folder), report)
+            return open_joined(spark, tables.spec_of(dataset, folder), report)
         case _:
             assert_never(dataset)
