@@ -45,7 +45,8 @@ class Logistic:
     def probability(self, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The click probability, float64[n], of inputs float64[n, m] with NaN for missing."""
         logit = _imputed(inputs[:, self.columns], self.means) @ self.weights + self.intercept
-        return np.round(1 / (1 + np.exp(-logit)), DECIMALS)
+        rounded: npt.NDArray[np.float64] = np.round(1 / (1 + np.exp(-logit)), DECIMALS)
+        return rounded
 
 
 def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:

@@ -151,7 +151,7 @@ def score_bins(scored: DataFrame) -> dict[int, curves.ScoreBins]:
         )
         .toPandas()
     )
-    return {int(of): _bins(part) for of, part in table.groupby(OF)}
+    return {int(of): _bins(table[table[OF] == of]) for of in table[OF].unique()}
 
 
 def _bins(table: pd.DataFrame) -> curves.ScoreBins:

@@ -1,13 +1,15 @@
 """Arrays of Spark as matrices of NumPy and back: a column in which each row holds equally many numbers."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 
-def matrix(column: pa.ListArray, width: int) -> npt.NDArray[np.generic]:
+def matrix(column: pa.ListArray, width: int) -> npt.NDArray[Any]:
     """The rows of `column`, n lists of `width` numbers each, as a matrix [n, width]."""
-    values: npt.NDArray[np.generic] = column.flatten().to_numpy(zero_copy_only=False)
+    values: npt.NDArray[Any] = column.flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(column), width)
 
 
