@@ -7,6 +7,8 @@ its provider for Pulumi does not send from a workflow.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import tenacity
+
 from features.errors import PersonalizationError
 from infra.steps import Kind, Place, token
 
@@ -30,10 +32,21 @@ def join(resources: Resources, tenant: str) -> None:
     client = _client(resources, tenant)
     if client is None:
         return
-    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - an extra, and a second
+    from databricks.sdk.errors import Unauthenticated  # noqa: PLC0415 - an extra, and a second
+    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - see above
 
+    from infra.cloud.credentials import forget_tokens  # noqa: PLC0415 - see above
+    from infra.cloud.steps.patience import TOKEN_ATTEMPTS  # noqa: PLC0415 - see above
+
+    # The SDK repeats what is busy, and not what a token that has just ended was refused for.
+    asking = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unauthenticated),
+        stop=tenacity.stop_after_attempt(TOKEN_ATTEMPTS),
+        before_sleep=lambda _: forget_tokens(),
+        reraise=True,
+    )
     try:
-        client.current_user.me()
+        asking(client.current_user.me)
     except DatabricksError as error:
         raise NoMemberError(
             f"The Databricks workspace {client.config.host} does not take in who is signed in: {error}. Give them the "
