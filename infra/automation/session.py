@@ -125,7 +125,7 @@ class StackSession:
                 on_event=reader,
                 refresh=refresh or None,
                 policy_packs=self._azure.policy_packs,
-                target=[f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}::**" for step in only] or None,
+                target=[target for step in only for target in self._with_children(step)] or None,
                 show_secrets=False,
                 suppress_outputs=True,
             )
@@ -163,6 +163,11 @@ class StackSession:
         """The newest operation of the engine on this stack."""
         self.require()
         return self._stack().info(show_secrets=False)
+
+    def _with_children(self, step: str) -> tuple[str, str]:
+        """A step's resource, and all that is declared within it: a URN holds the types of the resource's parents."""
+        start = f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}"
+        return f"{start}::**", f"{start}$**"
 
     def _take_down(self, on_step: OnStep) -> Outcome:
         self._azure.enter(self._state.snapshot())

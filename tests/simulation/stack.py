@@ -14,6 +14,7 @@ from features.errors import PersonalizationError
 from infra.automation.events import StepUpdate
 from infra.automation.session import Outcome, StackSession
 from infra.automation.snapshot import read_snapshot
+from infra.cli.models import SERVING_STEPS
 from infra.cloud import credentials
 from infra.paths import ROOT
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
@@ -115,6 +116,11 @@ class SimulatedStack:
     def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
         """`personalize up`."""
         return self._operate(lambda session, on_step: session.up(on_step, refresh=refresh, replace_data=replace_data))
+
+    def roll_back(self, version: int | str) -> Done:
+        """`personalize rollback`."""
+        self.settings["model_version"] = version
+        return self._operate(lambda session, on_step: session.up(on_step, only=SERVING_STEPS))
 
     def preview(self) -> Done:
         """`personalize preview`."""

@@ -17,6 +17,7 @@ from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SimulatedStack, Touched
 
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
+ROLLED_BACK = SERVED | {"replace model"}
 TRAINED = SERVED | {"replace training", "replace model"}
 LARGER = "Standard_D4ds_v5"
 FAMILY = "standardDDSv5Family"
@@ -105,8 +106,8 @@ CHANGES = (
 )
 
 
-def all_changes(stack: SimulatedStack, report: Report) -> None:
-    """Each change on the same stack, one after the other."""
+def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> None:
+    """Each change on the same stack, one after the other; then a rollback, if it is asked for."""
     for change in CHANGES:
         with report.stage(f"change: {change.name}"):
             change.make(stack)
@@ -118,6 +119,23 @@ def all_changes(stack: SimulatedStack, report: Report) -> None:
             report.want(f"touched by another {change.name}", sorted(wanted), sorted(done.touched))
             stack.settle()
             report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))
+    if rollback:
+        with report.stage("rollback"):
+            roll_back(stack, report)
+
+
+def roll_back(stack: SimulatedStack, report: Report) -> None:
+    """To the first version and forth again: its pods run at once, and nothing is trained."""
+    newest, trained = stack.image(), stack.trained
+    for version, champion in ((1, ["1"]), ("latest", stack.champion())):
+        done = stack.roll_back(version)
+        stack.settle()
+        report.want(f"touched by a rollback to {version}", sorted(ROLLED_BACK), sorted(done.touched))
+        report.want(f"the champion after a rollback to {version}", champion, stack.champion())
+        report.want(
+            f"whether the newest image runs after a rollback to {version}", version == "latest", stack.image() == newest
+        )
+    report.want("models trained for rollbacks", 0, stack.trained - trained)
 
 
 def another_region(stack: SimulatedStack, report: Report) -> None:

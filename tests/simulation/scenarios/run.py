@@ -55,7 +55,7 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
             life.same_again(stack, report)
             life.mend_drift(stack, report)
     if "changes" in only:
-        changes.all_changes(stack, report)
+        changes.all_changes(stack, report, rollback=full)
         with report.stage("busy services and tokens that end"):
             changes.busy_services(stack, report)
         with report.stage("another region"):
