@@ -4,6 +4,7 @@ All columns share three flat arrays with an offset per column, so that the files
 memory serves every worker process.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from features.errors import PersonalizationError
 
 FOLDER = "encoder"
+Lookup = Callable[[int, npt.NDArray[np.int64]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+"""Rate and log count, float32[n] each, of the values of a column, given by its index, with these hashes, int64[n]."""
 
 
 class EncoderError(PersonalizationError):
@@ -56,16 +59,20 @@ class Encoder:
         """Where column `index` lies in `hashes`, `rates` and `log_counts`."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
-    def encode(self, numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def encode(
+        self, numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], lookup: Lookup | None = None
+    ) -> npt.NDArray[np.float64]:
         """The model's inputs, float64[n, p + 2c], in the order of `Schema.encoded_features`.
 
-        `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`.
+        `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`; `lookup` says
+        what a value stands for where that is not `Encoder.lookup`.
         """
+        look_up = lookup or self.lookup
         rows, width = numeric.shape
         encoded = np.empty((rows, width + 2 * len(self.columns)), dtype=np.float64)
         encoded[:, :width] = numeric
         for index in range(len(self.columns)):
-            rate, log_count = self.lookup(index, hashes[:, index])
+            rate, log_count = look_up(index, hashes[:, index])
             encoded[:, width + 2 * index] = rate
             encoded[:, width + 2 * index + 1] = log_count
         return encoded

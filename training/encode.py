@@ -49,18 +49,18 @@ class FoldEncoder:
         """As `Encoder.encode`, by the rows outside of each row's fold, int32[n]; without folds by all rows."""
         if folds is None:
             return self.encoder.encode(numeric, hashes)
-        rows, width = numeric.shape
-        encoded = np.empty((rows, width + 2 * hashes.shape[1]), dtype=np.float64)
-        encoded[:, :width] = numeric
-        for index in range(hashes.shape[1]):
-            position, seen = self.encoder.find(index, hashes[:, index])
+
+        def lookup(
+            index: int, hashes: npt.NDArray[np.int64]
+        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            position, seen = self.encoder.find(index, hashes)
             rate = self.unseen[index][folds]
-            log_count = np.full(rows, self.encoder.unseen[index, 1])
+            log_count = np.full(len(hashes), self.encoder.unseen[index, 1])
             rate[seen] = self.rates[position[seen], folds[seen]]
             log_count[seen] = self.encoder.log_counts[position[seen]]
-            encoded[:, width + 2 * index] = rate
-            encoded[:, width + 2 * index + 1] = log_count
-        return encoded
+            return rate, log_count
+
+        return self.encoder.encode(numeric, hashes, lookup)
 
 
 def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, folder: Path) -> DataFrame:
