@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from features.schema import CRITEO
+from tests.support.rows import read
 from training import datasets
 from training.datasets.errors import (
     EmptyDatasetError,
@@ -43,7 +44,7 @@ def criteo(path: Path, lines: list[str]) -> CriteoDataset:
 
 
 def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tmp_path: Path):
-    rows, schema = datasets.read(spark, criteo(tmp_path / "train.txt", GOOD))
+    rows, schema = read(spark, criteo(tmp_path / "train.txt", GOOD))
     assert schema == CRITEO
     types = dict(rows.dtypes)
     assert types == {"label": "int"} | dict.fromkeys(CRITEO.numeric, "double") | dict.fromkeys(
@@ -57,12 +58,12 @@ def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tm
 def test_gzip_and_a_folder_of_files_are_read(spark: SparkSession, tmp_path: Path):
     for name in ("day_0.gz", "day_1.gz"):
         (tmp_path / name).write_bytes(gzip.compress("".join(text + "\n" for text in GOOD).encode()))
-    rows, _ = datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
+    rows, _ = read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
     assert rows.count() == 6
 
 
 def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tmp_path: Path):
-    rows, _ = datasets.read(spark, criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
+    rows, _ = read(spark, criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
     assert {row.cat25 for row in rows.collect()} == {"68fd1e64"}
 
 
@@ -83,7 +84,7 @@ def test_a_wrong_row_is_named_by_file_and_line(spark: SparkSession, tmp_path: Pa
     (tmp_path / "day_0").write_text("\n".join(GOOD) + "\n")
     criteo(tmp_path / "day_1", [*GOOD, wrong, *GOOD])
     with pytest.raises(MalformedRowError) as caught:
-        datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
+        read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
     assert str(caught.value).startswith(f"{tmp_path}/day_1, line 4: {complaint}")
 
 
@@ -92,19 +93,19 @@ def test_a_truncated_gzip_is_named(spark: SparkSession, tmp_path: Path):
     content = gzip.compress("".join(text + "\n" for text in lines).encode())
     (tmp_path / "day_0.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(TruncatedFileError, match=r"day_0\.gz is truncated or damaged: after line \d+"):
-        datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+        read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
 def test_a_gzip_of_nothing_is_an_empty_dataset(spark: SparkSession, tmp_path: Path):
     (tmp_path / "day_0.gz").write_bytes(gzip.compress(b""))
     with pytest.raises(EmptyDatasetError, match=r"no row in .*day_0\.gz"):
-        datasets.read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+        read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
 @pytest.mark.parametrize("label", ["0", "1"])
 def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path, label: str):
     with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
-        datasets.read(spark, criteo(tmp_path / "train.txt", [line(label)] * 5))
+        read(spark, criteo(tmp_path / "train.txt", [line(label)] * 5))
 
 
 FIELD = st.one_of(
@@ -130,15 +131,15 @@ def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tupl
 def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSession, tmp_path: Path):
     dataset = SyntheticDataset(rows=3_000, seed=5)
     datasets.materialize(dataset, tmp_path / "lake")
-    generated, _ = datasets.read(spark, dataset)
-    stored, schema = datasets.read(spark, dataset, tmp_path / "lake")
+    generated, _ = read(spark, dataset)
+    stored, schema = read(spark, dataset, tmp_path / "lake")
     assert schema == CRITEO
     assert generated.schema.simpleString() == stored.schema.simpleString()
     assert sorted(map(repr, generated.collect())) == sorted(map(repr, stored.collect()))
 
 
 def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession):
-    rows, _ = datasets.read(spark, SyntheticDataset(rows=2_000))
+    rows, _ = read(spark, SyntheticDataset(rows=2_000))
     frame = rows.toPandas()
     probability = datasets.synthetic.true_probability(frame)
     assert math.isclose(probability.mean(), frame["label"].mean(), abs_tol=0.03)
@@ -148,7 +149,7 @@ def test_real_rows_are_read_without_a_complaint(spark: SparkSession):
     path = os.environ.get("PERSONALIZATION_CRITEO_SAMPLE")
     if not path:
         pytest.skip("PERSONALIZATION_CRITEO_SAMPLE names no file of Criteo's rows")
-    rows, _ = datasets.read(spark, CriteoDataset(kind="criteo", path=path))
+    rows, _ = read(spark, CriteoDataset(kind="criteo", path=path))
     found = rows.selectExpr(
         "count(*) rows", "avg(label) rate", "min(int01) least", "avg(int(cat21 = '')) empty"
     ).first()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from infra.paths import ROOT
+from tests.support.rows import read
 from training import datasets
 from training.datasets.errors import DuplicateKeyError, EmptyDatasetError, JoinError, MalformedRowError, OneClassError
 from training.datasets.fields import TableRules, complaint
@@ -50,7 +51,7 @@ def dataset(folder: Path, *, tables: dict[str, str] | None = None, **changes: ob
 def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path):
     reports = []
     described = dataset(tmp_path)
-    rows, schema = datasets.read(spark, described, None, lambda *said, **_: reports.append(said))
+    rows, schema = read(spark, described, None, lambda *said, **_: reports.append(said))
     assert (schema.numeric, schema.categorical, schema.timestamp) == (("age",), ("genre", "item"), "seen")
     assert dict(rows.dtypes) == {
         "label": "int",
@@ -69,7 +70,7 @@ def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path):
 def test_the_copy_in_the_lake_reads_the_same(spark: SparkSession, tmp_path: Path):
     described = dataset(tmp_path)
     datasets.materialize(described, tmp_path / "lake")
-    first, second = (datasets.read(spark, described, folder)[0].collect() for folder in (None, tmp_path / "lake"))
+    first, second = (read(spark, described, folder)[0].collect() for folder in (None, tmp_path / "lake"))
     assert sorted(map(repr, first)) == sorted(map(repr, second))
 
 
@@ -82,12 +83,12 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSess
     )
     pd.DataFrame({"id": ["u1", "u2"], "age": [30.5, None]}).to_parquet(tmp_path / "users.parquet")
     (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t", 3))
-    rows, _ = datasets.read(spark, described)
+    rows, _ = read(spark, described)
     assert sorted((row.label, row.age) for row in rows.collect() if row.label) == [(1, 30.5)]
 
 
 def test_the_example_has_no_row_without_user_and_item(spark: SparkSession):
-    rows, _ = datasets.read(spark, TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
+    rows, _ = read(spark, TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
     found = rows.selectExpr("count(*) rows", "avg(label) rate").first()
     assert found.rows == 3_000
     assert 0.2 < found.rate < 0.5
@@ -114,31 +115,31 @@ def test_a_wrong_row_is_named_by_file_and_line(
     spark: SparkSession, tmp_path: Path, tables: dict[str, str], reason: str
 ):
     with pytest.raises(MalformedRowError, match=reason):
-        datasets.read(spark, dataset(tmp_path, tables=tables))
+        read(spark, dataset(tmp_path, tables=tables))
 
 
 def test_a_label_without_a_rule_must_be_0_or_1(spark: SparkSession, tmp_path: Path):
     with pytest.raises(
         MalformedRowError, match=r"line 2: the label rating is '5', but it must be 0 or 1, or `at_least`"
     ):
-        datasets.read(spark, dataset(tmp_path, label={"column": "rating"}))
+        read(spark, dataset(tmp_path, label={"column": "rating"}))
 
 
 def test_a_wrong_row_of_a_parquet_file_is_shown(spark: SparkSession, tmp_path: Path):
     described = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
     with pytest.raises(MalformedRowError, match=r"users\.parquet: 'old' in the numeric column age.*user 'u2'"):
-        datasets.read(spark, described)
+        read(spark, described)
 
 
 def test_a_duplicate_user_is_named_by_its_key(spark: SparkSession, tmp_path: Path):
     with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows with the user 'u1', and 1 more keys"):
-        datasets.read(spark, dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
+        read(spark, dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
 
 
 def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, tmp_path: Path):
     with pytest.raises(JoinError) as caught:
-        datasets.read(spark, dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
+        read(spark, dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
     assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in" in str(caught.value)
     assert "keys look like 'u1' in the interactions' user and '1' in the users' user" in str(caught.value)
     assert "3 have a row in" in str(caught.value)
@@ -146,12 +147,12 @@ def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, 
 
 def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path):
     with pytest.raises(OneClassError, match="have the label 0"):
-        datasets.read(spark, dataset(tmp_path, label={"column": "rating", "at_least": 9}))
+        read(spark, dataset(tmp_path, label={"column": "rating", "at_least": 9}))
 
 
 def test_a_table_of_its_header_alone_is_refused(spark: SparkSession, tmp_path: Path):
     with pytest.raises(EmptyDatasetError, match=r"users\.csv names its columns but has no row"):
-        datasets.read(spark, dataset(tmp_path, tables={"users": "user,age\n"}))
+        read(spark, dataset(tmp_path, tables={"users": "user,age\n"}))
 
 
 TEXT = st.one_of(

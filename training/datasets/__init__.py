@@ -1,16 +1,15 @@
-"""Datasets: what they are (`describe`), their copy in the lake (`materialize`) and their rows on Spark (`read`)."""
+"""Datasets: what they are (`describe`), their copy in the lake (`materialize`), their rows on Spark (`open_source`)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from features.schema import Schema
 from training.datasets import criteo, synthetic_files, tables
 from training.datasets.manifest import Manifest
 from training.datasets.progress import Reporter, silent
 from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from training.datasets.source import Source
 
@@ -58,13 +57,3 @@ def open_source(
     from training.datasets import on_spark  # noqa: PLC0415 - see above
 
     return on_spark.open_source(spark, dataset, folder, report)
-
-
-def read(
-    spark: "SparkSession", dataset: Dataset, folder: Path | None = None, report: Reporter = silent
-) -> "tuple[DataFrame, Schema]":
-    """The rows and schema of `open_source`, checked by reading them all once; raises the `DatasetError` that fits."""
-    source = open_source(spark, dataset, folder, report)
-    with source.reading():
-        source.require_right(source.frame)
-    return source.frame.select(*source.frame.columns[:-1]), source.schema
