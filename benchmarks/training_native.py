@@ -40,7 +40,7 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
 
     Reading the rows is not counted: they are in memory, as 64-bit floats, when the clock starts.
     """
-    matrix, label, part = _train(folder / "train")
+    inputs, label, part = _train(folder / "train")
     is_validation = part == Part.VALIDATION.value
     options = {
         "objective": "binary",
@@ -57,8 +57,8 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
         "num_threads": len(os.sched_getaffinity(0)),
         "verbosity": -1,
     }
-    rows, labels = matrix[~is_validation], label[~is_validation]
-    watched, watched_labels = matrix[is_validation], label[is_validation]
+    rows, labels = inputs[~is_validation], label[~is_validation]
+    watched, watched_labels = inputs[is_validation], label[is_validation]
     began, cpu = time.perf_counter(), time.process_time()
     fit = lightgbm.Dataset(rows, labels)
     booster = lightgbm.train(
@@ -68,9 +68,9 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
         valid_sets=[fit.create_valid(watched, watched_labels)],
         callbacks=[lightgbm.early_stopping(parameters.early_stopping_rounds, verbose=False)],
     )
-    if len(matrix) <= REFIT_ROWS:
+    if len(inputs) <= REFIT_ROWS:
         trees = booster.best_iteration or parameters.num_iterations
-        booster = lightgbm.train(options, lightgbm.Dataset(matrix, label), trees)
+        booster = lightgbm.train(options, lightgbm.Dataset(inputs, label), trees)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
     held_out, held_out_label = _held_out(folder / "rows", Encoder.load(bundle))
     auc = roc_auc_score(held_out_label, booster.predict(held_out))

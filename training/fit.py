@@ -14,6 +14,7 @@ from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 
 from features.schema import Schema
 from training.encode import FEATURES
+from training.evaluate import LABEL, PROBABILITY
 from training.log import Follower
 from training.parameters import TrainingParameters
 from training.progress import Progress, background
@@ -22,7 +23,6 @@ from training.session import on_databricks
 from training.split import PART, Part
 
 STAGE = "fit"
-PROBABILITY = "probability"
 _IS_VALIDATION = "_is_validation"
 MICRO_BATCH_ROWS = 2_000
 """Rows that SynapseML hands to LightGBM at a time: the fastest of those measured."""
@@ -78,9 +78,9 @@ def fit(
 
 def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
     """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
-    inputs = _assemble(encoded, column(schema.label).alias("label"), *extra)
+    inputs = _assemble(encoded, column(schema.label).alias(LABEL), *extra)
     scored: DataFrame = fitted.transformer.transform(inputs)
-    return scored.select("label", vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
+    return scored.select(LABEL, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
 
 
 def _assemble(encoded: DataFrame, *columns: Column | str) -> DataFrame:

@@ -5,7 +5,8 @@ from pyspark.sql import DataFrame
 from features.bundle import GoldenRecord
 from features.schema import Schema
 from training.encode import FoldEncoder, encode
-from training.fit import PROBABILITY, Fitted, score
+from training.evaluate import PROBABILITY
+from training.fit import Fitted, score
 from training.prepare import as_they_were
 from training.split import RECORD_HASH
 

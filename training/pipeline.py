@@ -108,7 +108,7 @@ class Pipeline:
                 encoded.train,
                 schema,
                 self._training,
-                rows=prepared.trained_on(prepared.counts),
+                rows=prepared.training_rows,
                 log=self._log,
                 progress=self._progress,
             ),
@@ -129,7 +129,7 @@ class Pipeline:
 
     def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
         train = prepared.part(Part.FIT, Part.VALIDATION)
-        rows = prepared.trained_on(prepared.counts)
+        rows = prepared.training_rows
         with self._stage("count", f"count the categories of {rows:,} rows"):
             counted = count(train, schema, self._training, folder=self._work / "counts")
             encoder = fold_encoder(counted, schema, self._training)
@@ -159,8 +159,8 @@ class Pipeline:
             measured = [evaluate_bins(bins) for _, bins in sorted(score_bins(scored).items())]
             reachable = best_reachable(held_out, self._arguments.dataset, schema)
         evaluation = measured[0]
-        clicks, rows = (prepared.trained_on(counted) for counted in (prepared.clicks, prepared.counts))
-        baselines = {BASE_RATE: base_rate(evaluation, rate=clicks / rows)}
+        rate = prepared.training_clicks / prepared.training_rows
+        baselines = {BASE_RATE: base_rate(evaluation, rate=rate)}
         if logistic is not None:
             baselines[LOGISTIC_REGRESSION] = measured[1]
         champion = None
@@ -177,8 +177,8 @@ class Pipeline:
         )
 
     def _logistic(self, trained: Trained) -> Logistic | None:
-        rows = trained.prepared.trained_on(trained.prepared.counts)
-        chosen = sample(trained.encoded.train, rows=rows, label=trained.schema.label, seed=self._training.seed)
+        rows, label = trained.prepared.training_rows, trained.schema.label
+        chosen = sample(trained.encoded.train, rows=rows, label=label, seed=self._training.seed)
         return fit_logistic(*chosen)
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:

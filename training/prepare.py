@@ -4,7 +4,6 @@ The columns of a kind lie in one array. To Spark, a row is then a handful of val
 moves much less for each, and Python gets them as matrices without a copy.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +40,15 @@ class Prepared:
         """The rows of these parts."""
         return self.rows.where(F.col(PART).isin([part.value for part in parts]))
 
-    @staticmethod
-    def trained_on(by_part: Mapping[str, int]) -> int:
-        """Of a figure by part, that of the rows which are trained on: to fit, and to stop early by."""
-        return by_part[Part.FIT] + by_part[Part.VALIDATION]
+    @property
+    def training_rows(self) -> int:
+        """How many rows are trained on: to fit, and to stop early by."""
+        return self.counts[Part.FIT] + self.counts[Part.VALIDATION]
+
+    @property
+    def training_clicks(self) -> int:
+        """How many of those are clicks."""
+        return self.clicks[Part.FIT] + self.clicks[Part.VALIDATION]
 
 
 def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:

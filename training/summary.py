@@ -23,7 +23,7 @@ def split_summaries(prepared: Prepared) -> list[SplitSummary]:
 def column_summaries(prepared: Prepared, counted: DataFrame, schema: Schema) -> list[ColumnSummary]:
     """One summary per raw column; `counted` is the table of `training.encode.count`."""
     train = prepared.part(Part.FIT, Part.VALIDATION)
-    rows = prepared.trained_on(prepared.counts)
+    rows = prepared.training_rows
     absent = [F.count_if(F.isnan(F.col(NUMBERS)[index])) for index in range(len(schema.numeric))]
     missing_numbers = train.agg(*absent).collect()[0] if absent else ()
     missing_hash = hash_value("")
