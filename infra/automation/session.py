@@ -5,7 +5,7 @@ The program is the `deploy(settings)` that a plain `pulumi up` runs too; `enviro
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -108,13 +108,14 @@ class StackSession:
         all of the stack is deleted first, or `NamesTakenError` is raised where that can't go well.
         """
         self.prepare()
+        snapshot = self._state.snapshot()
         if not replace_data:
-            self._azure.refuse_to_replace_data(self._state.snapshot())
-        elif self._azure.begins_anew(self._state.snapshot()):
+            self._azure.refuse_to_replace_data(snapshot)
+        elif self._azure.begins_anew(snapshot):
             self._say("Azure moves no data: all of the stack is deleted first, and then made anew.")
-            self._take_down(on_step)
-        self._azure.enter(self._state.snapshot())
-        self._clear_pending_operations()
+            self._take_down(snapshot, on_step)
+            snapshot = self._state.snapshot()
+        self._go_on_from(snapshot)
         if refresh and self._azure.settings:
             self._refresh([])
             forget_shown_pools(self._stack())
@@ -145,7 +146,7 @@ class StackSession:
         """Delete everything the stack made, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
-        outcome = self._take_down(on_step)
+        outcome = self._take_down(self._state.snapshot(), on_step)
         if renewed := self._azure.renew_suffix():
             self._say(renewed)
         self._state.forget()
@@ -169,9 +170,8 @@ class StackSession:
         start = f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}"
         return f"{start}::**", f"{start}$**"
 
-    def _take_down(self, on_step: OnStep) -> Outcome:
-        self._azure.enter(self._state.snapshot())
-        self._clear_pending_operations()
+    def _take_down(self, snapshot: Mapping[str, Any], on_step: OnStep) -> Outcome:
+        self._go_on_from(snapshot)
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.destroy(on_event=reader, show_secrets=False)
@@ -239,9 +239,10 @@ class StackSession:
         except CommandError as error:
             raise explain(arguments[0], error, EventReader(lambda _: None), self.stack) from error
 
-    def _clear_pending_operations(self) -> None:
-        """Close what a killed engine left open."""
-        pending = self._state.snapshot().get("pending_operations")
+    def _go_on_from(self, snapshot: Mapping[str, Any]) -> None:
+        """Be let in where the stack is, and close what a killed engine left open."""
+        self._azure.enter(snapshot)
+        pending = snapshot.get("pending_operations")
         if not pending:
             return
         self._say(settle(self._stack(), pending, self._azure.settings, self._refresh))
