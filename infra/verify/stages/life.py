@@ -3,6 +3,7 @@
 import time
 
 from infra.cloud.power import VERSION, Power, cluster_path, power_of, switch
+from infra.cloud.steps.patience import USUAL
 from infra.preflight.free_names import VAULT_VERSION
 from infra.teardown.leftovers import leftovers, settled
 from infra.verify.bench import Bench
@@ -12,8 +13,6 @@ from infra.verify.stages.storage import MACHINE_LEARNING, WORKSPACE_VERSION
 READY_SECONDS = 900.0
 POLL_SECONDS = 5.0
 SAME = frozenset({"same"})
-PATIENCE_SECONDS = 600.0
-"""How long a step waits for what Azure lets count late."""
 ROLES = ("write to the lake", "read the lake", "list the models", "start the build")
 JOIN = "join the Databricks workspace"
 REGISTER = "register the model"
@@ -31,10 +30,10 @@ UP = Stage(
     minutes="40 to 90",
     act=_up,
     looks={
-        "roles-count-in-time": lambda bench: bench.waited(*ROLES, within=PATIENCE_SECONDS),
-        "joining-takes-minutes": lambda bench: bench.waited(JOIN, within=PATIENCE_SECONDS),
-        "model-upload-role": lambda bench: bench.waited(REGISTER, within=PATIENCE_SECONDS),
-        "cluster-lets-in": lambda bench: bench.waited(CLUSTER, within=PATIENCE_SECONDS),
+        "roles-count-in-time": lambda bench: bench.waited(*ROLES, within=USUAL.seconds),
+        "joining-takes-minutes": lambda bench: bench.waited(JOIN, within=USUAL.seconds),
+        "model-upload-role": lambda bench: bench.waited(REGISTER, within=USUAL.seconds),
+        "cluster-lets-in": lambda bench: bench.waited(CLUSTER, within=USUAL.seconds),
     },
     changes=True,
 )
