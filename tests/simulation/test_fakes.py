@@ -36,6 +36,7 @@ from tools import azurite
 SUBSCRIPTION = DEFAULTS["subscription"]
 MANAGER = "https://management.azure.com"
 ONCE = "once"
+STRANGER = "example.com:443"
 NOBODY = "99999999-9999-4999-8999-999999999999"
 
 
@@ -68,7 +69,7 @@ def internet(folder: Path, azure_packages: None) -> Iterator[Internet]:  # noqa:
     refused = list(started.proxy.refused)
     started.stop()
     world.close()
-    assert set(refused) <= {"example.com:443"}
+    assert set(refused) <= {STRANGER}
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +101,12 @@ def header(cloud: AzureNative, scope: str, caller: str = DEPLOYER) -> dict[str, 
     return {"Authorization": f"Bearer {issue(cloud.world, caller, scope)[0]}"}
 
 
-def test_a_host_without_a_fake_is_refused_and_noted(cloud: AzureNative):
+def test_a_host_without_a_fake_is_refused_and_noted(cloud: AzureNative, internet: Internet):
     assert cloud.world.all()
     with pytest.raises(requests.exceptions.ProxyError):
-        requests.get("https://example.com", timeout=10)
+        requests.get(f"https://{STRANGER}", timeout=10)
+    assert internet.proxy is not None
+    assert internet.proxy.refused == [STRANGER]
 
 
 def test_a_call_without_a_token_or_with_one_for_somebody_else_is_refused(cloud: AzureNative):

@@ -12,6 +12,7 @@ import typer
 from infra.cli.app import app
 from infra.paths import ROOT
 
+MAKEFILE = ROOT / "Makefile"
 SHELL = {"", "sh", "console"}
 """Languages of the blocks that hold commands; one without a language may hold output as well."""
 OURS = {"personalize", "make", "python"}
@@ -102,13 +103,17 @@ def _check_personalize(arguments: list[str], *, whole: bool) -> None:
                 raise
 
 
+def make_targets() -> set[str]:
+    """Every target of the Makefile."""
+    return set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
 def _check_make(arguments: list[str]) -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    known = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    variables = set(re.findall(r"^([A-Z]+) \?=", makefile, re.MULTILINE))
+    targets = make_targets()
+    variables = set(re.findall(r"^([A-Z]+) \?=", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE))
     for word in arguments:
         variable, assigned, _ = word.partition("=")
-        if (variable not in variables) if assigned else (word not in known):
+        if (variable not in variables) if assigned else (word not in targets):
             raise NoSuchCommandError(f"No such target or variable of the Makefile: {word}")
 
 

@@ -111,7 +111,7 @@ def is_ready(service: RunningService) -> bool:
         return False
 
 
-def wait_until(condition: Any, *, seconds: float = 30.0) -> None:
+def wait_until(condition: Any, *, seconds: float = 10.0) -> None:
     """Return as soon as `condition()` is true; fail the test when it is not in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -4,10 +4,7 @@ import re
 import subprocess
 
 from infra.paths import ROOT
-
-
-def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+from tests.support.commands import MAKEFILE, make_targets
 
 
 def test_make_alone_lists_every_target():
@@ -17,7 +14,7 @@ def test_make_alone_lists_every_target():
 
 
 def test_every_target_is_phony_so_that_no_file_hides_it():
-    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", MAKEFILE.read_text(), re.MULTILINE))
 
     assert set(phony.split()) == make_targets()
 
