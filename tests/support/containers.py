@@ -42,7 +42,9 @@ set -e
 root=$1 secrets=$2 user=$3; shift 3
 mount --bind "$root" "$root"
 mkdir -p "$root{SECRETS_FOLDER}"
+: >> "$root/etc/hosts"
 mount -o remount,bind,ro "$root"
+mount --bind /etc/hosts "$root/etc/hosts"
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs tmpfs "$root/dev"
@@ -50,6 +52,7 @@ for device in null zero random urandom; do
     : > "$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"
 done
+ln -s /proc/self/fd "$root/dev/fd"
 mkdir -m 1777 "$root/dev/shm"
 mount -t tmpfs -o size=64m tmpfs "$root/dev/shm"
 mount --bind "$secrets" "$root{SECRETS_FOLDER}"
@@ -115,7 +118,7 @@ class ImageBuilder:
         return Image(
             root=Path(self._buildah("mount", container)),
             entry_point=tuple(config.get("Entrypoint", ())),
-            variables=dict(variable.split("=", 1) for variable in config["Env"]),
+            variables=dict(variable.split("=", 1) for variable in config.get("Env", ())),
             user=config.get("User", ""),
             working_folder=config.get("WorkingDir", "/"),
         )
