@@ -21,7 +21,7 @@ from infra.load.client import run_load
 from infra.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
 from tests.support.checkout import free_port
-from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until
+from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, workers
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
@@ -62,16 +62,16 @@ def test_bad_bodies_get_answers_and_cost_nothing(bundle: Bundle, tmp_path: Path,
 def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_answering(bundle: Bundle, tmp_path: Path):
     connections = 16
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
-        wait_until(lambda: len(_workers(running)) == 2)
+        wait_until(lambda: len(workers(running)) == 2)
         result = LoadResult()
         load = threading.Thread(target=lambda: result.__dict__.update(_load(running, connections).__dict__))
         load.start()
         time.sleep(1.5)
-        victim = next(iter(_workers(running)))
+        victim = next(iter(workers(running)))
         victim.kill()
         load.join()
-        wait_until(lambda: len(_workers(running)) == 2)
-        assert victim not in _workers(running)
+        wait_until(lambda: len(workers(running)) == 2)
+        assert victim not in workers(running)
     assert result.errors.total() <= connections
     assert not {status for status in result.statuses if status not in (200, 503)}
     moments = sorted(result.accepted_at)
@@ -157,15 +157,6 @@ def _load(running: RunningService, connections: int) -> LoadResult:
     headers = {"authorization": f"Bearer {KEY}"}
     plan = LoadPlan(host=url.host, port=url.port, path="/score", body=b"{}", headers=headers)
     return run_load(replace(plan, connections=connections, seconds=4))
-
-
-def _workers(running: RunningService) -> set[psutil.Process]:
-    """The processes that answer, once all that were started are ready."""
-    started = [line["event"] for line in running.log() if line["event"].startswith("Started server process [")]
-    if len(started) > sum(line["event"] == "ready" for line in running.log()):
-        return set()
-    numbers = [int(event.partition("[")[2].rstrip("]")) for event in started]
-    return {psutil.Process(number) for number in numbers if psutil.pid_exists(number)}
 
 
 def _metric(running: RunningService, name: str) -> float:

@@ -21,6 +21,7 @@ from tests.support.services import (
     run_scoring,
     running_service,
     wait_until,
+    workers,
 )
 
 OTHER_KEY = "another-key-of-the-tests-9876543210"
@@ -38,6 +39,7 @@ def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service with two workers."""
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         wait_until(lambda: _metric(running, "scoring_ready_workers") == 2)
+        wait_until(lambda: len(workers(running)) == 2)
         yield running
 
 
@@ -108,16 +110,16 @@ def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService):
 
 
 def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService):
-    _workers(two_workers)[0].kill()
+    workers(two_workers).pop().kill()
     wait_until(lambda: sum(line["event"] == "ready" for line in two_workers.log()) == 3)
     wait_until(lambda: _answers(two_workers))
-    wait_until(lambda: _metric(two_workers, "scoring_ready_workers") == 2)  # the dead one's file goes a moment later
+    assert _metric(two_workers, "scoring_ready_workers") == 2
 
 
 def test_workers_end_when_their_parent_is_killed(two_workers: RunningService):
-    workers = _workers(two_workers)
+    both = workers(two_workers)
     two_workers.process.kill()
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(both, timeout=10)
     assert alive == []
 
 
@@ -230,13 +232,6 @@ def test_the_service_is_ready_within_two_seconds(bundle: Bundle, tmp_path: Path)
         seconds = time.monotonic() - began
         assert is_ready(running)
     assert seconds < 10  # 2 s on an idle machine, which `make bench-serving` reports
-
-
-def _workers(service: RunningService) -> list[psutil.Process]:
-    """The processes that answer, as the log names them, which still run."""
-    started = [line["event"] for line in service.log() if line["event"].startswith("Started server process [")]
-    numbers = [int(event.partition("[")[2].rstrip("]")) for event in started]
-    return [psutil.Process(number) for number in numbers if psutil.pid_exists(number)]
 
 
 def _serve(folder: Path) -> list[str]:

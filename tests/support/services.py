@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 KEY = "a-key-of-the-tests-0123456789"
 START_SECONDS = 30.0
@@ -109,6 +110,18 @@ def is_ready(service: RunningService) -> bool:
         return service.client.get("/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def workers(service: RunningService) -> set[psutil.Process]:
+    """The processes that answer, as the log names them, once all that were started have said there that they are ready.
+
+    A worker that is killed before loses the lines that it has not written yet.
+    """
+    started = [line["event"] for line in service.log() if line["event"].startswith("Started server process [")]
+    if len(started) > sum(line["event"] == "ready" for line in service.log()):
+        return set()
+    numbers = [int(event.partition("[")[2].rstrip("]")) for event in started]
+    return {psutil.Process(number) for number in numbers if psutil.pid_exists(number)}
 
 
 def wait_until(condition: Any, *, seconds: float = 10.0) -> None:
