@@ -21,7 +21,7 @@ import psutil
 
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.serving_figures import draw, table
-from benchmarks.serving_peers import Peer, install, peers
+from benchmarks.serving_peers import Peer, install_all, peers
 from features.bundle import Bundle
 from infra.load.client import run_load
 from infra.load.plan import LoadPlan
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each point")
     parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="of each open-loop run")
     arguments = parser.parse_args()
-    install()
+    install_all()
     with TemporaryDirectory() as folder:
         bundle = make_bundle(Path(folder) / "bundle", rows=20_000, values=40_000, trees=50)
         figures = {}

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 
-HERE = Path(__file__).parent
+PEERS = Path(__file__).parent / "peers"
 KEY = "a-key-of-the-benchmark-0123456789"
 
 
@@ -31,7 +32,7 @@ class Peer:
     """The request for these records and their encoded features."""
     variables: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
-    folder: Path = HERE
+    folder: Path = PEERS
     batches: bool = True
 
 
@@ -71,7 +72,7 @@ def _azureml(model: Path, port: int) -> Peer:
         path="/score",
         body=lambda _, rows: {"data": rows},
         variables={"MODEL_FILE": str(model), "WORKER_COUNT": "1", "PATH": _path("azureml")},
-        folder=HERE / "peers" / "azureml",
+        folder=PEERS / "azureml",
     )
 
 
@@ -97,7 +98,7 @@ def _mlserver(model: Path, folder: Path, port: int) -> Peer:
 
 def _mlflow(model: Path, folder: Path, port: int) -> Peer:
     saved = folder / "mlflow"
-    script = HERE / "peers" / "mlflow" / "save.py"
+    script = PEERS / "mlflow" / "save.py"
     subprocess.run([_tool("mlflow", "python"), script, model, saved], check=True, capture_output=True)
     command = [_tool("mlflow", "mlflow"), "models", "serve", "--model-uri", str(saved), "--env-manager", "local"]
     return Peer(
@@ -129,6 +130,14 @@ def _spark() -> dict[str, str]:
     return {"PERSONALIZATION_JARS": str(jars()[0].parent), "JAVA_HOME": str(java_home())}
 
 
+def install(peer: str) -> Path:
+    """Bring a peer's locked environment up to date and return it; it lies outside of the work tree."""
+    place = _environment(peer)
+    variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)}
+    subprocess.run([ensure_uv(), "sync", "--frozen", "--quiet"], cwd=PEERS / peer, env=variables, check=True)
+    return place
+
+
 def _environment(peer: str) -> Path:
     return cache_folder() / "peers" / peer
 
@@ -141,9 +150,7 @@ def _path(peer: str) -> str:
     return f"{_environment(peer) / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
-def install() -> None:
-    """Bring each peer's locked environment up to date, outside of the work tree."""
-    for folder in sorted((HERE / "peers").iterdir()):
-        if (folder / "uv.lock").is_file():
-            variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(_environment(folder.name))}
-            subprocess.run(["uv", "sync", "--frozen", "--quiet"], cwd=folder, env=variables, check=True)
+def install_all() -> None:
+    """Bring the environment of every peer up to date."""
+    for lock in sorted(PEERS.glob("*/uv.lock")):
+        install(lock.parent.name)

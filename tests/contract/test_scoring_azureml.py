@@ -9,23 +9,21 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.serving_peers import install
 from features.bundle import Bundle
-from infra.paths import ROOT, cache_folder
+from infra.paths import ROOT
 from tests.support.checkout import free_port
 
 pytestmark = pytest.mark.full
-PROJECT = ROOT / "benchmarks" / "peers" / "azureml"
 START_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
 def server(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The server with one worker on the bundle."""
-    place = cache_folder() / "peers" / "azureml"
-    variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)}
-    subprocess.run(["uv", "sync", "--frozen", "--quiet"], cwd=PROJECT, env=variables, check=True)
+    place = install("azureml")
     port = free_port()
-    variables |= {
+    variables = os.environ | {
         "AZUREML_MODEL_DIR": str(bundle.path.parent),
         "MODEL_NAME": "clicks",
         "MODEL_VERSION": "7",
