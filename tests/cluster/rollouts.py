@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -122,10 +123,18 @@ class Cluster:
 
 @contextmanager
 def clients(
-    cluster: Cluster, bundle: Bundle, authorities: Path, *, key: str, seconds: float, rate: float
+    cluster: Cluster,
+    bundle: Bundle,
+    authorities: Path,
+    *,
+    key: str,
+    seconds: float,
+    rate: float,
+    after_seconds: float = 0.0,
 ) -> Iterator[Callable[[], Clients]]:
     """Load for so many seconds, in processes of its own; the value is a function that waits for its end.
 
+    It begins `after_seconds`.
     A tenth of the `rate` (requests a second) opens a connection for each request. Both check the certificate against
     the PEM file `authorities`.
     """
@@ -135,12 +144,13 @@ def clients(
     kept = LoadPlan(**common, headers=headers, connections=4, rate=rate * 0.9)
     fresh = LoadPlan(**common, headers={**headers, "connection": "close"}, connections=4, rate=rate * 0.1, seed=2)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(_load, plan, authorities) for plan in (kept, fresh)]
+        running = [pool.submit(_load, plan, authorities, after_seconds) for plan in (kept, fresh)]
         yield lambda: _gather(running)
 
 
-def _load(plan: LoadPlan, authorities: Path) -> LoadResult:
+def _load(plan: LoadPlan, authorities: Path, after_seconds: float) -> LoadResult:
     os.nice(1)
+    time.sleep(after_seconds)
     trust = ssl.create_default_context(cafile=str(authorities))
     return run_load(plan, trust)
 

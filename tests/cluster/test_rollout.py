@@ -3,9 +3,8 @@
 Its pods are processes that start, are probed and end as the manifests say; see `tests/simulation/nodes`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +35,8 @@ SECONDS = 60.0
 """How long each test asks; what it does meanwhile takes less."""
 RATE = 300.0
 """Requests a second."""
+KEYS_SECONDS = 5.0
+"""Until every pod has read its keys again, which each does four times a second."""
 LAG_SECONDS = 2.0
 """How late the router learns of pods that come and go."""
 
@@ -114,13 +115,13 @@ Load = Callable[..., AbstractContextManager[Callable[[], Clients]]]
 
 
 @pytest.fixture
-def load(cluster: Cluster, bundle: Bundle, authority: Authority, tmp_path: Path) -> Load:
+def load(cluster: Cluster, bundle: Bundle, authority: Authority) -> Load:
     """Steady clients for the length of a block, and for `SECONDS` at least."""
 
-    def begin(*, key: str = KEY, seconds: float = SECONDS, trusted: Sequence[Authority] = ()) -> Any:
-        authorities = tmp_path / "authorities"
-        authorities.write_bytes(b"".join(one.certificate_path.read_bytes() for one in (authority, *trusted)))
-        return clients(cluster, bundle, authorities, key=key, seconds=seconds, rate=RATE)
+    def begin(*, key: str = KEY, after_seconds: float = 0.0) -> Any:
+        authorities = authority.certificate_path
+        plan = {"key": key, "seconds": SECONDS - after_seconds, "rate": RATE, "after_seconds": after_seconds}
+        return clients(cluster, bundle, authorities, **plan)
 
     return begin
 
@@ -128,6 +129,43 @@ def load(cluster: Cluster, bundle: Bundle, authority: Authority, tmp_path: Path)
 def test_a_new_version_is_rolled_out_without_a_failed_request(cluster: Cluster, load: Load):
     with load() as finish:
         cluster.apply(NEW)
+        cluster.settle()
+        unharmed(finish())
+
+
+def test_a_rollback_fails_no_request(cluster: Cluster, load: Load):
+    with load() as finish:
+        cluster.apply(OLD)
+        cluster.settle()
+        unharmed(finish())
+
+
+def test_a_node_is_drained_without_a_failed_request(cluster: Cluster, load: Load):
+    node, *others = cluster.nodes()
+    assert others, "the pods are spread over nodes"
+    try:
+        with load() as finish:
+            cluster.drain(node)
+            cluster.settle()
+            assert node not in cluster.nodes()
+            unharmed(finish())
+    finally:
+        cluster.plane.cordon(node, unschedulable=False)
+
+
+def test_a_key_is_rotated_without_a_failed_request_or_a_new_pod(cluster: Cluster, load: Load):
+    pods = set(cluster.kubelet.pods)
+    with load() as finish, load(key=NEXT_KEY, after_seconds=KEYS_SECONDS) as finish_next:
+        cluster.write("keys", f"{NEXT_KEY}\n{KEY}\n")
+        unharmed(finish())
+        unharmed(finish_next())
+    assert set(cluster.kubelet.pods) == pods
+
+
+def test_a_certificate_is_renewed_without_a_failed_request(cluster: Cluster, authority: Authority, load: Load):
+    with load() as finish:
+        certify(cluster, authority, "second")
+        cluster.apply(OLD, certificate_hash="second")
         cluster.settle()
         unharmed(finish())
 

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, cast
 
-import uvloop
-
 from tests.simulation.control_plane import ControlPlane
 from tests.simulation.nodes.pod import local_address
 
@@ -47,7 +45,7 @@ class Router(threading.Thread):
 
     def run(self) -> None:
         """Serve until the end."""
-        uvloop.run(self._main())
+        asyncio.run(self._main())  # not by uvloop, which aborts the process when both ends leave at once
 
     def start(self) -> None:
         """Start, and wait until it listens."""
