@@ -23,6 +23,7 @@ class Kind(StrEnum):
     ENVIRONMENT = "Environment"
     API_KEY = "ApiKey"
     CERTIFICATE = "Certificate"
+    ROLLOUT = "Rollout"
     SCORING_SERVICE = "ScoringService"
     CHAMPION = "Champion"
 
@@ -53,6 +54,7 @@ COMPUTED: dict[Place, dict[Kind, tuple[str, ...]]] = {
         Kind.ENVIRONMENT: ("environment",),
         Kind.API_KEY: ("current", "previous"),
         Kind.CERTIFICATE: ("authority", "certificate", "private_key"),
+        Kind.ROLLOUT: ("stable", "candidate", "weight", "refusal"),
         Kind.CHAMPION: ("champion",),
     },
 }

@@ -135,7 +135,7 @@ class Batcher:
             self._refuse(request, error)
             return
         request.reply(200, body, [])
-        self._service.metrics.scored(len(probabilities))
+        self._service.metrics.scored(probabilities)
         self._record(request, 200)
 
     def _refuse(self, request: Request, error: Exception) -> None:

@@ -8,7 +8,7 @@ import math
 import os
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,9 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the latency histogram in seconds."""
+
+PROBABILITY_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Upper bounds of the histogram of probabilities: closer where click probabilities mostly are."""
 
 FILES = ("counter", "gauge_livesum", "histogram")
 """What prometheus_client keeps in a file of its own, for each worker."""
@@ -59,6 +62,9 @@ class Metrics:
             registry=own,
         )
         self._records = prometheus.Counter("scoring_records", "Scored records.", registry=own)
+        self._probability = prometheus.Histogram(
+            "scoring_probability", "Click probabilities given.", buckets=PROBABILITY_BUCKETS, registry=own
+        )
         self._ready = prometheus.Gauge(
             "scoring_ready_workers",
             "Workers that reproduced the golden records.",
@@ -77,16 +83,16 @@ class Metrics:
         )
         self._durations: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._answers: Counter[tuple[str, int]] = Counter()
-        self._scored = 0
+        self._given = array("d")
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Count one answer; the count shows after the next `publish`."""
         self._answers[operation, status] += 1
         self._durations[operation].append(seconds)
 
-    def scored(self, records: int) -> None:
-        """Count scored records; they show after the next `publish`."""
-        self._scored += records
+    def scored(self, probabilities: Iterable[float]) -> None:
+        """Count scored records by the probability that each was given; they show after the next `publish`."""
+        self._given.extend(probabilities)
 
     def dropped(self, lines: int) -> None:
         """Count log lines that were given up."""
@@ -107,10 +113,12 @@ class Metrics:
             self._requests.labels(operation, str(status)).inc(answers)
         self._answers.clear()
         for operation, durations in self._durations.items():
-            _observe(self._seconds.labels(operation), durations)
+            _observe(self._seconds.labels(operation), BUCKETS, durations)
         self._durations.clear()
-        self._records.inc(self._scored)
-        self._scored = 0
+        if self._given:
+            self._records.inc(len(self._given))
+            _observe(self._probability, PROBABILITY_BUCKETS, self._given)
+            self._given = array("d")
 
     def render(self) -> bytes:
         """All workers' metrics in Prometheus' text format; other workers' counts may lag by a tick."""
@@ -134,14 +142,14 @@ def _reserve_disk(folder: Path) -> None:
                 ) from error
 
 
-def _observe(histogram: "Histogram", durations: "array[float]") -> None:
-    """Observe all `durations`, in seconds, for the price of a few: `Histogram.observe` takes them one by one."""
+def _observe(histogram: "Histogram", bounds: Sequence[float], values: "array[float]") -> None:
+    """Observe all `values` for the price of a few: `Histogram.observe` takes them one by one. `bounds` are its own."""
     buckets, total = histogram._buckets, histogram._sum  # noqa: SLF001 - it has no public way for several
-    places = np.searchsorted(BUCKETS, durations)  # a bound belongs to its bucket, the place behind the last is infinity
+    places = np.searchsorted(bounds, values)  # a bound belongs to its bucket, the place behind the last is infinity
     for bucket, observed in zip(buckets, np.bincount(places, minlength=len(buckets)).tolist(), strict=True):
         if observed:
             bucket.inc(observed)
-    total.inc(math.fsum(durations))
+    total.inc(math.fsum(values))
 
 
 def forget_dead_workers() -> None:

@@ -24,8 +24,9 @@ from infra.cloud.credentials import cloud
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
-from infra.cloud.settings import AzureSettings
+from infra.cloud.settings import AzureSettings, RolloutKind
 from infra.cost.monthly import usd_per_month
+from infra.model_versions import LATEST
 from infra.step_resource import StepResource
 from infra.steps import Kind, Place
 
@@ -53,6 +54,7 @@ class CloudBackend:
             "workspace": self._environment.machine_learning.name,
         }
         self._steps: dict[Kind, StepResource] = {}
+        self._requested: str | int = LATEST
         studio = f"{cloud().studio}/?wsid={{}}&tid={settings.tenant}"
         self.outputs: dict[str, Output[Any]] = {
             "machine_learning": self._environment.machine_learning.id.apply(studio.format),
@@ -109,6 +111,7 @@ class CloudBackend:
 
     def register(self, name: str, args: ModelVersionArgs, options: ResourceOptions) -> RegisteredModel:
         """A version in Azure ML."""
+        self._requested = args.requested
         trained = self._steps[Kind.TRAINING_RUN]
         inputs = {
             **self._machine_learning,
@@ -161,7 +164,7 @@ class CloudBackend:
         reached = {"cluster_id": environment.kubernetes.id, "kubeconfig": kubeconfig(environment, self._provider)}
         after = [*environment.access.cluster, environment.kubernetes.ready]
         ready = self._step(Kind.CLUSTER_READY, "cluster-ready", reached, options, after=after)
-        image = self._steps[Kind.SERVING_IMAGE].output("image")
+        image, refusal = self._rolled_out(f"{name}-rollout", ready.output("access"), options)
         serving = ClusterService(
             f"{name}-in-cluster",
             ClusterServiceArgs(
@@ -175,7 +178,7 @@ class CloudBackend:
             ),
             options,
         )
-        served = {**self._machine_learning, "version": args.version, "image": image}
+        served = {**self._machine_learning, "version": args.version, "image": image, **refusal}
         after = [serving, *environment.access.models]
         champion = self._step(Kind.CHAMPION, f"{name}-champion", served, options, after=after).output("champion")
         self.outputs["authority"] = certificate.output("authority")
@@ -184,6 +187,25 @@ class CloudBackend:
             version=champion.apply(int),
             key=Output.secret(key.output("current")),
         )
+
+    def _rolled_out(
+        self, name: str, access: Output[str], options: ResourceOptions
+    ) -> tuple[Output[str], dict[str, Output[str]]]:
+        """The image that all pods run, and what the champion is told beside: why the new one was taken back."""
+        image = self._steps[Kind.SERVING_IMAGE].output("image")
+        if self._settings.rollout is RolloutKind.ROLLING:
+            return image, {}
+        # Who goes back to a version by its number is in a hurry, and knows it.
+        kind = self._settings.rollout if self._requested == LATEST else RolloutKind.ROLLING
+        inputs = {
+            "access": access,
+            "image": image,
+            "kind": kind,
+            "percent": self._settings.candidate_percent,
+            "seconds": self._settings.candidate_seconds,
+        }
+        step = self._step(Kind.ROLLOUT, name, inputs, options, after=self._environment.access.pods)
+        return step.output("stable"), {"refusal": step.output("refusal")}
 
     def _step(
         self,

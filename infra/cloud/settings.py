@@ -29,6 +29,13 @@ class KubernetesTier(StrEnum):
     STANDARD = "Standard"
 
 
+class RolloutKind(StrEnum):
+    """How a new image comes into service."""
+
+    ROLLING = "rolling"
+    CANARY = "canary"
+
+
 class RegistryTier(StrEnum):
     """Size and speed of the container registry."""
 
@@ -137,6 +144,13 @@ class AzureSettings(Parameters):
     """Memory of each pod of the service."""
     rollout_seconds: int = Field(default=300, ge=30, le=3600)
     """How long a new version's pods may be stuck until `up` fails; those of the version before go on serving."""
+    rollout: RolloutKind = RolloutKind.ROLLING
+    """`rolling` replaces the pods one by one; `canary` first tries a new image on a part of the requests, and takes it
+    back when it fails more of them, is slower, or gives other probabilities than the pods beside it."""
+    candidate_percent: int = Field(default=20, ge=1, le=50)
+    """Share of the pods, and so of the requests, that try a new image."""
+    candidate_seconds: int = Field(default=300, ge=5, le=86_400)
+    """How long they try it."""
     authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
     """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
     container_insights: bool = False

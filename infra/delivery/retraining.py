@@ -9,7 +9,14 @@ from infra.steps import Kind
 DATA_INPUTS = frozenset({"manifest_hash", "location"})
 """By these upload and training know their data; a difference in any other input is one of settings or of code."""
 AFTER_TRAINING = frozenset(
-    {Kind.MODEL_VERSION, Kind.SERVING_IMAGE, Kind.ENVIRONMENT, Kind.SCORING_SERVICE, Kind.CHAMPION}
+    {
+        Kind.MODEL_VERSION,
+        Kind.SERVING_IMAGE,
+        Kind.ENVIRONMENT,
+        Kind.ROLLOUT,
+        Kind.SCORING_SERVICE,
+        Kind.CHAMPION,
+    }
 )
 """Steps that follow from a new model, whatever differs in them."""
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

@@ -13,7 +13,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from infra.workload.settings import LABELS, NAME, PORT
+from infra.workload.settings import ANSWERING, LABELS, NAME, PORT
 
 HTTPS = 443
 DNS_ANNOTATION = "service.beta.kubernetes.io/azure-dns-label-name"
@@ -37,7 +37,7 @@ class Network(pulumi.ComponentResource):
             "network-policy",
             metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
             spec=NetworkPolicySpecArgs(
-                pod_selector=LabelSelectorArgs(match_labels=LABELS),
+                pod_selector=LabelSelectorArgs(match_labels=ANSWERING),
                 policy_types=["Ingress", "Egress"],  # no rule for the second: nothing may leave
                 ingress=[NetworkPolicyIngressRuleArgs(ports=[NetworkPolicyPortArgs(port=PORT, protocol="TCP")])],
             ),
@@ -50,7 +50,7 @@ class Network(pulumi.ComponentResource):
             ),
             spec=ServiceSpecArgs(
                 type="LoadBalancer",
-                selector=LABELS,
+                selector=ANSWERING,
                 ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
             ),
             opts=ResourceOptions(parent=self),

@@ -3,7 +3,12 @@
 NAMESPACE = "scoring"
 SERVICE_ACCOUNT = "scoring"
 NAME = "scoring"
-LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "personalization"}
+CANDIDATE = "scoring-candidate"
+"""Name of the pods that try another image for a while."""
+NAME_LABEL = "app.kubernetes.io/name"
+ANSWERING = {"app.kubernetes.io/part-of": "personalization"}
+"""Labels of all pods that answer clients, those of a candidate too."""
+LABELS = {NAME_LABEL: NAME, **ANSWERING}
 PORT = 8443
 SECRETS_FOLDER = "/mnt/secrets"
 KEYS_FILE = f"{SECRETS_FOLDER}/keys"

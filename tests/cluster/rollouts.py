@@ -1,6 +1,8 @@
 """The real service in the real control plane, with a small kubelet, a router and clients that count what fails."""
 
+import copy
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +13,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 
 from features.bundle import Bundle
 from infra.load.client import run_load
 from infra.load.plan import LoadPlan, LoadResult
 from tests.infra.workload_program import manifests
+from tests.simulation.aks import NODES, OWNED
 from tests.simulation.control_plane import ControlPlane
 from tests.simulation.nodes.kubelet import Kubelet
 from tests.simulation.nodes.router import Router
@@ -35,6 +39,8 @@ PATHS = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
 }
 """In the order in which they can be applied."""
+EXTRA_NODE = "aks-scoring-surge"
+METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/https:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
 ROLLOUT_SECONDS = 240.0
 LEAST_PODS = 2
 """Of the settings' default: the autoscaler sees to it, some seconds after the Deployment is there."""
@@ -60,6 +66,26 @@ class Clients:
             other = {f"status {status}": count for status, count in result.statuses.items() if status != 200}
             found |= {f"{kind}: {cause}": count for cause, count in {**result.errors, **other}.items()}
         return found
+
+
+class ByNode(httpx.BaseTransport):
+    """Leads to the API server, but to pods by itself: their processes have loopback addresses, which it refuses."""
+
+    def __init__(self, plane: ControlPlane, kubelet: Kubelet) -> None:
+        self._plane = plane.transport()
+        self._pods = httpx.HTTPTransport(verify=False)
+        self._kubelet = kubelet
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        found = METRICS_OF_POD.fullmatch(request.url.path)
+        if found is None:
+            return self._plane.handle_request(request)
+        address = self._kubelet.address(found["name"])
+        if address is None:
+            return httpx.Response(503)
+        url = f"https://{address}:{found['port']}{found['path']}"
+        return self._pods.handle_request(httpx.Request("GET", url, extensions=request.extensions))
 
 
 class Cluster:
@@ -106,6 +132,35 @@ class Cluster:
 
         wait_until(empty, seconds=ROLLOUT_SECONDS)
 
+    def upgrade_nodes(self) -> None:
+        """As AKS does: one node more, then each old one is drained and made anew, and at last the extra one goes."""
+        old = self.nodes()
+        extra = _another(self.plane.get(f"{NODES}/{old[0]}") or {}, EXTRA_NODE)
+        self.plane.apply(f"{NODES}/{EXTRA_NODE}", extra)
+        for node in [*old, EXTRA_NODE]:
+            self.drain(node)
+            self.plane.delete(f"{NODES}/{node}")
+            wait_until(lambda node=node: node == EXTRA_NODE or self._takes_pods(node), seconds=ROLLOUT_SECONDS)
+
+    def restart_control_plane(self) -> None:
+        """End all its processes and start them again on the same data."""
+        self.plane.stop()
+        self.plane.start()
+        self.kubelet.claim()
+
+    def _takes_pods(self, node: str) -> bool:
+        found = self.plane.get(f"{NODES}/{node}")
+        conditions = found["status"].get("conditions", []) if found else []
+        return {"Ready": "True"}.items() <= {one["type"]: one["status"] for one in conditions}.items()
+
+    def image(self) -> str:
+        """What all pods of the service run, or will once they are settled."""
+        return str((self.plane.get(DEPLOYMENT) or {})["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def client(self) -> httpx.Client:
+        """The cluster's interface, as the steps of the stack use it."""
+        return httpx.Client(base_url=self.plane.server, transport=ByNode(self.plane, self.kubelet))
+
     def nodes(self) -> list[str]:
         """Where the pods are."""
         return sorted({pod["spec"]["nodeName"] for pod in self.plane.items(f"{NAMESPACE}/pods")})
@@ -121,6 +176,18 @@ class Cluster:
         return [*self.kubelet.errors, *self.router.errors]
 
 
+def _another(node: dict[str, Any], name: str) -> dict[str, Any]:
+    """A node like another one, which is not the pool's own: nobody takes it away."""
+    labels = {key: value for key, value in node["metadata"]["labels"].items() if key not in OWNED}
+    metadata = {
+        "name": name,
+        "labels": {**labels, "kubernetes.io/hostname": name},
+        "annotations": {"simulation/cpu": node["metadata"]["annotations"]["simulation/cpu"]},
+    }
+    spec = {"taints": copy.deepcopy(node["spec"]["taints"])}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
+
+
 @contextmanager
 def clients(
     cluster: Cluster,
@@ -134,9 +201,8 @@ def clients(
 ) -> Iterator[Callable[[], Clients]]:
     """Load for so many seconds, in processes of its own; the value is a function that waits for its end.
 
-    It begins `after_seconds`.
-    A tenth of the `rate` (requests a second) opens a connection for each request. Both check the certificate against
-    the PEM file `authorities`.
+    It begins after `after_seconds`. A tenth of the `rate` (requests a second) opens a connection for each request. Both
+    check the certificate against the PEM file `authorities`.
     """
     body = msgspec.json.encode(bundle.golden[0].record)
     headers = {"authorization": f"Bearer {key}"}

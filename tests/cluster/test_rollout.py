@@ -3,7 +3,7 @@
 Its pods are processes that start, are probed and end as the manifests say; see `tests/simulation/nodes`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,7 +12,10 @@ import pytest
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
 from features.bundle import Bundle
-from tests.cluster.rollouts import NAMESPACE, Clients, Cluster, clients
+from infra.cloud.steps.patience import Patience
+from infra.cloud.steps.rollout import Rollout
+from infra.provider.step import Context
+from tests.cluster.rollouts import NAMESPACE, ROLLOUT_SECONDS, Clients, Cluster, clients
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.certificates import Authority
@@ -29,7 +32,8 @@ from tests.support.services import wait_until
 pytestmark = [pytest.mark.cluster, pytest.mark.full]
 
 POOL = "azure-native:containerservice:AgentPool"
-OLD, NEW = (f"registryabc.azurecr.io/scoring@sha256:{digit * 64}" for digit in "01")
+OLD, NEW, ODD = (f"registryabc.azurecr.io/scoring@sha256:{digit * 64}" for digit in "012")
+"""The third one holds another model, which gives other probabilities."""
 KEY, NEXT_KEY = "the-first-key-of-the-tests", "the-second-key-of-the-tests"
 SECONDS = 60.0
 """How long each test asks; what it does meanwhile takes less."""
@@ -37,6 +41,8 @@ RATE = 300.0
 """Requests a second."""
 KEYS_SECONDS = 5.0
 """Until every pod has read its keys again, which each does four times a second."""
+CANARY_SECONDS = 20
+ODD_SEED = 8
 LAG_SECONDS = 2.0
 """How late the router learns of pods that come and go."""
 
@@ -71,9 +77,10 @@ def cluster(
     aks = Aks(world, plane)
     aks.start()
     wait_until(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None, seconds=60)
+    odd = Bundle.load(make_bundle(folder / "odd", seed=ODD_SEED))
     images = {
-        reference: build(folder / f"image-{version}", bundle.path, bundle.hash, version)
-        for version, reference in enumerate((OLD, NEW), start=1)
+        reference: build(folder / f"image-{version}", model.path, model.hash, version)
+        for version, (reference, model) in enumerate(((OLD, bundle), (NEW, bundle), (ODD, odd)), start=1)
     }
     files = folder / "vault"
     files.mkdir()
@@ -118,9 +125,9 @@ Load = Callable[..., AbstractContextManager[Callable[[], Clients]]]
 def load(cluster: Cluster, bundle: Bundle, authority: Authority) -> Load:
     """Steady clients for the length of a block, and for `SECONDS` at least."""
 
-    def begin(*, key: str = KEY, after_seconds: float = 0.0) -> Any:
+    def begin(*, key: str = KEY, seconds: float = SECONDS, after_seconds: float = 0.0) -> Any:
         authorities = authority.certificate_path
-        plan = {"key": key, "seconds": SECONDS - after_seconds, "rate": RATE, "after_seconds": after_seconds}
+        plan = {"key": key, "seconds": seconds - after_seconds, "rate": RATE, "after_seconds": after_seconds}
         return clients(cluster, bundle, authorities, **plan)
 
     return begin
@@ -168,6 +175,54 @@ def test_a_certificate_is_renewed_without_a_failed_request(cluster: Cluster, aut
         cluster.apply(OLD, certificate_hash="second")
         cluster.settle()
         unharmed(finish())
+
+
+def test_nodes_are_upgraded_one_by_one_without_a_failed_request(cluster: Cluster, load: Load):
+    with load(seconds=2 * SECONDS) as finish:
+        cluster.upgrade_nodes()
+        cluster.settle()
+        unharmed(finish())
+
+
+def test_the_control_plane_is_upgraded_without_a_failed_request(cluster: Cluster, load: Load):
+    """Its processes end and start again on the same data, as when AKS replaces them; the version stays the same."""
+    pods = set(cluster.kubelet.pods)
+    with load() as finish:
+        cluster.restart_control_plane()
+        cluster.settle()
+        unharmed(finish())
+    assert set(cluster.kubelet.pods) == pods
+
+
+def test_a_canary_serves_its_share_and_then_all_without_a_failed_request(cluster: Cluster, load: Load):
+    new = OLD if cluster.image() == NEW else NEW
+    with load(seconds=2 * SECONDS) as finish:
+        decided = tried(cluster, new)
+        assert decided == {"stable": new, "candidate": new, "weight": 100, "refusal": ""}
+        cluster.apply(new)
+        cluster.settle()
+        unharmed(finish())
+
+
+def test_a_canary_with_other_probabilities_is_taken_back_without_a_failed_request(cluster: Cluster, load: Load):
+    before = cluster.image()
+    with load() as finish:
+        decided = tried(cluster, ODD)
+        assert "its probabilities are others than those beside it" in decided["refusal"]
+        assert (decided["stable"], decided["weight"]) == (before, 0)
+        cluster.settle()
+        unharmed(finish())
+
+
+def tried(cluster: Cluster, image: str) -> Mapping[str, Any]:
+    """What the stack's own step decides of an image, beside the one that serves."""
+    inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": "canary"}
+    step = Rollout(patience=Patience(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0)
+    lines: list[str] = []
+    wanted = step.parse({**inputs, "percent": 20, "seconds": CANARY_SECONDS})
+    computed = step.create(wanted, Context(lines.append)).computed
+    assert "trying the new image" in lines[-1], lines
+    return computed
 
 
 def unharmed(found: Clients, *, least: float = RATE * SECONDS / 2) -> None:

@@ -77,6 +77,27 @@ def test_the_pods_run_the_image_that_was_built(small: tuple[CloudRecorder, dict[
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "image.image"
 
 
+def test_a_canary_stands_between_the_image_and_the_pods(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    assert small[0].of(f"personalize:azure:{Kind.ROLLOUT}") == []
+    recorder, _ = declared(settings(rollout="canary", candidate_percent=10, candidate_seconds=60))
+    rollout = step(recorder, Kind.ROLLOUT)
+    assert {name: rollout[name] for name in ("image", "kind", "percent", "seconds")} == {
+        "image": "image.image",
+        "kind": "canary",
+        "percent": 10,
+        "seconds": 60,
+    }
+    (deployment,) = recorder.of("kubernetes:apps/v1:Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "service-rollout.stable"
+    champion = step(recorder, Kind.CHAMPION)
+    assert (champion["image"], champion["refusal"]) == ("service-rollout.stable", "service-rollout.refusal")
+
+
+def test_a_version_that_is_asked_for_by_its_number_is_not_tried() -> None:
+    wanted = settings(rollout="canary").model_copy(update={"model_version": 2})
+    assert step(declared(wanted)[0], Kind.ROLLOUT)["kind"] == "rolling"
+
+
 def test_keys_and_private_key_reach_the_vault_as_secrets(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
     written = {
         name: small[0].inputs("azure-native:keyvault:Secret", name)["properties"]

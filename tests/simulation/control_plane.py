@@ -51,9 +51,9 @@ class ControlPlane:
         self._port = port
         self._admin = self._authority.issue("admin", "admin", ["system:masters"])
         self.kubeconfig = self._kubeconfig("admin", self._admin)
-        context = ssl.create_default_context(cafile=str(self._authority.certificate_path))
-        context.load_cert_chain(*map(str, self._admin))
-        self._client = httpx.Client(base_url=self.server, verify=context, timeout=30.0)
+        self._trust = ssl.create_default_context(cafile=str(self._authority.certificate_path))
+        self._trust.load_cert_chain(*map(str, self._admin))
+        self._client = httpx.Client(base_url=self.server, verify=self._trust, timeout=30.0)
 
     @property
     def certificate_authority(self) -> bytes:
@@ -110,6 +110,10 @@ class ControlPlane:
     def pids(self) -> list[int]:
         """Ids of the running processes."""
         return [process.pid for process in self._processes]
+
+    def transport(self) -> httpx.HTTPTransport:
+        """How a client of one's own reaches the API server as the admin."""
+        return httpx.HTTPTransport(verify=self._trust)
 
     def get(self, path: str) -> dict[str, Any] | None:
         """The object at an API path; None when there is none."""

@@ -9,6 +9,7 @@ from infra.cloud.steps.data_upload import DataUpload
 from infra.cloud.steps.environment import Environment
 from infra.cloud.steps.model_registry import Registry
 from infra.cloud.steps.model_version import ModelVersion
+from infra.cloud.steps.rollout import Rollout
 from infra.cloud.steps.serving_image import ServingImage
 from infra.cloud.steps.training_run import TrainingRun
 from infra.cloud.steps.workspace_ready import WorkspaceReady
@@ -30,5 +31,6 @@ def azure_steps() -> dict[Kind, Step[Any]]:
         Kind.ENVIRONMENT: Environment(),
         Kind.API_KEY: ApiKey(),
         Kind.CERTIFICATE: Certificate(),
+        Kind.ROLLOUT: Rollout(),
         Kind.CHAMPION: Champion(),
     }

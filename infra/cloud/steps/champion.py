@@ -1,15 +1,24 @@
 """Marks the version that serves, once it does: later candidates are compared with it."""
 
+from features.errors import PersonalizationError
 from infra.cloud.steps.azure_registry import AzureRegistry
 from infra.cloud.steps.inputs import AzureStep, MachineLearningInputs
 from infra.provider.step import Context, Created, State
 
 
+class CandidateRejectedError(PersonalizationError):
+    """A new image did worse than the one that serves, which goes on serving."""
+
+
 class ChampionInputs(MachineLearningInputs):
-    """The version that serves, and the image that proves it: this step comes after the rollout of that image."""
+    """The version that serves, and the image that proves it: this step comes after the rollout of that image.
+
+    `refusal` is why that image was taken back, empty where it was not.
+    """
 
     version: int
     image: str
+    refusal: str = ""
 
 
 class Champion(AzureStep[ChampionInputs]):
@@ -19,7 +28,9 @@ class Champion(AzureStep[ChampionInputs]):
     replaced_by = frozenset({"stack", "workspace"})
 
     def create(self, inputs: ChampionInputs, context: Context) -> Created:
-        """Mark it; raises `NoSuchVersionError` or `AzureRefusedError`."""
+        """Mark it; raises `CandidateRejectedError`, `NoSuchVersionError` or `AzureRefusedError`."""
+        if inputs.refusal:
+            raise CandidateRejectedError(inputs.refusal)
         context.report(f"marking version {inputs.version} as the champion")
         AzureRegistry(inputs, context, self._patience).set_champion(inputs.version)
         return Created(inputs.workspace, {"champion": inputs.version})

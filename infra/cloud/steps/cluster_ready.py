@@ -6,7 +6,6 @@ AKS answers Forbidden for minutes after it was made, and Pulumi's Kubernetes pro
 import base64
 import binascii
 import json
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ import httpx
 import yaml
 
 from features.errors import PersonalizationError
-from infra.cloud.credentials import KUBERNETES, credential, forget_tokens
+from infra.cloud.cluster_client import cluster_client
 from infra.cloud.kubernetes_token import API, COMMAND
 from infra.cloud.steps.inputs import AzureInputs, AzureStep
 from infra.cloud.steps.patience import Deadline
@@ -25,7 +24,6 @@ DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
 """What the Key Vault add-on brings, and the workload uses."""
 ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
-REQUEST_SECONDS = 30.0
 
 
 class ClusterNotReadyError(PersonalizationError):
@@ -49,8 +47,8 @@ class ClusterReady(AzureStep[ClusterReadyInputs]):
         """Wait; raises `ClusterNotReadyError` with what is still missing after ten minutes."""
         cluster = _cluster(inputs.kubeconfig)
         deadline = Deadline(self._patience, context)
-        with _client(cluster) as client:
-            while (missing := _missing(client, inputs.tenant)) is not None:
+        with cluster_client(cluster, inputs.tenant) as client:
+            while (missing := _missing(client)) is not None:
                 if not deadline.wait(f"waiting for the cluster: {missing}"):
                     raise ClusterNotReadyError(
                         f"The cluster {inputs.cluster_id} is not ready: {missing}. If `azure.deployers` does not name "
@@ -94,19 +92,10 @@ def _cluster(kubeconfig: str) -> dict[str, str]:
         raise ClusterNotReadyError(f"Azure's kubeconfig for the cluster cannot be read: {error!r}.") from error
 
 
-def _client(cluster: Mapping[str, str]) -> httpx.Client:
-    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    trust = ssl.create_default_context(cadata=authority)
-    return httpx.Client(base_url=cluster["server"], verify=trust, timeout=REQUEST_SECONDS)
-
-
-def _missing(client: httpx.Client, tenant: str) -> str | None:
+def _missing(client: httpx.Client) -> str | None:
     """What the cluster still lacks, in words; None when it is ready."""
-    client.headers["Authorization"] = f"Bearer {credential(tenant).get_token(KUBERNETES).token}"
     try:
         review = client.post(REVIEW, json=_review())
-        if review.status_code == httpx.codes.UNAUTHORIZED:
-            forget_tokens()
         if not review.is_success:
             return f"its API server answers {review.status_code}"
         if not review.json()["status"]["allowed"]:

@@ -8,10 +8,13 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
+
 from tests.simulation.control_plane import ControlPlane
-from tests.simulation.nodes.pod import Pod
+from tests.simulation.nodes.pod import Pod, local_address
 
 LOOK_SECONDS = 0.1
 NETWORK = "10.244.200"
@@ -42,8 +45,12 @@ class Kubelet(threading.Thread):
 
     def start(self) -> None:
         """Take the namespace's pods from kwok and start."""
-        self._plane.break_images([], others=[self._namespace])
+        self.claim()
         super().start()
+
+    def claim(self) -> None:
+        """Take the namespace's pods from kwok, which forgets it when the control plane starts again."""
+        self._plane.break_images([], others=[self._namespace])
 
     def stop(self) -> None:
         """Kill what still runs, wait, and give the namespace back to kwok."""
@@ -51,10 +58,16 @@ class Kubelet(threading.Thread):
         self.join()
         self._plane.break_images([])
 
+    def address(self, name: str) -> str | None:
+        """Where the pod with a name listens; None for one that was never started."""
+        found = [pod.address for pod in self.pods.values() if pod.path.endswith(f"/{name}")]
+        return local_address(found[0]) if found else None
+
     async def _main(self) -> None:
         while not self._over.is_set():
             try:
-                await self._reconcile()
+                with suppress(httpx.TransportError):  # the API server is away: what runs goes on, as on a cluster
+                    await self._reconcile()
             except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; tests read the list
                 self.errors.append(error)
             await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,171 @@
+"""What pods counted while two images served side by side, and whether the new one did worse.
+
+A candidate is compared with what the other pods did in the same seconds, never with a fixed number: both saw the same
+requests. Each difference must be larger than chance makes it.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+LEAST_REQUESTS = 50
+"""Fewer say nothing."""
+LEAST_FOR_LATENCY = 500
+"""Fewer say nothing of the slowest hundredth."""
+MORE_FAILURES = 0.01
+"""Share of the requests by which more may fail, apart from chance."""
+DEVIATIONS = 3.0
+"""Standard errors that chance explains."""
+TIMES_SLOWER = 2.5
+"""Of the 99th percentile. The metrics' buckets are as far apart, so a neighbouring bucket is no reason."""
+SLOW_SECONDS = 0.025
+"""A 99th percentile up to it is never too slow."""
+MAJOR_SHIFT = 0.25
+"""Population stability index from which a shift is usually called major (Siddiqi, Credit Risk Scorecards, 2006)."""
+CHANCE_QUANTILE = 3.09
+"""Of the normal distribution, 0.999: how large an index chance alone may make."""
+FAILED = "5"
+"""First digit of the statuses that are the service's own fault."""
+FIGURES = {"scoring_requests_total", "scoring_request_seconds_bucket", "scoring_probability_bucket"}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Requests, those that failed, and two histograms: number by upper bound of each bucket, cumulative."""
+
+    requests: float = 0.0
+    failed: float = 0.0
+    seconds: Counter[float] = field(default_factory=Counter)
+    """Requests by the seconds that they took."""
+    probabilities: Counter[float] = field(default_factory=Counter)
+    """Records by the click probability that they were given."""
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The figures in what a pod says at `/metrics`."""
+        requests = failed = 0.0
+        histograms: dict[str, Counter[float]] = {name: Counter() for name in FIGURES}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "scoring_requests_total":
+                    requests += sample.value
+                    failed += sample.value if sample.labels["status"].startswith(FAILED) else 0.0
+                elif sample.name in FIGURES:
+                    histograms[sample.name][float(sample.labels["le"])] += sample.value
+        return cls(
+            requests, failed, histograms["scoring_request_seconds_bucket"], histograms["scoring_probability_bucket"]
+        )
+
+    def since(self, before: "Figures") -> "Figures":
+        """What was counted after `before`."""
+        return Figures(
+            self.requests - before.requests,
+            self.failed - before.failed,
+            _minus(self.seconds, before.seconds),
+            _minus(self.probabilities, before.probabilities),
+        )
+
+    @property
+    def failures(self) -> float:
+        """Share of the requests that failed."""
+        return self.failed / self.requests if self.requests else 0.0
+
+    @property
+    def p99_seconds(self) -> float:
+        """Upper bound of the bucket that holds the 99th percentile."""
+        wanted = 0.99 * self.seconds[math.inf]
+        return min((bound for bound, count in self.seconds.items() if count >= wanted), default=0.0)
+
+    def __str__(self) -> str:
+        """In words, for a line of progress."""
+        return f"{self.requests:,.0f} requests, {self.failures:.1%} failed, p99 {self.p99_seconds * 1000:g} ms"
+
+
+def total(figures: Iterable[Figures]) -> Figures:
+    """Those of several pods together."""
+    everything = list(figures)
+    return Figures(
+        sum(one.requests for one in everything),
+        sum(one.failed for one in everything),
+        _sum(one.seconds for one in everything),
+        _sum(one.probabilities for one in everything),
+    )
+
+
+def enough(candidate: Figures, stable: Figures) -> bool:
+    """Whether both answered so much that a comparison says something."""
+    return min(candidate.requests, stable.requests) >= LEAST_REQUESTS
+
+
+def worse(candidate: Figures, stable: Figures) -> str | None:
+    """How the candidate did worse, in words; None when it did not, or too little was asked."""
+    if not enough(candidate, stable):
+        return None
+    return _fails_more(candidate, stable) or _slower(candidate, stable) or _shifted(candidate, stable)
+
+
+def stability_index(candidate: Counter[float], stable: Counter[float]) -> float:
+    """Population stability index of two cumulative histograms with the same bounds; 0 for the same shape.
+
+    Half a record is added to each bucket, so that an empty one does not make it infinite.
+    """
+    shares = [_shares(histogram) for histogram in (candidate, stable)]
+    return sum((new - old) * math.log(new / old) for new, old in zip(*shares, strict=True))
+
+
+def _fails_more(candidate: Figures, stable: Figures) -> str | None:
+    pooled = (candidate.failed + stable.failed) / (candidate.requests + stable.requests)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / candidate.requests + 1 / stable.requests))
+    if candidate.failures - stable.failures <= MORE_FAILURES + DEVIATIONS * error:
+        return None
+    return f"{candidate.failures:.1%} of its requests failed, {stable.failures:.1%} of those beside it"
+
+
+def _slower(candidate: Figures, stable: Figures) -> str | None:
+    if min(candidate.requests, stable.requests) < LEAST_FOR_LATENCY:
+        return None
+    if candidate.p99_seconds <= max(SLOW_SECONDS, TIMES_SLOWER * stable.p99_seconds):
+        return None
+    return (
+        f"99 of 100 of its answers took up to {candidate.p99_seconds * 1000:g} ms, of those beside it up to "
+        f"{stable.p99_seconds * 1000:g} ms"
+    )
+
+
+def _shifted(candidate: Figures, stable: Figures) -> str | None:
+    """Without a shift the index is about (1/n + 1/m) times a chi-square of one degree less than there are buckets.
+
+    The latter's quantile is Wilson and Hilferty's (1931); the former is Yurdakul's (2018).
+    """
+    new, old = candidate.probabilities, stable.probabilities
+    if new.keys() != old.keys() or min(new[math.inf], old[math.inf]) < LEAST_REQUESTS:
+        return None
+    degrees = len(old) - 1
+    spread = 2 / (9 * degrees)
+    chance = (1 / new[math.inf] + 1 / old[math.inf]) * degrees * (1 - spread + CHANCE_QUANTILE * spread**0.5) ** 3
+    index = stability_index(new, old)
+    if index <= MAJOR_SHIFT + chance:
+        return None
+    return f"its probabilities are others than those beside it: their population stability index is {index:.2f}"
+
+
+def _shares(cumulative: Counter[float]) -> list[float]:
+    counts = [cumulative[bound] for bound in sorted(cumulative)]
+    parts = [later - earlier + 0.5 for earlier, later in zip([0.0, *counts], counts, strict=False)]
+    return [part / sum(parts) for part in parts]
+
+
+def _sum(histograms: Iterable[Counter[float]]) -> Counter[float]:
+    """Empty buckets stay, as they would not with `+`."""
+    everything: Counter[float] = Counter()
+    for histogram in histograms:
+        everything.update(histogram)
+    return everything
+
+
+def _minus(now: Counter[float], before: Counter[float]) -> Counter[float]:
+    return Counter({bound: count - before[bound] for bound, count in now.items()})

@@ -1,0 +1,211 @@
+"""The trial of a new image, against an API server that answers as it is told."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.cloud.steps.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
+from infra.cloud.steps.champion import CandidateRejectedError, Champion
+from infra.cloud.steps.patience import Patience
+from infra.cloud.steps.rollout import Rollout
+from infra.provider.step import StepCancelledError
+from infra.workload.settings import ANSWERING, CANDIDATE, NAME
+from tests.infra.workload_program import manifests
+from tests.provider.cloud.conftest import AZURE, MACHINE_LEARNING
+from tests.provider.conftest import Recorder
+from tests.provider.steps import create
+
+OLD, NEW = "registry/scoring@sha256:old", "registry/scoring@sha256:new"
+METRICS = """# TYPE scoring_requests_total counter
+scoring_requests_total{{operation="score",status="200"}} {good}
+scoring_requests_total{{operation="score",status="500"}} {bad}
+# TYPE scoring_request_seconds histogram
+scoring_request_seconds_bucket{{operation="score",le="0.005"}} {fast}
+scoring_request_seconds_bucket{{operation="score",le="0.5"}} {all}
+scoring_request_seconds_bucket{{operation="score",le="+Inf"}} {all}
+# TYPE scoring_probability histogram
+scoring_probability_bucket{{le="0.2"}} {low}
+scoring_probability_bucket{{le="1.0"}} {all}
+scoring_probability_bucket{{le="+Inf"}} {all}
+"""
+
+
+@dataclass
+class Server:
+    """Four pods of the old image; a candidate's pods are ready at once. Each pod counts 100 requests at each look."""
+
+    image: str | None = OLD
+    failing: int = 0
+    """Of the candidate's 100 requests."""
+    slow: int = 0
+    """Of the candidate's 100 requests."""
+    low: int = 80
+    """Of the candidate's 100 probabilities."""
+    starts: bool = True
+    restarts: int = 0
+    """Of the candidate's pods."""
+    tells: bool = True
+    """Whether pods tell what they counted."""
+    refuses: bool = False
+    applied: list[dict[str, Any]] = field(default_factory=list)
+    candidate: dict[str, Any] | None = None
+    looks: int = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.refuses:
+            return httpx.Response(403)
+        path = request.url.path
+        if path == PODS:
+            return self._pods(candidate=f"={CANDIDATE}," in request.url.params["labelSelector"])
+        if path.startswith(PODS):
+            assert path.endswith(":8443/proxy/metrics")
+            return (
+                httpx.Response(200, text=self._metrics(candidate=CANDIDATE in path))
+                if self.tells
+                else httpx.Response(503)
+            )
+        return self._serving() if path == f"{DEPLOYMENTS}/{NAME}" else self._candidate(request)
+
+    def _candidate(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == f"{DEPLOYMENTS}/{CANDIDATE}"
+        if request.method == "DELETE":
+            gone, self.candidate = self.candidate, None
+            return httpx.Response(200 if gone else 404)
+        if request.method == "PATCH":
+            self.candidate = json.loads(request.content)
+            self.applied.append(self.candidate)
+        count = self.candidate["spec"]["replicas"] if self.candidate and self.starts else 0
+        status = {"observedGeneration": 1, "updatedReplicas": count, "readyReplicas": count}
+        return httpx.Response(200, json={"metadata": {"generation": 1}, "status": status})
+
+    def _pods(self, *, candidate: bool) -> httpx.Response:
+        statuses = [{"restartCount": self.restarts if candidate else 0}]
+        metadata = {"name": CANDIDATE if candidate else NAME}
+        return httpx.Response(200, json={"items": [{"metadata": metadata, "status": {"containerStatuses": statuses}}]})
+
+    def _serving(self) -> httpx.Response:
+        if self.image is None:
+            return httpx.Response(404)
+        found = manifests(self.image)["Deployment"]
+        found["spec"]["replicas"] = 4
+        return httpx.Response(200, json=found)
+
+    def _metrics(self, *, candidate: bool) -> str:
+        self.looks += 1
+        bad, slow, low = (self.failing, self.slow, self.low) if candidate else (0, 0, 80)
+        counts = {"good": 100 - bad, "bad": bad, "fast": 100 - slow, "low": low, "all": 100}
+        return METRICS.format(**{name: count * self.looks for name, count in counts.items()})
+
+
+def rollout(server: Server, **patience: float) -> Rollout:
+    def connect(access: str, tenant: str) -> httpx.Client:
+        assert (access, tenant) == ("{}", AZURE["tenant"])
+        return httpx.Client(transport=httpx.MockTransport(server), base_url="https://cluster")
+
+    return Rollout(patience=Patience(**{"seconds": 1, "pause": 0.01} | patience), connect=connect, look_seconds=0.05)
+
+
+def inputs(**changes: Any) -> dict[str, Any]:
+    return {**AZURE, "access": "{}", "image": NEW, "kind": "canary", "percent": 20, "seconds": 1, **changes}
+
+
+PROMOTED = {"stable": NEW, "candidate": NEW, "weight": 100, "refusal": ""}
+
+
+def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Recorder):
+    server = Server()
+    assert create(rollout(server), inputs(), recorder).computed == PROMOTED
+    (applied,) = server.applied
+    assert applied["spec"]["replicas"] == 1, "a fifth of five"
+    assert server.candidate is None
+    assert "requests, 0.0% failed, p99 5 ms; beside it: " in recorder.lines[-1]
+
+
+def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recorder: Recorder):
+    server = Server()
+    create(rollout(server), inputs(), recorder)
+    (applied,) = server.applied
+    usual = manifests(OLD)
+    others, mine = usual["Deployment"]["spec"]["template"], applied["spec"]["template"]
+    assert mine["metadata"]["labels"] == others["metadata"]["labels"] | {"app.kubernetes.io/name": CANDIDATE}
+    mine["spec"]["containers"][0]["image"] = OLD
+    assert mine["spec"] == others["spec"]
+    mine_labels = mine["metadata"]["labels"].items()
+    assert usual["Service"]["spec"]["selector"].items() <= mine_labels, "the load balancer leads to it"
+    assert usual["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items() <= mine_labels
+    assert not usual["Deployment"]["spec"]["selector"]["matchLabels"].items() <= mine_labels
+    assert applied["spec"]["selector"]["matchLabels"].items() <= mine_labels
+    assert ANSWERING.items() <= others["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        (Server(failing=30), "30.0% of its requests failed"),
+        (Server(slow=30), "took up to 500 ms, of those beside it up to 5 ms"),
+        (Server(low=10), "its probabilities are others"),
+        (Server(restarts=1), "a pod of it ended by itself"),
+        (Server(starts=False), "its pods did not become ready"),
+    ],
+    ids=["errors", "latency", "other probabilities", "crash", "no start"],
+)
+def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, recorder: Recorder):
+    computed = create(rollout(server), inputs(seconds=30), recorder).computed
+    assert reason in computed["refusal"]
+    assert {name: computed[name] for name in ("stable", "candidate", "weight")} == {
+        "stable": OLD,
+        "candidate": NEW,
+        "weight": 0,
+    }
+    assert len(server.applied) == 1
+    assert server.candidate is None
+
+
+def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder):
+    given = {**MACHINE_LEARNING, "version": 3, "image": OLD, "refusal": "It was taken back."}
+    with pytest.raises(CandidateRejectedError, match="taken back"):
+        create(Champion(), given, recorder)
+
+
+@pytest.mark.parametrize(
+    ("server", "changes"),
+    [(Server(image=None), {}), (Server(image=NEW), {}), (Server(), {"kind": "rolling"})],
+    ids=["nothing serves", "it serves already", "asked for by its number"],
+)
+def test_where_there_is_nothing_to_try_the_image_passes_at_once(
+    server: Server, changes: dict[str, Any], recorder: Recorder
+):
+    assert create(rollout(server), inputs(**changes), recorder).computed == PROMOTED
+    assert server.applied == []
+
+
+def test_an_interruption_takes_the_candidate_away(recorder: Recorder):
+    server = Server()
+    recorder.cancelled.set()
+    with pytest.raises(StepCancelledError):
+        create(rollout(server), inputs(), recorder)
+    assert len(server.applied) == 1
+    assert server.candidate is None
+
+
+def test_what_a_killed_run_left_is_removed(recorder: Recorder):
+    server = Server(image=NEW, candidate={"spec": {"replicas": 1}})
+    create(rollout(server), inputs(), recorder)
+    assert server.candidate is None
+    server.candidate = {"spec": {"replicas": 1}}
+    rollout(server).delete("test-rollout", inputs(), recorder.context)
+    assert server.candidate is None
+
+
+@pytest.mark.parametrize(
+    ("server", "sentence"),
+    [(Server(refuses=True), "403"), (Server(tells=False), "No pod of the new image told what it counted")],
+    ids=["forbidden", "no figures"],
+)
+def test_a_cluster_that_does_not_do_its_part_is_named(server: Server, sentence: str, recorder: Recorder):
+    with pytest.raises(ClusterRefusedError, match=sentence):
+        create(rollout(server), inputs(), recorder)
+    assert server.candidate is None
