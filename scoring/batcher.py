@@ -15,6 +15,7 @@ from scoring.operations import Operation, Query
 from scoring.records import Values
 from scoring.rejections import DeadlineExceeded, InternalError, Rejection
 from scoring.service import Service
+from scoring.shadow import Shadow
 from scoring.waiting import Queue
 
 RECORDS_TOGETHER = 64
@@ -47,6 +48,11 @@ class Batcher:
         settings = service.settings
         self.queue = Queue(most=settings.max_queue, seconds=settings.queue_seconds)
         self._service = service
+        self._shadow = (
+            Shadow(settings.shadow, settings.shadow_percent, service.keys, settings.tls_certificate)
+            if settings.shadow
+            else None
+        )
         self._waiting: deque[Request] = deque()
         self._scheduled = False
         self._later: set[asyncio.Task[None]] = set()
@@ -137,6 +143,8 @@ class Batcher:
         request.reply(200, body, [])
         self._service.metrics.scored(probabilities)
         self._record(request, 200)
+        if self._shadow is not None:
+            self._shadow.copy(request.operation.name, request.body)
 
     def _refuse(self, request: Request, error: Exception) -> None:
         if isinstance(error, Rejection):

@@ -21,6 +21,11 @@ class KeyRing:
         self._stamp = _stamp(file)
         self._keys = self._read()
 
+    @property
+    def current(self) -> bytes:
+        """The first key."""
+        return self._keys[0]
+
     def accepts(self, authorization: bytes) -> bool:
         """Whether the value of an `Authorization` header holds a valid key, in a time that tells nothing about it."""
         scheme, _, given = authorization.partition(b" ")

@@ -34,6 +34,8 @@ class ServerSettings:
     drain_seconds: int
     tls_certificate: Path | None
     tls_key: Path | None
+    shadow: str | None
+    shadow_percent: int
 
 
 def parse(arguments: list[str] | None = None) -> ServerSettings:
@@ -95,7 +97,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help="seconds for open requests at the end")
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain to serve HTTPS")
     add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
+    add(
+        "--shadow",
+        type=_address,
+        metavar="HOST:PORT",
+        help="send copies of answered requests there; answers are unused",
+    )
+    add("--shadow-percent", type=_number(1, 100), default=20, metavar="N", help="share of the requests that are copied")
     return parser
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text
 
 
 def _number(least: int, most: int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__

@@ -34,6 +34,7 @@ class RolloutKind(StrEnum):
 
     ROLLING = "rolling"
     CANARY = "canary"
+    SHADOW = "shadow"
 
 
 class RegistryTier(StrEnum):
@@ -145,10 +146,11 @@ class AzureSettings(Parameters):
     rollout_seconds: int = Field(default=300, ge=30, le=3600)
     """How long a new version's pods may be stuck until `up` fails; those of the version before go on serving."""
     rollout: RolloutKind = RolloutKind.ROLLING
-    """`rolling` replaces the pods one by one; `canary` first tries a new image on a part of the requests, and takes it
-    back when it fails more of them, is slower, or gives other probabilities than the pods beside it."""
+    """`rolling` replaces the pods one by one. `canary` first tries a new image on a part of the requests, and takes it
+    back when it fails more of them, is slower, or gives other probabilities than the pods beside it; `shadow` tries it
+    on copies of requests, whose answers nobody gets."""
     candidate_percent: int = Field(default=20, ge=1, le=50)
-    """Share of the pods, and so of the requests, that try a new image."""
+    """Share of the pods, and so of the requests, that try a new image; with `shadow` of the copied requests too."""
     candidate_seconds: int = Field(default=300, ge=5, le=86_400)
     """How long they try it."""
     authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])

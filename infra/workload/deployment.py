@@ -61,6 +61,9 @@ class ScoringPodsArgs:
     """A new version whose pods make no progress for so long has failed; the old one goes on serving."""
     certificate_hash: Input[str]
     """Another certificate starts the pods anew: the service reads it once."""
+    shadow: Input[str] | None
+    """Where copies of requests go, as `host:port`."""
+    shadow_percent: int
     pool_label: str
     """Label and taint of the nodes for scoring."""
     pool: str
@@ -157,7 +160,7 @@ class ScoringPods(pulumi.ComponentResource):
             ],
         )
 
-    def _arguments(self) -> list[str]:
+    def _arguments(self) -> list[Input[str]]:
         """What the image's entry point passes on to `python -m scoring`; it adds its own model and version."""
         scoring = self._args.scoring
         options = {
@@ -171,7 +174,11 @@ class ScoringPods(pulumi.ComponentResource):
             "--tls-key": settings.PRIVATE_KEY_FILE,
             "--drain-seconds": settings.DRAIN_SECONDS,
         }
-        return [str(part) for option in options.items() for part in option]
+        arguments: list[Input[str]] = [str(part) for option in options.items() for part in option]
+        if self._args.shadow is not None:
+            percent = str(self._args.shadow_percent)
+            arguments += [settings.SHADOW_OPTION, self._args.shadow, settings.SHADOW_PERCENT_OPTION, percent]
+        return arguments
 
 
 def _probe(path: str, *, failures: int) -> ProbeArgs:

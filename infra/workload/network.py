@@ -3,43 +3,53 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import Input, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 from pulumi_kubernetes.core.v1 import Service, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking.v1 import (
     NetworkPolicy,
+    NetworkPolicyEgressRuleArgs,
     NetworkPolicyIngressRuleArgs,
+    NetworkPolicyPeerArgs,
     NetworkPolicyPortArgs,
     NetworkPolicySpecArgs,
 )
 
-from infra.workload.settings import ANSWERING, LABELS, NAME, PORT
+from infra.workload.settings import ANSWERING, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
+SHADOW = f"{NAME}-shadow"
 DNS_ANNOTATION = "service.beta.kubernetes.io/azure-dns-label-name"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """The first label of the service's host."""
+    """The first label of the service's host, and whether the pods send copies of requests to a shadow."""
 
     namespace: Input[str]
     dns_label: str
+    shadow: bool
 
 
 class Network(pulumi.ComponentResource):
-    """A load balancer with a name of its own, and the policy of the pods. TLS ends in the pods."""
+    """A load balancer with a name of its own, and the policy of the pods. TLS ends in the pods.
+
+    `shadow` is where copies of requests go, as `host:port`; None without a shadow.
+    """
 
     def __init__(self, name: str, args: NetworkArgs, opts: ResourceOptions | None = None) -> None:
         """Make both."""
         super().__init__("personalization:workload:Network", name, None, opts)
+        port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
+        to_shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
         NetworkPolicy(
             "network-policy",
             metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
             spec=NetworkPolicySpecArgs(
-                pod_selector=LabelSelectorArgs(match_labels=ANSWERING),
-                policy_types=["Ingress", "Egress"],  # no rule for the second: nothing may leave
-                ingress=[NetworkPolicyIngressRuleArgs(ports=[NetworkPolicyPortArgs(port=PORT, protocol="TCP")])],
+                pod_selector=LabelSelectorArgs(),  # every pod of the namespace
+                policy_types=["Ingress", "Egress"],  # without a rule for the second nothing may leave
+                ingress=[NetworkPolicyIngressRuleArgs(ports=[port])],
+                egress=[NetworkPolicyEgressRuleArgs(ports=[port], to=[to_shadow])] if args.shadow else None,
             ),
             opts=ResourceOptions(parent=self),
         )
@@ -55,4 +65,23 @@ class Network(pulumi.ComponentResource):
             ),
             opts=ResourceOptions(parent=self),
         )
+        self.shadow = self._shadow(args.namespace) if args.shadow else None
         self.register_outputs({})
+
+    def _shadow(self, namespace: Input[str]) -> Output[str]:
+        service = Service(
+            "shadow",
+            metadata=ObjectMetaArgs(
+                name=SHADOW,
+                namespace=namespace,
+                labels=LABELS,
+                annotations={"pulumi.com/skipAwait": "true"},  # it has no pods until a candidate comes
+            ),
+            spec=ServiceSpecArgs(
+                selector=SHADOWING,
+                ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
+            ),
+            opts=ResourceOptions(parent=self),
+        )
+        # By its address: the pods may ask no name server.
+        return service.spec.apply(lambda spec: f"{spec.cluster_ip}:{HTTPS}")

@@ -8,6 +8,8 @@ CANDIDATE = "scoring-candidate"
 NAME_LABEL = "app.kubernetes.io/name"
 ANSWERING = {"app.kubernetes.io/part-of": "personalization"}
 """Labels of all pods that answer clients, those of a candidate too."""
+SHADOWING = {"app.kubernetes.io/part-of": "personalization-shadow"}
+"""Labels of pods that are sent copies of requests and answer no client."""
 LABELS = {NAME_LABEL: NAME, **ANSWERING}
 PORT = 8443
 SECRETS_FOLDER = "/mnt/secrets"
@@ -17,6 +19,9 @@ PRIVATE_KEY_FILE = f"{SECRETS_FOLDER}/private-key"
 KEYS_SECRET = "scoring-keys"  # noqa: S105 - a name in the vault, not a secret
 CERTIFICATE_SECRET = "scoring-certificate"  # noqa: S105 - see above
 PRIVATE_KEY_SECRET = "scoring-private-key"  # noqa: S105 - see above
+SHADOW_OPTION = "--shadow"
+"""Of the service: where it sends copies of the requests that it has answered."""
+SHADOW_PERCENT_OPTION = "--shadow-percent"
 USER = 10_001
 """Numeric user of the pods, nobody's in particular: Kubernetes can tell that it is not root."""
 DRAIN_SECONDS = 30

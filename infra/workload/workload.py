@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, ResourceOptions
 
-from infra.cloud.settings import AzureSettings
+from infra.cloud.settings import AzureSettings, RolloutKind
 from infra.settings import ScoringSettings
 from infra.workload.deployment import ScoringPods, ScoringPodsArgs
 from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
@@ -47,7 +47,10 @@ class Workload(pulumi.ComponentResource):
             ),
             own,
         )
-        network = Network("network", NetworkArgs(namespace=namespace.name, dns_label=args.dns_label), own)
+        shadow = args.azure.rollout is RolloutKind.SHADOW
+        network = Network(
+            "network", NetworkArgs(namespace=namespace.name, dns_label=args.dns_label, shadow=shadow), own
+        )
         pods = ScoringPods(
             "pods",
             ScoringPodsArgs(
@@ -60,6 +63,8 @@ class Workload(pulumi.ComponentResource):
                 memory_mib=args.azure.memory_mib,
                 rollout_seconds=args.azure.rollout_seconds,
                 certificate_hash=args.certificate_hash,
+                shadow=network.shadow,
+                shadow_percent=args.azure.candidate_percent,
                 pool_label=args.pool_label,
                 pool=args.pool,
             ),

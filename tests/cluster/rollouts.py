@@ -39,6 +39,8 @@ PATHS = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
 }
 """In the order in which they can be applied."""
+SHADOW = "scoring-shadow"
+SHADOW_PATH = f"{NAMESPACE}/services/{SHADOW}"
 EXTRA_NODE = "aks-scoring-surge"
 METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/https:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
 ROLLOUT_SECONDS = 240.0
@@ -101,6 +103,8 @@ class Cluster:
         """Apply all manifests for an image; `change` may alter the Deployment first."""
         found = manifests(image, **settings)
         change(found["Deployment"])
+        if shadow := found.get(f"Service {SHADOW}"):
+            self.plane.apply(SHADOW_PATH, shadow)
         for kind, path in PATHS.items():
             self.plane.apply(path, found[kind])
 

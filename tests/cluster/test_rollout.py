@@ -15,7 +15,7 @@ from features.bundle import Bundle
 from infra.cloud.steps.patience import Patience
 from infra.cloud.steps.rollout import Rollout
 from infra.provider.step import Context
-from tests.cluster.rollouts import NAMESPACE, ROLLOUT_SECONDS, Clients, Cluster, clients
+from tests.cluster.rollouts import NAMESPACE, ROLLOUT_SECONDS, SHADOW, Clients, Cluster, clients
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.certificates import Authority
@@ -214,9 +214,34 @@ def test_a_canary_with_other_probabilities_is_taken_back_without_a_failed_reques
         unharmed(finish())
 
 
-def tried(cluster: Cluster, image: str) -> Mapping[str, Any]:
+def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster, load: Load):
+    before = cluster.image()
+    router = Router(cluster.plane, "scoring", SHADOW, lag_seconds=LAG_SECONDS)
+
+    def lead_there(deployment: dict[str, Any]) -> None:
+        """There is no network of the cluster's own: the shadow's Service has an address of this machine."""
+        arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        arguments[arguments.index("--shadow") + 1] = f"127.0.0.1:{router.port}"
+
+    router.start()
+    try:
+        with load(seconds=2 * SECONDS) as finish:
+            cluster.apply(before, lead_there, rollout="shadow")
+            cluster.settle()
+            decided = tried(cluster, ODD, kind="shadow")
+            assert "its probabilities are others than those beside it" in decided["refusal"]
+            cluster.settle()
+            unharmed(finish())
+        assert router.errors == []
+    finally:
+        router.stop()
+        cluster.apply(before)
+        cluster.settle()
+
+
+def tried(cluster: Cluster, image: str, kind: str = "canary") -> Mapping[str, Any]:
     """What the stack's own step decides of an image, beside the one that serves."""
-    inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": "canary"}
+    inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": kind}
     step = Rollout(patience=Patience(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0)
     lines: list[str] = []
     wanted = step.parse({**inputs, "percent": 20, "seconds": CANARY_SECONDS})

@@ -77,6 +77,13 @@ def azure_outputs(kind: str, name: str) -> dict[str, Any]:
     }.get(kind, {})
 
 
+def cluster_outputs(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
+    """What Kubernetes adds: an address to each Service."""
+    if args.typ != "kubernetes:core/v1:Service":
+        return {}
+    return {"spec": {**args.inputs["spec"], "clusterIP": "10.0.0.9"}}
+
+
 @dataclass
 class CloudRecorder(pulumi.runtime.Mocks):
     """Answers as the providers would, and remembers what the program declared, by logical name and type."""
@@ -103,7 +110,7 @@ class CloudRecorder(pulumi.runtime.Mocks):
             }
         if args.typ.startswith(OTHER_TYPES):
             added = {"workspacePath": f"/Workspace{args.inputs.get('path')}"}
-            return f"{args.name}-id", {**added, **args.inputs}
+            return f"{args.name}-id", {**added, **args.inputs, **cluster_outputs(args)}
         raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:

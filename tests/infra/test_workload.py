@@ -93,6 +93,22 @@ def test_the_pods_call_nobody_and_are_called_on_one_port(found: dict[str, dict[s
     assert [rule["ports"] for rule in policy["ingress"]] == [[{"port": 8443, "protocol": "TCP"}]]
 
 
+def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
+    found = manifests(rollout="shadow", candidate_percent=30)
+    shadow = found["Service scoring-shadow"]
+    assert "type" not in shadow["spec"], "nobody outside reaches it"
+    assert found["NetworkPolicy"]["spec"]["egress"] == [
+        {
+            "ports": [{"port": 8443, "protocol": "TCP"}],
+            "to": [{"podSelector": {"matchLabels": shadow["spec"]["selector"]}}],
+        }
+    ]
+    settings = parse(["--bundle", "/model", *container(found)["args"]])
+    assert (settings.shadow, settings.shadow_percent) == ("10.0.0.9:443", 30)
+    serving = found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert not shadow["spec"]["selector"].items() <= serving
+
+
 def test_the_load_balancer_has_a_name_and_reaches_the_pods(found: dict[str, dict[str, Any]]) -> None:
     service = found["Service"]
     assert service["metadata"]["annotations"] == {"service.beta.kubernetes.io/azure-dns-label-name": "score-test"}

@@ -23,7 +23,7 @@ KINDS = {
 
 
 def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: object) -> dict[str, dict[str, Any]]:
-    """The manifests by kind, in the order in which they are declared."""
+    """The manifests by kind, in the order in which they are declared; a second one of a kind by its name too."""
     settings = AzureSettings.model_validate(
         {
             "subscription": SUBSCRIPTION,
@@ -49,4 +49,8 @@ def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: obje
         return {"urn": Workload("workload", args).urn}
 
     recorder, _ = run_cloud(program)
-    return {KINDS[item.typ]: item.inputs for item in recorder.resources}
+    found: dict[str, dict[str, Any]] = {}
+    for item in recorder.resources:
+        kind = KINDS[item.typ]
+        found[f"{kind} {item.inputs['metadata']['name']}" if kind in found else kind] = item.inputs
+    return found

@@ -1,8 +1,11 @@
-"""A few pods of a new image beside those of the one that serves: behind the same load balancer, with the same keys."""
+"""A few pods of a new image beside those of the one that serves, with the same keys and settings.
+
+They are behind the same load balancer, or, as a shadow, behind a Service that is sent copies of requests.
+"""
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +13,17 @@ import httpx
 
 from features.errors import PersonalizationError
 from infra.cloud.steps.comparison import Figures
-from infra.workload.settings import ANSWERING, CANDIDATE, LABELS, NAME, NAME_LABEL, NAMESPACE, PORT
+from infra.workload.settings import (
+    ANSWERING,
+    CANDIDATE,
+    NAME,
+    NAME_LABEL,
+    NAMESPACE,
+    PORT,
+    SHADOW_OPTION,
+    SHADOW_PERCENT_OPTION,
+    SHADOWING,
+)
 
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -33,7 +46,7 @@ class PodFigures:
 
 
 class Candidate:
-    """The new image's Deployment. Its share of all pods is its share of the requests."""
+    """The new image's Deployment. Its share of all pods is its share of the requests, unless it is a shadow."""
 
     def __init__(self, client: httpx.Client) -> None:
         """`client` leads to the cluster's interface."""
@@ -44,15 +57,16 @@ class Candidate:
         answer = self._call("GET", f"{DEPLOYMENTS}/{NAME}", missing=True)
         return None if answer is None else dict(answer.json())
 
-    def start(self, serving: Manifest, image: str, percent: int) -> int:
+    def start(self, serving: Manifest, image: str, percent: int, *, shadow: bool) -> int:
         """Start pods of `image`, `percent` of all and one at least. Returns how many."""
+        self.remove()  # what a killed run left may be of another kind, and Kubernetes does not let its labels change
         count = max(1, round(serving["spec"]["replicas"] * percent / (PERCENT - percent)))
         self._call(
             "PATCH",
             f"{DEPLOYMENTS}/{CANDIDATE}",
             params={"fieldManager": FIELD_MANAGER, "force": "true"},
             headers={"Content-Type": APPLY},
-            content=json.dumps(manifest(serving, image, count)),
+            content=json.dumps(manifest(serving, image, count, shadow=shadow)),
         )
         return count
 
@@ -88,8 +102,7 @@ class Candidate:
         self._call("DELETE", f"{DEPLOYMENTS}/{CANDIDATE}", missing=True)
 
     def _pods(self, name: str) -> list[dict[str, Any]]:
-        selector = ",".join(f"{label}={value}" for label, value in {**LABELS, NAME_LABEL: name}.items())
-        answer = self._call("GET", PODS, params={"labelSelector": selector})
+        answer = self._call("GET", PODS, params={"labelSelector": f"{NAME_LABEL}={name}"})
         return list(answer.json()["items"]) if answer is not None else []
 
     def _call(self, method: str, path: str, *, missing: bool = False, **options: Any) -> httpx.Response | None:  # noqa: ANN401 - httpx's own
@@ -106,18 +119,20 @@ class Candidate:
             ) from error
 
 
-def manifest(serving: Manifest, image: str, count: int) -> dict[str, Any]:
+def manifest(serving: Manifest, image: str, count: int, *, shadow: bool) -> dict[str, Any]:
     """The Deployment of `count` pods like those of `serving`, but of another image.
 
-    The load balancer leads to them; the autoscaler and the disruption budget of the others do not count them.
+    The autoscaler and the disruption budget of the others do not count them. A shadow sends no copies to itself.
     """
-    labels = {NAME_LABEL: CANDIDATE, **ANSWERING}
+    labels = {NAME_LABEL: CANDIDATE, **(SHADOWING if shadow else ANSWERING)}
     template = copy.deepcopy(serving["spec"]["template"])
     template["metadata"] = {
         "labels": {**template["metadata"]["labels"], **labels},
         "annotations": template["metadata"].get("annotations") or {},
     }
-    template["spec"]["containers"][0]["image"] = image
+    (container,) = template["spec"]["containers"]
+    container["image"] = image
+    container["args"] = _without_copies(container["args"])
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -126,9 +141,20 @@ def manifest(serving: Manifest, image: str, count: int) -> dict[str, Any]:
     }
 
 
+def sends_copies(serving: Manifest) -> bool:
+    """Whether a Deployment's pods send copies of requests to a shadow."""
+    return SHADOW_OPTION in serving["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
 def image_of(serving: Manifest) -> str:
     """The image of a Deployment's pods."""
     return str(serving["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _without_copies(arguments: Sequence[str]) -> list[str]:
+    """Options and their values, without those of a shadow."""
+    pairs = zip(arguments[::2], arguments[1::2], strict=True)
+    return [part for pair in pairs if pair[0] not in {SHADOW_OPTION, SHADOW_PERCENT_OPTION} for part in pair]
 
 
 def _restarts(pod: Manifest) -> int:

@@ -13,7 +13,7 @@ import httpx
 
 from infra.cloud.cluster_client import cluster_client
 from infra.cloud.settings import RolloutKind
-from infra.cloud.steps.candidate import Candidate, ClusterRefusedError, Manifest, image_of
+from infra.cloud.steps.candidate import Candidate, ClusterRefusedError, Manifest, image_of, sends_copies
 from infra.cloud.steps.comparison import Figures, enough, total, worse
 from infra.cloud.steps.inputs import AzureInputs, AzureStep
 from infra.cloud.steps.patience import USUAL, Deadline, Patience, pause
@@ -90,7 +90,13 @@ class Rollout(AzureStep[RolloutInputs]):
 
     def _try(self, candidate: Candidate, serving: Manifest, inputs: RolloutInputs, context: Context) -> str | None:
         """Why the image may not serve; None when nothing speaks against it."""
-        count = candidate.start(serving, inputs.image, inputs.percent)
+        shadow = inputs.kind is RolloutKind.SHADOW
+        if shadow and not sends_copies(serving):
+            context.report(
+                "the pods that serve send no copies of requests yet: the next image is the first to be tried"
+            )
+            return None
+        count = candidate.start(serving, inputs.image, inputs.percent, shadow=shadow)
         if not self._ready(candidate, count, context):
             return "its pods did not become ready"
         began = time.monotonic()
@@ -149,8 +155,13 @@ def _decided(inputs: RolloutInputs, before: str, refusal: str | None) -> State:
     if refusal is None:
         return {"stable": inputs.image, "candidate": inputs.image, "weight": ALL, "refusal": ""}
     sentence = (
-        f"The new image {inputs.image} was tried on {inputs.percent} % of the requests and taken back: {refusal}. The "
+        f"The new image {inputs.image} was tried on {_share(inputs)} and taken back: {refusal}. The "
         f"image before it serves all of them. It is not tried again until it is another one, or until "
         "`azure.candidate_seconds` or `azure.candidate_percent` changes; `azure.rollout: rolling` takes it untried."
     )
     return {"stable": before, "candidate": inputs.image, "weight": 0, "refusal": sentence}
+
+
+def _share(inputs: RolloutInputs) -> str:
+    copies = "copies of " if inputs.kind is RolloutKind.SHADOW else ""
+    return f"{copies}{inputs.percent} % of the requests"

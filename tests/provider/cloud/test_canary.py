@@ -38,6 +38,8 @@ class Server:
     """Four pods of the old image; a candidate's pods are ready at once. Each pod counts 100 requests at each look."""
 
     image: str | None = OLD
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of the stack that serves."""
     failing: int = 0
     """Of the candidate's 100 requests."""
     slow: int = 0
@@ -59,7 +61,7 @@ class Server:
             return httpx.Response(403)
         path = request.url.path
         if path == PODS:
-            return self._pods(candidate=f"={CANDIDATE}," in request.url.params["labelSelector"])
+            return self._pods(candidate=request.url.params["labelSelector"].endswith(f"={CANDIDATE}"))
         if path.startswith(PODS):
             assert path.endswith(":8443/proxy/metrics")
             return (
@@ -89,7 +91,7 @@ class Server:
     def _serving(self) -> httpx.Response:
         if self.image is None:
             return httpx.Response(404)
-        found = manifests(self.image)["Deployment"]
+        found = manifests(self.image, **self.settings)["Deployment"]
         found["spec"]["replicas"] = 4
         return httpx.Response(200, json=found)
 
@@ -135,10 +137,41 @@ def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recor
     assert mine["spec"] == others["spec"]
     mine_labels = mine["metadata"]["labels"].items()
     assert usual["Service"]["spec"]["selector"].items() <= mine_labels, "the load balancer leads to it"
-    assert usual["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items() <= mine_labels
+    assert usual["NetworkPolicy"]["spec"]["podSelector"] == {}, "whatever its labels are"
     assert not usual["Deployment"]["spec"]["selector"]["matchLabels"].items() <= mine_labels
     assert applied["spec"]["selector"]["matchLabels"].items() <= mine_labels
     assert ANSWERING.items() <= others["metadata"]["labels"].items()
+
+
+SHADOW = {"rollout": "shadow"}
+
+
+def test_a_shadow_gets_copies_and_no_client(recorder: Recorder):
+    server = Server(settings=SHADOW)
+    assert create(rollout(server), inputs(kind="shadow"), recorder).computed == PROMOTED
+    (applied,) = server.applied
+    usual = manifests(OLD, **SHADOW)
+    labels = applied["spec"]["template"]["metadata"]["labels"].items()
+    assert not usual["Service"]["spec"]["selector"].items() <= labels
+    assert usual["Service scoring-shadow"]["spec"]["selector"].items() <= labels
+    assert applied["spec"]["selector"]["matchLabels"].items() <= labels
+    (container,) = applied["spec"]["template"]["spec"]["containers"]
+    (others,) = manifests(OLD)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == others["args"], "it sends no copies to itself"
+
+
+def test_a_shadow_that_does_worse_is_taken_back(recorder: Recorder):
+    server = Server(settings=SHADOW, low=10)
+    computed = create(rollout(server), inputs(kind="shadow", seconds=30), recorder).computed
+    assert "was tried on copies of 20 % of the requests and taken back" in computed["refusal"]
+    assert computed["stable"] == OLD
+
+
+def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder):
+    server = Server()
+    assert create(rollout(server), inputs(kind="shadow"), recorder).computed == PROMOTED
+    assert server.applied == []
+    assert "send no copies" in recorder.lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Copies of requests for a shadow: it gets its share, and the service's clients notice nothing of it."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.bundle import Bundle
+from tests.simulation.certificates import Authority
+from tests.support.services import RunningService, running_service, wait_until
+
+REQUESTS = 200
+Start = Callable[..., RunningService]
+
+
+@pytest.fixture
+def start(bundle: Bundle, tmp_path: Path) -> Iterator[Start]:
+    """Starts services of the bundle, which end with the test."""
+    with ExitStack() as running:
+
+        def begin(name: str, *arguments: str, **options: Any) -> RunningService:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            service: AbstractContextManager[RunningService] = running_service(
+                bundle.path, folder, arguments=arguments, **options
+            )
+            return running.enter_context(service)
+
+        yield begin
+
+
+def copying_to(address: str) -> list[str]:
+    return ["--shadow", address, "--shadow-percent", "50"]
+
+
+def ask(service: RunningService, record: dict[str, Any], *, requests: int = REQUESTS) -> float:
+    """Score so often, one after the other; returns the longest wait in seconds."""
+    longest = 0.0
+    for _ in range(requests):
+        began = time.monotonic()
+        assert service.client.post("/score", json=record).status_code == 200
+        longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def scored(service: RunningService) -> dict[str, float]:
+    """What a service counted: answers by operation and status."""
+    lines = service.client.get("/metrics").text.splitlines()
+    return {
+        line.partition("{")[2].partition("}")[0]: float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("scoring_requests_total")
+    }
+
+
+ANSWERED = 'operation="score",status="200"'
+
+
+def test_the_shadow_scores_its_share_of_the_requests(start: Start, record: dict[str, Any]):
+    shadow = start("shadow")
+    service = start("service", *copying_to(shadow.url.removeprefix("http://")))
+    ask(service, record)
+    wait_until(lambda: scored(shadow).get(ANSWERED, 0) > REQUESTS / 4)
+    assert set(scored(shadow)) == {ANSWERED}
+    assert scored(shadow)[ANSWERED] <= REQUESTS / 2
+    assert scored(service)[ANSWERED] == REQUESTS
+
+
+def test_a_refused_request_is_not_copied(start: Start):
+    shadow = start("shadow")
+    service = start("service", "--shadow", shadow.url.removeprefix("http://"), "--shadow-percent", "100")
+    for _ in range(5):
+        assert service.client.post("/score", json={"no such field": 1}).status_code == 400
+    time.sleep(0.5)
+    assert scored(shadow) == {}
+
+
+def test_a_shadow_that_comes_later_and_goes_is_no_matter(start: Start, record: dict[str, Any]):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    service = start("service", *copying_to(f"127.0.0.1:{port}"))
+    ask(service, record)
+    shadow = start("shadow", port=port)
+
+    def copied() -> bool:
+        ask(service, record, requests=4)
+        return bool(scored(shadow))
+
+    wait_until(copied)
+    shadow.stop()
+    ask(service, record)
+
+
+def test_a_shadow_that_never_answers_holds_nobody_up(start: Start, record: dict[str, Any]):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        service = start("service", *copying_to(f"127.0.0.1:{silent.getsockname()[1]}"))
+        assert ask(service, record) < 1
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the service's own certificate", "another one"])
+def test_copies_go_to_nobody_but_who_has_the_service_s_own_certificate(
+    start: Start, record: dict[str, Any], tmp_path: Path, *, same: bool
+):
+    authority = Authority(tmp_path / "authority")
+    own, other = (authority.issue(name, "scoring") for name in ("own", "other"))
+    options: dict[str, Any] = {"scheme": "https"}
+    shadow = start("shadow", *_tls(own if same else other), **options)
+    address = shadow.url.removeprefix("https://")
+    service = start("service", *_tls(own), "--shadow", address, "--shadow-percent", "100", **options)
+    ask(service, record)
+    if same:
+        wait_until(lambda: scored(shadow).get(ANSWERED, 0) > REQUESTS / 4)
+    else:
+        time.sleep(0.5)
+        assert scored(shadow) == {}
+
+
+def _tls(files: tuple[Path, Path]) -> list[str]:
+    certificate, key = files
+    return ["--tls-cert", str(certificate), "--tls-key", str(key)]
