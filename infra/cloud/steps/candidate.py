@@ -30,6 +30,8 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 APPLY = "application/apply-patch+yaml"
 FIELD_MANAGER = "personalization"
 PERCENT = 100
+METRICS_SECONDS = 3.0
+"""A pod that does not tell within it is left out."""
 Manifest = Mapping[str, Any]
 
 
@@ -90,7 +92,7 @@ class Candidate:
         for pod in self._pods(name):
             called = pod["metadata"]["name"]
             try:
-                metrics = self._client.get(f"{PODS}/https:{called}:{PORT}/proxy/metrics")
+                metrics = self._client.get(f"{PODS}/https:{called}:{PORT}/proxy/metrics", timeout=METRICS_SECONDS)
             except httpx.TransportError:
                 continue
             if metrics.is_success:

@@ -61,6 +61,17 @@ def change_code(_: SimulatedStack) -> None:
     NEW_CODE.write_text('"""Nothing."""\n', encoding="utf-8")
 
 
+def change_code_again(_: SimulatedStack) -> None:
+    """The same file, otherwise."""
+    NEW_CODE.write_text('"""Nothing else."""\n', encoding="utf-8")
+
+
+def roll_again(stack: SimulatedStack) -> None:
+    """Pods become a new image without a trial."""
+    stack.settle()  # the pods that tried it leave
+    stack.settings["azure"]["rollout"] = "rolling"
+
+
 def break_image(stack: SimulatedStack) -> None:
     """Pods of the image that is served never become ready any more; those that are, stay."""
     stack.world.set("broken_images", [stack.image()])
@@ -94,6 +105,9 @@ ROLLOUT = Trouble(
     "a rollout that never becomes ready", "failed to fully initialize or become live", break_image, mend_image
 )
 QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FAMILY: 4}), in_world("vcpu_quota", {}))
+BLIND = Trouble(
+    "a candidate whose pods, which only pretend here, tell nothing", "told what it counted", lambda _: None, roll_again
+)
 CHANGES = (
     Change("worker count", set_in("azure", training_workers=2), _of("update training-policy", "update training-job")),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
@@ -101,6 +115,17 @@ CHANGES = (
     Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), _of("replace scoring-pool"), (QUOTA,)),
     Change("how it is served", set_in("scoring", max_records=500), _of("update deployment"), (ROLLOUT,)),
     Change("serving code", change_code, SERVED, (BUILD,)),
+    Change(
+        "way to roll out",
+        set_in("azure", rollout="canary", candidate_seconds=5),
+        _of("create service-rollout", "update service-champion"),
+    ),
+    Change(
+        "image, tried by a canary",
+        change_code_again,
+        _of("delete service-rollout", "update deployment", "update service-champion"),
+        (BLIND,),
+    ),
     Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS),
     Change("new data", set_in("dataset", seed=2), TRAINED | {"replace data"}),
 )
