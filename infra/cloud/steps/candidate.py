@@ -62,7 +62,8 @@ class Candidate:
     def start(self, serving: Manifest, image: str, percent: int, *, shadow: bool) -> int:
         """Start pods of `image`, `percent` of all and one at least. Returns how many."""
         self.remove()  # what a killed run left may be of another kind, and Kubernetes does not let its labels change
-        count = max(1, round(serving["spec"]["replicas"] * percent / (PERCENT - percent)))
+        replicas = int(serving["spec"]["replicas"])
+        count = max(1, round(replicas * percent / (PERCENT - percent)))
         self._call(
             "PATCH",
             f"{DEPLOYMENTS}/{CANDIDATE}",

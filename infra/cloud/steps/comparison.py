@@ -55,7 +55,7 @@ class Figures:
                     requests += sample.value
                     failed += sample.value if sample.labels["status"].startswith(FAILED) else 0.0
                 elif sample.name in FIGURES:
-                    histograms[sample.name][float(sample.labels["le"])] += sample.value
+                    histograms[sample.name][float(sample.labels["le"])] += int(sample.value)
         return cls(
             requests, failed, histograms["scoring_request_seconds_bucket"], histograms["scoring_probability_bucket"]
         )
@@ -113,8 +113,8 @@ def stability_index(candidate: Counter[float], stable: Counter[float]) -> float:
 
     Half a record is added to each bucket, so that an empty one does not make it infinite.
     """
-    shares = [_shares(histogram) for histogram in (candidate, stable)]
-    return sum((new - old) * math.log(new / old) for new, old in zip(*shares, strict=True))
+    shares = zip(_shares(candidate), _shares(stable), strict=True)
+    return math.fsum((new - old) * math.log(new / old) for new, old in shares)
 
 
 def _fails_more(candidate: Figures, stable: Figures) -> str | None:

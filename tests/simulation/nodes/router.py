@@ -42,6 +42,8 @@ class Router(threading.Thread):
         self.port = 0
         self.endpoints: list[Endpoint] = []
         """Where new connections go now."""
+        self.blind_seconds = 0.0
+        """The longest time between two looks at the Service's endpoints."""
         self.refused = 0
         """Connections that no pod took."""
         self.errors: list[BaseException] = []
@@ -70,10 +72,13 @@ class Router(threading.Thread):
         server = await loop.create_server(lambda: _Client(self), "127.0.0.1", 0, backlog=1024)
         self.port = int(server.sockets[0].getsockname()[1])
         self._listens.set()
+        looked = time.monotonic()
         while not self._over.is_set():
             try:
                 with suppress(httpx.TransportError):  # the API server is away: connections go where they went
                     await self._look()
+                    self.blind_seconds = max(self.blind_seconds, time.monotonic() - looked)
+                    looked = time.monotonic()
             except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; tests read the list
                 self.errors.append(error)
             await asyncio.sleep(LOOK_SECONDS)
