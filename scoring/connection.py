@@ -1,25 +1,31 @@
 """One client's connection: what uvicorn leaves open is closed here, before a request costs the service anything.
 
-Limits on headers, on waiting requests and on how slowly a client may send or read; and refusals that are not valid
-HTTP get the same shape of answer as every other. A request above capacity is refused before anything starts for it.
+Limits on headers and on waiting requests; and what is not valid HTTP gets the same shape of answer as every other
+refusal. A request above capacity is refused before anything starts for it.
 """
 
 import asyncio
 from typing import Any, cast
 
+import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from scoring.exchange import Head
-from scoring.front import Front
-from scoring.rejections import HeadersTooLarge, InvalidHttp, Overloaded, Rejection, SlowBody, SlowHead
+from scoring.patience import LINGER_SECONDS, PatientConnection
+from scoring.rejections import (
+    HeadersTooLarge,
+    InvalidHttp,
+    MethodNotAllowed,
+    Overloaded,
+    Rejection,
+    SlowBody,
+    SlowHead,
+)
 
 MOST_PIPELINED = 32
 """Requests that a client may send ahead of their answers."""
-
-LINGER_SECONDS = 1.0
-"""How long a refused client's bytes are still read: closing at once would take the answer from it."""
 
 
 class _LimitError(Exception):
@@ -42,7 +48,7 @@ class _Refused:
     message_event = NoEvent()
 
 
-class Connection(HttpToolsProtocol):
+class Connection(PatientConnection):
     """A connection with limits. Made by uvicorn, one for each client."""
 
     def __init__(
@@ -53,24 +59,9 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.front = cast("Front", self.app)
-        self._settings = self.front.settings
         self._receiving = self._in_head = self._ended = False
         self._head_bytes = self._unparsed_bytes = 0
         self._refusal: Rejection | None = None
-        self._client_timer: asyncio.TimerHandle | None = None
-        self._reader_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Begin to wait for the first request."""
-        super().connection_made(transport)
-        self._wait_for_client()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was waited for."""
-        self._stop_waiting()
-        self.resume_writing()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and wait for the rest of a request that is not whole."""
@@ -78,7 +69,15 @@ class Connection(HttpToolsProtocol):
             return
         if self._in_head:
             self._unparsed_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay_with_http(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
+            return
         if self._receiving:
             if self._in_head and self._unparsed_bytes > self._settings.max_header_bytes:
                 self._refuse(self._headers_too_large())
@@ -86,11 +85,6 @@ class Connection(HttpToolsProtocol):
                 self._wait_for_client()
         elif not (self._running() or self._resting()):
             self._wait_for_client()
-
-    def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn when the parser gave up."""
-        del msg
-        self._refuse(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
 
     def on_message_begin(self) -> None:
         """Called by the parser at the first byte of a request."""
@@ -121,18 +115,20 @@ class Connection(HttpToolsProtocol):
         running = self._running()
         if running and len(self.pipeline) >= MOST_PIPELINED:
             raise _LimitError
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refusal = MethodNotAllowed("CONNECT", allowed="GET, POST")
+            raise _LimitError
+        if self.parser.should_upgrade():
+            return
+        if running or method != b"POST" or not self._answer_at_once():
+            self._start_cycle()
         self._in_head = False
-        if not running and self.parser.get_method() == b"POST":
-            surplus = len(self.connections) > self._settings.max_connections
-            if surplus or self.front.batcher.queue.full():
-                self._shed(close=surplus)
-                return
-            if self._take():
-                return
-        self._start_cycle()
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of a request."""
+        if self.parser.should_upgrade():
+            return
         self._receiving = False
         self._stop_waiting()
         super().on_message_complete()
@@ -143,21 +139,25 @@ class Connection(HttpToolsProtocol):
         if self._receiving:
             self._wait_for_client()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Called when no new request came in time."""
-        self.transport.abort()
+    def _stay_with_http(self, rest: bytes) -> None:
+        """Read a request whose client would rather speak another protocol again, without that wish.
 
-    def pause_writing(self) -> None:
-        """Called when the client does not take its answers; it has as long as for sending."""
-        super().pause_writing()
-        self._reader_timer = self.loop.call_later(self._settings.client_seconds, self.transport.abort)
+        A server may ignore it, and Java's and curl's clients count on that. But the parser takes the body, of which
+        `rest` has the beginning, for the other protocol.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        headers = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.data_received(b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, headers, rest))
 
-    def resume_writing(self) -> None:
-        """Called when the client took them."""
-        if self._reader_timer is not None:
-            self._reader_timer.cancel()
-            self._reader_timer = None
-        super().resume_writing()
+    def _answer_at_once(self) -> bool:
+        """Whether the request whose head is complete is answered, or will be, without a cycle."""
+        surplus = len(self.connections) > self._settings.max_connections
+        if surplus or self.front.batcher.queue.full():
+            self._shed(close=surplus)
+            return True
+        return self._take()
 
     def _take(self) -> bool:
         """Whether the request whose head is complete needs no cycle of uvicorn's."""
@@ -179,20 +179,11 @@ class Connection(HttpToolsProtocol):
         self.headers += headers
         super().on_headers_complete()
 
-    def _wait_for_client(self) -> None:
-        if self._client_timer is None:
-            self._client_timer = self.loop.call_later(self._settings.client_seconds, self._give_up)
-
-    def _stop_waiting(self) -> None:
-        if self._client_timer is not None:
-            self._client_timer.cancel()
-            self._client_timer = None
-
     def _give_up(self) -> None:
         self._client_timer = None
         seconds = f"{self._settings.client_seconds:g} seconds"
         if not self._receiving or self._ended:
-            self.transport.close()
+            self._hang_up()
         elif self._in_head:
             self._refuse(SlowHead(f"The headers did not arrive within {seconds}."))
         else:
@@ -217,11 +208,11 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         if running and (self.pipeline or self.cycle.response_started):
-            self.transport.close()
+            self._hang_up()
             return
         if running:
             self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self._abandon()
         if running or self._in_head or not self._receiving:
             self._write(rejection, self.url.decode("ascii", "replace") if self._receiving else "", close=True)
         self._leave()
@@ -243,7 +234,7 @@ class Connection(HttpToolsProtocol):
             self.transport.write_eof()
             self._client_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
         else:
-            self.transport.close()
+            self._close()
 
     def _headers_too_large(self) -> HeadersTooLarge:
         limit = self._settings.max_header_bytes

@@ -136,7 +136,6 @@ class DirectConnection(Connection):
             operation is None
             or self.expect_100_continue
             or self.flow.write_paused
-            or parser.should_upgrade()
             or not parser.should_keep_alive()
             or parser.get_http_version() != "1.1"
         ):

@@ -31,4 +31,4 @@ class LeavingConnection(DirectConnection):
 
     def _let_go(self) -> None:
         if not self._running() and not self._receiving:
-            self.transport.close()
+            self._close()

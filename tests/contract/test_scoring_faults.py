@@ -1,5 +1,6 @@
-"""What must not hurt the service: thousands of bad bodies, a killed worker, a full disk, a clock that jumps."""
+"""What must not hurt the service: bad bodies and requests by the thousand, a killed worker, a full disk, a clock."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -7,6 +8,8 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -20,12 +23,16 @@ from features.bundle import Bundle
 from infra.load.client import run_load
 from infra.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
+from tests.support.bad_requests import bad_requests
 from tests.support.checkout import free_port
 from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, workers
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
 """What a worker may gain in memory over the bad bodies: its memory of category values and Python's own reserves."""
+
+BACK_SECONDS = 1.0
+"""How long a worker that was killed may be missed."""
 
 JUMPING_CLOCK = """
 import itertools, runpy, sys, time
@@ -59,23 +66,44 @@ def test_bad_bodies_get_answers_and_cost_nothing(bundle: Bundle, tmp_path: Path,
     assert grown < GROWTH_BYTES
 
 
+@pytest.mark.parametrize("count", [1_000, pytest.param(50_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
+def test_bad_requests_get_answers_or_an_end_and_cost_nothing(bundle: Bundle, tmp_path: Path, count: int):
+    arguments = ["--client-seconds", "0.3"]
+    with running_service(bundle.path, tmp_path, arguments=arguments) as running:
+        process = psutil.Process(running.process.pid)
+        asyncio.run(_send_raw(running, bad_requests(500, seed=0)))
+        before, open_files = process.memory_info().rss, process.num_fds()
+        statuses = asyncio.run(_send_raw(running, bad_requests(count, seed=1)))
+        wait_until(lambda: process.num_fds() <= open_files)
+        grown = process.memory_info().rss - before
+        golden = bundle.golden[0]
+        assert running.client.post("/score", json=golden.record).json()["probability"] == golden.probability
+        assert not [line for line in running.log() if line["level"] != "info"]
+    assert statuses.keys() <= {100, 200, 400, 401, 404, 405, 408, 413, 415, 431}
+    assert statuses.keys() >= {200, 400, 404, 405, 408, 431}
+    assert grown < GROWTH_BYTES
+
+
 def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_answering(bundle: Bundle, tmp_path: Path):
-    connections = 16
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         wait_until(lambda: len(workers(running)) == 2)
         result = LoadResult()
-        load = threading.Thread(target=lambda: result.__dict__.update(_load(running, connections).__dict__))
+        load = threading.Thread(target=lambda: result.__dict__.update(_load(running, connections=16).__dict__))
         load.start()
         time.sleep(1.5)
         victim = next(iter(workers(running)))
+        clients = sum(one.status == psutil.CONN_ESTABLISHED for one in victim.net_connections("tcp"))
         victim.kill()
+        killed = time.time()
         load.join()
         wait_until(lambda: len(workers(running)) == 2)
         assert victim not in workers(running)
-    assert result.errors.total() <= connections
+        back = max(line["timestamp"] for line in running.log() if line["event"] == "ready")
+    assert result.errors.total() <= clients
     assert not {status for status in result.statuses if status not in (200, 503)}
     moments = sorted(result.accepted_at)
-    assert max(later - sooner for sooner, later in pairwise(moments)) < 1
+    assert max(later - sooner for sooner, later in pairwise(moments)) < BACK_SECONDS
+    assert 0 < back - killed < BACK_SECONDS
 
 
 def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: Path):
@@ -148,6 +176,34 @@ def _send(running: RunningService, bundle: Bundle, count: int, *, seed: int) -> 
         assert ("error" in content) == (answer.status != 200), (path, body)
         assert answer.status < 500, (path, body)
     connection.close()
+    return statuses
+
+
+async def _send_raw(running: RunningService, requests: Iterator[bytes]) -> Counter[int]:
+    """Send each over a connection of its own, many at a time, and count the statuses; each answer is whole JSON."""
+    url = httpx.URL(running.url)
+    statuses: Counter[int] = Counter()
+
+    async def client() -> None:
+        for request in requests:  # all clients take from the same ones
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            received = b""
+            with suppress(ConnectionError):
+                writer.write(request)
+                await writer.drain()
+                with suppress(TimeoutError):
+                    while part := await asyncio.wait_for(reader.read(65536), 0.6):
+                        received += part
+            writer.transport.abort()
+            for answer in received.split(b"HTTP/1.1 ")[1:]:
+                head, _, body = answer.partition(b"\r\n\r\n")
+                status = int(head[:3])
+                assert status < 500, request
+                if body and b"application/json" in head:
+                    assert ("error" in json.loads(body)) == (status != 200), request
+                statuses[status] += 1
+
+    await asyncio.gather(*(client() for _ in range(64)))
     return statuses
 
 

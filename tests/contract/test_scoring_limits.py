@@ -7,16 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-import httpx
 import psutil
 import pytest
 
 from features.bundle import Bundle
+from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
-HEAD = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
-SCORE = f"{HEAD}content-length: 2\r\n\r\n{{}}".encode()
-HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+SCORE = score()
 MOST_CONNECTIONS = 30
 
 
@@ -30,79 +28,79 @@ def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("sent", [b"nothing\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET /healthz HTTP/9.9\r\n\r\n"])
 def test_what_is_not_http_is_refused_in_the_same_shape(service: RunningService, sent: bytes):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(sent)
-        status, body = _only_answer(connection)
+        status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (400, "invalid_http")
 
 
 def test_garbage_behind_a_request_costs_only_the_connection(service: RunningService):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(SCORE + b"\x00garbage\r\n\r\n")
-        status, body = _only_answer(connection)
+        status, body = only_answer(connection)
     assert status == 200
     assert "probability" in body
 
 
 def test_garbage_within_a_chunked_body_is_refused_at_once(service: RunningService):
-    with _connection(service) as connection:
-        connection.sendall(HEAD.encode() + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n")
-        status, body = _only_answer(connection)
+    with connected(service) as connection:
+        connection.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n")
+        status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (400, "invalid_http")
 
 
 @pytest.mark.parametrize("ending", [b"\r\n\r\n", b""], ids=["whole", "endless"])
 def test_headers_above_the_limit_are_refused(service: RunningService, ending: bytes):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
         for number in range(4):
             connection.sendall(b"x-%d: %s\r\n" % (number, b"a" * 5000) if ending else b"a" * 10_000)
             time.sleep(0.02)
         with suppress(OSError):  # the answer may come before the end is sent
             connection.sendall(ending)
-        status, body = _only_answer(connection)
+        status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (431, "headers_too_large")
 
 
 @pytest.mark.parametrize(
     ("sent", "code"),
-    [(b"POST /score HTTP/1.1\r\nhost:", "slow_head"), (HEAD.encode() + b"content-length: 2\r\n\r\n", "slow_body")],
+    [(b"POST /score HTTP/1.1\r\nhost:", "slow_head"), (HEAD + b"content-length: 2\r\n\r\n", "slow_body")],
 )
 def test_a_request_that_does_not_arrive_is_refused_in_time(service: RunningService, sent: bytes, code: str):
     began = time.monotonic()
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(sent)
-        status, body = _only_answer(connection)
+        status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (408, code)
     assert 0.9 < time.monotonic() - began < 5
 
 
 def test_a_request_that_trickles_in_gets_no_more_time(service: RunningService):
     began = time.monotonic()
-    with _connection(service) as connection, suppress(OSError):
-        for byte in HEAD.encode():
+    with connected(service) as connection, suppress(OSError):
+        for byte in HEAD:
             connection.sendall(bytes([byte]))
             time.sleep(0.05)
     assert time.monotonic() - began < 5
 
 
 def test_a_connection_that_says_nothing_is_closed(service: RunningService):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         assert connection.recv(100) == b""
 
 
 def test_a_second_request_that_does_not_arrive_is_refused_too(service: RunningService):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(HEALTH)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"GET /heal")
-        assert _only_answer(connection)[0] == 408
+        assert only_answer(connection)[0] == 408
 
 
 def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService):
-    request = HEAD.encode() + b"content-length: %d\r\n\r\n"
+    request = HEAD + b"content-length: %d\r\n\r\n"
     body = json.dumps({"records": [{}] * 1000}).encode()
-    with _connection(tight) as connection:
+    with connected(tight) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(0.5)
         with suppress(OSError):
@@ -119,7 +117,7 @@ def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService):
 def test_slow_clients_do_not_take_the_places_of_others(tight: RunningService):
     with ExitStack() as stack:
         for _ in range(10):
-            stack.enter_context(_connection(tight)).sendall(HEAD.encode() + b"content-length: 2\r\n\r\n{")
+            stack.enter_context(connected(tight)).sendall(HEAD + b"content-length: 2\r\n\r\n{")
         assert [tight.client.post("/score", json={}).status_code for _ in range(5)] == [200] * 5
 
 
@@ -131,8 +129,8 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
             for connection in busy:
                 connection.sendall(SCORE)
             looking.sendall(HEALTH)
-        answers = [_answer(connection) for connection in busy]
-        assert _answer(looking)[0] == 200
+        answers = [answer(connection) for connection in busy]
+        assert answer(looking)[0] == 200
         statuses = [status for status, _, _ in answers]
         assert statuses.count(200) >= 1
         assert statuses.count(503) >= 10
@@ -142,7 +140,7 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
         assert json.loads(refused[2])["error"]["code"] == "overloaded"
         for connection in busy:  # the connection of a refused request is as good as before
             connection.sendall(SCORE)
-            assert _answer(connection)[0] == 200
+            assert answer(connection)[0] == 200
     counted = 'scoring_requests_total{operation="score",status="503"}'
     assert float(_metric(tight, counted)) >= statuses.count(503)
 
@@ -156,17 +154,17 @@ def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService):
                 connection.sendall(HEALTH)
             for connection in scoring:
                 connection.sendall(SCORE)
-        assert [_answer(connection)[0] for connection in scoring] == [200, 200]
-        assert {_answer(connection)[0] for connection in looking} == {200}
+        assert [answer(connection)[0] for connection in scoring] == [200, 200]
+        assert {answer(connection)[0] for connection in looking} == {200}
 
 
 def test_too_many_clients_are_sent_away(tight: RunningService):
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS + 5):
-            stack.enter_context(_connection(tight))
-        last = stack.enter_context(_connection(tight))
+            stack.enter_context(connected(tight))
+        last = stack.enter_context(connected(tight))
         last.sendall(SCORE)
-        status, headers, _ = _answer(last)
+        status, headers, _ = answer(last)
         assert (status, headers["connection"]) == (503, "close")
     wait_until(lambda: tight.client.post("/score", json={}).status_code == 200)
 
@@ -178,8 +176,8 @@ def test_a_request_whose_turn_comes_too_late_is_refused(bundle: Bundle, tmp_path
         busy = [stack.enter_context(_accepted(late)) for _ in range(8)]
         with _stopped(late):
             for connection in busy:
-                connection.sendall(HEAD.encode() + b"content-length: %d\r\n\r\n" % len(body) + body)
-        answers = [_answer(connection) for connection in busy]
+                connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+        answers = [answer(connection) for connection in busy]
     statuses = [status for status, _, _ in answers]
     assert 200 in statuses
     refused = next(answer for answer in answers if answer[0] == 503)
@@ -187,7 +185,7 @@ def test_a_request_whose_turn_comes_too_late_is_refused(bundle: Bundle, tmp_path
 
 
 def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: RunningService):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(SCORE * 200)
         received = b""
         with suppress(ConnectionError):
@@ -197,15 +195,15 @@ def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: Runnin
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(service: RunningService):
-    with _connection(service) as connection:
-        connection.sendall(HEAD.encode() + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+    with connected(service) as connection:
+        connection.sendall(HEAD + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n")
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"{}")
-        assert _answer(connection)[0] == 200
+        assert answer(connection)[0] == 200
 
 
 def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningService):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(SCORE + HEALTH + SCORE)
         received = b""
         while received.count(b"HTTP/1.1 200 ") < 3 or not received.endswith(b"}"):
@@ -215,7 +213,7 @@ def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningS
 
 
 def test_a_refused_client_that_never_sends_its_body_gets_one_answer(service: RunningService):
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(SCORE[:-2].replace(KEY.encode(), b"wrong") + b"{")
         received = b""
         while part := connection.recv(65536):
@@ -224,26 +222,12 @@ def test_a_refused_client_that_never_sends_its_body_gets_one_answer(service: Run
     assert received.count(b"HTTP/1.1 ") == 1
 
 
-def test_http_1_0_is_answered_and_closed(service: RunningService):
-    with _connection(service) as connection:
-        connection.sendall(SCORE.replace(b"HTTP/1.1", b"HTTP/1.0"))
-        assert _only_answer(connection)[0] == 200
-
-
-@contextmanager
-def _connection(service: RunningService) -> Iterator[socket.socket]:
-    url = httpx.URL(service.url)
-    assert url.port is not None
-    with socket.create_connection((url.host, url.port), timeout=10) as connection:
-        yield connection
-
-
 @contextmanager
 def _accepted(service: RunningService) -> Iterator[socket.socket]:
     """A connection that the service reads from already, so that it does not have to take it up first."""
-    with _connection(service) as connection:
+    with connected(service) as connection:
         connection.sendall(HEALTH)
-        assert _answer(connection)[0] == 200
+        assert answer(connection)[0] == 200
         yield connection
 
 
@@ -258,28 +242,6 @@ def _stopped(service: RunningService) -> Iterator[None]:
     finally:
         time.sleep(0.1)
         service.process.send_signal(signal.SIGCONT)
-
-
-def _only_answer(connection: socket.socket) -> tuple[int, dict[str, dict[str, str]]]:
-    """The one answer before the service closes."""
-    received = b""
-    while part := connection.recv(65536):
-        received += part
-    head, _, body = received.partition(b"\r\n\r\n")
-    assert b"connection: close" in head
-    return int(head.split()[1]), json.loads(body)
-
-
-def _answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
-    head, _, body = received.partition(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines[1:])
-    while len(body) < int(headers["content-length"]):
-        body += connection.recv(65536)
-    return int(lines[0].split()[1]), headers, body
 
 
 def _metric(service: RunningService, name: str) -> str:

@@ -1,16 +1,21 @@
 """Engine `spark-serving` behind the same front: the same answers, and an end of Spark that costs no more than time."""
 
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import psutil
 import pytest
 
 from features.bundle import Bundle
+from infra.load.client import run_load
+from infra.load.plan import LoadPlan, LoadResult
+from scoring.engines.spark_serving import CALL_SECONDS
 from tests.support.services import KEY, RunningService, is_ready, run_scoring, running_service, wait_until
 from training.runtime import jars, java_home
 
@@ -88,15 +93,46 @@ def test_many_clients_at_once_get_their_own_answers(spark_service: RunningServic
 @pytest.mark.full
 @pytest.mark.spark
 def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_service: RunningService):
-    service = psutil.Process(spark_service.process.pid)
-    java = next(child for child in service.children(recursive=True) if "java" in child.name())
-    java.kill()
+    _java(spark_service).kill()
     wait_until(lambda: not is_ready(spark_service), seconds=20)
     refused = spark_service.client.post("/score", json={})
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
     wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
     assert spark_service.client.post("/score", json={}).status_code == 200
+
+
+@pytest.mark.full
+@pytest.mark.spark
+def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
+    spark_service: RunningService, bundle: Bundle
+):
+    result = LoadResult()
+    url = httpx.URL(spark_service.url)
+    plan = LoadPlan(
+        host=url.host,
+        port=url.port or 0,
+        path="/score",
+        body=msgspec.json.encode(bundle.golden[0].record),
+        headers={"authorization": f"Bearer {KEY}"},
+        connections=8,
+        seconds=5,
+    )
+    load = threading.Thread(target=lambda: result.__dict__.update(run_load(plan).__dict__))
+    load.start()
+    time.sleep(2)
+    java = next(
+        one for one in psutil.Process(spark_service.process.pid).children(recursive=True) if "java" in one.name()
+    )
+    java.kill()
+    load.join()
+    assert not result.errors
+    assert result.statuses.keys() == {200, 503}
+    assert max(result.refused) < CALL_SECONDS * 3  # a call, the call that repeats it, and what the machine adds
+    wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
+    for golden in bundle.golden[:10]:
+        found = spark_service.client.post("/score", json=golden.record).json()["probability"]
+        assert found == pytest.approx(golden.probability, abs=1e-9)
 
 
 @pytest.mark.full
@@ -109,7 +145,11 @@ def test_spark_ends_with_the_service(spark_service: RunningService):
     assert alive == []
 
 
-def _classes(jar: Path) -> set[str]:
+def _java(service: RunningService) -> psutil.Process:
+    children = psutil.Process(service.process.pid).children(recursive=True)
+    return next(child for child in children if "java" in child.name())
 
+
+def _classes(jar: Path) -> set[str]:
     with zipfile.ZipFile(jar) as archive:
         return {name.removesuffix(".class").replace("/", ".") for name in archive.namelist()}

@@ -2,7 +2,9 @@
 
 import json
 import os
+import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -12,6 +14,8 @@ from scoring.logs import WAITING_LINES, LogSink, describe
 from scoring.settings import parse
 
 KEY = b"0123456789abcdef"
+LONG_KEY = 1 << 16
+"""Characters."""
 
 
 def test_the_scheme_of_a_key_is_not_case_sensitive(tmp_path: Path):
@@ -30,6 +34,28 @@ def test_blank_lines_of_a_keys_file_do_not_count(tmp_path: Path):
 
 def test_an_empty_line_is_never_a_key(tmp_path: Path):
     assert not _ring(tmp_path, KEY + b"\n\n").accepts(b"Bearer ")
+
+
+def test_how_long_a_wrong_key_takes_tells_nothing_about_the_right_one(tmp_path: Path):
+    first, second = b"a" * LONG_KEY, b"b" * LONG_KEY  # so long that a comparison which ends early is much faster
+    keys = _ring(tmp_path, first + b"\n" + second)
+    given = {
+        "nothing": b"c" * LONG_KEY,
+        "all but the first character": b"c" + first[1:],
+        "all but the last character": first[:-1] + b"c",
+        "all but the last of the second": second[:-1] + b"c",
+        "the first": first,
+        "the second": second,
+    }
+    spent: dict[str, list[int]] = {name: [] for name in given}
+    for _ in range(200):
+        for name, key in given.items():  # by turns, so that what else the machine does falls on all alike
+            began = time.perf_counter_ns()
+            accepted = keys.accepts(b"Bearer " + key)
+            spent[name].append(time.perf_counter_ns() - began)
+            assert accepted == name.startswith("the ")
+    typical = [median(one) for one in spent.values()]
+    assert max(typical) < 1.2 * min(typical)
 
 
 def test_a_keys_file_is_complained_about_once_a_change(tmp_path: Path):

@@ -1,0 +1,202 @@
+"""HTTP as clients, proxies and attackers really send it: odd but right, wrong, in pieces, and cut off."""
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import pytest
+
+from features.bundle import Bundle
+from tests.support.raw_http import HEAD, answer, connected, everything, only_answer, score
+from tests.support.services import RunningService, running_service, wait_until
+
+CHUNKED = b"transfer-encoding: chunked\r\n"
+CLIENT_SECONDS = 1
+
+WRONG = {
+    "two lengths": HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+    "a list of lengths": HEAD + b"content-length: 2, 2\r\n\r\n{}",
+    "a negative length": HEAD + b"content-length: -2\r\n\r\n{}",
+    "a length with a sign": HEAD + b"content-length: +2\r\n\r\n{}",
+    "a hexadecimal length": HEAD + b"content-length: 0x2\r\n\r\n{}",
+    "an empty length": HEAD + b"content-length: \r\n\r\n{}",
+    "a length above 64 bits": HEAD + b"content-length: 99999999999999999999999\r\n\r\n{}",
+    "a length and chunks": HEAD + b"content-length: 2\r\n" + CHUNKED + b"\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunks and a length": HEAD + CHUNKED + b"content-length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "an unknown coding": HEAD + b"transfer-encoding: gzip\r\n\r\n{}",
+    "chunks within chunks": HEAD + b"transfer-encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "something like chunks": HEAD + b"transfer-encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a negative chunk": HEAD + CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n",
+    "a chunk above 64 bits": HEAD + CHUNKED + b"\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+    "a chunk longer than it says": HEAD + CHUNKED + b"\r\n1\r\n{}\r\n0\r\n\r\n",
+    "a header without a colon": HEAD + b"nothing\r\ncontent-length: 2\r\n\r\n{}",
+    "a space in a name": HEAD + b"x y: 1\r\ncontent-length: 2\r\n\r\n{}",
+    "a space behind a name": HEAD + b"content-length : 2\r\n\r\n{}",
+    "a zero byte": HEAD + b"x: a\x00b\r\ncontent-length: 2\r\n\r\n{}",
+    "a carriage return": HEAD + b"x: a\rb\r\ncontent-length: 2\r\n\r\n{}",
+    "a folded header": HEAD + b"x: a\r\n b\r\ncontent-length: 2\r\n\r\n{}",
+    "line feeds alone": score().replace(b"\r\n", b"\n"),
+    "a method in small letters": score().replace(b"POST", b"post"),
+    "an endless method": b"A" * 3000 + score(),
+    "a target without a slash": score().replace(b"/score", b"score"),
+    "a target that is not ASCII": score().replace(b"/score", b"/sc\xf6re"),
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", WRONG.values(), ids=WRONG)
+def test_what_two_readers_could_take_for_two_things_is_refused(service: RunningService, sent: bytes):
+    with connected(service) as connection:
+        connection.sendall(sent)
+        status, body = only_answer(connection)
+    assert (status, body["error"]["code"]) == (400, "invalid_http")
+
+
+def _chunked(body: bytes, size: int) -> bytes:
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x;name=value\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nx-last: 1\r\n\r\n"
+
+
+def _plain(record: dict[str, Any]) -> bytes:
+    return score(record)
+
+
+def _in_chunks(record: dict[str, Any]) -> bytes:
+    return HEAD + CHUNKED + b"\r\n" + _chunked(json.dumps(record).encode(), 1)
+
+
+def _absolute(record: dict[str, Any]) -> bytes:
+    return score(record).replace(b"/score", b"http://example.com/score?a=b", 1)
+
+
+def _behind_empty_lines(record: dict[str, Any]) -> bytes:
+    return b"\r\n\r\n" + score(record)
+
+
+def _foreign_bytes(record: dict[str, Any]) -> bytes:
+    return score(record, more=b"x-name: \xe9\xff\r\nx-request-id: a b\r\n")
+
+
+def _asks_for_http2(record: dict[str, Any]) -> bytes:
+    """As Java's client does before its first request."""
+    return score(record, more=b"connection: Upgrade, HTTP2-Settings\r\nhttp2-settings: AAEAAEAA\r\nupgrade: h2c\r\n")
+
+
+def _asks_for_http2_in_chunks(record: dict[str, Any]) -> bytes:
+    return _in_chunks(record).replace(CHUNKED, CHUNKED + b"connection: upgrade\r\nupgrade: h2c\r\n")
+
+
+UNUSUAL = [_plain, _in_chunks, _absolute, _behind_empty_lines, _foreign_bytes, _asks_for_http2]
+
+
+@pytest.mark.parametrize("pieces", [True, False], ids=["in pieces", "at once"])
+@pytest.mark.parametrize("make", [*UNUSUAL, _asks_for_http2_in_chunks])
+def test_what_is_unusual_but_right_is_answered(
+    service: RunningService, bundle: Bundle, make: Callable[[dict[str, Any]], bytes], *, pieces: bool
+):
+    with connected(service) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for golden in bundle.golden[:2]:  # the second shows that the connection is as good as before
+            sent = make(dict(golden.record))
+            for start in range(0, len(sent), 7 if pieces else len(sent)):
+                connection.sendall(sent[start : start + (7 if pieces else len(sent))])
+            status, _, body = answer(connection)
+            assert status == 200
+            assert json.loads(body)["probability"] == pytest.approx(golden.probability, abs=1e-9)
+
+
+@pytest.mark.parametrize("make", [*UNUSUAL, _asks_for_http2_in_chunks])
+@pytest.mark.parametrize("keep", [b"", b"connection: keep-alive\r\n"], ids=["", "keep-alive"])
+def test_http_1_0_is_answered_whatever_it_asks_and_closed(
+    service: RunningService, bundle: Bundle, make: Callable[[dict[str, Any]], bytes], keep: bytes
+):
+    golden = bundle.golden[0]
+    with connected(service) as connection:
+        connection.sendall(make(dict(golden.record)).replace(b" HTTP/1.1\r\nhost: x\r\n", b" HTTP/1.0\r\n" + keep))
+        status, body = only_answer(connection)
+    assert status == 200
+    assert body["probability"] == pytest.approx(golden.probability, abs=1e-9)
+
+
+@pytest.mark.parametrize("target", [b"example.com:443", b"/score"])
+def test_a_tunnel_is_refused(service: RunningService, target: bytes):
+    with connected(service) as connection:
+        connection.sendall(score().replace(b"POST /score", b"CONNECT " + target))
+        status, body = only_answer(connection)
+    assert (status, body["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_two_requests_cut_anywhere_get_their_own_answers(service: RunningService, bundle: Bundle):
+    first, second = bundle.golden[:2]
+    sent = score(first.record) + score(second.record, more=b"connection: close\r\n")
+    for place in range(1, len(sent), 11):
+        with connected(service) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(sent[:place])
+            connection.sendall(sent[place:])
+            answers = everything(connection).split(b"HTTP/1.1 200 OK")[1:]
+        found = [json.loads(one.partition(b"\r\n\r\n")[2])["probability"] for one in answers]
+        assert found == pytest.approx([first.probability, second.probability], abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def alone(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service whose open files are those of its clients in this module."""
+    arguments = ["--client-seconds", str(CLIENT_SECONDS)]
+    with running_service(bundle.path, tmp_path_factory.mktemp("alone"), arguments=arguments) as running:
+        yield running
+
+
+def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bundle: Bundle):
+    process = psutil.Process(alone.process.pid)
+    before = process.num_fds()
+    sent = score(bundle.golden[0].record)
+    for number in range(200):
+        with connected(alone) as connection:
+            if number % 2:  # the connection ends with a reset instead of an orderly end
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(sent[: 1 + number * len(sent) // 200])
+    wait_until(lambda: process.num_fds() == before)
+    assert alone.client.post("/score", json={}).status_code == 200
+    assert [line for line in alone.log() if line["level"] != "info"] == []
+
+
+def test_a_body_that_trickles_in_gets_no_more_time(alone: RunningService):
+    for head in (HEAD + b"content-length: 1000\r\n\r\n", HEAD + CHUNKED + b"\r\n"):
+        began = time.monotonic()
+        with connected(alone) as connection, suppress(OSError):
+            connection.sendall(head)
+            while time.monotonic() - began < 10:
+                connection.sendall(b"1\r\n \r\n")
+                time.sleep(0.05)
+        assert CLIENT_SECONDS - 0.1 < time.monotonic() - began < 5 * CLIENT_SECONDS
+
+
+def test_hundreds_of_slow_clients_hold_nobody_up(alone: RunningService, bundle: Bundle):
+    process = psutil.Process(alone.process.pid)
+    before = process.num_fds()
+    slow = []
+    try:
+        for _ in range(300):
+            url = alone.client.base_url
+            slow.append(socket.create_connection((url.host, url.port or 0), timeout=10))
+            slow[-1].sendall(HEAD)
+        longest = 0.0
+        for golden in bundle.golden * 4:
+            for connection in slow[::10]:
+                with suppress(OSError):  # the service has closed some by then
+                    connection.sendall(b"x")
+            began = time.perf_counter()
+            found = alone.client.post("/score", json=golden.record)
+            longest = max(longest, time.perf_counter() - began)
+            assert found.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
+        assert longest < 0.5
+        wait_until(lambda: process.num_fds() == before, seconds=10 * CLIENT_SECONDS)
+    finally:
+        for connection in slow:
+            connection.close()

@@ -1,0 +1,67 @@
+"""Requests as bytes over a socket, for what no HTTP client would send."""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.support.services import KEY, RunningService
+
+HEAD = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n".encode()
+"""Of a request for a score, without its end."""
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+def score(record: Mapping[str, Any] | None = None, *, more: bytes = b"") -> bytes:
+    """A whole request for a score, with `more` lines in its head."""
+    body = json.dumps(record or {}).encode()
+    return HEAD + more + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+@contextmanager
+def connected(service: RunningService) -> Iterator[socket.socket]:
+    """A connection to the service."""
+    url = httpx.URL(service.url)
+    assert url.port is not None
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """The next answer: its status, headers and body. Nothing may come behind it."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += _more(connection)
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    while len(body) < int(headers["content-length"]):
+        body += _more(connection)
+    assert len(body) == int(headers["content-length"])
+    return int(lines[0].split()[1]), headers, body
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the service closes."""
+    received = b""
+    while part := connection.recv(65536):
+        received += part
+    return received
+
+
+def only_answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
+    """The one answer before the service closes: its status and JSON."""
+    received = everything(connection)
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"connection: close" in head
+    return int(head.split()[1]), json.loads(body)
+
+
+def _more(connection: socket.socket) -> bytes:
+    part = connection.recv(65536)
+    assert part, "the service closed within an answer"
+    return part
