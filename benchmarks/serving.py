@@ -5,13 +5,16 @@ The clients share the machine's cores with the server that they load, so figures
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +32,12 @@ from tests.support.bundles import make_bundle, random_records, to_arrays
 
 START_SECONDS = 240.0
 BATCH = 100
+TOLERANCE = 1e-9
+CHECK_SECONDS = 0.1
+FIRST_PORT = 18_500
 CONNECTIONS = (1, 16, 64)
+CLIENTS = 2
+"""Processes that send in the open loop: one alone has hardly more than the rate to send, and would measure itself."""
 OURS, SPARK = "ours, lightgbm", "ours, spark-serving"
 OTHERS = ("azureml-inference-server-http", "mlserver", "mlflow models serve")
 
@@ -40,16 +48,17 @@ def main() -> None:
     """Measure, print and write `benchmarks/results/serving.json`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each point")
-    parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="of each open-loop run")
+    parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="of the open loop at 70 %%")
+    parser.add_argument("--endurance-seconds", type=float, default=600.0, help="of spark-serving at 64 connections")
     arguments = parser.parse_args()
     install_all()
     with TemporaryDirectory() as folder:
         bundle = make_bundle(Path(folder) / "bundle", rows=20_000, values=40_000, trees=50)
         figures = {}
         for peer in peers(bundle, Path(folder), _free_port()):
-            print(f"measuring {peer.name}")
-            figures[peer.name] = _measure(peer, bundle, arguments.seconds, arguments.open_loop_seconds)
-            print(json.dumps(figures[peer.name]["points"], indent=1))
+            print(f"measuring {peer.name}", flush=True)
+            figures[peer.name] = _measure(peer, bundle, arguments)
+            print(json.dumps(figures[peer.name], indent=1), flush=True)
     best = max(_rate(figures[OURS], f"single, {count} connections") for count in CONNECTIONS)
     content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
     print(table(figures))
@@ -57,7 +66,7 @@ def main() -> None:
     draw(figures)
 
 
-def _measure(peer: Peer, bundle: Path, seconds: float, open_loop_seconds: float) -> Figures:
+def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures:
     records, rows = _requests(bundle)
     bodies = {"single": peer.body(records[:1], rows[:1]), f"batches of {BATCH}": peer.body(records, rows)}
     plan = LoadPlan(
@@ -66,11 +75,12 @@ def _measure(peer: Peer, bundle: Path, seconds: float, open_loop_seconds: float)
         path=peer.path,
         body=_json(bodies["single"]),
         headers=peer.headers,
-        seconds=seconds,
+        seconds=arguments.seconds,
     )
     points: Figures = {}
-    with _running(peer) as process:
-        started = _wait(plan)
+    found: Figures = {"points": points}
+    with _running(peer) as (process, log):
+        found["start_seconds"] = round(_wait(plan, log), 2)
         run_load(_changed(plan, connections=16, seconds=3.0))
         for count in CONNECTIONS:
             result = run_load(_changed(plan, connections=count))
@@ -78,25 +88,46 @@ def _measure(peer: Peer, bundle: Path, seconds: float, open_loop_seconds: float)
         if peer.batches:
             batches = _changed(plan, connections=4, body=_json(bodies[f"batches of {BATCH}"]))
             points[f"batches of {BATCH}"] = run_load(batches).summary()
-        memory = _memory(process)
+        found["memory_mib"] = _memory(process)
         if peer.name == OURS:
-            points |= _open_loop(plan, points, open_loop_seconds)
-    return {"start_seconds": round(started, 2), "memory_mib": round(memory, 1), "points": points}
+            points |= _open_loop(plan, points, arguments.open_loop_seconds)
+        if peer.name == SPARK:
+            points["endurance"] = _endure(plan, bundle, arguments.endurance_seconds)
+            found["memory_mib_after_endurance"] = _memory(process)
+    return found
 
 
 def _open_loop(plan: LoadPlan, points: Figures, seconds: float) -> Figures:
     """At 70 % of what the closed loop reached, and at 200 % with requests that cost the service ten times as much."""
     capacity = points["single, 64 connections"]["accepted_per_second"]
     steady = _changed(plan, connections=128, seconds=seconds, rate=0.7 * capacity)
-    found = {"open loop at 70 %": run_load(steady).summary()}
+    found = {"open loop at 70 %": run_load(steady, processes=CLIENTS).summary() | {"capacity": capacity}}
     # The clients could not send twice the single requests that a worker answers: they have one core as well.
     record = json.loads(plan.body)
     heavy = _changed(plan, body=_json({"records": [record] * 20}))
     limit = run_load(_changed(heavy, connections=16)).summary()["accepted_per_second"]
     found["open loop at 200 %, 20 records each"] = run_load(
-        _changed(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit)
+        _changed(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit), processes=CLIENTS
     ).summary() | {"capacity": limit}
     return found
+
+
+def _endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
+    """64 connections for so long; meanwhile answers are compared with the probabilities that training gave."""
+    golden = itertools.cycle(Bundle.load(bundle).golden)
+    answers = Counter[str]()
+    with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:
+        load = pool.submit(run_load, _changed(plan, connections=64, seconds=seconds), processes=CLIENTS)
+        while not load.done():
+            expected = next(golden)
+            answer = client.post(f"http://{plan.host}:{plan.port}{plan.path}", json=expected.record)
+            if answer.is_success:
+                same = abs(answer.json()["probability"] - expected.probability) <= TOLERANCE
+                answers["right" if same else "wrong"] += 1
+            else:
+                answers[str(answer.status_code)] += 1
+            time.sleep(CHECK_SECONDS)
+    return load.result().summary() | {"checked": dict(answers)}
 
 
 def _targets(figures: Figures) -> list[Target]:
@@ -119,6 +150,12 @@ def _targets(figures: Figures) -> list[Target]:
         at_most("p99 of the refusals at 200 %", 50, refused, "ms"),
         at_least("spark-serving, requests a second at 64 connections", 2500, _rate(spark, "single, 64 connections")),
         at_most("spark-serving, lost requests", 0, _lost(spark)),
+        at_most("spark-serving, wrong answers", 0, spark["points"]["endurance"]["checked"].get("wrong", 0)),
+        at_most(
+            "spark-serving, memory after 10 minutes at 64 connections to that before",
+            1.1,
+            spark["memory_mib_after_endurance"] / spark["memory_mib"],
+        ),
         at_most("spark-serving, start to ready", 25, spark["start_seconds"], "s"),
     ]
 
@@ -148,7 +185,7 @@ def _changed(plan: LoadPlan, **changes: Any) -> LoadPlan:  # noqa: ANN401 - the 
     return LoadPlan(**{**plan.__dict__, **changes})
 
 
-def _wait(plan: LoadPlan) -> float:
+def _wait(plan: LoadPlan, log: Path) -> float:
     """Seconds until the server answers the request with a score."""
     began = time.monotonic()
     url = f"http://{plan.host}:{plan.port}{plan.path}"
@@ -158,12 +195,13 @@ def _wait(plan: LoadPlan) -> float:
             if httpx.post(url, content=plan.body, headers=headers, timeout=5, trust_env=False).is_success:
                 return time.monotonic() - began
         time.sleep(0.02)
-    raise SystemExit(f"{url} did not answer with a score within {START_SECONDS:g} seconds")
+    raise SystemExit(f"{url} did not answer with a score within {START_SECONDS:g} seconds:\n{log.read_text()[-3000:]}")
 
 
 @contextlib.contextmanager
-def _running(peer: Peer) -> Iterator[subprocess.Popen[bytes]]:
-    with TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+def _running(peer: Peer) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The server's process and its log."""
+    with TemporaryDirectory() as folder, (file := Path(folder) / "log").open("wb") as log:
         process = subprocess.Popen(
             peer.command,
             cwd=peer.folder,
@@ -174,7 +212,7 @@ def _running(peer: Peer) -> Iterator[subprocess.Popen[bytes]]:
             start_new_session=True,
         )
         try:
-            yield process
+            yield process, file
         finally:
             family = [psutil.Process(process.pid), *_children(process)]
             with contextlib.suppress(ProcessLookupError):
@@ -195,7 +233,7 @@ def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 def _memory(process: subprocess.Popen[bytes]) -> float:
     """MiB of the server's processes, pages that they share counted once."""
     family = [psutil.Process(process.pid), *_children(process)]
-    return float(sum(one.memory_full_info().pss for one in family)) / 2**20
+    return round(float(sum(one.memory_full_info().pss for one in family)) / 2**20, 1)
 
 
 def _json(value: object) -> bytes:
@@ -203,8 +241,13 @@ def _json(value: object) -> bytes:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """A port with two more behind it, which one server wants, out of the range that the system gives to clients."""
+    for port in range(FIRST_PORT, FIRST_PORT + 1000, 3):
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for number in range(port, port + 3):
+                held.enter_context(socket.create_server(("127.0.0.1", number)))
+            return port
+    raise SystemExit(f"no three ports in a row are free from {FIRST_PORT} on; end what listens there")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ def load_test(
         float | None,
         typer.Option(min=0.1, help="Requests a second at random moments; without it each client sends when it may."),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Share the clients out over so many: one sends some 30,000 a second.")
+    ] = 1,
     seconds: Annotated[float, typer.Option("--seconds", "-d", min=0.1, help="How long.")] = 10.0,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request counts as failed.")] = 10.0,
     plot: Annotated[
@@ -43,7 +46,7 @@ def load_test(
     plan = _plan(service, file, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
     how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"
     messages.print(f"{seconds:g} s of {how} on {service.endpoint}", style="dim")
-    result = run_load(plan, service.trust() if service.endpoint.startswith("https") else None)
+    result = run_load(plan, processes=processes)
     figures: dict[str, Any] = {"connections": connections, "rate": rate, **result.summary()}
     if result.accepted:
         name = time.strftime("%Y%m%d-%H%M%S.svg")
@@ -80,6 +83,8 @@ def _plan(
         seconds=seconds,
         rate=rate,
         timeout_seconds=timeout,
+        tls=address.scheme == "https",
+        authorities=service.certificate,
     )
 
 

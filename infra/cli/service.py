@@ -1,6 +1,5 @@
 """The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
 
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +11,7 @@ from infra.automation.stack_files import write_private
 from infra.cli.output import BadInputError
 from infra.paths import ROOT
 from infra.settings import load_settings
+from infra.trust import trusting
 
 if TYPE_CHECKING:
     from infra.automation.session import StackSession
@@ -84,7 +84,7 @@ class Service:
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:
-            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=self.trust()) as client:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=trusting(self.certificate)) as client:
                 headers = {"Authorization": f"Bearer {self.key}"}
                 return client.request(method, f"{self.endpoint}{path}", headers=headers, **arguments)
         except httpx.HTTPError as error:
@@ -92,13 +92,6 @@ class Service:
                 f"The service at {self.endpoint} does not answer ({error or type(error).__name__}). "
                 "`personalize up --refresh` starts what is not running; `personalize logs` shows why it stopped."
             ) from error
-
-    def trust(self) -> ssl.SSLContext:
-        """Whom to believe that it is the service."""
-        context = ssl.create_default_context()
-        if self.certificate:
-            context.load_verify_locations(self.certificate)
-        return context
 
 
 def trusted_certificate(files: "StackFiles", outputs: dict[str, Any]) -> Path | None:

@@ -3,8 +3,10 @@
 import math
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,6 +31,23 @@ class LoadPlan:
     rate: float | None = None
     timeout_seconds: float = 10.0
     seed: int = 1
+    tls: bool = False
+    authorities: Path | None = None
+    """With `tls`, a PEM file of whom to trust beside the machine's own authorities."""
+
+    def split(self, parts: int) -> "list[LoadPlan]":
+        """As many plans, at most one a connection, that together send what this one does: random moments of several
+        senders are random moments again."""
+        parts = min(parts, self.connections)
+        return [
+            replace(
+                self,
+                connections=self.connections // parts + (part < self.connections % parts),
+                rate=self.rate and self.rate / parts,
+                seed=self.seed + part,
+            )
+            for part in range(parts)
+        ]
 
     def request(self) -> bytes:
         """The bytes of the request."""
@@ -52,6 +71,19 @@ class LoadResult:
     """Seconds of each other answer."""
     accepted_at: "array[float]" = field(default_factory=lambda: array("d"))
     """When each accepted request should have been sent, in seconds from the start."""
+
+    @classmethod
+    def together(cls, results: "Iterable[LoadResult]") -> Self:
+        """What several senders measured at the same time, as one result."""
+        whole = cls()
+        for result in results:
+            whole.seconds = max(whole.seconds, result.seconds)
+            whole.statuses.update(result.statuses)
+            whole.errors.update(result.errors)
+            whole.accepted.extend(result.accepted)
+            whole.refused.extend(result.refused)
+            whole.accepted_at.extend(result.accepted_at)
+        return whole
 
     def answered(self, status: int, intended: float, now: float) -> None:
         """Count an answer that came at `now` to a request meant for `intended`, both in seconds from the start."""

@@ -3,7 +3,6 @@
 import copy
 import os
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -211,18 +210,18 @@ def clients(
     body = msgspec.json.encode(bundle.golden[0].record)
     headers = {"authorization": f"Bearer {key}"}
     common = {"host": "127.0.0.1", "port": cluster.router.port, "path": "/score", "body": body, "seconds": seconds}
+    common |= {"tls": True, "authorities": authorities}
     kept = LoadPlan(**common, headers=headers, connections=4, rate=rate * 0.9)
     fresh = LoadPlan(**common, headers={**headers, "connection": "close"}, connections=4, rate=rate * 0.1, seed=2)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(_load, plan, authorities, after_seconds) for plan in (kept, fresh)]
+        running = [pool.submit(_load, plan, after_seconds) for plan in (kept, fresh)]
         yield lambda: _gather(running)
 
 
-def _load(plan: LoadPlan, authorities: Path, after_seconds: float) -> LoadResult:
+def _load(plan: LoadPlan, after_seconds: float) -> LoadResult:
     os.nice(1)
     time.sleep(after_seconds)
-    trust = ssl.create_default_context(cafile=str(authorities))
-    return run_load(plan, trust)
+    return run_load(plan)
 
 
 def _gather(running: list["Future[LoadResult]"]) -> Clients:

@@ -21,6 +21,7 @@ from infra.cloud import credentials
 from infra.cloud.power import cluster_path
 from infra.cloud.steps.certificate import Certificate, CertificateInputs
 from infra.provider.step import Context
+from infra.trust import trusting
 from tests.preflight.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager
 
@@ -196,4 +197,4 @@ def test_the_authority_of_the_service_is_trusted_and_kept_for_curl(
     service = Service.of(session, outputs)
     assert service.certificate == tmp_path / "dev" / AUTHORITY
     assert service.certificate.read_text() == authority
-    assert service.trust().get_ca_certs()
+    assert trusting(service.certificate).get_ca_certs()

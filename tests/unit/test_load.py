@@ -33,6 +33,22 @@ def test_the_open_loop_keeps_its_rate_whatever_the_service_does():
     assert 300 < len(result.accepted) < 500
 
 
+def test_several_processes_share_the_rate_and_the_connections():
+    with _server(_answering(OK)) as port:
+        result = run_load(_plan(port, connections=3, seconds=2.0, rate=200.0), processes=2)
+    assert 300 < len(result.accepted) < 500
+    assert result.errors == {}
+    assert result.seconds == pytest.approx(2.0, abs=0.5)
+
+
+def test_the_parts_of_a_plan_are_the_whole():
+    parts = _plan(1, connections=7, seconds=1.0, rate=90.0).split(3)
+    assert [part.connections for part in parts] == [3, 2, 2]
+    assert [part.rate for part in parts] == [30.0] * 3
+    assert len({part.seed for part in parts}) == 3
+    assert len(_plan(1, connections=2, seconds=1.0).split(8)) == 2
+
+
 def test_a_stall_counts_for_every_request_that_it_held_up():
     stall = {"until": 0.0}
 
