@@ -19,7 +19,7 @@ from scoring.errors import DiskFullError
 from scoring.scratch import ScratchFolder
 
 if TYPE_CHECKING:
-    from prometheus_client import Histogram
+    from prometheus_client import CollectorRegistry, Histogram
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -40,6 +40,8 @@ class Metrics:
     """What a worker counts. Nothing of a record is ever a label."""
 
     content_type: str
+    own: "CollectorRegistry"
+    """The metrics of this worker alone."""
 
     def __init__(self) -> None:
         _reserve_disk(Path(os.environ[FOLDER_VARIABLE]))
@@ -50,7 +52,7 @@ class Metrics:
         self._registry = prometheus.CollectorRegistry()
         MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call] # prometheus_client has no types here
         self._render = prometheus.generate_latest
-        own = prometheus.CollectorRegistry()
+        own = self.own = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
             "scoring_requests", "Answered requests.", ["operation", "status"], registry=own
         )

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from http import HTTPStatus
 
 from features.errors import PersonalizationError
 from scoring.answers import ModelName
@@ -15,7 +16,8 @@ from scoring.logs import LogSink, describe
 from scoring.metrics import Metrics, forget_dead_workers
 from scoring.model import ServedModel
 from scoring.rejections import NotReady
-from scoring.settings import ServerSettings
+from scoring.settings import RequestLines, ServerSettings
+from scoring.summary import Summary, certificate_end
 
 TICK_SECONDS = 0.25
 """How often a worker looks at its keys file and its parent, and writes its log."""
@@ -36,6 +38,9 @@ class Service:
         self.keys = keys
         self.sink = sink
         self.metrics = Metrics()
+        self._summary = Summary(self.metrics.own)
+        self._certificate_end = certificate_end(settings.tls_certificate)
+        self._every_line = settings.log_requests is RequestLines.ALL
         self.name = ModelName(name=settings.model_name, version=settings.model_version)
         self._model: ServedModel | None = None
         self._refusal = "The model is being loaded."
@@ -95,6 +100,8 @@ class Service:
                 os.kill(os.getpid(), signal.SIGTERM)
             self._flush_log()
             self.metrics.publish()
+            if self._summary.due():
+                self._summarize()
 
     async def follow_bundle(self) -> None:
         """When the bundle's path leads to another folder, serve that one; requests that have begun keep their model.
@@ -125,13 +132,15 @@ class Service:
     def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
         """Count and log one answer."""
         self.metrics.answered(operation, status, seconds)
-        self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
+        if self._every_line or status >= HTTPStatus.BAD_REQUEST:
+            self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
+        self.metrics.publish()
+        self._summarize()
         self.sink.event("stopped")
         self.sink.flush()
-        self.metrics.publish()
         if self._model is not None:
             self._model.close()
             self._model = None
@@ -161,6 +170,17 @@ class Service:
             version=self.name.version,
             bundle_hash=model.bundle.hash,
             ready=self._model is not None,
+        )
+
+    def _summarize(self) -> None:
+        self.sink.event(
+            "summary",
+            level="info",
+            model=self.name.name,
+            version=self.name.version,
+            bundle_hash="" if self._model is None else self._model.bundle.hash,
+            certificate_end=self._certificate_end,
+            **self._summary.fields(),
         )
 
     def _flush_log(self) -> None:

@@ -3,10 +3,18 @@
 import argparse
 import json
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from scoring.engines import EngineName
+
+
+class RequestLines(StrEnum):
+    """Which requests have a line in the log."""
+
+    ALL = "all"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,7 @@ class ServerSettings:
     client_seconds: float
     deadline_seconds: float
     drain_seconds: int
+    log_requests: RequestLines
     tls_certificate: Path | None
     tls_key: Path | None
     shadow: str | None
@@ -95,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
         "--deadline-seconds", type=float, default=1.0, metavar="S", help="seconds that a whole request may wait at most"
     )
     add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help="seconds for open requests at the end")
+    add(
+        "--log-requests",
+        type=RequestLines,
+        choices=list(RequestLines),
+        default=RequestLines.ALL,
+        help="requests with a line of their own in the log; `refused` are those with a status of 400 or more",
+    )
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain to serve HTTPS")
     add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
     add(

@@ -1,14 +1,15 @@
 """What wakes somebody up, and a workbook to look at when it does."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor
 
-from infra.cloud.names import Names
+from infra.cloud.names import Names, resource_groups
+from infra.cloud.queries import ALERTS, Alert, whole
 from infra.cloud.site import Site
+from infra.cloud.workbook import workbook
 
 EVERY = "PT5M"
 WINDOW = "PT15M"
@@ -18,18 +19,18 @@ MORE = "GreaterThan"
 CLUSTER_NAMESPACE = "Microsoft.ContainerService/managedClusters"
 METRICS = {"node-cpu": ("node_cpu_usage_percentage", 85), "node-memory": ("node_memory_working_set_percentage", 90)}
 """Alert, AKS metric and the average in percent that is too much."""
-FAILED_RUNS = "DatabricksJobs | where ActionName == 'runFailed'"
 RUNBOOKS = {
     "node-cpu": "overload",
     "node-memory": "overload",
     "failed-training": "failed-training",
     "service-errors": "service-errors",
+    "error-rate": "service-errors",
+    "latency": "overload",
+    "no-traffic": "no-traffic",
+    "certificate-expiry": "expired-certificate",
     "budget": "bill",
 }
 """What to do about each alert: a page of `docs/runbooks`."""
-SERVICE_ERRORS = """ContainerLogV2
-| where PodNamespace == '{namespace}'
-| where tostring(LogMessage.level) == 'error'"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +57,9 @@ class Alerts(pulumi.ComponentResource):
         self._args = args
         for alert, (metric, threshold) in METRICS.items():
             self._metric(alert, metric, threshold)
-        self._query("failed-training", FAILED_RUNS)
-        if args.container_logs:
-            self._query("service-errors", SERVICE_ERRORS.format(namespace=args.namespace))
+        for alert, found in ALERTS.items():
+            if args.container_logs or not found.of_service:
+                self._query(alert, found)
         applicationinsights.Workbook(
             "workbook",
             resource_name_=args.names.workbook,
@@ -68,7 +69,16 @@ class Alerts(pulumi.ComponentResource):
             category="workbook",
             display_name=f"Personalization, stack {args.names.stack}",
             source_id=args.logs,
-            serialized_data=pulumi.Output.json_dumps(_workbook(args)),
+            serialized_data=pulumi.Output.json_dumps(
+                workbook(
+                    stack=args.names.stack,
+                    cluster=args.cluster,
+                    logs=args.logs,
+                    namespace=args.namespace,
+                    groups=resource_groups(args.names),
+                    of_service=args.container_logs,
+                )
+            ),
             tags=args.site.tags,
             opts=ResourceOptions(parent=self),
         )
@@ -106,7 +116,7 @@ class Alerts(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
 
-    def _query(self, name: str, query: str) -> None:
+    def _query(self, name: str, alert: Alert) -> None:
         monitor.ScheduledQueryRule(
             name,
             rule_name=self._args.names.alert(name),
@@ -117,12 +127,12 @@ class Alerts(pulumi.ComponentResource):
             severity=WARNING,
             scopes=[self._args.logs],
             evaluation_frequency=EVERY,
-            window_size=WINDOW,
+            window_size=alert.window,
             skip_query_validation=True,  # the tables come with the first rows
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
-                        query=query,
+                        query=whole(alert.query, self._args.namespace),
                         time_aggregation=monitor.TimeAggregation.COUNT,
                         operator=MORE,
                         threshold=0,
@@ -138,27 +148,3 @@ class Alerts(pulumi.ComponentResource):
 def _what_to_do(alert: str) -> str:
     """Stands in the alert's mail."""
     return f"What to do: docs/runbooks/{RUNBOOKS[alert]}.md"
-
-
-def _workbook(args: AlertsArgs) -> dict[str, Any]:
-    """Azure's own format for workbooks: a heading and one table for each question."""
-    queries = {"Training runs that failed": FAILED_RUNS}
-    if args.container_logs:
-        queries["Errors of the service"] = SERVICE_ERRORS.format(namespace=args.namespace)
-    tables = [
-        {
-            "type": 3,
-            "name": title,
-            "content": {
-                "version": "KqlItem/1.0",
-                "title": title,
-                "query": f"{query}\n| order by TimeGenerated desc\n| take 100",
-                "size": 0,
-                "queryType": 0,
-                "resourceType": "microsoft.operationalinsights/workspaces",
-            },
-        }
-        for title, query in queries.items()
-    ]
-    heading = {"type": 1, "name": "heading", "content": {"json": f"# Personalization, stack {args.names.stack}"}}
-    return {"version": "Notebook/1.0", "items": [heading, *tables], "fallbackResourceIds": [args.logs]}

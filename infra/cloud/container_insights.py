@@ -11,6 +11,8 @@ from infra.cloud.site import Site
 STREAM = "Microsoft-ContainerInsights-Group-Default"
 EXTENSION = "ContainerInsights"
 DESTINATION = "log-analytics"
+SETTINGS = {"dataCollectionSettings": {"interval": "1m", "namespaceFilteringMode": "Off", "enableContainerLogV2": True}}
+"""The logs in the table that the queries ask: the older one does not name a pod's namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,11 @@ class ContainerInsights(pulumi.ComponentResource):
             resource_group_name=args.site.group,
             location=args.site.location,
             data_sources=monitor.DataCollectionRuleDataSourcesArgs(
-                extensions=[monitor.ExtensionDataSourceArgs(name=EXTENSION, extension_name=EXTENSION, streams=[STREAM])]
+                extensions=[
+                    monitor.ExtensionDataSourceArgs(
+                        name=EXTENSION, extension_name=EXTENSION, streams=[STREAM], extension_settings=SETTINGS
+                    )
+                ]
             ),
             destinations=monitor.DataCollectionRuleDestinationsArgs(
                 log_analytics=[

@@ -15,7 +15,7 @@ from infra.cloud.key_vault import KeyVault, KeyVaultArgs
 from infra.cloud.kubernetes import Kubernetes, KubernetesArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
 from infra.cloud.monitoring import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
-from infra.cloud.names import Names
+from infra.cloud.names import Names, resource_groups
 from infra.cloud.registry import ContainerRegistry, ContainerRegistryArgs
 from infra.cloud.resource_groups import ResourceGroups, ResourceGroupsArgs
 from infra.cloud.settings import AzureSettings
@@ -174,7 +174,7 @@ class Environment(pulumi.ComponentResource):
             subscription=self.settings.subscription,
             name=names.budget,
             amount=amount,
-            groups=[names.training_group, names.serving_group, names.databricks_group, names.nodes_group],
+            groups=resource_groups(names),
             mail=self.settings.alert_mail,
         )
         Budget("budget", args, self._own)

@@ -170,6 +170,11 @@ class Names:
         return re.sub("[^a-z0-9]", "", self.stack.lower())[:READABLE_LENGTH]
 
 
+def resource_groups(names: Names) -> tuple[str, ...]:
+    """The names of all resource groups of a stack."""
+    return names.training_group, names.serving_group, names.databricks_group, names.nodes_group
+
+
 def role_assignment_name(scope: str, role: str, principal: str) -> str:
     """The GUID of a role assignment: the same for the same scope, role and principal, whoever asks."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{role.lower()}|{principal.lower()}"))

@@ -173,6 +173,7 @@ class ScoringPods(pulumi.ComponentResource):
             "--tls-cert": settings.CERTIFICATE_FILE,
             "--tls-key": settings.PRIVATE_KEY_FILE,
             "--drain-seconds": settings.DRAIN_SECONDS,
+            "--log-requests": "refused",  # Log Analytics bills by volume; each minute has a summary
         }
         arguments: list[Input[str]] = [str(part) for option in options.items() for part in option]
         if self._args.shadow is not None:

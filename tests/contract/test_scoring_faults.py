@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -26,6 +26,8 @@ from tests.support.bad_bodies import bad_bodies
 from tests.support.bad_requests import bad_requests
 from tests.support.checkout import free_port
 from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, workers
+
+RecordProperty = Callable[[str, object], None]
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
@@ -52,7 +54,9 @@ def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
-def test_bad_bodies_get_answers_and_cost_nothing(bundle: Bundle, tmp_path: Path, count: int):
+def test_bad_bodies_get_answers_and_cost_nothing(
+    bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
+):
     with running_service(bundle.path, tmp_path) as running:
         process = psutil.Process(running.process.pid)
         statuses = _send(running, bundle, 500, seed=0)
@@ -62,12 +66,15 @@ def test_bad_bodies_get_answers_and_cost_nothing(bundle: Bundle, tmp_path: Path,
         golden = bundle.golden[0]
         assert running.client.post("/score", json=golden.record).json()["probability"] == golden.probability
         assert not [line for line in running.log() if line["level"] == "error"]
+    record_property("bytes grown", grown)
     assert statuses == {200, 400}
     assert grown < GROWTH_BYTES
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(50_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
-def test_bad_requests_get_answers_or_an_end_and_cost_nothing(bundle: Bundle, tmp_path: Path, count: int):
+def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
+    bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
+):
     arguments = ["--client-seconds", "0.3"]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         process = psutil.Process(running.process.pid)
@@ -79,6 +86,8 @@ def test_bad_requests_get_answers_or_an_end_and_cost_nothing(bundle: Bundle, tmp
         golden = bundle.golden[0]
         assert running.client.post("/score", json=golden.record).json()["probability"] == golden.probability
         assert not [line for line in running.log() if line["level"] != "info"]
+    record_property("bytes grown", grown)
+    record_property("statuses", dict(statuses))
     assert statuses.keys() <= {100, 200, 400, 401, 404, 405, 408, 413, 415, 431}
     assert statuses.keys() >= {200, 400, 404, 405, 408, 431}
     assert grown < GROWTH_BYTES

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from features.bundle import MODEL, Bundle, seal
 from tests.support.bundles import write_golden
+from tests.support.certificates import make_certificate
 from tests.support.services import (
     KEY,
     RunningService,
@@ -133,10 +133,7 @@ def test_a_socket_of_the_supervisor_is_served(bundle: Bundle, tmp_path: Path):
 
 
 def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*request, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    certificate, key = make_certificate(tmp_path)
     arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
     with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
         answer = httpx.get(f"{running.url}/readyz", verify=ssl.create_default_context(cafile=certificate))

@@ -1,5 +1,7 @@
 """The environment on Azure under mocks: what is made, how large, and who may do what."""
 
+import json
+import re
 from typing import Any
 
 import pulumi
@@ -9,8 +11,10 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
+from infra.cloud.queries import ALERTS, CHARTS
 from infra.cloud.role_list import Role
 from infra.cloud.settings import AzureSettings
+from infra.paths import ROOT
 from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 
 CLUSTER = "azure-native:containerservice:ManagedCluster"
@@ -145,7 +149,34 @@ def test_container_insights_come_with_their_rule() -> None:
     (association,) = recorder.of("azure-native:monitor:DataCollectionRuleAssociation")
     assert cluster["addonProfiles"]["omsagent"]["config"]["useAADAuth"] == "true"
     assert association["associationName"] == "ContainerInsightsExtension"
-    assert len(recorder.of("azure-native:monitor:ScheduledQueryRule")) == 2
+    assert len(recorder.of("azure-native:monitor:ScheduledQueryRule")) == len(ALERTS)
+    (rule,) = recorder.of("azure-native:monitor:DataCollectionRule")
+    (extension,) = rule["dataSources"]["extensions"]
+    assert extension["extensionSettings"]["dataCollectionSettings"]["enableContainerLogV2"] is True
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_the_workbook_shows_what_is_collected(*, collected: bool) -> None:
+    recorder = declare(container_insights=collected)
+    (workbook,) = recorder.of("azure-native:applicationinsights:Workbook")
+    items = json.loads(workbook["serializedData"])["items"]
+    assert len({item["name"] for item in items}) == len(items)
+    queries = [item["content"] for item in items if item["type"] == 3]
+    assert [one["title"] for one in queries] == [one.title for one in CHARTS if collected or not one.of_service]
+    assert all("{" not in one["query"] for one in queries)
+    assert ("without-logs" in {item["name"] for item in items}) is not collected
+    (cluster,) = recorder.of(CLUSTER)
+    nodes = [item["content"]["resourceIds"] for item in items if item["type"] == 10]
+    assert len(nodes) == 2
+    assert all(one[0].endswith(cluster["resourceName"]) for one in nodes)
+
+
+def test_every_alert_s_mail_names_its_runbook() -> None:
+    recorder = declare(container_insights=True)
+    for kind in ("MetricAlert", "ScheduledQueryRule"):
+        for rule in recorder.of(f"azure-native:monitor:{kind}"):
+            assert re.fullmatch(r"What to do: docs/runbooks/[\w-]+\.md", rule["description"])
+            assert (ROOT / rule["description"].removeprefix("What to do: ")).is_file()
 
 
 def test_without_container_insights_nothing_waits_for_their_logs(small: CloudRecorder) -> None:

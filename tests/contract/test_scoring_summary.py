@@ -1,0 +1,75 @@
+"""The summary lines of the log: what alerts and workbook are made of where no Prometheus asks."""
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from features.bundle import Bundle
+from infra.cloud.queries import ALERTS, CHARTS
+from tests.support.certificates import make_certificate
+from tests.support.services import RunningService, running_service
+
+DAYS = 40
+OFTEN = """
+import runpy
+from scoring import summary
+summary.EVERY_SECONDS = 0.5
+runpy.run_module("scoring", run_name="__main__", alter_sys=True)
+"""
+FIELD = re.compile(r"\bline\.(\w+)")
+
+
+def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_path: Path):
+    queries = [alert.query for alert in ALERTS.values()] + [chart.query for chart in CHARTS]
+    asked = {field for query in queries for field in FIELD.findall(query)} - {"level", "event"}
+    certificate, key = make_certificate(tmp_path, days=DAYS)
+    arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
+    with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
+        assert running.client.post("/score", json={}).status_code == 200
+        assert running.stop() == 0
+        (line,) = _summaries(running)
+    assert asked
+    assert asked <= line.keys()
+    assert not [field for field in asked if line[field] in (None, [], "")]
+    assert DAYS - 1 < (line["certificate_end"] - time.time()) / 86_400 <= DAYS
+
+
+def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tmp_path: Path):
+    wrong = {"authorization": "Bearer wrong"}
+    with running_service(bundle.path, tmp_path, python=[sys.executable, "-c", OFTEN]) as running:
+        for _ in range(3):
+            assert running.client.post("/score", json={}).status_code == 200
+        assert running.client.post("/score", json={"records": [{}] * 5}).status_code == 200
+        assert httpx.post(f"{running.url}/score", json={}, headers=wrong).status_code == 401
+        time.sleep(1.5)
+        assert running.client.post("/score", json={}).status_code == 200
+        assert running.stop() == 0
+        lines = _summaries(running)
+    assert len(lines) >= 3
+    for field, expected in {"requests": 6, "rejected": 1, "failed": 0, "records": 9, "log_lines_dropped": 0}.items():
+        assert sum(line[field] for line in lines) == expected
+    assert _sum_of(lines, "latency") == 6
+    assert _sum_of(lines, "probability") == 9
+    assert {line["bundle_hash"] for line in lines} == {bundle.hash}
+    assert all(0 <= line["cpu_seconds"] < 2 * line["seconds"] for line in lines)
+
+
+def test_only_refused_requests_have_a_line_when_asked(bundle: Bundle, tmp_path: Path):
+    with running_service(bundle.path, tmp_path, arguments=["--log-requests", "refused"]) as running:
+        assert running.client.post("/score", json={}).status_code == 200
+        assert running.client.post("/score", json={"nothing": 1}).status_code == 400
+        assert running.stop() == 0
+        statuses = [line["status"] for line in running.log() if line["event"] == "request"]
+    assert statuses == [400]
+
+
+def _summaries(running: RunningService) -> list[dict[str, Any]]:
+    return [line for line in running.log() if line["event"] == "summary"]
+
+
+def _sum_of(lines: list[dict[str, Any]], field: str) -> int:
+    return sum(count for line in lines for _, count in line[field])

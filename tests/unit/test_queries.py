@@ -1,0 +1,53 @@
+"""The queries of alerts and workbook, by Microsoft's own parser; the service's tests look for the fields."""
+
+import re
+
+import pytest
+
+from infra.cloud.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
+from scoring.metrics import BUCKETS
+from tools import kusto
+
+TABLES = {
+    "ContainerLogV2": "TimeGenerated: datetime, Computer: string, ContainerId: string, ContainerName: string, "
+    "PodName: string, PodNamespace: string, LogMessage: dynamic, LogSource: string, LogLevel: string",
+    "DatabricksJobs": "TimeGenerated: datetime, ActionName: string, RequestParams: string, Response: string",
+    "KubeNodeInventory": "TimeGenerated: datetime, Computer: string, ClusterName: string, Labels: string",
+    "Usage": "TimeGenerated: datetime, DataType: string, Quantity: real, IsBillable: bool",
+}
+"""What is asked of each table, as Azure Monitor's reference describes it; the tables have more columns."""
+QUERIES = {name: alert.query for name, alert in ALERTS.items()} | {chart.title: chart.query for chart in CHARTS}
+WHOLE = {name: whole(query, "personalization") for name, query in QUERIES.items()}
+
+needs_parser = pytest.mark.skipif(not kusto.installed(), reason="needs `python -m tools.kusto`")
+
+
+@needs_parser
+def test_every_query_is_right():
+    assert kusto.mistakes(WHOLE, TABLES) == {}
+
+
+@needs_parser
+def test_a_wrong_query_is_found():
+    wrong = {
+        "ContainerLogV2 | where Namespace == 'a'": "The name 'Namespace' does not refer to any known column",
+        "Usage | wher IsBillable": "Query operator expected",
+        "ContainerLog | take 1": "The name 'ContainerLog' does not refer to any known table",
+        "Usage | summarize percentil(Quantity, 5)": "The name 'percentil' does not refer to any known function",
+    }
+    found = kusto.mistakes({query: query for query in [*wrong, "Usage | take 1"]}, TABLES)
+    assert found.keys() == wrong.keys()
+    assert [query for query, message in wrong.items() if not found[query][0].startswith(message)] == []
+
+
+def test_only_what_needs_the_pods_logs_asks_for_them():
+    of_service = {name for name, alert in ALERTS.items() if alert.of_service}
+    of_service |= {chart.title for chart in CHARTS if chart.of_service}
+    collected = re.compile("ContainerLogV2|KubeNodeInventory")
+    assert of_service == {name for name, query in WHOLE.items() if collected.search(query)}
+    assert all("namespace" not in query for query in WHOLE.values())
+
+
+def test_a_latency_is_one_that_the_service_tells_apart():
+    assert SLOW_SECONDS in BUCKETS
+    assert max(BUCKETS) < SLOWEST_SECONDS
