@@ -42,6 +42,8 @@ SHADOW = "scoring-shadow"
 SHADOW_PATH = f"{NAMESPACE}/services/{SHADOW}"
 EXTRA_NODE = "aks-scoring-surge"
 METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/https:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
+PATIENT = ["--queue-seconds", "5", "--deadline-seconds", "10"]
+"""Of the service: clients, cluster and pods share a few cores here, and a refusal above capacity is another matter."""
 ROLLOUT_SECONDS = 240.0
 LEAST_PODS = 2
 """Of the settings' default: the autoscaler sees to it, some seconds after the Deployment is there."""
@@ -101,6 +103,7 @@ class Cluster:
     def apply(self, image: str, change: Callable[[dict[str, Any]], None] = lambda _: None, **settings: Any) -> None:
         """Apply all manifests for an image; `change` may alter the Deployment first."""
         found = manifests(image, **settings)
+        found["Deployment"]["spec"]["template"]["spec"]["containers"][0]["args"] += PATIENT
         change(found["Deployment"])
         if shadow := found.get(f"Service {SHADOW}"):
             self.plane.apply(SHADOW_PATH, shadow)

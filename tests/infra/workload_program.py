@@ -6,6 +6,7 @@ import pulumi
 
 from infra.cloud.settings import AzureSettings
 from infra.settings import ScoringSettings
+from infra.workload.settings import NAME
 from infra.workload.workload import Workload, WorkloadArgs
 from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, run_cloud
 
@@ -23,7 +24,7 @@ KINDS = {
 
 
 def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: object) -> dict[str, dict[str, Any]]:
-    """The manifests by kind, in the order in which they are declared; a second one of a kind by its name too."""
+    """The manifests by kind, in the order in which they are declared; what is not called as all others, by name too."""
     settings = AzureSettings.model_validate(
         {
             "subscription": SUBSCRIPTION,
@@ -51,6 +52,6 @@ def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: obje
     recorder, _ = run_cloud(program)
     found: dict[str, dict[str, Any]] = {}
     for item in recorder.resources:
-        kind = KINDS[item.typ]
-        found[f"{kind} {item.inputs['metadata']['name']}" if kind in found else kind] = item.inputs
+        kind, name = KINDS[item.typ], item.inputs["metadata"]["name"]
+        found[kind if name == NAME else f"{kind} {name}"] = item.inputs
     return found
