@@ -16,12 +16,13 @@ from infra.cloud import credentials
 from infra.cloud.power import VERSION, cluster_path
 from infra.cloud.resource_manager import ManagerRefusedError
 from infra.cloud.settings import AzureSettings
-from infra.workload.settings import LABELS, NAME, NAMESPACE
+from infra.workload.settings import ANSWERING, NAME, NAMESPACE
 
 REQUEST_SECONDS = 15.0
 NODES = "/api/v1/nodes"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
+SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
+"""A canary's pods too: `status` and `logs` show them while they serve."""
 
 
 class ClusterUnreachableError(PersonalizationError):

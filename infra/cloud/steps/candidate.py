@@ -59,6 +59,10 @@ class Candidate:
         answer = self._call("GET", f"{DEPLOYMENTS}/{NAME}", missing=True)
         return None if answer is None else dict(answer.json())
 
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self._call("GET", f"{DEPLOYMENTS}/{CANDIDATE}", missing=True) is not None
+
     def start(self, serving: Manifest, image: str, percent: int, *, shadow: bool) -> int:
         """Start pods of `image`, `percent` of all and one at least. Returns how many."""
         self.remove()  # what a killed run left may be of another kind, and Kubernetes does not let its labels change

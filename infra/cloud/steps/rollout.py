@@ -81,6 +81,16 @@ class Rollout(AzureStep[RolloutInputs]):
                 candidate.remove()
         return Created(f"{inputs.stack}-rollout", _decided(inputs, before, refusal))
 
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when a killed run left a candidate, so that the next `up` removes it; unchanged without a cluster."""
+        inputs = self.parse(state)
+        with self._connect(inputs.access, inputs.tenant) as client:
+            try:
+                left = Candidate(client).exists()
+            except ClusterRefusedError:
+                left = False
+        return None if left else super().read(identity, state, context)
+
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove what a killed run may have left."""
         del identity, context

@@ -79,7 +79,9 @@ class Server:
         if request.method == "PATCH":
             self.candidate = json.loads(request.content)
             self.applied.append(self.candidate)
-        count = self.candidate["spec"]["replicas"] if self.candidate and self.starts else 0
+        if self.candidate is None:
+            return httpx.Response(404)
+        count = self.candidate["spec"]["replicas"] if self.starts else 0
         status = {"observedGeneration": 1, "updatedReplicas": count, "readyReplicas": count}
         return httpx.Response(200, json={"metadata": {"generation": 1}, "status": status})
 
@@ -231,6 +233,14 @@ def test_what_a_killed_run_left_is_removed(recorder: Recorder):
     server.candidate = {"spec": {"replicas": 1}}
     rollout(server).delete("test-rollout", inputs(), recorder.context)
     assert server.candidate is None
+
+
+def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder):
+    server, state = Server(image=NEW), {**inputs(), **PROMOTED}
+    assert rollout(server).read("test-rollout", state, recorder.context) == PROMOTED
+    server.candidate = {"spec": {"replicas": 1}}
+    assert rollout(server).read("test-rollout", state, recorder.context) is None
+    assert rollout(Server(refuses=True)).read("test-rollout", state, recorder.context) == PROMOTED
 
 
 @pytest.mark.parametrize(
