@@ -29,9 +29,10 @@ class KeyRing:
     def accepts(self, authorization: bytes) -> bool:
         """Whether the value of an `Authorization` header holds a valid key, in a time that tells nothing about it."""
         scheme, _, given = authorization.partition(b" ")
-        # Every key is compared, also after a match.
-        matches = sum(hmac.compare_digest(given, key) for key in self._keys)
-        return matches > 0 and scheme.lower() == b"bearer"
+        matches = False
+        for key in self._keys:
+            matches |= hmac.compare_digest(given, key)  # every key, also after a match
+        return matches and scheme.lower() == b"bearer"
 
     def refresh(self) -> bool:
         """Read the file again if it changed and return whether it did.
