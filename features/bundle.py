@@ -14,6 +14,8 @@ import msgspec
 
 from features.encoder import Encoder
 from features.errors import PersonalizationError
+from features.reference import FILE as REFERENCE
+from features.reference import Reference
 from features.schema import Schema
 
 BUNDLE_FORMAT = 1
@@ -65,6 +67,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     schema: Schema
     encoder: Encoder
     metadata: Metadata
+    reference: Reference | None
+    """None of a model from before references were kept."""
     golden: tuple[GoldenRecord, ...]
 
     @classmethod
@@ -97,6 +101,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             schema=Schema.from_json((path / SCHEMA).read_bytes()),
             encoder=Encoder.load(path),
             metadata=metadata,
+            reference=Reference.from_json((path / REFERENCE).read_bytes()) if (path / REFERENCE).exists() else None,
             golden=golden,
         )
 

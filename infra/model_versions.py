@@ -68,6 +68,8 @@ class Version:
 def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
     """What a registry remembers of a bundle."""
     scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
+    # Registries bound the length of a tag; the slices can be read in the bundle.
+    short = {name: value for name, value in metadata.metrics.items() if name != "slices"}
     return {
         "bundle_hash": bundle_hash,
         "manifest_hash": metadata.manifest_hash,
@@ -75,7 +77,7 @@ def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
         "accepted": json.dumps(metadata.verdict.accepted),
         "reasons": json.dumps(metadata.verdict.reasons),
         "hyperparameters": json.dumps(metadata.hyperparameters, sort_keys=True),
-        "metrics": msgspec.json.encode(metadata.metrics).decode(),
+        "metrics": msgspec.json.encode(short).decode(),
         **{f"metric.{name}": str(value) for name, value in scalars.items()},
     }
 

@@ -112,7 +112,9 @@ class Batcher:
                 task.add_done_callback(self._later.discard)
             return len(batch)
         try:
-            probabilities = model.engine.score_now(model.encoder.encode(rows))
+            inputs = model.encoder.encode(rows)
+            probabilities = model.engine.score_now(inputs)
+            model.watch.see(inputs, probabilities)
         except Exception as error:  # noqa: BLE001 - as above
             for request, _ in batch:
                 self._refuse(request, error)
@@ -126,7 +128,9 @@ class Batcher:
 
     async def _score_later(self, request: Request, query: Query, model: ServedModel) -> None:
         try:
-            probabilities = await model.score(query.rows)
+            inputs = model.encoder.encode(query.rows)
+            probabilities = await model.engine.score(inputs)
+            model.watch.see(inputs, probabilities)
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
         else:

@@ -8,7 +8,7 @@ import math
 import os
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 PROBABILITY_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Upper bounds of the histogram of probabilities: closer where click probabilities mostly are."""
 
-FILES = ("counter", "gauge_livesum", "histogram")
+FILES = ("counter", "gauge_livesum", "gauge_livemax", "histogram")
 """What prometheus_client keeps in a file of its own, for each worker."""
 
 FILE_BYTES = 1 << 16
@@ -83,6 +83,22 @@ class Metrics:
         self._dropped = prometheus.Counter(
             "scoring_log_lines_dropped", "Log lines that could not be written in time.", registry=own
         )
+        self._compared = prometheus.Counter(
+            "scoring_compared_rows", "Scored rows that were compared with the model's reference.", registry=own
+        )
+        self._prediction_moved = prometheus.Gauge(
+            "scoring_prediction_psi",
+            "Population stability index of the probabilities against the model's held-out rows; the highest worker's.",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._features_moved = prometheus.Gauge(
+            "scoring_feature_psi",
+            "Population stability index of a feature against the model's held-out rows; the highest worker's.",
+            ["feature"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
         self._durations: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._answers: Counter[tuple[str, int]] = Counter()
         self._given = array("d")
@@ -108,6 +124,13 @@ class Metrics:
     def serves_no_more(self, *, name: str, version: str, bundle_hash: str) -> None:
         """Say that this worker has another model now."""
         self._model.labels(name, version, bundle_hash).set(0)
+
+    def moved(self, rows: int, prediction: float, features: Mapping[str, float]) -> None:
+        """Say how far `rows` more rows have moved what this worker scores from its model's reference."""
+        self._compared.inc(rows)
+        self._prediction_moved.set(prediction)
+        for name, index in features.items():
+            self._features_moved.labels(name).set(index)
 
     def publish(self) -> None:
         """Let all workers see what was counted: together, because each write to the shared files costs microseconds."""

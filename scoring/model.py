@@ -7,6 +7,7 @@ from typing import Self
 import msgspec
 
 from features.bundle import MODEL, Bundle
+from scoring.drift import Watch
 from scoring.encoding import RowEncoder
 from scoring.engines import Engine, EngineName, open_engine
 from scoring.engines.booster import Booster, Prediction
@@ -36,6 +37,7 @@ class ServedModel:
     encoder: RowEncoder
     booster: Booster
     engine: Engine
+    watch: Watch
 
     @classmethod
     def load(cls, path: Path, *, engine: EngineName, max_records: int) -> Self:
@@ -48,6 +50,7 @@ class ServedModel:
             encoder=RowEncoder(bundle.schema, bundle.encoder),
             booster=booster,
             engine=open_engine(engine, path / MODEL, booster),
+            watch=Watch(bundle.schema, bundle.reference),
         )
 
     async def score(self, rows: list[Values]) -> list[float]:

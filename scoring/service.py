@@ -99,6 +99,7 @@ class Service:
                 self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
             self._flush_log()
+            self._compare()
             self.metrics.publish()
             if self._summary.due():
                 self._summarize()
@@ -124,6 +125,7 @@ class Service:
         self._count(model)
         self.sink.event("serving another bundle", bundle_hash=model.bundle.hash)
         if old is not None:
+            self.metrics.moved(0, 0.0, dict.fromkeys(old.watch.names, 0.0))
             self.metrics.serves_no_more(name=self.name.name, version=self.name.version, bundle_hash=old.bundle.hash)
             # No request lasts longer: its body comes in time, or its connection ends.
             seconds = self.settings.client_seconds + self.settings.deadline_seconds + 1
@@ -182,6 +184,11 @@ class Service:
             certificate_end=self._certificate_end,
             **self._summary.fields(),
         )
+
+    def _compare(self) -> None:
+        """Say how far what was scored has moved from what the model was trained on."""
+        if self._model is not None and (moved := self._model.watch.compare()) is not None:
+            self.metrics.moved(*moved)
 
     def _flush_log(self) -> None:
         self.sink.flush()

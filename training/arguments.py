@@ -51,6 +51,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
         "rows": given["rows"],
         "seed": given["dataset_seed"],
         "path": given["path"],
+        "days": given["days"],
         "spec": given["spec"],
     }
     dataset = {"kind": given["dataset"]} | {name: value for name, value in fields.items() if value is not None}
@@ -74,6 +75,7 @@ def _parser() -> _Parser:
     dataset.add_argument("--rows", help="synthetic: how many rows are generated")
     dataset.add_argument("--dataset-seed", help="synthetic: same seed, same rows")
     dataset.add_argument("--path", help="criteo: a file, a folder, a URL, `sample` or `full`")
+    dataset.add_argument("--days", help="criteo: train on the latest so many files of the folder; 0 for all")
     dataset.add_argument("--spec", help="tables: the YAML file that describes them")
     dataset.add_argument("--data", type=Path, help="folder that holds the dataset already; else its source is read")
     run = parser.add_argument_group("run")

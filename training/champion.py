@@ -19,6 +19,7 @@ from features.schema import Schema
 from training.evaluate import Evaluation, evaluate
 from training.parameters import TrainingParameters
 from training.quoting import numbered
+from training.reference import Drift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +30,24 @@ class Champion:
     bundle_hash: str
     evaluation: Evaluation | None
     not_comparable: str | None = None
+    drift: Drift | None = None
+    """How far the held-out rows have moved from the champion's reference."""
 
     def scalars(self) -> dict[str, Any]:
         """The comparison as plain JSON values."""
         measured = self.evaluation.scalars() if self.evaluation else {}
-        return {"bundle_hash": self.bundle_hash, "not_comparable": self.not_comparable} | measured
+        drift = None if self.drift is None else self.drift.scalars()
+        return {"bundle_hash": self.bundle_hash, "not_comparable": self.not_comparable, "drift": drift} | measured
 
 
 def evaluate_champion(
-    held_out: DataFrame, bundle: Bundle, schema: Schema, parameters: TrainingParameters, *, name: str | None = None
+    held_out: DataFrame,
+    bundle: Bundle,
+    schema: Schema,
+    parameters: TrainingParameters,
+    *,
+    name: str | None = None,
+    drift: Drift | None = None,
 ) -> Champion:
     """Score and evaluate the champion on `held_out`, raw rows of `schema` that were split off by `parameters`.
 
@@ -46,9 +56,9 @@ def evaluate_champion(
     called = name or f"bundle {bundle.hash[:8]}"
     reason = _other_columns(bundle.schema, schema) or _seen(bundle.metadata.hyperparameters, parameters)
     if reason is not None:
-        return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason)
+        return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason, drift=drift)
     scored = score_with_bundle(held_out, bundle, label=schema.label)
-    return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluate(scored))
+    return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluate(scored), drift=drift)
 
 
 def score_with_bundle(frame: DataFrame, bundle: Bundle, *, label: str) -> DataFrame:

@@ -145,6 +145,11 @@ def calibration_error(bins: tuple[ReliabilityBin, ...]) -> tuple[float, float]:
     return error, float(np.sqrt(2 / np.pi) * sum(deviations) / total)
 
 
+def entropy(rate: float) -> float:
+    """Log loss in nats of who knows only that `rate`, strictly between 0 and 1, of the rows are clicked."""
+    return float(-rate * np.log(rate) - (1 - rate) * np.log1p(-rate))
+
+
 def _cumulative_share(counts: Counts) -> Numbers:
     cumulative = np.concatenate([[0], np.cumsum(counts)])
     return np.asarray(cumulative / cumulative[-1], dtype=np.float64)

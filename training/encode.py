@@ -64,7 +64,7 @@ class FoldEncoder:
 
 
 def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, folder: Path) -> DataFrame:
-    """Rows and clicks of each category value by fold, from one shuffle, as Parquet in `folder`.
+    """Rows and clicks of each category value by fold, from one shuffle, as Parquet in `folder` unless it is there.
 
     Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
     """
@@ -78,7 +78,7 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
         *(F.sum(F.when(inside[fold], column(schema.label)).otherwise(0)).alias(f"clicks_{fold}") for fold in folds),
     )
     path = folder.absolute().as_uri()
-    counted.write.parquet(path)
+    counted.write.mode("ignore").parquet(path)
     return rows.sparkSession.read.parquet(path)
 
 

@@ -10,6 +10,8 @@ from pyspark.errors import PySparkException
 from features.errors import PersonalizationError
 
 _NO_SPACE = "No space left on device"
+_LOST = ("ExecutorLostFailure", "Lost executor", "executor lost", "Connection refused", "Connection reset")
+"""What Spark and SynapseML say when an executor is gone, or when the others cannot reach it."""
 _WORKER_ERROR = re.compile(r"^([\w.]+(?:Error|Exception)): (.+)$", re.MULTILINE)
 
 
@@ -19,6 +21,10 @@ class DiskFullError(PersonalizationError):
 
 class OutOfMemoryError(PersonalizationError):
     """Spark's heap is too small for the data."""
+
+
+class ExecutorLostError(PersonalizationError):
+    """A process or machine of the cluster went away while LightGBM trained, which it does not survive."""
 
 
 class SparkFailedError(PersonalizationError):
@@ -38,6 +44,11 @@ def explain(error: Exception, *, log: Path) -> PersonalizationError:
     if "OutOfMemoryError" in cause:
         return OutOfMemoryError(
             f"Spark ran out of memory ({cause}). Give it more with the setting `driver_memory_gib`, or use fewer rows."
+        )
+    if any(sign in cause for sign in _LOST):
+        return ExecutorLostError(
+            f"An executor was lost, and LightGBM does not survive that ({cause}). Run it again, on machines that stay "
+            f"(no spot ones) and with enough memory each. The whole story is in {log}."
         )
     return SparkFailedError(f"The run failed: {cause}. The whole story is in {log}.")
 

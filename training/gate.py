@@ -8,6 +8,7 @@ from training.baselines import NAMES
 from training.champion import Champion
 from training.evaluate import Evaluation
 from training.parameters import GateParameters
+from training.reference import Drift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ def _checks(
     for name, baseline in baselines.items():
         yield _baseline(evaluation, name, baseline, gate)
     yield _champion(evaluation, champion, gate)
+    if champion is not None and champion.drift is not None:
+        yield drift_check(champion.drift, gate.max_drift, of="the champion")
 
 
 def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
@@ -87,6 +90,18 @@ def _champion(evaluation: Evaluation, champion: Champion | None, gate: GateParam
         passed=passed,
         reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than the champion's "
         f"({champion.name}, {champion.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
+    )
+
+
+def drift_check(drift: Drift, limit: float, *, of: str) -> Check:
+    """Whether data has moved from the reference of a model, called `of`, by no more than `limit`; 0 is no limit."""
+    worst = drift.worst
+    passed = limit == 0 or worst.index <= limit
+    verb = "is accepted, as any is" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"
+    return Check(
+        passed=passed,
+        reason=f"Drift of {worst.index:.4f} in {'the ' if worst is drift.prediction else 'the column '}{worst.name} "
+        f"from what {of} was trained on {verb} (chance alone gives about {drift.chance:.4f} on {drift.rows:,} rows).",
     )
 
 

@@ -31,6 +31,8 @@ class CriteoDataset(Parameters):
     kind: Literal["criteo"]
     path: str = Field(min_length=1, examples=["train.txt", "day_0.gz", "sample"])
     """A file (plain or gzip), a folder of them, a URL, or `sample` or `full` for Criteo's published files."""
+    days: int = Field(default=0, ge=0)
+    """Train on the latest so many files of a folder, one a day, by their names; 0 for all of them."""
 
 
 class TablesDataset(Parameters):
@@ -103,3 +105,6 @@ class GateParameters(Parameters):
     """How much lower the log loss must be than that of each baseline."""
     max_log_loss_rise: float = Field(default=0.002, ge=0)
     """How much higher than the champion's the log loss may be on the same held-out rows."""
+    max_drift: float = Field(default=0.0, ge=0)
+    """Highest accepted population stability index of the new data, in the predictions or any column, against what the
+    champion was trained on; 0 accepts any. Above 0.25 is usually called a shift."""

@@ -1,68 +1,34 @@
 """A training run from rows to a sealed bundle, stage by stage."""
 
+import hashlib
 import shutil
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from features.bundle import BUNDLE_FORMAT, REPORT, Bundle, Metadata, Verdict
+from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
 from features.schema import Schema
-from training import datasets, report
+from training import datasets, report, work
 from training.arguments import Arguments
-from training.baselines import BASE_RATE, LOGISTIC_REGRESSION, Logistic, base_rate, fit_logistic, sample
-from training.champion import Champion, evaluate_champion
 from training.datasets.manifest import Manifest
-from training.encode import FoldEncoder, count, encode, fold_encoder
-from training.evaluate import Evaluation, evaluate_bins, score_bins
-from training.fit import Fitted, fit
-from training.gate import judge
+from training.days import count_days, table_names
+from training.encode import encode, fold_encoder
+from training.fit import fit
 from training.golden import golden_records
-from training.prepare import Prepared, as_they_were, prepare
+from training.judged import Judged, judge_model
+from training.prepare import Prepared, prepare
 from training.progress import Progress
 from training.publish import write_bundle
-from training.reachable import best_reachable
 from training.result import Result, code_hash, library_versions, metrics
-from training.score import score_held_out
 from training.split import PART, RECORD_HASH, Part
 from training.summary import column_summaries, split_summaries
+from training.trained import Encoded, Half, Trained
 
 WORK = "work"
 """The folder of a run that holds its intermediate files while it lasts."""
 NOT_OF_THE_MODEL = {"driver_memory_gib"}
 """Parameters that change the run and not its model: a bundle does not tell where it was trained."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoded:
-    """The training rows as the model sees them, and the encoder for all others."""
-
-    encoder: FoldEncoder
-    counted: DataFrame
-    train: DataFrame
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A model and what it was made from."""
-
-    schema: Schema
-    prepared: Prepared
-    encoded: Encoded
-    fitted: Fitted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """The model beside everything that it is compared with, on the same held-out rows."""
-
-    evaluation: Evaluation
-    baselines: Mapping[str, Evaluation]
-    champion: Champion | None
-    best_reachable: report.BestReachable | None
-    verdict: Verdict
 
 
 class Pipeline:
@@ -90,29 +56,39 @@ class Pipeline:
 
     def run(self) -> Result:
         """Train, evaluate, judge and write the bundle; intermediate files go whatever happens."""
-        shutil.rmtree(self._work, ignore_errors=True)
+        found = work.begin(self._work, self._inputs())
+        if found:
+            self._progress("start", f"go on after {', '.join(found)}, which a run that was killed has finished")
         try:
             trained = self._train()
-            return self._finish(trained, self._judge(trained))
+            judged = judge_model(trained, self._arguments, self._stage)
+            for warning in judged.warnings:
+                self._progress("evaluate", warning)
+            return self._finish(trained, judged)
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
 
-    def _train(self) -> Trained:
+    def _inputs(self) -> str:
+        """What the intermediate files follow from, as a hash."""
+        parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
+        return hashlib.sha256(f"{self._manifest.hash} {code_hash()} {parameters}".encode()).hexdigest()
+
+    def first_half(self) -> Half:
+        """Prepare and encode the rows: everything that comes before a model is fitted."""
         prepared, schema = self._prepare()
-        encoded = self._encode(prepared, schema)
-        return Trained(
-            schema=schema,
-            prepared=prepared,
-            encoded=encoded,
-            fitted=fit(
-                encoded.train,
-                schema,
-                self._training,
-                rows=prepared.training_rows,
-                log=self._log,
-                progress=self._progress,
-            ),
+        return Half(schema=schema, prepared=prepared, encoded=self._encode(prepared, schema))
+
+    def _train(self) -> Trained:
+        half = self.first_half()
+        fitted = fit(
+            half.encoded.train,
+            half.schema,
+            self._training,
+            rows=half.prepared.training_rows,
+            log=self._log,
+            progress=self._progress,
         )
+        return Trained(schema=half.schema, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
 
     def _prepare(self) -> tuple[Prepared, Schema]:
         with self._stage("read", "find the rows"):
@@ -131,8 +107,17 @@ class Pipeline:
         train = prepared.part(Part.FIT, Part.VALIDATION)
         rows = prepared.training_rows
         with self._stage("count", f"count the categories of {rows:,} rows"):
-            counted = count(train, schema, self._training, folder=self._work / "counts")
-            encoder = fold_encoder(counted, schema, self._training)
+            counted = count_days(
+                train,
+                schema,
+                self._training,
+                names=table_names(self._manifest, schema, self._training),
+                earlier=None if self._arguments.champion is None else self._arguments.champion / COUNTS,
+                folder=self._work,
+            )
+            encoder = fold_encoder(counted.total, schema, self._training)
+        if counted.known:
+            self._progress("count", f"{len(counted.known)} of {len(counted.tables)} days were counted before")
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
             encoded = encode(train, schema, encoder, out_of_fold=True, extra=[PART, RECORD_HASH])
@@ -140,46 +125,8 @@ class Pipeline:
 
     def _stored(self, frame: DataFrame, name: str) -> DataFrame:
         path = (self._work / name).absolute().as_uri()
-        frame.write.parquet(path)
+        frame.write.mode("ignore").parquet(path)
         return self._spark.read.parquet(path)
-
-    def _judge(self, trained: Trained) -> Judged:
-        schema, prepared = trained.schema, trained.prepared
-        held_out = prepared.part(Part.HELD_OUT)
-        with self._stage("baselines", "fit the baselines"):
-            logistic = self._logistic(trained)
-        with self._stage("evaluate", f"score {prepared.counts[Part.HELD_OUT]:,} held-out rows"):
-            scored = score_held_out(
-                held_out,
-                schema,
-                trained.encoded.encoder.encoder,
-                model=trained.fitted.text,
-                others=[] if logistic is None else [logistic.probability],
-            )
-            measured = [evaluate_bins(bins) for _, bins in sorted(score_bins(scored).items())]
-            reachable = best_reachable(held_out, self._arguments.dataset, schema)
-        evaluation = measured[0]
-        rate = prepared.training_clicks / prepared.training_rows
-        baselines = {BASE_RATE: base_rate(evaluation, rate=rate)}
-        if logistic is not None:
-            baselines[LOGISTIC_REGRESSION] = measured[1]
-        champion = None
-        if self._arguments.champion is not None:
-            with self._stage("champion", "score the champion on the same rows"):
-                raw = as_they_were(held_out, schema)
-                champion = evaluate_champion(raw, Bundle.load(self._arguments.champion), schema, self._training)
-        return Judged(
-            evaluation=evaluation,
-            baselines=baselines,
-            champion=champion,
-            best_reachable=reachable,
-            verdict=judge(evaluation, baselines, champion, self._arguments.gate),
-        )
-
-    def _logistic(self, trained: Trained) -> Logistic | None:
-        rows, label = trained.prepared.training_rows, trained.schema.label
-        chosen = sample(trained.encoded.train, rows=rows, label=label, seed=self._training.seed)
-        return fit_logistic(*chosen)
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
         target = self._output / "bundle"
@@ -194,7 +141,8 @@ class Pipeline:
                 schema=trained.schema,
                 metadata=metadata,
                 golden=golden_records(held_out, trained.schema, trained.encoded.encoder, trained.fitted),
-                counted=trained.encoded.counted,
+                counted=trained.encoded.counted.tables,
+                reference=judged.reference,
                 work=self._work,
                 write_report=lambda path: report.write(path, page),
             )
@@ -222,6 +170,8 @@ class Pipeline:
                 judged.champion,
                 judged.best_reachable,
                 best_iteration=trained.fitted.best_iteration,
+                slices=judged.slices,
+                warnings=judged.warnings,
             ),
             verdict=judged.verdict,
         )
@@ -235,10 +185,12 @@ class Pipeline:
             baselines=judged.baselines,
             champion=judged.champion,
             best_reachable=judged.best_reachable,
+            slices=judged.slices,
+            warnings=judged.warnings,
             importance=fitted.importance,
             learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
             splits=split_summaries(trained.prepared),
-            columns=column_summaries(trained.prepared, trained.encoded.counted, trained.schema),
+            columns=column_summaries(trained.prepared, trained.encoded.counted.total, trained.schema),
             parameters=self._training,
             gate=self._arguments.gate,
             versions=metadata.library_versions,

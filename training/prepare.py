@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.schema import Schema
-from training.datasets.source import PROBLEM, Source
+from training.datasets.source import DAY, PROBLEM, Source
 from training.parameters import Split, TrainingParameters
 from training.quoting import column
 from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_random, with_parts
@@ -52,7 +52,7 @@ class Prepared:
 
 
 def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:
-    """Write the rows of `source` to `folder` and split them.
+    """Write the rows of `source` to `folder`, unless they are there already, and split them.
 
     Raises the `DatasetError` that fits for rows that are not right, and `SplitError` when a part has no row, or rows of
     one class only.
@@ -60,7 +60,8 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
     schema = source.schema
     path = folder.absolute().as_uri()
     with source.reading():
-        _hashed(source.frame, schema, parameters).write.option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
+        hashed = _hashed(source.frame, schema, parameters)
+        hashed.write.mode("ignore").option("maxRecordsPerFile", ROWS_PER_FILE).parquet(path)
     written = source.frame.sparkSession.read.parquet(path)
     count = source.require_right(written).rows
     rows = with_parts(written.drop(PROBLEM), schema, parameters, count=count)
@@ -84,6 +85,7 @@ def as_they_were(rows: DataFrame, schema: Schema, *extra: str) -> DataFrame:
 def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -> DataFrame:
     numbers = (F.coalesce(column(name), F.lit(float("nan"))) for name in schema.numeric)
     hashes = (F.xxhash64(column(name)) for name in schema.categorical)
+    day = [DAY] if DAY in source.columns else []
     time = [] if schema.timestamp is None else [F.unix_micros(column(schema.timestamp)).alias(schema.timestamp)]
     raw = F.array(*map(column, schema.categorical)).cast("array<string>")
     return source.select(
@@ -93,6 +95,7 @@ def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -
         *time,
         F.xxhash64(*map(column, schema.features), *time).alias(RECORD_HASH),
         raw.alias(RAW),
+        *day,
         PROBLEM,
     ).withColumn(RAW, F.when(_may_be_held_out(parameters), F.col(RAW)))
 

@@ -1,7 +1,7 @@
 """The bundle of a run: written aside, sealed, and put in its place only when it is whole."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,7 +11,10 @@ from pyspark.sql import DataFrame
 
 from features.bundle import COUNTS, GOLDEN, METADATA, MODEL, REPORT, SCHEMA, GoldenRecord, Metadata, seal
 from features.encoder import Encoder
+from features.reference import FILE as REFERENCE
+from features.reference import Reference
 from features.schema import Schema
+from training.datasets.manifest import WHOLE
 from training.encode import total
 
 
@@ -52,7 +55,8 @@ def write_bundle(
     schema: Schema,
     metadata: Metadata,
     golden: Iterable[GoldenRecord],
-    counted: DataFrame,
+    counted: Mapping[str, DataFrame],
+    reference: Reference,
     work: Path,
     write_report: Callable[[Path], None],
 ) -> str:
@@ -65,21 +69,28 @@ def write_bundle(
         (folder / SCHEMA).write_bytes(schema.to_json())
         (folder / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in golden))
+        (folder / REFERENCE).write_bytes(reference.to_json())
         encoder.save(folder)
-        write_counts(counted, folder / COUNTS / "all.parquet", work)
+        for name, table in counted.items():
+            write_counts(table, folder / COUNTS / f"{name}.parquet", work, by_fold=name != WHOLE)
         write_report(folder / REPORT)
         return seal(folder)
 
 
-def write_counts(counted: DataFrame, file: Path, work: Path) -> None:
+def write_counts(counted: DataFrame, file: Path, work: Path, *, by_fold: bool) -> None:
     """The table of `training.encode.count` over all folds as one Parquet file, sorted by column and hash.
 
+    With `by_fold` it has the counts of each fold, too: then a later run can add other days to it.
     Spark writes it below `work`, on whichever machine it likes.
     """
     table = counted.select(
-        "column", "hash", total(counted, "rows").alias("rows"), total(counted, "clicks").alias("clicks")
+        "column",
+        "hash",
+        total(counted, "rows").alias("rows"),
+        total(counted, "clicks").alias("clicks"),
+        *(counted.columns[2:] if by_fold else ()),
     )
-    file.parent.mkdir()
+    file.parent.mkdir(exist_ok=True)
     parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
     table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(parts.absolute().as_uri())
     (written,) = parts.glob("part-*.parquet")

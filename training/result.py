@@ -1,7 +1,7 @@
 """What a run gives back: metrics, verdict and where the bundle is, as one JSON object or as lines for people."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from features.bundle import Verdict
 from training.champion import Champion
 from training.evaluate import Evaluation
 from training.report import BestReachable
+from training.slices import Slice
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "synapseml", "xxhash")
@@ -45,6 +46,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             ),
             f"verdict: {'accepted' if verdict.accepted else 'rejected'}",
             *(f"  {reason}" for reason in verdict.reasons),
+            *(f"warning: {warning}" for warning in metrics["warnings"]),
             f"bundle: {self.bundle} ({self.bundle_hash[:12]})",
             f"report: {self.report}",
         ]
@@ -58,6 +60,8 @@ def metrics(
     best_reachable: BestReachable | None,
     *,
     best_iteration: int,
+    slices: Sequence[Slice],
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The evaluation as plain JSON values, with what it is compared with beside it."""
     return evaluation.scalars() | {
@@ -67,6 +71,8 @@ def metrics(
             name: {"auc": baseline.auc, "log_loss": baseline.log_loss} for name, baseline in baselines.items()
         },
         "champion": None if champion is None else champion.scalars(),
+        "warnings": list(warnings),
+        "slices": msgspec.to_builtins(slices),
     }
 
 

@@ -4,6 +4,7 @@ Native LightGBM scores whole batches here; that Spark's own transformer says the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -13,34 +14,50 @@ from pyspark.sql import DataFrame
 
 from features.encoder import Encoder
 from features.schema import Schema
-from training.evaluate import LABEL, OF, PROBABILITY
+from training.evaluate import LABEL, OF, PROBABILITY, SLICES
 from training.matrices import matrix
 from training.prepare import CATEGORIES, NUMBERS
 from training.quoting import numbered
+from training.slices import SlicedColumn
 
 Scorer = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 """Inputs float64[n, m] to click probabilities float64[n]."""
 
 
 def score_held_out(
-    rows: DataFrame, schema: Schema, encoder: Encoder, *, model: str, others: Sequence[Scorer]
+    rows: DataFrame,
+    schema: Schema,
+    encoder: Encoder,
+    *,
+    model: str,
+    others: Sequence[Scorer],
+    sliced: Sequence[SlicedColumn] = (),
 ) -> DataFrame:
-    """What `training.evaluate.evaluate_each` takes: of 0 for LightGBM's `model`, from 1 on for the `others`."""
-    shared = rows.sparkSession.sparkContext.broadcast((encoder, model, tuple(others)))
+    """What `training.evaluate.score_bins` takes: of 0 for LightGBM's `model`, from 1 on for the `others`.
+
+    From `SLICES` on, it is the model's again for the slices of each of the columns `sliced`, one after the other.
+    """
+    shared = rows.sparkSession.sparkContext.broadcast((encoder, model, tuple(others), tuple(sliced)))
     widths = len(schema.numeric), len(schema.categorical)
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tables, text, scorers = shared.value
+        tables, text, scorers, columns = shared.value
+        starts = SLICES + np.cumsum([0, *(len(column.hashes) + 1 for column in columns)], dtype=np.int32)
         booster = lightgbm.Booster(model_str=text)
         for batch in batches:
-            label, numbers, hashes = batch.columns
-            inputs = tables.encode(matrix(numbers, widths[0]), matrix(hashes, widths[1]))
+            label, numbers, categories = batch.columns
+            hashes = matrix(categories, widths[1])
+            inputs = tables.encode(matrix(numbers, widths[0]), hashes)
             # One thread: Spark runs as many tasks as there are cores.
             scores = [booster.predict(inputs, num_threads=1), *(scorer(inputs) for scorer in scorers)]
-            of = np.repeat(np.arange(len(scores), dtype=np.int32), len(batch))
-            labels = np.tile(label.to_numpy(), len(scores))
+            of: list[npt.NDArray[np.signedinteger[Any]]]
+            of = [np.full(len(batch), index, dtype=np.int32) for index in range(len(scores))]
+            of += [column.places(hashes) + start for column, start in zip(columns, starts[:-1], strict=True)]
+            scores += [scores[0]] * len(columns)
+            labels = np.tile(label.to_numpy(), len(of))
             yield pa.RecordBatch.from_arrays(
-                [pa.array(of), pa.array(labels), pa.array(np.concatenate(scores))], names=[OF, LABEL, PROBABILITY]
+                [pa.array(np.concatenate(of)), pa.array(labels), pa.array(np.concatenate(scores))],
+                names=[OF, LABEL, PROBABILITY],
             )
 
     inputs = numbered(rows, [schema.label, NUMBERS, CATEGORIES])

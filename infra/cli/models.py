@@ -61,15 +61,21 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Print where the served model's report is."""
+    path = served_report(stack, config_file)
+    results.print(str(path), markup=False)
+    if show:
+        typer.launch(path.as_uri())
+
+
+def served_report(stack: str, config_file: Path | None) -> Path:
+    """The served model's report, which lies in its bundle; raises `BadInputError` before there is one."""
     from infra.cli.lifecycle import open_session  # noqa: PLC0415 - see `models`
 
     outputs, _ = open_session(stack, config_file).outputs()
     path = _report(stack, config_file, Path(outputs.get("report", "")))
     if path is None or not path.is_file():
         raise BadInputError("The stack has no report yet: `personalize up` did not finish. Run it again.")
-    results.print(str(path), markup=False)
-    if show:
-        typer.launch(path.as_uri())
+    return path
 
 
 def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:

@@ -16,6 +16,8 @@ from infra.provider.step import Created, State
 from training.parameters import Dataset, GateParameters, TrainingParameters
 
 RESULT = "result.json"
+OUTPUT = "output"
+"""The folder that training writes to."""
 
 
 class RunInputs(LocalInputs):
@@ -53,9 +55,9 @@ class RunFolder:
         return self.stack.runs / self.identity
 
     def begin(self) -> None:
-        """Make it, empty."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
+        """Make it; of a run that was killed, what training can go on with stays."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / RESULT).unlink(missing_ok=True)
 
     def keep(self, result: dict[str, Any]) -> None:
         """Remember the result; from now on the run is found again."""

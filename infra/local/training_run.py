@@ -14,7 +14,7 @@ from infra.local.child import Finished, clean_environment, end_orphan, run_child
 from infra.local.folders import StackFolder
 from infra.local.inputs import LocalStep
 from infra.local.registry import LocalRegistry
-from infra.local.run_folder import MODEL_INPUTS, RunFolder, RunInputs, run_id
+from infra.local.run_folder import MODEL_INPUTS, OUTPUT, RunFolder, RunInputs, run_id
 from infra.provider.step import Context, Created, State
 from infra.training_options import model_options, progress_shown, reason_in
 
@@ -61,7 +61,7 @@ class TrainingRun(LocalStep[RunInputs]):
 def arguments(inputs: RunInputs, folder: StackFolder, champion: Path | None, run: Path) -> Iterator[str]:
     """The options of `python -m training`."""
     yield from model_options(inputs.dataset, inputs.parameters, inputs.gate)
-    yield from ("--data", str(folder.path / inputs.location), "--output", str(run / "output"))
+    yield from ("--data", str(folder.path / inputs.location), "--output", str(run / OUTPUT))
     if champion is not None:
         yield from ("--champion", str(champion))
     yield from ("--json", "--progress", "json")

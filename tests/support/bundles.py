@@ -22,6 +22,8 @@ from features.bundle import (
 )
 from features.encoder import Encoder
 from features.hashing import hash_values
+from features.reference import FILE as REFERENCE
+from features.reference import Histogram, Reference, column_values
 from features.schema import CRITEO, Schema
 
 Record = dict[str, str | float | None]
@@ -56,8 +58,9 @@ def make_bundle(
     (folder / METADATA).write_bytes(msgspec.json.encode(_metadata(seed)))
     (folder / REPORT).write_text("<!doctype html><title>Test</title>")
     golden = records[:GOLDEN_RECORDS]
-    probabilities = booster.predict(encoded[:GOLDEN_RECORDS])
-    write_golden(folder, golden, probabilities.tolist())
+    probabilities = booster.predict(encoded)
+    write_golden(folder, golden, probabilities[:GOLDEN_RECORDS].tolist())
+    (folder / REFERENCE).write_bytes(_reference(schema, encoded, probabilities).to_json())
     seal(folder)
     return folder
 
@@ -103,6 +106,13 @@ def to_arrays(schema: Schema, records: list[Record]) -> tuple[npt.NDArray[np.flo
 def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
     logit = -1.3 + np.nansum(np.log1p(numeric), axis=1) * 0.02 + np.sum((hashes % 7) - 3, axis=1) * 0.1
     return (np.random.default_rng(seed + 1).random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+
+
+def _reference(schema: Schema, encoded: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> Reference:
+    columns = zip(schema.features, column_values(schema, encoded).T, strict=True)
+    return Reference(
+        prediction=Histogram.of(probabilities), columns={name: Histogram.of(values) for name, values in columns}
+    )
 
 
 def _encoder(schema: Schema, hashes: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> Encoder:

@@ -13,7 +13,8 @@ from training.pipeline import Pipeline
 from training.progress import Format, Progress
 from training.result import Result
 
-OPTIONS = ("--rows", "4000", "--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0")
+ROWS = ("--rows", "4000")
+OPTIONS = ("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,8 @@ class Run:
 
 
 def train(spark: SparkSession, log: Path, output: Path, *options: str) -> Run:
-    """Train in this process."""
-    arguments = parse([*OPTIONS, *options])
+    """Train in this process, on synthetic rows unless the options name a dataset."""
+    arguments = parse([*OPTIONS, *(() if "--dataset" in options else ROWS), *options])
     stream = io.StringIO()
     progress = Progress(stream, style=Format.JSON)
     manifest = describe(arguments.dataset)

@@ -49,6 +49,28 @@ def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path):
 
 
 @pytest.mark.spark
+@pytest.mark.full
+def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_path: Path):
+    output = tmp_path / "run"
+    options = ("--num-iterations", "3", "--progress", "json", "--json")
+    with subprocess.Popen(
+        command(*SMALL, *options, "--output", str(output)), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any('"stage":"fit"' in line for line in process.stderr)
+        for running in [*psutil.Process(process.pid).children(recursive=True), process]:
+            running.kill()
+    again, afresh = (
+        subprocess.run(command(*SMALL, *options, "--output", str(folder)), capture_output=True, text=True, check=True)
+        for folder in (output, tmp_path / "afresh")
+    )
+    assert "go on after counts-all, rows, train" in again.stderr
+    assert "go on after" not in afresh.stderr
+    assert json.loads(again.stdout)["bundle_hash"] == json.loads(afresh.stdout)["bundle_hash"]
+    assert not (output / "work").exists()
+
+
+@pytest.mark.spark
 @pytest.mark.skipif(
     shutil.which("unshare") is None
     or subprocess.run([*IN_OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,

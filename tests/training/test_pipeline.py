@@ -77,6 +77,25 @@ def test_no_model_beats_the_true_probabilities(run: Run):
     assert metrics["log_loss"] > metrics["best_reachable"]["log_loss"]
 
 
+def test_the_slices_of_a_column_add_up_to_all_held_out_rows(run: Run):
+    metrics = run.result.metrics
+    columns = {part["column"] for part in metrics["slices"]}
+    assert len(columns) == 10
+    for column in columns:
+        parts = [part for part in metrics["slices"] if part["column"] == column]
+        assert sum(part["rows"] for part in parts) == metrics["rows"]
+        assert sum(part["clicks"] for part in parts) == metrics["clicks"]
+        loss = sum(part["rows"] * part["log_loss"] for part in parts) / metrics["rows"]
+        assert loss == pytest.approx(metrics["log_loss"], abs=1e-8)
+
+
+def test_a_slice_is_named_by_the_value_of_its_rows(run: Run):
+    golden = Bundle.load(Path(run.result.bundle)).golden
+    common = max(run.result.metrics["slices"], key=lambda part: part["rows"] if part["value"] is not None else 0)
+    share = sum(record.record[common["column"]] == common["value"] for record in golden) / len(golden)
+    assert share == pytest.approx(common["rows"] / run.result.metrics["rows"], abs=0.15)
+
+
 def test_progress_tells_each_stage_and_the_validation_loss(run: Run):
     reports = [json.loads(line) for line in run.progress]
     stages = list(dict.fromkeys(report["stage"] for report in reports))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import PersonalizationError
-from training.failure import DiskFullError, OutOfMemoryError, SparkFailedError, explain, root_cause
+from training.failure import DiskFullError, ExecutorLostError, OutOfMemoryError, SparkFailedError, explain, root_cause
 
 LOG = Path("runs/1/training.log")
 
@@ -38,6 +38,20 @@ def test_memory_that_ran_out_names_the_setting():
     explained = explain(RuntimeError("java.lang.OutOfMemoryError: Java heap space"), log=LOG)
     assert isinstance(explained, OutOfMemoryError)
     assert "driver_memory_gib" in str(explained)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with 137",
+        "Lost task 0.3 in stage 5.0 (TID 9) (127.0.0.1 executor 1): java.net.ConnectException: Connection refused",
+    ],
+)
+def test_a_lost_executor_is_told_with_the_way_out(cause: str):
+    explained = explain(RuntimeError(f"org.apache.spark.SparkException: Job aborted: {cause}"), log=LOG)
+    assert isinstance(explained, ExecutorLostError)
+    assert "no spot ones" in str(explained)
+    assert cause.rstrip(".") in str(explained)
 
 
 def test_any_other_failure_is_its_cause_and_where_the_log_is():

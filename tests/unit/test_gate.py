@@ -1,15 +1,18 @@
 """The gate lets a candidate serve only when every threshold holds, and says by how much."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import msgspec
 import pytest
 
+from features.reference import Histogram
 from training.champion import Champion
 from training.curves import ScoreBins
 from training.evaluate import Evaluation, evaluate_bins
 from training.gate import judge
 from training.parameters import GateParameters
+from training.reference import Drift, Moved
 
 TEMPLATE = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22))
 GATE = GateParameters()
@@ -101,3 +104,30 @@ def test_a_champion_that_cannot_be_compared_is_said_and_blocks_nothing():
     verdict = judge(measured(), BASELINES, unlike, GATE)
     assert verdict.accepted
     assert verdict.reasons[-1] == "The champion (version 3) is not compared: it needs the column x."
+
+
+def drift(index: float) -> Drift:
+    histogram = Histogram(edges=(), rows=(10, 0))
+    one = Moved(name="prediction", index=0.01, reference=histogram, rows=(10, 0))
+    moved = Moved(name="cat03", index=index, reference=histogram, rows=(10, 0))
+    return Drift(rows=2_013, chance=0.0011, prediction=one, columns=(moved,))
+
+
+@pytest.mark.parametrize(
+    ("limit", "accepted", "reason"),
+    [
+        (0.25, False, "Drift of 0.3000 in the column cat03 from what the champion was trained on is above 0.2500 "),
+        (0.35, True, "Drift of 0.3000 in the column cat03 from what the champion was trained on is at most 0.3500 "),
+        (
+            0.0,
+            True,
+            "Drift of 0.3000 in the column cat03 from what the champion was trained on is accepted, as any is ",
+        ),
+    ],
+)
+def test_data_that_has_moved_too_far_rejects_where_a_limit_is_set(*, limit: float, accepted: bool, reason: str):
+    moved = replace(champion(0.4642), drift=drift(0.3))
+    verdict = judge(measured(), BASELINES, moved, GateParameters(max_drift=limit))
+    assert verdict.accepted is accepted
+    assert verdict.reasons[0 if not accepted else -1].startswith(reason)
+    assert "(chance alone gives about 0.0011 on 2,013 rows)" in verdict.reasons[0 if not accepted else -1]

@@ -16,6 +16,7 @@ from training.gate import judge
 from training.parameters import GateParameters, TrainingParameters
 from training.report import BestReachable, ColumnSummary, LearningCurve, ReportData, SplitSummary, write
 from training.report.page import render
+from training.slices import Slice
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -52,6 +53,8 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
         baselines=baselines,
         champion=champion,
         best_reachable=BestReachable(auc=0.8012, log_loss=0.4321),
+        slices=[slice_of("cat01", "05db9164"), slice_of("cat01", ""), slice_of("cat01", None)],
+        warnings=[],
         importance=dict(zip(generator.permutation(CRITEO.encoded_features), gains.tolist(), strict=True)),
         learning_curve=LearningCurve(
             train=(0.42 + 0.1 * 0.92**iterations).tolist(),
@@ -74,6 +77,21 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
         gate=gate,
         versions={"lightgbm": "4.7.0", "pyspark": "3.5.9", "synapseml": "1.1.3"},
         hashes={"manifest": "0123456789abcdef" * 4, "code": "fedcba9876543210" * 4},
+    )
+
+
+def slice_of(column: str, value: str | None, *, observed: float = 0.21, off: bool = False) -> Slice:
+    return Slice(
+        column=column,
+        value=value,
+        rows=1_000,
+        clicks=round(observed * 1_000),
+        mean_probability=0.2,
+        auc=0.71,
+        log_loss=0.44,
+        normalized_entropy=0.9,
+        calibration_error=0.012,
+        off=off,
     )
 
 
@@ -130,7 +148,7 @@ def test_ids_are_unique_and_every_reference_is_met(html: str):
 
 def test_every_plot_takes_its_colours_from_the_page(html: str):
     plots = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    assert len(plots) == 5
+    assert len(plots) == 6
     for plot in plots:
         assert "var(--model)" in plot
         assert set(re.findall(r"#[0-9a-f]{6}\b", plot)) == set()
@@ -189,6 +207,28 @@ def test_markup_in_the_data_stays_text():
         importance={hostile: 2.0},
     )
     assert "script" not in Page(render(data)).tags
+
+
+def test_a_segment_that_is_off_is_counted_named_and_comes_first():
+    good, bad = slice_of("cat01", "05db9164"), slice_of("device", "tablet", observed=0.4, off=True)
+    page = render(replace(report_data(), slices=[good, bad]))
+    assert "1 of 2 segments are off" in page
+    assert page.index("tablet") < page.index("05db9164")
+
+
+def test_without_a_segment_that_is_off_the_page_says_so(html: str):
+    assert "None of the 3 segments is off" in html
+    assert 'class="off"' not in html
+
+
+def test_a_warning_about_the_data_stands_beside_the_checks(html: str):
+    page = render(replace(report_data(), warnings=["The column paid alone tells clicks from the rest."]))
+    assert "<b>Warning:</b> The column paid alone tells clicks from the rest." in page
+    assert "Warning:" not in html
+
+
+def test_a_dataset_without_categories_has_no_segments():
+    assert "segments" not in render(replace(report_data(), slices=[]))
 
 
 def test_a_feature_name_is_never_taken_for_a_formula():

@@ -1,5 +1,6 @@
 """Criteo's own rows: files of this machine, or downloaded ones."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,18 +38,20 @@ def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
             report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB copied", done=done, total=total)
 
 
-def fetch(dataset: CriteoDataset, report: Reporter) -> list[Path]:
-    """The files that the dataset names, on this machine; those of the web are downloaded."""
+def fetch(dataset: CriteoDataset, report: Reporter) -> Sequence[tuple[Path, str]]:
+    """The files that the dataset names, each with its partition, on this machine; those of the web are downloaded."""
     if source := remote.source_of(dataset.path):
-        return [remote.fetch(source, report)]
-    return [path for path, _ in _sources(dataset)]
+        return [(remote.fetch(source, report), WHOLE)]
+    return _sources(dataset)
 
 
 def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
-    """The dataset's files, each with its partition: a folder's files are partitions of their own."""
+    """The dataset's files, each with its partition: a folder's files are partitions of their own, in their names' order
+    with numbers as such, so that day_10 comes after day_9."""
     path = Path(dataset.path).expanduser()
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
+        found = (file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
+        files = sorted(found, key=_natural)[-dataset.days :]
         if not files:
             raise MissingFileError(f"The folder {path} holds no file. Put Criteo's files (day_0.gz ...) into it.")
         sources = [(file, file.name.split(".")[0]) for file in files]
@@ -61,6 +64,10 @@ def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
     for file, _ in sources:
         _require_honest_suffix(file)
     return sources
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", file.name) if part]
 
 
 def _suffix(path: Path) -> str:

@@ -9,6 +9,9 @@ from tempfile import mkdtemp
 
 from training.datasets.errors import DatasetError, MissingFileError
 
+LISTING = "parts.txt"
+"""Beside the partitions of a dataset on this machine: their files, one a line, so that a missing one is noticed."""
+
 
 def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
     """The path of a part file; its folder is made."""
@@ -17,11 +20,20 @@ def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
     return parent / f"part-{number:05d}{suffix}"
 
 
+def partition_of(file: Path) -> str:
+    """The partition that a part file belongs to."""
+    return file.parent.name.removeprefix("dt=")
+
+
 def parts(folder: Path) -> list[Path]:
-    """The part files in `folder`, in order; raises `MissingFileError` when there is none."""
-    found = sorted(folder.glob("dt=*/part-*"))
+    """The part files in `folder`, in order; raises `MissingFileError` when there is none, or one that belongs to it."""
+    found = _parts(folder)
     if not found:
         raise MissingFileError(f"There is no dataset in {folder}. Run the data step again.")
+    listing = folder / LISTING
+    listed = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    if missing := sorted(set(listed) - {path.relative_to(folder).as_posix() for path in found}):
+        raise MissingFileError(f"The dataset in {folder} lacks {', '.join(missing[:5])}. Run the data step again.")
     return found
 
 
@@ -43,6 +55,9 @@ def written_aside(folder: Path) -> Iterator[Path]:
     aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield aside
+        if written := _parts(aside):
+            names = (path.relative_to(aside).as_posix() for path in written)
+            (aside / LISTING).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
         aside.rename(folder)
     except OSError as error:
         raise DatasetError(
@@ -50,3 +65,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("dt=*/part-*"))

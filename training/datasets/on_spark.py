@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from training.datasets import criteo, tables
 from training.datasets.join import open_joined
-from training.datasets.layout import parts
+from training.datasets.layout import partition_of, parts
 from training.datasets.progress import Reporter
 from training.datasets.rows import open_rows
 from training.datasets.source import Source
@@ -21,7 +21,11 @@ def open_source(spark: SparkSession, dataset: Dataset, folder: Path | None, repo
         case SyntheticDataset():
             return open_rows(spark, parts(folder)) if folder else open_generated(spark, dataset)
         case CriteoDataset():
-            return open_rows(spark, parts(folder) if folder else criteo.fetch(dataset, report))
+            if folder is None:
+                found = criteo.fetch(dataset, report)
+            else:
+                found = [(file, partition_of(file)) for file in parts(folder)]
+            return open_rows(spark, [file for file, _ in found], [day for _, day in found])
         case TablesDataset():
             return open_joined(spark, tables.spec_of(dataset, folder), report)
         case _:

@@ -7,6 +7,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -16,14 +17,15 @@ from features.schema import CRITEO
 from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
 from training.datasets.fields import NUMBER
 from training.datasets.labels import require_both_classes
-from training.datasets.source import PROBLEM, Found, Source
+from training.datasets.manifest import WHOLE
+from training.datasets.source import DAY, PROBLEM, Found, Source
 
 _FIELDS = 1 + len(CRITEO.features)
 
 
-def open_rows(spark: SparkSession, files: Sequence[Path]) -> Source:
+def open_rows(spark: SparkSession, files: Sequence[Path], days: Sequence[str] = ()) -> Source:
     """The rows of Criteo files, plain or gzip, with the columns of `CRITEO`: label int, numbers double with null for
-    missing, categories string with "" for missing.
+    missing, categories string with "" for missing. `days` says which partition each file is.
 
     Its check raises the `DatasetError` that fits for an empty, truncated or malformed file and for labels that are all
     the same.
@@ -35,11 +37,21 @@ def open_rows(spark: SparkSession, files: Sequence[Path]) -> Source:
         require_both_classes(", ".join(map(str, files)), rows=found.rows, clicks=found.clicks)
 
     return Source(
-        frame=_parse(spark.read.text([f"file://{file.resolve()}" for file in files])),
+        frame=_read(spark, files, days or [WHOLE] * len(files)),
         schema=CRITEO,
         explain=lambda: _first_problem(files),
         check=check,
     )
+
+
+def _read(spark: SparkSession, files: Sequence[Path], days: Sequence[str]) -> DataFrame:
+    of_day: dict[str, list[str]] = {}
+    for file, day in zip(files, days, strict=True):
+        of_day.setdefault(day, []).append(f"file://{file.resolve()}")
+    if len(of_day) == 1:
+        return _parse(spark.read.text(next(iter(of_day.values()))))
+    frames = (_parse(spark.read.text(paths)).withColumn(DAY, F.lit(day)) for day, paths in of_day.items())
+    return reduce(DataFrame.union, frames)
 
 
 def _parse(lines: DataFrame) -> DataFrame:

@@ -13,6 +13,8 @@ from training.datasets.errors import DatasetError
 from training.quoting import column
 
 PROBLEM = "_problem"
+DAY = "_day"
+"""The partition that a row comes from, where a dataset has several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """`frame` has the columns of `schema` and `PROBLEM`, which is true for a row that cannot be used.
+    """`frame` has the columns of `schema`, `DAY` if there are several, and `PROBLEM`, true for a row of no use.
 
     `explain` looks, slowly, for what Spark could not read; `check` raises the `DatasetError` that fits what was found.
     """

@@ -8,6 +8,7 @@ from features.bundle import Verdict
 from training.champion import Champion
 from training.evaluate import Evaluation
 from training.parameters import GateParameters, TrainingParameters
+from training.slices import Slice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,9 @@ class ReportData:
     baselines: Mapping[str, Evaluation]
     champion: Champion | None
     best_reachable: BestReachable | None
+    slices: Sequence[Slice]
+    warnings: Sequence[str]
+    """Sentences about the data."""
     importance: Mapping[str, float]
     """Gain of each encoded feature."""
     learning_curve: LearningCurve

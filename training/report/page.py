@@ -16,28 +16,43 @@ from training.report.data import ReportData
 
 
 def write(path: Path, data: ReportData) -> None:
-    """Write the report to `path`, aside and then renamed, so that a reader never meets half a page."""
+    """Write the report to `path`."""
+    put(path, render(data))
+
+
+def put(path: Path, html: str) -> None:
+    """Write a page to `path`, aside and then renamed, so that a reader never meets half of it."""
     aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(render(data), encoding="utf-8")
+    aside.write_text(html, encoding="utf-8")
     aside.replace(path)
 
 
-def render(data: ReportData) -> str:
-    """The page as HTML: the same bytes for the same data."""
-    environment = Environment(
+def environment() -> Environment:
+    """What the templates are rendered in."""
+    created = Environment(
         loader=PackageLoader("training.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": _percent}
-    return environment.get_template("report.html").render(
-        data=data,
-        checks=checks(data.evaluation, data.baselines, data.champion, data.gate),
-        comparison=_comparison(data),
-        parameters=[*_rows(data.parameters), *(("gate " + name, *rest) for name, *rest in _rows(data.gate))],
-        plots=_plots(data),
+    created.filters |= {"count": _count, "percent": _percent}
+    return created
+
+
+def render(data: ReportData) -> str:
+    """The page as HTML: the same bytes for the same data."""
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            data=data,
+            checks=checks(data.evaluation, data.baselines, data.champion, data.gate),
+            comparison=_comparison(data),
+            parameters=[*_rows(data.parameters), *(("gate " + name, *rest) for name, *rest in _rows(data.gate))],
+            slices=sorted(data.slices, key=lambda part: not part.off),
+            plots=_plots(data),
+        )
     )
 
 
@@ -48,6 +63,8 @@ def _plots(data: ReportData) -> dict[str, Markup]:
         "calibration": plots.calibration(data),
         "importance": plots.importance(data.importance),
     }
+    if data.slices:
+        drawn["slices"] = plots.slices(data.slices)
     if data.learning_curve.validation:
         drawn["learning_curve"] = plots.learning_curve(data.learning_curve)
     return drawn

@@ -13,6 +13,7 @@ from training.curves import ReliabilityBin
 from training.evaluate import Evaluation
 from training.report.data import LearningCurve, ReportData
 from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
+from training.slices import Slice
 
 TOP_FEATURES = 20
 LOWEST_RECALL = 0.01
@@ -91,6 +92,31 @@ def calibration(data: ReportData) -> Markup:
     return drawn.svg
 
 
+def slices(parts: Sequence[Slice]) -> Markup:
+    """Observed click rate against predicted probability of each slice; those that are off stand out by their name."""
+    off = [part for part in parts if part.off]
+    fine = [part for part in parts if not part.off]
+    limit = min(1.0, 1.08 * max(max(part.mean_probability, part.click_rate) for part in parts))
+    with plot("slices", f"{len(off)} of {len(parts)} segments are off", height_inches=4.0) as drawn:
+        axes = drawn.axes()
+        axes.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":")
+        for group, color, label in ((fine, MODEL, "as predicted, or off by chance"), (off, OTHER, "off")):
+            if group:
+                predicted = [part.mean_probability for part in group]
+                observed = [part.click_rate for part in group]
+                axes.scatter(predicted, observed, s=_areas(group), color=color, alpha=0.6, linewidth=0, label=label)
+        for part in off:
+            axes.annotate(
+                short_name(part.column), (part.mean_probability, part.click_rate), (4, 4), textcoords="offset points"
+            )
+        axes.set(xlabel="click probability predicted", ylabel="clicks observed", xlim=(0, limit), ylim=(0, limit))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(6))
+            axis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.legend(loc="upper left")
+    return drawn.svg
+
+
 def importance(gains: Mapping[str, float]) -> Markup:
     """The features with the largest share of the total gain."""
     total = sum(gains.values()) or 1.0
@@ -100,7 +126,7 @@ def importance(gains: Mapping[str, float]) -> Markup:
     with plot("importance", "Share of the gain by feature", height_inches=height) as drawn:
         axes = drawn.axes()
         bars = axes.barh(range(len(top)), shares, color=MODEL, height=0.7)
-        axes.set_yticks(range(len(top)), [_short(name) for name, _ in top])
+        axes.set_yticks(range(len(top)), [short_name(name) for name, _ in top])
         axes.bar_label(bars, labels=[f"{share:.1%}" for share in shares], padding=3, color=TEXT, fontsize=8)
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
@@ -136,7 +162,13 @@ def _lines(data: ReportData) -> list[_Line]:
     return [*lines, _Line(label="this model", evaluation=data.evaluation, color=MODEL, style="-", width=2)]
 
 
-def _short(name: str) -> str:
+def _areas(parts: Sequence[Slice]) -> list[float]:
+    """Of the dots, in square points: by the rows, and large enough to be seen."""
+    most = max(part.rows for part in parts)
+    return [12 + 108 * part.rows / most for part in parts]
+
+
+def short_name(name: str) -> str:
     """A name that fits beside a bar, without what Matplotlib would take for a formula."""
     half = NAME_LENGTH // 2
     fitting = name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"

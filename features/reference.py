@@ -1,0 +1,103 @@
+"""What a model's data looked like when it was trained, as histograms, and how far later data has moved from it.
+
+Categories are counted by the click rate that the encoder gives them, so that a column of a million values needs no more
+bins than a number does; a value that the encoder does not know counts as one without a rate, as a missing number does.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import PersonalizationError
+from features.schema import Schema
+
+FILE = "reference.json"
+BINS = 10
+"""Intervals of equally many rows, the usual number for a population stability index."""
+PSEUDO_ROWS = 0.5
+"""Added to each bin before shares are compared: an empty one would make the index infinite."""
+Numbers = npt.NDArray[np.float64]
+
+
+class ReferenceUnreadableError(PersonalizationError):
+    """A `reference.json` that is not one."""
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rows by value: below the first of the rising `edges`, between each two, from the last on, and without a value."""
+
+    edges: tuple[float, ...]
+    rows: tuple[int, ...]
+
+    @classmethod
+    def of(cls, values: Numbers) -> Self:
+        """The histogram of `values` float64[n], NaN for none, in `BINS` intervals of about as many rows."""
+        present = values[~np.isnan(values)]
+        shares = np.arange(1, BINS) / BINS
+        edges = np.unique(np.quantile(present, shares, method="inverted_cdf")) if len(present) else np.empty(0)
+        return cls(edges=tuple(edges.tolist()), rows=tuple(count(values, edges).tolist()))
+
+    def count(self, values: Numbers) -> npt.NDArray[np.int64]:
+        """How many of `values` float64[n] lie in each bin, int64[k]."""
+        return count(values, np.array(self.edges))
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of held-out rows: the histogram of the model's probabilities, and that of each raw column."""
+
+    prediction: Histogram
+    columns: dict[str, Histogram]
+
+    def to_json(self) -> bytes:
+        """The bytes of `reference.json`."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """The reference in a `reference.json`; raises `ReferenceUnreadableError` when it is not one."""
+        try:
+            return msgspec.json.decode(content, type=cls)
+        except msgspec.DecodeError as error:
+            raise ReferenceUnreadableError(f"{FILE} is not a reference: {error}. Train the model again.") from error
+
+
+def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:
+    """How many of `values` float64[n] lie between each two of `edges` float64[e], int64[e + 2]; NaN comes last."""
+    present = values[~np.isnan(values)]
+    inside = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
+    return np.append(inside, len(values) - len(present)).astype(np.int64)
+
+
+def column_values(schema: Schema, inputs: Numbers) -> Numbers:
+    """What the histograms of the raw columns count, float64[n, p + c], of a model's inputs float64[n, p + 2c].
+
+    Numbers as they are; the rate of a category, NaN where its value was never or seldom seen.
+    """
+    numbers = len(schema.numeric)
+    rates, log_counts = inputs[:, numbers::2], inputs[:, numbers + 1 :: 2]
+    return np.hstack([inputs[:, :numbers], np.where(log_counts > 0, rates, np.nan)])
+
+
+def stability_index(reference: Sequence[float] | npt.NDArray[np.generic], rows: npt.NDArray[np.generic]) -> float:
+    """Population stability index of `rows` [k] against the bins of `reference` [k]; 0 means the same shares.
+
+    The sum over bins of (a - e) ln(a / e) of the actual and the expected share. Below 0.1 is usually called stable and
+    above 0.25 a shift (Siddiqi 2006, "Credit Risk Scorecards").
+    """
+    expected, actual = _shares(np.asarray(reference, np.float64)), _shares(rows.astype(np.float64))
+    return float(((actual - expected) * np.log(actual / expected)).sum())
+
+
+def chance_index(bins: int, reference_rows: float, rows: float) -> float:
+    """The index that two samples of the same distribution have on average (Yurdakul 2018, "Statistical Properties of
+    Population Stability Index")."""
+    return (bins - 1) * (1 / reference_rows + 1 / rows)
+
+
+def _shares(rows: Numbers) -> Numbers:
+    padded = rows + PSEUDO_ROWS
+    shares: Numbers = padded / padded.sum()
+    return shares

@@ -1,0 +1,72 @@
+"""The service tells by its metrics when what it scores is no longer what its model was trained on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from features.bundle import FILES, Bundle, seal
+from features.reference import FILE
+from features.schema import CRITEO
+from scoring.drift import BATCH_ROWS, BATCH_SECONDS
+from tests.support.bundles import Record, random_records
+from tests.support.services import RunningService, running_service, wait_until
+
+RECORDS = 100
+OWN_ROWS = 2_000
+"""Of the test bundle: its model knows them by heart, so that other rows would score differently."""
+
+
+@pytest.fixture(scope="module")
+def watched(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running_service(bundle.path, tmp_path_factory.mktemp("watched"), arguments=["--workers", "2"]) as running:
+        yield running
+
+
+def send(service: RunningService, records: list[Record]) -> None:
+    for start in range(0, len(records), RECORDS):
+        answer = service.client.post("/score", json={"records": records[start : start + RECORDS]})
+        assert answer.status_code == 200
+
+
+def moved(service: RunningService) -> tuple[float, float, dict[str, float]]:
+    """Rows compared, the index of the predictions, and that of each feature."""
+    families = text_string_to_metric_families(service.client.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    (compared,) = (sample.value for sample in samples if sample.name == "scoring_compared_rows_total")
+    prediction = max((sample.value for sample in samples if sample.name == "scoring_prediction_psi"), default=0.0)
+    features = {sample.labels["feature"]: sample.value for sample in samples if sample.name == "scoring_feature_psi"}
+    return compared, prediction, features
+
+
+def test_rows_like_the_models_have_not_moved_and_others_have(watched: RunningService):
+    own = random_records(CRITEO, OWN_ROWS, seed=42)
+    send(watched, 2 * own)
+    wait_until(lambda: moved(watched)[0] >= BATCH_ROWS)
+    _, prediction, features = moved(watched)
+    assert set(features) == set(CRITEO.features)
+    assert max(prediction, *features.values()) < 0.1
+    others: list[Record] = [record | {"int03": 1_000_000.0, "cat07": "never seen"} for record in own]
+
+    def shifted() -> bool:
+        send(watched, others)
+        _, _, features = moved(watched)
+        return {name for name, index in features.items() if index > 0.25} == {"int03", "cat07"}
+
+    wait_until(shifted, seconds=6 * BATCH_SECONDS)
+
+
+def test_a_bundle_without_a_reference_is_served_and_not_watched(tmp_path: Path, bundle: Bundle):
+    older = tmp_path / "bundle"
+    older.mkdir()
+    for file in bundle.path.rglob("*"):
+        if file.is_file() and file.name not in {FILE, FILES}:
+            target = older / file.relative_to(bundle.path)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    seal(older)
+    (tmp_path / "service").mkdir()
+    with running_service(older, tmp_path / "service") as running:
+        send(running, random_records(CRITEO, RECORDS))
+        assert moved(running) == (0.0, 0.0, {})

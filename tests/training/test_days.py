@@ -1,0 +1,155 @@
+"""Days are counted once: what an earlier bundle counted is merged with what is new, to the very same tables."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from features.counts import Counts
+from features.schema import CRITEO
+from tests.training.conftest import Run, train
+from training import datasets
+from training.datasets.manifest import Manifest
+from training.datasets.source import DAY
+from training.days import DayCounts, count_days, table_names
+from training.encode import count
+from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
+from training.prepare import prepare
+from training.publish import write_counts
+from training.split import Part
+
+pytestmark = pytest.mark.spark
+
+PARAMETERS = TrainingParameters(folds=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the days 8 to 11, 1,500 rows each."""
+    place = tmp_path_factory.mktemp("days")
+    for day in range(8, 12):
+        datasets.materialize(SyntheticDataset(rows=1_500, seed=day), place / f"lake{day}")
+        (place / "raw").mkdir(exist_ok=True)
+        (place / f"lake{day}" / "dt=all" / "part-00000.tsv").rename(place / "raw" / f"day_{day}")
+    return place / "raw"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The training rows of the latest days, prepared, and what their days are called."""
+
+    rows: DataFrame
+    manifest: Manifest
+    names: dict[str, str]
+
+    def counted(self, work: Path, *, earlier: Path | None = None) -> DayCounts:
+        return count_days(self.rows, CRITEO, PARAMETERS, names=self.names, earlier=earlier, folder=work)
+
+
+def window(spark: SparkSession, folder: Path, work: Path, *, days: int) -> Window:
+    dataset = CriteoDataset(kind="criteo", path=str(folder), days=days)
+    manifest = datasets.describe(dataset)
+    prepared = prepare(datasets.open_source(spark, dataset), PARAMETERS, folder=work / "rows")
+    return Window(
+        rows=prepared.part(Part.FIT, Part.VALIDATION),
+        manifest=manifest,
+        names=table_names(manifest, CRITEO, PARAMETERS),
+    )
+
+
+@pytest.fixture(scope="module")
+def latest(spark: SparkSession, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Window:
+    """The latest three days."""
+    return window(spark, folder, tmp_path_factory.mktemp("work"), days=3)
+
+
+def sorted_table(table: DataFrame) -> pd.DataFrame:
+    frame = table.toPandas().sort_values(["column", "hash"], ignore_index=True)
+    return frame[sorted(frame.columns)]
+
+
+def test_the_window_holds_the_latest_days_by_number(latest: Window):
+    assert [file.partition for file in latest.manifest.partitions] == ["day_9", "day_10", "day_11"]
+    assert {row[DAY] for row in latest.rows.select(DAY).distinct().collect()} == {"day_9", "day_10", "day_11"}
+
+
+def test_days_counted_one_by_one_add_up_to_one_count_of_all(latest: Window, tmp_path: Path):
+    counted = latest.counted(tmp_path)
+    recomputed = count(latest.rows, CRITEO, PARAMETERS, folder=tmp_path / "at-once")
+    pd.testing.assert_frame_equal(sorted_table(counted.total), sorted_table(recomputed))
+    assert len(counted.tables) == 3
+
+
+def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path):
+    """The bundle of yesterday's window has two of the three days; the rows of those two are not even there."""
+    (tmp_path / "yesterday").mkdir()
+    earlier = tmp_path / "counts"
+    for name, table in latest.counted(tmp_path / "yesterday").tables.items():
+        if "day_11" not in name:
+            write_counts(table, earlier / f"{name}.parquet", tmp_path, by_fold=True)
+    only_new = Window(rows=latest.rows.where(f"{DAY} = 'day_11'"), manifest=latest.manifest, names=latest.names)
+    (tmp_path / "today").mkdir()
+    merged = only_new.counted(tmp_path / "today", earlier=earlier)
+    assert merged.known == ("day_10", "day_9")
+    recomputed = count(latest.rows, CRITEO, PARAMETERS, folder=tmp_path / "at-once")
+    pd.testing.assert_frame_equal(sorted_table(merged.total), sorted_table(recomputed))
+
+
+def test_a_bundles_tables_of_days_merge_without_spark(latest: Window, tmp_path: Path):
+    counted = latest.counted(tmp_path)
+    for name, table in counted.tables.items():
+        write_counts(table, tmp_path / "counts" / f"{name}.parquet", tmp_path, by_fold=True)
+    write_counts(counted.total, tmp_path / "counts" / "total.parquet", tmp_path, by_fold=False)
+    merged = Counts.merge(Counts.read(tmp_path / "counts" / f"{name}.parquet") for name in counted.tables)
+    total = Counts.read(tmp_path / "counts" / "total.parquet")
+    assert (merged.hash.tolist(), merged.clicks.tolist()) == (total.hash.tolist(), total.clicks.tolist())
+
+
+@pytest.mark.parametrize("change", [{"seed": 7}, {"folds": 4}, {"train_fraction": 0.7}])
+def test_a_table_counted_another_way_has_another_name(latest: Window, change: dict[str, float]):
+    other = table_names(latest.manifest, CRITEO, PARAMETERS.model_copy(update=change))
+    assert set(other) == set(latest.names)
+    assert not set(other.values()) & set(latest.names.values())
+
+
+def test_a_changed_day_has_another_name_and_the_others_keep_theirs(latest: Window, folder: Path, tmp_path: Path):
+    for file in sorted(folder.iterdir()):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    changed = (tmp_path / "day_10").read_text().splitlines(keepends=True)
+    (tmp_path / "day_10").write_text("".join(changed[1:]))
+    manifest = datasets.describe(CriteoDataset(kind="criteo", path=str(tmp_path), days=3))
+    names = table_names(manifest, CRITEO, PARAMETERS)
+    assert {day for day, name in names.items() if name != latest.names[day]} == {"day_10"}
+
+
+def test_a_time_split_depends_on_all_days_so_none_is_counted_alone(latest: Window):
+    assert table_names(latest.manifest, CRITEO, TrainingParameters.model_validate({"split": "time"})) == {}
+
+
+@pytest.mark.full
+def test_a_model_of_merged_days_is_the_model_of_all_rows(
+    spark: SparkSession, spark_log: Path, folder: Path, tmp_path: Path
+):
+    def of_days(days: int, output: Path, *options: str, place: Path = folder) -> Run:
+        dataset = ("--dataset", "criteo", "--path", str(place), "--days", str(days))
+        return train(spark, spark_log, output, *dataset, *options)
+
+    (tmp_path / "raw").mkdir()
+    for day in (8, 9, 10):
+        (tmp_path / "raw" / f"day_{day}").write_bytes((folder / f"day_{day}").read_bytes())
+    yesterday = of_days(3, tmp_path / "yesterday", place=tmp_path / "raw")
+    today = of_days(3, tmp_path / "today", "--champion", yesterday.result.bundle)
+    afresh = of_days(3, tmp_path / "afresh")
+    assert any("2 of 3 days were counted before" in line for line in today.progress)
+    for name in ("model.txt", "encoder/hashes.npy", "encoder/rates.npy", "reference.json", "golden.jsonl"):
+        assert Path(today.result.bundle, name).read_bytes() == Path(afresh.result.bundle, name).read_bytes()
+    tables = [sorted(Path(run.result.bundle, "counts").iterdir()) for run in (today, afresh)]
+    assert [table.read_bytes() for table in tables[0]] == [table.read_bytes() for table in tables[1]]

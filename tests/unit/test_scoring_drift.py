@@ -1,0 +1,99 @@
+"""A worker notices that what it scores has moved from what its model was trained on, and keeps little to know it."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from features.reference import Histogram, Reference
+from features.schema import Schema
+from scoring import drift
+from scoring.drift import BATCH_ROWS, Watch
+
+SCHEMA = Schema(numeric=("price",), categorical=("shop",))
+
+
+def rows(count: int, *, mean: float = 0.0, seed: int = 0) -> tuple[np.ndarray, list[float]]:
+    """Inputs float64[n, 3] whose price is normal around `mean`, and their probabilities."""
+    generator = np.random.default_rng(seed)
+    inputs = np.column_stack([generator.normal(mean, 1, count), generator.random(count), np.ones(count)])
+    return inputs, (1 / (1 + np.exp(-inputs[:, 0]))).tolist()
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    monkeypatch.setattr(drift, "BATCH_SECONDS", 0.0)
+    inputs, probabilities = rows(20_000, seed=1)
+    columns = {"price": Histogram.of(inputs[:, 0]), "shop": Histogram.of(inputs[:, 1])}
+    return Watch(SCHEMA, Reference(prediction=Histogram.of(np.array(probabilities)), columns=columns))
+
+
+def test_rows_like_the_models_have_hardly_moved(watch: Watch):
+    watch.see(*rows(BATCH_ROWS))
+    compared = watch.compare()
+    assert compared is not None
+    count, prediction, columns = compared
+    assert count == BATCH_ROWS
+    assert max(prediction, *columns.values()) < 0.03
+
+
+def test_a_column_that_moved_is_told_from_one_that_did_not(watch: Watch):
+    watch.see(*rows(BATCH_ROWS, mean=1.0))
+    compared = watch.compare()
+    assert compared is not None
+    _, prediction, columns = compared
+    assert columns["price"] > 0.25
+    assert prediction > 0.25
+    assert columns["shop"] < 0.03
+
+
+def test_nothing_is_said_before_a_batch_is_whole(watch: Watch):
+    watch.see(*rows(BATCH_ROWS - 1))
+    assert watch.compare() is None
+    watch.see(*rows(5))
+    compared = watch.compare()
+    assert compared is not None
+    assert compared[0] == BATCH_ROWS
+
+
+def test_no_more_rows_are_kept_than_a_batch_needs(watch: Watch):
+    inputs, probabilities = rows(100 * BATCH_ROWS)
+    kept = weakref.ref(inputs)
+    watch.see(inputs, probabilities)
+    del inputs
+    gc.collect()
+    assert kept() is None
+    compared = watch.compare()
+    assert compared is not None
+    assert compared[0] == BATCH_ROWS
+
+
+def test_the_figures_follow_the_rows_of_late(watch: Watch):
+    def index(mean: float, seed: int) -> float:
+        watch.see(*rows(BATCH_ROWS, mean=mean, seed=seed))
+        compared = watch.compare()
+        assert compared is not None
+        return compared[1]
+
+    before = [index(0.0, seed) for seed in range(3)][-1]
+    after = [index(1.0, seed) for seed in range(60)][-1]
+    again = [index(0.0, seed) for seed in range(100)][-1]
+    assert before < 0.02
+    assert after > 0.5
+    assert again < 0.02
+
+
+def test_a_batch_is_taken_now_and_then_only(watch: Watch, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(drift, "BATCH_SECONDS", 3600.0)
+    watch.see(*rows(BATCH_ROWS))
+    assert watch.compare() is not None
+    watch.see(*rows(BATCH_ROWS))
+    assert watch.compare() is None
+
+
+def test_a_model_without_a_reference_is_not_watched():
+    watch = Watch(SCHEMA, None)
+    watch.see(*rows(2 * BATCH_ROWS))
+    assert watch.compare() is None
+    assert watch.names == ()

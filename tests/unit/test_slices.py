@@ -1,0 +1,90 @@
+"""Slices name the segments where a model is wrong, and leave those alone that only chance moved."""
+
+import numpy as np
+import pytest
+
+from features.encoder import Encoder
+from training.curves import ScoreBins
+from training.evaluate import SLICES
+from training.slices import SlicedColumn, choose, measure
+
+
+def encoder(*log_counts: list[float]) -> Encoder:
+    """Columns c0, c1 ... whose values have the hashes 0, 1 ... and these log counts."""
+    offsets = np.cumsum([0, *map(len, log_counts)])
+    return Encoder(
+        columns=tuple(f"c{index}" for index in range(len(log_counts))),
+        offsets=offsets,
+        hashes=np.concatenate([np.arange(len(counts)) for counts in log_counts]),
+        rates=np.zeros(offsets[-1], np.float32),
+        log_counts=np.concatenate(log_counts).astype(np.float32),
+        unseen=np.zeros((len(log_counts), 2), np.float32),
+    )
+
+
+def gains(**columns: float) -> dict[str, float]:
+    return {f"{name}_{kind}": gain for name, gain in columns.items() for kind in ("rate", "log_count")}
+
+
+def bins(*, rows: int, clicks: int, probability: float) -> ScoreBins:
+    return ScoreBins.of_constant(clicks=clicks, others=rows - clicks, probability=probability)
+
+
+def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values():
+    chosen = choose(encoder([1.0, 3.0, 2.0], [], [5.0] * 7), gains(c0=1.0, c1=9.0, c2=2.0))
+    assert [column.index for column in chosen] == [2, 0]
+    assert chosen[0].hashes.tolist() == [0, 1, 2, 3, 4]
+    assert chosen[1].hashes.tolist() == [1, 2, 0]
+
+
+def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others():
+    column = SlicedColumn(index=1, hashes=np.array([7, 5]))
+    assert column.places(np.array([[7, 5], [5, 7], [5, 9]])).tolist() == [1, 0, 2]
+
+
+def test_each_slice_is_measured_under_its_columns_and_values_name():
+    columns = [SlicedColumn(index=1, hashes=np.array([7])), SlicedColumn(index=0, hashes=np.array([8, 9]))]
+    scored = {
+        0: bins(rows=500, clicks=100, probability=0.2),
+        SLICES: bins(rows=400, clicks=80, probability=0.2),
+        SLICES + 1: bins(rows=100, clicks=20, probability=0.2),
+        SLICES + 3: bins(rows=500, clicks=100, probability=0.2),
+    }
+    found = measure(scored, columns, names=("a", "b"), values=iter(["seven", "eight", "nine"]))
+    assert [(part.column, part.value, part.rows) for part in found] == [
+        ("b", "seven", 400),
+        ("b", None, 100),
+        ("a", "nine", 500),
+    ]
+    assert found[0].auc == 0.5
+    assert found[0].log_loss == pytest.approx(0.500402, abs=1e-6)
+    assert found[0].normalized_entropy == pytest.approx(1.0)
+    assert found[0].calibration_error == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "clicks", "off"),
+    [
+        pytest.param(1_000, 200, False, id="as predicted"),
+        pytest.param(1_000, 240, False, id="by chance"),
+        pytest.param(1_000_000, 205_000, False, id="beyond chance but too little to matter"),
+        pytest.param(1_000, 300, True, id="too many"),
+        pytest.param(10_000, 1_700, True, id="too few"),
+    ],
+)
+def test_a_slice_is_off_when_its_clicks_miss_by_more_than_chance_and_enough_to_matter(
+    *, rows: int, clicks: int, off: bool
+):
+    column = SlicedColumn(index=0, hashes=np.array([7]))
+    scored = {SLICES: bins(rows=rows, clicks=clicks, probability=0.2)}
+    (found,) = measure(scored, [column], names=("a",), values=iter(["seven"]))
+    assert found.off is off
+
+
+def test_a_slice_of_one_label_has_no_auc():
+    column = SlicedColumn(index=0, hashes=np.array([7]))
+    scored = {SLICES: bins(rows=10, clicks=0, probability=0.2)}
+    (found,) = measure(scored, [column], names=("a",), values=iter([""]))
+    assert found.auc is None
+    assert found.normalized_entropy is None
+    assert found.log_loss == pytest.approx(-np.log(0.8))

@@ -1,0 +1,133 @@
+"""`python -m training.drift`: compare data with what a model was trained on, as a page with plots.
+
+Exit code 0: within the limit, or no limit was given; 1: failed, 2: bad input, 3: above the limit.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+from pydantic import TypeAdapter
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+
+from features.bundle import Bundle
+from training import log, reference, report
+from training.datasets import describe, open_source
+from training.datasets.errors import DatasetError
+from training.datasets.source import Source
+from training.failure import explain
+from training.gate import drift_check
+from training.parameters import Dataset, TrainingParameters
+from training.prepare import CATEGORIES, NUMBERS
+from training.quoting import column
+from training.session import on_databricks, spark_session
+from training.split import RECORD_HASH
+from training.streams import output_to
+
+WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3
+
+
+class NotComparableError(DatasetError):
+    """Data that says nothing about a model, or a model without a reference."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome: `drift` as indices by column, `page` where the page is."""
+
+    passed: bool
+    reason: str
+    drift: dict[str, Any]
+    page: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare as the command line says and return the exit code."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    needed = "path" if given.dataset == "criteo" else "spec"
+    if getattr(given, needed) is None:
+        parser.error(f"--{needed} is needed for --dataset {given.dataset}")
+    with TemporaryDirectory(prefix="drift-") as folder:
+        logged = Path(folder) / log.NAME
+        try:
+            with output_to(logged):
+                result = _run(given, logged)
+        except Exception as error:  # noqa: BLE001 - `explain` finds the sentence of each
+            explained = explain(error, log=logged)
+            sys.stderr.write(f"error: {explained}\n")
+            return BAD_INPUT if isinstance(explained, DatasetError) else FAILED
+    sys.stdout.write((msgspec.json.encode(result).decode() if given.json else _text(result)) + "\n")
+    return WITHIN if result.passed else ABOVE
+
+
+def compare_source(bundle: Bundle, source: Source) -> reference.Drift:
+    """How far the rows of `source`, of which a sample is taken by their content, have moved from a model's reference.
+
+    Raises the `DatasetError` that fits for rows that are not right, `NotComparableError` where nothing can be said.
+    """
+    schema = source.schema
+    numbers = (F.coalesce(column(name), F.lit(float("nan"))) for name in schema.numeric)
+    hashes = (F.xxhash64(column(name)) for name in schema.categorical)
+    with source.reading():
+        source.require_right(source.frame)
+        rows = source.frame.select(
+            F.array(*numbers).cast("array<double>").alias(NUMBERS),
+            F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+            F.xxhash64(*map(column, schema.features)).alias(RECORD_HASH),
+        )
+        sampled = reference.Sample.of(rows.orderBy(RECORD_HASH).limit(reference.ROWS), schema)
+    drift = reference.compare(bundle, sampled)
+    if drift is None:
+        missing = [name for name in bundle.schema.features if name not in schema.features]
+        why = f"the data lacks its columns {', '.join(missing[:5])}" if missing else "it keeps no reference"
+        raise NotComparableError(f"Nothing can be compared with the model {bundle.hash[:12]}: {why}. Train it again.")
+    return drift
+
+
+def _run(given: argparse.Namespace, logged: Path) -> Result:
+    place = {"path": given.path} if given.dataset == "criteo" else {"spec": given.spec}
+    adapter: TypeAdapter[Dataset] = TypeAdapter(Dataset)
+    dataset = adapter.validate_python({"kind": given.dataset, **place})
+    bundle = Bundle.load(given.bundle)
+    manifest = describe(dataset)
+    spark: SparkSession = spark_session(TrainingParameters(driver_memory_gib=given.driver_memory_gib), log=logged)
+    try:
+        drift = compare_source(bundle, open_source(spark, dataset))
+    finally:
+        if not on_databricks():
+            spark.stop()
+    check = drift_check(drift, given.max_drift, of=f"model {bundle.hash[:12]}")
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    report.write_drift(given.output, drift, check, dataset=manifest.description, bundle_hash=bundle.hash)
+    return Result(passed=check.passed, reason=check.reason, drift=drift.scalars(), page=str(given.output))
+
+
+def _text(result: Result) -> str:
+    columns = sorted(result.drift["columns"].items(), key=lambda column: -column[1])
+    lines = [f"prediction  {result.drift['prediction']:.4f}", *(f"{name}  {index:.4f}" for name, index in columns)]
+    return "\n".join([*lines, result.reason, f"page: {result.page}"])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.drift", description="Compare data with what a model was trained on."
+    )
+    add: Any = parser.add_argument
+    add("--bundle", type=Path, required=True, help="the model's bundle")
+    add("--dataset", choices=["criteo", "tables"], default="criteo")
+    add("--path", help="criteo: a file, a folder, or a URL")
+    add("--spec", help="tables: the YAML file that describes them")
+    add("--output", type=Path, default=Path("drift.html"), help="the page to write")
+    add("--max-drift", type=float, default=0.0, help="index above which the exit code is 3; 0 for none")
+    add("--driver-memory-gib", type=int, default=4, help="heap of Spark")
+    add("--json", action="store_true", help="print one JSON object on standard output")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
