@@ -13,6 +13,7 @@ from features.errors import PersonalizationError
 from infra.cli import (
     bootstrap,
     capacity,
+    drift,
     estimate,
     lifecycle,
     load,
@@ -21,6 +22,7 @@ from infra.cli import (
     power,
     scoring,
     teardown,
+    tune,
     verify,
 )
 from infra.cli.output import BadInputError, ExitCode, messages
@@ -48,7 +50,7 @@ app = typer.Typer(
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The stack": [lifecycle.up, lifecycle.preview, power.pause, power.resume, teardown.destroy],
     "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity, estimate.estimate],
-    "The models": [models.models, models.rollback, models.report],
+    "The models": [models.models, models.rollback, models.report, drift.drift, tune.tune],
     "Looking after it": [
         operations.status,
         operations.logs,

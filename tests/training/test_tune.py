@@ -1,0 +1,79 @@
+"""The search keeps to its budget, is judged on rows that it did not see, and says what to put into the stack file."""
+
+import io
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from infra.settings import load_settings
+from tests.training.conftest import OPTIONS, ROWS
+from training.arguments import UsageError, parse
+from training.datasets import describe
+from training.parameters import TrainingParameters
+from training.pipeline import Pipeline
+from training.progress import Format, Progress
+from training.tune import TUNABLE, Budget, Search, Tuned, _parse, _text, suggest
+
+
+def test_every_trial_is_a_valid_set_of_parameters():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    base = TrainingParameters(seed=5, smoothing=3.0)
+    for _ in range(50):
+        chosen = suggest(study.ask(), base)
+        assert TrainingParameters.model_validate(chosen.model_dump()) == chosen
+        assert chosen.model_dump(exclude=set(TUNABLE)) == base.model_dump(exclude=set(TUNABLE))
+
+
+@pytest.mark.parametrize("options", [("--trials", "0"), ("--minutes", "0"), ("--minutes", "-1")])
+def test_a_budget_for_nothing_is_refused(options: tuple[str, ...]):
+    with pytest.raises(UsageError, match="allows none"):
+        _parse(options)
+
+
+def tuned(before: float, after: float) -> Tuned:
+    return Tuned(
+        trials=7,
+        parameters={"num_leaves": 63},
+        validation_before=0.5,
+        validation_after=0.4,
+        held_out_before=before,
+        held_out_after=after,
+        snippet="config:\n  personalization:training:\n    num_leaves: 63\n",
+    )
+
+
+def test_a_gain_on_the_held_out_rows_comes_with_the_settings():
+    text = _text(tuned(0.45, 0.44))
+    assert text.startswith("Log loss 0.44000 instead of 0.45000 on the held-out rows, 0.01000 lower, after 7 trials.")
+    assert "num_leaves: 63" in text
+
+
+def test_a_gain_on_the_validation_rows_alone_is_none():
+    text = _text(tuned(0.44, 0.45))
+    assert "7 trials found nothing better" in text
+    assert "num_leaves" not in text
+
+
+@pytest.mark.spark
+def test_a_search_is_never_worse_on_the_validation_rows_than_where_it_began(
+    spark: SparkSession, spark_log: Path, tmp_path: Path
+):
+    arguments = parse([*OPTIONS, *ROWS])
+    stream = io.StringIO()
+    progress = Progress(stream, style=Format.JSON)
+    manifest = describe(arguments.dataset)
+    pipeline = Pipeline(spark, arguments, manifest, output=tmp_path, log=spark_log, progress=progress)
+    search = Search(pipeline.first_half(), arguments.training, log_file=spark_log, progress=progress)
+    found = search.run(Budget(trials=3, minutes=None))
+    assert found.trials == 3
+    assert found.validation_after <= found.validation_before
+    assert set(found.parameters) == set(TUNABLE)
+    reports = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one["done"] for one in reports if one["stage"] == "tune"] == [1, 2, 3]
+    config = yaml.safe_load(found.snippet)["config"]
+    settings = load_settings({key: json.dumps(value) for key, value in config.items()})
+    assert settings.training.num_leaves == found.parameters["num_leaves"]

@@ -1,0 +1,80 @@
+"""`drift` and `tune` start training's own programs with what the stack's settings say, and end as those end."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from infra.cli import drift, models, tune
+from training import arguments
+from training.parameters import CriteoDataset
+
+SETTINGS = """\
+config:
+  personalization:dataset: {kind: criteo, path: /data/criteo, days: 3}
+  personalization:training: {num_leaves: 63, driver_memory_gib: 2}
+  personalization:gate: {max_drift: 0.25}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    (tmp_path / "mine.yaml").write_text(SETTINGS)
+    return tmp_path / "mine.yaml"
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The command that was started, and the exit code that it shall have."""
+    seen: dict[str, Any] = {"code": 0}
+
+    def run(command: list[str], *, check: bool) -> SimpleNamespace:
+        assert not check
+        seen["command"] = command
+        return SimpleNamespace(returncode=seen["code"])
+
+    for module in (drift, tune):
+        monkeypatch.setattr(module.subprocess, "run", run)
+    return seen
+
+
+def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
+    settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(models, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
+    drift.drift("day_3.tsv", config_file=settings, output=tmp_path / "page.html", as_json=True)
+    command = started["command"]
+    assert command[:3] == [sys.executable, "-m", "training.drift"]
+    options = dict(zip(command[3:-1:2], command[4:-1:2], strict=True))
+    assert options == {
+        "--dataset": "criteo",
+        "--path": "day_3.tsv",
+        "--bundle": str(tmp_path / "bundle"),
+        "--output": str(tmp_path / "page.html"),
+        "--max-drift": "0.25",
+        "--driver-memory-gib": "2",
+    }
+    assert command[-1] == "--json"
+
+
+def test_drift_above_the_limit_is_exit_code_3(
+    settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(models, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
+    started["code"] = 3
+    with pytest.raises(typer.Exit) as left:
+        drift.drift("day_3.tsv", config_file=settings)
+    assert left.value.exit_code == 3
+
+
+def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Path, started: dict[str, Any]):
+    tune.tune(trials=7, minutes=2.5, config_file=settings)
+    command = started["command"]
+    assert command[:3] == [sys.executable, "-m", "training.tune"]
+    assert command[3:7] == ["--trials", "7", "--minutes", "2.5"]
+    parsed = arguments.parse(command[7:])
+    assert parsed.dataset == CriteoDataset(kind="criteo", path="/data/criteo", days=3)
+    assert (parsed.training.num_leaves, parsed.gate.max_drift) == (63, 0.25)
