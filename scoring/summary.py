@@ -58,7 +58,21 @@ class Summary:
             "latency": _buckets(cumulative["scoring_request_seconds_bucket"]),
             "probability": _buckets(cumulative["scoring_probability_bucket"]),
             "log_lines_dropped": others["scoring_log_lines_dropped_total"],
+            **self._drift(),
         }
+
+    def _drift(self) -> dict[str, object]:
+        """How far the predictions have moved from the model's held-out rows, and the feature that has moved most."""
+        prediction = [index for _, index in self._gauge("scoring_prediction_psi")]
+        feature, index = max(self._gauge("scoring_feature_psi"), key=lambda one: one[1], default=("", None))
+        return {"prediction_psi": max(prediction, default=None), "moved_feature": feature, "feature_psi": index}
+
+    def _gauge(self, name: str) -> Iterator[tuple[str, float]]:
+        """The values of a gauge, each with its label or an empty text."""
+        for family in self._registry.collect():
+            if family.name == name:
+                for _, labels, value, *_ in family.samples:
+                    yield "".join(labels.values()), value
 
     def _counted(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
         """What was added to each counter and histogram since the last call: name, labels, difference."""

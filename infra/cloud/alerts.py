@@ -27,6 +27,7 @@ RUNBOOKS = {
     "error-rate": "service-errors",
     "latency": "overload",
     "no-traffic": "no-traffic",
+    "drift": "drift",
     "certificate-expiry": "expired-certificate",
     "budget": "bill",
 }

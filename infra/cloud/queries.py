@@ -17,6 +17,8 @@ SLOWEST_SECONDS = 10
 BUSY_REQUESTS = 1_000
 """In a day: a service that answered so many is missed when it answers none."""
 CERTIFICATE_DAYS = 30
+MAJOR_SHIFT = 0.25
+"""Population stability index from which a shift is usually called major (Siddiqi, Credit Risk Scorecards, 2006)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,13 @@ ALERTS = {
 """,
         window="P1D",
     ),
+    "drift": Alert(
+        query=f"""summaries
+| summarize least = min(todouble(line.prediction_psi)) by PodName
+| where least > {MAJOR_SHIFT}
+""",
+        window="PT1H",
+    ),
     "certificate-expiry": Alert(
         query=f"""summaries
 | summarize arg_max(TimeGenerated, line) by PodName
@@ -133,6 +142,21 @@ CHARTS = [
 | order by todouble(bound) asc
 """,
         look=Look.BARS,
+    ),
+    Chart(
+        title="Drift: stability index of the predictions and of the feature that moved most; from 0.25 it is major",
+        query=f"""summaries
+| summarize predictions = max(todouble(line.prediction_psi)), features = max(todouble(line.feature_psi)) {BY_TIME}
+""",
+    ),
+    Chart(
+        title="Drift: how far each feature moved, of those that moved most",
+        query="""summaries
+| where isnotempty(tostring(line.moved_feature))
+| summarize ['stability index'] = max(todouble(line.feature_psi)) by feature = tostring(line.moved_feature)
+| order by ['stability index'] desc
+""",
+        look=Look.TABLE,
     ),
     Chart(
         title="Errors of the service",

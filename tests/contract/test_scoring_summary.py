@@ -10,8 +10,9 @@ import httpx
 
 from features.bundle import Bundle
 from infra.cloud.queries import ALERTS, CHARTS
+from scoring.drift import BATCH_ROWS
 from tests.support.certificates import make_certificate
-from tests.support.services import RunningService, running_service
+from tests.support.services import RunningService, running_service, wait_until
 
 DAYS = 40
 OFTEN = """
@@ -29,12 +30,18 @@ def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_pa
     certificate, key = make_certificate(tmp_path, days=DAYS)
     arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
     with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
-        assert running.client.post("/score", json={}).status_code == 200
+        records = [{**dict(golden.record), "int03": 1e6} for golden in bundle.golden] * (
+            BATCH_ROWS // len(bundle.golden)
+        )
+        assert running.client.post("/score", json={"records": records}).status_code == 200
+        wait_until(lambda: "scoring_compared_rows_total 1000.0" in running.client.get("/metrics").text)
         assert running.stop() == 0
         (line,) = _summaries(running)
     assert asked
     assert asked <= line.keys()
     assert not [field for field in asked if line[field] in (None, [], "")]
+    assert line["moved_feature"] == "int03"
+    assert line["feature_psi"] > 0.25
     assert DAYS - 1 < (line["certificate_end"] - time.time()) / 86_400 <= DAYS
 
 
