@@ -24,8 +24,8 @@ SWEEP_SECONDS = 0.1
 SPIN_SECONDS = 0.002
 """What an event loop's timers are too coarse for."""
 SPIN_RATE = 2_000.0
-"""Requests a second of a process above which it waits for a timer with several due at a time, a millisecond or two late:
-waiting busily for each one would take from the service the core that it needs at such a rate."""
+"""Requests a second of a process above which it waits for a timer with several due at a time, a millisecond or two
+late: waiting busily for each one would take from the service the core that it needs at such a rate."""
 
 
 def run_load(plan: LoadPlan, *, processes: int = 1) -> LoadResult:
