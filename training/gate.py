@@ -97,7 +97,11 @@ def drift_check(drift: Drift, limit: float, *, of: str) -> Check:
     """Whether data has moved from the reference of a model, called `of`, by no more than `limit`; 0 is no limit."""
     worst = drift.worst
     passed = limit == 0 or worst.index <= limit
-    verb = "is accepted, as any is" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"
+    verb = (
+        "is under no limit, as `gate.max_drift` is 0"
+        if limit == 0
+        else f"is {'at most' if passed else 'above'} {limit:.4f}"
+    )
     return Check(
         passed=passed,
         reason=f"Drift of {worst.index:.4f} in {'the ' if worst is drift.prediction else 'the column '}{worst.name} "
