@@ -21,6 +21,12 @@ ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows",
 """The columns of `counts/<partition>.parquet` in a bundle; `column` is the index of the categorical column."""
 
 
+MAX_VALUES = 3_500_000
+"""Values that an encoder has a place for at most, all columns together: at 16 bytes each, 56 MB of a bundle."""
+MOST_ROWS = 100_000
+"""Where `threshold` stops: values of so many rows are too few to fill an encoder, whatever the dataset."""
+
+
 class CountsError(PersonalizationError):
     """Count tables that are not what training writes."""
 
@@ -99,9 +105,25 @@ class PooledCounts:
         return np.divide(clicks, rows, out=np.zeros(len(rows)), where=rows > 0)
 
 
+def threshold(values: npt.NDArray[np.int64], *, min_category_rows: int, max_values: int = MAX_VALUES) -> int:
+    """The rows that a value needs for a place of its own: `min_category_rows`, or more where there would be too many.
+
+    `values` int64[m] says how many values were seen in 0, 1, 2 ... rows; its last entry counts those of more, too.
+    """
+    of_as_many = np.cumsum(values[::-1])[::-1]
+    fitting = np.flatnonzero(of_as_many <= max_values)
+    return max(min_category_rows, int(fitting[0]) if len(fitting) else len(values))
+
+
 def pool(counts: Counts, *, columns: int, min_category_rows: int) -> PooledCounts:
-    """Pool the values of each of `columns` categorical columns that were seen in fewer than `min_category_rows`."""
-    frequent = counts.rows >= min_category_rows
+    """Pool the values of each of `columns` categorical columns that were seen in fewer than `min_category_rows`.
+
+    Where more than `MAX_VALUES` would be left, it takes more rows: see `threshold`.
+    """
+    needed = min_category_rows
+    if len(counts) > MAX_VALUES:
+        needed = threshold(np.bincount(np.minimum(counts.rows, MOST_ROWS)), min_category_rows=min_category_rows)
+    frequent = counts.rows >= needed
     rare_rows, rare_clicks = np.zeros(columns, dtype=np.int64), np.zeros(columns, dtype=np.int64)
     np.add.at(rare_rows, counts.column[~frequent], counts.rows[~frequent])
     np.add.at(rare_clicks, counts.column[~frequent], counts.clicks[~frequent])

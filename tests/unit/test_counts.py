@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.counts import Counts, CountsError, derive_encoder, pool, smoothed_rate
+from features.counts import Counts, CountsError, derive_encoder, pool, smoothed_rate, threshold
 
 Drawn = list[tuple[tuple[int, int, int], int]]
 """((column, hash, rows), clicks) of each entry."""
@@ -100,3 +100,19 @@ def test_a_column_that_was_never_counted_is_encoded_as_zero():
     encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
     rate, log_count = encoder.lookup(2, np.array([1]))
     assert (rate.tolist(), log_count.tolist()) == ([0.0], [0.0])
+
+
+@given(st.lists(st.integers(1, 60), max_size=50), st.integers(1, 20), st.integers(0, 60))
+def test_an_encoder_has_place_for_so_many_values_and_takes_all_that_fit(
+    rows: list[int], min_category_rows: int, max_values: int
+):
+    most = 40
+    values = np.bincount(np.minimum(np.array(rows, dtype=np.int64), most))
+    needed = threshold(values, min_category_rows=min_category_rows, max_values=max_values)
+
+    def kept(needed: int) -> int:
+        return sum(seen >= needed for seen in rows)
+
+    assert needed >= min_category_rows
+    assert kept(needed) <= max_values or needed > most
+    assert needed == min_category_rows or kept(needed - 1) > max_values
