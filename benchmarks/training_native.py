@@ -1,11 +1,14 @@
 """Native LightGBM on the very rows that a run encoded, with the same parameters: `fit` is measured against it.
 
-It has a process of its own, so that its threads, like the run's, have the cores that it was started on.
+The parameters are those that the run's model names, not those of our settings: what SynapseML does not hand on, or sets
+itself, is then the same on both sides. It has a process of its own, so that its threads, like the run's, have the cores
+that it was started on.
 """
 
 import argparse
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import numpy.typing as npt
 from pyarrow import Table, dataset
 from sklearn.metrics import roc_auc_score
 
+from features.bundle import MODEL
 from features.encoder import Encoder
 from features.schema import CRITEO
 from training.encode import FEATURES
@@ -24,6 +28,17 @@ from training.matrices import matrix
 from training.parameters import TrainingParameters
 from training.prepare import CATEGORIES, NUMBERS, RAW
 from training.split import PART, Part
+
+NOT_OF_THE_TREES = {
+    "early_stopping_round",
+    "local_listen_port",
+    "num_iterations",
+    "num_machines",
+    "num_threads",
+    "pre_partition",
+    "tree_learner",
+}
+"""Parameters that say where a model was trained, or that are given anew."""
 
 
 def main() -> None:
@@ -42,21 +57,8 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
     """
     inputs, label, part = _train(folder / "train")
     is_validation = part == Part.VALIDATION.value
-    options = {
-        "objective": "binary",
-        "metric": "binary_logloss",
-        "num_leaves": parameters.num_leaves,
-        "learning_rate": parameters.learning_rate,
-        "feature_fraction": parameters.feature_fraction,
-        "feature_fraction_bynode": parameters.feature_fraction_by_node,
-        "min_data_in_leaf": parameters.min_data_in_leaf,
-        "lambda_l2": parameters.lambda_l2,
-        "seed": parameters.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": len(os.sched_getaffinity(0)),
-        "verbosity": -1,
-    }
+    options = model_parameters((bundle / MODEL).read_text(encoding="utf-8"))
+    options["num_threads"] = str(len(os.sched_getaffinity(0)))
     rows, labels = inputs[~is_validation], label[~is_validation]
     watched, watched_labels = inputs[is_validation], label[is_validation]
     began, cpu = time.perf_counter(), time.process_time()
@@ -77,10 +79,19 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "auc": float(auc)}
 
 
+def model_parameters(text: str) -> dict[str, str]:
+    """The parameters that a model was trained with, as it tells them itself, without those of `NOT_OF_THE_TREES`."""
+    block = text.partition("\nparameters:")[2].partition("\nend of parameters")[0]
+    pairs = re.findall(r"^\[(\w+): (.+)\]$", block, re.MULTILINE)
+    return {name: value for name, value in pairs if name not in NOT_OF_THE_TREES}
+
+
 def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.object_]]:
-    table = dataset.dataset(folder, format="parquet").to_table(columns=[CRITEO.label, FEATURES, PART]).combine_chunks()
-    inputs = _matrix(table, FEATURES, len(CRITEO.encoded_features))
-    return inputs, table.column(CRITEO.label).to_numpy().astype(np.float64), table.column(PART).to_numpy()
+    values = dataset.field(FEATURES, "values")
+    columns = {"label": dataset.field(CRITEO.label), "values": values, "part": dataset.field(PART)}
+    table = dataset.dataset(folder, format="parquet").to_table(columns=columns).combine_chunks()
+    inputs = _matrix(table, "values", len(CRITEO.encoded_features))
+    return inputs, table.column("label").to_numpy().astype(np.float64), table.column("part").to_numpy()
 
 
 def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from sklearn.linear_model import LogisticRegression
@@ -58,13 +59,14 @@ def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
 def sample(
     train: DataFrame, *, rows: int, label: str, seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
-    """Inputs float64[n, m] and labels int32[n] of about `SAMPLE_ROWS` of the `rows` encoded rows.
+    """Inputs float64[n, m] and labels int32[n] of about `SAMPLE_ROWS` of the `rows` encoded rows, given as vectors.
 
     They are chosen and ordered by their content, and so the same ones in every run.
     """
     if rows > SAMPLE_ROWS:
         train = train.where(draw(seed, "baselines") < int(DRAWS * SAMPLE_ROWS / rows))
-    table = train.select(column(label).alias("label"), F.col(FEATURES), F.col(RECORD_HASH)).toPandas()
+    inputs = vector_to_array(F.col(FEATURES)).alias(FEATURES)
+    table = train.select(column(label).alias("label"), inputs, F.col(RECORD_HASH)).toPandas()
     table = table.sort_values([RECORD_HASH, "label"], kind="stable")
     return np.stack(table[FEATURES].tolist()), table["label"].to_numpy(np.int32)
 

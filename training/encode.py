@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
+from features.counts import MOST_ROWS, Counts, PooledCounts, derive_encoder, smoothed_rate, threshold
 from features.encoder import Encoder
 from features.schema import Schema
 from training.matrices import array, matrix
@@ -26,6 +26,9 @@ from training.split import FOLD
 
 FEATURES = "_features"
 """The inputs of a row in the order of `Schema.encoded_features`, array<double> with NaN for missing numbers."""
+
+CLICKS_FROM_BIT = 32
+"""Where the clicks begin in a number that counts rows and clicks: both have place for 2 billion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +71,22 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
 
     Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
     """
-    values = rows.select(column(schema.label), FOLD, F.posexplode(CATEGORIES).alias("column", "hash")).withColumn(
+    # A row and its click in one number: half as many sums to keep for each value, and to compile.
+    seen = (F.shiftleft(column(schema.label).cast("long"), CLICKS_FROM_BIT) + 1).alias("seen")
+    values = rows.select(seen, FOLD, F.posexplode(CATEGORIES).alias("column", "hash")).withColumn(
         "column", F.col("column").cast("short")
     )
     folds = range(parameters.folds)
-    inside = [F.col(FOLD) == fold for fold in folds]
-    counted = values.groupBy("column", "hash").agg(
-        *(F.count_if(inside[fold]).alias(f"rows_{fold}") for fold in folds),
-        *(F.sum(F.when(inside[fold], column(schema.label)).otherwise(0)).alias(f"clicks_{fold}") for fold in folds),
+    sums = [F.sum(F.when(F.col(FOLD) == fold, F.col("seen")).otherwise(0)).alias(f"seen_{fold}") for fold in folds]
+    counted = (
+        values.groupBy("column", "hash")
+        .agg(*sums)
+        .select(
+            "column",
+            "hash",
+            *(F.col(f"seen_{fold}").bitwiseAND(2**CLICKS_FROM_BIT - 1).alias(f"rows_{fold}") for fold in folds),
+            *(F.shiftright(f"seen_{fold}", CLICKS_FROM_BIT).alias(f"clicks_{fold}") for fold in folds),
+        )
     )
     path = folder.absolute().as_uri()
     counted.write.mode("ignore").parquet(path)
@@ -83,9 +94,10 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
 
 
 def fold_encoder(counted: DataFrame, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
-    """The encoders that follow from the table of `count`. Only values in `min_category_rows` rows reach the driver."""
+    """The encoders that follow from the table of `count`. What reaches the driver is what they have a place for: values
+    in `min_category_rows` rows, and at most `features.counts.MAX_VALUES`."""
     folds, columns = range(parameters.folds), len(schema.categorical)
-    frequent = total(counted, "rows") >= parameters.min_category_rows
+    frequent = total(counted, "rows") >= _needed_rows(counted, parameters)
     table = counted.where(frequent).toPandas().sort_values(["column", "hash"])
     rare = counted.where(~frequent).groupBy("column").agg(*(F.sum(name).alias(name) for name in counted.columns[2:]))
     pools = rare.toPandas().set_index("column").reindex(range(columns), fill_value=0)
@@ -118,6 +130,14 @@ def fold_encoder(counted: DataFrame, schema: Schema, parameters: TrainingParamet
             smoothing=parameters.smoothing,
         ),
     )
+
+
+def _needed_rows(counted: DataFrame, parameters: TrainingParameters) -> int:
+    """The rows that a value needs for a place of its own in the encoder."""
+    rows = F.least(total(counted, "rows"), F.lit(MOST_ROWS))
+    table = counted.groupBy(rows.alias("rows")).count().toPandas()
+    values = np.bincount(table["rows"], weights=table["count"]).astype(np.int64)
+    return threshold(values, min_category_rows=parameters.min_category_rows)
 
 
 def total(counted: DataFrame, kind: str) -> Column:

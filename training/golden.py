@@ -1,6 +1,7 @@
 """Golden records: held-out rows with the probability that Spark gave them, for every service to reproduce."""
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import GoldenRecord
 from features.schema import Schema
@@ -17,7 +18,9 @@ def golden_records(
     held_out: DataFrame, schema: Schema, encoder: FoldEncoder, fitted: Fitted
 ) -> tuple[GoldenRecord, ...]:
     """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by their content and so the same in every run."""
-    chosen = held_out.orderBy(RECORD_HASH).limit(GOLDEN_RECORDS).coalesce(1).cache()
+    # Only the hashes are sorted, not whole rows.
+    lowest = held_out.select(RECORD_HASH).orderBy(RECORD_HASH).limit(GOLDEN_RECORDS).collect()
+    chosen = held_out.where(F.col(RECORD_HASH) <= lowest[-1][RECORD_HASH]).coalesce(1).cache()
     encoded = encode(chosen, schema, encoder, out_of_fold=False, extra=[RECORD_HASH])
     probabilities = {
         row[RECORD_HASH]: row[PROBABILITY] for row in score(encoded, schema, fitted, extra=[RECORD_HASH]).collect()

@@ -56,8 +56,8 @@ class Split(StrEnum):
 class TrainingParameters(Parameters):
     """How a model is trained. The defaults are the reference's where it has one.
 
-    It has none for `lambda_l2` and `feature_fraction_by_node`. Over repeated splits of 10,000 real rows these two took
-    0.004 off the log loss; on 100,000 synthetic ones they cost 0.002.
+    It has none for `lambda_l2`: over 8 splits of 10,000 real rows that took 0.002 off the log loss. Fewer features at a
+    split changed nothing there (0.0002 +- 0.0004 worse at 0.3), and cost 0.001 of AUC on a million synthetic rows.
     """
 
     num_leaves: int = Field(default=32, ge=2, le=4096)
@@ -68,7 +68,7 @@ class TrainingParameters(Parameters):
     """Shrinkage of each tree."""
     feature_fraction: float = Field(default=0.8, gt=0, le=1)
     """Share of the features that each tree may use."""
-    feature_fraction_by_node: float = Field(default=0.3, gt=0, le=1)
+    feature_fraction_by_node: float = Field(default=1.0, gt=0, le=1)
     """Share of the tree's features that each split may use."""
     min_data_in_leaf: int = Field(default=20, ge=1)
     """Rows that a leaf needs at least."""

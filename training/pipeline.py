@@ -5,7 +5,7 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
 from features.schema import Schema
@@ -13,7 +13,7 @@ from training import datasets, report, work
 from training.arguments import Arguments
 from training.datasets.manifest import Manifest
 from training.days import count_days, table_names
-from training.encode import encode, fold_encoder
+from training.encode import FEATURES, encode, fold_encoder
 from training.fit import fit
 from training.golden import golden_records
 from training.judged import Judged, judge_model
@@ -24,6 +24,7 @@ from training.result import Result, code_hash, library_versions, metrics
 from training.split import PART, RECORD_HASH, Part
 from training.summary import column_summaries, split_summaries
 from training.trained import Encoded, Half, Trained
+from training.vectors import stored_as_vectors
 
 WORK = "work"
 """The folder of a run that holds its intermediate files while it lasts."""
@@ -121,12 +122,8 @@ class Pipeline:
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
             encoded = encode(train, schema, encoder, out_of_fold=True, extra=[PART, RECORD_HASH])
-            return Encoded(encoder=encoder, counted=counted, train=self._stored(encoded, "train"))
-
-    def _stored(self, frame: DataFrame, name: str) -> DataFrame:
-        path = (self._work / name).absolute().as_uri()
-        frame.write.mode("ignore").parquet(path)
-        return self._spark.read.parquet(path)
+            stored = stored_as_vectors(encoded, FEATURES, self._work / "train")
+            return Encoded(encoder=encoder, counted=counted, train=stored)
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
         target = self._output / "bundle"

@@ -7,6 +7,7 @@ moves much less for each, and Python gets them as matrices without a copy.
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
@@ -35,6 +36,8 @@ class Prepared:
     rows: DataFrame
     counts: dict[str, int]
     clicks: dict[str, int]
+    missing: tuple[int, ...]
+    """Rows to train on without each of the numbers."""
 
     def part(self, *parts: Part) -> DataFrame:
         """The rows of these parts."""
@@ -65,12 +68,14 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
     written = source.frame.sparkSession.read.parquet(path)
     count = source.require_right(written).rows
     rows = with_parts(written.drop(PROBLEM), schema, parameters, count=count)
-    table = rows.groupBy(PART).agg(F.count(F.lit(1)), F.sum(column(schema.label))).collect()
-    counts = {part.value: 0 for part in Part} | {part: count for part, count, _ in table}
-    clicks = {part.value: 0 for part in Part} | {part: total for part, _, total in table}
+    absent = [F.count_if(F.isnan(F.col(NUMBERS)[index])) for index in range(len(schema.numeric))]
+    table = rows.groupBy(PART).agg(F.count(F.lit(1)), F.sum(column(schema.label)), *absent).collect()
+    counts = {part.value: 0 for part in Part} | {part: count for part, count, *_ in table}
+    clicks = {part.value: 0 for part in Part} | {part: total for part, _, total, *_ in table}
     for part in Part:
         _check_part(part, counts[part], clicks[part])
-    return Prepared(rows=rows, counts=counts, clicks=clicks)
+    missing = np.array([row[3:] for row in table if row[PART] != Part.HELD_OUT]).sum(axis=0)
+    return Prepared(rows=rows, counts=counts, clicks=clicks, missing=tuple(missing.tolist()))
 
 
 def as_they_were(rows: DataFrame, schema: Schema, *extra: str) -> DataFrame:

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.hashing import hash_value
 from features.schema import Schema
 from training.encode import total
-from training.prepare import NUMBERS, Prepared
+from training.prepare import Prepared
 from training.report import ColumnSummary, SplitSummary
 from training.split import Part
 
@@ -22,10 +22,7 @@ def split_summaries(prepared: Prepared) -> list[SplitSummary]:
 
 def column_summaries(prepared: Prepared, counted: DataFrame, schema: Schema) -> list[ColumnSummary]:
     """One summary per raw column; `counted` is the table of `training.encode.count`."""
-    train = prepared.part(Part.FIT, Part.VALIDATION)
     rows = prepared.training_rows
-    absent = [F.count_if(F.isnan(F.col(NUMBERS)[index])) for index in range(len(schema.numeric))]
-    missing_numbers = train.agg(*absent).collect()[0] if absent else ()
     missing_hash = hash_value("")
     is_missing = F.col("hash") == missing_hash
     table = {
@@ -39,7 +36,7 @@ def column_summaries(prepared: Prepared, counted: DataFrame, schema: Schema) -> 
     }
     numbers = [
         ColumnSummary(name=name, role="numeric", missing_share=missing / rows, distinct=None)
-        for name, missing in zip(schema.numeric, missing_numbers, strict=True)
+        for name, missing in zip(schema.numeric, prepared.missing, strict=True)
     ]
     categories = [
         ColumnSummary(

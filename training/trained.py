@@ -13,7 +13,7 @@ from training.prepare import Prepared
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """The training rows as the model sees them, and the encoder for all others."""
+    """The training rows as the model sees them, their inputs as vectors, and the encoder for all others."""
 
     encoder: FoldEncoder
     counted: DayCounts

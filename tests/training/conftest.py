@@ -14,7 +14,10 @@ from training.progress import Format, Progress
 from training.result import Result
 
 ROWS = ("--rows", "4000")
-OPTIONS = ("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0")
+OPTIONS = (
+    *("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0"),
+    *("--feature-fraction-by-node", "0.7"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.ml.functions import array_to_vector
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from sklearn.linear_model import LogisticRegression
@@ -64,12 +65,11 @@ def test_a_large_training_set_is_sampled_by_content(
     spark: SparkSession, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(baselines, "SAMPLE_ROWS", 1_000)
-    values = [F.col(name) for name in FEATURES]
+    values = [F.coalesce(F.col(name), F.lit(float("nan"))) for name in FEATURES]
+    inputs = array_to_vector(F.array(*values)).alias(encode.FEATURES)
     sampled = [
         sample(
-            spark.createDataFrame(part)
-            .repartition(3)
-            .select("label", F.array(*values).alias(encode.FEATURES), F.xxhash64(*values).alias(RECORD_HASH)),
+            spark.createDataFrame(part).repartition(3).select("label", inputs, F.xxhash64(*values).alias(RECORD_HASH)),
             rows=len(rows),
             label="label",
             seed=1,

@@ -1,4 +1,5 @@
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def test_another_seed_makes_another_model(run: Run, spark: SparkSession, spark_l
     assert "it has seen some of these rows" in other.result.metrics["champion"]["not_comparable"]
 
 
+def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(
+    run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path
+):
+    other = train(spark, spark_log, tmp_path, "--num-leaves", "4", "--champion", run.result.bundle)
+    champion = other.result.metrics["champion"]
+    assert champion["not_comparable"] is None
+    assert [champion[name] for name in ("rows", "auc", "log_loss")] == [
+        run.result.metrics[name] for name in ("rows", "auc", "log_loss")
+    ]
+    assert other.result.metrics["auc"] != champion["auc"]
+
+
 def test_a_run_leaves_its_bundle_and_nothing_else(run: Run):
     assert [path.name for path in run.output.iterdir()] == ["bundle"]
     assert stat.S_IMODE((run.output / "bundle").stat().st_mode) == 0o755
@@ -103,6 +116,24 @@ def test_progress_tells_each_stage_and_the_validation_loss(run: Run):
     (fitted,) = [report for report in reports if report["stage"] == "fit" and report.get("done") == 12]
     assert fitted["message"].startswith("fit: iteration 12 of 12, validation log loss 0.")
     assert fitted["total"] == 12
+
+
+def test_lightgbm_was_given_every_parameter(run: Run):
+    bundle = Bundle.load(Path(run.result.bundle))
+    text = (bundle.path / "model.txt").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE))
+    names = {
+        "num_leaves": "num_leaves",
+        "num_iterations": "num_iterations",
+        "learning_rate": "learning_rate",
+        "feature_fraction": "feature_fraction",
+        "feature_fraction_by_node": "feature_fraction_bynode",
+        "min_data_in_leaf": "min_data_in_leaf",
+        "lambda_l2": "lambda_l2",
+    }
+    asked = {name: bundle.metadata.hyperparameters[name] for name in names}
+    assert {name: float(given[native]) for name, native in names.items()} == asked
+    assert asked["feature_fraction_by_node"] == 0.7  # another than the default, which would be there unasked
 
 
 def test_the_learning_curve_has_every_iteration(run: Run):
