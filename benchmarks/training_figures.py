@@ -9,10 +9,13 @@ from matplotlib.figure import Figure
 from benchmarks.results import FOLDER
 from benchmarks.training_run import STAGES
 
+JOIN = "join"
+"""The stage that is measured on its own and is not in the sum of the others."""
+
 
 def table(measured: Sequence[Mapping[str, Any]]) -> str:
     """Rows a second a core of each stage by processor time, and the whole run, one line per run."""
-    stages = [stage for stage in STAGES if stage != "start"]
+    stages = [JOIN, *(stage for stage in STAGES if stage != "start")]
     header = f"| rows, cores | {' | '.join(stages)} | all | seconds | fit / native | AUC, native | memory |"
     lines = [header, "| --- |" + " ---: |" * (len(stages) + 5)]
     for run in measured:

@@ -1,0 +1,124 @@
+"""The encoder at its largest: its size in a bundle and what a record's look-ups cost, with Criteo's own cardinalities.
+
+How often Criteo's values occur is not known here, so their columns are filled in proportion to what power laws leave
+above `min_category_rows`, and then up to the most values that an encoder has a place for.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.counts import MAX_VALUES, MOST_ROWS, threshold
+from features.encoder import Encoder
+from features.hashing import hash_values
+from features.schema import CRITEO
+from scoring.encoding import RowEncoder
+from scoring.records import Values
+from training.datasets import recipe
+from training.parameters import TrainingParameters
+
+CARDINALITIES = (
+    1_460, 583, 10_131_227, 2_202_608, 305, 24, 12_517, 633, 3, 93_145, 5_683, 8_351_593, 3_194,
+    27, 14_992, 5_461_306, 10, 5_652, 2_173, 4, 7_046_547, 18, 15, 286_181, 105, 142_572,
+)  # fmt: skip
+"""Distinct values of the 26 columns of Criteo's 45.8 million rows, as DLRM's documentation lists them."""
+FULL_ROWS = 45_840_617
+RECORDS = 3_000
+
+
+def measure() -> dict[str, Any]:
+    """`values` of the encoder, `modelled_values` that power laws would leave, `megabytes` of its files, and
+    `microseconds` of a record's look-ups: of values as they come, and of values that were never asked for before."""
+    modelled = _modelled_values()
+    sizes = _filled(modelled)
+    values = [_values(column, size) for column, size in enumerate(sizes)]
+    encoder = _encoder(values)
+    with TemporaryDirectory() as folder:
+        encoder.save(Path(folder))
+        megabytes = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
+    rows = RowEncoder(CRITEO, encoder)
+    random = np.random.default_rng(1)
+    for record in _records(values, random, skewed=True):  # what a service has answered before
+        rows.encode([record])
+    return {
+        "values": len(encoder.hashes),
+        "modelled_values": int(modelled.sum()),
+        "megabytes": megabytes,
+        "microseconds": _microseconds(rows, _records(values, random, skewed=True)),
+        "microseconds_of_new_values": _microseconds(rows, _records(values, random, skewed=False)),
+    }
+
+
+def _modelled_values() -> npt.NDArray[np.int64]:
+    """How many values of each column power laws with the generator's exponents leave above the threshold, int64[c]."""
+    counts = []
+    for cardinality, skew in zip(CARDINALITIES, recipe.SKEW, strict=True):
+        share = np.arange(1, cardinality + 1, dtype=np.float64) ** -skew
+        counts.append(np.minimum(FULL_ROWS * share / share.sum(), MOST_ROWS).astype(np.int64))
+    at_least = TrainingParameters().min_category_rows
+    needed = threshold(np.bincount(np.concatenate(counts)), min_category_rows=at_least)
+    return np.array([np.count_nonzero(rows >= needed) for rows in counts])
+
+
+def _filled(sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The columns' sizes, int64[c], grown in proportion until the encoder is full."""
+    room = np.array(CARDINALITIES)
+    while sizes.sum() < MAX_VALUES:
+        grown = np.minimum(np.ceil(sizes * 1.02).astype(np.int64), room)
+        if grown.sum() > MAX_VALUES or (grown == sizes).all():
+            break
+        sizes = grown
+    return sizes
+
+
+def _values(column: int, size: int) -> list[str]:
+    """`size` distinct values of Criteo's look: 8 hexadecimal digits."""
+    scrambled = np.arange(size, dtype=np.uint64) * np.uint64(2_654_435_761) + np.uint64(column)
+    return [f"{value:08x}" for value in (scrambled & np.uint64(0xFFFFFFFF)).tolist()]
+
+
+def _encoder(values: Sequence[Sequence[str]]) -> Encoder:
+    hashes = [np.sort(hash_values(column)) for column in values]
+    offsets = np.cumsum([0, *map(len, hashes)], dtype=np.int64)
+    random = np.random.default_rng(0)
+    return Encoder(
+        columns=CRITEO.categorical,
+        offsets=offsets,
+        hashes=np.concatenate(hashes),
+        rates=random.random(offsets[-1], dtype=np.float32),
+        log_counts=random.random(offsets[-1], dtype=np.float32),
+        unseen=np.zeros((len(values), 2), dtype=np.float32),
+    )
+
+
+def _records(values: Sequence[Sequence[str]], random: np.random.Generator, *, skewed: bool) -> list[Values]:
+    """Records whose values are as unevenly frequent as the generator's, or all equally rare."""
+    drawn = random.random((RECORDS, len(values)))
+    columns = []
+    for column, known in enumerate(values):
+        skew = recipe.SKEW[column]
+        share = drawn[:, column]
+        if skewed:
+            exponent = 1.0 - skew if skew != 1.0 else -1e-9
+            place = (1.0 + share * ((len(known) + 1.0) ** exponent - 1.0)) ** (1.0 / exponent) - 1.0
+        else:
+            place = share * len(known)
+        columns.append([known[index] for index in np.minimum(place, len(known) - 1).astype(np.int64).tolist()])
+    numbers: Values = (1.0,) * len(CRITEO.numeric)
+    return [numbers + categories for categories in zip(*columns, strict=True)]
+
+
+def _microseconds(rows: RowEncoder, records: Sequence[Values]) -> float:
+    """The median over records."""
+    taken = []
+    for record in records:
+        began = time.perf_counter_ns()
+        rows.encode([record])
+        taken.append(time.perf_counter_ns() - began)
+    return median(taken) / 1e3

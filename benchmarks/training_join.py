@@ -1,0 +1,102 @@
+"""What the join of a dataset of three tables costs: read, check and join interactions, users and items.
+
+It has a process of its own, started on the cores that it may use. The tables are made of synthetic rows, with users and
+items as unevenly frequent as the rows' values; the joined rows go nowhere, so nothing else is counted.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import yaml
+from pyarrow import parquet
+
+from benchmarks.training_run import cpu_seconds
+from features.schema import CRITEO
+from training import datasets
+from training.datasets import synthetic
+from training.log import NAME
+from training.parameters import TablesDataset, TrainingParameters
+from training.session import spark_session
+
+ROWS_A_USER, ROWS_AN_ITEM = 20, 100
+USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]
+SKEW = 3.0
+"""A share of u ** SKEW of a table's rows has a share of u of the interactions."""
+
+
+def main() -> None:
+    """Make the tables, join them, print seconds and processor seconds as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows", type=int)
+    rows = parser.parse_args().rows
+    with TemporaryDirectory() as folder:
+        spec = write_tables(Path(folder), rows)
+        print(json.dumps(join(spec, log=Path(folder) / NAME)))
+
+
+def join(spec: Path, *, log: Path) -> dict[str, Any]:
+    """`seconds` and `cpu_seconds` of reading, checking and joining the tables; the start of Spark is not counted."""
+    spark = spark_session(TrainingParameters(), log=log)
+    spark.range(1).count()
+    process = psutil.Process()
+    began, cpu = time.perf_counter(), cpu_seconds(process)
+    source = datasets.open_source(spark, TablesDataset(kind="tables", spec=spec))
+    source.frame.write.format("noop").mode("overwrite").save()
+    seconds, used = time.perf_counter() - began, cpu_seconds(process) - cpu
+    spark.stop()
+    return {"seconds": seconds, "cpu_seconds": used}
+
+
+def write_tables(folder: Path, rows: int) -> Path:
+    """Three Parquet files of which `rows` are interactions, and the path of their description."""
+    random = np.random.default_rng(0)
+    users, items = max(rows // ROWS_A_USER, 1_000), max(rows // ROWS_AN_ITEM, 1_000)
+    _write(folder / "users.parquet", _keys("user", np.arange(users)) | _columns(USER_COLUMNS, users, seed=1))
+    _write(folder / "items.parquet", _keys("item", np.arange(items)) | _columns(ITEM_COLUMNS, items, seed=2))
+    own = [name for name in CRITEO.features if name not in {*USER_COLUMNS, *ITEM_COLUMNS}]
+    keys = _keys("user", _drawn(random, users, rows)) | _keys("item", _drawn(random, items, rows))
+    _write(folder / "interactions.parquet", keys | _columns([CRITEO.label, *own], rows, seed=3))
+    description = {
+        "interactions": "interactions.parquet",
+        "users": {"path": "users.parquet", "key": "user_id"},
+        "items": {"path": "items.parquet", "key": "item_id"},
+        "label": {"column": CRITEO.label},
+        "numeric": list(CRITEO.numeric),
+        "categorical": list(CRITEO.categorical),
+    }
+    spec = folder / "dataset.yaml"
+    spec.write_text(yaml.safe_dump(description), encoding="utf-8")
+    return spec
+
+
+def _drawn(random: np.random.Generator, keys: int, rows: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    return (random.random(rows) ** SKEW * keys).astype(np.int64)
+
+
+def _keys(name: str, numbers: "np.ndarray[Any, np.dtype[np.int64]]") -> dict[str, pa.Array]:
+    return {f"{name}_id": pa.array(numbers)}
+
+
+def _columns(names: "list[str] | tuple[str, ...]", rows: int, *, seed: int) -> dict[str, pa.ChunkedArray]:
+    """These columns of `rows` synthetic rows."""
+    batches = [
+        synthetic.record_batch(synthetic.generate(index, rows=rows, seed=seed)).select(list(names))
+        for index in range(synthetic.blocks(rows))
+    ]
+    table = pa.Table.from_batches(batches)
+    return {name: table.column(name) for name in names}
+
+
+def _write(file: Path, columns: "dict[str, pa.Array]") -> None:
+    parquet.write_table(pa.table(columns), file)
+
+
+if __name__ == "__main__":
+    main()
