@@ -121,7 +121,7 @@ def drift(index: float) -> Drift:
         (
             0.0,
             True,
-            "Drift of 0.3000 in the column cat03 from what the champion was trained on is under no limit, as `gate.max_drift` is 0 ",
+            "Drift of 0.3000 in the column cat03 from what the champion was trained on has no limit ",
         ),
     ],
 )
