@@ -48,6 +48,55 @@ def _checks(
 
 def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
     passed = evaluation.auc >= gate.min_auc
+    verb = "is at least" if passed else "is below"
+    return Check(passed=passed, reason=f"AUC {evaluation.auc:.4f} {verb} {gate.min_auc:.4f}.")
+
+
+def _calibration(evaluation: Evaluation, gate: GateParameters) -> Check:
+    passed = evaluation.calibration_error <= gate.max_calibration_error
+    verb = "is at most" if passed else "is above"
+    return Check(
+        passed=passed,
+        reason=f"Calibration error {evaluation.calibration_error:.4f} {verb} {gate.max_calibration_error:.4f} "
+        f"(chance alone gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
+    )
+
+
+def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: GateParameters) -> Check:
+    gain = baseline.log_loss - evaluation.log_loss
+    passed = gain > gate.min_log_loss_gain
+    needed = f"lower by more than {gate.min_log_loss_gain:.4f}" if gate.min_log_loss_gain else "lower"
+    return Check(
+        passed=passed,
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than that of the baseline "
+        f"{NAMES.get(name, name)} ({baseline.log_loss:.4f}){'' if passed else f', but must be {needed}'}.",
+    )
+
+
+def _champion(evaluation: Evaluation, champion: Champion | None, gate: GateParameters) -> Check:
+    if champion is None:
+        return Check(passed=True, reason="There is no champion yet to compare with.")
+    if champion.evaluation is None:
+        return Check(
+            passed=True,
+            reason=f"The champion ({champion.name}) is not compared: {champion.not_comparable}.",
+        )
+    gain = champion.evaluation.log_loss - evaluation.log_loss
+    passed = -gain <= gate.max_log_loss_rise
+    limit = (
+        "" if gain >= 0 else f", {'within' if passed else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
+    )
+    return Check(
+        passed=passed,
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than the champion's "
+        f"({champion.name}, {champion.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
+    )
+
+
+def drift_check(drift: Drift, limit: float, *, of: str) -> Check:
+    """Whether data has moved from the reference of a model, called `of`, by no more than `limit`; 0 is no limit."""
+    worst = drift.worst
+    passed = limit == 0 or worst.index <= limit
     verb = "has no limit" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"
     return Check(
         passed=passed,
