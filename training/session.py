@@ -19,8 +19,8 @@ def on_databricks() -> bool:
     return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
-def spark_session(parameters: TrainingParameters, *, log: Path, master: str = "local[*]") -> SparkSession:
-    """The session to train on. One of this machine's own uses all cores and writes its log to the file `log`.
+def spark_session(parameters: TrainingParameters, *, log: Path) -> SparkSession:
+    """The session to train on. A local one uses all cores and writes its log to the file `log`.
 
     Raises `JavaMissingError` or `JarsError` when a local session cannot be started.
     """
@@ -31,7 +31,7 @@ def spark_session(parameters: TrainingParameters, *, log: Path, master: str = "l
     # The machine's name may resolve to an address that a firewall or a changed network cuts off.
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     log_option = configure(log, configuration=log.with_suffix(".properties"))
-    builder = SparkSession.builder.master(master).appName("personalization-training")
+    builder = SparkSession.builder.master("local[*]").appName("personalization-training")
     for name, value in _settings(parameters, log_option).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
@@ -49,7 +49,6 @@ def _settings(parameters: TrainingParameters, log_option: str) -> dict[str, str]
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         # Small files are spread over all cores instead of being read by one.
         "spark.sql.files.openCostInBytes": str(256 * 1024),
-        "spark.python.daemon.module": "training.workers",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Batches that fit the processor's cache encode fastest.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
