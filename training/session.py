@@ -49,6 +49,7 @@ def _settings(parameters: TrainingParameters, log_option: str) -> dict[str, str]
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         # Small files are spread over all cores instead of being read by one.
         "spark.sql.files.openCostInBytes": str(256 * 1024),
+        "spark.python.daemon.module": "training.workers",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Batches that fit the processor's cache encode fastest.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
