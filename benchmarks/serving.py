@@ -36,8 +36,6 @@ TOLERANCE = 1e-9
 CHECK_SECONDS = 0.1
 FIRST_PORT = 18_500
 CONNECTIONS = (1, 16, 64)
-CLIENTS = 2
-"""Processes that send in the open loop: one alone has hardly more than the rate to send, and would measure itself."""
 OURS, SPARK = "ours, lightgbm", "ours, spark-serving"
 OTHERS = ("azureml-inference-server-http", "mlserver", "mlflow models serve")
 
@@ -90,24 +88,25 @@ def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures
             points[f"batches of {BATCH}"] = run_load(batches).summary()
         found["memory_mib"] = _memory(process)
         if peer.name == OURS:
-            points |= _open_loop(plan, points, arguments.open_loop_seconds)
+            points |= _open_loop(plan, points, arguments.open_loop_seconds, process)
         if peer.name == SPARK:
             points["endurance"] = _endure(plan, bundle, arguments.endurance_seconds)
             found["memory_mib_after_endurance"] = _memory(process)
     return found
 
 
-def _open_loop(plan: LoadPlan, points: Figures, seconds: float) -> Figures:
+def _open_loop(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:
     """At 70 % of what the closed loop reached, and at 200 % with requests that cost the service ten times as much."""
     capacity = points["single, 64 connections"]["accepted_per_second"]
-    steady = _changed(plan, connections=128, seconds=seconds, rate=0.7 * capacity)
-    found = {"open loop at 70 %": run_load(steady, processes=CLIENTS).summary() | {"capacity": capacity}}
+    steady = _changed(plan, connections=64, seconds=seconds, rate=0.7 * capacity)
+    with _apart(process):
+        found = {"open loop at 70 %": run_load(steady).summary() | {"capacity": capacity}}
     # The clients could not send twice the single requests that a worker answers: they have one core as well.
     record = json.loads(plan.body)
     heavy = _changed(plan, body=_json({"records": [record] * 20}))
     limit = run_load(_changed(heavy, connections=16)).summary()["accepted_per_second"]
     found["open loop at 200 %, 20 records each"] = run_load(
-        _changed(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit), processes=CLIENTS
+        _changed(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit), processes=2
     ).summary() | {"capacity": limit}
     return found
 
@@ -117,7 +116,7 @@ def _endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
     golden = itertools.cycle(Bundle.load(bundle).golden)
     answers = Counter[str]()
     with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:
-        load = pool.submit(run_load, _changed(plan, connections=64, seconds=seconds), processes=CLIENTS)
+        load = pool.submit(run_load, _changed(plan, connections=64, seconds=seconds), processes=2)
         while not load.done():
             expected = next(golden)
             answer = client.post(f"http://{plan.host}:{plan.port}{plan.path}", json=expected.record)
@@ -221,6 +220,26 @@ def _running(peer: Peer) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
             for one in alive:
                 with contextlib.suppress(psutil.Error):
                     one.kill()
+
+
+@contextlib.contextmanager
+def _apart(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The server on one core and the clients on the others: in the open loop a client that takes the server's turn is
+    seen as the server's delay."""
+    cores = sorted(os.sched_getaffinity(0))
+    _pin(process, cores[:1])
+    os.sched_setaffinity(0, cores[1:] or cores)
+    try:
+        yield
+    finally:
+        _pin(process, cores)
+        os.sched_setaffinity(0, cores)
+
+
+def _pin(process: subprocess.Popen[bytes], cores: list[int]) -> None:
+    for one in (psutil.Process(process.pid), *_children(process)):
+        for thread in one.threads():
+            os.sched_setaffinity(thread.id, cores)
 
 
 def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

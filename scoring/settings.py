@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--max-queue", type=_number(1, 100_000), default=256, metavar="N", help="requests that wait in a worker at most"
     )
-    add("--queue-seconds", type=float, default=0.04, metavar="S", help="seconds that the queue may take to answer")
+    add("--queue-seconds", type=float, default=0.025, metavar="S", help="seconds that the queue may take to answer")
     add("--max-connections", type=_number(1, 100_000), default=1000, metavar="N", help="clients of a worker at most")
     add("--client-seconds", type=float, default=10.0, metavar="S", help="seconds to send a request or take its answer")
     add(
