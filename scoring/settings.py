@@ -17,6 +17,10 @@ class RequestLines(StrEnum):
     REFUSED = "refused"
 
 
+QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
+"""Java stops for some 50 milliseconds now and then, which is no reason to refuse anybody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """How the service is run."""
@@ -58,6 +62,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
             parser.error(f"--image {values['image']} is not an image's folder: {error!r}")
     if not values["check"] and values["keys_file"] is None:
         parser.error("--keys-file is required to serve")
+    values.setdefault("queue_seconds", QUEUE_SECONDS[values["engine"]])
     if (values["tls_certificate"] is None) != (values["tls_key"] is None):
         parser.error("--tls-cert and --tls-key belong together")
     return ServerSettings(**{field.name: values[field.name] for field in fields(ServerSettings)})
@@ -97,7 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--max-queue", type=_number(1, 100_000), default=256, metavar="N", help="requests that wait in a worker at most"
     )
-    add("--queue-seconds", type=float, default=0.025, metavar="S", help="seconds that the queue may take to answer")
+    seconds = ", ".join(f"{limit:g} for {engine}" for engine, limit in QUEUE_SECONDS.items())
+    add(
+        "--queue-seconds",
+        type=float,
+        default=argparse.SUPPRESS,
+        metavar="S",
+        help=f"seconds that the queue may take to answer (default: {seconds})",
+    )
     add("--max-connections", type=_number(1, 100_000), default=1000, metavar="N", help="clients of a worker at most")
     add("--client-seconds", type=float, default=10.0, metavar="S", help="seconds to send a request or take its answer")
     add(
