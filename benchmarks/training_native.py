@@ -40,6 +40,31 @@ NOT_OF_THE_TREES = {
 }
 """Parameters that say where a model was trained, or that are given anew."""
 
+SWITCHES = {
+    "boost_from_average",
+    "deterministic",
+    "enable_bundle",
+    "extra_trees",
+    "feature_pre_filter",
+    "first_metric_only",
+    "force_col_wise",
+    "force_row_wise",
+    "gpu_use_dp",
+    "header",
+    "is_enable_sparse",
+    "is_unbalance",
+    "lambdarank_norm",
+    "linear_tree",
+    "precise_float_parser",
+    "reg_sqrt",
+    "two_round",
+    "uniform_drop",
+    "use_missing",
+    "xgboost_dart_mode",
+    "zero_as_missing",
+}
+"""Parameters that a model tells as 0 or 1, and that LightGBM takes as words only."""
+
 
 def main() -> None:
     """Fit on the Parquet files in `train`, score the held-out ones of `rows`, print seconds and AUC as JSON."""
@@ -83,7 +108,8 @@ def model_parameters(text: str) -> dict[str, str]:
     """The parameters that a model was trained with, as it tells them itself, without those of `NOT_OF_THE_TREES`."""
     block = text.partition("\nparameters:")[2].partition("\nend of parameters")[0]
     pairs = re.findall(r"^\[(\w+): (.+)\]$", block, re.MULTILINE)
-    return {name: value for name, value in pairs if name not in NOT_OF_THE_TREES}
+    words = {"0": "false", "1": "true"}
+    return {name: words[value] if name in SWITCHES else value for name, value in pairs if name not in NOT_OF_THE_TREES}
 
 
 def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.object_]]:
