@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
@@ -11,6 +11,7 @@ from infra.automation.errors import UpdateInterruptedError
 
 Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNAL_DELAY = 0.2  # seconds until a signal is acted on, at most
 
 
 def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool], say: Callable[[str], None]) -> Result:
@@ -30,7 +31,11 @@ def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool],
 
     with _handlers(on_signal), ThreadPoolExecutor(1) as executor:
         try:
-            return executor.submit(call).result()
+            future = executor.submit(call)
+            # Not one long wait: a signal that comes just before it begins would be seen only when it ends.
+            while not future.done():
+                wait([future], timeout=SIGNAL_DELAY)
+            return future.result()
         except Exception as error:
             if not received:
                 raise
