@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,12 +80,12 @@ def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures
     found: Figures = {"points": points}
     with _running(peer) as (process, log):
         found["start_seconds"] = round(_wait(plan, log), 2)
-        run_load(_changed(plan, connections=16, seconds=3.0))
+        run_load(replace(plan, connections=16, seconds=3.0))
         for count in CONNECTIONS:
-            result = run_load(_changed(plan, connections=count))
+            result = run_load(replace(plan, connections=count))
             points[f"single, {count} connections"] = result.summary()
         if peer.batches:
-            batches = _changed(plan, connections=4, body=_json(bodies[f"batches of {BATCH}"]))
+            batches = replace(plan, connections=4, body=_json(bodies[f"batches of {BATCH}"]))
             points[f"batches of {BATCH}"] = run_load(batches).summary()
         found["memory_mib"] = _memory(process)
         if peer.name == OURS:
@@ -98,15 +99,15 @@ def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures
 def _open_loop(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:
     """At 70 % of what the closed loop reached, and at 200 % with requests that cost the service ten times as much."""
     capacity = points["single, 64 connections"]["accepted_per_second"]
-    steady = _changed(plan, connections=64, seconds=seconds, rate=0.7 * capacity)
+    steady = replace(plan, connections=64, seconds=seconds, rate=0.7 * capacity)
     with _apart(process):
         found = {"open loop at 70 %": run_load(steady).summary() | {"capacity": capacity}}
     # The clients could not send twice the single requests that a worker answers: they have one core as well.
     record = json.loads(plan.body)
-    heavy = _changed(plan, body=_json({"records": [record] * 20}))
-    limit = run_load(_changed(heavy, connections=16)).summary()["accepted_per_second"]
+    heavy = replace(plan, body=_json({"records": [record] * 20}))
+    limit = run_load(replace(heavy, connections=16)).summary()["accepted_per_second"]
     found["open loop at 200 %, 20 records each"] = run_load(
-        _changed(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit), processes=2
+        replace(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit), processes=2
     ).summary() | {"capacity": limit}
     return found
 
@@ -116,7 +117,7 @@ def _endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
     golden = itertools.cycle(Bundle.load(bundle).golden)
     answers = Counter[str]()
     with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:
-        load = pool.submit(run_load, _changed(plan, connections=64, seconds=seconds), processes=2)
+        load = pool.submit(run_load, replace(plan, connections=64, seconds=seconds), processes=2)
         while not load.done():
             expected = next(golden)
             answer = client.post(f"http://{plan.host}:{plan.port}{plan.path}", json=expected.record)
@@ -178,10 +179,6 @@ def _requests(bundle: Path) -> tuple[list[dict[str, Any]], list[list[float]]]:
     whole = [record for record in drawn if all(value not in (None, "") for value in record.values())][:BATCH]
     encoded = loaded.encoder.encode(*to_arrays(loaded.schema, whole))
     return [dict(record) for record in whole], encoded.tolist()
-
-
-def _changed(plan: LoadPlan, **changes: Any) -> LoadPlan:  # noqa: ANN401 - the plan's own fields
-    return LoadPlan(**{**plan.__dict__, **changes})
 
 
 def _wait(plan: LoadPlan, log: Path) -> float:

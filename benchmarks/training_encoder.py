@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.training_model import FULL_ROWS
 from features.counts import MAX_VALUES, MOST_ROWS, threshold
 from features.encoder import Encoder
 from features.hashing import hash_values
@@ -28,7 +29,6 @@ CARDINALITIES = (
     27, 14_992, 5_461_306, 10, 5_652, 2_173, 4, 7_046_547, 18, 15, 286_181, 105, 142_572,
 )  # fmt: skip
 """Distinct values of the 26 columns of Criteo's 45.8 million rows, as DLRM's documentation lists them."""
-FULL_ROWS = 45_840_617
 RECORDS = 3_000
 
 

@@ -8,7 +8,7 @@ from benchmarks.training_run import Run
 from features.schema import CRITEO
 from training.parameters import TrainingParameters
 
-FULL_ROWS = 45_800_000
+FULL_ROWS = 45_840_617
 CORES_PER_NODE = 8
 NODES = (1, 2, 4, 6, 8, 10, 12, 16)
 NODES_OF_THE_REFERENCE = 10

@@ -19,6 +19,9 @@ BINS = 10
 """Intervals of equally many rows, the usual number for a population stability index."""
 PSEUDO_ROWS = 0.5
 """Added to each bin before shares are compared: an empty one would make the index infinite."""
+STABLE, MAJOR_SHIFT = 0.1, 0.25
+"""Indices up to which data is usually called stable, and from which on shifted (Siddiqi 2006, "Credit Risk
+Scorecards")."""
 Numbers = npt.NDArray[np.float64]
 
 
@@ -84,8 +87,7 @@ def column_values(schema: Schema, inputs: Numbers) -> Numbers:
 def stability_index(reference: Sequence[float] | npt.NDArray[np.generic], rows: npt.NDArray[np.generic]) -> float:
     """Population stability index of `rows` [k] against the bins of `reference` [k]; 0 means the same shares.
 
-    The sum over bins of (a - e) ln(a / e) of the actual and the expected share. Below 0.1 is usually called stable and
-    above 0.25 a shift (Siddiqi 2006, "Credit Risk Scorecards").
+    The sum over bins of (a - e) ln(a / e) of the actual and the expected share; see `STABLE` and `MAJOR_SHIFT`.
     """
     expected, actual = _shares(np.asarray(reference, np.float64)), _shares(rows.astype(np.float64))
     return float(((actual - expected) * np.log(actual / expected)).sum())

@@ -12,6 +12,11 @@ class SchemaError(PersonalizationError):
     """A schema that cannot be used, or a column that does not belong to it."""
 
 
+def encoded_category(name: str) -> tuple[str, str]:
+    """The model's inputs of a categorical column: its target rate and its log count."""
+    return f"{name}_rate", f"{name}_log_count"
+
+
 class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Column names by role. The label is 0 or 1; a missing number is NaN; a missing category is the empty string."""
 
@@ -37,8 +42,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:
         """The model's inputs in order: the numbers, then for each categorical column its target rate and log count."""
-        encoded = (f"{name}_{kind}" for name in self.categorical for kind in ("rate", "log_count"))
-        return self.numeric + tuple(encoded)
+        return self.numeric + tuple(feature for name in self.categorical for feature in encoded_category(name))
 
     def to_json(self) -> bytes:
         """The bytes of `schema.json`."""

@@ -4,13 +4,10 @@ Limits on headers and on waiting requests; and what is not valid HTTP gets the s
 refusal. A request above capacity is refused before anything starts for it.
 """
 
-import asyncio
-from typing import Any, cast
+from typing import cast
 
 import httptools
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-from uvicorn.server import ServerState
 
 from scoring.exchange import Head
 from scoring.patience import LINGER_SECONDS, PatientConnection
@@ -51,17 +48,9 @@ class _Refused:
 class Connection(PatientConnection):
     """A connection with limits. Made by uvicorn, one for each client."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._receiving = self._in_head = self._ended = False
-        self._head_bytes = self._unparsed_bytes = 0
-        self._refusal: Rejection | None = None
+    _receiving = _in_head = _ended = False
+    _head_bytes = _unparsed_bytes = 0
+    _refusal: Rejection | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and wait for the rest of a request that is not whole."""

@@ -7,11 +7,9 @@ A task, its messages and a timer for each request would cost twice what its scor
 import asyncio
 import math
 import time
-from typing import Any, cast
+from typing import cast
 
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-from uvicorn.server import ServerState
 
 from scoring.connection import Connection, NoEvent
 from scoring.exchange import Head, Headers, empty_body, too_large
@@ -60,17 +58,9 @@ class DirectRequest(Head):
 class DirectConnection(Connection):
     """A connection that hands ordinary requests for scores to the batcher."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._direct: DirectRequest | None = None
-        self._idle_since = math.inf
-        self._idle_timer: asyncio.TimerHandle | None = None
+    _direct: DirectRequest | None = None
+    _idle_since = math.inf
+    _idle_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""

@@ -18,7 +18,7 @@ from training.curves import ScoreBins
 from training.encode import FEATURES
 from training.evaluate import Evaluation, evaluate_bins
 from training.quoting import column
-from training.split import DRAWS, RECORD_HASH, draw
+from training.split import RECORD_HASH, about
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
@@ -63,8 +63,7 @@ def sample(
 
     They are chosen and ordered by their content, and so the same ones in every run.
     """
-    if rows > SAMPLE_ROWS:
-        train = train.where(draw(seed, "baselines") < int(DRAWS * SAMPLE_ROWS / rows))
+    train = about(train, SAMPLE_ROWS, rows=rows, seed=seed, purpose="baselines")
     inputs = vector_to_array(F.col(FEATURES)).alias(FEATURES)
     table = train.select(column(label).alias("label"), inputs, F.col(RECORD_HASH)).toPandas()
     table = table.sort_values([RECORD_HASH, "label"], kind="stable")

@@ -23,7 +23,7 @@ from training.datasets.source import Source
 from training.failure import explain
 from training.gate import drift_check
 from training.parameters import Dataset, TrainingParameters
-from training.prepare import CATEGORIES, NUMBERS
+from training.prepare import numbers_and_hashes
 from training.quoting import column
 from training.session import on_databricks, spark_session
 from training.split import RECORD_HASH
@@ -71,13 +71,10 @@ def compare_source(bundle: Bundle, source: Source) -> reference.Drift:
     Raises the `DatasetError` that fits for rows that are not right, `NotComparableError` where nothing can be said.
     """
     schema = source.schema
-    numbers = (F.coalesce(column(name), F.lit(float("nan"))) for name in schema.numeric)
-    hashes = (F.xxhash64(column(name)) for name in schema.categorical)
     with source.reading():
         source.require_right(source.frame)
         rows = source.frame.select(
-            F.array(*numbers).cast("array<double>").alias(NUMBERS),
-            F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+            *numbers_and_hashes(schema),
             F.xxhash64(*map(column, schema.features)).alias(RECORD_HASH),
         )
         sampled = reference.Sample.of(rows.orderBy(RECORD_HASH).limit(reference.ROWS), schema)

@@ -87,16 +87,23 @@ def as_they_were(rows: DataFrame, schema: Schema, *extra: str) -> DataFrame:
     return rows.select(column(schema.label), *(value.alias(name) for value, name in values), *extra)
 
 
-def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -> DataFrame:
+def numbers_and_hashes(schema: Schema) -> tuple[Column, Column]:
+    """`NUMBERS`, NaN for missing, and `CATEGORIES` of raw rows."""
     numbers = (F.coalesce(column(name), F.lit(float("nan"))) for name in schema.numeric)
     hashes = (F.xxhash64(column(name)) for name in schema.categorical)
+    return (
+        F.array(*numbers).cast("array<double>").alias(NUMBERS),
+        F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+    )
+
+
+def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -> DataFrame:
     day = [DAY] if DAY in source.columns else []
     time = [] if schema.timestamp is None else [F.unix_micros(column(schema.timestamp)).alias(schema.timestamp)]
     raw = F.array(*map(column, schema.categorical)).cast("array<string>")
     return source.select(
         column(schema.label).cast("int").alias(schema.label),
-        F.array(*numbers).cast("array<double>").alias(NUMBERS),
-        F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+        *numbers_and_hashes(schema),
         *time,
         F.xxhash64(*map(column, schema.features), *time).alias(RECORD_HASH),
         raw.alias(RAW),

@@ -16,9 +16,9 @@ from pyspark.sql import DataFrame
 from features.bundle import MODEL, Bundle
 from features.encoder import Encoder
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
-from features.schema import Schema
+from features.schema import Schema, encoded_category
 from training.prepare import CATEGORIES, NUMBERS
-from training.split import DRAWS, draw
+from training.split import about
 
 ROWS = 50_000
 """Rows of a sample at most."""
@@ -91,8 +91,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 def sample(held_out: DataFrame, schema: Schema, *, rows: int, seed: int) -> Sample:
     """About `ROWS` of the `rows` prepared rows, chosen by their content and so the same ones in every run."""
-    chosen = held_out if rows <= ROWS else held_out.where(draw(seed, "reference") < int(DRAWS * ROWS / rows))
-    return Sample.of(chosen, schema)
+    return Sample.of(about(held_out, ROWS, rows=rows, seed=seed, purpose="reference"), schema)
 
 
 def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:
@@ -101,7 +100,7 @@ def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Ma
     inputs = sampled.inputs(schema, encoder)
     columns = column_values(schema, inputs)
     gains = {name: importance[name] for name in schema.numeric}
-    gains |= {name: importance[f"{name}_rate"] + importance[f"{name}_log_count"] for name in schema.categorical}
+    gains |= {name: sum(importance[feature] for feature in encoded_category(name)) for name in schema.categorical}
     watched = set(sorted(gains, key=lambda name: -gains[name])[:COLUMNS])
     return Reference(
         prediction=Histogram.of(_predict(model, inputs)),

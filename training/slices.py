@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.encoder import Encoder
+from features.schema import encoded_category
 from training import curves
 from training.evaluate import DECIMALS, SLICES
 from training.prepare import CATEGORIES, RAW
@@ -72,7 +73,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 def choose(encoder: Encoder, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
     """The columns to slice, by the gain of their inputs in `importance`, with their frequent values."""
-    gains = [importance[f"{name}_rate"] + importance[f"{name}_log_count"] for name in encoder.columns]
+    gains = [sum(importance[feature] for feature in encoded_category(name)) for name in encoder.columns]
     by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
     tables = ((index, encoder.column(index)) for index in by_gain)
     return tuple(

@@ -41,6 +41,14 @@ def draw(seed: int, purpose: str) -> Column:
     return F.pmod(F.xxhash64(F.lit(seed), F.lit(purpose), F.col(RECORD_HASH)), F.lit(DRAWS))
 
 
+def about(frame: DataFrame, most: int, *, rows: int, seed: int, purpose: str) -> DataFrame:
+    """About `most` of the `rows` rows of `frame`, and all where there are no more.
+
+    They are chosen by their content, and so the same ones in every run.
+    """
+    return frame if rows <= most else frame.where(draw(seed, purpose) < int(DRAWS * most / rows))
+
+
 def held_out_at_random(parameters: TrainingParameters) -> Column:
     """Whether a row is held out by a random split."""
     return draw(parameters.seed, "held out") >= round(parameters.train_fraction * DRAWS)

@@ -7,6 +7,8 @@ No SDK is imported here.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from features.reference import MAJOR_SHIFT
+
 LEAST_REQUESTS = 100
 """Fewer in a window say nothing about a share of them."""
 FAILED_SHARE = 0.01
@@ -17,8 +19,6 @@ SLOWEST_SECONDS = 10
 BUSY_REQUESTS = 1_000
 """In a day: a service that answered so many is missed when it answers none."""
 CERTIFICATE_DAYS = 30
-MAJOR_SHIFT = 0.25
-"""Population stability index from which a shift is usually called major (Siddiqi, Credit Risk Scorecards, 2006)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,8 @@ CHARTS = [
         look=Look.BARS,
     ),
     Chart(
-        title="Drift: stability index of the predictions and of the feature that moved most; from 0.25 it is major",
+        title="Drift: stability index of the predictions and of the feature that moved most; "
+        f"from {MAJOR_SHIFT} it is major",
         query=f"""summaries
 | summarize predictions = max(todouble(line.prediction_psi)), features = max(todouble(line.feature_psi)) {BY_TIME}
 """,

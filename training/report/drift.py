@@ -7,15 +7,13 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import PercentFormatter
 
-from features.reference import Histogram
+from features.reference import MAJOR_SHIFT, STABLE, Histogram
 from training.gate import Check
 from training.reference import Drift, Moved
 from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
 from training.report.page import environment, put
 from training.report.plots import short_name
 
-STABLE, SHIFT = 0.1, 0.25
-"""Indices up to which data is usually called stable, and from which on shifted (Siddiqi 2006)."""
 SHOWN = 6
 """Columns whose histograms are drawn."""
 LISTED = 20
@@ -43,7 +41,7 @@ def render(drift: Drift, check: Check, *, dataset: str, bundle_hash: str) -> str
             dataset=dataset,
             bundle_hash=bundle_hash,
             plots=plots,
-            shift=SHIFT,
+            shift=MAJOR_SHIFT,
             moved_most=[drift.prediction, *drift.columns],
         )
     )
@@ -53,15 +51,15 @@ def _indices(drift: Drift) -> Markup:
     shown = [drift.prediction, *drift.columns[:LISTED]][::-1]
     with plot("indices", "Population stability index by column", height_inches=0.9 + 0.2 * len(shown)) as drawn:
         axes = drawn.axes()
-        colors = [OTHER if moved.index > SHIFT else MODEL for moved in shown]
+        colors = [OTHER if moved.index > MAJOR_SHIFT else MODEL for moved in shown]
         bars = axes.barh(range(len(shown)), [moved.index for moved in shown], color=colors, height=0.7)
         axes.set_yticks(range(len(shown)), [short_name(moved.name) for moved in shown])
         axes.bar_label(bars, labels=[f"{moved.index:.3f}" for moved in shown], padding=3, color=TEXT, fontsize=8)
-        for limit in (STABLE, SHIFT):
+        for limit in (STABLE, MAJOR_SHIFT):
             axes.axvline(limit, color=MUTED, linewidth=1, linestyle=":")
         axes.grid(visible=False)
         axes.tick_params(axis="y", length=0, labelcolor=TEXT)
-        axes.set_xlim(0, 1.15 * max(SHIFT, *(moved.index for moved in shown)))
+        axes.set_xlim(0, 1.15 * max(MAJOR_SHIFT, *(moved.index for moved in shown)))
         axes.margins(y=0.01)
     return drawn.svg
 

@@ -10,7 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 from prometheus_client.parser import text_string_to_metric_families
+
+from features import reference
 
 LEAST_REQUESTS = 50
 """Fewer say nothing."""
@@ -24,8 +28,6 @@ TIMES_SLOWER = 2.5
 """Of the 99th percentile. The metrics' buckets are as far apart, so a neighbouring bucket is no reason."""
 SLOW_SECONDS = 0.025
 """A 99th percentile up to it is never too slow."""
-MAJOR_SHIFT = 0.25
-"""Population stability index from which a shift is usually called major (Siddiqi, Credit Risk Scorecards, 2006)."""
 CHANCE_QUANTILE = 3.09
 """Of the normal distribution, 0.999: how large an index chance alone may make."""
 FAILED = "5"
@@ -109,12 +111,8 @@ def worse(candidate: Figures, stable: Figures) -> str | None:
 
 
 def stability_index(candidate: Counter[float], stable: Counter[float]) -> float:
-    """Population stability index of two cumulative histograms with the same bounds; 0 for the same shape.
-
-    Half a record is added to each bucket, so that an empty one does not make it infinite.
-    """
-    shares = zip(_shares(candidate), _shares(stable), strict=True)
-    return math.fsum((new - old) * math.log(new / old) for new, old in shares)
+    """Population stability index of two cumulative histograms with the same bounds; 0 for the same shape."""
+    return reference.stability_index(_buckets(stable), _buckets(candidate))
 
 
 def _fails_more(candidate: Figures, stable: Figures) -> str | None:
@@ -137,26 +135,24 @@ def _slower(candidate: Figures, stable: Figures) -> str | None:
 
 
 def _shifted(candidate: Figures, stable: Figures) -> str | None:
-    """Without a shift the index is about (1/n + 1/m) times a chi-square of one degree less than there are buckets.
+    """Without a shift the index is `chance_index` times a chi-square by its degrees, one less than there are buckets.
 
-    The latter's quantile is Wilson and Hilferty's (1931); the former is Yurdakul's (2018).
+    The latter's quantile is Wilson and Hilferty's (1931).
     """
     new, old = candidate.probabilities, stable.probabilities
     if new.keys() != old.keys() or min(new[math.inf], old[math.inf]) < LEAST_REQUESTS:
         return None
-    degrees = len(old) - 1
-    spread = 2 / (9 * degrees)
-    chance = (1 / new[math.inf] + 1 / old[math.inf]) * degrees * (1 - spread + CHANCE_QUANTILE * spread**0.5) ** 3
+    spread = 2 / (9 * (len(old) - 1))
+    usual = reference.chance_index(len(old), old[math.inf], new[math.inf])
+    chance = usual * (1 - spread + CHANCE_QUANTILE * spread**0.5) ** 3
     index = stability_index(new, old)
-    if index <= MAJOR_SHIFT + chance:
+    if index <= reference.MAJOR_SHIFT + chance:
         return None
     return f"its probabilities are others than those beside it: their population stability index is {index:.2f}"
 
 
-def _shares(cumulative: Counter[float]) -> list[float]:
-    counts = [cumulative[bound] for bound in sorted(cumulative)]
-    parts = [later - earlier + 0.5 for earlier, later in zip([0.0, *counts], counts, strict=False)]
-    return [part / sum(parts) for part in parts]
+def _buckets(cumulative: Counter[float]) -> npt.NDArray[np.float64]:
+    return np.diff([cumulative[bound] for bound in sorted(cumulative)], prepend=0.0)
 
 
 def _sum(histograms: Iterable[Counter[float]]) -> Counter[float]:
