@@ -72,3 +72,6 @@ class ReadyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelName
     bundle_hash: str
     engine: str
+    key_accepted: Annotated[
+        bool | msgspec.UnsetType, msgspec.Meta(description="Whether a key that came with the question is valid.")
+    ] = msgspec.UNSET

@@ -17,7 +17,7 @@ from scoring.batcher import Batcher
 from scoring.exchange import DisconnectedError, Exchange, Head, Headers, Message, Receive, Scope, Send, Writer
 from scoring.operations import OPERATIONS, Operation
 from scoring.rejections import MethodNotAllowed, Rejection, Unauthorized
-from scoring.routes import fail, refuse, routes
+from scoring.routes import CHECKS, fail, refuse, routes
 from scoring.service import Service
 
 
@@ -71,7 +71,7 @@ class Front:
             await exchange.answer(*await request.answer)
 
     async def _look(self, exchange: Exchange, scope: Scope) -> None:
-        """Serve a route of Starlette, and write only what it refused: probes would fill the log."""
+        """Serve a route of Starlette, and count only what it refused to a client: checks would fill log and metrics."""
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -81,7 +81,7 @@ class Front:
 
         began = time.perf_counter()
         await self._rest(scope, exchange.receive, send)
-        if exchange.status >= HTTPStatus.BAD_REQUEST:
+        if exchange.status >= HTTPStatus.BAD_REQUEST and scope["path"] not in CHECKS:
             self._service.record("other", exchange.status, time.perf_counter() - began, exchange.request_id)
 
     @asynccontextmanager

@@ -15,13 +15,18 @@ from scoring.rejections import InternalError, MethodNotAllowed, NotFound, Reject
 from scoring.service import Service
 
 
+CHECKS = frozenset({"/healthz", "/readyz"})
+"""Paths that are asked for the service's own sake: no user is told when they refuse."""
+
+
 def routes(service: Service) -> list[Route]:
     """The routes over `service`."""
 
     async def health(_: Request) -> Response:
         return _json(HealthAnswer(status="running"))
 
-    async def ready(_: Request) -> Response:
+    async def ready(request: Request) -> Response:
+        given = request.headers.get("authorization")
         try:
             model = service.model
         except Rejection as rejection:
@@ -31,6 +36,7 @@ def routes(service: Service) -> list[Route]:
             model=service.name,
             bundle_hash=model.bundle.hash,
             engine=service.settings.engine,
+            key_accepted=msgspec.UNSET if given is None else service.keys.accepts(given.encode("latin-1")),
         )
         return _json(answer)
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -11,7 +12,6 @@ from infra.provider.step import Context
 
 PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
-UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,26 @@ class Probe:
 
     def version(self) -> str | None:
         """The model version of whichever process answers, None when it is not ready."""
-        answer = self._ask("GET", "/readyz")
-        if answer is None or answer.status_code != httpx.codes.OK:
-            return None
         try:
-            return str(answer.json()["model"]["version"])
-        except (json.JSONDecodeError, KeyError, TypeError):
+            return str(self._readiness()["model"]["version"])
+        except (KeyError, TypeError):
             return None
 
     def accepts_key(self) -> bool:
-        """Whether the process that answers knows the key: an empty body is refused, but not as unauthorised."""
-        answer = self._ask("POST", "/score")
-        return answer is not None and answer.status_code != UNAUTHORIZED
+        """Whether the process that answers is ready and knows the key. A request for scores would count as a user's."""
+        return self._readiness().get("key_accepted") is True
 
-    def _ask(self, method: str, path: str) -> httpx.Response | None:
+    def _readiness(self) -> dict[str, Any]:
+        """What the process that answers says of itself, empty when it is not ready."""
         headers = {"Authorization": f"Bearer {self.key}", "Connection": "close"}
         try:
             # The certificate is the user's own and need not name the loopback address that is asked here.
             with httpx.Client(timeout=ANSWER_SECONDS, verify=False, trust_env=False) as client:  # noqa: S501 - see above
-                return client.request(method, f"{self.endpoint}{path}", headers=headers)
-        except httpx.HTTPError:
-            return None
+                answer = client.get(f"{self.endpoint}/readyz", headers=headers)
+            found = answer.json() if answer.is_success else {}
+        except (httpx.HTTPError, json.JSONDecodeError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 def wait_until(holds: Callable[[], bool], *, times: int, seconds: float, context: Context) -> bool:

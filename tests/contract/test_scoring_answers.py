@@ -127,6 +127,17 @@ def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundl
     }
 
 
+def test_readiness_says_whether_a_key_is_valid_and_checks_count_as_nobodys_requests(service: RunningService):
+    before = httpx.get(f"{service.url}/metrics").text
+    wrong = {"authorization": "Bearer not-the-key-of-this-stack"}
+    assert httpx.get(f"{service.url}/readyz", headers=wrong).json()["key_accepted"] is False
+    assert service.client.get("/readyz").json()["key_accepted"] is True
+    assert httpx.post(f"{service.url}/healthz").status_code == 405
+    counted = [line for line in before.splitlines() if line.startswith("scoring_requests_total")]
+    after = httpx.get(f"{service.url}/metrics").text
+    assert [line for line in after.splitlines() if line.startswith("scoring_requests_total")] == counted
+
+
 def test_the_log_has_the_request_and_none_of_its_values(service: RunningService):
     body = {"cat00": "a-secret-value", "int00": 987654321}
     wrong = {"cat00": "a-secret-value", "cat01": 12345678}

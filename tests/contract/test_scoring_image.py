@@ -50,6 +50,7 @@ def test_the_image_gives_the_golden_probabilities(container: RunningService, bun
         "model": {"name": "clicks", "version": "7"},
         "bundle_hash": bundle.hash,
         "engine": engine,
+        "key_accepted": True,
     }
     expected = [golden.probability for golden in bundle.golden]
     single = [container.client.post("/score", json=golden.record).json()["probability"] for golden in bundle.golden]

@@ -86,8 +86,13 @@ class TestLifeOfTheService:
             assert f"Port {stack.port} of 127.0.0.1 is in use by process {os.getpid()}" in str(caught.value)
         assert not stack.folder.service.exists()
 
-    def test_the_first_version_is_served_and_is_the_champion(self, stack: Stack) -> None:
+    def test_the_checks_of_a_first_start_count_as_nobodys_requests(self, stack: Stack) -> None:
         stack.serve(1)
+        found = httpx.get(f"http://127.0.0.1:{stack.port}/metrics").text
+        assert "scoring_ready_workers 2.0" in found
+        assert not [line for line in found.splitlines() if line.startswith("scoring_requests_total")]
+
+    def test_the_first_version_is_served_and_is_the_champion(self, stack: Stack) -> None:
         assert stack.ask().json()["model"] == {"name": "ctr", "version": "1"}
         champion = stack.registry.get_champion()
         assert champion is not None
