@@ -6,6 +6,7 @@ must be set before it is imported: hence the late import.
 
 import math
 import os
+import time
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,10 @@ class Metrics:
         self._dropped = prometheus.Counter(
             "scoring_log_lines_dropped", "Log lines that could not be written in time.", registry=own
         )
+        self._cpu = prometheus.Counter(
+            "scoring_cpu_seconds", "Seconds of processor time that the workers used.", registry=own
+        )
+        self._computed = 0.0
         self._compared = prometheus.Counter(
             "scoring_compared_rows", "Scored rows that were compared with the model's reference.", registry=own
         )
@@ -144,6 +149,9 @@ class Metrics:
             self._records.inc(len(self._given))
             _observe(self._probability, PROBABILITY_BUCKETS, self._given)
             self._given = array("d")
+        computed = time.process_time()
+        self._cpu.inc(computed - self._computed)
+        self._computed = computed
 
     def render(self) -> bytes:
         """All workers' metrics in Prometheus' text format; other workers' counts may lag by a tick."""

@@ -14,7 +14,6 @@ from scoring.page import render
 from scoring.rejections import InternalError, MethodNotAllowed, NotFound, Rejection
 from scoring.service import Service
 
-
 CHECKS = frozenset({"/healthz", "/readyz"})
 """Paths that are asked for the service's own sake: no user is told when they refuse."""
 

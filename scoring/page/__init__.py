@@ -5,17 +5,21 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from features.reference import MAJOR_SHIFT, STABLE
+
 HERE = Path(__file__).parent
 
 
 @cache
 def render() -> tuple[bytes, dict[str, str]]:
     """The page and the headers that let it run its own script and speak with this service, and nothing else."""
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    whole = (HERE / "page.html").read_text(encoding="utf-8")
-    whole = whole.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    names = ("page.css", "page.js", "figures.js", "page.html")
+    style, script, figures, whole = ((HERE / name).read_text(encoding="utf-8") for name in names)
+    whole = whole.replace("/*STABLE*/", str(STABLE)).replace("/*MAJOR*/", str(MAJOR_SHIFT))
+    whole = whole.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script).replace("/*FIGURES*/", figures)
     policy = (
-        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; style-src-attr 'none'; "
+        f"default-src 'none'; script-src {_source(script)} {_source(figures)}; "
+        f"style-src {_source(style)}; style-src-attr 'none'; "
         "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     headers = {

@@ -1,8 +1,10 @@
 """The page at `/` in a real browser: with a mouse, with the keyboard alone, without the key."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -10,7 +12,9 @@ import pytest
 from playwright import sync_api as playwright
 
 from features.bundle import Bundle
-from tests.support.services import KEY, RunningService
+from scoring.drift import BATCH_ROWS
+from scoring.metrics import PROBABILITY_BUCKETS
+from tests.support.services import KEY, RunningService, running_service
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")
@@ -30,6 +34,20 @@ def browser() -> Iterator[playwright.Browser]:
 @pytest.fixture
 def page(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
     """The page, which must not complain and must not ask anyone else for anything."""
+    with _opened(browser, service) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def busy(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of two processes that nobody else asks."""
+    arguments = ["--workers", "2", "--model-name", "clicks", "--model-version", "7"]
+    with running_service(bundle.path, tmp_path_factory.mktemp("busy"), arguments=arguments) as running:
+        yield running
+
+
+@contextmanager
+def _opened(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
     context = browser.new_context(reduced_motion="reduce")
     opened = context.new_page()
     opened.set_default_timeout(SECONDS)
@@ -42,7 +60,7 @@ def page(browser: playwright.Browser, service: RunningService) -> Iterator[playw
     yield opened
     context.close()
     assert [one for one in elsewhere if not one.startswith("data:")] == []
-    assert [one for one in complaints if "status of 4" not in one] == []
+    assert [one for one in complaints if "status of" not in one] == []
 
 
 def test_the_page_lets_only_its_own_script_run(service: RunningService):
@@ -74,6 +92,8 @@ def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle)
 
 @needs_chromium
 def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service: RunningService):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#figures"
     page.keyboard.press("Tab")
     page.keyboard.type(KEY)
     page.keyboard.press("Enter")
@@ -129,6 +149,60 @@ def test_text_is_readable_in_light_and_dark_and_on_a_phone(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(LOWEST_CONTRAST) >= 4.5  # WCAG 2.2, level AA
     page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+
+
+@needs_chromium
+def test_the_figures_are_those_of_the_metrics(browser: playwright.Browser, busy: RunningService, bundle: Bundle):
+    with _opened(browser, busy) as page:
+        traffic = page.get_by_role("table", name="Traffic")
+        playwright.expect(_cells(traffic, "Requests")).to_have_text(["0", "0"])
+        playwright.expect(page.locator("#glance")).to_have_text("No requests in the last minute.")
+        playwright.expect(page.locator("#compared-rows")).to_contain_text("Nothing is compared")
+        records = [dict(golden.record) | {"int03": 1e6} for golden in bundle.golden] * (
+            BATCH_ROWS // len(bundle.golden)
+        )
+        for _ in range(4):  # either process may take it
+            assert busy.client.post("/score", json={"records": records}).status_code == 200
+        assert busy.client.post("/score", json={"colour": 1}).status_code == 400
+        playwright.expect(_cells(traffic, "Requests")).to_have_text(["5", "5"])
+        playwright.expect(_cells(traffic, "Refused")).to_have_text(["1 (20%)", "1 (20%)"])
+        playwright.expect(_cells(traffic, "Failed")).to_have_text(["0 (0%)", "0 (0%)"])
+        playwright.expect(_cells(traffic, "Records scored")).to_have_text([f"{4 * len(records):,}"] * 2)
+        playwright.expect(_cells(traffic, "99 of 100")).to_have_text([re.compile("ms|s")] * 2)
+        assert 0 < float(_cells(traffic, "Busy").first.inner_text().rstrip("%")) < 100
+        playwright.expect(page.locator("#serving")).to_have_text("clicks, version 7, by 2 processes, 2 ready")
+        playwright.expect(page.locator("#glance")).to_contain_text("none failed")
+        shares = page.locator("#predictions tbody td:nth-child(2)").all_inner_texts()
+        assert len(shares) == len(PROBABILITY_BUCKETS)
+        assert sum(float(share.rstrip("%")) for share in shares) == pytest.approx(100, abs=1)
+        playwright.expect(_cells(page.get_by_role("table", name="Drift"), "int03").nth(1)).to_have_text("shifted")
+
+
+@needs_chromium
+def test_figures_stop_when_paused_and_say_when_the_service_is_silent(browser: playwright.Browser, busy: RunningService):
+    with _opened(browser, busy) as page:
+        page.clock.install()
+        page.reload()
+        pause = page.get_by_role("button", name="Pause")
+        playwright.expect(page.locator("#traffic tbody tr")).not_to_have_count(0)
+        pause.press("Enter")
+        assert pause.get_attribute("aria-pressed") == "true"
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.run_for(60_000)
+        assert asked == []
+        pause.press("Enter")
+        page.route("**/metrics", lambda route: route.fulfill(status=500))
+        page.clock.run_for(10_000)
+        playwright.expect(page.locator("#figures-error")).to_have_text("The service does not give its figures.")
+        page.unroute("**/metrics")
+        page.clock.run_for(10_000)
+        playwright.expect(page.locator("#figures-error")).to_be_empty()
+
+
+def _cells(table: playwright.Locator, figure: str) -> playwright.Locator:
+    """The cells of the row whose heading begins so."""
+    return table.locator("tr", has=table.page.locator("th", has_text=re.compile(f"^{figure}"))).first.locator("td")
 
 
 LOWEST_CONTRAST = """() => {
