@@ -21,6 +21,7 @@ def load_test(
     ] = None,
     *,
     stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     connections: Annotated[int, typer.Option("--connections", "-c", min=1, max=10_000, help="Clients.")] = 16,
     rate: Annotated[
         float | None,
@@ -42,7 +43,7 @@ def load_test(
     from infra.load.plot import plot_load  # noqa: PLC0415 - the same
     from infra.paths import state_folder  # noqa: PLC0415 - the same
 
-    service = Service.of(open_session(stack))
+    service = Service.of(open_session(stack, config_file))
     plan = _plan(service, file, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
     how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"
     messages.print(f"{seconds:g} s of {how} on {service.endpoint}", style="dim")

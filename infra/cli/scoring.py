@@ -13,13 +13,19 @@ from infra.cli.output import BadInputError, messages, print_json, results
 Input = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 
 
-def predict(file: Input, *, stack: options.Stack = "local", as_json: options.Json = False) -> None:
+def predict(
+    file: Input,
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
     """Click probability of a record: `{"int00": 1, "cat00": "68fd1e64"}`, or of a list of them."""
     from infra.cli.service import Service  # noqa: PLC0415 - the HTTP client is not needed by `--help`
 
     content = read_json(file)
     body = {"records": content} if isinstance(content, list) else content
-    answer = Service.of(open_session(stack)).post("/score", body)
+    answer = Service.of(open_session(stack, config_file)).post("/score", body)
     if as_json:
         print_json(answer)
         return
@@ -37,6 +43,7 @@ def rank(
     *,
     top: Annotated[int | None, typer.Option("--top", "-k", min=1, help="Show only so many of the best items.")] = None,
     stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Order items for a user by click probability: `{"user": {...}, "items": [{...}, ...]}`."""
@@ -45,7 +52,7 @@ def rank(
     content = read_json(file)
     if not isinstance(content, dict):
         raise BadInputError('A ranking needs one object: {"user": {...}, "items": [{...}, ...]}.')
-    answer = Service.of(open_session(stack)).post("/rank", content | ({"top": top} if top else {}))
+    answer = Service.of(open_session(stack, config_file)).post("/rank", content | ({"top": top} if top else {}))
     if as_json:
         print_json(answer)
         return
@@ -56,10 +63,11 @@ def rank(
 def key(
     *,
     stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     header: Annotated[bool, typer.Option("--header", help="As the HTTP header that `curl -H @-` reads.")] = False,
 ) -> None:
     """Print the service's current key. It is a secret: pipe it, don't paste it."""
-    outputs, _ = open_session(stack).outputs()
+    outputs, _ = open_session(stack, config_file).outputs()
     results.print(f"Authorization: Bearer {outputs['key']}" if header else outputs["key"], markup=False)
 
 

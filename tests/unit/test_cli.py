@@ -1,5 +1,6 @@
 """The command line: what it prints where, and the exit code for each kind of error."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -112,6 +113,20 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
     assert shown["personalization:dataset.path"] == "clicks.tsv"
     assert shown["personalization:training.num_leaves"] == 32
     assert "personalization:dataset.rows" not in shown
+
+
+def test_whoever_reads_a_stacks_file_reads_another_one_when_asked():
+    without = {"estimate", "reset"}  # the first takes a file's name for a stack's, the second reads no settings
+    commands = [command for panel in command_line.PANELS.values() for command in panel]
+    options = {command.__name__: inspect.signature(command).parameters.keys() for command in commands}
+    assert {name for name, taken in options.items() if "stack" in taken and "config_file" not in taken} == without
+
+
+@pytest.mark.parametrize("command", [("key",), ("predict", "examples/record.json"), ("rank", "examples/rank.json")])
+def test_asking_the_service_takes_a_stack_file_of_ones_own(run: Run, command: tuple[str, ...], tmp_path: Path):
+    code, _, error = run(*command, "--config-file", str(tmp_path / "mine.yaml"))
+    assert code == ExitCode.BAD_INPUT
+    assert "mine.yaml" in error
 
 
 def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path):
