@@ -69,6 +69,7 @@ class TestLifeOfAStack:
         assert stack.up() == {"same": RESOURCES - 3, "replace": 2, "update": 1}
         assert served_version(stack) == "2"
 
+    @pytest.mark.full  # with a real training in the tests of the local stack
     def test_an_older_version_is_served_again(self, stack: EngineStack) -> None:
         stack.requested = 1
         assert stack.up() == {"same": RESOURCES - 3, "replace": 2, "update": 1}
@@ -89,6 +90,7 @@ class TestLifeOfAStack:
         assert stack.up() == {"same": RESOURCES - 2, "update": 2}
         assert served_version(stack) == "1"
 
+    @pytest.mark.full  # with a real training in the tests of the local stack
     def test_a_dead_service_is_healed_by_a_refresh(self, stack: EngineStack) -> None:
         processes = service_processes(stack)
         for process in processes:
