@@ -14,6 +14,7 @@ import threading
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -27,38 +28,39 @@ SLOTS = 8
 
 JARS_VARIABLE = "PERSONALIZATION_JARS"
 WATCH_SECONDS = 0.25
-HEAP = "1g"
+HEAP = "640m"
+YOUNG = "256m"
+"""Of the heap for what is new: a request is gone before it is full, so that nothing but the model grows old."""
 
 
 def main() -> None:
     """Answer until standard input ends, which it does with the service; a query that dies is started again."""
     parser = argparse.ArgumentParser(prog="python -m scoring.engines.spark_query")
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--features", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process when it is done
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    spark = _session(arguments.folder)
-    answers = answering(spark, Path(arguments.model), arguments.features, arguments.port)
+    from synapse.ml.io.IOImplicits import continuous_serving_source  # noqa: PLC0415 - patches PySpark, for this alone
+
+    spark = session(arguments.folder)
+    stream = requests(spark, continuous_serving_source, arguments.port)
+    answers = replies(stream, arguments.model, arguments.features, slots=SLOTS)
     for start in count():
-        query = _start(answers, str(arguments.folder / str(start)))
+        query = start_continuous(answers, arguments.folder / str(start))
         while query.isActive:
             time.sleep(WATCH_SECONDS)
+            forget_answered(spark)
         sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
 
 
-def answering(spark: SparkSession, model: Path, features: int, port: int) -> DataFrame:
-    """The stream of requests `{"rows": [[...], ...]}` with each one's reply, a JSON list of `SLOTS` probabilities."""
-    from synapse.ml.io.IOImplicits import continuous_serving_source  # noqa: PLC0415 - patches PySpark, for this alone
-    from synapse.ml.lightgbm import LightGBMClassificationModel  # noqa: PLC0415 - the same
-
-    loaded = LightGBMClassificationModel.loadNativeModelFromString(model.read_text(encoding="utf-8"))
-    loaded = loaded.setRawPredictionCol("").setPredictionCol("")
+def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
+    """The stream of requests `{"rows": [[...], ...]}` that come to `port` of loopback."""
     body = StructType([StructField("rows", ArrayType(ArrayType(DoubleType())))])
     stream: DataFrame = (
-        spark.readStream.format(continuous_serving_source)
+        spark.readStream.format(source)
         .option("host", "127.0.0.1")
         .option("port", port)
         .option("path", API)
@@ -66,31 +68,62 @@ def answering(spark: SparkSession, model: Path, features: int, port: int) -> Dat
         .load()
         .parseRequest(API, body)  # type: ignore[operator] # SynapseML adds it
     )
+    return stream
+
+
+def replies(stream: DataFrame, model: Path, features: int, *, slots: int) -> DataFrame:
+    """Each request with its reply, a JSON list of `slots` probabilities."""
+    from synapse.ml.lightgbm import LightGBMClassificationModel  # noqa: PLC0415 - needs the session's jars
+
+    loaded = LightGBMClassificationModel.loadNativeModelFromString(model.read_text(encoding="utf-8"))
+    loaded = loaded.setRawPredictionCol("").setPredictionCol("")
     nothing = sql.array_repeat(sql.lit(0.0), features)
-    slots = [sql.get(sql.col("rows"), slot) for slot in range(SLOTS)]
-    rows = [sql.transform(row, lambda value: sql.coalesce(value, sql.lit(float("nan")))) for row in slots]
+    given = [sql.get(sql.col("rows"), slot) for slot in range(slots)]
+    rows = [sql.transform(row, lambda value: sql.coalesce(value, sql.lit(float("nan")))) for row in given]
     vectors = [array_to_vector(sql.coalesce(row, nothing)).alias(f"features{slot}") for slot, row in enumerate(rows)]
     stream = stream.select("id", *vectors)
-    for slot in range(SLOTS):
+    for slot in range(slots):
         loaded = loaded.setFeaturesCol(f"features{slot}").setProbabilityCol(f"probability{slot}")
         stream = loaded.transform(stream)
-    reply = sql.to_json(sql.array(*(_click(f"probability{slot}") for slot in range(SLOTS))))
-    replies: DataFrame = stream.withColumn("answer", reply).makeReply("answer")  # type: ignore[operator] # the same
-    return replies
+    reply = sql.to_json(sql.array(*(_click(f"probability{slot}") for slot in range(slots))))
+    answered: DataFrame = stream.withColumn("answer", reply).makeReply("answer")  # type: ignore[operator] # the same
+    return answered
+
+
+def forget_answered(spark: SparkSession) -> None:
+    """Let go of the requests that have their answers, which SynapseML's continuous source keeps for ever.
+
+    It keeps them for a partition that is started again, and drops them only in its other mode (`WorkerServer.commit` of
+    its `HTTPSourceV2.scala`): 12 KB a call of eight records, a heap of 1 GiB after a few minutes. Each list is replaced
+    by an empty one, a single write of a reference, because the thread that reads requests may be adding to it.
+    """
+    java: Any = spark._jvm  # noqa: SLF001 - PySpark's way into Java
+    package = java.org.apache.spark.sql.execution.streaming.continuous
+    servers = getattr(getattr(package, "HTTPSourceStateHolder$"), "MODULE$")
+    if not servers.hasServer(API):
+        return
+    server = servers.getServer(API)
+    field = server.getClass().getDeclaredField("historyQueues")
+    field.setAccessible(True)
+    histories = field.get(server)
+    partitions = histories.keysIterator()
+    while partitions.hasNext():
+        histories.update(partitions.next(), java.scala.collection.mutable.ListBuffer())
 
 
 def _click(probability: str) -> Column:
     return sql.get(vector_to_array(sql.col(probability)), 1)
 
 
-def _start(answers: DataFrame, checkpoint: str) -> StreamingQuery:
-    from synapse.ml.io.IOImplicits import continuous_serving_sink  # noqa: PLC0415 - see `answering`
+def start_continuous(answers: DataFrame, checkpoint: Path) -> StreamingQuery:
+    """The query that answers requests one by one as they come."""
+    from synapse.ml.io.IOImplicits import continuous_serving_sink  # noqa: PLC0415 - see `main`
 
     return (
         answers.writeStream.format(continuous_serving_sink)
         .trigger(continuous="1 second")
         .option("name", API)
-        .option("checkpointLocation", checkpoint)
+        .option("checkpointLocation", str(checkpoint))
         .queryName(API)
         .start()
     )
@@ -102,7 +135,8 @@ def _reason(query: StreamingQuery) -> str:
     return next((line for line in reversed(lines) if line.startswith("Caused by:")), lines[0])
 
 
-def _session(folder: Path) -> SparkSession:
+def session(folder: Path) -> SparkSession:
+    """A Spark of one core, which writes below `folder`."""
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.master("local[1]").appName("scoring")
     for name, value in _configuration(folder).items():
@@ -114,7 +148,10 @@ def _session(folder: Path) -> SparkSession:
 
 def _configuration(folder: Path) -> dict[str, str]:
     jars = sorted(Path(os.environ[JARS_VARIABLE]).glob("*.jar"))
-    java = f"-Dsun.net.httpserver.nodelay=true -XX:+ExitOnOutOfMemoryError -Djava.io.tmpdir={folder}"
+    java = (
+        f"-Dsun.net.httpserver.nodelay=true -Djava.io.tmpdir={folder} -XX:+ExitOnOutOfMemoryError "
+        f"-XX:+UseSerialGC -Xmn{YOUNG}"  # the collector for one core
+    )
     return {
         "spark.driver.memory": HEAP,
         "spark.driver.extraJavaOptions": java,

@@ -7,6 +7,7 @@ more, and whatever ends is started again. SynapseML may drop it one day: nothing
 
 import asyncio
 import http.client
+import logging
 import os
 import socket
 import subprocess
@@ -31,7 +32,9 @@ SLOTS = 8
 """Records of one call, as `spark_query` has columns for them."""
 
 CONNECTIONS = 4
-CALL_SECONDS = 1.0
+CALL_SECONDS = (0.3, 1.0)
+"""How long a call has for its answer, and the one that is made in its place: of 50,000 calls Spark loses one or two."""
+
 START_SECONDS = 180.0
 PROBE_SECONDS = 10.0
 POLL_SECONDS = 0.1
@@ -39,12 +42,20 @@ MOST_WAITING = 4096
 """Records that wait for a call at most."""
 
 MOST_FAILURES = 5
-"""Calls in a row without an answer, after which the process is taken for hung."""
+"""Calls in a row without an answer, after which the process is asked whether it hangs."""
+
+HUNG_SECONDS = 5.0
+"""How long it then has to answer: longer than a busy machine or a collection of Java's garbage may hold it up."""
+
+STANDARD_ERROR = 2
+"""Where Java's last words go as well: that its memory is full, it says on standard output."""
 
 TOLERANCE = 1e-9
 FAILURES = (OSError, http.client.HTTPException, msgspec.DecodeError)
 
 Rows = npt.NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +140,7 @@ class SparkServingEngine:
         self._folder = ScratchFolder("spark-serving")
         command += ["--features", str(self._booster.features), "--port", str(port), "--folder", str(self._folder.path)]
         self._process = subprocess.Popen(  # noqa: S603 - this package's own module
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stdout=STANDARD_ERROR
         )
 
     async def _prove(self) -> None:
@@ -140,7 +151,7 @@ class SparkServingEngine:
             if self._process is None or self._process.poll() is not None:
                 raise EngineError("Spark ended while it was being started; the log before this line has its reason.")
             try:
-                found = (await _call(self._connect(PROBE_SECONDS), probe))[0]
+                found = (await _call(self._connect(), probe, PROBE_SECONDS))[0]
             except FAILURES:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
@@ -151,22 +162,38 @@ class SparkServingEngine:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            ended = self._process is None or self._process.poll() is not None
-            if ended or self._failures >= MOST_FAILURES:
+            if (reason := await self._failed()) is not None:
                 self.ready = False
                 self._refuse_waiting()
+                _log.error("%s; it is started again", reason)
                 with suppress(EngineError, TimeoutError):  # it is tried again
                     await asyncio.wait_for(self._launch(), START_SECONDS)
+                    _log.info("Spark answers again")
+
+    async def _failed(self) -> str | None:
+        """Why Spark has to be started again, if it has to be."""
+        if self._process is None:
+            return "Spark could not be started"
+        if (code := self._process.poll()) is not None:
+            return f"Spark ended with exit code {code}"
+        if self._failures < MOST_FAILURES:
+            return None
+        try:
+            await _call(self._connect(), np.zeros((1, self._booster.features)), HUNG_SECONDS)
+        except FAILURES as error:
+            return f"Spark did not answer within {HUNG_SECONDS:g} seconds ({type(error).__name__})"
+        self._failures = 0
+        return None
 
     async def _send(self) -> None:
-        connection = self._connect(CALL_SECONDS)
+        connection = self._connect()
         while True:
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
             jobs = self._take()
             if connection.port != self._port:
-                connection = self._connect(CALL_SECONDS)
+                connection = self._connect()
             try:
                 answers = await self._score_together(connection, np.concatenate([job.rows for job in jobs]))
             except EngineUnavailable as error:
@@ -187,15 +214,15 @@ class SparkServingEngine:
         self._rows_waiting -= rows
         return jobs
 
-    def _connect(self, seconds: float) -> http.client.HTTPConnection:
+    def _connect(self) -> http.client.HTTPConnection:
         """A connection to the Spark that runs now; it opens with its first call, and again after it was closed."""
-        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
+        return http.client.HTTPConnection("127.0.0.1", self._port)
 
     async def _score_together(self, connection: http.client.HTTPConnection, rows: Rows) -> list[float]:
         """One call, and one more when it is not answered: a score has no side effects."""
-        for _ in range(2):
+        for seconds in CALL_SECONDS:
             try:
-                answers = await _call(connection, rows)
+                answers = await _call(connection, rows, seconds)
             except FAILURES:
                 connection.close()
                 self._failures += 1
@@ -224,11 +251,14 @@ class SparkServingEngine:
             self._folder.remove()
 
 
-async def _call(connection: http.client.HTTPConnection, rows: Rows) -> list[float]:
+async def _call(connection: http.client.HTTPConnection, rows: Rows, seconds: float) -> list[float]:
     """Spark's answer; in a thread, which costs a fifth of what an HTTP client for event loops does."""
     body = msgspec.json.encode({"rows": rows.tolist()})  # NaN becomes null
 
     def post() -> bytes:
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
         connection.request("POST", "/score", body)
         answer = connection.getresponse()
         content = answer.read()
