@@ -1,12 +1,15 @@
 """How many requests wait in a worker, and whether one more could be answered in time."""
 
+import math
 import time
 
 ALWAYS_TAKEN = 4
 """Requests that may wait whatever the last ones took: one slow request says little about the next."""
 
-WEIGHT = 0.05
-"""Of the newest answer in the mean time that an answer takes."""
+MEMORY_SECONDS = 0.5
+"""How far back the pace looks, in seconds with requests waiting: an answer so old counts a third of a new one.
+
+A pause of Java's or of the machine's takes a tenth of that, and says little about the answers that follow."""
 
 
 class Queue:
@@ -17,7 +20,8 @@ class Queue:
         self.waiting = 0
         self._most = most
         self._seconds = seconds
-        self._pace = 0.0
+        self._busy = self._answers = 0.0
+        """Seconds with requests waiting, and the answers of those seconds; older ones count less."""
         self._since = 0.0
         """Since when the oldest request that waits could have been answered."""
 
@@ -25,7 +29,7 @@ class Queue:
         """Whether one more request would wait too long."""
         if self.waiting >= self._most:
             return True
-        return self.waiting >= ALWAYS_TAKEN and self.waiting * self._pace > self._seconds
+        return self.waiting >= ALWAYS_TAKEN and self.waiting * self._busy > self._seconds * self._answers
 
     def enter(self) -> None:
         """A request has arrived."""
@@ -39,6 +43,8 @@ class Queue:
             return
         self.waiting -= requests
         now = time.perf_counter()
-        each = (now - self._since) / requests
-        self._pace += (1 - (1 - WEIGHT) ** requests) * (each - self._pace)
+        busy = now - self._since
+        kept = math.exp(-busy / MEMORY_SECONDS)
+        self._busy = kept * self._busy + busy
+        self._answers = kept * self._answers + requests
         self._since = now
