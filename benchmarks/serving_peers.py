@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving_spark import Source
 from infra.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 
@@ -45,7 +46,7 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
         _azureml(model, port),
         _mlserver(model, folder, port),
         _mlflow(model, folder, port),
-        _bare_spark(model, folder, port),
+        *(_bare_spark(model, folder, port, source) for source in Source),
     ]
 
 
@@ -111,18 +112,18 @@ def _mlflow(model: Path, folder: Path, port: int) -> Peer:
     )
 
 
-def _bare_spark(model: Path, folder: Path, port: int) -> Peer:
-    place = folder / "spark"
+def _bare_spark(model: Path, folder: Path, port: int, source: Source) -> Peer:
+    place = folder / source
     place.mkdir()
-    command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(model), "--features", "65"]
+    command = [sys.executable, "-m", "benchmarks.serving_spark", "--source", source, "--model", str(model)]
     return Peer(
-        name="bare Spark Serving, continuous",
+        name=f"bare Spark Serving, {source}",
         port=port,
-        command=[*command, "--port", str(port), "--folder", str(place)],
+        command=[*command, "--features", "65", "--port", str(port), "--folder", str(place)],
         path="/score",
         body=lambda _, rows: {"rows": rows},
         variables=_spark(),
-        batches=False,  # its query has columns for eight records
+        batches=False,  # its query has columns for one record
     )
 
 
