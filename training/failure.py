@@ -4,14 +4,17 @@ import errno
 import re
 from pathlib import Path
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from features.errors import PersonalizationError
+from training.session import on_databricks
 
 _NO_SPACE = "No space left on device"
 _LOST = ("ExecutorLostFailure", "Lost executor", "executor lost", "Connection refused", "Connection reset")
 """What Spark and SynapseML say when an executor is gone, or when the others cannot reach it."""
+_NO_MEMORY = re.compile(r"java\.lang\.OutOfMemoryError: [^\n]*|exited with code 52\b")
+"""52 is the exit code of an executor whose heap is full."""
 _WORKER_ERROR = re.compile(r"^([\w.]+(?:Error|Exception)): (.+)$", re.MULTILINE)
 
 
@@ -24,15 +27,19 @@ class OutOfMemoryError(PersonalizationError):
 
 
 class ExecutorLostError(PersonalizationError):
-    """A process or machine of the cluster went away while LightGBM trained, which it does not survive."""
+    """A process or machine of the cluster went away, and its work could not be done by the others."""
+
+
+class SparkGoneError(PersonalizationError):
+    """The Java process of a local session ended."""
 
 
 class SparkFailedError(PersonalizationError):
     """Spark stopped for a reason of its own."""
 
 
-def explain(error: Exception, *, log: Path) -> PersonalizationError:
-    """The error to show for `error`; the log of the run, `log`, has the whole story."""
+def explain(error: Exception, *, log: Path, start: int = 0) -> PersonalizationError:
+    """The error to show for `error`; the log of the run, `log` from the byte `start` on, has the whole story."""
     if isinstance(error, PersonalizationError):
         return error
     cause = root_cause(error)
@@ -41,16 +48,37 @@ def explain(error: Exception, *, log: Path) -> PersonalizationError:
             f"The disk is full: {cause}. Nothing half-written was kept. Free some space where {log.parent} lies, or "
             "write elsewhere with `--output`."
         )
-    if "OutOfMemoryError" in cause:
+    # Java ends itself when its heap is full, and what Python then sees of it is that nobody answers.
+    no_memory = _NO_MEMORY.search(cause) or _NO_MEMORY.search(_end_of(log, start))
+    if no_memory:
         return OutOfMemoryError(
-            f"Spark ran out of memory ({cause}). Give it more with the setting `driver_memory_gib`, or use fewer rows."
+            f"Spark ran out of memory ({no_memory.group()}). Give it more with the setting `{memory_setting()}`, or "
+            f"use fewer rows. The whole story is in {log}."
+        )
+    if isinstance(error, Py4JNetworkError | ConnectionError):
+        return SparkGoneError(
+            f"Spark's Java process is gone ({cause}). If nobody ended it, the machine itself was out of memory: use "
+            f"fewer rows, or a larger machine. The whole story is in {log}."
         )
     if any(sign in cause for sign in _LOST):
         return ExecutorLostError(
-            f"An executor was lost, and LightGBM does not survive that ({cause}). Run it again, on machines that stay "
-            f"(no spot ones) and with enough memory each. The whole story is in {log}."
+            f"An executor was lost ({cause}). Run again, on machines that stay (no spot ones). If it ran out of "
+            f"memory, give it more with the setting `{memory_setting()}`. The whole story is in {log}."
         )
     return SparkFailedError(f"The run failed: {cause}. The whole story is in {log}.")
+
+
+def _end_of(log: Path, start: int) -> str:
+    if not log.is_file():
+        return ""
+    with log.open("rb") as stream:
+        stream.seek(start)
+        return stream.read().decode(errors="replace")
+
+
+def memory_setting() -> str:
+    """The setting that gives Spark more memory, where it runs."""
+    return "azure.training_vm_size" if on_databricks() else "training.driver_memory_gib"
 
 
 def root_cause(error: Exception) -> str:

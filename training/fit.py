@@ -15,11 +15,11 @@ from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 from features.schema import Schema
 from training.encode import FEATURES
 from training.evaluate import LABEL, PROBABILITY
+from training.executors import all_needed, slots_of_each
 from training.log import Follower
 from training.parameters import TrainingParameters
 from training.progress import Progress, background
 from training.quoting import column
-from training.session import on_databricks
 from training.split import PART, Part
 from training.vectors import vectors
 
@@ -61,13 +61,14 @@ def fit(
     label = column(schema.label).cast("double").alias(schema.label)
     inputs = train.select(F.col(FEATURES), label, is_validation)
     classifier = _classifier(schema, parameters, train).setValidationIndicatorCol(_IS_VALIDATION)
-    with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read):
+    spark = train.sparkSession.sparkContext
+    with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read), all_needed(spark):
         transformer = classifier.fit(inputs)
     losses.read()
     trees = lightgbm.Booster(model_str=transformer.getNativeModel()).num_trees()
     if rows <= REFIT_ROWS:
         again = _classifier(schema, parameters, train).setNumIterations(trees).setEarlyStoppingRound(0)
-        with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"):
+        with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"), all_needed(spark):
             transformer = again.fit(inputs.drop(_IS_VALIDATION))
     text = transformer.getNativeModel()
     booster = lightgbm.Booster(model_str=text)
@@ -89,7 +90,8 @@ def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence
 
 
 def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:
-    classifier = LightGBMClassifier(
+    spark = train.sparkSession.sparkContext
+    return LightGBMClassifier(
         featuresCol=FEATURES,
         labelCol=schema.label,
         objective="binary",
@@ -116,15 +118,15 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
         slotNames=_slot_names(schema),
         matrixType="dense",
         useSingleDatasetMode=True,
+        # All tasks must run at once. SynapseML would take every executor to have all cores of the machine that it is
+        # on, and the tasks that found a slot would wait for the others without end.
+        numTasks=min(spark.defaultParallelism, train.rdd.getNumPartitions()),
+        numThreads=slots_of_each(spark),
         samplingMode="fixed",
         binSampleCount=BIN_SAMPLE_ROWS,
         microBatchSize=MICRO_BATCH_ROWS,
         verbosity=-1,
     )
-    if not on_databricks():
-        # One process does everything here; on a cluster SynapseML finds the cores of an executor.
-        classifier = classifier.setNumThreads(train.sparkSession.sparkContext.defaultParallelism)
-    return classifier
 
 
 def _slot_names(schema: Schema) -> list[str]:

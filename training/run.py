@@ -20,7 +20,7 @@ from training.failure import explain
 from training.pipeline import WORK, Pipeline
 from training.progress import Progress
 from training.result import Result, code_hash
-from training.session import on_databricks, spark_session
+from training.session import ALL_CORES, on_databricks, spark_session
 from training.streams import output_to
 
 STOPPED = 128
@@ -29,27 +29,31 @@ STOP_SECONDS = 20
 """How long Spark may take to stop; the JVM ends with this process in any case."""
 
 
-def train(arguments: Arguments, manifest: Manifest) -> Result:
-    """Train in the run's folder, with everything that libraries print in its log.
+def train(arguments: Arguments, manifest: Manifest, *, master: str = ALL_CORES) -> Result:
+    """Train in the run's folder, with everything that libraries print in its log; `master` as of `spark_session`.
 
     Raises a `PersonalizationError`, whatever went wrong.
     """
     output = arguments.output or Path("runs") / _run_hash(arguments, manifest)
+    log_file = output / log.NAME
+    start = 0
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        with output_to(output / log.NAME) as terminal:
-            return _run(arguments, manifest, output, Progress(terminal, style=arguments.progress))
+        start = log_file.stat().st_size if log_file.exists() else 0
+        with output_to(log_file) as terminal:
+            progress = Progress(terminal, style=arguments.progress)
+            return _run(arguments, manifest, output, progress, master=master)
     except Exception as error:
-        raise explain(error, log=output / log.NAME) from error
+        raise explain(error, log=log_file, start=start) from error
 
 
-def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress) -> Result:
+def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> Result:
     spark = None
     try:
         with progress.stage("start", "start Spark"):
-            spark = spark_session(arguments.training, log=output / log.NAME)
+            spark = spark_session(arguments.training, log=output / log.NAME, master=master)
         # Spark has put a handler of its own in the place of this one.
         signal.signal(signal.SIGINT, _stop)
         return Pipeline(spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress).run()

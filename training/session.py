@@ -13,14 +13,19 @@ from training.log import configure
 from training.parameters import TrainingParameters
 from training.runtime import jars, java_home
 
+ALL_CORES = "local[*]"
+"""Spark in one process, with as many tasks at a time as the machine has cores."""
+
 
 def on_databricks() -> bool:
     """Whether this process runs on a Databricks cluster, which brings Spark, SynapseML and its own log."""
     return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
-def spark_session(parameters: TrainingParameters, *, log: Path) -> SparkSession:
+def spark_session(parameters: TrainingParameters, *, log: Path, master: str = ALL_CORES) -> SparkSession:
     """The session to train on. A local one uses all cores and writes its log to the file `log`.
+
+    With the master `local-cluster[EXECUTORS,CORES,MEGABYTES]` executors are processes of their own, as on a cluster.
 
     Raises `JavaMissingError` or `JarsError` when a local session cannot be started.
     """
@@ -31,7 +36,7 @@ def spark_session(parameters: TrainingParameters, *, log: Path) -> SparkSession:
     # The machine's name may resolve to an address that a firewall or a changed network cuts off.
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     log_option = configure(log, configuration=log.with_suffix(".properties"))
-    builder = SparkSession.builder.master("local[*]").appName("personalization-training")
+    builder = SparkSession.builder.master(master).appName("personalization-training")
     for name, value in _settings(parameters, log_option).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()

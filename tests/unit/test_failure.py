@@ -2,9 +2,18 @@ import errno
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from features.errors import PersonalizationError
-from training.failure import DiskFullError, ExecutorLostError, OutOfMemoryError, SparkFailedError, explain, root_cause
+from training.failure import (
+    DiskFullError,
+    ExecutorLostError,
+    OutOfMemoryError,
+    SparkFailedError,
+    SparkGoneError,
+    explain,
+    root_cause,
+)
 
 LOG = Path("runs/1/training.log")
 
@@ -37,7 +46,27 @@ def test_a_full_disk_within_spark_is_told_the_same_way():
 def test_memory_that_ran_out_names_the_setting():
     explained = explain(RuntimeError("java.lang.OutOfMemoryError: Java heap space"), log=LOG)
     assert isinstance(explained, OutOfMemoryError)
-    assert "driver_memory_gib" in str(explained)
+    assert "training.driver_memory_gib" in str(explained)
+
+
+def test_on_databricks_memory_is_a_matter_of_the_machine(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "15.4")
+    explained = explain(RuntimeError("ExecutorLostFailure: Command exited with code 52"), log=LOG)
+    assert isinstance(explained, OutOfMemoryError)
+    assert "azure.training_vm_size" in str(explained)
+
+
+def test_memory_that_ran_out_is_found_in_the_log_of_a_java_that_is_gone(tmp_path: Path):
+    log = tmp_path / "training.log"
+    log.write_text("of the run before\n")
+    start = log.stat().st_size
+    gone = Py4JNetworkError("Answer from Java side is empty")
+    assert isinstance(explain(gone, log=log, start=start), SparkGoneError)
+    log.write_text("of the run before\njava.lang.OutOfMemoryError: Java heap space\n\tat java.base/x\n")
+    explained = explain(gone, log=log, start=start)
+    assert isinstance(explained, OutOfMemoryError)
+    assert "OutOfMemoryError: Java heap space)" in str(explained)
+    assert isinstance(explain(gone, log=log, start=log.stat().st_size), SparkGoneError)
 
 
 @pytest.mark.parametrize(

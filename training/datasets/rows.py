@@ -33,7 +33,8 @@ def open_rows(spark: SparkSession, files: Sequence[Path], days: Sequence[str] = 
 
     def check(found: Found) -> None:
         if found.rows == 0 or found.problems:
-            raise _first_problem(files)
+            problem = f"Spark refuses rows of {', '.join(map(str, files))}, though each line is well formed."
+            raise _first_problem(files) or DatasetError(problem)
         require_both_classes(", ".join(map(str, files)), rows=found.rows, clicks=found.clicks)
 
     return Source(
@@ -77,7 +78,8 @@ def _is_number(text: Column) -> Column:
     return (text == "") | text.eqNullSafe(text.cast("long").cast("string")) | text.rlike(NUMBER)
 
 
-def _first_problem(files: Sequence[Path]) -> DatasetError:
+def _first_problem(files: Sequence[Path]) -> DatasetError | None:
+    """What is wrong with the files, if it is with them."""
     empty = True
     for file in files:
         number = 0
@@ -93,7 +95,7 @@ def _first_problem(files: Sequence[Path]) -> DatasetError:
             )
     if empty:
         return EmptyDatasetError(f"There is no row in {', '.join(map(str, files))}. Give a file with rows in it.")
-    return DatasetError(f"Spark cannot read {', '.join(map(str, files))}, though each line is well formed.")
+    return None
 
 
 def _lines(file: Path) -> Iterator[str]:
