@@ -3,23 +3,23 @@
 The comparison is fair only where the champion has not seen these rows: after another split it is left out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import lightgbm
 import numpy as np
-import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import MODEL, Bundle
 from features.encoder import Encoder
-from features.hashing import hash_values
 from features.schema import Schema
 from training.evaluate import Evaluation, evaluate
 from training.parameters import TrainingParameters
-from training.quoting import numbered
+from training.prepare import CATEGORIES, NUMBERS
+from training.quoting import column
 from training.reference import Drift
+from training.score import score_held_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def evaluate_champion(
     name: str | None = None,
     drift: Drift | None = None,
 ) -> Champion:
-    """Score and evaluate the champion on `held_out`, raw rows of `schema` that were split off by `parameters`.
+    """Score and evaluate the champion on `held_out`, prepared rows of `schema` that were split off by `parameters`.
 
     `name` says which one it is ("version 3"), by default the start of its hash.
     """
@@ -57,32 +57,25 @@ def evaluate_champion(
     reason = _other_columns(bundle.schema, schema) or _seen(bundle.metadata.hyperparameters, parameters)
     if reason is not None:
         return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason, drift=drift)
-    scored = score_with_bundle(held_out, bundle, label=schema.label)
-    return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluate(scored), drift=drift)
+    evaluation = evaluate(score_with_bundle(held_out, bundle, schema))
+    return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluation, drift=drift)
 
 
-def score_with_bundle(frame: DataFrame, bundle: Bundle, *, label: str) -> DataFrame:
-    """`label` int and `probability` double of each raw row, by the bundle's own encoder and native LightGBM.
+def score_with_bundle(held_out: DataFrame, bundle: Bundle, schema: Schema) -> DataFrame:
+    """What `score_bins` takes, of 0: prepared rows of `schema` by the bundle's own encoder and model.
 
-    `frame` has the columns of the bundle's schema, nulls for missing numbers, and the column named `label`.
+    `schema` has all columns of the bundle's, and may have more.
     """
-    schema = bundle.schema
-    shared = frame.sparkSession.sparkContext.broadcast(((bundle.path / MODEL).read_text(), _in_memory(bundle.encoder)))
-
-    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        model, encoder = shared.value
-        booster = lightgbm.Booster(model_str=model)
-        for batch in batches:
-            features = batch.iloc[:, 1:]
-            numeric = features.iloc[:, : len(schema.numeric)].to_numpy(dtype=np.float64, na_value=np.nan)
-            hashes = np.empty((len(batch), len(schema.categorical)), dtype=np.int64)
-            for index in range(len(schema.categorical)):
-                hashes[:, index] = hash_values(features.iloc[:, len(schema.numeric) + index].fillna(""))
-            # One thread: Spark runs as many tasks as there are cores.
-            probability = booster.predict(encoder.encode(numeric, hashes), num_threads=1)
-            yield pd.DataFrame({"label": batch.iloc[:, 0].astype(np.int32), "probability": probability})
-
-    return numbered(frame, [label, *schema.features]).mapInPandas(score, "label int, probability double")
+    own = bundle.schema
+    numbers = (F.col(NUMBERS)[schema.numeric.index(name)] for name in own.numeric)
+    hashes = (F.col(CATEGORIES)[schema.categorical.index(name)] for name in own.categorical)
+    rows = held_out.select(
+        column(schema.label).alias(own.label),
+        F.array(*numbers).cast("array<double>").alias(NUMBERS),
+        F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+    )
+    model = (bundle.path / MODEL).read_text(encoding="utf-8")
+    return score_held_out(rows, own, _in_memory(bundle.encoder), model=model, others=[])
 
 
 def _in_memory(encoder: Encoder) -> Encoder:

@@ -15,7 +15,6 @@ from training.champion import Champion, evaluate_champion
 from training.evaluate import Evaluation
 from training.gate import judge
 from training.measure import measure
-from training.prepare import as_they_were
 from training.reachable import best_reachable
 from training.report import BestReachable
 from training.slices import Slice
@@ -78,7 +77,7 @@ def _champion(held_out: DataFrame, sampled: reference.Sample, arguments: Argumen
     with stage("champion", "score the champion on the same rows"):
         bundle = Bundle.load(arguments.champion)
         return evaluate_champion(
-            as_they_were(held_out, sampled.schema),
+            held_out,
             bundle,
             sampled.schema,
             arguments.training,

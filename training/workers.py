@@ -9,9 +9,9 @@ import gc
 from pyspark.daemon import manager
 from pyspark.sql.pandas import serializers
 
-from training import champion, encode, reachable
+from training import encode, reachable, score
 
-IMPORTED = (serializers, champion, encode, reachable)
+IMPORTED = (serializers, encode, reachable, score)
 """Spark's own part for Arrow, and the modules whose functions and classes run in workers."""
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql import types as spark_types
 
 from features.bundle import MODEL, Bundle
@@ -12,6 +13,7 @@ from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
 from training.champion import evaluate_champion, score_with_bundle
 from training.parameters import TrainingParameters
+from training.prepare import CATEGORIES, NUMBERS, numbers_and_hashes
 
 pytestmark = pytest.mark.spark
 
@@ -26,13 +28,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def held_out(spark: SparkSession) -> DataFrame:
-    """300 rows with missing numbers and categories, among them values that the champion has never seen."""
+    """300 prepared rows with missing numbers and categories, and values that the champion has never seen."""
     records = random_records(SCHEMA, 300, seed=7, values=2_000)
     fields = [spark_types.StructField("label", spark_types.IntegerType())]
     fields += [spark_types.StructField(name, spark_types.DoubleType()) for name in SCHEMA.numeric]
     fields += [spark_types.StructField(name, spark_types.StringType()) for name in SCHEMA.categorical]
     rows = [(index % 3 // 2, *(record[name] for name in SCHEMA.features)) for index, record in enumerate(records)]
-    return spark.createDataFrame(rows, spark_types.StructType(fields))
+    raw = spark.createDataFrame(rows, spark_types.StructType(fields)).fillna("", [*SCHEMA.categorical])
+    return raw.select("label", *numbers_and_hashes(SCHEMA))
 
 
 def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
@@ -42,7 +45,7 @@ def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
 
 
 def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFrame, bundle: Bundle):
-    scored = score_with_bundle(held_out, bundle, label="label").toPandas()
+    scored = score_with_bundle(held_out, bundle, SCHEMA).toPandas()
     numeric, hashes = to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000))
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(bundle.encoder.encode(numeric, hashes))
     np.testing.assert_allclose(np.sort(scored["probability"]), np.sort(expected), atol=1e-12)
@@ -57,9 +60,17 @@ def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: Dat
     assert champion.scalars()["auc"] == champion.evaluation.auc
 
 
-def test_new_columns_do_not_hinder_the_comparison(held_out: DataFrame, bundle: Bundle):
-    wider = Schema(numeric=(*SCHEMA.numeric, "weight"), categorical=SCHEMA.categorical)
-    assert evaluate_champion(held_out, bundle, wider, PARAMETERS).evaluation is not None
+def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: DataFrame, bundle: Bundle):
+    wider = Schema(numeric=("weight", "age", "price"), categorical=("town", "street", "shop"))
+    price, age = F.col(NUMBERS)[0], F.col(NUMBERS)[1]
+    shop, town = F.col(CATEGORIES)[0], F.col(CATEGORIES)[1]
+    rows = held_out.select(
+        "label",
+        F.array(F.lit(1.0), age, price).alias(NUMBERS),
+        F.array(town, F.lit(1), shop).alias(CATEGORIES),
+    )
+    expected = evaluate_champion(held_out, bundle, SCHEMA, PARAMETERS).evaluation
+    assert evaluate_champion(rows, bundle, wider, PARAMETERS).evaluation == expected
 
 
 def test_a_champion_that_needs_other_columns_is_not_compared(held_out: DataFrame, bundle: Bundle):
