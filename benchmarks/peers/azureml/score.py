@@ -18,5 +18,5 @@ def init() -> None:
 def run(raw_data: str) -> list[float]:
     """Probabilities of the rows."""
     rows = np.array(json.loads(raw_data)["data"])
-    probabilities: list[float] = model.predict(rows, num_threads=1).tolist()
+    probabilities: list[float] = np.asarray(model.predict(rows, num_threads=1)).tolist()
     return probabilities
