@@ -7,7 +7,7 @@ A task, its messages and a timer for each request would cost twice what its scor
 import asyncio
 import math
 import time
-from typing import cast
+from typing import ClassVar, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -55,8 +55,19 @@ class DirectRequest(Head):
             self._connection.send(self, status, body, headers)
 
 
+class MakeRequest(Protocol):
+    """Makes what stands for a request, from its connection, what it asks for and its headers."""
+
+    def __call__(self, connection: "DirectConnection", operation: Operation, headers: Headers, /) -> DirectRequest:
+        """Make it."""
+        ...
+
+
 class DirectConnection(Connection):
     """A connection that hands ordinary requests for scores to the batcher."""
+
+    request: ClassVar[MakeRequest] = DirectRequest
+    """Makes what stands for a request."""
 
     _direct: DirectRequest | None = None
     _idle_since = math.inf
@@ -130,7 +141,7 @@ class DirectConnection(Connection):
             or parser.get_http_version() != "1.1"
         ):
             return False
-        direct = DirectRequest(self, operation, self.headers)
+        direct = self.request(self, operation, self.headers)
         self._direct = direct
         self.cycle = cast("RequestResponseCycle", direct)
         try:

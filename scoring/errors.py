@@ -11,6 +11,10 @@ class GoldenError(PersonalizationError):
     """A model that does not reproduce the probabilities that training computed."""
 
 
+class TracesError(PersonalizationError):
+    """Requests cannot be traced as asked for."""
+
+
 class KeysError(PersonalizationError):
     """A keys file that cannot be used."""
 

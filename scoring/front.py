@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,12 +21,16 @@ from scoring.rejections import MethodNotAllowed, Rejection, Unauthorized
 from scoring.routes import CHECKS, fail, refuse, routes
 from scoring.service import Service
 
+if TYPE_CHECKING:
+    from scoring.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
+
 
 class Front:
     """The ASGI application, and what the connections share."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tracing: "Tracing | None" = None) -> None:
         self._service = service
+        self.tracing = tracing
         self.settings = service.settings
         self.batcher = Batcher(service)
         self.writer = Writer()
@@ -36,7 +41,11 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
         if scope["type"] == "http" and (operation := OPERATIONS.get(scope["path"])) is not None:
-            await self._operate(Exchange(scope, receive, send), scope, operation)
+            exchange = Exchange(scope, receive, send)
+            if self.tracing is None:
+                await self._operate(exchange, scope, operation)
+            else:
+                await self._trace(self.tracing, exchange, scope, operation)
         elif scope["type"] == "http":
             await self._look(Exchange(scope, receive, send), scope)
         else:
@@ -70,6 +79,12 @@ class Front:
             self.batcher.submit(request)
             await exchange.answer(*await request.answer)
 
+    async def _trace(self, tracing: "Tracing", exchange: Exchange, scope: Scope, operation: Operation) -> None:
+        trace, began = tracing.begin(scope["headers"]), time.perf_counter()
+        await self._operate(exchange, scope, operation)
+        if trace is not None and exchange.status:
+            tracing.end(trace, operation.name, exchange.status, time.perf_counter() - began, exchange.request_id)
+
     async def _look(self, exchange: Exchange, scope: Scope) -> None:
         """Serve a route of Starlette, and count only what it refused to a client: checks would fill log and metrics."""
 
@@ -87,13 +102,15 @@ class Front:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         await self._service.start()
-        watch = asyncio.create_task(self._service.watch())
+        watch = asyncio.create_task(self._service.watch(self.tracing))
         try:
             yield
         finally:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
+            if self.tracing is not None:
+                await asyncio.to_thread(self.tracing.stop)
             self._service.stop()
 
 

@@ -1,19 +1,21 @@
 """Runs the service: one listening socket, and as many worker processes as asked for."""
 
 import os
+import re
 import resource
 import signal
 import socket
 import ssl
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
 
 from features.bundle import Bundle
-from scoring.errors import KeysError, ListenError, TlsError
+from scoring.errors import KeysError, ListenError, TlsError, TracesError
 from scoring.front import Front
 from scoring.keys import KeyRing
 from scoring.leaving import LeavingConnection
@@ -22,8 +24,11 @@ from scoring.metrics import shared_folder
 from scoring.service import Service
 from scoring.settings import ServerSettings
 from scoring.supervisor import Supervisor
+from scoring.traced import TracedConnection
 
 BACKLOG = 2048
+EXPORTER = "azure.monitor"
+CONNECTION = re.compile(r"InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(;|\s*$)")
 KEEP_ALIVE_SECONDS = 75
 
 
@@ -37,6 +42,8 @@ def serve(settings: ServerSettings) -> int:
     keys = _keys_file(settings)
     KeyRing(keys)
     _check_certificate(settings)
+    if settings.traces is not None:
+        _check_traces(settings.traces)
     sink = LogSink()
     configure(sink)
     _allow_open_files()
@@ -62,7 +69,12 @@ def create_front(settings: ServerSettings) -> Front:
     """The ASGI application of one worker process, made after the process has started."""
     sink = LogSink()
     configure(sink)
-    return Front(Service(settings, KeyRing(_keys_file(settings)), sink))
+    service = Service(settings, KeyRing(_keys_file(settings)), sink)
+    if settings.traces is None:
+        return Front(service)
+    from scoring.tracing import Tracing  # noqa: PLC0415 - not in every image, and nothing to pay for when it is off
+
+    return Front(service, Tracing(settings.traces, settings.trace_percent, version=settings.model_version))
 
 
 def listening_socket(settings: ServerSettings) -> socket.socket:
@@ -105,7 +117,7 @@ def _config(settings: ServerSettings) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http=LeavingConnection,
+        http=LeavingConnection if settings.traces is None else TracedConnection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -130,6 +142,24 @@ def _check_certificate(settings: ServerSettings) -> None:
             f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
             "Both must be PEM files that belong together."
         ) from error
+
+
+def _check_traces(connection: Path) -> None:
+    """Raise `TracesError` unless requests can be traced; what is in the file is secret and not repeated."""
+    if find_spec(EXPORTER.partition(".")[0]) is None or find_spec(EXPORTER) is None:
+        raise TracesError(
+            "This image cannot trace: it was built without OpenTelemetry. Set `azure.trace_percent` and run `up`, or "
+            "leave --traces out."
+        )
+    try:
+        text = connection.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TracesError(f"The connection string in {connection} cannot be read: {error.strerror}.") from error
+    if not CONNECTION.search(text):
+        raise TracesError(
+            f"{connection} does not hold a connection string of Application Insights: "
+            "`InstrumentationKey=...;IngestionEndpoint=https://...`."
+        )
 
 
 def _keys_file(settings: ServerSettings) -> Path:

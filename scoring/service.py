@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from features.errors import PersonalizationError
 from scoring.answers import ModelName
@@ -18,6 +19,9 @@ from scoring.model import ServedModel
 from scoring.rejections import NotReady
 from scoring.settings import RequestLines, ServerSettings
 from scoring.summary import Summary, certificate_end
+
+if TYPE_CHECKING:
+    from scoring.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
 
 TICK_SECONDS = 0.25
 """How often a worker looks at its keys file and its parent, and writes its log."""
@@ -85,7 +89,7 @@ class Service:
         gc.collect()
         gc.freeze()  # what was loaded stays, so no collection needs to look at it again
 
-    async def watch(self) -> None:
+    async def watch(self, tracing: "Tracing | None" = None) -> None:
         """Until cancelled, follow the keys file, write the log, and end this worker when its parent is gone."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -98,6 +102,8 @@ class Service:
             if self._parent_ended():
                 self.sink.event("the parent process ended", level="error")
                 os.kill(os.getpid(), signal.SIGTERM)
+            if tracing is not None:
+                tracing.tell(self.sink)
             self._flush_log()
             self._compare()
             self.metrics.publish()

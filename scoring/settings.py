@@ -17,6 +17,9 @@ class RequestLines(StrEnum):
     REFUSED = "refused"
 
 
+WHOLE = 100
+"""Percent."""
+
 QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
 """Java stops for some 50 milliseconds now and then, which is no reason to refuse anybody."""
 
@@ -49,6 +52,8 @@ class ServerSettings:
     tls_key: Path | None
     shadow: str | None
     shadow_percent: int
+    traces: Path | None
+    trace_percent: float
 
 
 def parse(arguments: list[str] | None = None) -> ServerSettings:
@@ -132,7 +137,21 @@ def _parser() -> argparse.ArgumentParser:
         help="send copies of answered requests there; answers are unused",
     )
     add("--shadow-percent", type=_number(1, 100), default=20, metavar="N", help="share of the requests that are copied")
+    add(
+        "--traces",
+        type=Path,
+        metavar="FILE",
+        help="trace requests; holds Application Insights' connection string; needs an image that was built for it",
+    )
+    add("--trace-percent", type=_share, default=1.0, metavar="N", help="share of the requests that are traced")
     return parser
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= WHOLE:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {WHOLE}")
+    return share
 
 
 def _address(text: str) -> str:

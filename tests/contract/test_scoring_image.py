@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from features.bundle import Bundle
-from infra.workload.settings import USER
+from infra.workload.settings import TRACES_FILE, USER
 from scoring.engines import EngineName
 from tests.support.containers import Image, ImageBuilder, first_process, running_container
+from tests.support.ingestion import running_ingestion
 from tests.support.services import RunningService, is_ready, wait_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
@@ -19,6 +20,8 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 START_SECONDS = 180.0
 MOST_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
 """What a target may add to its base, which `docs/explanation/scoring.md` states."""
+MOST_TRACES_MIB = 50
+"""What sending traces may add to that."""
 
 
 @pytest.fixture(
@@ -77,6 +80,30 @@ def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningSe
 def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, engine: EngineName):
     own = image.size - images.laid_out(images.base).size
     assert own / 2**20 < MOST_MIB[engine]
+
+
+def test_an_image_that_traces_sends_what_it_traced(
+    images: ImageBuilder, bundle: Bundle, engine: EngineName, tmp_path: Path
+):
+    image = images.build(bundle, engine, traces=True)
+    own = image.size - images.laid_out(images.base).size
+    assert own / 2**20 < MOST_MIB[engine] + MOST_TRACES_MIB
+    arguments = ["--deadline-seconds", "5", "--queue-seconds", "5", "--traces", TRACES_FILE, "--trace-percent", "100"]
+    with (
+        running_ingestion() as ingestion,
+        running_container(image, tmp_path, arguments=arguments, traces=ingestion.connection) as running,
+    ):
+        wait_until(lambda: is_ready(running), seconds=START_SECONDS)
+        assert running.client.post("/score", json={}).status_code == 200
+        wait_until(lambda: len(ingestion.requests()) == 1, seconds=START_SECONDS)
+
+
+def test_an_image_that_does_not_says_so_when_it_is_asked_to(image: Image, tmp_path: Path):
+    with (
+        pytest.raises(AssertionError, match="This image cannot trace"),
+        running_container(image, tmp_path, arguments=["--traces", TRACES_FILE]),
+    ):
+        pass
 
 
 def test_the_image_ends_when_its_first_process_is_asked_to(image: Image, tmp_path: Path, engine: EngineName):

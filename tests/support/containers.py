@@ -24,7 +24,7 @@ from infra.cloud.steps.build_context import build_context
 from infra.code_hash import serving_code_hash
 from infra.local.image_content import ServingImageInputs
 from infra.paths import ROOT
-from infra.workload.settings import KEYS_FILE, SECRETS_FOLDER
+from infra.workload.settings import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
 from scoring.engines import EngineName
 from tests.support.services import KEY, RunningService, started_service
 
@@ -93,8 +93,10 @@ class ImageBuilder:
     def __init__(self, place: Path) -> None:
         self._place = place
 
-    def build(self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7) -> Image:
-        """The image of a bundle that serves it with `engine`."""
+    def build(
+        self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7, traces: bool = False
+    ) -> Image:
+        """The image of a bundle that serves it with `engine`, with or without what sends traces."""
         arguments = [f"BASE={self.base}"]
         if engine is EngineName.SPARK_SERVING:
             arguments.append(f"JAVA_BASE={self.java_base}")
@@ -105,7 +107,7 @@ class ImageBuilder:
             bundle_hash=verify(bundle),
             code_hash=serving_code_hash(ROOT),
         )
-        with build_context(ROOT, bundle, inputs, target=engine) as context:
+        with build_context(ROOT, bundle, inputs, target=f"{engine}-traces" if traces else engine) as context:
             options = [part for argument in arguments for part in ("--build-arg", argument)]
             tag = f"localhost/{context.tag}"
             self._buildah("bud", *options, "--target", context.target, "--tag", tag, str(context.folder))
@@ -154,10 +156,16 @@ class ImageBuilder:
 
 
 @contextmanager
-def running_container(image: Image, folder: Path, *, arguments: Sequence[str] = ()) -> Iterator[RunningService]:
-    """Run the image's entry point with its keys in `folder / "secrets"`, and end it when the block ends."""
+def running_container(
+    image: Image, folder: Path, *, arguments: Sequence[str] = (), traces: str = ""
+) -> Iterator[RunningService]:
+    """Run the image's entry point with its secrets in `folder / "secrets"`, and end it when the block ends.
+
+    Its secrets are its keys, and `traces`, Application Insights' connection string.
+    """
     secrets = folder / "secrets"
     secrets.mkdir()
+    (secrets / Path(TRACES_FILE).name).write_text(traces)
     (secrets / Path(KEYS_FILE).name).write_text(f"{KEY}\n")
     within = ["env", f"--chdir={image.working_folder}", *image.entry_point, "--keys-file", KEYS_FILE, "--port", "0"]
     command = [
