@@ -26,6 +26,8 @@ class AccessArgs:
     connector_principal: Input[str]
     kubelet_principal: Input[str]
     scoring_principal: Input[str]
+    traced_to: Input[str] | None
+    """Application Insights that the pods send traces to."""
 
 
 class Access(pulumi.ComponentResource):
@@ -52,6 +54,10 @@ class Access(pulumi.ComponentResource):
         secrets = self._service("pods-secrets", args.vault, Role.SECRETS_USER, args.scoring_principal)
         self.pods: list[pulumi.Resource] = [pull, secrets]
         """What the service's pods need to start."""
+        if args.traced_to is not None:
+            self.pods.append(
+                self._service("pods-traces", args.traced_to, Role.METRICS_PUBLISHER, args.scoring_principal)
+            )
         self.register_outputs({})
 
     def _deployer(self, deployer: Deployer, args: AccessArgs) -> None:

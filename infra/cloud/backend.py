@@ -145,7 +145,7 @@ class CloudBackend:
             "version": args.version,
             "bundle_hash": args.bundle_hash,
             "bundle_url": self._steps[Kind.MODEL_VERSION].output("served_url"),
-            "engine": args.engine,
+            "target": f"{args.engine}-traces" if self._settings.traces else args.engine,
             "code_hash": args.code_hash,
         }
         after = [*self._environment.access.images, *self._environment.access.lake]

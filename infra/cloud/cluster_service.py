@@ -12,7 +12,7 @@ from pulumi_azure_native import containerservice
 from infra.cloud.environment import Environment
 from infra.cloud.kubernetes import POOL_LABEL, SCORING
 from infra.settings import ScoringSettings
-from infra.workload.settings import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET
+from infra.workload.settings import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
 from infra.workload.workload import Workload, WorkloadArgs
 
 HASH_DIGITS = 16
@@ -46,6 +46,8 @@ class ClusterService(pulumi.ComponentResource):
             vault.secret(CERTIFICATE_SECRET, args.certificate),
             vault.secret(PRIVATE_KEY_SECRET, args.private_key),
         ]
+        if environment.settings.traces:
+            secrets.append(vault.secret(TRACES_SECRET, environment.monitoring.connection))
         provider = kubernetes.Provider(
             "cluster",
             kubeconfig=args.kubeconfig,

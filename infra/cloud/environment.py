@@ -127,6 +127,7 @@ class Environment(pulumi.ComponentResource):
             connector_principal=self.databricks.connector_principal,
             kubelet_principal=self.kubernetes.kubelet_principal,
             scoring_principal=self.identity.principal_id,
+            traced_to=self.monitoring.insights.id if self.settings.traces else None,
         )
         return Access("access", args, self._own)
 

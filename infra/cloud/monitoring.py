@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import Input, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
 
 from infra.cloud.names import Names
-from infra.cloud.site import Site
+from infra.cloud.site import Site, known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,8 @@ class Monitoring(pulumi.ComponentResource):
             tags=site.tags,
             opts=ResourceOptions(parent=self),
         )
+        self.connection = Output.secret(known(self.insights.connection_string))
+        """How Application Insights is reached. Nobody gets in by it alone: it takes identities only."""
         self.operators = monitor.ActionGroup(
             "operators",
             action_group_name=args.names.action_group,

@@ -157,6 +157,11 @@ class AzureSettings(Parameters):
     """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
     container_insights: bool = False
     """Whether the pods' logs and metrics go to Log Analytics, which bills by volume."""
+    traces: bool = False
+    """Whether requests are traced to Application Insights, which bills by volume. The image then holds OpenTelemetry,
+    and the pods may reach Azure by HTTPS; they call nobody otherwise."""
+    trace_percent: float = Field(default=1.0, gt=0, le=100)
+    """With `traces`, share of the requests that are traced. Clients that send a `traceparent` decide for theirs."""
     log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
     """GB that Log Analytics takes in a day at most."""
     log_retention_days: int = Field(default=30, ge=30, le=730)

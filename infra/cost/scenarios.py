@@ -73,7 +73,7 @@ def of_settings(
     hours_per_training: float = HOURS_PER_TRAINING,
 ) -> Scenario:
     """A stack's scenario: the nodes that its autoscalers keep at least, always on."""
-    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights else 0.0
+    logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights or settings.traces else 0.0
     about_logs = "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
     return Scenario(
         name=name,

@@ -64,6 +64,8 @@ class ScoringPodsArgs:
     shadow: Input[str] | None
     """Where copies of requests go, as `host:port`."""
     shadow_percent: int
+    trace_percent: float | None
+    """Share of the requests that are traced, None where none are."""
     pool_label: str
     """Label and taint of the nodes for scoring."""
     pool: str
@@ -179,6 +181,8 @@ class ScoringPods(pulumi.ComponentResource):
         if self._args.shadow is not None:
             percent = str(self._args.shadow_percent)
             arguments += [settings.SHADOW_OPTION, self._args.shadow, settings.SHADOW_PERCENT_OPTION, percent]
+        if self._args.trace_percent is not None:
+            arguments += ["--traces", settings.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
         return arguments
 
 

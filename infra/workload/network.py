@@ -1,4 +1,4 @@
-"""How requests reach the pods, and that nothing else does: the pods themselves call nobody."""
+"""How requests reach the pods, and that nothing else does: the pods call nobody, unless they send copies or traces."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi_kubernetes.core.v1 import Service, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking.v1 import (
+    IPBlockArgs,
     NetworkPolicy,
     NetworkPolicyEgressRuleArgs,
     NetworkPolicyIngressRuleArgs,
@@ -19,16 +20,33 @@ from infra.workload.settings import ANSWERING, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
 SHADOW = f"{NAME}-shadow"
+NAME_SERVERS = NetworkPolicyPeerArgs(
+    namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
+    pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+)
+PRIVATE = ("10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+"""Neither the cluster itself nor what tells a node's identity is Azure's public side."""
+TO_AZURE = [
+    NetworkPolicyEgressRuleArgs(
+        ports=[NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")], to=[NAME_SERVERS]
+    ),
+    NetworkPolicyEgressRuleArgs(
+        ports=[NetworkPolicyPortArgs(port=HTTPS, protocol="TCP")],
+        to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=PRIVATE))],
+    ),
+]
+"""A policy knows addresses, and Application Insights and Entra ID have none of their own."""
 DNS_ANNOTATION = "service.beta.kubernetes.io/azure-dns-label-name"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """The first label of the service's host, and whether the pods send copies of requests to a shadow."""
+    """The first label of the service's host, and whether the pods send copies of requests to a shadow, or traces."""
 
     namespace: Input[str]
     dns_label: str
     shadow: bool
+    traces: bool
 
 
 class Network(pulumi.ComponentResource):
@@ -42,6 +60,8 @@ class Network(pulumi.ComponentResource):
         super().__init__("personalization:workload:Network", name, None, opts)
         port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
         to_shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
+        egress = [NetworkPolicyEgressRuleArgs(ports=[port], to=[to_shadow])] if args.shadow else []
+        egress += TO_AZURE if args.traces else []
         NetworkPolicy(
             "network-policy",
             metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
@@ -49,7 +69,7 @@ class Network(pulumi.ComponentResource):
                 pod_selector=LabelSelectorArgs(),  # every pod of the namespace
                 policy_types=["Ingress", "Egress"],  # without a rule for the second nothing may leave
                 ingress=[NetworkPolicyIngressRuleArgs(ports=[port])],
-                egress=[NetworkPolicyEgressRuleArgs(ports=[port], to=[to_shadow])] if args.shadow else None,
+                egress=egress or None,
             ),
             opts=ResourceOptions(parent=self),
         )

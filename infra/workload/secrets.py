@@ -1,5 +1,6 @@
 """The vault's secrets as files in the pods, by the Key Vault add-on of AKS: read anew every two minutes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -15,6 +16,7 @@ FILES = {
     settings.CERTIFICATE_FILE: settings.CERTIFICATE_SECRET,
     settings.PRIVATE_KEY_FILE: settings.PRIVATE_KEY_SECRET,
 }
+TRACES = {settings.TRACES_FILE: settings.TRACES_SECRET}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class VaultFilesArgs:
     """The vault's name."""
     tenant: Input[str]
     client_id: Input[str]
+    traces: bool
+    """Whether how to reach Application Insights is among them."""
 
 
 class VaultFiles(pulumi.ComponentResource):
@@ -45,7 +49,7 @@ class VaultFiles(pulumi.ComponentResource):
                     "clientID": args.client_id,
                     "keyvaultName": args.vault,
                     "tenantId": args.tenant,
-                    "objects": _objects(),
+                    "objects": _objects(FILES | TRACES if args.traces else FILES),
                 },
             },
             opts=ResourceOptions(parent=self),
@@ -54,10 +58,10 @@ class VaultFiles(pulumi.ComponentResource):
         self.register_outputs({"name": self.name})
 
 
-def _objects() -> str:
+def _objects(files: Mapping[str, str]) -> str:
     """The add-on's own format: YAML with a list of texts, each YAML again."""
     entries = [
         yaml.safe_dump({"objectName": secret, "objectType": "secret", "objectAlias": path.rpartition("/")[2]})
-        for path, secret in FILES.items()
+        for path, secret in files.items()
     ]
     return yaml.safe_dump({"array": entries})

@@ -43,13 +43,19 @@ class Workload(pulumi.ComponentResource):
         files = VaultFiles(
             "vault-files",
             VaultFilesArgs(
-                namespace=namespace.name, vault=args.vault, tenant=args.azure.tenant, client_id=args.client_id
+                namespace=namespace.name,
+                vault=args.vault,
+                tenant=args.azure.tenant,
+                client_id=args.client_id,
+                traces=args.azure.traces,
             ),
             own,
         )
         shadow = args.azure.rollout is RolloutKind.SHADOW
         network = Network(
-            "network", NetworkArgs(namespace=namespace.name, dns_label=args.dns_label, shadow=shadow), own
+            "network",
+            NetworkArgs(namespace=namespace.name, dns_label=args.dns_label, shadow=shadow, traces=args.azure.traces),
+            own,
         )
         pods = ScoringPods(
             "pods",
@@ -65,6 +71,7 @@ class Workload(pulumi.ComponentResource):
                 certificate_hash=args.certificate_hash,
                 shadow=network.shadow,
                 shadow_percent=args.azure.candidate_percent,
+                trace_percent=args.azure.trace_percent if args.azure.traces else None,
                 pool_label=args.pool_label,
                 pool=args.pool,
             ),

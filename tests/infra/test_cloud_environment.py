@@ -155,6 +155,17 @@ def test_container_insights_come_with_their_rule() -> None:
     assert extension["extensionSettings"]["dataCollectionSettings"]["enableContainerLogV2"] is True
 
 
+def test_only_pods_that_trace_may_send_to_application_insights(small: CloudRecorder) -> None:
+    def publishers(recorder: CloudRecorder) -> list[tuple[str, str]]:
+        publishing = [item for item in recorder.of(ROLE) if item["roleDefinitionId"].endswith(Role.METRICS_PUBLISHER)]
+        return [(item["principalId"], item["scope"].rpartition("/")[2]) for item in publishing]
+
+    assert publishers(small) == []
+    ((principal, scope),) = publishers(declare(traces=True))
+    assert principal == "principal-of-pods"
+    assert scope == declare().of("azure-native:applicationinsights:Component")[0]["resourceName"]
+
+
 @pytest.mark.parametrize("collected", [True, False])
 def test_the_workbook_shows_what_is_collected(*, collected: bool) -> None:
     recorder = declare(container_insights=collected)

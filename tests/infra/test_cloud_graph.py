@@ -12,7 +12,7 @@ from infra.graph import deploy
 from infra.settings import Settings, Target
 from infra.steps import Kind
 from tests.infra import recorder as local
-from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
+from tests.infra.cloud_recorder import CONNECTION, DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tests.infra.test_graph import SECRET_MARK
 from training.parameters import TrainingParameters
 
@@ -106,6 +106,16 @@ def test_keys_and_private_key_reach_the_vault_as_secrets(small: tuple[CloudRecor
     assert all(SECRET_MARK in properties for properties in written.values())
     keys = written["scoring-keys"]["value"]["value"]
     assert keys == "service-key.current\nservice-key.previous\n"
+
+
+def test_traces_need_an_image_for_them_and_a_secret_in_the_vault(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    assert step(small[0], Kind.SERVING_IMAGE)["target"] == "lightgbm"
+    recorder, outputs = declared(settings(traces=True))
+    assert step(recorder, Kind.SERVING_IMAGE)["target"] == "lightgbm-traces"
+    properties = recorder.inputs("azure-native:keyvault:Secret", "scoring-traces")["properties"]
+    assert SECRET_MARK in properties
+    assert properties["value"]["value"] == CONNECTION
+    assert CONNECTION not in str(outputs)
 
 
 def test_the_certificate_is_for_the_host_of_the_endpoint(small: tuple[CloudRecorder, dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The service's manifests under mocks."""
 
+import ipaddress
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
     assert (settings.shadow, settings.shadow_percent) == ("10.0.0.9:443", 30)
     serving = found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
     assert not shadow["spec"]["selector"].items() <= serving
+
+
+def test_pods_that_trace_know_where_to_and_may_reach_azure_alone() -> None:
+    found = manifests(traces=True, trace_percent=2.5)
+    settings = parse(["--bundle", "/model", *container(found)["args"]])
+    assert (settings.traces, settings.trace_percent) == (Path("/mnt/secrets/traces"), 2.5)
+    test_every_secret_file_that_the_service_reads_is_mounted(found)
+    names, azure = found["NetworkPolicy"]["spec"]["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert azure["ports"] == [{"port": 443, "protocol": "TCP"}]
+    (block,) = [peer["ipBlock"] for peer in azure["to"]]
+    refused = [ipaddress.ip_network(text) for text in block["except"]]
+    for address in ("10.244.0.5", "10.0.0.1", "169.254.169.254", "192.168.0.1"):
+        assert any(ipaddress.ip_address(address) in network for network in refused)
+    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"]["azure.workload.identity/use"] == "true"
 
 
 def test_the_load_balancer_has_a_name_and_reaches_the_pods(found: dict[str, dict[str, Any]]) -> None:

@@ -31,6 +31,7 @@ def settings() -> dict[str, Any]:
         "deployers": DEFAULTS["deployers"],
         "alert_mail": "operators@example.com",
         "container_insights": True,
+        "traces": True,
         "zones": ["1", "2", "3"],
     }
 

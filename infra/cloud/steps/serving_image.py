@@ -22,14 +22,15 @@ class ImageInputs(ServingImageInputs, ContainerRegistryInputs, LakeInputs):
     """A model version with its bundle in the lake, what serves it, and the registry to build in."""
 
     bundle_url: str
-    engine: str
+    target: str
+    """Stage of the recipe: the engine, and `-traces` behind it where requests are traced."""
 
 
 class ServingImage(AzureStep[ImageInputs]):
     """Builds the image. Images go with the container registry, so deleting this resource deletes none."""
 
     inputs = ImageInputs
-    replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "engine", "code_hash"})
+    replaced_by = frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash"})
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class ServingImage(AzureStep[ImageInputs]):
         """Build it; raises `BuildFailedError`, `BundleError`, `CodeChangedError` or `AzureRefusedError`."""
         bundle = bundle_folder(self.folder(inputs.stack).registry, inputs.bundle_hash)
         bring(lake_folder(inputs, inputs.bundle_url, self._patience), bundle, inputs.bundle_hash, context)
-        with build_context(self._code, bundle, inputs, target=inputs.engine) as content:
+        with build_context(self._code, bundle, inputs, target=inputs.target) as content:
             digest = self._build(content, inputs, context)
         return Created(digest, {"digest": digest, "image": f"{inputs.login_server}/{REPOSITORY}@{digest}"})
 

@@ -64,7 +64,7 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
         "bundle_hash": verify(bundle),
         "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/image/bundle",
         "blob_endpoint": BLOB,
-        "engine": "lightgbm",
+        "target": "lightgbm",
         "code_hash": serving_code_hash(code),
         "subscription": SUBSCRIPTION,
         "resource_group": GROUP,
@@ -122,7 +122,7 @@ def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
         if edit:
             (code / "scoring" / "__init__.py").write_text(edit)
         parsed = step(tmp_path, code).parse(inputs(tmp_path, bundle_of(seed), code))
-        with build_context(code, bundle_of(seed), parsed, target=parsed.engine) as context:
+        with build_context(code, bundle_of(seed), parsed, target=parsed.target) as context:
             archive = tmp_path / f"{len(tags)}.tar.gz"
             context.pack(archive)
             archives.append(archive.read_bytes())
