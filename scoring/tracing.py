@@ -118,7 +118,7 @@ class Tracing:
     def end(self, trace: Trace, operation: str, status: int, seconds: float, request_id: bytes) -> None:
         """Send the span of a request that was answered just now, after `seconds`. Nothing of a record is in it."""
         now = time.time_ns()
-        attributes = {
+        attributes: dict[str, str | int | float] = {
             "http.request.method": "POST",
             "http.response.status_code": status,
             "http.route": f"/{operation}",

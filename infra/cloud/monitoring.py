@@ -8,7 +8,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
 
 from infra.cloud.names import Names
-from infra.cloud.site import Site, known
+from infra.cloud.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Monitoring(pulumi.ComponentResource):
             tags=site.tags,
             opts=ResourceOptions(parent=self),
         )
-        self.connection = Output.secret(known(self.insights.connection_string))
+        self.connection: Output[str] = Output.secret(self.insights.connection_string)
         """How Application Insights is reached. Nobody gets in by it alone: it takes identities only."""
         self.operators = monitor.ActionGroup(
             "operators",

@@ -85,7 +85,7 @@ def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, 
 def test_an_image_that_traces_sends_what_it_traced(
     images: ImageBuilder, bundle: Bundle, engine: EngineName, tmp_path: Path
 ):
-    image = images.build(bundle, engine, traces=True)
+    image = images.build(bundle.path, engine, traces=True)
     own = image.size - images.laid_out(images.base).size
     assert own / 2**20 < MOST_MIB[engine] + MOST_TRACES_MIB
     arguments = ["--deadline-seconds", "5", "--queue-seconds", "5", "--traces", TRACES_FILE, "--trace-percent", "100"]
