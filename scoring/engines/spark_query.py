@@ -1,9 +1,10 @@
 """The process behind engine `spark-serving`: a Spark of one core whose streaming query answers on a port of loopback.
 
 Measured of SynapseML's Spark Serving, and the reason for what is set here: with two partitions its continuous source
-dies at two connections, with a trigger of more than a second it keeps every request of an epoch in memory, and without
-`nodelay` Java's HTTP server waits 40 milliseconds for an acknowledgement before it sends. A row of the stream is one
-request, so several records of one request are as many columns, each with the model applied.
+dies at two connections, or, when one core runs only one of them, never ends an epoch and keeps what each would commit.
+At the end of an epoch Hadoop starts a few processes to write a file, so that epochs are long. Without `nodelay` Java's
+HTTP server waits 40 milliseconds for an acknowledgement before it sends. A row of the stream is one request, so several
+records of one request are as many columns, each with the model applied.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import threading
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -28,6 +29,7 @@ SLOTS = 8
 
 JARS_VARIABLE = "PERSONALIZATION_JARS"
 WATCH_SECONDS = 0.25
+EPOCH = "10 seconds"
 HEAP = "640m"
 YOUNG = "256m"
 """Of the heap for what is new: a request is gone before it is full, so that nothing but the model grows old."""
@@ -48,11 +50,12 @@ def main() -> None:
     spark = session(arguments.folder)
     stream = requests(spark, continuous_serving_source, arguments.port)
     answers = replies(stream, arguments.model, arguments.features, slots=SLOTS)
+    history = _History(spark)
     for start in count():
         query = start_continuous(answers, arguments.folder / str(start))
         while query.isActive:
             time.sleep(WATCH_SECONDS)
-            forget_answered(spark)
+            history.forget()
         sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
 
 
@@ -65,6 +68,7 @@ def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
         .option("port", port)
         .option("path", API)
         .option("name", API)
+        .option("numPartitions", 1)
         .load()
         .parseRequest(API, body)  # type: ignore[operator] # SynapseML adds it
     )
@@ -90,25 +94,34 @@ def replies(stream: DataFrame, model: Path, features: int, *, slots: int) -> Dat
     return answered
 
 
-def forget_answered(spark: SparkSession) -> None:
-    """Let go of the requests that have their answers, which SynapseML's continuous source keeps for ever.
+class _History:
+    """The requests that SynapseML's continuous source keeps for ever, even when they have their answers.
 
     It keeps them for a partition that is started again, and drops them only in its other mode (`WorkerServer.commit` of
-    its `HTTPSourceV2.scala`): 12 KB a call of eight records, a heap of 1 GiB after a few minutes. Each list is replaced
-    by an empty one, a single write of a reference, because the thread that reads requests may be adding to it.
+    its `HTTPSourceV2.scala`): 12 KB a call of eight records, a heap of 1 GiB after two minutes.
     """
-    java: Any = spark._jvm  # noqa: SLF001 - PySpark's way into Java
-    package = java.org.apache.spark.sql.execution.streaming.continuous
-    servers = getattr(getattr(package, "HTTPSourceStateHolder$"), "MODULE$")
-    if not servers.hasServer(API):
-        return
-    server = servers.getServer(API)
-    field = server.getClass().getDeclaredField("historyQueues")
-    field.setAccessible(True)
-    histories = field.get(server)
-    partitions = histories.keysIterator()
-    while partitions.hasNext():
-        histories.update(partitions.next(), java.scala.collection.mutable.ListBuffer())
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._java = cast("Any", spark._jvm)  # noqa: SLF001 - PySpark's way into Java
+        self._spare = self._java.scala.collection.mutable.ListBuffer()
+
+    def forget(self) -> None:
+        """Put an empty list in the place of the one that is kept, and empty that one the next time.
+
+        Not at once, because the thread that reads requests may be adding to it.
+        """
+        package = self._java.org.apache.spark.sql.execution.streaming.continuous
+        servers = getattr(getattr(package, "HTTPSourceStateHolder$"), "MODULE$")
+        if not servers.hasServer(API):
+            return
+        server = servers.getServer(API)
+        field = server.getClass().getDeclaredField("historyQueues")
+        field.setAccessible(True)
+        histories = field.get(server)
+        partitions = histories.keysIterator()  # one core runs one of them
+        if partitions.hasNext():
+            self._spare.clear()
+            self._spare = histories.put(partitions.next(), self._spare).get()
 
 
 def _click(probability: str) -> Column:
@@ -121,7 +134,7 @@ def start_continuous(answers: DataFrame, checkpoint: Path) -> StreamingQuery:
 
     return (
         answers.writeStream.format(continuous_serving_sink)
-        .trigger(continuous="1 second")
+        .trigger(continuous=EPOCH)
         .option("name", API)
         .option("checkpointLocation", str(checkpoint))
         .queryName(API)

@@ -172,7 +172,7 @@ class SparkServingEngine:
 
     async def _failed(self) -> str | None:
         """Why Spark has to be started again, if it has to be."""
-        if self._process is None:
+        if self._process is None or not self.ready:
             return "Spark could not be started"
         if (code := self._process.poll()) is not None:
             return f"Spark ended with exit code {code}"
