@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -99,17 +100,42 @@ def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures
 def _open_loop(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:
     """At 70 % of what the closed loop reached, and at 200 % with requests that cost the service ten times as much."""
     capacity = points["single, 64 connections"]["accepted_per_second"]
-    steady = replace(plan, connections=64, seconds=seconds, rate=0.7 * capacity)
-    with _apart(process):
-        found = {"open loop at 70 %": run_load(steady).summary() | {"capacity": capacity}}
     # The clients could not send twice the single requests that a worker answers: they have one core as well.
-    record = json.loads(plan.body)
-    heavy = replace(plan, body=_json({"records": [record] * 20}))
-    limit = run_load(replace(heavy, connections=16)).summary()["accepted_per_second"]
-    found["open loop at 200 %, 20 records each"] = run_load(
-        replace(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit), processes=2
-    ).summary() | {"capacity": limit}
-    return found
+    heavy = replace(plan, body=_json({"records": [json.loads(plan.body)] * 20}))
+    with _apart(process):
+        steady = _watched(replace(plan, connections=64, seconds=seconds, rate=0.7 * capacity), process)
+        limit = run_load(replace(heavy, connections=16)).summary()["accepted_per_second"]
+        above = replace(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit)
+        return {
+            "open loop at 70 %": steady | {"capacity": capacity},
+            "open loop at 200 %, 20 records each": _watched(above, process) | {"capacity": limit},
+        }
+
+
+def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
+    """The load's figures, and whose delay the latencies are: the seconds that the service and the clients computed and
+    waited for a core, and the answers by how long they took by the service's own clock."""
+    who = {"service": process.pid, "clients": os.getpid()}
+    before, answered = {name: _core_seconds(pid) for name, pid in who.items()}, _own_latency(plan)
+    found = run_load(plan).summary()
+    for name, pid in who.items():
+        now = _core_seconds(pid)
+        found[f"{name}_core_seconds"] = {key: round(now[key] - before[name][key], 2) for key in now}
+    own = {bound: count - answered.get(bound, 0) for bound, count in _own_latency(plan).items()}
+    return found | {"answers_by_the_services_own_seconds": own}
+
+
+def _core_seconds(process: int) -> dict[str, float]:
+    """Of a process's first thread, which is its event loop."""
+    computed, waited, _ = Path(f"/proc/{process}/schedstat").read_text().split()
+    return {"computed": int(computed) / 1e9, "waited": int(waited) / 1e9}
+
+
+def _own_latency(plan: LoadPlan) -> dict[str, int]:
+    """Answers so far by upper bound in seconds, cumulative, as the service counts them."""
+    text = httpx.get(f"http://{plan.host}:{plan.port}/metrics", headers=plan.headers, trust_env=False).text
+    found = re.findall(r'^scoring_request_seconds_bucket\{le="(.+?)",operation="score"\} (\S+)$', text, re.MULTILINE)
+    return {bound: round(float(count)) for bound, count in found}
 
 
 def _endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
@@ -248,8 +274,11 @@ def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def _memory(process: subprocess.Popen[bytes]) -> float:
     """MiB of the server's processes, pages that they share counted once."""
-    family = [psutil.Process(process.pid), *_children(process)]
-    return round(float(sum(one.memory_full_info().pss for one in family)) / 2**20, 1)
+    total = 0
+    for one in (psutil.Process(process.pid), *_children(process)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # what a server starts for a moment
+            total += one.memory_full_info().pss
+    return round(total / 2**20, 1)
 
 
 def _json(value: object) -> bytes:
