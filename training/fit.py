@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightgbm
+import numpy as np
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 
 from features.schema import Schema
+from training.calibrate import Scaling, fit_scaling, scaled
 from training.encode import FEATURES
 from training.evaluate import LABEL, PROBABILITY
 from training.executors import all_needed, slots_of_each
 from training.log import Follower
-from training.parameters import TrainingParameters
+from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress, background
 from training.quoting import column
 from training.split import PART, Part
@@ -40,14 +42,15 @@ _VALIDATION_LOSS = re.compile(r"Valid binary_logloss=(\S+)")
 class Fitted:
     """A fitted model: as a Spark transformer, and as LightGBM's own text.
 
-    `losses` is the validation log loss after each iteration, empty where the executors' log is out of reach;
-    `importance` the total gain of each encoded feature.
+    `losses` is the validation log loss after each iteration, empty where the executors' log is out of reach; `scaling`
+    what its probabilities were corrected by; `importance` the total gain of each encoded feature.
     """
 
     transformer: LightGBMClassificationModel
     text: str
     best_iteration: int
     losses: tuple[float, ...]
+    scaling: Scaling | None
     importance: dict[str, float]
 
 
@@ -57,20 +60,26 @@ def fit(
     """Fit on the `rows` encoded rows of the parts fit and validation, whose inputs are vectors; `log` is the local
     session's log."""
     losses = _Losses(log, parameters.num_iterations, progress)
-    is_validation = (F.col(PART) == Part.VALIDATION.value).alias(_IS_VALIDATION)
+    is_validation = F.col(PART) == Part.VALIDATION.value
     label = column(schema.label).cast("double").alias(schema.label)
-    inputs = train.select(F.col(FEATURES), label, is_validation)
+    inputs = train.select(F.col(FEATURES), label, is_validation.alias(_IS_VALIDATION))
     classifier = _classifier(schema, parameters, train).setValidationIndicatorCol(_IS_VALIDATION)
-    spark = train.sparkSession.sparkContext
+    spark, scaling = train.sparkSession.sparkContext, None
     with progress.stage(STAGE, "hand the rows to LightGBM"), background(losses.read), all_needed(spark):
         transformer = classifier.fit(inputs)
     losses.read()
     trees = lightgbm.Booster(model_str=transformer.getNativeModel()).num_trees()
+    if parameters.calibration is Calibration.AUTO:
+        with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
+            scaling = _scaling(train.where(is_validation), schema, transformer)
     if rows <= REFIT_ROWS:
         again = _classifier(schema, parameters, train).setNumIterations(trees).setEarlyStoppingRound(0)
         with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"), all_needed(spark):
             transformer = again.fit(inputs.drop(_IS_VALIDATION))
     text = transformer.getNativeModel()
+    if scaling is not None:
+        text = scaled(text, scaling)
+        transformer = LightGBMClassificationModel.loadNativeModelFromString(text).setFeaturesCol(FEATURES)
     booster = lightgbm.Booster(model_str=text)
     gains = booster.feature_importance("gain").tolist()
     return Fitted(
@@ -78,15 +87,28 @@ def fit(
         text=text,
         best_iteration=trees,
         losses=tuple(losses.values),
+        scaling=scaling,
         importance=dict(zip(schema.encoded_features, gains, strict=True)),
     )
 
 
 def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
     """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
+    return _score(encoded, schema, fitted.transformer, extra=extra)
+
+
+def _score(
+    encoded: DataFrame, schema: Schema, transformer: LightGBMClassificationModel, *, extra: Sequence[str] = ()
+) -> DataFrame:
     inputs = encoded.select(vectors(encoded, FEATURES), column(schema.label).alias(LABEL), *extra)
-    scored: DataFrame = fitted.transformer.transform(inputs)
+    scored: DataFrame = transformer.transform(inputs)
     return scored.select(LABEL, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
+
+
+def _scaling(validation: DataFrame, schema: Schema, transformer: LightGBMClassificationModel) -> Scaling | None:
+    """What the validation rows, `MAX_VALIDATION_ROWS` at most, say of a model that was not fitted on them."""
+    table = _score(validation, schema, transformer).toPandas()
+    return fit_scaling(table[LABEL].to_numpy(np.int32), table[PROBABILITY].to_numpy(np.float64))
 
 
 def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:

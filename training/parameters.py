@@ -53,6 +53,13 @@ class Split(StrEnum):
     TIME = "time"
 
 
+class Calibration(StrEnum):
+    """Whether a model's probabilities are corrected after it has been fitted."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
 class TrainingParameters(Parameters):
     """How a model is trained. The defaults are the reference's where it has one.
 
@@ -76,6 +83,8 @@ class TrainingParameters(Parameters):
     """L2 regularisation of the leaf values."""
     early_stopping_rounds: int = Field(default=10, ge=0)
     """Stop after so many iterations without a better validation loss; 0 never stops early."""
+    calibration: Calibration = Calibration.AUTO
+    """Correct the probabilities by Platt scaling where the validation rows show a gain beyond chance, or never."""
     split: Split = Split.RANDOM
     """Hold out rows at random, or the latest ones by the dataset's timestamp."""
     train_fraction: Fraction = 0.8

@@ -167,6 +167,7 @@ class Pipeline:
                 judged.champion,
                 judged.best_reachable,
                 best_iteration=trained.fitted.best_iteration,
+                scaling=trained.fitted.scaling,
                 slices=judged.slices,
                 warnings=judged.warnings,
             ),

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import pyspark
 
 from features.bundle import Verdict
+from training.calibrate import Scaling
 from training.champion import Champion
 from training.evaluate import Evaluation
 from training.report import BestReachable
@@ -60,12 +62,14 @@ def metrics(
     best_reachable: BestReachable | None,
     *,
     best_iteration: int,
+    scaling: Scaling | None,
     slices: Sequence[Slice],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The evaluation as plain JSON values, with what it is compared with beside it."""
     return evaluation.scalars() | {
         "best_iteration": best_iteration,
+        "scaling": None if scaling is None else asdict(scaling),
         "best_reachable": None if best_reachable is None else msgspec.to_builtins(best_reachable),
         "baselines": {
             name: {"auc": baseline.auc, "log_loss": baseline.log_loss} for name, baseline in baselines.items()

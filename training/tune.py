@@ -25,7 +25,7 @@ from training.evaluate import Evaluation, evaluate
 from training.failure import explain
 from training.fit import REFIT_ROWS, Fitted, fit, score
 from training.measure import measure
-from training.parameters import TrainingParameters
+from training.parameters import Calibration, TrainingParameters
 from training.pipeline import Pipeline
 from training.progress import Progress
 from training.session import spark_session
@@ -128,11 +128,13 @@ class Search:
 
     def _validation_loss(self, trial: optuna.Trial) -> float:
         half = self._half
+        chosen = self._base if trial.number == 0 else suggest(trial, self._base)
         fitted = fit(
             half.encoded.train,
             half.schema,
-            self._base if trial.number == 0 else suggest(trial, self._base),
-            rows=REFIT_ROWS + 1,  # no second fit on the validation rows, which judge here
+            # The validation rows judge here: neither a scaling by them, nor a second fit on them.
+            chosen.model_copy(update={"calibration": Calibration.NONE}),
+            rows=REFIT_ROWS + 1,
             log=self._log,
             progress=self._progress,
         )

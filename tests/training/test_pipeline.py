@@ -17,8 +17,8 @@ from training.parameters import TrainingParameters
 pytestmark = pytest.mark.spark
 
 
-def test_the_service_would_give_sparks_own_probabilities(run: Run):
-    bundle = Bundle.load(Path(run.result.bundle))
+def assert_same_probabilities(bundle: Bundle) -> None:
+    """The golden records, which Spark's transformer scored, by the bundle's encoder and model."""
     schema = bundle.schema
     records = [golden.record for golden in bundle.golden]
     numeric = np.array([[record[name] for name in schema.numeric] for record in records], dtype=np.float64)
@@ -26,6 +26,10 @@ def test_the_service_would_give_sparks_own_probabilities(run: Run):
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
     expected = [golden.probability for golden in bundle.golden]
     np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
+
+
+def test_the_service_would_give_sparks_own_probabilities(run: Run):
+    assert_same_probabilities(Bundle.load(Path(run.result.bundle)))
 
 
 def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run):
@@ -134,6 +138,14 @@ def test_lightgbm_was_given_every_parameter(run: Run):
     asked = {name: bundle.metadata.hyperparameters[name] for name in names}
     assert {name: float(given[native]) for name, native in names.items()} == asked
     assert asked["feature_fraction_by_node"] == 0.7  # another than the default, which would be there unasked
+
+
+def test_a_model_of_too_few_trees_is_corrected_by_the_validation_rows(
+    spark: SparkSession, spark_log: Path, tmp_path: Path
+):
+    few = train(spark, spark_log, tmp_path, "--num-iterations", "4", "--validation-fraction", "0.5")
+    assert few.result.metrics["scaling"]["slope"] > 1.5
+    assert_same_probabilities(Bundle.load(Path(few.result.bundle)))
 
 
 def test_the_learning_curve_has_every_iteration(run: Run):
