@@ -79,7 +79,7 @@ bench: setup ## measure this machine; results go to benchmarks/results
 bench-serving: setup ## measure the service against other servers, in about 25 minutes
 	$(PYTHON) -m benchmarks.serving
 
-bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 15 minutes
+bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 20 minutes
 	$(PYTHON) -m benchmarks.training
 
 docs: setup ## build the documentation's site into dist/site; a warning is an error

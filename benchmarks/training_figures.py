@@ -46,8 +46,9 @@ def draw(measured: Sequence[Mapping[str, Any]], modelled: Mapping[str, Any]) -> 
     right.set(
         xlabel=f"nodes of {modelled['cores_per_node']} cores",
         ylabel="seconds",
-        title=f"{modelled['rows'] / 1e6:g} M rows, modelled",
+        title=f"{modelled['rows'] / 1e6:.1f} M rows, modelled; dotted: 3 minutes",
         ylim=(0, None),
+        xticks=list(seconds),
     )
     file = FOLDER / "training.svg"
     figure.savefig(file)
