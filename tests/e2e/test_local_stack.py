@@ -156,7 +156,6 @@ class TestFaults:
         checkout.run("up")
         assert served_version(checkout) == "1"
 
-    @pytest.mark.full
     def test_an_up_whose_engine_was_killed_continues_with_the_next_up(self, checkout: Checkout) -> None:
         checkout.configure(training={"num_iterations": 21, "driver_memory_gib": 1})
         process = checkout.start("up")
