@@ -19,6 +19,7 @@ from training.datasets.manifest import WHOLE, Manifest
 from training.datasets.source import DAY
 from training.encode import count
 from training.parameters import Split, TrainingParameters
+from training.places import to_read, to_write
 from training.quoting import column
 from training.work import COMPLETE
 
@@ -89,7 +90,7 @@ def _taken(spark: SparkSession, table: Path, target: Path, parameters: TrainingP
     shutil.copyfile(table, target / f"part-00000{SUFFIX}")
     (target / COMPLETE).touch()
     by_fold = [f"{kind}_{fold}" for kind in ("rows", "clicks") for fold in range(parameters.folds)]
-    return spark.read.parquet(target.absolute().as_uri()).select("column", "hash", *by_fold)
+    return spark.read.parquet(to_read(target)).select("column", "hash", *by_fold)
 
 
 def _added_up(tables: Collection[DataFrame], folder: Path) -> DataFrame:
@@ -97,6 +98,5 @@ def _added_up(tables: Collection[DataFrame], folder: Path) -> DataFrame:
     if len(tables) == 1:
         return every
     total = every.groupBy("column", "hash").agg(*(F.sum(name).alias(name) for name in every.columns[2:]))
-    path = folder.absolute().as_uri()
-    total.write.mode("ignore").parquet(path)
-    return every.sparkSession.read.parquet(path)
+    total.write.mode("ignore").parquet(to_write(folder))
+    return every.sparkSession.read.parquet(to_read(folder))

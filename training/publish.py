@@ -16,6 +16,7 @@ from features.reference import Reference
 from features.schema import Schema
 from training.datasets.manifest import WHOLE
 from training.encode import total
+from training.places import to_write
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def write_counts(counted: DataFrame, file: Path, work: Path, *, by_fold: bool) -
     )
     file.parent.mkdir(exist_ok=True)
     parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
-    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(parts.absolute().as_uri())
+    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(to_write(parts))
     (written,) = parts.glob("part-*.parquet")
     shutil.copyfile(written, file)
     shutil.rmtree(parts.parent)

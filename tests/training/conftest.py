@@ -41,5 +41,5 @@ def train(spark: SparkSession, log: Path, output: Path, *options: str) -> Run:
 
 @pytest.fixture(scope="session")
 def run(spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on 4,000 synthetic rows."""
-    return train(spark, spark_log, tmp_path_factory.mktemp("run"))
+    """A run on 4,000 synthetic rows, in a folder whose name Spark would take for a pattern, or for encoded."""
+    return train(spark, spark_log, tmp_path_factory.mktemp("run") / "a run [1] of 100%20")

@@ -43,7 +43,8 @@ def awkward_row(number: int, generator: np.random.Generator) -> str:
 @pytest.fixture(scope="module")
 def awkward(spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on such rows; one of them has a category of 10 MB."""
-    folder = tmp_path_factory.mktemp("awkward")
+    folder = tmp_path_factory.mktemp("awkward") / "a day [of {many}]"
+    folder.mkdir()
     generator = np.random.default_rng(0)
     lines = [awkward_row(number, generator) for number in range(ROWS)]
     lines[5] = lines[5].rpartition("\t")[0] + "\t" + "x" * MEGABYTES

@@ -17,6 +17,7 @@ from training.datasets.labels import require_both_classes
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.source import PROBLEM, Found, Source
 from training.datasets.spec import LABEL, Label, TablesSpec
+from training.places import to_read
 from training.quoting import column
 
 _CORRUPT = "_corrupt"
@@ -75,7 +76,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
 
 def _texts(spark: SparkSession, rules: TableRules) -> DataFrame:
     """Every column of a table as text, "" for missing; `_CORRUPT` is null unless a row has a wrong number of fields."""
-    path = f"file://{rules.path}"
+    path = to_read(rules.path)
     if not is_text(rules.path):
         table = spark.read.parquet(path)
         columns = [_text(column(name), kind).alias(name) for name, kind in table.dtypes]

@@ -19,6 +19,7 @@ from training.datasets.fields import NUMBER
 from training.datasets.labels import require_both_classes
 from training.datasets.manifest import WHOLE
 from training.datasets.source import DAY, PROBLEM, Found, Source
+from training.places import to_read
 
 _FIELDS = 1 + len(CRITEO.features)
 
@@ -48,7 +49,7 @@ def open_rows(spark: SparkSession, files: Sequence[Path], days: Sequence[str] = 
 def _read(spark: SparkSession, files: Sequence[Path], days: Sequence[str]) -> DataFrame:
     of_day: dict[str, list[str]] = {}
     for file, day in zip(files, days, strict=True):
-        of_day.setdefault(day, []).append(f"file://{file.resolve()}")
+        of_day.setdefault(day, []).append(to_read(file.resolve()))
     if len(of_day) == 1:
         return _parse(spark.read.text(next(iter(of_day.values()))))
     frames = (_parse(spark.read.text(paths)).withColumn(DAY, F.lit(day)) for day, paths in of_day.items())
