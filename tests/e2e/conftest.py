@@ -14,7 +14,7 @@ LENIENT_GATE = {"min_auc": 0.55, "max_calibration_error": 0.2, "max_log_loss_ris
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A checkout whose stack trains on few rows, so that a training run takes seconds; in a folder with a space in its name."""
+    """A checkout whose stack trains on few rows, so that a training run takes seconds; its name has a space."""
     made = Checkout.make(tmp_path_factory.mktemp("checkout") / "my projects")
     made.configure(
         dataset={"kind": "synthetic", "rows": ROWS},
