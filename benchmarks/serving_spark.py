@@ -3,15 +3,16 @@
 `server` is the source of micro-batches, `continuousServer` the one that answers requests as they come.
 """
 
-import argparse
 from enum import StrEnum
-from pathlib import Path
 
-from pyspark.sql import DataFrame
-from pyspark.sql.streaming.query import StreamingQuery
-from synapse.ml.io.IOImplicits import continuous_serving_source, serving_sink, serving_source
+from synapse.ml.io.IOImplicits import (
+    continuous_serving_sink,
+    continuous_serving_source,
+    serving_sink,
+    serving_source,
+)
 
-from scoring.engines.spark_query import API, replies, requests, session, start_continuous
+from scoring.engines.spark_query import begin, parser, replies, requests, session
 
 
 class Source(StrEnum):
@@ -21,32 +22,23 @@ class Source(StrEnum):
     CONTINUOUS = "continuousServer"
 
 
+ENDS = {
+    Source.SERVER: (serving_source, serving_sink),
+    Source.CONTINUOUS: (continuous_serving_source, continuous_serving_sink),
+}
+"""Where each takes its requests from, and where its replies go."""
+
+
 def main() -> None:
     """Answer until the query ends."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving_spark")
-    parser.add_argument("--source", type=Source, required=True)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--features", type=int, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    arguments = parser.parse_args()
-    continuous = arguments.source is Source.CONTINUOUS
-    source = continuous_serving_source if continuous else serving_source
+    options = parser("benchmarks.serving_spark")
+    options.add_argument("--source", type=Source, required=True)
+    arguments = options.parse_args()
+    source, sink = ENDS[arguments.source]
     stream = requests(session(arguments.folder), source, arguments.port)
     answers = replies(stream, arguments.model, arguments.features, slots=1)
-    checkpoint = arguments.folder / "checkpoint"
-    query = start_continuous(answers, checkpoint) if continuous else _start_batches(answers, checkpoint)
-    query.awaitTermination()
-
-
-def _start_batches(answers: DataFrame, checkpoint: Path) -> StreamingQuery:
-    return (
-        answers.writeStream.format(serving_sink)
-        .option("name", API)
-        .option("checkpointLocation", str(checkpoint))
-        .queryName(API)
-        .start()
-    )
+    continuous = arguments.source is Source.CONTINUOUS
+    begin(answers, sink, arguments.folder / "checkpoint", continuous=continuous).awaitTermination()
 
 
 if __name__ == "__main__":

@@ -37,26 +37,34 @@ YOUNG = "256m"
 
 def main() -> None:
     """Answer until standard input ends, which it does with the service; a query that dies is started again."""
-    parser = argparse.ArgumentParser(prog="python -m scoring.engines.spark_query")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--features", type=int, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
-    arguments = parser.parse_args()
+    arguments = parser("scoring.engines.spark_query").parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process when it is done
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    from synapse.ml.io.IOImplicits import continuous_serving_source  # noqa: PLC0415 - patches PySpark, for this alone
+    from synapse.ml.io.IOImplicits import (  # noqa: PLC0415 - patches PySpark, for this alone
+        continuous_serving_sink,
+        continuous_serving_source,
+    )
 
     spark = session(arguments.folder)
     stream = requests(spark, continuous_serving_source, arguments.port)
     answers = replies(stream, arguments.model, arguments.features, slots=SLOTS)
     history = _History(spark)
     for start in count():
-        query = start_continuous(answers, arguments.folder / str(start))
+        query = begin(answers, continuous_serving_sink, arguments.folder / str(start), continuous=True)
         while query.isActive:
             time.sleep(WATCH_SECONDS)
             history.forget()
         sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The options of a process that answers by Spark Serving."""
+    options = argparse.ArgumentParser(prog=f"python -m {program}")
+    options.add_argument("--model", type=Path, required=True)
+    options.add_argument("--features", type=int, required=True)
+    options.add_argument("--port", type=int, required=True)
+    options.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
+    return options
 
 
 def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
@@ -128,18 +136,10 @@ def _click(probability: str) -> Column:
     return sql.get(vector_to_array(sql.col(probability)), 1)
 
 
-def start_continuous(answers: DataFrame, checkpoint: Path) -> StreamingQuery:
-    """The query that answers requests one by one as they come."""
-    from synapse.ml.io.IOImplicits import continuous_serving_sink  # noqa: PLC0415 - see `main`
-
-    return (
-        answers.writeStream.format(continuous_serving_sink)
-        .trigger(continuous=EPOCH)
-        .option("name", API)
-        .option("checkpointLocation", str(checkpoint))
-        .queryName(API)
-        .start()
-    )
+def begin(answers: DataFrame, sink: str, checkpoint: Path, *, continuous: bool) -> StreamingQuery:
+    """The query that answers: requests one by one as they come when `continuous`, otherwise in micro-batches."""
+    query = answers.writeStream.format(sink).option("name", API).option("checkpointLocation", str(checkpoint))
+    return (query.trigger(continuous=EPOCH) if continuous else query).queryName(API).start()
 
 
 def _reason(query: StreamingQuery) -> str:
