@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -28,6 +27,7 @@ from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.serving_figures import draw, table
 from benchmarks.serving_peers import Peer, install_all, peers
 from features.bundle import Bundle
+from infra.cloud.steps import comparison
 from infra.load.client import run_load
 from infra.load.plan import LoadPlan
 from tests.support.bundles import make_bundle, random_records, to_arrays
@@ -116,13 +116,13 @@ def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
     """The load's figures, and whose delay the latencies are: the seconds that the service and the clients computed and
     waited for a core, and the answers by how long they took by the service's own clock."""
     who = {"service": process.pid, "clients": os.getpid()}
-    before, answered = {name: _core_seconds(pid) for name, pid in who.items()}, _own_latency(plan)
+    before, counted = {name: _core_seconds(pid) for name, pid in who.items()}, _counted(plan)
     found = run_load(plan).summary()
     for name, pid in who.items():
         now = _core_seconds(pid)
         found[f"{name}_core_seconds"] = {key: round(now[key] - before[name][key], 2) for key in now}
-    own = {bound: count - answered.get(bound, 0) for bound, count in _own_latency(plan).items()}
-    return found | {"answers_by_the_services_own_seconds": own}
+    answers = _counted(plan).since(counted).seconds
+    return found | {"answers_by_the_services_own_seconds": {str(bound): count for bound, count in answers.items()}}
 
 
 def _core_seconds(process: int) -> dict[str, float]:
@@ -131,11 +131,10 @@ def _core_seconds(process: int) -> dict[str, float]:
     return {"computed": int(computed) / 1e9, "waited": int(waited) / 1e9}
 
 
-def _own_latency(plan: LoadPlan) -> dict[str, int]:
-    """Answers so far by upper bound in seconds, cumulative, as the service counts them."""
-    text = httpx.get(f"http://{plan.host}:{plan.port}/metrics", headers=plan.headers, trust_env=False).text
-    found = re.findall(r'^scoring_request_seconds_bucket\{le="(.+?)",operation="score"\} (\S+)$', text, re.MULTILINE)
-    return {bound: round(float(count)) for bound, count in found}
+def _counted(plan: LoadPlan) -> comparison.Figures:
+    """What the service has counted so far."""
+    url = f"http://{plan.host}:{plan.port}/metrics"
+    return comparison.Figures.read(httpx.get(url, headers=plan.headers, trust_env=False).text)
 
 
 def _endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
