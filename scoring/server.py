@@ -148,7 +148,7 @@ def _check_traces(connection: Path) -> None:
     """Raise `TracesError` unless requests can be traced; what is in the file is secret and not repeated."""
     if find_spec(EXPORTER.partition(".")[0]) is None or find_spec(EXPORTER) is None:
         raise TracesError(
-            "This image cannot trace: it was built without OpenTelemetry. Set `azure.trace_percent` and run `up`, or "
+            "This image cannot trace: it was built without OpenTelemetry. Set `azure.traces` and run `up`, or "
             "leave --traces out."
         )
     try:
