@@ -19,7 +19,7 @@ from training.datasets.manifest import WHOLE, Manifest
 from training.datasets.source import DAY
 from training.encode import count
 from training.parameters import Split, TrainingParameters
-from training.places import to_read, to_write
+from training.places import stored, to_read
 from training.quoting import column
 from training.work import COMPLETE
 
@@ -98,5 +98,4 @@ def _added_up(tables: Collection[DataFrame], folder: Path) -> DataFrame:
     if len(tables) == 1:
         return every
     total = every.groupBy("column", "hash").agg(*(F.sum(name).alias(name) for name in every.columns[2:]))
-    total.write.mode("ignore").parquet(to_write(folder))
-    return every.sparkSession.read.parquet(to_read(folder))
+    return stored(total, folder)

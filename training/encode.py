@@ -20,7 +20,7 @@ from features.encoder import Encoder
 from features.schema import Schema
 from training.matrices import array, matrix
 from training.parameters import TrainingParameters
-from training.places import to_read, to_write
+from training.places import stored
 from training.prepare import CATEGORIES, NUMBERS
 from training.quoting import column, numbered, quoted
 from training.split import FOLD
@@ -89,8 +89,7 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
             *(F.shiftright(f"seen_{fold}", CLICKS_FROM_BIT).alias(f"clicks_{fold}") for fold in folds),
         )
     )
-    counted.write.mode("ignore").parquet(to_write(folder))
-    return rows.sparkSession.read.parquet(to_read(folder))
+    return stored(counted, folder)
 
 
 def fold_encoder(counted: DataFrame, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:

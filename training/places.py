@@ -1,10 +1,13 @@
-"""Spark's names of files and folders on this machine, or on a file system that every machine of a cluster sees.
+"""Where Spark writes and reads: folders on this machine, or on a file system that every machine of a cluster sees.
 
 Spark takes a name as it is, not encoded as a URI's, and where it reads, it takes some characters for patterns.
 """
 
 import re
 from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
 _PATTERN = re.compile(r"([\\*?\[\]{}])")
 
@@ -17,3 +20,10 @@ def to_write(path: Path) -> str:
 def to_read(path: Path) -> str:
     """The name by which Spark reads `path`, and nothing else."""
     return "file://" + _PATTERN.sub(r"\\\1", str(path.absolute()))
+
+
+def stored(frame: DataFrame, folder: Path, *, schema: StructType | None = None) -> DataFrame:
+    """`frame`, written as Parquet to `folder` unless it is there, and read from it, as `schema` if one is given."""
+    frame.write.mode("ignore").parquet(to_write(folder))
+    reader = frame.sparkSession.read
+    return (reader if schema is None else reader.schema(schema)).parquet(to_read(folder))

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.types import StructField, StructType
 
-from training.places import to_read, to_write
+from training.places import stored
 
 DENSE = 1
 """What Spark calls a dense vector in `VectorUDT`'s field `type`."""
@@ -19,9 +19,8 @@ DENSE = 1
 
 def stored_as_vectors(frame: DataFrame, name: str, folder: Path) -> DataFrame:
     """`frame`, written to `folder` unless it is there and read from it; `name` is array<double>, then vectors."""
-    frame.withColumn(name, _dense(F.col(name))).write.mode("ignore").parquet(to_write(folder))
     fields = [StructField(name, VectorUDT()) if field.name == name else field for field in frame.schema.fields]
-    return frame.sparkSession.read.schema(StructType(fields)).parquet(to_read(folder))
+    return stored(frame.withColumn(name, _dense(F.col(name))), folder, schema=StructType(fields))
 
 
 def vectors(frame: DataFrame, name: str) -> Column:
