@@ -92,14 +92,10 @@ def fit(
     )
 
 
-def score(encoded: DataFrame, schema: Schema, fitted: Fitted, *, extra: Sequence[str] = ()) -> DataFrame:
-    """`label`, `probability` (double) and the columns `extra` of encoded rows, by the Spark transformer."""
-    return _score(encoded, schema, fitted.transformer, extra=extra)
-
-
-def _score(
+def score(
     encoded: DataFrame, schema: Schema, transformer: LightGBMClassificationModel, *, extra: Sequence[str] = ()
 ) -> DataFrame:
+    """`label`, `probability` (double) and the columns `extra` of encoded rows, by the fitted `transformer`."""
     inputs = encoded.select(vectors(encoded, FEATURES), column(schema.label).alias(LABEL), *extra)
     scored: DataFrame = transformer.transform(inputs)
     return scored.select(LABEL, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY), *extra)
@@ -107,7 +103,7 @@ def _score(
 
 def _scaling(validation: DataFrame, schema: Schema, transformer: LightGBMClassificationModel) -> Scaling | None:
     """What the validation rows, `MAX_VALIDATION_ROWS` at most, say of a model that was not fitted on them."""
-    table = _score(validation, schema, transformer).toPandas()
+    table = score(validation, schema, transformer).toPandas()
     return fit_scaling(table[LABEL].to_numpy(np.int32), table[PROBABILITY].to_numpy(np.float64))
 
 

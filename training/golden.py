@@ -23,7 +23,8 @@ def golden_records(
     chosen = held_out.where(F.col(RECORD_HASH) <= lowest[-1][RECORD_HASH]).coalesce(1).cache()
     encoded = encode(chosen, schema, encoder, out_of_fold=False, extra=[RECORD_HASH])
     probabilities = {
-        row[RECORD_HASH]: row[PROBABILITY] for row in score(encoded, schema, fitted, extra=[RECORD_HASH]).collect()
+        row[RECORD_HASH]: row[PROBABILITY]
+        for row in score(encoded, schema, fitted.transformer, extra=[RECORD_HASH]).collect()
     }
     rows = as_they_were(chosen, schema, RECORD_HASH).collect()
     chosen.unpersist()

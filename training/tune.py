@@ -139,7 +139,7 @@ class Search:
             progress=self._progress,
         )
         self._fits[trial.number] = fitted
-        return evaluate(score(self._validation, half.schema, fitted)).log_loss
+        return evaluate(score(self._validation, half.schema, fitted.transformer)).log_loss
 
     def _held_out(self, number: int) -> Evaluation:
         half = self._half
