@@ -10,9 +10,14 @@ HASH_SEED = 42
 """The seed of Spark's `xxhash64`, which cannot be changed there."""
 
 
+def unsigned_hash(value: str) -> int:
+    """XXH64 of the UTF-8 bytes of `value`, as an unsigned 64-bit integer."""
+    return xxhash.xxh64_intdigest(value.encode(), HASH_SEED)
+
+
 def hash_value(value: str) -> int:
-    """XXH64 of the UTF-8 bytes of `value`, as a signed 64-bit integer: what Spark's `xxhash64(value)` returns."""
-    unsigned = xxhash.xxh64_intdigest(value.encode(), HASH_SEED)
+    """`unsigned_hash` as a signed integer: what Spark's `xxhash64(value)` returns."""
+    unsigned = unsigned_hash(value)
     return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
 
 

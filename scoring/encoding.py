@@ -1,10 +1,12 @@
 """A record's values as the model's inputs.
 
-The columns' tables are merged into one sorted array, each column's hashes mixed with a number of its own, so that one
-binary search answers for all categories of a request. Values are as unevenly frequent as clicks are, so where the
-frequent ones stand is remembered. `Encoder.encode` is the plain form; a test holds them equal.
+The columns' tables are merged into one sorted array, each column's hashes mixed with a number of its own, and the first
+bits of a hash lead to the few entries among which to search. Values are as unevenly frequent as clicks are, so where
+the frequent ones stand is remembered: most records have few values left to search for, and then a loop in Python beats
+NumPy's calls. `Encoder.encode` is the plain form; a test holds them equal.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import msgspec
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoder import Encoder
-from features.hashing import hash_values
+from features.hashing import unsigned_hash
 from features.schema import Schema
 from scoring.records import Values
 
@@ -21,6 +23,10 @@ REMEMBERED_VALUES = 100_000
 
 REMEMBERED_LENGTH = 64
 """Longer values, in characters, are looked up each time, so that nobody fills the memory with them."""
+
+HASH_BITS = 64
+BUCKET_BITS = 4
+"""The entries that share the first bits of their hash are 2 to this power at most, on average."""
 
 
 class RowEncoder:
@@ -33,10 +39,13 @@ class RowEncoder:
         self._entries = len(encoder.hashes)
         owner = np.repeat(np.arange(self._categories), np.diff(encoder.offsets))
         hashes = encoder.hashes.view(np.uint64)
-        self._salts = _salts(owner, hashes, self._categories)
-        keys = hashes ^ self._salts[owner]
+        salts = _salts(owner, hashes, self._categories)
+        keys = hashes ^ salts[owner]
         order = np.argsort(keys)
-        self._keys = keys[order]
+        self._salts: list[int] = salts.tolist()
+        self._keys = keys[order].data
+        self._shift = HASH_BITS - max(self._entries.bit_length() - BUCKET_BITS, 1)
+        self._starts = _starts(keys[order], self._shift).data
         known = np.column_stack((encoder.rates, encoder.log_counts))[order]
         # A value that no table has finds its column's pair behind the known ones.
         self._pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
@@ -64,31 +73,34 @@ class RowEncoder:
 
     def _complete(self, found: list[int | None], rows: Sequence[Values]) -> list[int]:
         wanted = [index for index, place in enumerate(found) if place is None]
-        values = [rows[index // self._categories][self._numbers + index % self._categories] for index in wanted]
-        columns = np.array(wanted) % self._categories
-        for index, value, place in zip(wanted, values, self._search(values, columns).tolist(), strict=True):
-            found[index] = place
-            self._remember(index % self._categories, value, place)
+        for index in wanted:
+            column = index % self._categories
+            value = rows[index // self._categories][self._numbers + column]
+            place = found[index] = self._search(column, value)
+            if not isinstance(value, str) or len(value) <= REMEMBERED_LENGTH:
+                if self._remembered >= REMEMBERED_VALUES:
+                    self._forget()
+                self._places[column][value] = place
+                self._remembered += 1
         return found  # type: ignore[return-value] # complete now
 
-    def _search(self, values: Sequence[object], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        # None, UNSET and the empty string are one missing value.
-        hashes = hash_values(str(value) if value else "" for value in values).view(np.uint64)
-        keys = hashes ^ self._salts[columns]
-        place = self._keys.searchsorted(keys)
-        inside = np.minimum(place, max(self._entries - 1, 0))
-        seen = self._keys[inside] == keys if self._entries else np.zeros(len(keys), dtype=bool)
-        return np.where(seen, place, self._entries + columns)
+    def _forget(self) -> None:
+        for places in self._places:
+            places.clear()
+        self._remembered = 0
 
-    def _remember(self, column: int, value: float | str | msgspec.UnsetType | None, place: int) -> None:
-        if isinstance(value, str) and len(value) > REMEMBERED_LENGTH:
-            return
-        if self._remembered >= REMEMBERED_VALUES:
-            for places in self._places:
-                places.clear()
-            self._remembered = 0
-        self._places[column][value] = place
-        self._remembered += 1
+    def _search(self, column: int, value: float | str | msgspec.UnsetType | None) -> int:
+        # None, UNSET and the empty string are one missing value.
+        key = unsigned_hash(str(value) if value else "") ^ self._salts[column]
+        bucket = key >> self._shift
+        place = bisect_left(self._keys, key, self._starts[bucket], self._starts[bucket + 1])
+        return place if place < self._entries and self._keys[place] == key else self._entries + column
+
+
+def _starts(keys: npt.NDArray[np.uint64], shift: int) -> npt.NDArray[np.int64]:
+    """Where in the sorted `keys` those with each value of their first bits begin, and where the last ones end."""
+    first = np.arange(2 ** (HASH_BITS - shift), dtype=np.uint64) << np.uint64(shift)
+    return np.append(np.searchsorted(keys, first), len(keys))
 
 
 def _salts(owner: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], categories: int) -> npt.NDArray[np.uint64]:
