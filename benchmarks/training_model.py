@@ -64,12 +64,13 @@ class Model:
 
 
 def model(runs: Mapping[int, Run], assumptions: Assumptions) -> Model:
-    """The model from the runs by rows: the slope of the processor time between the smallest and the largest of them.
+    """The model from the runs by rows: the slope of the processor time between the two largest of them. On a smaller
+    one Java compiles less (`training.session`).
 
-    What does not grow with the rows (compiling, planning, jobs one after another) is taken from the smallest run's
-    clock, where it is nearly everything. With one run only, all of its processor time counts as growing.
+    What does not grow with the rows (compiling, planning, jobs one after another) is what remains of the smaller one's
+    clock. With one run only, all of its processor time counts as growing.
     """
-    small, large = min(runs), max(runs)
+    small, large = min(sorted(runs)[-2:]), max(runs)
     cpu = {rows: _cpu_seconds(run) for rows, run in runs.items()}
     if small == large:
         return Model(fixed_seconds=0.0, cpu_seconds_per_million=cpu[large] / large * 1e6, assumptions=assumptions)

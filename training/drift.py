@@ -92,7 +92,8 @@ def _run(given: argparse.Namespace, logged: Path) -> Result:
     dataset = adapter.validate_python({"kind": given.dataset, **place})
     bundle = Bundle.load(given.bundle)
     manifest = describe(dataset)
-    spark: SparkSession = spark_session(TrainingParameters(driver_memory_gib=given.driver_memory_gib), log=logged)
+    parameters = TrainingParameters(driver_memory_gib=given.driver_memory_gib)
+    spark: SparkSession = spark_session(parameters, log=logged, data_size=manifest.size)
     try:
         drift = compare_source(bundle, open_source(spark, dataset))
     finally:

@@ -53,7 +53,7 @@ def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progr
     spark = None
     try:
         with progress.stage("start", "start Spark"):
-            spark = spark_session(arguments.training, log=output / log.NAME, master=master)
+            spark = spark_session(arguments.training, log=output / log.NAME, master=master, data_size=manifest.size)
         # Spark has put a handler of its own in the place of this one.
         signal.signal(signal.SIGINT, _stop)
         return Pipeline(spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress).run()

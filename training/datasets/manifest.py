@@ -32,15 +32,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     partitions: tuple[File, ...]
     description: str
+    size: int = 0
+    """Bytes of its files, about, whether they are there already or not; 0 where nobody knows."""
 
 
-def manifest(kind: str, description: str, files: Iterable[File], **parameters: object) -> Manifest:
-    """The manifest of these files and parameters. Of a path, only the file's name is part of the identity."""
+def manifest(
+    kind: str, description: str, files: Iterable[File], *, size: int | None = None, **parameters: object
+) -> Manifest:
+    """The manifest of these files and parameters. Of a path, only the file's name is part of the identity.
+
+    `size` says how many bytes of files will be generated, where there are none yet.
+    """
     listed = tuple(files)
     named = [[file.partition, Path(file.path).name, file.size, file.identity] for file in listed]
     content = json.dumps({"kind": kind, "files": named, **parameters}, sort_keys=True)
     return Manifest(
-        kind=kind, hash=hashlib.sha256(content.encode()).hexdigest(), partitions=listed, description=description
+        kind=kind,
+        hash=hashlib.sha256(content.encode()).hexdigest(),
+        partitions=listed,
+        description=description,
+        size=sum(file.size for file in listed) if size is None else size,
     )
 
 

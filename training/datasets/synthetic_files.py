@@ -15,6 +15,8 @@ from training.datasets.progress import STAGE, Reporter
 from training.parameters import SyntheticDataset
 
 BLOCKS_PER_FILE = 10
+BYTES_A_ROW = 243
+"""On average."""
 
 
 def describe(dataset: SyntheticDataset) -> Manifest:
@@ -23,6 +25,7 @@ def describe(dataset: SyntheticDataset) -> Manifest:
         dataset.kind,
         f"{dataset.rows:,} synthetic rows, seed {dataset.seed}, generator version {recipe.VERSION}",
         (),
+        size=dataset.rows * BYTES_A_ROW,
         generator=recipe.VERSION,
         rows=dataset.rows,
         seed=dataset.seed,
