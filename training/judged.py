@@ -15,8 +15,7 @@ from training.champion import Champion, evaluate_champion
 from training.evaluate import Evaluation
 from training.gate import judge
 from training.measure import measure
-from training.reachable import best_reachable
-from training.report import BestReachable
+from training.reachable import BestReachable, best_reachable
 from training.slices import Slice
 from training.split import Part
 from training.trained import Trained

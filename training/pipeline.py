@@ -19,15 +19,14 @@ from training.golden import golden_records
 from training.judged import Judged, judge_model
 from training.prepare import Prepared, prepare
 from training.progress import Progress
+from training.provenance import code_hash, library_versions
 from training.publish import write_bundle
-from training.result import Result, code_hash, library_versions, metrics
+from training.result import Result, metrics
 from training.split import PART, RECORD_HASH, Part
 from training.summary import column_summaries, split_summaries
 from training.trained import Encoded, Half, Trained
 from training.vectors import stored_as_vectors
 
-WORK = "work"
-"""The folder of a run that holds its intermediate files while it lasts."""
 NOT_OF_THE_MODEL = {"driver_memory_gib"}
 """Parameters that change the run and not its model: a bundle does not tell where it was trained."""
 
@@ -51,7 +50,7 @@ class Pipeline:
         self._manifest = manifest
         self._training = arguments.training
         self._output = output
-        self._work = arguments.work or output / WORK
+        self._work = arguments.work or output / work.FOLDER
         self._log = log
         self._progress = progress
 

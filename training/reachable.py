@@ -1,6 +1,7 @@
 """What the true click probabilities of generated rows reach: the best that any model could."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -12,7 +13,14 @@ from training.matrices import matrix
 from training.parameters import Dataset, SyntheticDataset
 from training.prepare import NUMBERS, RAW
 from training.quoting import numbered
-from training.report import BestReachable
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestReachable:
+    """What the true click probabilities themselves reach on the held-out rows; known for synthetic data only."""
+
+    auc: float
+    log_loss: float
 
 
 def best_reachable(held_out: DataFrame, dataset: Dataset, schema: Schema) -> BestReachable | None:

@@ -1,24 +1,17 @@
 """What a run gives back: metrics, verdict and where the bundle is, as one JSON object or as lines for people."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyspark
 
 from features.bundle import Verdict
 from training.calibrate import Scaling
 from training.champion import Champion
 from training.evaluate import Evaluation
-from training.report import BestReachable
+from training.reachable import BestReachable
 from training.slices import Slice
-
-ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "synapseml", "xxhash")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,22 +71,3 @@ def metrics(
         "warnings": list(warnings),
         "slices": msgspec.to_builtins(slices),
     }
-
-
-def code_hash() -> str:
-    """The identity of the code that trains: SHA-256 over all files of `features` and `training`, 64 hex digits."""
-    digest = hashlib.sha256()
-    for package in ("features", "training"):
-        for file in sorted((ROOT / package).rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT).as_posix()}\0{file.stat().st_size}\0".encode())
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide about a model.
-
-    Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself.
-    """
-    return {name: version(name) for name in LIBRARIES} | {"pyspark": pyspark.__version__}

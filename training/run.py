@@ -5,23 +5,27 @@ import logging
 import shutil
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from training import log
+from training import log, work
 from training.arguments import Arguments
 from training.datasets.manifest import Manifest
 from training.failure import explain
-from training.pipeline import WORK, Pipeline
 from training.progress import Progress
-from training.result import Result, code_hash
+from training.provenance import code_hash
 from training.session import ALL_CORES, on_databricks, spark_session
 from training.streams import output_to
+
+if TYPE_CHECKING:
+    from training.pipeline import Pipeline
+    from training.result import Result
 
 STOPPED = 128
 """Added to the number of the signal that ended a run, as shells do."""
@@ -29,7 +33,7 @@ STOP_SECONDS = 20
 """How long Spark may take to stop; the JVM ends with this process in any case."""
 
 
-def train(arguments: Arguments, manifest: Manifest, *, master: str = ALL_CORES) -> Result:
+def train(arguments: Arguments, manifest: Manifest, *, master: str = ALL_CORES) -> "Result":
     """Train in the run's folder, with everything that libraries print in its log; `master` as of `spark_session`.
 
     Raises a `PersonalizationError`, whatever went wrong.
@@ -49,20 +53,30 @@ def train(arguments: Arguments, manifest: Manifest, *, master: str = ALL_CORES) 
         raise explain(error, log=log_file, start=start) from error
 
 
-def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> Result:
+def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> "Result":
     spark = None
     try:
-        with progress.stage("start", "start Spark"):
+        with progress.stage("start", "start Spark"), ThreadPoolExecutor(1) as pool:
+            pipeline = pool.submit(_import_pipeline)
             spark = spark_session(arguments.training, log=output / log.NAME, master=master, data_size=manifest.size)
         # Spark has put a handler of its own in the place of this one.
         signal.signal(signal.SIGINT, _stop)
-        return Pipeline(spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress).run()
+        return pipeline.result()(
+            spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress
+        ).run()
     except Exception:
         logging.getLogger("training").exception("The run failed")
         raise
     finally:
         _end(spark)
-        shutil.rmtree(arguments.work or output / WORK, ignore_errors=True)
+        shutil.rmtree(arguments.work or output / work.FOLDER, ignore_errors=True)
+
+
+def _import_pipeline() -> "type[Pipeline]":
+    """What comes after the session takes as long to import as Java to start."""
+    from training.pipeline import Pipeline  # noqa: PLC0415 - while Java starts
+
+    return Pipeline
 
 
 def _end(spark: SparkSession | None) -> None:

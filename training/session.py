@@ -5,9 +5,12 @@ A local session writes everything that the JVM has to say to one log file; stand
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from training.log import configure
@@ -51,7 +54,16 @@ def spark_session(
     builder = SparkSession.builder.master(master).appName("personalization-training")
     for name, value in _settings(parameters, [log_option, *compiler_options(data_size)]).items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    spark = builder.getOrCreate()
+    threading.Thread(target=_start_workers, args=(spark,), name="workers", daemon=True).start()
+    return spark
+
+
+def _start_workers(spark: SparkSession) -> None:
+    """Have the process started that Python workers are forked from: what it imports takes seconds, in which Java reads
+    rows."""
+    with suppress(Py4JError, OSError):  # the session may end meanwhile
+        spark.range(0, 1, 1, 1).mapInArrow(lambda batches: batches, "id bigint").collect()
 
 
 def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ A stage's files are whole when Spark's own mark lies beside them; a stage that f
 import shutil
 from pathlib import Path
 
+FOLDER = "work"
 MARK = "inputs"
 COMPLETE = "_SUCCESS"
 

@@ -6,7 +6,7 @@ from importlib.metadata import version as real
 import pyspark
 import pytest
 
-from training import result
+from training import provenance
 
 
 def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch: pytest.MonkeyPatch):
@@ -17,7 +17,7 @@ def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch
             raise PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(result, "version", version)
-    found = result.library_versions()
+    monkeypatch.setattr(provenance, "version", version)
+    found = provenance.library_versions()
     assert found["pyspark"] == pyspark.__version__
     assert {"lightgbm", "synapseml", "xxhash"} < set(found)

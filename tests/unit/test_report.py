@@ -14,7 +14,8 @@ from training.curves import ScoreBins
 from training.evaluate import Evaluation, evaluate_bins
 from training.gate import judge
 from training.parameters import GateParameters, TrainingParameters
-from training.report import BestReachable, ColumnSummary, LearningCurve, ReportData, SplitSummary, write
+from training.reachable import BestReachable
+from training.report import ColumnSummary, LearningCurve, ReportData, SplitSummary, write
 from training.report.page import render
 from training.slices import Slice
 

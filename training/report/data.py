@@ -8,6 +8,7 @@ from features.bundle import Verdict
 from training.champion import Champion
 from training.evaluate import Evaluation
 from training.parameters import GateParameters, TrainingParameters
+from training.reachable import BestReachable
 from training.slices import Slice
 
 
@@ -37,14 +38,6 @@ class ColumnSummary:
     role: Literal["numeric", "categorical"]
     missing_share: float
     distinct: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class BestReachable:
-    """What the true click probabilities themselves reach on the held-out rows; known for synthetic data only."""
-
-    auc: float
-    log_loss: float
 
 
 @dataclass(frozen=True, kw_only=True)
