@@ -68,7 +68,7 @@ def suggest(trial: optuna.trial.BaseTrial, parameters: TrainingParameters) -> Tr
         "learning_rate": round(trial.suggest_float("learning_rate", 0.02, 0.3, log=True), 4),
         "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 5, 500, log=True),
         "lambda_l2": round(trial.suggest_float("lambda_l2", 0.1, 100.0, log=True), 3),
-        "feature_fraction": round(trial.suggest_float("feature_fraction", 0.4, 1.0), 3),
+        "feature_fraction": round(trial.suggest_float("feature_fraction", 0.2, 1.0), 3),
         "feature_fraction_by_node": round(trial.suggest_float("feature_fraction_by_node", 0.2, 1.0), 3),
     }
     return parameters.model_copy(update=chosen)
