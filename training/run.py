@@ -20,7 +20,7 @@ from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.progress import Progress
 from training.provenance import code_hash
-from training.session import ALL_CORES, on_databricks, spark_session
+from training.session import ALL_CORES, on_databricks, spark_session, start_workers
 from training.streams import output_to
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progr
             spark = spark_session(arguments.training, log=output / log.NAME, master=master, data_size=manifest.size)
         # Spark has put a handler of its own in the place of this one.
         signal.signal(signal.SIGINT, _stop)
+        start_workers(spark)
         return pipeline.result()(
             spark, arguments, manifest, output=output, log=output / log.NAME, progress=progress
         ).run()

@@ -54,16 +54,19 @@ def spark_session(
     builder = SparkSession.builder.master(master).appName("personalization-training")
     for name, value in _settings(parameters, [log_option, *compiler_options(data_size)]).items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    threading.Thread(target=_start_workers, args=(spark,), name="workers", daemon=True).start()
-    return spark
+    return builder.getOrCreate()
 
 
-def _start_workers(spark: SparkSession) -> None:
-    """Have the process started that Python workers are forked from: what it imports takes seconds, in which Java reads
-    rows."""
-    with suppress(Py4JError, OSError):  # the session may end meanwhile
-        spark.range(0, 1, 1, 1).mapInArrow(lambda batches: batches, "id bigint").collect()
+def start_workers(spark: SparkSession) -> None:
+    """Have a local session start the process that Python workers are forked from, and go on meanwhile: what it imports
+    takes seconds, in which Java reads rows."""
+
+    def start() -> None:
+        with suppress(Py4JError, OSError):  # the session may end meanwhile
+            spark.range(0, 1, 1, 1).mapInArrow(lambda batches: batches, "id bigint").collect()
+
+    if not on_databricks():
+        threading.Thread(target=start, name="workers", daemon=True).start()
 
 
 def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, str]:

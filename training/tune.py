@@ -28,7 +28,7 @@ from training.measure import measure
 from training.parameters import Calibration, TrainingParameters
 from training.pipeline import Pipeline
 from training.progress import Progress
-from training.session import spark_session
+from training.session import spark_session, start_workers
 from training.split import PART, Part
 from training.streams import output_to
 from training.trained import Half
@@ -182,6 +182,7 @@ def _run(arguments: Arguments, budget: Budget, folder: Path, progress: Progress)
     log_file = folder / log.NAME
     with progress.stage("start", "start Spark"):
         spark = spark_session(arguments.training, log=log_file)
+    start_workers(spark)
     try:
         pipeline = Pipeline(spark, arguments, manifest, output=folder, log=log_file, progress=progress)
         return Search(pipeline.first_half(), arguments.training, log_file=log_file, progress=progress).run(budget)
