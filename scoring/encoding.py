@@ -42,10 +42,11 @@ class RowEncoder:
         salts = _salts(owner, hashes, self._categories)
         keys = hashes ^ salts[owner]
         order = np.argsort(keys)
+        keys = keys[order]
         self._salts: list[int] = salts.tolist()
-        self._keys = keys[order].data
+        self._keys = keys.data
         self._shift = HASH_BITS - max(self._entries.bit_length() - BUCKET_BITS, 1)
-        self._starts = _starts(keys[order], self._shift).data
+        self._starts = _starts(keys, self._shift).data
         known = np.column_stack((encoder.rates, encoder.log_counts))[order]
         # A value that no table has finds its column's pair behind the known ones.
         self._pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
