@@ -23,5 +23,4 @@ def hash_value(value: str) -> int:
 
 def hash_values(values: Iterable[str]) -> npt.NDArray[np.int64]:
     """`hash_value` of each value, as int64 of the same length."""
-    digest = xxhash.xxh64_intdigest
-    return np.fromiter((digest(value.encode(), HASH_SEED) for value in values), dtype=np.uint64).view(np.int64)
+    return np.fromiter(map(unsigned_hash, values), dtype=np.uint64).view(np.int64)
