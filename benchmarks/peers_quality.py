@@ -116,10 +116,11 @@ def _scores(
         rows = stack([matrices[part] for part in chosen])
         return lightgbm.Dataset(rows, label, categorical_feature=categorical, free_raw_data=False)
 
+    fit, validation = dataset(Part.FIT), dataset(Part.VALIDATION)
+
     def watched(trees: int, chosen: dict[str, float]) -> lightgbm.Booster:
         stop = lightgbm.early_stopping(parameters.early_stopping_rounds, verbose=False)
-        validation = dataset(Part.VALIDATION)
-        return lightgbm.train(options | chosen, dataset(Part.FIT), trees, valid_sets=[validation], callbacks=[stop])
+        return lightgbm.train(options | chosen, fit, trees, valid_sets=[validation], callbacks=[stop])
 
     fitted = [(watched(REFERENCE_TREES, REFERENCE), REFERENCE), (watched(parameters.num_iterations, ours), ours)]
     best, chosen = min(fitted, key=lambda pair: pair[0].best_score["valid_0"]["binary_logloss"])
