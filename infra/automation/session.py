@@ -29,7 +29,11 @@ from infra.automation.snapshot import secret_outputs
 from infra.automation.stack_files import StackFiles
 from infra.automation.state_store import PROJECT, StateStore, state_store
 from infra.automation.workspace import Workspace
+from infra.local.folders import StackFolder
+from infra.local.port import require_port
+from infra.local.supervision import Supervisor
 from infra.paths import ROOT
+from infra.settings import Target, load_settings
 from infra.toolchain import pulumi_command
 
 OnStep = Callable[[StepUpdate], None]
@@ -105,9 +109,11 @@ class StackSession:
 
         `only` names the steps to bring up to date, the others stay as they were made last. Raises
         `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it: then
-        all of the stack is deleted first, or `NamesTakenError` is raised where that can't go well.
+        all of the stack is deleted first, or `NamesTakenError` is raised where that can't go well. `PortInUseError`
+        comes before the training that it would make vain.
         """
         self.prepare()
+        self._require_port()
         snapshot = self._state.snapshot()
         if not replace_data:
             self._azure.refuse_to_replace_data(snapshot)
@@ -164,6 +170,11 @@ class StackSession:
         """The newest operation of the engine on this stack."""
         self.require()
         return self._stack().info(show_secrets=False)
+
+    def _require_port(self) -> None:
+        settings = load_settings(self.files.effective())
+        if settings.target is Target.LOCAL:
+            require_port(settings.scoring, Supervisor(StackFolder(self.files.folder).service))
 
     def _with_children(self, step: str) -> tuple[str, str]:
         """A step's resource, and all that is declared within it: a URN holds the types of the resource's parents."""

@@ -1,20 +1,15 @@
 """Step 7: the image as supervised processes on a port of this machine."""
 
-import errno
 import os
 import shutil
-import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import assert_never
 
-import psutil
-
-from features.errors import PersonalizationError
 from infra.local.child import clean_environment, run_child
 from infra.local.folders import StackFolder
 from infra.local.inputs import LocalInputs, LocalStep
+from infra.local.port import require_port
 from infra.local.probe import Probe, wait_until
 from infra.local.registry import LocalRegistry
 from infra.local.rollout import Rollout, RolloutFailedError, Target
@@ -29,10 +24,6 @@ STOPPED = "stopped"
 DRAIN_SECONDS = 10
 KEY_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
-
-
-class PortInUseError(PersonalizationError):
-    """Another program listens on the service's port."""
 
 
 class ScoringServiceInputs(LocalInputs):
@@ -63,7 +54,7 @@ class ScoringService(LocalStep[ScoringServiceInputs]):
         folder = self.folder(inputs.stack)
         supervisor = Supervisor(folder.service)
         settings = inputs.settings
-        _check_port(settings, supervisor)
+        require_port(settings, supervisor)
         if supervisor.runs():
             _check_image(folder, inputs, context)
         _write_keys(folder.service, inputs.keys)
@@ -138,35 +129,6 @@ def _engine_variables(engine: Engine) -> dict[str, str]:
             return {"JAVA_HOME": str(java_home()), "PERSONALIZATION_JARS": str(jars()[0].parent)}
         case _:
             assert_never(engine)
-
-
-def _check_port(settings: ScoringSettings, supervisor: Supervisor) -> None:
-    """Raise `PortInUseError` unless the address is free or our own service has it."""
-    if supervisor.runs() and supervisor.listens_on(settings.host, settings.port):
-        return
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((settings.host, settings.port))
-            trial.listen()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                reason = f"is in use{_owner(settings.port)}. End that program"
-            else:
-                reason = f"cannot be used: {error.strerror}. Correct `host`"
-            raise PortInUseError(
-                f"Port {settings.port} of {settings.host} {reason}, or choose another port in the stack file: "
-                f"`personalization:scoring: {{port: {settings.port + 1}}}`."
-            ) from error
-
-
-def _owner(port: int) -> str:
-    """Who listens on the port, as far as this user may know."""
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):
-                return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
-    return " by another program"
 
 
 def _check_image(folder: StackFolder, inputs: ScoringServiceInputs, context: Context) -> None:

@@ -176,17 +176,20 @@ class TestFaults:
         assert "is being changed by" in refused
         assert "Traceback" not in refused
 
-    def test_a_taken_port_is_named_and_the_old_service_keeps_serving(self, checkout: Checkout) -> None:
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
+    def test_a_taken_port_is_named_before_anything_is_trained_and_the_old_service_keeps_serving(
+        self, checkout: Checkout
+    ) -> None:
+        runs = sorted((checkout.state / "runs").iterdir())
+        before = checkout.stack_file.read_text()
+        with socket.create_server(("127.0.0.1", 0)) as other:
             taken = other.getsockname()[1]
-            checkout.configure(scoring={"port": taken})
+            checkout.configure(scoring={"port": taken}, training={"num_iterations": 22, "driver_memory_gib": 1})
             failed = checkout.run("up", code=1)
-            assert str(taken) in failed.stderr
+            assert f"Port {taken} of 127.0.0.1 is in use" in failed.stderr
             assert "Traceback" not in failed.stderr
+        assert sorted((checkout.state / "runs").iterdir()) == runs
         assert listening(checkout.port)
-        checkout.configure(scoring={"port": checkout.port})
+        checkout.stack_file.write_text(before)
         checkout.run("up")
         assert served_version(checkout) == "2"
 

@@ -16,9 +16,10 @@ import pytest
 
 from infra.code_hash import serving_code_hash
 from infra.local.folders import StackFolder
+from infra.local.port import PortInUseError
 from infra.local.registry import LocalRegistry
 from infra.local.rollout import RolloutFailedError
-from infra.local.scoring_service import STOPPED, PortInUseError, ScoringService
+from infra.local.scoring_service import STOPPED, ScoringService
 from infra.local.serving_image import ServingImage
 from infra.local.supervision import Supervisor
 from infra.provider.step import State

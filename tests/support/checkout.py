@@ -55,11 +55,10 @@ class Checkout:
 
     def configure(self, **settings: Any) -> None:
         """Set settings in the stack file as a user would with an editor."""
-        file = self.folder / STACK_FILE
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(self.stack_file.read_text())
         for name, value in settings.items():
             content["config"][f"personalization:{name}"] = value
-        file.write_text(yaml.safe_dump(content))
+        self.stack_file.write_text(yaml.safe_dump(content))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `personalize` in a session of its own, so that a signal reaches it alone."""
@@ -84,6 +83,11 @@ class Checkout:
     def json(self, *arguments: str) -> Any:
         """What `personalize ... --json` prints."""
         return json.loads(self.run(*arguments, "--json").stdout)
+
+    @property
+    def stack_file(self) -> Path:
+        """What the user edits."""
+        return self.folder / STACK_FILE
 
     @property
     def state(self) -> Path:
