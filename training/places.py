@@ -22,8 +22,13 @@ def to_read(path: Path) -> str:
     return "file://" + _PATTERN.sub(r"\\\1", str(path.absolute()))
 
 
-def stored(frame: DataFrame, folder: Path, *, schema: StructType | None = None) -> DataFrame:
+def stored(
+    frame: DataFrame, folder: Path, *, schema: StructType | None = None, rows_per_file: int | None = None
+) -> DataFrame:
     """`frame`, written as Parquet to `folder` unless it is there, and read from it, as `schema` if one is given."""
-    frame.write.mode("ignore").parquet(to_write(folder))
+    writer = frame.write.mode("ignore")
+    if rows_per_file is not None:
+        writer = writer.option("maxRecordsPerFile", rows_per_file)
+    writer.parquet(to_write(folder))
     reader = frame.sparkSession.read
     return (reader if schema is None else reader.schema(schema)).parquet(to_read(folder))

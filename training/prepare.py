@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.schema import Schema
 from training.datasets.source import DAY, PROBLEM, Source
 from training.parameters import Split, TrainingParameters
-from training.places import to_read, to_write
+from training.places import stored
 from training.quoting import column
 from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_random, with_parts
 
@@ -63,9 +63,7 @@ def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> 
     """
     schema = source.schema
     with source.reading():
-        hashed = _hashed(source.frame, schema, parameters)
-        hashed.write.mode("ignore").option("maxRecordsPerFile", ROWS_PER_FILE).parquet(to_write(folder))
-    written = source.frame.sparkSession.read.parquet(to_read(folder))
+        written = stored(_hashed(source.frame, schema, parameters), folder, rows_per_file=ROWS_PER_FILE)
     count = source.require_right(written).rows
     rows = with_parts(written.drop(PROBLEM), schema, parameters, count=count)
     absent = [F.count_if(F.isnan(F.col(NUMBERS)[index])) for index in range(len(schema.numeric))]
