@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.bundle import MODEL, Bundle
 from features.encoder import Encoder
 from features.schema import Schema
-from training.evaluate import Evaluation, evaluate
+from training.evaluate import Evaluation, evaluate_counts
 from training.parameters import TrainingParameters
 from training.prepare import CATEGORIES, NUMBERS
 from training.quoting import column
@@ -57,12 +57,12 @@ def evaluate_champion(
     reason = _other_columns(bundle.schema, schema) or _seen(bundle.metadata.hyperparameters, parameters)
     if reason is not None:
         return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason, drift=drift)
-    evaluation = evaluate(score_with_bundle(held_out, bundle, schema))
+    evaluation = evaluate_counts(score_with_bundle(held_out, bundle, schema))
     return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluation, drift=drift)
 
 
 def score_with_bundle(held_out: DataFrame, bundle: Bundle, schema: Schema) -> DataFrame:
-    """What `score_bins` takes, of 0: prepared rows of `schema` by the bundle's own encoder and model.
+    """The `ScoreCounts` of each task, of model 0: prepared rows of `schema` by the bundle's own encoder and model.
 
     `schema` has all columns of the bundle's, and may have more.
     """

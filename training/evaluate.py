@@ -1,37 +1,25 @@
-"""How good the probabilities of held-out rows are, in one pass of Spark over them.
+"""How good the probabilities of held-out rows are, in one pass of Spark over them; what reaches the driver does not
+grow with the rows."""
 
-The rows are grouped by score into bins so narrow that the AUC is right to about five digits, and how far it can be off
-is measured with it; what reaches the driver does not grow with the rows.
-"""
-
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, functions
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.errors import PersonalizationError
 from training import curves
+from training.quoting import numbered
+from training.score_counts import COLUMNS, FIXED_POINT, NO_PROBABILITY, ScoreCounts
 
-LOGIT_LIMIT = 20
-BINS_PER_LOGIT = 16_384
-"""Score bins are steps of 1/16,384 of the logit from -20 to 20: 655,361 at most, each within 0.006 % of its odds."""
-SLICE_BINS_PER_LOGIT = 64
-"""Of slices, which are many: 2,561 bins at most, by which an AUC is right to about four digits."""
-SMALLEST_PROBABILITY = 1e-15
-"""Probabilities are kept this far from 0 and 1 in the log loss, as LightGBM does in its own."""
 DECIMALS = 9
 """What the sums below are exact to; more digits would only differ from machine to machine."""
-FIXED_POINT = 2.0**30
-"""Sums over rows are integers of this scale: unlike floats, they add up to the same whatever order Spark adds them in.
-A log loss of 35 fits 2.5e8 times; a row is rounded by 1e-9 at most."""
-
-
-OF, LABEL, PROBABILITY = "of", "label", "probability"
+LABEL, PROBABILITY = "label", "probability"
 """The columns of scored rows."""
-SLICES = 1_000
-"""The first value of `OF` that means a slice of the rows; lower ones mean who gave the probability."""
 CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
 
 
@@ -83,12 +71,20 @@ def evaluate(scored: DataFrame, *, label: str = LABEL, probability: str = PROBAB
     Raises `EvaluationError` for no rows, for rows of one class only and for probabilities that are missing or not
     within 0 to 1.
     """
-    one = scored.select(
-        functions.lit(0).alias(OF),
-        functions.col(label).alias(LABEL),
-        functions.col(probability).alias(PROBABILITY),
-    )
-    return evaluate_bins(score_bins(one).get(0, _NO_ROWS))
+
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counts = ScoreCounts()
+        for batch in batches:
+            clicked, value = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+            counts.add(clicked == 1, value)
+        yield counts.batch()
+
+    return evaluate_counts(numbered(scored, [label, probability]).mapInArrow(count, COLUMNS))
+
+
+def evaluate_counts(counts: DataFrame) -> Evaluation:
+    """The same from the `ScoreCounts` of all tasks, of model 0."""
+    return evaluate_bins(score_bins(counts).get(0, _NO_ROWS))
 
 
 def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
@@ -127,38 +123,19 @@ def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
     )
 
 
-def score_bins(scored: DataFrame) -> dict[int, curves.ScoreBins]:
-    """The rows of `scored` counted by score, for each value of `OF`: who gave the probability, or to which rows.
+def score_bins(counts: DataFrame) -> dict[int, curves.ScoreBins]:
+    """The bins of each model and slice, by its number, from the `ScoreCounts` of all tasks.
 
-    Columns: `OF` int, `LABEL` int 0 or 1, `PROBABILITY` double. Raises `EvaluationError` for probabilities that are
-    missing or not within 0 to 1.
+    Raises `EvaluationError` for probabilities that are missing or not within 0 to 1.
     """
-    value, clicked = functions.col(PROBABILITY), functions.col(LABEL) == 1
-    inside = functions.least(
-        functions.greatest(value, functions.lit(SMALLEST_PROBABILITY)), functions.lit(1 - SMALLEST_PROBABILITY)
-    )
-    logit = functions.log(inside) - functions.log1p(-inside)
-    limited = functions.least(functions.greatest(logit, functions.lit(-LOGIT_LIMIT)), functions.lit(LOGIT_LIMIT))
-    # NaN is above every number in Spark, so it fails the comparison with 1.
-    steps = functions.when(functions.col(OF) < SLICES, BINS_PER_LOGIT).otherwise(SLICE_BINS_PER_LOGIT)
-    score_bin = functions.when(value.between(0, 1), functions.floor(limited * steps))
-    loss = -functions.when(clicked, functions.log(inside)).otherwise(functions.log1p(-inside))
-    table = (
-        scored.groupBy(OF, score_bin.alias("bin"))
-        .agg(
-            functions.count(functions.lit(1)).alias("rows"),
-            functions.count_if(clicked).alias("clicks"),
-            functions.sum(functions.round(value * FIXED_POINT).cast("long")).alias("probability_sum"),
-            functions.sum(functions.round(loss * FIXED_POINT).cast("long")).alias("loss_sum"),
-            (functions.min(value) == functions.max(value)).alias("tied"),
-        )
-        .toPandas()
-    )
-    return {int(of): _bins(table[table[OF] == of]) for of in table[OF].unique()}
+    sums = [F.sum(name).alias(name) for name in ("rows", "clicks", "probability_sum", "loss_sum")]
+    tied = F.every("tied") & (F.min("probability") == F.max("probability"))
+    table = counts.groupBy("of", "bin").agg(*sums, tied.alias("tied")).toPandas()
+    return {int(of): _bins(table[table["of"] == of]) for of in table["of"].unique()}
 
 
 def _bins(table: pd.DataFrame) -> curves.ScoreBins:
-    invalid = int(table.loc[table["bin"].isna(), "rows"].sum())
+    invalid = int(table.loc[table["bin"] == NO_PROBABILITY, "rows"].sum())
     if invalid:
         raise EvaluationError(
             f"{invalid:,} of {int(table['rows'].sum()):,} held-out rows have no probability between 0 and 1. "

@@ -8,9 +8,10 @@ from features.encoder import Encoder
 from features.schema import Schema
 from training import slices
 from training.baselines import Logistic
-from training.evaluate import SLICES, Evaluation, evaluate_bins, score_bins
+from training.evaluate import Evaluation, evaluate_bins, score_bins
 from training.fit import Fitted
 from training.score import score_held_out
+from training.score_counts import SLICES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,8 @@ def measure(
     """Score and measure the prepared rows `held_out`; raises `EvaluationError` where nothing can be measured."""
     sliced = slices.choose(encoder, fitted.importance)
     others = [] if logistic is None else [logistic.probability]
-    scored = score_held_out(held_out, schema, encoder, model=fitted.text, others=others, sliced=sliced)
-    bins = score_bins(scored)
+    counts = score_held_out(held_out, schema, encoder, model=fitted.text, others=others, sliced=sliced)
+    bins = score_bins(counts)
     evaluations = [evaluate_bins(bins[of]) for of in sorted(bins) if of < SLICES]
     return Measured(
         evaluation=evaluations[0],

@@ -8,11 +8,12 @@ from pyspark.sql import DataFrame
 
 from features.schema import Schema
 from training.datasets.synthetic import true_probability
-from training.evaluate import LABEL, PROBABILITY, evaluate
+from training.evaluate import evaluate_counts
 from training.matrices import matrix
 from training.parameters import Dataset, SyntheticDataset
 from training.prepare import NUMBERS, RAW
 from training.quoting import numbered
+from training.score_counts import COLUMNS, ScoreCounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +31,14 @@ def best_reachable(held_out: DataFrame, dataset: Dataset, schema: Schema) -> Bes
     widths = len(schema.numeric), len(schema.categorical)
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counts = ScoreCounts()
         for batch in batches:
             label, numbers, raw = batch.columns
             columns = [*matrix(numbers, widths[0]).T, *matrix(raw, widths[1]).T]
             probability = true_probability(dict(zip(schema.features, columns, strict=True)))
-            yield pa.RecordBatch.from_arrays([label, pa.array(probability)], names=[LABEL, PROBABILITY])
+            counts.add(label.to_numpy() == 1, probability)
+        yield counts.batch()
 
-    scored = numbered(held_out, [schema.label, NUMBERS, RAW]).mapInArrow(score, f"{LABEL} int, {PROBABILITY} double")
-    evaluation = evaluate(scored)
+    counted = numbered(held_out, [schema.label, NUMBERS, RAW]).mapInArrow(score, COLUMNS)
+    evaluation = evaluate_counts(counted)
     return BestReachable(auc=evaluation.auc, log_loss=evaluation.log_loss)

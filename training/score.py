@@ -4,7 +4,6 @@ Native LightGBM scores whole batches here; that Spark's own transformer says the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import lightgbm
 import numpy as np
@@ -14,10 +13,10 @@ from pyspark.sql import DataFrame
 
 from features.encoder import Encoder
 from features.schema import Schema
-from training.evaluate import LABEL, OF, PROBABILITY, SLICES
 from training.matrices import matrix
 from training.prepare import CATEGORIES, NUMBERS
 from training.quoting import numbered
+from training.score_counts import COLUMNS, ScoreCounts
 from training.slices import SlicedColumn
 
 Scorer = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -33,32 +32,30 @@ def score_held_out(
     others: Sequence[Scorer],
     sliced: Sequence[SlicedColumn] = (),
 ) -> DataFrame:
-    """What `training.evaluate.score_bins` takes: of 0 for LightGBM's `model`, from 1 on for the `others`.
+    """The `ScoreCounts` of each task: LightGBM's `model` is number 0, the `others` are from 1 on.
 
-    From `SLICES` on, it is the model's again for the slices of each of the columns `sliced`, one after the other.
+    The model's rows are counted again in a slice for each value of the columns `sliced`, one column after the other.
     """
     shared = rows.sparkSession.sparkContext.broadcast((encoder, model, tuple(others), tuple(sliced)))
     widths = len(schema.numeric), len(schema.categorical)
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables, text, scorers, columns = shared.value
-        starts = SLICES + np.cumsum([0, *(len(column.hashes) + 1 for column in columns)], dtype=np.int32)
+        starts = np.cumsum([0, *(len(column.hashes) + 1 for column in columns)], dtype=np.int32)
+        counts = ScoreCounts(models=1 + len(scorers), slices=int(starts[-1]))
         booster = lightgbm.Booster(model_str=text)
         for batch in batches:
             label, numbers, categories = batch.columns
             hashes = matrix(categories, widths[1])
             inputs = tables.encode(matrix(numbers, widths[0]), hashes)
             # One thread: Spark runs as many tasks as there are cores.
-            scores = [booster.predict(inputs, num_threads=1), *(scorer(inputs) for scorer in scorers)]
-            of: list[npt.NDArray[np.signedinteger[Any]]]
-            of = [np.full(len(batch), index, dtype=np.int32) for index in range(len(scores))]
-            of += [column.places(hashes) + start for column, start in zip(columns, starts[:-1], strict=True)]
-            scores += [scores[0]] * len(columns)
-            labels = np.tile(label.to_numpy(), len(of))
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(np.concatenate(of)), pa.array(labels), pa.array(np.concatenate(scores))],
-                names=[OF, LABEL, PROBABILITY],
-            )
+            probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
+            clicked = label.to_numpy() == 1
+            places = [column.places(hashes) + start for column, start in zip(columns, starts[:-1], strict=True)]
+            counts.add(clicked, probability, slices=places)
+            for number, scorer in enumerate(scorers, start=1):
+                counts.add(clicked, scorer(inputs), model=number)
+        yield counts.batch()
 
     inputs = numbered(rows, [schema.label, NUMBERS, CATEGORIES])
-    return inputs.mapInArrow(score, f"{OF} int, {LABEL} int, {PROBABILITY} double")
+    return inputs.mapInArrow(score, COLUMNS)

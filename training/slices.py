@@ -16,8 +16,9 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.encoder import Encoder
 from features.schema import encoded_category
 from training import curves
-from training.evaluate import DECIMALS, SLICES
+from training.evaluate import DECIMALS
 from training.prepare import CATEGORIES, RAW
+from training.score_counts import SLICES
 
 COLUMNS = 10
 """Columns that are sliced at most: those by which the model gains most."""
@@ -104,7 +105,7 @@ def measure(
     names: Sequence[str],
     values: Iterator[str],
 ) -> tuple[Slice, ...]:
-    """The slices that have rows, from the scored rows of all `OF`; `names` are those of the schema's categories."""
+    """The slices that have rows, by number; `names` are those of the schema's categories."""
     measured = []
     of = SLICES
     for column in columns:

@@ -5,7 +5,7 @@ import pytest
 
 from features.encoder import Encoder
 from training.curves import ScoreBins
-from training.evaluate import SLICES
+from training.score_counts import SLICES
 from training.slices import SlicedColumn, choose, measure
 
 

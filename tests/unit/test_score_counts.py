@@ -1,0 +1,72 @@
+"""Rows counted by score: the same in one piece or in many, ties known as such, and what is no probability set apart."""
+
+import numpy as np
+import pytest
+
+from training.score_counts import FIXED_POINT, NO_PROBABILITY, SLICES, ScoreCounts
+
+ROWS = 10_000
+
+
+def test_rows_in_pieces_are_counted_as_in_one() -> None:
+    generator = np.random.default_rng(0)
+    probability = np.round(generator.beta(1, 4, ROWS), 4)
+    clicked = generator.random(ROWS) < probability
+    of_slice = generator.integers(0, 3, ROWS, dtype=np.int32)
+    whole, pieces = ScoreCounts(models=2, slices=3), ScoreCounts(models=2, slices=3)
+    whole.add(clicked, probability, slices=[of_slice])
+    whole.add(clicked, 1 - probability, model=1)
+    for piece in np.array_split(np.arange(ROWS), 7):
+        pieces.add(clicked[piece], probability[piece], slices=[of_slice[piece]])
+        pieces.add(clicked[piece], 1 - probability[piece], model=1)
+    for one, other in zip(whole.batch().to_pylist(), pieces.batch().to_pylist(), strict=True):
+        if not one["tied"]:  # then any of the bin's probabilities stands for it
+            one["probability"] = other["probability"]
+        assert one == other
+
+
+def test_counts_and_sums_are_those_of_the_rows() -> None:
+    probability = np.array([0.25, 0.75, 0.25, 0.5])
+    clicked = np.array([True, True, False, False])
+    counts = ScoreCounts(slices=2)
+    counts.add(clicked, probability, slices=[np.array([0, 0, 0, 1], dtype=np.int32)])
+    found = counts.batch().to_pylist()
+    model = [bin_ for bin_ in found if bin_["of"] == 0]
+    assert [bin_["probability"] for bin_ in model] == [0.25, 0.5, 0.75]
+    assert [bin_["rows"] for bin_ in model] == [2, 1, 1]
+    assert [bin_["clicks"] for bin_ in model] == [1, 0, 1]
+    assert [bin_["probability_sum"] / FIXED_POINT for bin_ in model] == [0.5, 0.5, 0.75]
+    assert model[0]["loss_sum"] / FIXED_POINT == pytest.approx(-np.log(0.25) - np.log(0.75), abs=2e-9)
+    assert [bin_["rows"] for bin_ in found if bin_["of"] == SLICES] == [2, 1]
+    assert [bin_["rows"] for bin_ in found if bin_["of"] == SLICES + 1] == [1]
+
+
+@pytest.mark.parametrize(("values", "tied"), [([0.3, 0.3], True), ([0.3, 0.3 + 1e-9], False)])
+def test_only_equal_probabilities_are_tied(values: list[float], *, tied: bool) -> None:
+    for pieces in ([values], [[value] for value in values]):
+        counts = ScoreCounts()
+        for piece in pieces:
+            counts.add(np.zeros(len(piece), dtype=np.bool_), np.array(piece))
+        (found,) = counts.batch().to_pylist()
+        assert found["rows"] == 2
+        assert found["tied"] is tied
+
+
+@pytest.mark.parametrize("value", [float("nan"), -1e-9, 1 + 1e-9, float("inf"), float("-inf")])
+def test_what_is_no_probability_is_counted_apart(value: float) -> None:
+    counts = ScoreCounts()
+    counts.add(np.array([True, True]), np.array([0.5, value]))
+    found = {bin_["bin"]: bin_["rows"] for bin_ in counts.batch().to_pylist()}
+    assert found.pop(NO_PROBABILITY) == 1
+    assert list(found.values()) == [1]
+
+
+def test_the_ends_have_bins_of_their_own() -> None:
+    counts = ScoreCounts()
+    counts.add(np.array([True, False]), np.array([1.0, 0.0]))
+    low, high = counts.batch().to_pylist()
+    assert (low["bin"], high["bin"]) == (0, NO_PROBABILITY - 1)
+
+
+def test_without_rows_there_is_nothing() -> None:
+    assert ScoreCounts(models=2, slices=4).batch().num_rows == 0
