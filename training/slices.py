@@ -24,6 +24,8 @@ COLUMNS = 10
 """Columns that are sliced at most: those by which the model gains most."""
 VALUES = 5
 """Values of a column with a slice of their own, its most frequent ones; all other values share one more."""
+FIRST_ROWS = 10_000
+"""Rows among which frequent values are looked for first: they are, and so all rows need not be read."""
 SHOWN_LENGTH = 40
 """Characters of a value that are kept to name its slice."""
 BEYOND_CHANCE = 4.0
@@ -85,17 +87,27 @@ def choose(encoder: Encoder, importance: Mapping[str, float]) -> tuple[SlicedCol
 
 
 def value_names(held_out: DataFrame, columns: Sequence[SlicedColumn]) -> Iterator[str]:
-    """How each value of the `columns` reads in the rows, in their order; the first `SHOWN_LENGTH` characters."""
-    names = [
-        F.max(
-            F.when(
-                F.col(CATEGORIES)[column.index] == int(value), F.substring(F.col(RAW)[column.index], 1, SHOWN_LENGTH)
-            )
-        )
-        for column in columns
-        for value in column.hashes
+    """How each value of the `columns` reads in the rows, in their order; the first `SHOWN_LENGTH` characters.
+
+    "" for a value that no row has.
+    """
+    wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
+    names: dict[tuple[int, int], str] = {}
+    for rows in (held_out.limit(FIRST_ROWS), held_out):
+        names |= _names(rows, [value for value in wanted if value not in names])
+    return (names.get(value, "") for value in wanted)
+
+
+def _names(rows: DataFrame, values: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """Those of the `values`, each a column's index and a hash, that are in the rows."""
+    if not values:
+        return {}
+    texts = [
+        F.max(F.when(F.col(CATEGORIES)[index] == value, F.substring(F.col(RAW)[index], 1, SHOWN_LENGTH)))
+        for index, value in values
     ]
-    return iter(held_out.agg(*names).collect()[0] if names else ())
+    found = rows.agg(*texts).collect()[0]
+    return {value: text for value, text in zip(values, found, strict=True) if text is not None}
 
 
 def measure(
