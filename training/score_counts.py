@@ -66,7 +66,7 @@ class ScoreCounts:
         # From 0 on, as places are.
         logit = np.clip(log - other_log, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT
         loss = _fixed_point(-np.where(clicked, log, other_log))
-        value = _fixed_point(probability)
+        value, clicks = _fixed_point(probability), clicked.astype(np.int64)
         bins = np.where(valid, (logit * BINS_PER_LOGIT).astype(np.int64), NO_PROBABILITY)
         places = [self._starts[model] + bins]
         bins = (logit * SLICE_BINS_PER_LOGIT).astype(np.int64)
@@ -76,7 +76,7 @@ class ScoreCounts:
             self._probability[place[empty]] = probability[empty]
             self._differ[place[self._probability[place] != probability]] = True
             np.add.at(self._rows, place, 1)
-            np.add.at(self._clicks, place, clicked.astype(np.int64))
+            np.add.at(self._clicks, place, clicks)
             np.add.at(self._probability_sum, place, value)
             np.add.at(self._loss_sum, place, loss)
 
