@@ -30,8 +30,6 @@ from infra.automation.stack_files import StackFiles
 from infra.automation.state_store import PROJECT, StateStore, state_store
 from infra.automation.workspace import Workspace
 from infra.local.folders import StackFolder
-from infra.local.port import require_port
-from infra.local.supervision import Supervisor
 from infra.paths import ROOT
 from infra.settings import Target, load_settings
 from infra.toolchain import pulumi_command
@@ -174,6 +172,10 @@ class StackSession:
     def _require_port(self) -> None:
         settings = load_settings(self.files.effective())
         if settings.target is Target.LOCAL:
+            # They take a tenth of a second, and only an `up` on this machine needs them.
+            from infra.local.port import require_port  # noqa: PLC0415 - see above
+            from infra.local.supervision import Supervisor  # noqa: PLC0415 - see above
+
             require_port(settings.scoring, Supervisor(StackFolder(self.files.folder).service))
 
     def _with_children(self, step: str) -> tuple[str, str]:
