@@ -42,12 +42,10 @@ def table_names(manifest: Manifest, schema: Schema, parameters: TrainingParamete
 
     Empty where the days' content is not known, or where which rows are counted depends on other days.
     """
-    days = {file.partition for file in manifest.partitions} - {WHOLE}
     if parameters.split is not Split.RANDOM:
         return {}
     names = {}
-    for day in sorted(days):
-        files = sorted(file.identity for file in manifest.partitions if file.partition == day)
+    for day, files in manifest.days.items():
         how = (FORMAT, parameters.seed, parameters.folds, parameters.train_fraction, schema.to_json().decode())
         digest = hashlib.sha256(repr((files, how)).encode()).hexdigest()
         names[day] = f"{day}.{digest[:16]}"

@@ -15,7 +15,7 @@ from training.datasets.manifest import Manifest
 from training.datasets.source import DAY
 from training.days import DayCounts, count_days, table_names
 from training.encode import count
-from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
+from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
 from training.prepare import prepare
 from training.publish import write_counts
 from training.split import Part
@@ -132,6 +132,21 @@ def test_a_changed_day_has_another_name_and_the_others_keep_theirs(latest: Windo
 
 def test_a_time_split_depends_on_all_days_so_none_is_counted_alone(latest: Window):
     assert table_names(latest.manifest, CRITEO, TrainingParameters.model_validate({"split": "time"})) == {}
+
+
+def test_three_tables_are_not_three_days(tmp_path: Path):
+    """They are partitions of the manifest as days are, but their rows are joined before any is counted."""
+    for table, rows in {
+        "users": "user,age\nu,1\n",
+        "items": "item,kind\ni,k\n",
+        "clicks": "user,item,hit\nu,i,1\n",
+    }.items():
+        (tmp_path / f"{table}.csv").write_text(rows)
+    entities = "users: {path: users.csv, key: user}\nitems: {path: items.csv, key: item}\n"
+    (tmp_path / "spec.yaml").write_text(f"interactions: clicks.csv\n{entities}label: {{column: hit}}\nnumeric: [age]\n")
+    manifest = datasets.describe(TablesDataset(kind="tables", spec=tmp_path / "spec.yaml"))
+    assert len(manifest.partitions) == 3
+    assert table_names(manifest, CRITEO, PARAMETERS) == {}
 
 
 @pytest.mark.full

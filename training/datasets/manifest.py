@@ -13,6 +13,8 @@ from training.runtime import cache_folder
 
 WHOLE = "all"
 """The partition of data that comes in one piece."""
+BY_DAYS = ("criteo",)
+"""The kinds of dataset of which a partition is a day."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     size: int = 0
     """Bytes of its files, about, whether they are there already or not; 0 where nobody knows."""
+
+    @property
+    def days(self) -> dict[str, list[str]]:
+        """The identities of each day's files, sorted, by the day's name; empty where the data does not come by days.
+
+        The tables that a description joins are partitions too, and none of them is a day.
+        """
+        if self.kind not in BY_DAYS:
+            return {}
+        days = sorted({file.partition for file in self.partitions} - {WHOLE})
+        return {day: sorted(file.identity for file in self.partitions if file.partition == day) for day in days}
 
 
 def manifest(
