@@ -8,6 +8,7 @@ from features.errors import PersonalizationError
 from infra.automation.session import StackSession
 from infra.paths import ROOT
 from infra.setup.console import say
+from infra.setup.uv import ensure_uv
 from infra.toolchain import pulumi_command
 
 
@@ -15,8 +16,11 @@ def shell_exports(stack: str) -> list[str]:
     """`export` lines for `stack`, which is prepared (folders, passphrase, an empty state) when it is new."""
     session = StackSession(stack)
     session.prepare()
-    folders = [str(pulumi_command().parent), str(ROOT / ".venv" / "bin")]
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in session.environment().items()]
+    # The language host runs the uv that PATH has. Before the program it syncs the packages, which is not to ask the
+    # package index whether the lock file still holds, or to rewrite that file for another index.
+    folders = [str(pulumi_command().parent), str(ROOT / ".venv" / "bin"), str(ensure_uv().parent)]
+    variables = session.environment() | {"UV_FROZEN": "1"}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return [*lines, f"export PATH={shlex.quote(os.pathsep.join(folders))}:$PATH"]
 
 
