@@ -1,6 +1,5 @@
 """What `up` ends with: where the service is, how to ask it, how good the model is and where to read more."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -8,9 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.automation.stack_files import StackFiles, write_private
+from infra.automation.stack_files import StackFiles
 from infra.cli.output import results
 from infra.cli.service import trusted_certificate
+from infra.local.folders import StackFolder
 from infra.paths import ROOT, state_folder
 
 
@@ -20,7 +20,7 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
         return
     command = own_command()
     flag = "" if stack == "local" else f" --stack {stack}"
-    example = shown_path(write_example(outputs, stack))
+    example = shown_path(example_file(stack))
     results.print(
         f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.", markup=False
     )
@@ -57,16 +57,10 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
-def write_example(outputs: dict[str, Any], stack: str) -> Path:
-    """A held-out record of the served model in a file of the stack's folder, so that the example fits any dataset."""
-    golden = state_folder(stack) / "registry" / "bundles" / str(outputs.get("bundle_hash")) / "golden.jsonl"
-    if not golden.is_file():
-        return ROOT / "examples" / "record.json"
-    with golden.open(encoding="utf-8") as lines:
-        record = json.loads(next(lines))["record"]
-    path = state_folder(stack) / "example.json"
-    write_private(path, json.dumps(record, indent=2) + "\n")
-    return path
+def example_file(stack: str) -> Path:
+    """The record of the stack's model version, or the repository's when the stack was brought up on another machine."""
+    own = StackFolder(state_folder(stack)).example
+    return own if own.is_file() else ROOT / "examples" / "record.json"
 
 
 def own_command() -> str:

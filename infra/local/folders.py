@@ -38,6 +38,11 @@ class StackFolder:
         """The running service's configuration, keys and logs."""
         return self.path / "service"
 
+    @property
+    def example(self) -> Path:
+        """A held-out record of the model version, for who wants to ask the service."""
+        return self.path / "example.json"
+
     def image(self, digest: str) -> Path:
         """The folder of the image `sha256:<64 hexadecimal digits>`."""
         return self.images / digest.removeprefix("sha256:")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from infra.example import write_example
 from infra.local.folders import StackFolder
 from infra.local.inputs import LocalInputs, LocalStep
 from infra.local.registry import LocalRegistry
@@ -33,8 +34,10 @@ class ModelVersion(LocalStep[ModelVersionInputs]):
             version = registry.register(folder.path / inputs.bundle)
         else:
             version = registry.get(int(inputs.requested))
-        report = registry.bundle(version.bundle_hash) / "report.html"
+        bundle = registry.bundle(version.bundle_hash)
+        report = bundle / "report.html"
         version.require_accepted(report)
+        write_example(folder, bundle)
         return Created(str(version.number), _computed(version, report, folder))
 
     def read(self, identity: str, state: State, context: Context) -> State | None:

@@ -60,6 +60,20 @@ def test_an_older_version_is_served_without_registering_the_candidate(
 
 
 @pytest.mark.usefixtures("registry")
+def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    for seed, requested in ((1, "latest"), (2, "latest"), (2, "1")):
+        create(ModelVersion(folder_of), candidate(folder, bundle_of(seed), requested=requested), recorder)
+        golden = bundle_of(int(requested) if requested != "latest" else seed) / "golden.jsonl"
+        held_out = json.loads(golden.read_text().splitlines()[0])["record"]
+        assert json.loads(folder.example.read_text()) == held_out
+    assert folder.example == folder.path / "example.json"
+    assert folder.example.stat().st_mode & 0o077 == 0
+    assert not list(folder.path.glob(".example*"))
+
+
+@pytest.mark.usefixtures("registry")
 def test_a_version_that_was_never_registered_is_refused(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:

@@ -15,7 +15,8 @@ from infra.automation.events import Phase, StepUpdate
 from infra.cli import log_files, summary
 from infra.cli.progress import StepDisplay
 from infra.cli.status import traffic
-from infra.cli.summary import metrics_table, write_example
+from infra.cli.summary import example_file, metrics_table
+from infra.paths import ROOT
 
 
 def shown(updates: list[StepUpdate], *, terminal: bool = False, plan: bool = False) -> str:
@@ -109,14 +110,16 @@ def test_the_metrics_stand_beside_what_they_are_compared_with():
     assert "0.7712" in lines[1]
 
 
-def test_the_example_is_a_held_out_record_of_the_served_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("made", [True, False])
+def test_the_example_is_the_stacks_own_or_else_the_repositorys(
+    *, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(summary, "state_folder", lambda stack: tmp_path / stack)
-    bundle = tmp_path / "local" / "registry" / "bundles" / "abc"
-    bundle.mkdir(parents=True)
-    (bundle / "golden.jsonl").write_text('{"record": {"age": 3, "genre": ""}, "probability": 0.5}\n')
-    example = write_example({"bundle_hash": "abc"}, "local")
-    assert json.loads(example.read_text()) == {"age": 3, "genre": ""}
-    assert example.stat().st_mode & 0o077 == 0
+    own = tmp_path / "local" / "example.json"
+    own.parent.mkdir()
+    if made:
+        own.write_text("{}")
+    assert example_file("local") == (own if made else ROOT / "examples" / "record.json")
 
 
 def test_the_traffic_is_summed_over_operations():

@@ -5,6 +5,7 @@ from infra.cloud.steps.azure_registry import AzureRegistry, Entry
 from infra.cloud.steps.bundles import bring, lake_folder
 from infra.cloud.steps.inputs import AzureStep, MachineLearningInputs
 from infra.cloud.steps.lake import LakeInputs
+from infra.example import write_example
 from infra.local.registry import bundle_folder
 from infra.model_versions import LATEST
 from infra.provider.step import Context, Created, State
@@ -35,6 +36,7 @@ class ModelVersion(AzureStep[ModelVersionInputs]):
         kept = bundle_folder(folder.registry, entry.version.bundle_hash)
         bring(lake_folder(inputs, entry.bundle_url, self._patience), kept, entry.version.bundle_hash, context)
         entry.version.require_accepted(kept / REPORT)
+        write_example(folder, kept)
         computed = {
             "version": entry.version.number,
             "served_hash": entry.version.bundle_hash,

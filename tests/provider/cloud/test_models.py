@@ -84,6 +84,8 @@ def test_a_candidate_is_registered_once_with_its_lineage(
     assert create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder).id == created.id == "1"
     assert created.computed["served_hash"] == verify(bundle_of(1))
     assert (tmp_path / STACK / created.computed["report"]).is_file()
+    example = json.loads((tmp_path / STACK / "example.json").read_text())
+    assert example == json.loads((bundle_of(1) / "golden.jsonl").read_text().splitlines()[0])["record"]
     (shown,) = cloud.world.setting("ml_assets").values()
     tags = shown["properties"]["tags"]
     assert tags["data"] == "abfss://raw@lakeabc.dfs.core.windows.net/1"
