@@ -89,7 +89,7 @@ def cloud(plane: ControlPlane, tmp_path: Path) -> Iterator[AzureNative]:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_deployment_rolls_out_over_the_zones_of_its_pool(plane: ControlPlane):
+def test_a_deployment_rolls_out_over_the_zones_of_its_pool(plane: ControlPlane) -> None:
     plane.apply(f"{DEPLOYMENTS}/scoring", deployment("scoring", IMAGE, nodeSelector={"agentpool": "scoring"}))
     eventually(lambda: ready(plane, "scoring") == 2)
     pods = plane.items("/api/v1/namespaces/default/pods")
@@ -97,7 +97,7 @@ def test_a_deployment_rolls_out_over_the_zones_of_its_pool(plane: ControlPlane):
     assert nodes == {"aks-scoring-000", "aks-scoring-001"}
 
 
-def test_a_rollout_that_never_gets_ready_leaves_the_old_pods_serving(plane: ControlPlane, cloud: AzureNative):
+def test_a_rollout_that_never_gets_ready_leaves_the_old_pods_serving(plane: ControlPlane, cloud: AzureNative) -> None:
     plane.apply(f"{DEPLOYMENTS}/scoring", deployment("scoring", IMAGE))
     eventually(lambda: ready(plane, "scoring") == 2)
     cloud.world.set("broken_images", [OTHER_IMAGE])
@@ -110,7 +110,7 @@ def test_a_rollout_that_never_gets_ready_leaves_the_old_pods_serving(plane: Cont
     cloud.world.set("broken_images", [])
 
 
-def test_a_pool_that_grows_brings_nodes_and_one_that_goes_takes_them(plane: ControlPlane, cloud: AzureNative):
+def test_a_pool_that_grows_brings_nodes_and_one_that_goes_takes_them(plane: ControlPlane, cloud: AzureNative) -> None:
     def names() -> set[str]:
         return {node["metadata"]["name"] for node in plane.items("/api/v1/nodes")}
 
@@ -122,7 +122,7 @@ def test_a_pool_that_grows_brings_nodes_and_one_that_goes_takes_them(plane: Cont
 
 
 @pytest.mark.usefixtures("cloud")
-def test_the_add_on_brings_the_provider_class(plane: ControlPlane):
+def test_the_add_on_brings_the_provider_class(plane: ControlPlane) -> None:
     path = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/default/secretproviderclasses"
     eventually(lambda: plane.get(path) is not None)
     manifest = {
@@ -138,7 +138,7 @@ def test_the_add_on_brings_the_provider_class(plane: ControlPlane):
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_load_balancer_gets_an_address(plane: ControlPlane):
+def test_a_load_balancer_gets_an_address(plane: ControlPlane) -> None:
     path = "/api/v1/namespaces/default/services/front"
     manifest = {
         "apiVersion": "v1",
@@ -151,7 +151,7 @@ def test_a_load_balancer_gets_an_address(plane: ControlPlane):
     plane.delete(path)
 
 
-def test_a_restricted_namespace_refuses_a_pod_that_may_be_root(plane: ControlPlane):
+def test_a_restricted_namespace_refuses_a_pod_that_may_be_root(plane: ControlPlane) -> None:
     plane.apply(
         "/api/v1/namespaces/strict",
         {
@@ -181,14 +181,14 @@ def test_a_restricted_namespace_refuses_a_pod_that_may_be_root(plane: ControlPla
     plane.delete("/api/v1/namespaces/strict/pods/front")
 
 
-def test_an_object_that_the_schema_does_not_know_is_refused(plane: ControlPlane):
+def test_an_object_that_the_schema_does_not_know_is_refused(plane: ControlPlane) -> None:
     wrong = deployment("scoring", IMAGE)
     wrong["spec"]["replica"] = 2
     with pytest.raises(httpx.HTTPStatusError, match="500 Internal"):
         plane.apply(f"{DEPLOYMENTS}/scoring", wrong)
 
 
-def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path):
+def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     binaries_or_skip()
     program = (
         "import sys, time; from pathlib import Path\n"

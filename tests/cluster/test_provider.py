@@ -110,7 +110,7 @@ def _program(kubeconfig: str, settings: dict[str, Any]) -> Callable[[], None]:
 
 def test_a_workload_rolls_out_changes_fails_safely_and_goes(
     simulation: Simulation, engine: Engine, settings: dict[str, Any]
-):
+) -> None:
     assert simulation.plane is not None
     plane = simulation.plane
     assert engine.up() == {"create": 5}

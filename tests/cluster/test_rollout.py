@@ -135,21 +135,21 @@ def load(cluster: Cluster, bundle: Bundle, authority: Authority) -> Load:
     return begin
 
 
-def test_a_new_version_is_rolled_out_without_a_failed_request(cluster: Cluster, load: Load):
+def test_a_new_version_is_rolled_out_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     with load() as finish:
         cluster.apply(NEW)
         cluster.settle()
         unharmed(finish())
 
 
-def test_a_rollback_fails_no_request(cluster: Cluster, load: Load):
+def test_a_rollback_fails_no_request(cluster: Cluster, load: Load) -> None:
     with load() as finish:
         cluster.apply(OLD)
         cluster.settle()
         unharmed(finish())
 
 
-def test_a_node_is_drained_without_a_failed_request(cluster: Cluster, load: Load):
+def test_a_node_is_drained_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     node, *others = cluster.nodes()
     assert others, "the pods are spread over nodes"
     try:
@@ -162,7 +162,7 @@ def test_a_node_is_drained_without_a_failed_request(cluster: Cluster, load: Load
         cluster.plane.cordon(node, unschedulable=False)
 
 
-def test_a_key_is_rotated_without_a_failed_request_or_a_new_pod(cluster: Cluster, load: Load):
+def test_a_key_is_rotated_without_a_failed_request_or_a_new_pod(cluster: Cluster, load: Load) -> None:
     pods = set(cluster.kubelet.pods)
     with load() as finish, load(key=NEXT_KEY, after_seconds=KEYS_SECONDS) as finish_next:
         cluster.write("keys", f"{NEXT_KEY}\n{KEY}\n")
@@ -171,7 +171,7 @@ def test_a_key_is_rotated_without_a_failed_request_or_a_new_pod(cluster: Cluster
     assert set(cluster.kubelet.pods) == pods
 
 
-def test_a_certificate_is_renewed_without_a_failed_request(cluster: Cluster, authority: Authority, load: Load):
+def test_a_certificate_is_renewed_without_a_failed_request(cluster: Cluster, authority: Authority, load: Load) -> None:
     with load() as finish:
         certify(cluster, authority, "second")
         cluster.apply(OLD, certificate_hash="second")
@@ -179,14 +179,14 @@ def test_a_certificate_is_renewed_without_a_failed_request(cluster: Cluster, aut
         unharmed(finish())
 
 
-def test_nodes_are_upgraded_one_by_one_without_a_failed_request(cluster: Cluster, load: Load):
+def test_nodes_are_upgraded_one_by_one_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     with load(seconds=2 * SECONDS) as finish:
         cluster.upgrade_nodes()
         cluster.settle()
         unharmed(finish())
 
 
-def test_the_control_plane_is_upgraded_without_a_failed_request(cluster: Cluster, load: Load):
+def test_the_control_plane_is_upgraded_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     """Its processes end and start again on the same data, as when AKS replaces them; the version stays the same."""
     pods = set(cluster.kubelet.pods)
     with load() as finish:
@@ -196,7 +196,7 @@ def test_the_control_plane_is_upgraded_without_a_failed_request(cluster: Cluster
     assert set(cluster.kubelet.pods) == pods
 
 
-def test_a_canary_serves_its_share_and_then_all_without_a_failed_request(cluster: Cluster, load: Load):
+def test_a_canary_serves_its_share_and_then_all_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     new = OLD if cluster.image() == NEW else NEW
     with load(seconds=2 * SECONDS) as finish:
         decided = tried(cluster, new)
@@ -206,7 +206,7 @@ def test_a_canary_serves_its_share_and_then_all_without_a_failed_request(cluster
         unharmed(finish())
 
 
-def test_a_canary_with_other_probabilities_is_taken_back_without_a_failed_request(cluster: Cluster, load: Load):
+def test_a_canary_with_other_probabilities_is_taken_back_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     before = cluster.image()
     with load() as finish:
         decided = tried(cluster, ODD)
@@ -216,7 +216,7 @@ def test_a_canary_with_other_probabilities_is_taken_back_without_a_failed_reques
         unharmed(finish())
 
 
-def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster, load: Load):
+def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster, load: Load) -> None:
     before = cluster.image()
     router = Router(cluster.plane, "scoring", SHADOW, lag_seconds=LAG_SECONDS)
 

@@ -51,7 +51,7 @@ def ask(simulation: Simulation, scope: str, path: str, body: dict[str, Any] | No
         return (client.post(path, json=body) if body else client.get(path)).status_code
 
 
-def test_the_api_server_lets_in_by_directory_and_role(simulation: Simulation):
+def test_the_api_server_lets_in_by_directory_and_role(simulation: Simulation) -> None:
     namespaces = "/api/v1/namespaces"
     assert ask(simulation, MANAGEMENT, namespaces) == 401
     assert ask(simulation, KUBERNETES, namespaces) == 403
@@ -65,7 +65,7 @@ def test_the_api_server_lets_in_by_directory_and_role(simulation: Simulation):
     assert ask(simulation, KUBERNETES, namespaces) == 200
 
 
-def test_what_is_in_a_cluster_goes_with_it_and_is_noted(simulation: Simulation):
+def test_what_is_in_a_cluster_goes_with_it_and_is_noted(simulation: Simulation) -> None:
     assert simulation.plane is not None
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "scoring"}}
     simulation.plane.apply("/api/v1/namespaces/scoring", namespace)

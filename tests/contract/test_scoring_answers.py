@@ -13,25 +13,25 @@ from tests.support.services import KEY, RunningService, wait_until
 MODEL = {"name": "clicks", "version": "7"}
 
 
-def test_a_single_record_gets_the_probability_that_training_computed(client: httpx.Client, bundle: Bundle):
+def test_a_single_record_gets_the_probability_that_training_computed(client: httpx.Client, bundle: Bundle) -> None:
     for golden in bundle.golden:
         answer = client.post("/score", json=golden.record)
         assert answer.status_code == 200
         assert answer.json() == {"probability": pytest.approx(golden.probability, abs=1e-9), "model": MODEL}
 
 
-def test_a_batch_gets_the_probabilities_in_its_order(client: httpx.Client, bundle: Bundle):
+def test_a_batch_gets_the_probabilities_in_its_order(client: httpx.Client, bundle: Bundle) -> None:
     answer = client.post("/score", json={"records": [golden.record for golden in bundle.golden]})
     expected = [golden.probability for golden in bundle.golden]
     assert answer.json() == {"probabilities": pytest.approx(expected, abs=1e-9), "model": MODEL}
 
 
-def test_a_batch_of_one_is_answered_as_a_batch(client: httpx.Client, bundle: Bundle):
+def test_a_batch_of_one_is_answered_as_a_batch(client: httpx.Client, bundle: Bundle) -> None:
     answer = client.post("/score", json={"records": [bundle.golden[0].record]})
     assert answer.json()["probabilities"] == [pytest.approx(bundle.golden[0].probability, abs=1e-9)]
 
 
-def test_absent_null_and_empty_are_the_same_missing_value(client: httpx.Client, record: dict[str, Any]):
+def test_absent_null_and_empty_are_the_same_missing_value(client: httpx.Client, record: dict[str, Any]) -> None:
     absent = {name: value for name, value in record.items() if name not in {"int03", "cat05"}}
     null = {**record, "int03": None, "cat05": None}
     empty = {**null, "cat05": ""}
@@ -39,20 +39,20 @@ def test_absent_null_and_empty_are_the_same_missing_value(client: httpx.Client, 
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_an_empty_record_is_scored(client: httpx.Client):
+def test_an_empty_record_is_scored(client: httpx.Client) -> None:
     assert 0 < client.post("/score", json={}).json()["probability"] < 1
 
 
-def test_a_value_never_seen_in_training_is_scored(client: httpx.Client, record: dict[str, Any]):
+def test_a_value_never_seen_in_training_is_scored(client: httpx.Client, record: dict[str, Any]) -> None:
     answer = client.post("/score", json={**record, "cat00": "a value: \U0001f600 \"'\\"})
     assert answer.status_code == 200
 
 
-def test_numbers_may_be_whole_negative_or_large(client: httpx.Client):
+def test_numbers_may_be_whole_negative_or_large(client: httpx.Client) -> None:
     assert client.post("/score", json={"int00": 3, "int01": -4.5e300, "int02": 10**30}).status_code == 200
 
 
-def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle):
+def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle) -> None:
     items = [golden.record for golden in bundle.golden]
     answer = client.post("/rank", json={"user": {}, "items": items}).json()
     probabilities = [golden.probability for golden in bundle.golden]
@@ -62,21 +62,23 @@ def test_rank_orders_items_by_probability(client: httpx.Client, bundle: Bundle):
     assert answer["model"] == MODEL
 
 
-def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle):
+def test_rank_returns_the_top_items_only(client: httpx.Client, bundle: Bundle) -> None:
     items = [golden.record for golden in bundle.golden]
     whole = client.post("/rank", json={"user": {}, "items": items}).json()["items"]
     assert client.post("/rank", json={"user": {}, "items": items, "top": 3}).json()["items"] == whole[:3]
     assert client.post("/rank", json={"user": {}, "items": items, "top": 10**6}).json()["items"] == whole
 
 
-def test_rank_joins_the_user_and_each_item(client: httpx.Client, record: dict[str, Any]):
+def test_rank_joins_the_user_and_each_item(client: httpx.Client, record: dict[str, Any]) -> None:
     user = {name: record[name] for name in list(record)[:20]}
     item = {name: record[name] for name in list(record)[20:]}
     ranked = client.post("/rank", json={"user": user, "items": [item]}).json()["items"][0]
     assert ranked["probability"] == client.post("/score", json=record).json()["probability"]
 
 
-def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(client: httpx.Client, record: dict[str, Any]):
+def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(
+    client: httpx.Client, record: dict[str, Any]
+) -> None:
     items = [{"cat00": "other"}, {"cat00": None}, {}]
     ranked = client.post("/rank", json={"user": record, "items": items}).json()["items"]
     found = {item["index"]: item["probability"] for item in ranked}
@@ -84,23 +86,23 @@ def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(client
         assert found[index] == client.post("/score", json={**record, **item}).json()["probability"]
 
 
-def test_equal_items_keep_their_order(client: httpx.Client):
+def test_equal_items_keep_their_order(client: httpx.Client) -> None:
     answer = client.post("/rank", json={"user": {}, "items": [{}, {}, {}]}).json()
     assert [item["index"] for item in answer["items"]] == [0, 1, 2]
 
 
-def test_a_request_id_is_given_back(client: httpx.Client):
+def test_a_request_id_is_given_back(client: httpx.Client) -> None:
     answer = client.post("/score", json={}, headers={"x-request-id": "my-request.42"})
     assert answer.headers["x-request-id"] == "my-request.42"
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, 'quote"'])
-def test_a_request_id_that_could_spoil_the_log_is_replaced(client: httpx.Client, given: str):
+def test_a_request_id_that_could_spoil_the_log_is_replaced(client: httpx.Client, given: str) -> None:
     answer = client.post("/score", json={}, headers={"x-request-id": given})
     assert answer.headers["x-request-id"] not in {"", given}
 
 
-def test_a_body_in_chunks_is_scored(client: httpx.Client):
+def test_a_body_in_chunks_is_scored(client: httpx.Client) -> None:
     def parts() -> Iterator[bytes]:
         yield b'{"int00"'
         yield b": 3}"
@@ -109,7 +111,7 @@ def test_a_body_in_chunks_is_scored(client: httpx.Client):
     assert answer.status_code == 200
 
 
-def test_concurrent_requests_get_their_own_answers(service: RunningService, bundle: Bundle):
+def test_concurrent_requests_get_their_own_answers(service: RunningService, bundle: Bundle) -> None:
     golden = list(bundle.golden) * 20
     headers = {"authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(32) as pool:
@@ -117,7 +119,7 @@ def test_concurrent_requests_get_their_own_answers(service: RunningService, bund
     assert answers == pytest.approx([one.probability for one in golden], abs=1e-9)
 
 
-def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundle):
+def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundle) -> None:
     assert httpx.get(f"{service.url}/healthz").json() == {"status": "running"}
     assert httpx.get(f"{service.url}/readyz").json() == {
         "status": "ready",
@@ -127,7 +129,7 @@ def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundl
     }
 
 
-def test_readiness_says_whether_a_key_is_valid_and_checks_count_as_nobodys_requests(service: RunningService):
+def test_readiness_says_whether_a_key_is_valid_and_checks_count_as_nobodys_requests(service: RunningService) -> None:
     before = httpx.get(f"{service.url}/metrics").text
     wrong = {"authorization": "Bearer not-the-key-of-this-stack"}
     assert httpx.get(f"{service.url}/readyz", headers=wrong).json()["key_accepted"] is False
@@ -138,7 +140,7 @@ def test_readiness_says_whether_a_key_is_valid_and_checks_count_as_nobodys_reque
     assert [line for line in after.splitlines() if line.startswith("scoring_requests_total")] == counted
 
 
-def test_the_log_has_the_request_and_none_of_its_values(service: RunningService):
+def test_the_log_has_the_request_and_none_of_its_values(service: RunningService) -> None:
     body = {"cat00": "a-secret-value", "int00": 987654321}
     wrong = {"cat00": "a-secret-value", "cat01": 12345678}
     service.client.post("/score", json=body, headers={"x-request-id": "logged-one"})

@@ -44,7 +44,7 @@ def server(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process.wait(20)
 
 
-def test_the_golden_records_score_as_in_training(server: httpx.Client, bundle: Bundle):
+def test_the_golden_records_score_as_in_training(server: httpx.Client, bundle: Bundle) -> None:
     for golden in bundle.golden[:10]:
         answer = server.post("/score", json=golden.record)
         assert answer.status_code == 200
@@ -52,12 +52,12 @@ def test_the_golden_records_score_as_in_training(server: httpx.Client, bundle: B
         assert answer.json()["model"] == {"name": "clicks", "version": "7"}
 
 
-def test_several_records_are_scored_at_once(server: httpx.Client, bundle: Bundle):
+def test_several_records_are_scored_at_once(server: httpx.Client, bundle: Bundle) -> None:
     answer = server.post("/score", json={"records": [golden.record for golden in bundle.golden]})
     assert answer.json()["probabilities"] == pytest.approx([golden.probability for golden in bundle.golden], abs=1e-9)
 
 
-def test_a_wrong_record_is_refused_with_its_field(server: httpx.Client):
+def test_a_wrong_record_is_refused_with_its_field(server: httpx.Client) -> None:
     answer = server.post("/score", json={"int00": "one"})
     assert answer.status_code == 400
     assert answer.json()["error"]["field"] == "int00"

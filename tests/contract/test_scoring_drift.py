@@ -40,7 +40,7 @@ def moved(service: RunningService) -> tuple[float, float, dict[str, float]]:
     return compared, prediction, features
 
 
-def test_rows_like_the_models_have_not_moved_and_others_have(watched: RunningService):
+def test_rows_like_the_models_have_not_moved_and_others_have(watched: RunningService) -> None:
     own = random_records(CRITEO, OWN_ROWS, seed=42)
     send(watched, 2 * own)
     wait_until(lambda: moved(watched)[0] >= BATCH_ROWS)
@@ -57,7 +57,7 @@ def test_rows_like_the_models_have_not_moved_and_others_have(watched: RunningSer
     wait_until(shifted, seconds=6 * BATCH_SECONDS)
 
 
-def test_a_bundle_without_a_reference_is_served_and_not_watched(tmp_path: Path, bundle: Bundle):
+def test_a_bundle_without_a_reference_is_served_and_not_watched(tmp_path: Path, bundle: Bundle) -> None:
     older = tmp_path / "bundle"
     older.mkdir()
     for file in bundle.path.rglob("*"):

@@ -12,7 +12,7 @@ from features.bundle import MODEL, Bundle
 from tests.support.bundles import to_arrays
 
 
-def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx.Client, bundle: Bundle):
+def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx.Client, bundle: Bundle) -> None:
     for golden in bundle.golden[:20]:
         answer = client.post("/explain", json=golden.record).json()
         total = answer["average"] + math.fsum(one["contribution"] for one in answer["contributions"])
@@ -23,7 +23,7 @@ def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx
 
 def test_every_feature_has_one_contribution_and_the_strongest_is_first(
     client: httpx.Client, bundle: Bundle, record: dict[str, Any]
-):
+) -> None:
     answer = client.post("/explain", json=record).json()
     assert {one["feature"] for one in answer["contributions"]} == set(bundle.schema.features)
     strengths = [abs(one["contribution"]) for one in answer["contributions"]]
@@ -33,7 +33,7 @@ def test_every_feature_has_one_contribution_and_the_strongest_is_first(
 
 def test_the_contributions_are_those_of_the_python_package(
     client: httpx.Client, bundle: Bundle, record: dict[str, Any]
-):
+) -> None:
     schema = bundle.schema
     encoded = bundle.encoder.encode(*to_arrays(schema, [record]))
     expected = np.asarray(
@@ -49,17 +49,17 @@ def test_the_contributions_are_those_of_the_python_package(
     assert found == pytest.approx(summed, abs=1e-12)
 
 
-def test_several_records_are_not_explained_at_once(client: httpx.Client):
+def test_several_records_are_not_explained_at_once(client: httpx.Client) -> None:
     answer = client.post("/explain", json={"records": [{}]})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "unknown_field"
 
 
-def test_a_name_given_twice_is_refused(client: httpx.Client):
+def test_a_name_given_twice_is_refused(client: httpx.Client) -> None:
     body = b'{"int00": 1, "int00": 2}'
     answer = client.post("/explain", content=body, headers={"content-type": "application/json"})
     assert answer.json()["error"]["code"] == "duplicate_field"
 
 
-def test_an_explanation_needs_the_key(client: httpx.Client):
+def test_an_explanation_needs_the_key(client: httpx.Client) -> None:
     assert client.post("/explain", json={}, headers={"authorization": "Bearer wrong"}).status_code == 401

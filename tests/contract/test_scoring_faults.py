@@ -56,7 +56,7 @@ def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
 def test_bad_bodies_get_answers_and_cost_nothing(
     bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
-):
+) -> None:
     with running_service(bundle.path, tmp_path) as running:
         process = psutil.Process(running.process.pid)
         statuses = _send(running, bundle, 500, seed=0)
@@ -74,7 +74,7 @@ def test_bad_bodies_get_answers_and_cost_nothing(
 @pytest.mark.parametrize("count", [1_000, pytest.param(50_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])])
 def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
     bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
-):
+) -> None:
     arguments = ["--client-seconds", "0.3"]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         process = psutil.Process(running.process.pid)
@@ -93,7 +93,7 @@ def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
     assert grown < GROWTH_BYTES
 
 
-def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_answering(bundle: Bundle, tmp_path: Path):
+def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_answering(bundle: Bundle, tmp_path: Path) -> None:
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         wait_until(lambda: len(workers(running)) == 2)
         result = LoadResult()
@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_costs_no_more_than_what_it_was_answering(bundle
     assert 0 < back - killed < BACK_SECONDS
 
 
-def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: Path):
+def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: Path) -> None:
     port = free_port()
     with running_service(bundle.path, tmp_path, log_to=Path("/dev/full"), port=port) as running:
         for _ in range(50):
@@ -125,7 +125,7 @@ def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: 
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a small disk of the test's own is mounted, which needs root")
-def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path: Path, own_temporary: Path):
+def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path: Path, own_temporary: Path) -> None:
     small_disk = 'mount -t tmpfs -o size=4m tmpfs "$TMPDIR" && exec "$@"'
     python = ["unshare", "--mount", "sh", "-c", small_disk, "sh", sys.executable, "-m", "scoring"]
     with running_service(bundle.path, tmp_path, python=python) as running:
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path:
         assert running.stop() == 0
 
 
-def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path):
+def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path) -> None:
     python = [sys.executable, "-c", JUMPING_CLOCK]
     with running_service(bundle.path, tmp_path, python=python) as running:
         for golden in bundle.golden * 4:
@@ -151,7 +151,7 @@ def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path):
         assert is_ready(running)
 
 
-def test_nothing_is_left_of_a_service_that_ended(bundle: Bundle, tmp_path: Path, own_temporary: Path):
+def test_nothing_is_left_of_a_service_that_ended(bundle: Bundle, tmp_path: Path, own_temporary: Path) -> None:
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         assert list(own_temporary.glob("scoring-metrics-*"))
         assert running.stop() == 0
@@ -159,7 +159,9 @@ def test_nothing_is_left_of_a_service_that_ended(bundle: Bundle, tmp_path: Path,
     wait_until(lambda: not list(own_temporary.iterdir()))
 
 
-def test_what_a_killed_service_left_goes_with_the_next_start(bundle: Bundle, tmp_path: Path, own_temporary: Path):
+def test_what_a_killed_service_left_goes_with_the_next_start(
+    bundle: Bundle, tmp_path: Path, own_temporary: Path
+) -> None:
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as killed:
         killed.process.send_signal(signal.SIGKILL)
         killed.process.wait()

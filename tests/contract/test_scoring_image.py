@@ -47,7 +47,9 @@ def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-def test_the_image_gives_the_golden_probabilities(container: RunningService, bundle: Bundle, engine: EngineName):
+def test_the_image_gives_the_golden_probabilities(
+    container: RunningService, bundle: Bundle, engine: EngineName
+) -> None:
     assert container.client.get("/readyz").json() == {
         "status": "ready",
         "model": {"name": "clicks", "version": "7"},
@@ -62,7 +64,7 @@ def test_the_image_gives_the_golden_probabilities(container: RunningService, bun
     assert together["probabilities"] == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningService):
+def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningService) -> None:
     for process in [first_process(container), *first_process(container).children(recursive=True)]:
         assert process.uids() == (USER, USER, USER)
         status = dict(
@@ -77,14 +79,14 @@ def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningSe
     assert "ro" in root[5].split(",")
 
 
-def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, engine: EngineName):
+def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, engine: EngineName) -> None:
     own = image.size - images.laid_out(images.base).size
     assert own / 2**20 < MOST_MIB[engine]
 
 
 def test_an_image_that_traces_sends_what_it_traced(
     images: ImageBuilder, bundle: Bundle, engine: EngineName, tmp_path: Path
-):
+) -> None:
     image = images.build(bundle.path, engine, traces=True)
     own = image.size - images.laid_out(images.base).size
     assert own / 2**20 < MOST_MIB[engine] + MOST_TRACES_MIB
@@ -98,7 +100,7 @@ def test_an_image_that_traces_sends_what_it_traced(
         wait_until(lambda: len(ingestion.requests()) == 1, seconds=START_SECONDS)
 
 
-def test_an_image_that_does_not_says_so_when_it_is_asked_to(image: Image, tmp_path: Path):
+def test_an_image_that_does_not_says_so_when_it_is_asked_to(image: Image, tmp_path: Path) -> None:
     with (
         pytest.raises(AssertionError, match="This image cannot trace"),
         running_container(image, tmp_path, arguments=["--traces", TRACES_FILE]),
@@ -106,7 +108,7 @@ def test_an_image_that_does_not_says_so_when_it_is_asked_to(image: Image, tmp_pa
         pass
 
 
-def test_the_image_ends_when_its_first_process_is_asked_to(image: Image, tmp_path: Path, engine: EngineName):
+def test_the_image_ends_when_its_first_process_is_asked_to(image: Image, tmp_path: Path, engine: EngineName) -> None:
     workers = ["--workers", "2" if engine is EngineName.LIGHTGBM else "1"]
     with running_container(image, tmp_path, arguments=workers) as running:
         wait_until(lambda: is_ready(running), seconds=START_SECONDS)

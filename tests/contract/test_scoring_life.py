@@ -43,7 +43,7 @@ def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningService):
+def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningService) -> None:
     assert _status(own_service, OTHER_KEY) == 401
     own_service.keys_file.write_text(f"{KEY}\n{OTHER_KEY}\n")
     wait_until(lambda: _status(own_service, OTHER_KEY) == 200)
@@ -53,7 +53,7 @@ def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningSe
     assert _status(own_service, OTHER_KEY) == 200
 
 
-def test_a_keys_file_that_is_spoilt_leaves_the_old_keys_valid(own_service: RunningService):
+def test_a_keys_file_that_is_spoilt_leaves_the_old_keys_valid(own_service: RunningService) -> None:
     own_service.keys_file.write_text("short\n")
     wait_until(lambda: any("keys not read again" in line["event"] for line in own_service.log()))
     assert _status(own_service, KEY) == 200
@@ -62,7 +62,7 @@ def test_a_keys_file_that_is_spoilt_leaves_the_old_keys_valid(own_service: Runni
     assert _status(own_service, KEY) == 200
 
 
-def test_an_open_request_is_answered_after_the_signal_to_end(own_service: RunningService):
+def test_an_open_request_is_answered_after_the_signal_to_end(own_service: RunningService) -> None:
     url = httpx.URL(own_service.url)
     with socket.create_connection((url.host, url.port or 0), timeout=10) as connection:
         head = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
@@ -76,7 +76,7 @@ def test_an_open_request_is_answered_after_the_signal_to_end(own_service: Runnin
     assert own_service.process.wait(10) == 0
 
 
-def test_workers_drain_too(two_workers: RunningService):
+def test_workers_drain_too(two_workers: RunningService) -> None:
     statuses: list[int] = []
 
     def send() -> None:
@@ -97,7 +97,7 @@ def test_workers_drain_too(two_workers: RunningService):
     assert set(statuses) == {200}
 
 
-def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService):
+def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService) -> None:
     for number in range(60):
         with httpx.Client(base_url=two_workers.url, headers={"authorization": f"Bearer {KEY}"}) as client:
             body = {"records": [{}, {}]} if number % 3 == 0 else {}
@@ -109,21 +109,21 @@ def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService):
     assert _metric(two_workers, 'scoring_request_seconds_count{operation="score"}') == 61
 
 
-def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService):
+def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService) -> None:
     workers(two_workers).pop().kill()
     wait_until(lambda: sum(line["event"] == "ready" for line in two_workers.log()) == 3)
     wait_until(lambda: _answers(two_workers))
     assert _metric(two_workers, "scoring_ready_workers") == 2
 
 
-def test_workers_end_when_their_parent_is_killed(two_workers: RunningService):
+def test_workers_end_when_their_parent_is_killed(two_workers: RunningService) -> None:
     both = workers(two_workers)
     two_workers.process.kill()
     _, alive = psutil.wait_procs(both, timeout=10)
     assert alive == []
 
 
-def test_a_socket_of_the_supervisor_is_served(bundle: Bundle, tmp_path: Path):
+def test_a_socket_of_the_supervisor_is_served(bundle: Bundle, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.set_inheritable(True)
         arguments = ["--workers", "2"]
@@ -132,7 +132,7 @@ def test_a_socket_of_the_supervisor_is_served(bundle: Bundle, tmp_path: Path):
             assert running.stop() == 0
 
 
-def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path):
+def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
     with running_service(bundle.path, tmp_path, arguments=arguments, scheme="https") as running:
@@ -142,7 +142,7 @@ def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path):
             httpx.get(running.url.replace("https", "http"))
 
 
-def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundle_copy: Path, tmp_path: Path):
+def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundle_copy: Path, tmp_path: Path) -> None:
     golden = Bundle.load(bundle_copy).golden
     probabilities = [one.probability for one in golden]
     probabilities[3] += 2e-9
@@ -160,14 +160,14 @@ def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundl
     assert "Golden record 3" in checked.stderr
 
 
-def test_the_check_of_a_good_bundle_says_so(bundle: Bundle):
+def test_the_check_of_a_good_bundle_says_so(bundle: Bundle) -> None:
     checked = run_scoring("--check", "--bundle", str(bundle.path))
     assert checked.returncode == 0
     assert checked.stdout == f"The bundle {bundle.hash[:12]} reproduces its 50 golden records with engine lightgbm.\n"
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check", "serve"])
-def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_path: Path, *, check: bool):
+def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_path: Path, *, check: bool) -> None:
     model = bundle_copy / MODEL
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
@@ -177,7 +177,7 @@ def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_pat
     assert ended.stderr == f"The file model.txt of the bundle in {bundle_copy} was altered. Train the model again.\n"
 
 
-def test_a_model_that_lightgbm_cannot_read_is_refused_with_a_sentence(bundle_copy: Path):
+def test_a_model_that_lightgbm_cannot_read_is_refused_with_a_sentence(bundle_copy: Path) -> None:
     (bundle_copy / MODEL).write_text("nothing")
     seal(bundle_copy)
     ended = run_scoring("--bundle", str(bundle_copy), "--check")
@@ -185,7 +185,7 @@ def test_a_model_that_lightgbm_cannot_read_is_refused_with_a_sentence(bundle_cop
     assert ended.stderr.splitlines()[-1].startswith("LightGBM failed: ")
 
 
-def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path):
+def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), "--port", str(port))
@@ -198,7 +198,9 @@ def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path):
     ("content", "sentence"),
     [(None, "cannot be read"), ("", "has 0 keys"), ("a\n" * 3, "has 3 keys"), ("short\n", "shorter than 16")],
 )
-def test_a_keys_file_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path, content: str | None, sentence: str):
+def test_a_keys_file_that_cannot_be_used_is_named(
+    bundle: Bundle, tmp_path: Path, content: str | None, sentence: str
+) -> None:
     keys = tmp_path / "keys"
     if content is not None:
         keys.write_text(content)
@@ -208,7 +210,7 @@ def test_a_keys_file_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path
     assert sentence in ended.stderr
 
 
-def test_a_certificate_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path):
+def test_a_certificate_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path) -> None:
     certificate = tmp_path / "cert.pem"
     certificate.write_text("nothing")
     tls = ["--tls-cert", str(certificate), "--tls-key", str(certificate)]
@@ -217,13 +219,13 @@ def test_a_certificate_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Pa
     assert ended.stderr.startswith(f"The certificate {certificate} with the key")
 
 
-def test_a_descriptor_that_is_no_listening_socket_is_named(bundle: Bundle, tmp_path: Path):
+def test_a_descriptor_that_is_no_listening_socket_is_named(bundle: Bundle, tmp_path: Path) -> None:
     arguments = ["--bundle", str(bundle.path), *_serve(tmp_path), "--fd"]
     assert run_scoring(*arguments, "0").stderr.startswith("--fd 0 is not an open socket")
     assert run_scoring(*arguments, "77").stderr.startswith("--fd 77 is not an open socket")
 
 
-def test_the_service_is_ready_within_two_seconds(bundle: Bundle, tmp_path: Path):
+def test_the_service_is_ready_within_two_seconds(bundle: Bundle, tmp_path: Path) -> None:
     began = time.monotonic()
     with running_service(bundle.path, tmp_path) as running:
         seconds = time.monotonic() - began

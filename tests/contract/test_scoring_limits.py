@@ -27,14 +27,14 @@ def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("sent", [b"nothing\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET /healthz HTTP/9.9\r\n\r\n"])
-def test_what_is_not_http_is_refused_in_the_same_shape(service: RunningService, sent: bytes):
+def test_what_is_not_http_is_refused_in_the_same_shape(service: RunningService, sent: bytes) -> None:
     with connected(service) as connection:
         connection.sendall(sent)
         status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (400, "invalid_http")
 
 
-def test_garbage_behind_a_request_costs_only_the_connection(service: RunningService):
+def test_garbage_behind_a_request_costs_only_the_connection(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(SCORE + b"\x00garbage\r\n\r\n")
         status, body = only_answer(connection)
@@ -42,7 +42,7 @@ def test_garbage_behind_a_request_costs_only_the_connection(service: RunningServ
     assert "probability" in body
 
 
-def test_garbage_within_a_chunked_body_is_refused_at_once(service: RunningService):
+def test_garbage_within_a_chunked_body_is_refused_at_once(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n")
         status, body = only_answer(connection)
@@ -50,7 +50,7 @@ def test_garbage_within_a_chunked_body_is_refused_at_once(service: RunningServic
 
 
 @pytest.mark.parametrize("ending", [b"\r\n\r\n", b""], ids=["whole", "endless"])
-def test_headers_above_the_limit_are_refused(service: RunningService, ending: bytes):
+def test_headers_above_the_limit_are_refused(service: RunningService, ending: bytes) -> None:
     with connected(service) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n")
         for number in range(4):
@@ -66,7 +66,7 @@ def test_headers_above_the_limit_are_refused(service: RunningService, ending: by
     ("sent", "code"),
     [(b"POST /score HTTP/1.1\r\nhost:", "slow_head"), (HEAD + b"content-length: 2\r\n\r\n", "slow_body")],
 )
-def test_a_request_that_does_not_arrive_is_refused_in_time(service: RunningService, sent: bytes, code: str):
+def test_a_request_that_does_not_arrive_is_refused_in_time(service: RunningService, sent: bytes, code: str) -> None:
     began = time.monotonic()
     with connected(service) as connection:
         connection.sendall(sent)
@@ -75,7 +75,7 @@ def test_a_request_that_does_not_arrive_is_refused_in_time(service: RunningServi
     assert 0.9 < time.monotonic() - began < 5
 
 
-def test_a_request_that_trickles_in_gets_no_more_time(service: RunningService):
+def test_a_request_that_trickles_in_gets_no_more_time(service: RunningService) -> None:
     began = time.monotonic()
     with connected(service) as connection, suppress(OSError):
         for byte in HEAD:
@@ -84,12 +84,12 @@ def test_a_request_that_trickles_in_gets_no_more_time(service: RunningService):
     assert time.monotonic() - began < 5
 
 
-def test_a_connection_that_says_nothing_is_closed(service: RunningService):
+def test_a_connection_that_says_nothing_is_closed(service: RunningService) -> None:
     with connected(service) as connection:
         assert connection.recv(100) == b""
 
 
-def test_a_second_request_that_does_not_arrive_is_refused_too(service: RunningService):
+def test_a_second_request_that_does_not_arrive_is_refused_too(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(HEALTH)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -97,7 +97,7 @@ def test_a_second_request_that_does_not_arrive_is_refused_too(service: RunningSe
         assert only_answer(connection)[0] == 408
 
 
-def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService):
+def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService) -> None:
     request = HEAD + b"content-length: %d\r\n\r\n"
     body = json.dumps({"records": [{}] * 1000}).encode()
     with connected(tight) as connection:
@@ -114,14 +114,14 @@ def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService):
     assert tight.client.post("/score", json={}).status_code == 200
 
 
-def test_slow_clients_do_not_take_the_places_of_others(tight: RunningService):
+def test_slow_clients_do_not_take_the_places_of_others(tight: RunningService) -> None:
     with ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(connected(tight)).sendall(HEAD + b"content-length: 2\r\n\r\n{")
         assert [tight.client.post("/score", json={}).status_code for _ in range(5)] == [200] * 5
 
 
-def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: RunningService):
+def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: RunningService) -> None:
     with ExitStack() as stack:
         busy = [stack.enter_context(_accepted(tight)) for _ in range(20)]
         looking = stack.enter_context(_accepted(tight))
@@ -145,7 +145,7 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
     assert float(_metric(tight, counted)) >= statuses.count(503)
 
 
-def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService):
+def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService) -> None:
     with ExitStack() as stack:
         looking = [stack.enter_context(_accepted(tight)) for _ in range(10)]
         scoring = [stack.enter_context(_accepted(tight)) for _ in range(2)]
@@ -158,7 +158,7 @@ def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService):
         assert {answer(connection)[0] for connection in looking} == {200}
 
 
-def test_too_many_clients_are_sent_away(tight: RunningService):
+def test_too_many_clients_are_sent_away(tight: RunningService) -> None:
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS + 5):
             stack.enter_context(connected(tight))
@@ -169,7 +169,9 @@ def test_too_many_clients_are_sent_away(tight: RunningService):
     wait_until(lambda: tight.client.post("/score", json={}).status_code == 200)
 
 
-def test_a_request_whose_turn_comes_too_late_is_refused(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory):
+def test_a_request_whose_turn_comes_too_late_is_refused(
+    bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     limits = ["--max-records", "20000", "--deadline-seconds", "0.05"]
     body = json.dumps({"records": [{}] * 20_000}).encode()
     with running_service(bundle.path, tmp_path_factory.mktemp("late"), arguments=limits) as late, ExitStack() as stack:
@@ -184,7 +186,7 @@ def test_a_request_whose_turn_comes_too_late_is_refused(bundle: Bundle, tmp_path
     assert json.loads(refused[2])["error"]["code"] == "deadline_exceeded"
 
 
-def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: RunningService):
+def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(SCORE * 200)
         received = b""
@@ -194,7 +196,7 @@ def test_requests_sent_ahead_are_answered_in_order_up_to_a_limit(service: Runnin
     assert 30 <= received.count(b"HTTP/1.1 200 ") <= 40
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(service: RunningService):
+def test_a_client_that_asks_first_is_told_to_go_on(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(HEAD + b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n")
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -202,7 +204,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(service: RunningService):
         assert answer(connection)[0] == 200
 
 
-def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningService):
+def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(SCORE + HEALTH + SCORE)
         received = b""
@@ -212,7 +214,7 @@ def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningS
     assert (b"probability" in first, b"running" in second, b"probability" in third) == (True, True, True)
 
 
-def test_a_refused_client_that_never_sends_its_body_gets_one_answer(service: RunningService):
+def test_a_refused_client_that_never_sends_its_body_gets_one_answer(service: RunningService) -> None:
     with connected(service) as connection:
         connection.sendall(SCORE[:-2].replace(KEY.encode(), b"wrong") + b"{")
         received = b""

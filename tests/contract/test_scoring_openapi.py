@@ -23,7 +23,7 @@ def description(service: RunningService) -> dict[str, Any]:
     return document
 
 
-def test_the_description_names_every_feature_as_nullable(description: dict[str, Any], bundle: Bundle):
+def test_the_description_names_every_feature_as_nullable(description: dict[str, Any], bundle: Bundle) -> None:
     record = description["components"]["schemas"]["Record"]
     assert list(record["properties"]) == list(bundle.schema.features)
     assert record["additionalProperties"] is False
@@ -31,14 +31,14 @@ def test_the_description_names_every_feature_as_nullable(description: dict[str, 
     assert record["properties"]["cat00"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
 
 
-def test_the_examples_of_the_description_are_scored(description: dict[str, Any], client: httpx.Client):
+def test_the_examples_of_the_description_are_scored(description: dict[str, Any], client: httpx.Client) -> None:
     for path in ("/score", "/rank", "/explain"):
         examples = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
         for example in examples.values():
             assert client.post(path, json=example["value"]).status_code == 200
 
 
-def test_every_path_of_the_service_is_described(description: dict[str, Any]):
+def test_every_path_of_the_service_is_described(description: dict[str, Any]) -> None:
     assert set(description["paths"]) == {"/score", "/rank", "/explain", *LOOKS}
 
 
@@ -66,7 +66,7 @@ class KeyProvider:
 )
 def test_the_service_does_what_it_describes(
     description: dict[str, Any], service: RunningService, method: str, path: str, mode: GenerationMode
-):
+) -> None:
     document = schemathesis.openapi.from_dict(description)
     document.config.update(base_url=service.url)
     document.auth()(KeyProvider)

@@ -63,7 +63,7 @@ def _opened(browser: playwright.Browser, service: RunningService) -> Iterator[pl
     assert [one for one in complaints if "status of" not in one] == []
 
 
-def test_the_page_lets_only_its_own_script_run(service: RunningService):
+def test_the_page_lets_only_its_own_script_run(service: RunningService) -> None:
     answer = httpx.get(service.url)
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]
@@ -74,7 +74,7 @@ def test_the_page_lets_only_its_own_script_run(service: RunningService):
 
 
 @needs_chromium
-def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle):
+def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle) -> None:
     page.get_by_label("The stack's key").fill(KEY)
     golden = bundle.golden[0]
     page.get_by_label("Record as JSON").fill(json.dumps(golden.record))
@@ -91,7 +91,7 @@ def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle)
 
 
 @needs_chromium
-def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service: RunningService):
+def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service: RunningService) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#figures"
     page.keyboard.press("Tab")
@@ -112,7 +112,7 @@ def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service
 
 
 @needs_chromium
-def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Page):
+def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Page) -> None:
     page.get_by_label("Record as JSON").fill("{}")
     page.get_by_role("button", name="Score").click()
     playwright.expect(page.get_by_role("alert").first).to_have_text("Give the key first.")
@@ -123,7 +123,7 @@ def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Pa
 
 
 @needs_chromium
-def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page):
+def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) -> None:
     page.get_by_label("The stack's key").fill(KEY)
     text = page.get_by_label("Record as JSON")
     for content, sentence in (("{", "not JSON"), ('{"colour": 1}', "colour is unknown")):
@@ -138,7 +138,7 @@ def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page):
 @pytest.mark.parametrize("width", [360, 1100])
 def test_text_is_readable_in_light_and_dark_and_on_a_phone(
     page: playwright.Page, tmp_path: Path, scheme: str, width: int
-):
+) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     page.get_by_label("The stack's key").fill(KEY)
@@ -152,7 +152,9 @@ def test_text_is_readable_in_light_and_dark_and_on_a_phone(
 
 
 @needs_chromium
-def test_the_figures_are_those_of_the_metrics(browser: playwright.Browser, busy: RunningService, bundle: Bundle):
+def test_the_figures_are_those_of_the_metrics(
+    browser: playwright.Browser, busy: RunningService, bundle: Bundle
+) -> None:
     with _opened(browser, busy) as page:
         traffic = page.get_by_role("table", name="Traffic")
         playwright.expect(_cells(traffic, "Requests")).to_have_text(["0", "0"])
@@ -179,7 +181,9 @@ def test_the_figures_are_those_of_the_metrics(browser: playwright.Browser, busy:
 
 
 @needs_chromium
-def test_figures_stop_when_paused_and_say_when_the_service_is_silent(browser: playwright.Browser, busy: RunningService):
+def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
+    browser: playwright.Browser, busy: RunningService
+) -> None:
     with _opened(browser, busy) as page:
         page.clock.install()
         page.reload()

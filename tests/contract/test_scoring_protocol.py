@@ -50,7 +50,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("sent", WRONG.values(), ids=WRONG)
-def test_what_two_readers_could_take_for_two_things_is_refused(service: RunningService, sent: bytes):
+def test_what_two_readers_could_take_for_two_things_is_refused(service: RunningService, sent: bytes) -> None:
     with connected(service) as connection:
         connection.sendall(sent)
         status, body = only_answer(connection)
@@ -98,7 +98,7 @@ UNUSUAL = [_plain, _in_chunks, _absolute, _behind_empty_lines, _foreign_bytes, _
 @pytest.mark.parametrize("make", [*UNUSUAL, _asks_for_http2_in_chunks])
 def test_what_is_unusual_but_right_is_answered(
     service: RunningService, bundle: Bundle, make: Callable[[dict[str, Any]], bytes], *, pieces: bool
-):
+) -> None:
     with connected(service) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for golden in bundle.golden[:2]:  # the second shows that the connection is as good as before
@@ -114,7 +114,7 @@ def test_what_is_unusual_but_right_is_answered(
 @pytest.mark.parametrize("keep", [b"", b"connection: keep-alive\r\n"], ids=["", "keep-alive"])
 def test_http_1_0_is_answered_whatever_it_asks_and_closed(
     service: RunningService, bundle: Bundle, make: Callable[[dict[str, Any]], bytes], keep: bytes
-):
+) -> None:
     golden = bundle.golden[0]
     with connected(service) as connection:
         connection.sendall(make(dict(golden.record)).replace(b" HTTP/1.1\r\nhost: x\r\n", b" HTTP/1.0\r\n" + keep))
@@ -124,14 +124,14 @@ def test_http_1_0_is_answered_whatever_it_asks_and_closed(
 
 
 @pytest.mark.parametrize("target", [b"example.com:443", b"/score"])
-def test_a_tunnel_is_refused(service: RunningService, target: bytes):
+def test_a_tunnel_is_refused(service: RunningService, target: bytes) -> None:
     with connected(service) as connection:
         connection.sendall(score().replace(b"POST /score", b"CONNECT " + target))
         status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (405, "method_not_allowed")
 
 
-def test_two_requests_cut_anywhere_get_their_own_answers(service: RunningService, bundle: Bundle):
+def test_two_requests_cut_anywhere_get_their_own_answers(service: RunningService, bundle: Bundle) -> None:
     first, second = bundle.golden[:2]
     sent = score(first.record) + score(second.record, more=b"connection: close\r\n")
     for place in range(1, len(sent), 11):
@@ -152,7 +152,7 @@ def alone(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bundle: Bundle):
+def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bundle: Bundle) -> None:
     process = psutil.Process(alone.process.pid)
     before = process.num_fds()
     sent = score(bundle.golden[0].record)
@@ -166,7 +166,7 @@ def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bund
     assert [line for line in alone.log() if line["level"] != "info"] == []
 
 
-def test_a_body_that_trickles_in_gets_no_more_time(alone: RunningService):
+def test_a_body_that_trickles_in_gets_no_more_time(alone: RunningService) -> None:
     for head in (HEAD + b"content-length: 1000\r\n\r\n", HEAD + CHUNKED + b"\r\n"):
         began = time.monotonic()
         with connected(alone) as connection, suppress(OSError):
@@ -177,7 +177,7 @@ def test_a_body_that_trickles_in_gets_no_more_time(alone: RunningService):
         assert CLIENT_SECONDS - 0.1 < time.monotonic() - began < 5 * CLIENT_SECONDS
 
 
-def test_hundreds_of_slow_clients_hold_nobody_up(alone: RunningService, bundle: Bundle):
+def test_hundreds_of_slow_clients_hold_nobody_up(alone: RunningService, bundle: Bundle) -> None:
     process = psutil.Process(alone.process.pid)
     before = process.num_fds()
     slow = []

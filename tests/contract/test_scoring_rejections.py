@@ -59,7 +59,9 @@ WRONG_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "code", "field"), WRONG_BODIES, ids=[str(body[:40]) for body, _, _ in WRONG_BODIES])
-def test_a_wrong_body_is_refused_with_its_field(client: httpx.Client, body: bytes, code: str, field: str | None):
+def test_a_wrong_body_is_refused_with_its_field(
+    client: httpx.Client, body: bytes, code: str, field: str | None
+) -> None:
     answer = client.post("/score", content=body, headers=JSON)
     assert answer.status_code == 400
     error = answer.json()["error"]
@@ -67,7 +69,7 @@ def test_a_wrong_body_is_refused_with_its_field(client: httpx.Client, body: byte
     assert error["message"].endswith(".")
 
 
-def test_more_records_than_the_limit_are_refused(client: httpx.Client):
+def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:
     assert client.post("/score", json={"records": [{}] * MAX_RECORDS}).status_code == 200
     answer = client.post("/score", json={"records": [{}] * (MAX_RECORDS + 1)})
     assert answer.status_code == 400
@@ -91,7 +93,7 @@ def test_more_records_than_the_limit_are_refused(client: httpx.Client):
         ({"user": {}, "items": [{}, {"int00": "x"}]}, "wrong_type", "items[1].int00"),
     ],
 )
-def test_a_wrong_ranking_is_refused_with_its_field(client: httpx.Client, body: Any, code: str, field: str):
+def test_a_wrong_ranking_is_refused_with_its_field(client: httpx.Client, body: Any, code: str, field: str) -> None:
     answer = client.post("/rank", json=body)
     assert answer.status_code == 400
     assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == (code, field)
@@ -101,7 +103,9 @@ def test_a_wrong_ranking_is_refused_with_its_field(client: httpx.Client, body: A
 @pytest.mark.parametrize(
     "authorization", [None, "", "Bearer", f"Basic {KEY}", KEY, f"Bearer {KEY}x", "Bearer wrong", "\u00e9"]
 )
-def test_a_request_without_a_valid_key_is_refused(service: RunningService, path: str, authorization: str | None):
+def test_a_request_without_a_valid_key_is_refused(
+    service: RunningService, path: str, authorization: str | None
+) -> None:
     headers = {} if authorization is None else {"authorization": authorization.encode("latin-1")}
     answer = httpx.post(service.url + path, json={}, headers=headers)
     assert answer.status_code == 401
@@ -112,7 +116,7 @@ def test_a_request_without_a_valid_key_is_refused(service: RunningService, path:
 @pytest.mark.parametrize(
     "content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
 )
-def test_another_content_type_is_refused(client: httpx.Client, content_type: str | None):
+def test_another_content_type_is_refused(client: httpx.Client, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
     answer = client.post("/score", content=b"{}", headers=headers)
     assert answer.status_code == 415
@@ -122,11 +126,11 @@ def test_another_content_type_is_refused(client: httpx.Client, content_type: str
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"']
 )
-def test_json_may_be_announced_in_other_words(client: httpx.Client, content_type: str):
+def test_json_may_be_announced_in_other_words(client: httpx.Client, content_type: str) -> None:
     assert client.post("/score", content=b"{}", headers={"content-type": content_type}).status_code == 200
 
 
-def test_a_body_above_the_limit_is_refused_before_it_is_sent(service: RunningService):
+def test_a_body_above_the_limit_is_refused_before_it_is_sent(service: RunningService) -> None:
     head = (
         f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
         f"content-length: {MAX_BODY_BYTES + 1}\r\n\r\n"
@@ -134,7 +138,7 @@ def test_a_body_above_the_limit_is_refused_before_it_is_sent(service: RunningSer
     assert _raw(service, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client):
+def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None:
     def parts() -> Iterator[bytes]:
         for _ in range(100):
             yield b" " * (MAX_BODY_BYTES // 50)
@@ -144,7 +148,7 @@ def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client):
     assert answer.json()["error"]["code"] == "too_large"
 
 
-def test_a_body_that_does_not_arrive_is_refused_in_time(service: RunningService):
+def test_a_body_that_does_not_arrive_is_refused_in_time(service: RunningService) -> None:
     head = (
         f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
         "content-length: 10\r\n\r\n{"
@@ -154,7 +158,7 @@ def test_a_body_that_does_not_arrive_is_refused_in_time(service: RunningService)
     assert 0.9 < time.monotonic() - began < 5
 
 
-def test_a_client_that_goes_away_does_no_harm(service: RunningService):
+def test_a_client_that_goes_away_does_no_harm(service: RunningService) -> None:
     head = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
     for _ in range(20):
         with socket.create_connection(_address(service)) as connection:
@@ -163,7 +167,7 @@ def test_a_client_that_goes_away_does_no_harm(service: RunningService):
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/score/", "/scores", "/%2e%2e/etc"])
-def test_an_unknown_path_is_refused_in_the_same_shape(client: httpx.Client, path: str):
+def test_an_unknown_path_is_refused_in_the_same_shape(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.headers["x-request-id"]
@@ -174,7 +178,9 @@ def test_an_unknown_path_is_refused_in_the_same_shape(client: httpx.Client, path
     ("method", "path", "allowed"),
     [("GET", "/score", "POST"), ("PUT", "/rank", "POST"), ("POST", "/healthz", "GET"), ("DELETE", "/metrics", "GET")],
 )
-def test_another_method_is_refused_in_the_same_shape(client: httpx.Client, method: str, path: str, allowed: str):
+def test_another_method_is_refused_in_the_same_shape(
+    client: httpx.Client, method: str, path: str, allowed: str
+) -> None:
     answer = client.request(method, path)
     assert answer.status_code == 405
     assert allowed in answer.headers["allow"]

@@ -60,7 +60,7 @@ def scored(service: RunningService) -> dict[str, float]:
 ANSWERED = 'operation="score",status="200"'
 
 
-def test_the_shadow_scores_its_share_of_the_requests(start: Start, record: dict[str, Any]):
+def test_the_shadow_scores_its_share_of_the_requests(start: Start, record: dict[str, Any]) -> None:
     shadow = start("shadow")
     service = start("service", *copying_to(shadow.url.removeprefix("http://")))
     ask(service, record)
@@ -70,7 +70,7 @@ def test_the_shadow_scores_its_share_of_the_requests(start: Start, record: dict[
     assert scored(service)[ANSWERED] == REQUESTS
 
 
-def test_a_refused_request_is_not_copied(start: Start):
+def test_a_refused_request_is_not_copied(start: Start) -> None:
     shadow = start("shadow")
     service = start("service", "--shadow", shadow.url.removeprefix("http://"), "--shadow-percent", "100")
     for _ in range(5):
@@ -79,7 +79,7 @@ def test_a_refused_request_is_not_copied(start: Start):
     assert scored(shadow) == {}
 
 
-def test_a_shadow_that_comes_later_and_goes_is_no_matter(start: Start, record: dict[str, Any]):
+def test_a_shadow_that_comes_later_and_goes_is_no_matter(start: Start, record: dict[str, Any]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -96,7 +96,7 @@ def test_a_shadow_that_comes_later_and_goes_is_no_matter(start: Start, record: d
     ask(service, record)
 
 
-def test_a_shadow_that_never_answers_holds_nobody_up(start: Start, record: dict[str, Any]):
+def test_a_shadow_that_never_answers_holds_nobody_up(start: Start, record: dict[str, Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         service = start("service", *copying_to(f"127.0.0.1:{silent.getsockname()[1]}"))
         assert ask(service, record) < 1
@@ -105,7 +105,7 @@ def test_a_shadow_that_never_answers_holds_nobody_up(start: Start, record: dict[
 @pytest.mark.parametrize("same", [True, False], ids=["the service's own certificate", "another one"])
 def test_copies_go_to_nobody_but_who_has_the_service_s_own_certificate(
     start: Start, record: dict[str, Any], tmp_path: Path, *, same: bool
-):
+) -> None:
     authority = Authority(tmp_path / "authority")
     own, other = (authority.issue(name, "scoring") for name in ("own", "other"))
     options: dict[str, Any] = {"scheme": "https"}

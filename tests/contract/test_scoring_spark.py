@@ -36,7 +36,7 @@ def spark_service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> I
             yield running
 
 
-def test_synapseml_still_has_the_classes_of_spark_serving():
+def test_synapseml_still_has_the_classes_of_spark_serving() -> None:
     """A committer called it retired: an upgrade that drops it must be noticed here, not by whoever serves with it."""
     from synapse.ml.io import IOImplicits  # noqa: PLC0415 - patches PySpark
 
@@ -49,7 +49,7 @@ def test_synapseml_still_has_the_classes_of_spark_serving():
         assert wanted in names
 
 
-def test_the_engine_names_what_it_lacks(bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
+def test_the_engine_names_what_it_lacks(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PERSONALIZATION_JARS", raising=False)
     ended = run_scoring("--check", "--bundle", str(bundle.path), "--engine", "spark-serving")
     assert ended.returncode == 1
@@ -60,7 +60,9 @@ def test_the_engine_names_what_it_lacks(bundle: Bundle, monkeypatch: pytest.Monk
 
 @pytest.mark.full
 @pytest.mark.spark
-def test_spark_gives_the_golden_probabilities_one_by_one_and_together(spark_service: RunningService, bundle: Bundle):
+def test_spark_gives_the_golden_probabilities_one_by_one_and_together(
+    spark_service: RunningService, bundle: Bundle
+) -> None:
     client = spark_service.client
     assert client.get("/readyz").json()["engine"] == "spark-serving"
     for golden in bundle.golden[:10]:
@@ -72,7 +74,7 @@ def test_spark_gives_the_golden_probabilities_one_by_one_and_together(spark_serv
 
 @pytest.mark.full
 @pytest.mark.spark
-def test_many_clients_at_once_get_their_own_answers(spark_service: RunningService, bundle: Bundle):
+def test_many_clients_at_once_get_their_own_answers(spark_service: RunningService, bundle: Bundle) -> None:
     wrong: list[Any] = []
 
     def send(number: int) -> None:
@@ -93,7 +95,7 @@ def test_many_clients_at_once_get_their_own_answers(spark_service: RunningServic
 
 @pytest.mark.full
 @pytest.mark.spark
-def test_spark_answers_more_than_its_memory_would_hold(spark_service: RunningService, bundle: Bundle):
+def test_spark_answers_more_than_its_memory_would_hold(spark_service: RunningService, bundle: Bundle) -> None:
     """Each call of eight records is 12 KB there: these are more than the heap."""
     java = _java(spark_service)
     records = [bundle.golden[0].record] * 1000
@@ -109,7 +111,7 @@ def test_spark_answers_more_than_its_memory_would_hold(spark_service: RunningSer
 
 @pytest.mark.full
 @pytest.mark.spark
-def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_service: RunningService):
+def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_service: RunningService) -> None:
     _java(spark_service).kill()
     wait_until(lambda: not is_ready(spark_service), seconds=20)
     refused = spark_service.client.post("/score", json={})
@@ -123,7 +125,7 @@ def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_servic
 @pytest.mark.spark
 def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
     spark_service: RunningService, bundle: Bundle
-):
+) -> None:
     result = LoadResult()
     url = httpx.URL(spark_service.url)
     plan = LoadPlan(
@@ -154,7 +156,7 @@ def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
 
 @pytest.mark.full
 @pytest.mark.spark
-def test_spark_ends_with_the_service(spark_service: RunningService):
+def test_spark_ends_with_the_service(spark_service: RunningService) -> None:
     processes = psutil.Process(spark_service.process.pid).children(recursive=True)
     assert any("java" in process.name() for process in processes)
     spark_service.process.kill()

@@ -24,7 +24,7 @@ runpy.run_module("scoring", run_name="__main__", alter_sys=True)
 FIELD = re.compile(r"\bline\.(\w+)")
 
 
-def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_path: Path):
+def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_path: Path) -> None:
     queries = [alert.query for alert in ALERTS.values()] + [chart.query for chart in CHARTS]
     asked = {field for query in queries for field in FIELD.findall(query)} - {"level", "event"}
     certificate, key = make_certificate(tmp_path, days=DAYS)
@@ -45,7 +45,7 @@ def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_pa
     assert DAYS - 1 < (line["certificate_end"] - time.time()) / 86_400 <= DAYS
 
 
-def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tmp_path: Path):
+def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tmp_path: Path) -> None:
     wrong = {"authorization": "Bearer wrong"}
     with running_service(bundle.path, tmp_path, python=[sys.executable, "-c", OFTEN]) as running:
         for _ in range(3):
@@ -65,7 +65,7 @@ def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tm
     assert all(0 <= line["cpu_seconds"] < 2 * line["seconds"] for line in lines)
 
 
-def test_only_refused_requests_have_a_line_when_asked(bundle: Bundle, tmp_path: Path):
+def test_only_refused_requests_have_a_line_when_asked(bundle: Bundle, tmp_path: Path) -> None:
     with running_service(bundle.path, tmp_path, arguments=["--log-requests", "refused"]) as running:
         assert running.client.post("/score", json={}).status_code == 200
         assert running.client.post("/score", json={"nothing": 1}).status_code == 400

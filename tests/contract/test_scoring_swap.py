@@ -20,7 +20,7 @@ def other(tmp_path: Path) -> Path:
     return make_bundle(tmp_path / "other", rows=500, seed=7, trees=3)
 
 
-def test_a_new_bundle_takes_over_without_a_lost_request(bundle: Bundle, other: Path, tmp_path: Path):
+def test_a_new_bundle_takes_over_without_a_lost_request(bundle: Bundle, other: Path, tmp_path: Path) -> None:
     link = _link(tmp_path, bundle.path)
     with running_service(link, tmp_path) as service:
         with _clients(service, bundle) as statuses:
@@ -62,7 +62,7 @@ def _give_the_schema_another_column(other: Path) -> None:
 )
 def test_a_new_bundle_that_cannot_be_served_leaves_the_old_one(
     bundle: Bundle, other: Path, tmp_path: Path, spoil: Callable[[Path], None]
-):
+) -> None:
     spoil(other)
     link = _link(tmp_path, bundle.path)
     with running_service(link, tmp_path) as service, _clients(service, bundle) as statuses:

@@ -49,7 +49,7 @@ def ask(service: RunningService, request_id: str, body: object = None, **headers
     return service.client.post("/score", json=body or {}, headers={"x-request-id": request_id, **headers})
 
 
-def test_a_request_arrives_as_a_span_with_nothing_of_its_record(traced: RunningService, ingestion: Ingestion):
+def test_a_request_arrives_as_a_span_with_nothing_of_its_record(traced: RunningService, ingestion: Ingestion) -> None:
     assert ask(traced, "one", {"cat00": "a-secret-value"}).status_code == 200
     assert ask(traced, "two", {"colour": 1}).status_code == 400
     wait_until(lambda: len(ingestion.requests()) == 2, seconds=SECONDS)
@@ -65,7 +65,7 @@ def test_a_request_arrives_as_a_span_with_nothing_of_its_record(traced: RunningS
     assert not any(value in everything.replace(f'"iKey": "{KEY}"', "") for value in ("a-secret-value", "Bearer", KEY))
 
 
-def test_a_clients_trace_is_continued_as_it_decides(traced: RunningService, ingestion: Ingestion):
+def test_a_clients_trace_is_continued_as_it_decides(traced: RunningService, ingestion: Ingestion) -> None:
     ask(traced, "sampled", traceparent=f"00-{TRACE}-{SPAN}-01")
     ask(traced, "not-sampled", traceparent=f"00-{'b' * 32}-{SPAN}-00")
     ask(traced, "nonsense", traceparent="00-nothing-of-the-kind")
@@ -76,7 +76,7 @@ def test_a_clients_trace_is_continued_as_it_decides(traced: RunningService, inge
     assert found["nonsense"]["parent"] is None
 
 
-def test_a_request_of_the_long_way_is_traced_too(traced: RunningService, ingestion: Ingestion):
+def test_a_request_of_the_long_way_is_traced_too(traced: RunningService, ingestion: Ingestion) -> None:
     key = traced.keys_file.read_text().strip()
     head = f"POST /score HTTP/1.0\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n"
     head += f"traceparent: 00-{TRACE}-{SPAN}-01\r\ncontent-length: 2\r\n\r\n{{}}"
@@ -88,7 +88,7 @@ def test_a_request_of_the_long_way_is_traced_too(traced: RunningService, ingesti
     assert (only["trace"], only["parent"]) == (TRACE, SPAN)
 
 
-def test_clients_that_ask_for_too_many_traces_get_some(traced: RunningService, ingestion: Ingestion):
+def test_clients_that_ask_for_too_many_traces_get_some(traced: RunningService, ingestion: Ingestion) -> None:
     for number in range(10 * MOST_PER_SECOND):
         assert ask(traced, f"n{number}", traceparent=f"00-{TRACE}-{SPAN}-01").status_code == 200
     assert traced.stop() == 0
@@ -97,7 +97,7 @@ def test_clients_that_ask_for_too_many_traces_get_some(traced: RunningService, i
 
 def test_the_service_answers_when_its_traces_are_refused_and_its_log_says_so_once(
     traced: RunningService, ingestion: Ingestion
-):
+) -> None:
     ingestion.status = 401
     assert ask(traced, "one").status_code == 200
     wait_until(lambda: _warnings(traced) == ["traces are not taken"], seconds=SECONDS)
@@ -108,7 +108,7 @@ def test_the_service_answers_when_its_traces_are_refused_and_its_log_says_so_onc
     assert KEY not in traced.log_file.read_text()
 
 
-def test_a_service_ends_in_time_although_nobody_takes_its_traces(bundle: Bundle, tmp_path: Path):
+def test_a_service_ends_in_time_although_nobody_takes_its_traces(bundle: Bundle, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never says a word
         file = tmp_path / "connection"
         file.write_text(connection_to(f"http://127.0.0.1:{silent.getsockname()[1]}"))
@@ -120,7 +120,7 @@ def test_a_service_ends_in_time_although_nobody_takes_its_traces(bundle: Bundle,
 
 def test_the_pods_identity_is_let_in_and_nobody_else_is_called(
     bundle: Bundle, ingestion: Ingestion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Under Azure's own names and over TLS: a token for the pod's federated one, and traces with it."""
     world, authority = World(tmp_path / "world"), Authority(tmp_path / "pki")
     world.set("clients", {CLIENT: PODS})
@@ -152,7 +152,7 @@ def test_the_pods_identity_is_let_in_and_nobody_else_is_called(
     world.close()
 
 
-def test_what_is_no_connection_string_is_refused_without_being_repeated(bundle: Bundle, tmp_path: Path):
+def test_what_is_no_connection_string_is_refused_without_being_repeated(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("a-key-of-the-tests-0123456789")
     file = tmp_path / "connection"
     arguments = ["--bundle", str(bundle.path), "--keys-file", str(tmp_path / "keys"), "--traces", str(file)]

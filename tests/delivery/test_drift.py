@@ -20,7 +20,7 @@ def found(*resources: dict[str, object]) -> tuple[tuple[Change, ...], tuple[tupl
     return drift.real, drift.benign
 
 
-def test_an_allowed_difference_is_benign_with_its_reason():
+def test_an_allowed_difference_is_benign_with_its_reason() -> None:
     real, benign = found(resource("workbook", WORKBOOK, "update", "serializedData", 'tags["hidden-link:x"]'))
     assert real == ()
     assert [reason for _, reason in benign] == ["arranged by hand; the portal's marks"]
@@ -38,13 +38,13 @@ def test_an_allowed_difference_is_benign_with_its_reason():
     ],
     ids=["another path too", "no path known", "gone", "replaced", "another path", "another type"],
 )
-def test_anything_else_is_real(change: dict[str, object]):
+def test_anything_else_is_real(change: dict[str, object]) -> None:
     real, benign = found(change)
     assert len(real) == 1
     assert benign == ()
 
 
-def test_brackets_and_dots_of_a_pattern_are_themselves():
+def test_brackets_and_dots_of_a_pattern_are_themselves() -> None:
     entry = Benign(type="a:b", path='spec.x["k.v"]', reason="")
     change = Change(urn="", type="a:b", name="", operation="update")
     assert entry.covers(change, 'spec.x["k.v"]')
@@ -52,7 +52,7 @@ def test_brackets_and_dots_of_a_pattern_are_themselves():
     assert not entry.covers(change, 'spec-x["k.v"]')
 
 
-def test_every_entry_of_the_list_says_why_and_is_about_a_type_by_name():
+def test_every_entry_of_the_list_says_why_and_is_about_a_type_by_name() -> None:
     assert allowed()
     for entry in allowed():
         assert len(entry.reason) > 20
@@ -60,7 +60,7 @@ def test_every_entry_of_the_list_says_why_and_is_about_a_type_by_name():
         assert entry.path.strip("*"), "a path of nothing but stars would allow everything"
 
 
-def test_nothing_that_matters_for_security_is_allowed():
+def test_nothing_that_matters_for_security_is_allowed() -> None:
     matter = [
         ("azure-native:storage:StorageAccount", "allowBlobPublicAccess"),
         ("azure-native:keyvault:Vault", "properties.enableRbacAuthorization"),
@@ -73,7 +73,7 @@ def test_nothing_that_matters_for_security_is_allowed():
     assert len(find_drift(plan, allowed()).real) == len(matter)
 
 
-def test_the_report_names_what_differs_and_what_to_do():
+def test_the_report_names_what_differs_and_what_to_do() -> None:
     plan = Plan.read(
         preview(
             resource("lake", "azure-native:storage:StorageAccount", "update", "allowBlobPublicAccess"),

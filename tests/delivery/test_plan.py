@@ -33,39 +33,39 @@ BILL = {
 }
 
 
-def test_a_replacement_of_what_holds_data_is_refused_and_says_what_would_be_lost():
+def test_a_replacement_of_what_holds_data_is_refused_and_says_what_would_be_lost() -> None:
     with pytest.raises(DataAtRiskError, match=r"lake \(replace\), and with it the training data and the model bundles"):
         refuse_data_loss(Plan.read(preview(LAKE)), frozenset())
 
 
 @pytest.mark.parametrize("kind", sorted(DATA_HOLDERS))
-def test_a_deletion_of_what_holds_data_is_refused(kind: str):
+def test_a_deletion_of_what_holds_data_is_refused(kind: str) -> None:
     with pytest.raises(DataAtRiskError, match="it \\(delete\\)"):
         refuse_data_loss(Plan.read(preview(resource("it", kind, "delete"))), frozenset())
 
 
-def test_the_label_allows_it_and_no_other_does():
+def test_the_label_allows_it_and_no_other_does() -> None:
     refuse_data_loss(Plan.read(preview(LAKE)), frozenset({LABEL, "bug"}))
     with pytest.raises(DataAtRiskError):
         refuse_data_loss(Plan.read(preview(LAKE)), frozenset({"bug"}))
 
 
 @pytest.mark.parametrize("operation", ["create", "update"])
-def test_what_is_made_or_changed_in_place_loses_nothing(operation: str):
+def test_what_is_made_or_changed_in_place_loses_nothing(operation: str) -> None:
     refuse_data_loss(Plan.read(preview(resource("lake", LAKE["type"], operation, "tags.team"))), frozenset())
 
 
-def test_what_holds_no_data_may_be_replaced():
+def test_what_holds_no_data_may_be_replaced() -> None:
     refuse_data_loss(Plan.read(preview(ALERT, NODES)), frozenset())
 
 
 @pytest.mark.parametrize("content", [{}, {"changes": {}, "seconds": 1, "resources": [{"name": "x"}]}])
-def test_an_output_that_is_no_plan_is_refused(content: dict[str, object]):
+def test_an_output_that_is_no_plan_is_refused(content: dict[str, object]) -> None:
     with pytest.raises(PlanUnreadableError, match="is not a plan"):
         Plan.read(content)
 
 
-def test_the_comment_counts_and_lists_what_changes():
+def test_the_comment_counts_and_lists_what_changes() -> None:
     text = plan_comment("dev", Plan.read(preview(ALERT, NODES, same=96)), None, allowed=False)
     assert text.startswith(mark("dev") + "\n## What this does to stack `dev`\n")
     assert "**1 changed, 1 replaced, 96 unchanged**, found in 11 s" in text
@@ -74,7 +74,7 @@ def test_the_comment_counts_and_lists_what_changes():
     assert "CAUTION" not in text
 
 
-def test_the_comment_flags_what_would_lose_data():
+def test_the_comment_flags_what_would_lose_data() -> None:
     blocked = plan_comment("dev", Plan.read(preview(LAKE)), None, allowed=False)
     assert "> [!CAUTION]\n> **This would delete what holds data.**" in blocked
     assert "`lake` is replaced (`location` cannot be changed in place): the training data" in blocked
@@ -84,18 +84,18 @@ def test_the_comment_flags_what_would_lose_data():
     assert "Blocked" not in allowed
 
 
-def test_the_comment_says_when_nothing_changes():
+def test_the_comment_says_when_nothing_changes() -> None:
     text = plan_comment("dev", Plan.read(preview(same=104)), None, allowed=False)
     assert "**104 unchanged**" in text
     assert "| resource |" not in text
 
 
-def test_a_name_cannot_break_out_of_the_table():
+def test_a_name_cannot_break_out_of_the_table() -> None:
     text = plan_comment("dev", Plan.read(preview(resource("a`|\n# b", "t", "create"))), None, allowed=False)
     assert "| new | `a'\\| # b` | `t` |  |" in text
 
 
-def test_a_long_plan_is_cut_and_fits_a_comment():
+def test_a_long_plan_is_cut_and_fits_a_comment() -> None:
     many = [resource(f"resource-{number:03}", "t" * 80, "create", *("path" * 5,) * 9) for number in range(200)]
     text = plan_comment("dev", Plan.read(preview(*many)), BILL, allowed=False)
     assert text.count("| new |") == MOST_ROWS
@@ -104,7 +104,7 @@ def test_a_long_plan_is_cut_and_fits_a_comment():
     assert len(text) < 65_536
 
 
-def test_the_cost_difference_is_shown_line_by_line_and_adds_up():
+def test_the_cost_difference_is_shown_line_by_line_and_adds_up() -> None:
     text = plan_comment("dev", Plan.read(preview(NODES)), BILL, allowed=False)
     assert "**+82.25 USD a month**, to 185.50." in text
     assert "| scoring nodes | 82.50 | 165.00 | +82.50 |" in text
@@ -115,12 +115,12 @@ def test_the_cost_difference_is_shown_line_by_line_and_adds_up():
     assert "Not included: taxes." in text
 
 
-def test_the_same_settings_cost_the_same():
+def test_the_same_settings_cost_the_same() -> None:
     same = BILL | {"beside": {"total_usd_per_month": BILL["total_usd_per_month"], "lines": BILL["lines"]}}
     assert "No difference: 185.50 USD a month" in plan_comment("dev", Plan.read(preview()), same, allowed=False)
 
 
-def test_a_new_stack_has_nothing_to_be_compared_with():
+def test_a_new_stack_has_nothing_to_be_compared_with() -> None:
     alone = {name: value for name, value in BILL.items() if name != "beside"}
     text = plan_comment("dev", Plan.read(preview()), alone, allowed=False)
     assert "**185.50 USD a month**; there are no settings before this change" in text

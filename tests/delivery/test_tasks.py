@@ -53,7 +53,7 @@ def planned(*resources: dict[str, Any]) -> Ended:
     return Ended(code=0, content=preview(*resources))
 
 
-def test_a_preview_comments_once_however_often_it_runs(hub: GitHubServer):
+def test_a_preview_comments_once_however_often_it_runs(hub: GitHubServer) -> None:
     bench = Bench(hub, pull_request=7, preview=planned(*NEW_DATA))
     bench.delivery.preview("HEAD")
     bench.delivery.preview("HEAD")
@@ -61,7 +61,7 @@ def test_a_preview_comments_once_however_often_it_runs(hub: GitHubServer):
     assert "| replaced | `training` |" in hub.comments[0]["body"]
 
 
-def test_a_preview_that_would_lose_data_comments_and_fails_until_the_label_is_there(hub: GitHubServer):
+def test_a_preview_that_would_lose_data_comments_and_fails_until_the_label_is_there(hub: GitHubServer) -> None:
     bench = Bench(hub, pull_request=7, preview=planned(LAKE))
     with pytest.raises(DataAtRiskError):
         bench.delivery.preview("HEAD")
@@ -71,7 +71,7 @@ def test_a_preview_that_would_lose_data_comments_and_fails_until_the_label_is_th
     assert "says that this is meant" in hub.comments[0]["body"]
 
 
-def test_a_preview_compares_the_cost_with_the_settings_of_the_base(hub: GitHubServer):
+def test_a_preview_compares_the_cost_with_the_settings_of_the_base(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned())
     bench.delivery.preview("HEAD")
     [call] = [call for call in bench.told.calls if call[0] == "estimate"]
@@ -80,17 +80,17 @@ def test_a_preview_compares_the_cost_with_the_settings_of_the_base(hub: GitHubSe
     assert Path(call[4]).read_bytes() == committed.stdout
 
 
-def test_a_base_without_the_stack_is_not_compared_with():
+def test_a_base_without_the_stack_is_not_compared_with() -> None:
     assert settings_at("HEAD", "of-nobody") is None
 
 
-def test_an_estimate_that_fails_is_not_passed_over(hub: GitHubServer):
+def test_an_estimate_that_fails_is_not_passed_over(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(), estimate=Ended(code=1))
     with pytest.raises(CommandFailedError, match="estimate"):
         bench.delivery.preview("HEAD")
 
 
-def test_a_deployment_brings_the_stack_up_and_waits_for_its_service(hub: GitHubServer):
+def test_a_deployment_brings_the_stack_up_and_waits_for_its_service(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(*NEW_DATA))
     bench.delivery.deploy("abc")
     assert bench.commands == ["preview", "up", "status"]
@@ -98,7 +98,7 @@ def test_a_deployment_brings_the_stack_up_and_waits_for_its_service(hub: GitHubS
     assert bench.said == ["`https://x` serves model version 4: 9 same, 2 update."]
 
 
-def test_a_deployment_that_would_lose_data_never_begins(hub: GitHubServer):
+def test_a_deployment_that_would_lose_data_never_begins(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(LAKE))
     hub.pulls_of_commits["abc"] = [{"merged_at": "2026-11-25", "labels": [{"name": "bug"}]}]
     with pytest.raises(DataAtRiskError):
@@ -106,33 +106,33 @@ def test_a_deployment_that_would_lose_data_never_begins(hub: GitHubServer):
     assert bench.commands == ["preview"]
 
 
-def test_a_deployment_may_lose_data_when_its_pull_request_said_so(hub: GitHubServer):
+def test_a_deployment_may_lose_data_when_its_pull_request_said_so(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(LAKE))
     hub.pulls_of_commits["abc"] = [{"merged_at": "2026-11-25", "labels": [{"name": LABEL}]}]
     bench.delivery.deploy("abc")
     assert ("up", "--stack", "dev", "--yes", "--replace-data") in bench.told.calls
 
 
-def test_a_deployment_whose_service_does_not_answer_fails(hub: GitHubServer):
+def test_a_deployment_whose_service_does_not_answer_fails(hub: GitHubServer) -> None:
     silent = Ended(code=0, content={"endpoint": "https://x", "service": {"ready": False}})
     with pytest.raises(ServiceNotReadyError, match="https://x"):
         Bench(hub, preview=planned(), status=silent).delivery.deploy("abc")
 
 
-def test_without_new_data_nothing_is_trained(hub: GitHubServer):
+def test_without_new_data_nothing_is_trained(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned())
     bench.delivery.retrain()
     assert bench.commands == ["preview"]
     assert bench.said == ["No new data since the last training: nothing to do."]
 
 
-def test_new_data_trains_and_serves(hub: GitHubServer):
+def test_new_data_trains_and_serves(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(*NEW_DATA))
     bench.delivery.retrain()
     assert bench.commands == ["preview", "up", "status"]
 
 
-def test_an_undeployed_change_is_not_deployed_at_night(hub: GitHubServer):
+def test_an_undeployed_change_is_not_deployed_at_night(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(*NEW_DATA, resource("vault", "azure-native:keyvault:Vault", "update", "tags")))
     bench.delivery.retrain()
     assert bench.commands == ["preview"]
@@ -141,7 +141,7 @@ def test_an_undeployed_change_is_not_deployed_at_night(hub: GitHubServer):
 
 def test_a_rejected_model_opens_an_issue_with_the_report_and_a_later_one_closes_it(
     hub: GitHubServer, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("GITHUB_RUN_ID", "99")
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
@@ -162,14 +162,14 @@ def test_a_rejected_model_opens_an_issue_with_the_report_and_a_later_one_closes_
     assert hub.issues[0]["state"] == "closed"
 
 
-def test_an_update_that_fails_otherwise_opens_no_issue(hub: GitHubServer):
+def test_an_update_that_fails_otherwise_opens_no_issue(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(*NEW_DATA), up=Ended(code=1))
     with pytest.raises(CommandFailedError, match="exit code 1"):
         bench.delivery.retrain()
     assert hub.issues == []
 
 
-def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer):
+def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer) -> None:
     gone = planned(resource("node-cpu", "azure-native:monitor:MetricAlert", "create"))
     bench = Bench(hub, preview=gone)
     for _ in range(2):
@@ -181,7 +181,7 @@ def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer):
     assert hub.issues[0]["state"] == "closed"
 
 
-def test_allowed_differences_open_nothing(hub: GitHubServer):
+def test_allowed_differences_open_nothing(hub: GitHubServer) -> None:
     arranged = resource("workbook", "azure-native:applicationinsights:Workbook", "update", "serializedData")
     bench = Bench(hub, preview=planned(arranged))
     bench.delivery.drift()
@@ -190,7 +190,7 @@ def test_allowed_differences_open_nothing(hub: GitHubServer):
 
 
 @pytest.mark.parametrize("typed", ["", "prod", "DEV", "dev "])
-def test_a_wrong_name_destroys_nothing(hub: GitHubServer, typed: str):
+def test_a_wrong_name_destroys_nothing(hub: GitHubServer, typed: str) -> None:
     bench = Bench(hub)
     with pytest.raises(NotConfirmedError):
         bench.delivery.destroy(typed, delete_data=True)
@@ -203,7 +203,7 @@ LEFT = [
 ]
 
 
-def test_the_right_name_destroys_and_saves_the_models_first(hub: GitHubServer):
+def test_the_right_name_destroys_and_saves_the_models_first(hub: GitHubServer) -> None:
     bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 14}, "left": LEFT[1:]}))
     bench.delivery.destroy("dev", delete_data=True)
     assert bench.told.calls == [("destroy", "--stack", "dev", "--keep-data", "--yes", "--delete-data")]
@@ -211,7 +211,7 @@ def test_the_right_name_destroys_and_saves_the_models_first(hub: GitHubServer):
     assert "| no | role assignment | `1234` | It is of the subscription. |" in bench.said[0]
 
 
-def test_the_lake_goes_only_with_a_second_confirmation(hub: GitHubServer):
+def test_the_lake_goes_only_with_a_second_confirmation(hub: GitHubServer) -> None:
     bench = Bench(hub, destroy=Ended(code=ExitCode.BAD_INPUT))
     with pytest.raises(CommandFailedError, match="exit code 2"):
         bench.delivery.destroy("dev", delete_data=False)
@@ -219,7 +219,7 @@ def test_the_lake_goes_only_with_a_second_confirmation(hub: GitHubServer):
     assert bench.said == ["Stack `dev` was not taken down."]
 
 
-def test_what_still_costs_money_is_listed_and_fails(hub: GitHubServer):
+def test_what_still_costs_money_is_listed_and_fails(hub: GitHubServer) -> None:
     bench = Bench(hub, destroy=Ended(code=1, content={"changes": {"delete": 14}, "left": LEFT}))
     with pytest.raises(CommandFailedError):
         bench.delivery.destroy("dev", delete_data=True)
@@ -227,7 +227,7 @@ def test_what_still_costs_money_is_listed_and_fails(hub: GitHubServer):
     assert "| yes | resource group | `rg-dev-databricks` | Databricks deletes it. |" in bench.said[0]
 
 
-def test_a_renewed_suffix_is_shown_as_what_to_commit(hub: GitHubServer, monkeypatch: pytest.MonkeyPatch):
+def test_a_renewed_suffix_is_shown_as_what_to_commit(hub: GitHubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "changed_settings", lambda stack: f"-suffix: a\n+suffix: b of {stack}\n")
     bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 1}}))
     bench.delivery.destroy("dev", delete_data=True)
@@ -235,14 +235,14 @@ def test_a_renewed_suffix_is_shown_as_what_to_commit(hub: GitHubServer, monkeypa
     assert "+suffix: b of dev" in bench.said[1]
 
 
-def test_the_real_command_s_object_and_exit_code_are_read():
+def test_the_real_command_s_object_and_exit_code_are_read() -> None:
     assert personalize("estimate", "--scenario", "reference").content["name"] == "reference"
     assert personalize("estimate", "--stack", "local").code == ExitCode.BAD_INPUT
 
 
 def test_the_summary_of_the_run_is_written_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     tasks.summarise("# One")
     tasks.summarise("two")
@@ -250,6 +250,6 @@ def test_the_summary_of_the_run_is_written_too(
     assert capsys.readouterr().out == "# One\ntwo\n"
 
 
-def test_what_is_posted_is_json_that_github_takes(hub: GitHubServer):
+def test_what_is_posted_is_json_that_github_takes(hub: GitHubServer) -> None:
     Bench(hub, pull_request=7, preview=planned(*NEW_DATA)).delivery.preview("HEAD")
     assert json.loads(json.dumps(hub.comments)) == hub.comments

@@ -42,18 +42,18 @@ def uses() -> list[str]:
     return [line.split("uses:")[1].strip() for line in lines if re.match(r"\s*(- )?uses:", line)]
 
 
-def test_the_seven_workflows_are_there():
+def test_the_seven_workflows_are_there() -> None:
     assert NAMES == ["check", "deploy", "destroy", "drift", "preview", "retrain"]
     assert (FOLDER.parent / "dependabot.yml").is_file()
 
 
-def test_every_action_is_pinned_by_commit_with_its_version_beside_it():
+def test_every_action_is_pinned_by_commit_with_its_version_beside_it() -> None:
     others = [line for line in uses() if not line.startswith("./")]
     assert others
     assert [line for line in others if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
 
 
-def test_an_action_has_one_pin_everywhere():
+def test_an_action_has_one_pin_everywhere() -> None:
     pins = {line.partition("@")[0]: set() for line in uses()}
     for line in uses():
         pins[line.partition("@")[0]].add(line)
@@ -61,31 +61,31 @@ def test_an_action_has_one_pin_everywhere():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_workflow_has_no_permission_and_its_jobs_those_that_they_name(name: str):
+def test_a_workflow_has_no_permission_and_its_jobs_those_that_they_name(name: str) -> None:
     content = load(name)
     assert content["permissions"] == {}
     given = [job["permissions"] for job in content["jobs"].values()]
     assert {scope for one in given for scope, level in one.items() if level == "write"} == WRITES.get(name, set())
 
 
-def test_the_workflow_s_own_token_is_the_only_secret():
+def test_the_workflow_s_own_token_is_the_only_secret() -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in FOLDER.glob("*.yml"))
     assert set(re.findall(r"secrets\.(\w+)", text)) == {"GITHUB_TOKEN"}
     assert "secrets: inherit" not in text
 
 
-def test_no_expression_stands_in_a_shell_step():
+def test_no_expression_stands_in_a_shell_step() -> None:
     assert [job["steps"] for _, job in jobs() for step in job.get("steps", []) if "${{" in step.get("run", "")] == []
 
 
-def test_a_checkout_leaves_no_token_behind():
+def test_a_checkout_leaves_no_token_behind() -> None:
     checkouts = [step for _, job in jobs() for step in job.get("steps", []) if "actions/checkout@" in str(step)]
     assert checkouts
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_shell_step_is_a_make_target_that_a_dry_run_finds(name: str):
+def test_every_shell_step_is_a_make_target_that_a_dry_run_finds(name: str) -> None:
     steps = shells(load(name), EVENT)
     assert steps
     for step in steps:
@@ -107,26 +107,26 @@ def test_every_shell_step_is_a_make_target_that_a_dry_run_finds(name: str):
 INSTALLED = {"pytest", "ruff", "mypy"}
 
 
-def test_a_target_that_is_not_there_would_be_found():
+def test_a_target_that_is_not_there_would_be_found() -> None:
     assert subprocess.run(["make", "--dry-run", "deplyo"], cwd=ROOT, capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.parametrize("name", [*CHANGES_A_STACK, "preview"])
-def test_the_stack_and_the_identity_reach_the_shell(name: str):
+def test_the_stack_and_the_identity_reach_the_shell(name: str) -> None:
     for step in shells(load(name), EVENT):
         assert step.env["STACK"] == "dev"
         assert SIGNED_IN.items() <= step.env.items()
     assert (ROOT / "Pulumi.dev.yaml").is_file()
 
 
-def test_the_typed_name_reaches_the_shell_as_it_is_and_in_no_command():
+def test_the_typed_name_reaches_the_shell_as_it_is_and_in_no_command() -> None:
     [step] = shells(load("destroy"), Event(inputs={"stack": "dev", "confirm": "$(id)"}, vars=SIGNED_IN))
     assert step.env["CONFIRM"] == "$(id)"
     assert step.run == "make destroy"
 
 
 @pytest.mark.parametrize("name", CHANGES_A_STACK)
-def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str):
+def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
     content = load(name)
     [found] = [
         one["concurrency"]
@@ -138,12 +138,12 @@ def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str):
 
 
 @pytest.mark.parametrize("name", ["deploy", "destroy"])
-def test_who_must_agree_is_said_by_the_environment_of_the_stack(name: str):
+def test_who_must_agree_is_said_by_the_environment_of_the_stack(name: str) -> None:
     [environment] = [job["environment"] for job in load(name)["jobs"].values() if "environment" in job]
     assert fill(environment, EVENT) == "dev"
 
 
-def test_a_deployment_needs_a_green_check_of_its_own_commit():
+def test_a_deployment_needs_a_green_check_of_its_own_commit() -> None:
     content = load("deploy")
     assert content["jobs"]["deploy"]["needs"] == "check"
     assert content["jobs"]["check"]["uses"] == "./.github/workflows/check.yml"
@@ -151,7 +151,7 @@ def test_a_deployment_needs_a_green_check_of_its_own_commit():
     assert content["on"]["push"] == {"branches": ["main"]}
 
 
-def test_a_fork_gets_no_preview_and_a_repository_without_azure_no_job():
+def test_a_fork_gets_no_preview_and_a_repository_without_azure_no_job() -> None:
     fork = {"repository": "owner/it", "event": {"pull_request": {"head": {"repo": {"full_name": "other/it"}}}}}
     assert shells(load("preview"), EVENT)
     assert shells(load("preview"), Event(vars=SIGNED_IN, github=fork, secrets=EVENT.secrets)) == []
@@ -159,17 +159,17 @@ def test_a_fork_gets_no_preview_and_a_repository_without_azure_no_job():
         assert shells(load(name), Event(inputs=EVENT.inputs, github=EVENT.github)) == []
 
 
-def test_the_labels_of_a_pull_request_start_a_new_preview():
+def test_the_labels_of_a_pull_request_start_a_new_preview() -> None:
     assert {"labeled", "unlabeled"} <= set(load("preview")["on"]["pull_request"]["types"])
 
 
-def test_training_is_daily_and_drift_is_looked_for_by_the_clock():
+def test_training_is_daily_and_drift_is_looked_for_by_the_clock() -> None:
     [training] = load("retrain")["on"]["schedule"]
     assert re.fullmatch(r"\d+ \d+ \* \* \*", training["cron"])
     assert load("drift")["on"]["schedule"]
 
 
-def test_every_folder_with_pinned_packages_is_updated():
+def test_every_folder_with_pinned_packages_is_updated() -> None:
     content = yaml.safe_load((FOLDER.parent / "dependabot.yml").read_text(encoding="utf-8"))
     covered = {
         (entry["package-ecosystem"], folder)
@@ -200,12 +200,12 @@ def test_every_folder_with_pinned_packages_is_updated():
         ("failure()", False),
     ],
 )
-def test_expressions_mean_what_they_mean_on_github(expression: str, value: object):
+def test_expressions_mean_what_they_mean_on_github(expression: str, value: object) -> None:
     assert evaluate(expression, EVENT) == value
     assert holds(f"${{{{ {expression} }}}}", EVENT) == bool(value)
 
 
 @pytest.mark.parametrize("expression", ["github.x > 3", "a[0]", "format('{0}', 1)"])
-def test_an_expression_that_is_not_known_is_not_guessed(expression: str):
+def test_an_expression_that_is_not_known_is_not_guessed(expression: str) -> None:
     with pytest.raises((UnknownExpressionError, KeyError)):
         evaluate(expression, EVENT)

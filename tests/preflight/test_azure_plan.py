@@ -27,7 +27,7 @@ OUTPUTS: dict[str, Any] = {
 }
 
 
-def test_it_names_what_is_made_and_what_it_costs():
+def test_it_names_what_is_made_and_what_it_costs() -> None:
     text = "\n".join(announcement("dev", SETTINGS))
     for part in ("Databricks", "1 node(s) Standard_E8ds_v5", "AKS, tier Free", "1 to 3 nodes Standard_D2ds_v5"):
         assert part in text
@@ -35,38 +35,38 @@ def test_it_names_what_is_made_and_what_it_costs():
     assert "1.18 for each hour's training" in text
 
 
-def test_a_size_without_a_known_price_stops_nothing():
+def test_a_size_without_a_known_price_stops_nothing() -> None:
     settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
     assert "not known: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
     assert usd_per_month("dev", settings) is None
     assert usd_per_month("dev", SETTINGS) == 287.23
 
 
-def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch):
+def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD, BAD])
     with pytest.raises(PreflightFailedError, match="Nothing was made"):
         agree("dev", SETTINGS, None, yes=True, check=True)
 
 
-def test_it_goes_on_without_the_look_when_told_to(monkeypatch: pytest.MonkeyPatch):
+def test_it_goes_on_without_the_look_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [BAD])
     agree("dev", SETTINGS, None, yes=True, check=False)
 
 
-def test_it_spends_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPatch):
+def test_it_spends_nothing_where_nobody_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD])
     with pytest.raises(BadInputError, match="add `--yes`"):
         agree("dev", SETTINGS, None, yes=False, check=True)
 
 
-def test_what_mends_a_bad_finding_is_printed(capfd: pytest.CaptureFixture[str]):
+def test_what_mends_a_bad_finding_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     health.show_findings([BAD], to=Console())
     assert "roles: ask the owner" in capfd.readouterr().out
 
 
 def test_it_ends_with_everything_that_one_needs_next(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
     found = azure_outcome("dev", OUTPUTS)
     assert (found["endpoint"], found["model_version"], found["image_digest"]) == (

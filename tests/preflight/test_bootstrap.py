@@ -74,7 +74,7 @@ def body(fake: FakeManager, ending: str) -> dict[str, Any]:
     return found
 
 
-def test_everything_is_made_once_and_found_the_second_time(fake: FakeManager):
+def test_everything_is_made_once_and_found_the_second_time(fake: FakeManager) -> None:
     first = bootstrap(fake).run(dry_run=False)
     assert set(first.values()) == {State.MADE}
     assert len(first) == 24
@@ -83,14 +83,14 @@ def test_everything_is_made_once_and_found_the_second_time(fake: FakeManager):
     assert fake.changes() == []
 
 
-def test_a_dry_run_changes_nothing_and_names_the_same_things(fake: FakeManager):
+def test_a_dry_run_changes_nothing_and_names_the_same_things(fake: FakeManager) -> None:
     planned = bootstrap(fake).run(dry_run=True)
     assert set(planned.values()) == {State.MISSING}
     assert fake.changes() == []
     assert list(planned) == list(bootstrap(fake).run(dry_run=False))
 
 
-def test_it_goes_on_where_it_was_refused(fake: FakeManager):
+def test_it_goes_on_where_it_was_refused(fake: FakeManager) -> None:
     fake.refused["PUT .*/vaults/[^/]+$"] = (409, "VaultAlreadyExists")
     with pytest.raises(ManagerRefusedError, match="VaultAlreadyExists"):
         bootstrap(fake).run(dry_run=False)
@@ -100,19 +100,19 @@ def test_it_goes_on_where_it_was_refused(fake: FakeManager):
     assert found[f"Key Vault {NAMES.vault}"] is State.MADE
 
 
-def test_every_provider_is_registered_and_waited_for(fake: FakeManager):
+def test_every_provider_is_registered_and_waited_for(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     asked = [line for line in fake.changes() if line.endswith("/register")]
     assert [line.split("/")[-2] for line in asked] == list(NAMESPACES)
 
 
-def test_a_provider_that_is_never_registered_is_named(fake: FakeManager):
+def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None:
     fake.answer("^(GET|POST) .*/Microsoft.Databricks(/register)?$", {"registrationState": "Registering"})
     with pytest.raises(RegistrationUnfinishedError, match=r"registered Microsoft\.Databricks within 15 minutes"):
         bootstrap(fake).run(dry_run=False)
 
 
-def test_the_state_has_no_keys_to_lose_and_keeps_its_old_versions(fake: FakeManager):
+def test_the_state_has_no_keys_to_lose_and_keeps_its_old_versions(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     account = body(fake, f"/storageAccounts/{NAMES.account}")["properties"]
     assert (account["allowSharedKeyAccess"], account["allowBlobPublicAccess"]) == (False, False)
@@ -121,7 +121,7 @@ def test_the_state_has_no_keys_to_lose_and_keeps_its_old_versions(fake: FakeMana
     assert body(fake, "/locks/keep")["properties"]["level"] == "CanNotDelete"
 
 
-def test_each_environment_of_the_repository_has_an_identity_of_its_own(fake: FakeManager):
+def test_each_environment_of_the_repository_has_an_identity_of_its_own(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     trusted = [call.body or {} for call in made(fake) if "/federatedIdentityCredentials/" in call.path]
     assert [found["properties"]["subject"] for found in trusted] == [
@@ -131,7 +131,7 @@ def test_each_environment_of_the_repository_has_an_identity_of_its_own(fake: Fak
     ]
 
 
-def test_the_form_of_github_s_subject_is_a_setting(fake: FakeManager):
+def test_the_form_of_github_s_subject_is_a_setting(fake: FakeManager) -> None:
     bootstrap(fake, github_subject="repo:octo@1/clicks@2").run(dry_run=False)
     subject = body(fake, "/federatedIdentityCredentials/dev")["properties"]["subject"]
     assert subject == "repo:octo@1/clicks@2:environment:dev"
@@ -144,14 +144,14 @@ def roles(fake: FakeManager, principal: str) -> set[str]:
     return {str(properties["roleDefinitionId"]).rpartition("/")[2] for properties in own}
 
 
-def test_the_preview_s_identity_may_change_nothing(fake: FakeManager):
+def test_the_preview_s_identity_may_change_nothing(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     changing = {Role.BLOB_DATA_CONTRIBUTOR, "b24988ac-6180-42a0-ab88-20f7382dd24c"}
     assert changing < roles(fake, PRINCIPAL)
     assert not changing & roles(fake, PREVIEW)
 
 
-def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager):
+def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     given = [call.body["properties"] for call in made(fake) if call.body and "/roleAssignments/" in call.path]
     limited = [properties for properties in given if "condition" in properties]
@@ -162,7 +162,7 @@ def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager
     assert only_roles("a").count("ForAnyOfAnyValues:GuidEquals {a}") == 2
 
 
-def test_a_principal_that_the_directory_does_not_know_yet_is_waited_for(fake: FakeManager):
+def test_a_principal_that_the_directory_does_not_know_yet_is_waited_for(fake: FakeManager) -> None:
     answers = iter([(400, {"error": {"code": "PrincipalNotFound", "message": "not yet"}})] * 2)
     fake.answer(
         "^PUT /subscriptions/[^/]+/providers/Microsoft.Authorization/roleAssignments/",
@@ -172,13 +172,13 @@ def test_a_principal_that_the_directory_does_not_know_yet_is_waited_for(fake: Fa
     assert next(answers, None) is None
 
 
-def test_a_role_that_was_given_before_under_another_name_is_enough(fake: FakeManager):
+def test_a_role_that_was_given_before_under_another_name_is_enough(fake: FakeManager) -> None:
     fake.refused["PUT .*/roleAssignments/"] = (409, "RoleAssignmentExists")
     found = bootstrap(fake).run(dry_run=False)
     assert {state for title, state in found.items() if title.startswith("role ")} == {State.THERE}
 
 
-def test_the_repository_is_told_ids_and_no_secret(fake: FakeManager):
+def test_the_repository_is_told_ids_and_no_secret(fake: FakeManager) -> None:
     done = bootstrap(fake)
     done.run(dry_run=False)
     assert done.variables() == {
@@ -190,14 +190,14 @@ def test_the_repository_is_told_ids_and_no_secret(fake: FakeManager):
     assert done.deployer() == {"object_id": PRINCIPAL, "type": "ServicePrincipal", "databricks_name": CLIENT}
 
 
-def test_without_a_repository_there_are_no_identities(fake: FakeManager):
+def test_without_a_repository_there_are_no_identities(fake: FakeManager) -> None:
     done = bootstrap(fake, github_repository=None)
     done.run(dry_run=False)
     assert "managedidentity" not in json.dumps(fake.changes()).lower().replace("microsoft.managedidentity/register", "")
     assert (done.deployer(), list(done.variables())) == (None, [""])
 
 
-def test_the_names_are_ones_that_azure_takes():
+def test_the_names_are_ones_that_azure_takes() -> None:
     assert re.fullmatch("[a-z0-9]{3,24}", NAMES.account)
     assert re.fullmatch("[a-z][a-z0-9-]{1,22}[a-z0-9]", NAMES.vault)
     assert StateNames(subscription=CALLER).account != NAMES.account

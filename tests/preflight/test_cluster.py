@@ -71,44 +71,44 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> FakeManager:
     return fake
 
 
-def test_the_pods_are_those_of_the_service_by_name():
+def test_the_pods_are_those_of_the_service_by_name() -> None:
     assert cluster().pods() == [
         Pod(name="a", ready=True, restarts=2, node="node-1", image=IMAGE),
         Pod(name="b", ready=False, restarts=2, node="node-1", image=IMAGE),
     ]
 
 
-def test_a_pod_that_is_not_placed_yet_is_not_ready():
+def test_a_pod_that_is_not_placed_yet_is_not_ready() -> None:
     waiting = {"metadata": {"name": "a"}, "spec": {"containers": [{"image": IMAGE}]}}
     [found] = cluster(lambda _: httpx.Response(200, json={"items": [waiting]})).pods()
     assert (found.ready, found.node) == (False, "")
 
 
-def test_the_log_is_that_of_each_pod_under_its_name(reached: FakeManager):
+def test_the_log_is_that_of_each_pod_under_its_name(reached: FakeManager) -> None:
     assert reached.resources
     assert list(pod_logs.pod_lines("dev", SETTINGS, 5, follow=False)) == [
         "==> a <==", "one", "5 lines", "==> b <==", "one", "5 lines",
     ]  # fmt: skip
 
 
-def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(reached: FakeManager):
+def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(reached: FakeManager) -> None:
     assert reached.resources
     lines = list(pod_logs.pod_lines("dev", SETTINGS, 0, follow=True))
     assert sorted(lines[-2:]) == ["a: new of a", "b: new of b"]
 
 
-def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch):
+def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(200, json={"items": []})))
     with pytest.raises(BadInputError, match="it has no pods"):
         list(pod_logs.pod_lines("dev", SETTINGS, 5, follow=False))
 
 
-def test_who_may_not_look_is_told_to_ask_the_doctor():
+def test_who_may_not_look_is_told_to_ask_the_doctor() -> None:
     with pytest.raises(ClusterUnreachableError, match=r"answers 403 for .* `personalize doctor` tells"):
         cluster(lambda _: httpx.Response(403)).pods()
 
 
-def test_a_cluster_that_does_not_answer_may_be_paused():
+def test_a_cluster_that_does_not_answer_may_be_paused() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
@@ -116,7 +116,7 @@ def test_a_cluster_that_does_not_answer_may_be_paused():
         cluster(refuse).pods()
 
 
-def test_the_cluster_is_reached_as_azure_says(monkeypatch: pytest.MonkeyPatch, authority: str):
+def test_the_cluster_is_reached_as_azure_says(monkeypatch: pytest.MonkeyPatch, authority: str) -> None:
     fake = FakeManager()
     encoded = base64.b64encode(authority.encode()).decode()
     kubeconfig = f"clusters: [{{cluster: {{server: 'https://aks', certificate-authority-data: {encoded}}}}}]"
@@ -130,7 +130,7 @@ def test_the_cluster_is_reached_as_azure_says(monkeypatch: pytest.MonkeyPatch, a
     assert (made["base_url"], made["headers"]) == ("https://aks", {"Authorization": "Bearer token"})
 
 
-def test_the_status_has_pods_and_links(reached: FakeManager):
+def test_the_status_has_pods_and_links(reached: FakeManager) -> None:
     assert reached.resources
     found = status_of("dev", SETTINGS, {"databricks": "https://adb-1", "run": "https://adb-1/#job/1"})
     assert [one["name"] for one in found["cluster"]["pods"]] == ["a", "b"]
@@ -138,20 +138,20 @@ def test_the_status_has_pods_and_links(reached: FakeManager):
     assert found["links"]["portal"].endswith(cluster_path("dev", SETTINGS))
 
 
-def test_the_status_of_a_paused_stack_says_how_to_go_on(reached: FakeManager):
+def test_the_status_of_a_paused_stack_says_how_to_go_on(reached: FakeManager) -> None:
     reached.resources[cluster_path("dev", SETTINGS).lower()]["properties"]["powerState"] = {"code": "Stopped"}
     assert "personalize resume --stack dev" in status_of("dev", SETTINGS, {})["cluster"]["problem"]
 
 
 def test_a_cluster_that_cannot_be_reached_is_a_line_of_the_status(
     reached: FakeManager, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     assert reached.resources
     monkeypatch.setattr(azure_status.Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(403)))
     assert "answers 403" in status_of("dev", SETTINGS, {})["cluster"]["problem"]
 
 
-def test_the_screen_shows_the_pods(capfd: pytest.CaptureFixture[str]):
+def test_the_screen_shows_the_pods(capfd: pytest.CaptureFixture[str]) -> None:
     found = {
         "stack": "dev",
         "endpoint": "https://score",
@@ -173,7 +173,7 @@ def test_the_screen_shows_the_pods(capfd: pytest.CaptureFixture[str]):
 
 def test_the_status_tells_when_the_certificate_ends(
     reached: FakeManager, authority: str, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     assert reached.resources
     found = status_of("dev", SETTINGS, {"authority": authority})
     assert 820 < found["cluster"]["certificate_days"] <= 825
@@ -190,7 +190,7 @@ def test_the_status_tells_when_the_certificate_ends(
 
 def test_the_authority_of_the_service_is_trusted_and_kept_for_curl(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: str
-):
+) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
     session = StackSession("dev")
     outputs = {"endpoint": "https://score", "key": "secret", "authority": authority}

@@ -55,7 +55,7 @@ def fake() -> FakeManager:
     return made
 
 
-def test_a_cluster_is_stopped_and_started_again(fake: FakeManager):
+def test_a_cluster_is_stopped_and_started_again(fake: FakeManager) -> None:
     manager = fake.manager()
     assert switch(manager, PATH, Power.STOPPED)
     assert power_of(manager, PATH) is Power.STOPPED
@@ -64,35 +64,35 @@ def test_a_cluster_is_stopped_and_started_again(fake: FakeManager):
     assert fake.changes() == [f"POST {PATH}/stop", f"POST {PATH}/start"]
 
 
-def test_what_is_as_wanted_is_left_alone(fake: FakeManager):
+def test_what_is_as_wanted_is_left_alone(fake: FakeManager) -> None:
     assert not switch(fake.manager(), PATH, Power.RUNNING)
     assert fake.changes() == []
 
 
-def test_a_refusal_is_azure_s_own_sentence(fake: FakeManager):
+def test_a_refusal_is_azure_s_own_sentence(fake: FakeManager) -> None:
     fake.refused["/stop$"] = (409, "OperationNotAllowed")
     with pytest.raises(ManagerRefusedError, match="OperationNotAllowed") as caught:
         switch(fake.manager(), PATH, Power.STOPPED)
     assert (caught.value.status, caught.value.code) == (409, "OperationNotAllowed")
 
 
-def test_a_cluster_that_is_not_there_is_neither(fake: FakeManager):
+def test_a_cluster_that_is_not_there_is_neither(fake: FakeManager) -> None:
     fake.resources.clear()
     assert power_of(fake.manager(), PATH) is None
 
 
-def test_the_path_is_that_of_the_stack_s_names():
+def test_the_path_is_that_of_the_stack_s_names() -> None:
     names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
     assert PATH.endswith(f"/{names.serving_group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}")
 
 
-def test_what_still_costs_has_no_nodes_but_what_stays():
+def test_what_still_costs_has_no_nodes_but_what_stays() -> None:
     names = {line.name for line in remaining("dev", SETTINGS)}
     assert {"NAT gateway", "load balancer", "registry Basic", "disks of the nodes"} <= names
     assert not {"system nodes", "scoring nodes", "training nodes"} & names
 
 
-def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
     file = tmp_path / "stack.yaml"
     own = {"personalization:target": "azure", "personalization:azure": SETTINGS.model_dump(mode="json")}
@@ -103,6 +103,6 @@ def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, mo
     assert first["still_usd_per_month"]["NAT gateway"] == 36.0
 
 
-def test_a_stack_on_this_machine_has_nothing_to_pause():
+def test_a_stack_on_this_machine_has_nothing_to_pause() -> None:
     left = CliRunner().invoke(app, ["pause", "--stack", "local"])
     assert isinstance(left.exception, BadInputError)

@@ -46,11 +46,11 @@ def found(**lists: list[dict[str, Any]]) -> list[Leftover]:
     return leftovers(listed(FakeManager(), **lists).manager(), SUBSCRIPTION, "dev")
 
 
-def test_an_empty_subscription_has_nothing_left():
+def test_an_empty_subscription_has_nothing_left() -> None:
     assert found() == []
 
 
-def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing():
+def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing() -> None:
     properties = {"scheduledPurgeDate": "2026-12-02T10:00:00Z", "tags": OURS}
     left = found(
         vaults=[{"name": NAMES.vault, "properties": properties}, {"name": "other", "properties": {"tags": {}}}],
@@ -60,7 +60,7 @@ def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing():
     assert "until 2026-12-02" in left[0].why
 
 
-def test_a_resource_of_the_stack_that_is_still_there_costs_money():
+def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
     identity = {"id": "/x/disk", "name": "disk", "type": "Microsoft.Compute/disks"}
     left = found(resources=[identity | {"tags": OURS}, identity | {"tags": OURS | {"stack": "prod"}}])
     assert [(one.name, one.billable, one.why) for one in left] == [
@@ -68,7 +68,7 @@ def test_a_resource_of_the_stack_that_is_still_there_costs_money():
     ]
 
 
-def test_a_managed_group_is_told_with_what_it_belongs_to():
+def test_a_managed_group_is_told_with_what_it_belongs_to() -> None:
     owner = (
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/x/providers/Microsoft.Databricks/workspaces/{NAMES.databricks}"
     )
@@ -76,7 +76,7 @@ def test_a_managed_group_is_told_with_what_it_belongs_to():
     assert f"it goes with {NAMES.databricks}" in left[0].why
 
 
-def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_left_alone():
+def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_left_alone() -> None:
     renewed = Names(stack="dev", subscription=SUBSCRIPTION, suffix="b")
     left = found(
         groups=[
@@ -90,7 +90,7 @@ def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_l
     assert sorted(one.name for one in left) == sorted([NAMES.training_group, renewed.nodes_group])
 
 
-def test_a_list_that_lags_is_looked_at_again():
+def test_a_list_that_lags_is_looked_at_again() -> None:
     costing = Leftover(name="a", kind="disk", billable=True, why="")
     answers = iter([[costing], [costing], []])
     waits: list[float] = []
@@ -98,7 +98,7 @@ def test_a_list_that_lags_is_looked_at_again():
     assert waits == [module.PAUSE_SECONDS] * 2
 
 
-def test_what_stays_on_the_list_is_told_in_the_end():
+def test_what_stays_on_the_list_is_told_in_the_end() -> None:
     costing = Leftover(name="a", kind="disk", billable=True, why="")
     assert settled(lambda: [costing], lambda _: None, lambda _: None) == [costing]
 
@@ -113,7 +113,7 @@ def registry(tmp_path: Path, bundle_of: MakeBundle) -> LocalRegistry:
     return made
 
 
-def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: LocalRegistry, tmp_path: Path):
+def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: LocalRegistry, tmp_path: Path) -> None:
     versions = registry.list()
     index = export(versions, registry.fetch, tmp_path / "saved")
     assert [entry["number"] for entry in json.loads(index.read_text())] == [1, 2]
@@ -124,7 +124,7 @@ def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: Loc
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["version-1", "version-2", INDEX]
 
 
-def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRegistry, tmp_path: Path):
+def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRegistry, tmp_path: Path) -> None:
     export(registry.list()[:1], registry.fetch, tmp_path / "saved")
     fetched: list[int] = []
     export(
@@ -135,7 +135,7 @@ def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRe
     assert fetched == [2]
 
 
-def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: LocalRegistry, tmp_path: Path):
+def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: LocalRegistry, tmp_path: Path) -> None:
     first, second = registry.list()
     with pytest.raises(BundleError, match="Nothing was deleted"):
         export([first], lambda _, target: registry.fetch(second, target), tmp_path / "saved")
@@ -163,19 +163,19 @@ def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
     return run
 
 
-def test_a_destroy_that_leaves_nothing_succeeds(destroy: Destroy):
+def test_a_destroy_that_leaves_nothing_succeeds(destroy: Destroy) -> None:
     done = destroy(listed(FakeManager()), "--yes", "--json")
     assert done.exit_code == ExitCode.OK
     assert json.loads(done.stdout) == {"changes": {"delete": 70}, "steps": {}, "seconds": 1.0, "left": []}
 
 
-def test_a_destroy_that_leaves_what_costs_money_fails(destroy: Destroy):
+def test_a_destroy_that_leaves_what_costs_money_fails(destroy: Destroy) -> None:
     done = destroy(listed(FakeManager(), groups=[{"name": NAMES.nodes_group}]), "--yes", "--json")
     assert done.exit_code == ExitCode.FAILED
     assert json.loads(done.stdout)["left"][0]["name"] == NAMES.nodes_group
 
 
-def test_the_lake_needs_a_second_yes(destroy: Destroy):
+def test_the_lake_needs_a_second_yes(destroy: Destroy) -> None:
     fake = listed(FakeManager())
     fake.resources[LAKE.lower()] = {"name": NAMES.lake}
     refused = destroy(fake, "--yes", "--json")
@@ -184,7 +184,7 @@ def test_the_lake_needs_a_second_yes(destroy: Destroy):
     assert destroy(fake, "--yes", "--delete-data", "--json").exit_code == ExitCode.OK
 
 
-def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.MonkeyPatch):
+def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = listed(FakeManager())
     fake.resources[LAKE.lower()] = {"name": NAMES.lake}
     monkeypatch.setattr(type(teardown.messages), "is_terminal", property(lambda _: True))
@@ -194,12 +194,12 @@ def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.Monk
     assert destroy(fake, "--yes").exit_code == ExitCode.OK
 
 
-def test_a_stack_that_protects_its_data_is_left_alone(destroy: Destroy):
+def test_a_stack_that_protects_its_data_is_left_alone(destroy: Destroy) -> None:
     refused = destroy(listed(FakeManager()), "--yes", protect=True)
     assert "azure.protect" in str(refused.exception)
 
 
-def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch: pytest.MonkeyPatch):
+def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StackSession, "exists", lambda _: False)
     done = destroy(listed(FakeManager(), resources=[{"id": "/x", "name": "x", "type": "t", "tags": OURS}]), "--yes")
     assert done.exit_code == ExitCode.FAILED
@@ -208,7 +208,7 @@ def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch:
 
 def test_the_models_are_saved_before_anything_is_deleted(
     destroy: Destroy, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("infra.cli.registry.versions_of", lambda *_: registry)
     saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
     assert Path(saved) == tmp_path / "personalization-dev-export"

@@ -65,12 +65,12 @@ def ran(*names: str, status: Any = "done") -> Record:
 # The data
 
 
-def test_every_assumption_is_looked_at_by_its_stage_or_by_a_person():
+def test_every_assumption_is_looked_at_by_its_stage_or_by_a_person() -> None:
     looked = {name: stage.name for stage in STAGES for name in stage.looks}
     assert {name: one.stage for name, one in assumptions().items() if one.by_hand is None} == looked
 
 
-def test_every_assumption_names_files_that_rely_on_it_and_a_stage():
+def test_every_assumption_names_files_that_rely_on_it_and_a_stage() -> None:
     names = {stage.name for stage in STAGES}
     missing = [file for one in assumptions().values() for file in one.relied_on if not (ROOT / file).is_file()]
     assert missing == []
@@ -78,7 +78,7 @@ def test_every_assumption_names_files_that_rely_on_it_and_a_stage():
     assert len(assumptions()) > 40
 
 
-def test_stages_end_with_nothing_left():
+def test_stages_end_with_nothing_left() -> None:
     assert [stage.name for stage in STAGES][-1] == "destroy"
     changing = [stage.name for stage in STAGES if stage.changes]
     assert changing == ["bootstrap", "up", "training", "again", "pause", "destroy"]
@@ -87,7 +87,7 @@ def test_stages_end_with_nothing_left():
 # The order
 
 
-def test_a_verification_begins_with_the_first_stage_that_is_not_done():
+def test_a_verification_begins_with_the_first_stage_that_is_not_done() -> None:
     stages = [stage("a"), stage("b"), stage("c")]
     assert [one.name for one in wanted(stages, empty(), begin=None, only=None)] == ["a", "b", "c"]
     assert [one.name for one in wanted(stages, ran("a"), begin=None, only=None)] == ["b", "c"]
@@ -95,7 +95,7 @@ def test_a_verification_begins_with_the_first_stage_that_is_not_done():
     assert wanted(stages, ran("a", "b", "c"), begin=None, only=None) == []
 
 
-def test_a_stage_can_be_chosen():
+def test_a_stage_can_be_chosen() -> None:
     stages = [stage("a"), stage("b"), stage("c")]
     assert [one.name for one in wanted(stages, ran("a", "b", "c"), begin="b", only=None)] == ["b", "c"]
     assert [one.name for one in wanted(stages, ran("a", "b", "c"), begin=None, only="b")] == ["b"]
@@ -103,7 +103,7 @@ def test_a_stage_can_be_chosen():
         wanted(stages, empty(), begin="d", only=None)
 
 
-def test_a_stage_that_fails_is_the_last_and_is_written_down(bench: Bench):
+def test_a_stage_that_fails_is_the_last_and_is_written_down(bench: Bench) -> None:
     record = run([stage("a"), stage("b", failing), stage("c")], bench, empty(), lambda _: None)
     assert {name: one.status for name, one in record.stages.items()} == {"a": "done", "b": "failed"}
     assert Record.of("dev", ID) == record
@@ -111,7 +111,7 @@ def test_a_stage_that_fails_is_the_last_and_is_written_down(bench: Bench):
     assert [one.name for one in wanted([stage(name) for name in "abc"], record, begin=None, only=None)] == ["b", "c"]
 
 
-def test_a_killed_verification_has_what_was_done_before(bench: Bench):
+def test_a_killed_verification_has_what_was_done_before(bench: Bench) -> None:
     def killed(_: Bench) -> str:
         raise KeyboardInterrupt
 
@@ -123,7 +123,7 @@ def test_a_killed_verification_has_what_was_done_before(bench: Bench):
 # What is seen
 
 
-def test_what_azure_answers_is_written_down(bench: Bench):
+def test_what_azure_answers_is_written_down(bench: Bench) -> None:
     looks = {
         "one": lambda _: Seen(holds=True, answer="yes "),
         "two": lambda _: Seen(holds=False, answer="something else"),
@@ -136,7 +136,7 @@ def test_what_azure_answers_is_written_down(bench: Bench):
 
 
 @pytest.mark.parametrize("error", [PersonalizationError("Azure refused."), KeyError("workspaceUrl"), TypeError("none")])
-def test_a_look_that_fails_is_an_answer_and_no_end(bench: Bench, error: Exception):
+def test_a_look_that_fails_is_an_answer_and_no_end(bench: Bench, error: Exception) -> None:
     def look(_: Bench) -> Seen:
         raise error
 
@@ -146,12 +146,12 @@ def test_a_look_that_fails_is_an_answer_and_no_end(bench: Bench, error: Exceptio
     assert type(error).__name__ in found.seen["one"].answer
 
 
-def test_nothing_is_looked_at_after_a_failure(bench: Bench):
+def test_nothing_is_looked_at_after_a_failure(bench: Bench) -> None:
     found = run([stage("a", failing, one=lambda _: Seen(holds=True, answer=""))], bench, empty(), lambda _: None)
     assert found.stages["a"].seen == {}
 
 
-def test_how_long_a_step_waits_for_a_role_is_noted(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+def test_how_long_a_step_waits_for_a_role_is_noted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_module, "StackSession", lambda *_, **__: None)
 
     def operate(_session: Any, on_step: Callable[[StepUpdate], None]) -> Outcome:
@@ -167,7 +167,7 @@ def test_how_long_a_step_waits_for_a_role_is_noted(bench: Bench, monkeypatch: py
     assert not bench.waited("write to the lake", within=60).holds
 
 
-def test_the_longest_wait_of_all_calls_stays(bench: Bench):
+def test_the_longest_wait_of_all_calls_stays(bench: Bench) -> None:
     bench.waits = {"the cluster": 90.0}
     record = run([stage("a")], bench, empty(), lambda _: None)
     bench.waits = {"the cluster": 30.0, "the lake": 1.0}
@@ -177,27 +177,27 @@ def test_the_longest_wait_of_all_calls_stays(bench: Bench):
 # The record
 
 
-def test_a_record_of_another_subscription_is_refused():
+def test_a_record_of_another_subscription_is_refused() -> None:
     ran("a").save()
     with pytest.raises(RecordUnusableError, match="is about subscription"):
         Record.of("dev", "99999999-9999-4999-8999-999999999999")
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"stack": "dev"}', "[]"])
-def test_a_damaged_record_is_refused_with_its_place(content: str):
+def test_a_damaged_record_is_refused_with_its_place(content: str) -> None:
     record_file("dev").parent.mkdir(parents=True)
     record_file("dev").write_text(content)
     with pytest.raises(RecordUnusableError, match="cannot be read"):
         empty()
 
 
-def test_the_record_outlives_the_stack_s_folder():
+def test_the_record_outlives_the_stack_s_folder() -> None:
     ran("a").save()
     assert record_file("dev").parent == record_file("other").parent
     assert record_file("dev").name == "dev-verification.json"
 
 
-def test_a_stack_that_is_used_is_not_taken_down():
+def test_a_stack_that_is_used_is_not_taken_down() -> None:
     changing = [stage("destroy")]
     with pytest.raises(StackIsUpError, match="up already"):
         refuse_a_stack_in_use(changing, ran("subscription", "data"), up=True)
@@ -223,14 +223,14 @@ def subscription(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.mark.usefixtures("subscription")
-def test_the_first_stage_sees_what_the_preflight_relies_on(bench: Bench):
+def test_the_first_stage_sees_what_the_preflight_relies_on(bench: Bench) -> None:
     found = run([SUBSCRIPTION], bench, empty(), lambda _: None).stages["subscription"]
     assert found.status == "done", found.said
     assert {name: one.holds for name, one in found.seen.items()} == dict.fromkeys(SUBSCRIPTION.looks, True)
     assert "family standardDDSv5Family, zones ['1', '2', '3'], vCPUs 2" in found.seen["size-catalogue"].answer
 
 
-def test_a_subscription_that_answers_otherwise_is_noticed(subscription: World, bench: Bench):
+def test_a_subscription_that_answers_otherwise_is_noticed(subscription: World, bench: Bench) -> None:
     subscription.usages = {"Total Regional vCPUs": (0, 100)}
     subscription.owners = {credentials.STORAGE: "somebody else"}
     seen = {name: look(bench) for name, look in SUBSCRIPTION.looks.items()}
@@ -238,7 +238,7 @@ def test_a_subscription_that_answers_otherwise_is_noticed(subscription: World, b
     assert seen["one-identity"] == Seen(holds=False, answer="4 tokens name 2 object id(s)")
 
 
-def test_a_subscription_that_is_not_ready_fails_with_each_fix(subscription: World, bench: Bench):
+def test_a_subscription_that_is_not_ready_fails_with_each_fix(subscription: World, bench: Bench) -> None:
     subscription.give_roles()
     found = run([SUBSCRIPTION], bench, empty(), lambda _: None).stages["subscription"]
     assert found.status == "failed"
@@ -263,7 +263,7 @@ def verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verify:
     return call
 
 
-def test_the_command_goes_on_where_it_failed(verify: Verify):
+def test_the_command_goes_on_where_it_failed(verify: Verify) -> None:
     acts: list[str] = []
 
     def note(name: str) -> Stage:
@@ -277,7 +277,7 @@ def test_the_command_goes_on_where_it_failed(verify: Verify):
     assert acts == ["data", "training"]
 
 
-def test_the_command_shows_what_differs_and_where_that_matters(verify: Verify):
+def test_the_command_shows_what_differs_and_where_that_matters(verify: Verify) -> None:
     looks = {"lifecycle-name": lambda _: Seen(holds=False, answer="the policy is called other")}
     shown = verify("--yes", stages=[stage("data", **looks)])
     assert "differs" in shown.stdout
@@ -288,7 +288,7 @@ def test_the_command_shows_what_differs_and_where_that_matters(verify: Verify):
     assert "training: not run" in again.stdout
 
 
-def test_the_json_has_every_assumption_in_full(verify: Verify):
+def test_the_json_has_every_assumption_in_full(verify: Verify) -> None:
     looks = {"lifecycle-name": lambda _: Seen(holds=True, answer="default")}
     found = json.loads(verify("--yes", "--json", stages=[stage("data", **looks)]).stdout)
     by_id = {entry["id"]: entry for entry in found["assumptions"]}
@@ -297,7 +297,7 @@ def test_the_json_has_every_assumption_in_full(verify: Verify):
     assert by_id["bill"]["holds"] is None
 
 
-def test_the_command_spends_nothing_where_nobody_can_answer(verify: Verify):
+def test_the_command_spends_nothing_where_nobody_can_answer(verify: Verify) -> None:
     left = verify(stages=[stage("data")])
     assert isinstance(left.exception, BadInputError)
     assert not record_file("dev").exists()

@@ -115,11 +115,11 @@ REFUSED: list[tuple[str, str, Any, str]] = [
 ]
 
 
-def test_every_known_type_has_an_example():
+def test_every_known_type_has_an_example() -> None:
     assert {kind for kind, _ in EXAMPLES} == set(TYPES)
 
 
-def test_all_examples_are_accepted_in_their_order(arm: AzureNative):
+def test_all_examples_are_accepted_in_their_order(arm: AzureNative) -> None:
     create_all(arm)
     made_by_azure = 1  # the container that the machine learning workspace keeps its assets in
     assert len(arm.world.all()) == len(EXAMPLES) + made_by_azure
@@ -128,7 +128,7 @@ def test_all_examples_are_accepted_in_their_order(arm: AzureNative):
 @pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
 def test_a_fault_is_refused_and_the_same_without_it_is_accepted(
     arm: AzureNative, kind: str, path: str, value: Any, code: str
-):
+) -> None:
     create_all(arm, until=kind)
     with pytest.raises(RefusedError) as refused:
         arm.create(kind, changed(example(kind), path, value))
@@ -137,20 +137,20 @@ def test_a_fault_is_refused_and_the_same_without_it_is_accepted(
 
 
 @pytest.mark.parametrize(("kind", "inputs"), EXAMPLES[:1] + EXAMPLES[3:4], ids=lambda part: str(part)[-20:])
-def test_what_exists_is_not_created_again(arm: AzureNative, kind: str, inputs: dict[str, Any]):
+def test_what_exists_is_not_created_again(arm: AzureNative, kind: str, inputs: dict[str, Any]) -> None:
     create_all(arm)
     with pytest.raises(RefusedError, match="already exist"):
         arm.create(kind, inputs)
 
 
-def test_a_global_name_that_somebody_else_has_is_refused(arm: AzureNative):
+def test_a_global_name_that_somebody_else_has_is_refused(arm: AzureNative) -> None:
     arm.world.set("foreign_names", ["LakeABC"])
     arm.create(*EXAMPLES[0])
     with pytest.raises(RefusedError, match="NameNotAvailable"):
         arm.create(STORAGE, example(STORAGE))
 
 
-def test_a_provider_that_is_not_registered_is_refused(arm: AzureNative):
+def test_a_provider_that_is_not_registered_is_refused(arm: AzureNative) -> None:
     arm.world.set("registered_providers", ["Microsoft.KeyVault"])
     arm.create(*EXAMPLES[0])
     arm.create(VAULT, example(VAULT))
@@ -158,17 +158,17 @@ def test_a_provider_that_is_not_registered_is_refused(arm: AzureNative):
         arm.create(STORAGE, example(STORAGE))
 
 
-def test_a_type_that_the_simulation_does_not_know_is_refused(arm: AzureNative):
+def test_a_type_that_the_simulation_does_not_know_is_refused(arm: AzureNative) -> None:
     with pytest.raises(RefusedError, match="UnknownType"):
         arm.create("azure-native:network:VirtualNetwork", {})
 
 
-def test_values_that_are_not_known_yet_pass_the_preview(arm: AzureNative):
+def test_values_that_are_not_known_yet_pass_the_preview(arm: AzureNative) -> None:
     problems = arm.problems(STORAGE, example(STORAGE) | {"location": UnknownValue()})
     assert problems == []
 
 
-def test_who_is_no_deployer_is_refused(arm: AzureNative):
+def test_who_is_no_deployer_is_refused(arm: AzureNative) -> None:
     arm.world.set("caller", "99999999-9999-4999-8999-999999999999")
     with pytest.raises(RefusedError, match="AuthorizationFailed"):
         arm.create(*EXAMPLES[0])

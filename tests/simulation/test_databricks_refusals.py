@@ -144,14 +144,14 @@ def create_before(cloud: Databricks, kind: str | None) -> None:
         cloud.create(name, inputs)
 
 
-def test_every_known_type_of_databricks_has_an_example():
+def test_every_known_type_of_databricks_has_an_example() -> None:
     assert {kind for kind, _ in EXAMPLES} == set(TYPES)
 
 
 @pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
 def test_a_fault_is_refused_by_databricks_and_the_same_without_it_is_accepted(
     lakehouse: Databricks, kind: str, path: str, value: Any, code: str
-):
+) -> None:
     create_before(lakehouse, kind)
     with pytest.raises(RefusedError) as refused:
         lakehouse.create(kind, changed(of(kind), path, value))
@@ -159,7 +159,7 @@ def test_a_fault_is_refused_by_databricks_and_the_same_without_it_is_accepted(
     lakehouse.create(kind, of(kind))
 
 
-def test_objects_of_databricks_are_created_changed_read_and_deleted(lakehouse: Databricks):
+def test_objects_of_databricks_are_created_changed_read_and_deleted(lakehouse: Databricks) -> None:
     create_before(lakehouse, None)
     job = next(record for record in lakehouse.world.all(JOB))
     identity = job.id.rpartition("/")[2]
@@ -173,7 +173,7 @@ def test_objects_of_databricks_are_created_changed_read_and_deleted(lakehouse: D
     assert lakehouse.read(JOB, identity) is None
 
 
-def test_single_node_needs_its_profile_and_its_tag(lakehouse: Databricks):
+def test_single_node_needs_its_profile_and_its_tag(lakehouse: Databricks) -> None:
     create_before(lakehouse, JOB)
     single = changed(of(JOB), f"{CLUSTER}.numWorkers", 0)
     single = changed(
@@ -185,13 +185,13 @@ def test_single_node_needs_its_profile_and_its_tag(lakehouse: Databricks):
     lakehouse.create(JOB, single)
 
 
-def test_a_policy_in_use_is_not_deleted(lakehouse: Databricks):
+def test_a_policy_in_use_is_not_deleted(lakehouse: Databricks) -> None:
     create_before(lakehouse, None)
     with pytest.raises(RefusedError, match="in use"):
         lakehouse.delete(POLICY, "1001")
 
 
-def test_a_used_credential_goes_only_by_force(lakehouse: Databricks):
+def test_a_used_credential_goes_only_by_force(lakehouse: Databricks) -> None:
     create_before(lakehouse, None)
     with pytest.raises(RefusedError, match="forceDestroy"):
         lakehouse.delete(CREDENTIAL, "lake-dev")
@@ -200,14 +200,14 @@ def test_a_used_credential_goes_only_by_force(lakehouse: Databricks):
     assert lakehouse.read(CREDENTIAL, "lake-dev") is None
 
 
-def test_two_locations_do_not_overlap(lakehouse: Databricks):
+def test_two_locations_do_not_overlap(lakehouse: Databricks) -> None:
     create_before(lakehouse, None)
     inner = of(LOCATION) | {"name": "inner", "url": "abfss://raw@lakeabc.dfs.core.windows.net/part/"}
     with pytest.raises(RefusedError, match="LOCATION_OVERLAP"):
         lakehouse.create(LOCATION, inner)
 
 
-def test_a_location_is_validated_by_the_connectors_role(lakehouse: Databricks, arm: AzureNative):
+def test_a_location_is_validated_by_the_connectors_role(lakehouse: Databricks, arm: AzureNative) -> None:
     create_before(lakehouse, LOCATION)
     connector = arm.world.get(CONNECTOR)
     assert connector is not None
@@ -223,26 +223,26 @@ def test_a_location_is_validated_by_the_connectors_role(lakehouse: Databricks, a
     lakehouse.create(LOCATION, of(LOCATION) | {"skipValidation": False})
 
 
-def test_who_never_signed_in_is_refused(lakehouse: Databricks):
+def test_who_never_signed_in_is_refused(lakehouse: Databricks) -> None:
     lakehouse.world.set("members", {})
     with pytest.raises(RefusedError, match="not a member"):
         lakehouse.create(*EXAMPLES[0])
 
 
-def test_without_a_metastore_there_is_no_catalog_but_there_are_jobs(lakehouse: Databricks):
+def test_without_a_metastore_there_is_no_catalog_but_there_are_jobs(lakehouse: Databricks) -> None:
     lakehouse.world.set("metastore", value=False)
     with pytest.raises(RefusedError, match="METASTORE_DOES_NOT_EXIST"):
         lakehouse.create(*EXAMPLES[0])
     lakehouse.create(POLICY, of(POLICY))
 
 
-def test_no_workspace_answers_at_an_unknown_host(lakehouse: Databricks):
+def test_no_workspace_answers_at_an_unknown_host(lakehouse: Databricks) -> None:
     lakehouse.configure({"host": "https://adb-1.2.azuredatabricks.net"})
     with pytest.raises(RefusedError, match="no workspace answers"):
         lakehouse.create(*EXAMPLES[0])
 
 
-def test_a_workspace_takes_its_objects_along_but_not_the_metastores(lakehouse: Databricks, arm: AzureNative):
+def test_a_workspace_takes_its_objects_along_but_not_the_metastores(lakehouse: Databricks, arm: AzureNative) -> None:
     create_before(lakehouse, None)
     arm.delete(workspaces.TYPE, arm.world.all(workspaces.TYPE)[0].id)
     assert (arm.world.all(JOB), arm.world.all(FILE)) == ([], [])

@@ -148,7 +148,7 @@ def stored(engine: Engine) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in engine.folder.rglob("*.json"))
 
 
-def test_a_stack_goes_up_once_and_leaves_nothing(engine: Engine, world: World):
+def test_a_stack_goes_up_once_and_leaves_nothing(engine: Engine, world: World) -> None:
     assert engine.up() == {"create": 10}
     assert engine.stack.outputs()["blob"].value == "https://lakeabc.blob.core.windows.net/"
     assert KEY not in stored(engine)
@@ -160,7 +160,7 @@ def test_a_stack_goes_up_once_and_leaves_nothing(engine: Engine, world: World):
     assert (world.all(), world.setting("swept")) == ([], [])
 
 
-def test_a_change_touches_only_its_resource(engine: Engine, settings: dict[str, Any]):
+def test_a_change_touches_only_its_resource(engine: Engine, settings: dict[str, Any]) -> None:
     engine.up()
     settings["nodes"] = 3
     assert engine.up() == {"same": 9, "update": 1}
@@ -168,7 +168,7 @@ def test_a_change_touches_only_its_resource(engine: Engine, settings: dict[str, 
     assert engine.up() == {"same": 9, "update": 1}
 
 
-def test_a_call_that_fails_is_named_and_the_next_run_goes_on(engine: Engine, world: World):
+def test_a_call_that_fails_is_named_and_the_next_run_goes_on(engine: Engine, world: World) -> None:
     Faults(world).order(r"^create .*keyvault:Vault ")
     with pytest.raises(automation.CommandError, match="InjectedFault"):
         engine.up()
@@ -176,7 +176,9 @@ def test_a_call_that_fails_is_named_and_the_next_run_goes_on(engine: Engine, wor
     assert engine.up() == {"same": 10}
 
 
-def test_a_resource_whose_answer_was_lost_is_imported_by_its_id(engine: Engine, world: World, settings: dict[str, Any]):
+def test_a_resource_whose_answer_was_lost_is_imported_by_its_id(
+    engine: Engine, world: World, settings: dict[str, Any]
+) -> None:
     Faults(world).order(r"^create .*StorageAccount", kind=FaultKind.LOST)
     with pytest.raises(automation.CommandError, match="InjectedFault"):
         engine.up()
@@ -188,7 +190,7 @@ def test_a_resource_whose_answer_was_lost_is_imported_by_its_id(engine: Engine, 
     assert engine.up() == {"same": 10}
 
 
-def test_drift_shows_at_a_refresh(engine: Engine, world: World):
+def test_drift_shows_at_a_refresh(engine: Engine, world: World) -> None:
     engine.up()
     lake = next(record for record in world.all() if record.id.endswith("/lakeabc"))
     world.remove(f"{lake.id}/providers/Microsoft.Authorization/roleAssignments/0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0001")
@@ -196,7 +198,7 @@ def test_drift_shows_at_a_refresh(engine: Engine, world: World):
     assert engine.up() == {"same": 9, "create": 1}
 
 
-def test_an_engine_that_is_killed_leaves_what_azure_went_on_to_make(engine: Engine, world: World):
+def test_an_engine_that_is_killed_leaves_what_azure_went_on_to_make(engine: Engine, world: World) -> None:
     Faults(world).order(r"^create .*keyvault:Vault ", kind=FaultKind.SLOW, seconds=30.0)
     errors: list[Exception] = []
 

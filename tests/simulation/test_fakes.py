@@ -101,7 +101,7 @@ def header(cloud: AzureNative, scope: str, caller: str = DEPLOYER) -> dict[str, 
     return {"Authorization": f"Bearer {issue(cloud.world, caller, scope)[0]}"}
 
 
-def test_a_host_without_a_fake_is_refused_and_noted(cloud: AzureNative, internet: Internet):
+def test_a_host_without_a_fake_is_refused_and_noted(cloud: AzureNative, internet: Internet) -> None:
     assert cloud.world.all()
     with pytest.raises(requests.exceptions.ProxyError):
         requests.get(f"https://{STRANGER}", timeout=10)
@@ -109,14 +109,14 @@ def test_a_host_without_a_fake_is_refused_and_noted(cloud: AzureNative, internet
     assert internet.proxy.refused == [STRANGER]
 
 
-def test_a_call_without_a_token_or_with_one_for_somebody_else_is_refused(cloud: AzureNative):
+def test_a_call_without_a_token_or_with_one_for_somebody_else_is_refused(cloud: AzureNative) -> None:
     path = f"{MANAGER}{CLUSTER}"
     assert requests.get(path, timeout=10).status_code == 401
     assert requests.get(path, headers=header(cloud, STORAGE), timeout=10).status_code == 401
     assert requests.get(path, headers=header(cloud, MANAGEMENT), timeout=10).json()["name"] == "aks"
 
 
-def test_a_token_that_has_expired_is_refused(cloud: AzureNative):
+def test_a_token_that_has_expired_is_refused(cloud: AzureNative) -> None:
     cloud.world.set("token_seconds", -10.0)
     expired = header(cloud, MANAGEMENT)
     cloud.world.set("token_seconds", 3600.0)
@@ -124,7 +124,7 @@ def test_a_token_that_has_expired_is_refused(cloud: AzureNative):
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "ExpiredAuthenticationToken")
 
 
-def test_the_command_line_credential_gets_a_token_of_the_caller(cloud: AzureNative):
+def test_the_command_line_credential_gets_a_token_of_the_caller(cloud: AzureNative) -> None:
     from azure.identity import AzureCliCredential
 
     token = AzureCliCredential().get_token(f"{MANAGER}/.default").token
@@ -133,7 +133,7 @@ def test_the_command_line_credential_gets_a_token_of_the_caller(cloud: AzureNati
     assert cloud.world.setting("caller") == DEPLOYER
 
 
-def test_a_workflow_exchanges_its_assertion_until_that_has_ended(cloud: AzureNative):
+def test_a_workflow_exchanges_its_assertion_until_that_has_ended(cloud: AzureNative) -> None:
     from azure.core.exceptions import ClientAuthenticationError
     from azure.identity import ClientAssertionCredential
 
@@ -148,7 +148,7 @@ def test_a_workflow_exchanges_its_assertion_until_that_has_ended(cloud: AzureNat
     cloud.world.set("spent_assertions", [])
 
 
-def test_a_blob_is_for_those_with_a_role(cloud: AzureNative):
+def test_a_blob_is_for_those_with_a_role(cloud: AzureNative) -> None:
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -171,7 +171,9 @@ def test_a_blob_is_for_those_with_a_role(cloud: AzureNative):
     cloud.world.set("caller", DEPLOYER)
 
 
-def test_the_blob_client_repeats_what_is_unavailable_and_leaves_what_is_throttled_to_its_caller(cloud: AzureNative):
+def test_the_blob_client_repeats_what_is_unavailable_and_leaves_what_is_throttled_to_its_caller(
+    cloud: AzureNative,
+) -> None:
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     from azure.core.exceptions import HttpResponseError
@@ -187,7 +189,7 @@ def test_the_blob_client_repeats_what_is_unavailable_and_leaves_what_is_throttle
     assert cloud.faults.pending() == 0
 
 
-def test_a_job_runs_once_for_a_token_and_shows_its_states(cloud: AzureNative, job: int):
+def test_a_job_runs_once_for_a_token_and_shows_its_states(cloud: AzureNative, job: int) -> None:
     from databricks.sdk import WorkspaceClient
 
     workspace = cloud.world.all(workspaces.TYPE)[0]
@@ -208,7 +210,7 @@ def test_a_job_runs_once_for_a_token_and_shows_its_states(cloud: AzureNative, jo
     assert client.jobs.get_run_output(run.tasks[0].run_id or 0).logs == "trained with {'rows': '7'}"
 
 
-def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNative, job: int):
+def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNative, job: int) -> None:
     from databricks.sdk import WorkspaceClient
 
     workspace = cloud.world.all(workspaces.TYPE)[0]
@@ -230,7 +232,7 @@ def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNa
     assert state.result_state.value == "CANCELED"
 
 
-def test_signing_in_with_azures_headers_makes_a_member(cloud: AzureNative):
+def test_signing_in_with_azures_headers_makes_a_member(cloud: AzureNative) -> None:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.errors import PermissionDenied
 
@@ -244,7 +246,7 @@ def test_signing_in_with_azures_headers_makes_a_member(cloud: AzureNative):
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_model_version_keeps_its_content_and_changes_its_tags():
+def test_a_model_version_keeps_its_content_and_changes_its_tags() -> None:
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Environment, Model
     from azure.core.exceptions import HttpResponseError
@@ -266,7 +268,7 @@ def test_a_model_version_keeps_its_content_and_changes_its_tags():
     assert client.environments.get("scoring", "1").image == image
 
 
-def test_a_model_is_uploaded_from_a_folder_and_comes_back_the_same(cloud: AzureNative, tmp_path: Path):
+def test_a_model_is_uploaded_from_a_folder_and_comes_back_the_same(cloud: AzureNative, tmp_path: Path) -> None:
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     from azure.ai.ml import MLClient
@@ -288,7 +290,7 @@ def test_a_model_is_uploaded_from_a_folder_and_comes_back_the_same(cloud: AzureN
     assert (back / "counts" / "all.parquet").read_bytes() == b"1" * 1000
 
 
-def test_a_preflight_learns_of_names_providers_and_roles(cloud: AzureNative):
+def test_a_preflight_learns_of_names_providers_and_roles(cloud: AzureNative) -> None:
     base = f"{MANAGER}/subscriptions/{SUBSCRIPTION}"
     headers = header(cloud, MANAGEMENT)
 
@@ -322,7 +324,7 @@ def context(files: dict[str, str]) -> bytes:
     return packed.getvalue()
 
 
-def test_an_image_is_built_from_its_context_and_kept_by_its_digest(cloud: AzureNative, folder: Path):
+def test_an_image_is_built_from_its_context_and_kept_by_its_digest(cloud: AzureNative, folder: Path) -> None:
     from azure.identity import AzureCliCredential
     from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
     from azure.mgmt.containerregistrytasks.models import DockerBuildRequest, PlatformProperties
@@ -358,7 +360,7 @@ def test_an_image_is_built_from_its_context_and_kept_by_its_digest(cloud: AzureN
     assert "the test ordered it" in requests.get(link or "", timeout=10).text
 
 
-def test_a_subscription_without_tasks_says_so(cloud: AzureNative):
+def test_a_subscription_without_tasks_says_so(cloud: AzureNative) -> None:
     cloud.world.set("tasks_allowed", value=False)
     path = f"{MANAGER}{REGISTRY}/scheduleRun"
     answer = requests.post(path, headers=header(cloud, MANAGEMENT), json={}, timeout=10)
@@ -366,7 +368,7 @@ def test_a_subscription_without_tasks_says_so(cloud: AzureNative):
     assert answer.json()["error"]["code"] == "TasksOperationsNotAllowed"
 
 
-def test_sizes_zones_and_quota_can_be_asked_for(cloud: AzureNative):
+def test_sizes_zones_and_quota_can_be_asked_for(cloud: AzureNative) -> None:
     base = f"{MANAGER}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute"
     cloud.world.set("restricted_sizes", ["Standard_L8s_v3"])
     sizes = requests.get(
@@ -378,7 +380,7 @@ def test_sizes_zones_and_quota_can_be_asked_for(cloud: AzureNative):
     assert used["standardDDSv5Family"] == 8
 
 
-def test_the_api_servers_webhooks_know_tokens_and_roles(cloud: AzureNative):
+def test_the_api_servers_webhooks_know_tokens_and_roles(cloud: AzureNative) -> None:
     with httpx.Client(trust_env=False) as client:
         listener = Listener(kubernetes_access(World(cloud.world.folder)))
         base = f"http://127.0.0.1:{listener.start()}"
@@ -421,7 +423,7 @@ def train():
 """
 
 
-def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job: int, internet: Internet):
+def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job: int, internet: Internet) -> None:
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     from azure.identity import AzureCliCredential

@@ -19,7 +19,7 @@ CLUSTER = "azure-native:containerservice:ManagedCluster"
 REQUEST = {"request": json.dumps({"output": "abfss://models@lakea.dfs.core.windows.net/runs/1", "options": []})}
 
 
-def test_every_call_fails_the_first_time_and_only_then(arm: AzureNative):
+def test_every_call_fails_the_first_time_and_only_then(arm: AzureNative) -> None:
     arm.faults.fail_first("^create ")
     with pytest.raises(RefusedError, match="made to fail finally"):
         arm.create(GROUP, example(GROUP))
@@ -32,14 +32,14 @@ def test_every_call_fails_the_first_time_and_only_then(arm: AzureNative):
     arm.create(GROUP, example(GROUP))
 
 
-def test_a_preview_does_not_know_what_azure_adds_to_what_was_asked_for(arm: AzureNative):
+def test_a_preview_does_not_know_what_azure_adds_to_what_was_asked_for(arm: AzureNative) -> None:
     create_all(arm, until=CLUSTER)
     shown = arm.foreseen(CLUSTER, example(CLUSTER))["oidcIssuerProfile"]
     assert shown["enabled"] is True
     assert isinstance(shown["issuerURL"], UnknownValue)
 
 
-def test_a_run_that_hangs_is_timed_out_by_its_job(monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_hangs_is_timed_out_by_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.simulation.fakes.runs.HANG_SECONDS", 0.0)
     runs = Runs(lambda _: "never")
     run = runs.start("1", inputs={}, parameters={}, caller="me", token=None, forced="hang")
@@ -67,7 +67,9 @@ class Cluster:
         return "token"
 
 
-def test_the_same_run_is_trained_once_and_given_again_to_another_lake(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_the_same_run_is_trained_once_and_given_again_to_another_lake(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[str] = []
     monkeypatch.setattr("tests.simulation.remembered_training.Lake.fetch", lambda *_: None)
     monkeypatch.setattr(

@@ -58,7 +58,7 @@ def internet(tmp_path: Path) -> Iterator[Internet]:
     world.close()
 
 
-def test_the_wheel_trains_on_the_cluster_and_leaves_its_bundle_in_the_lake(internet: Internet, tmp_path: Path):
+def test_the_wheel_trains_on_the_cluster_and_leaves_its_bundle_in_the_lake(internet: Internet, tmp_path: Path) -> None:
     world = World(tmp_path / "world")
     command = [str(ensure_uv()), "build", "--wheel", "--out-dir", str(tmp_path / "dist"), str(ROOT)]
     built_without = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}

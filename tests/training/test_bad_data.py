@@ -52,14 +52,14 @@ def awkward(spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempP
     return train(spark, spark_log, folder / "run", "--dataset", "criteo", "--path", str(folder / "rows.tsv"))
 
 
-def test_a_model_comes_of_columns_that_are_missing_constant_or_all_distinct(awkward: Run):
+def test_a_model_comes_of_columns_that_are_missing_constant_or_all_distinct(awkward: Run) -> None:
     bundle = Bundle.load(Path(awkward.result.bundle))
     sizes = {name: np.diff(bundle.encoder.offsets)[index] for index, name in enumerate(CRITEO.categorical)}
     assert (sizes["cat00"], sizes["cat01"], sizes["cat02"], sizes["cat03"]) == (1, 1, 0, 2)
     assert awkward.result.metrics["auc"] > 0.9
 
 
-def test_columns_that_tell_the_label_are_named_and_no_others(awkward: Run):
+def test_columns_that_tell_the_label_are_named_and_no_others(awkward: Run) -> None:
     warnings = awkward.result.metrics["warnings"]
     assert [warning.split()[2] for warning in warnings] == ["int03", "cat03"]
     messages = [json.loads(line)["message"] for line in awkward.progress]
@@ -67,13 +67,13 @@ def test_columns_that_tell_the_label_are_named_and_no_others(awkward: Run):
     assert all(warning in awkward.result.to_text() for warning in warnings)
 
 
-def test_a_value_of_ten_megabytes_neither_stops_training_nor_fills_the_report(awkward: Run):
+def test_a_value_of_ten_megabytes_neither_stops_training_nor_fills_the_report(awkward: Run) -> None:
     assert awkward.result.rows["fit"] + awkward.result.rows["validation"] + awkward.result.rows["held_out"] == ROWS
     assert Path(awkward.result.report).stat().st_size < 1 << 20
     assert len(json.dumps(awkward.result.metrics)) < 1 << 16
 
 
-def test_a_category_never_seen_is_a_rare_one(awkward: Run):
+def test_a_category_never_seen_is_a_rare_one(awkward: Run) -> None:
     bundle = Bundle.load(Path(awkward.result.bundle))
     numeric = np.full((2, len(CRITEO.numeric)), np.nan)
     unknown = [hash_value("never seen"), hash_value("x" * MEGABYTES)]
@@ -93,18 +93,22 @@ def days(folder: Path, **contents: str) -> CriteoDataset:
 GOOD = "".join(awkward_row(number, np.random.default_rng(number)) + "\n" for number in range(50))
 
 
-def test_an_empty_partition_is_named(tmp_path: Path):
+def test_an_empty_partition_is_named(tmp_path: Path) -> None:
     with pytest.raises(EmptyDatasetError, match="day_1 is empty"):
         describe(days(tmp_path / "days", day_0=GOOD, day_1=""))
 
 
-def test_a_partition_of_another_schema_is_named_with_its_line(spark: SparkSession, spark_log: Path, tmp_path: Path):
+def test_a_partition_of_another_schema_is_named_with_its_line(
+    spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
     dataset = days(tmp_path / "days", day_0=GOOD, day_1=GOOD.replace("\n", "\textra\n"))
     with pytest.raises(MalformedRowError, match=r"day_1, line 1: 41 tab-separated fields instead of 40"):
         train(spark, spark_log, tmp_path / "run", "--dataset", "criteo", "--path", dataset.path)
 
 
-def test_a_partition_that_vanished_from_the_lake_is_missed(spark: SparkSession, spark_log: Path, tmp_path: Path):
+def test_a_partition_that_vanished_from_the_lake_is_missed(
+    spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
     dataset = days(tmp_path / "days", day_0=GOOD, day_1=GOOD)
     materialize(dataset, tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "dt=day_1")

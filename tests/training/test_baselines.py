@@ -38,7 +38,7 @@ def rows() -> pd.DataFrame:
     )
 
 
-def test_logistic_regression_is_as_good_as_on_all_the_columns_by_hand(rows: pd.DataFrame):
+def test_logistic_regression_is_as_good_as_on_all_the_columns_by_hand(rows: pd.DataFrame) -> None:
     train, held_out = rows[:3_000], rows[3_000:]
     used = list(FEATURES[:4])
     imputed = train[used].fillna(train[used].mean())
@@ -53,7 +53,7 @@ def test_logistic_regression_is_as_good_as_on_all_the_columns_by_hand(rows: pd.D
     assert roc_auc_score(held_out["label"], expected) > 0.7
 
 
-def test_the_base_rate_is_that_of_the_training_rows(spark: SparkSession, rows: pd.DataFrame):
+def test_the_base_rate_is_that_of_the_training_rows(spark: SparkSession, rows: pd.DataFrame) -> None:
     rate, held_out = rows["label"][:3_000].mean(), rows["label"][3_000:]
     scored = spark.createDataFrame(pd.DataFrame({"label": held_out, "probability": 0.3}))
     measured = base_rate(evaluate(scored), rate=rate)
@@ -63,7 +63,7 @@ def test_the_base_rate_is_that_of_the_training_rows(spark: SparkSession, rows: p
 
 def test_a_large_training_set_is_sampled_by_content(
     spark: SparkSession, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(baselines, "SAMPLE_ROWS", 1_000)
     values = [F.coalesce(F.col(name), F.lit(float("nan"))) for name in FEATURES]
     inputs = array_to_vector(F.array(*values)).alias(encode.FEATURES)
@@ -81,5 +81,5 @@ def test_a_large_training_set_is_sampled_by_content(
         np.testing.assert_array_equal(first, second)
 
 
-def test_columns_without_a_single_value_leave_nothing_to_fit(rows: pd.DataFrame):
+def test_columns_without_a_single_value_leave_nothing_to_fit(rows: pd.DataFrame) -> None:
     assert fit_logistic(rows[["absent"]].to_numpy(), rows["label"].to_numpy()) is None

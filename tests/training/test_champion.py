@@ -44,7 +44,7 @@ def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
     return msgspec.structs.replace(bundle, metadata=metadata)
 
 
-def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFrame, bundle: Bundle):
+def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFrame, bundle: Bundle) -> None:
     counts = score_with_bundle(held_out, bundle, SCHEMA).toPandas()
     numeric, hashes = to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000))
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(bundle.encoder.encode(numeric, hashes))
@@ -54,7 +54,7 @@ def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFr
     assert counts["clicks"].sum() == 100
 
 
-def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: DataFrame, bundle: Bundle):
+def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: DataFrame, bundle: Bundle) -> None:
     champion = evaluate_champion(held_out, bundle, SCHEMA, PARAMETERS, name="version 3")
     assert champion.not_comparable is None
     assert champion.evaluation is not None
@@ -62,7 +62,7 @@ def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: Dat
     assert champion.scalars()["auc"] == champion.evaluation.auc
 
 
-def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: DataFrame, bundle: Bundle):
+def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: DataFrame, bundle: Bundle) -> None:
     wider = Schema(numeric=("weight", "age", "price"), categorical=("town", "street", "shop"))
     price, age = F.col(NUMBERS)[0], F.col(NUMBERS)[1]
     shop, town = F.col(CATEGORIES)[0], F.col(CATEGORIES)[1]
@@ -75,7 +75,7 @@ def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: Da
     assert evaluate_champion(rows, bundle, wider, PARAMETERS).evaluation == expected
 
 
-def test_a_champion_that_needs_other_columns_is_not_compared(held_out: DataFrame, bundle: Bundle):
+def test_a_champion_that_needs_other_columns_is_not_compared(held_out: DataFrame, bundle: Bundle) -> None:
     other = Schema(numeric=("price", "town"), categorical=("shop",))
     champion = evaluate_champion(held_out, bundle, other, PARAMETERS)
     assert champion.evaluation is None
@@ -94,7 +94,7 @@ def test_a_champion_that_needs_other_columns_is_not_compared(held_out: DataFrame
 )
 def test_a_champion_that_has_seen_the_rows_is_not_compared(
     held_out: DataFrame, bundle: Bundle, earlier: dict[str, object], *, fair: bool
-):
+) -> None:
     champion = evaluate_champion(
         held_out, trained_with(bundle, TrainingParameters.model_validate(earlier)), SCHEMA, PARAMETERS
     )

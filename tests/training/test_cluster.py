@@ -93,7 +93,7 @@ def both_at_work(folder: Path) -> bool:
     return sum("LightGBM task starting iteration 3" in text for text in logs) == 2
 
 
-def test_two_executors_make_a_model_as_good_as_that_of_one_process(tmp_path: Path):
+def test_two_executors_make_a_model_as_good_as_that_of_one_process(tmp_path: Path) -> None:
     cluster, reports = trained(CLUSTER, tmp_path / "cluster", spark_sql_files_maxPartitionBytes="1m")
     assert max(report["total"] for report in reports if report["stage"] == "encode" and report["total"]) > 2
     assert "driver expecting 2 connections" in (tmp_path / "cluster" / log.NAME).read_text()
@@ -103,7 +103,7 @@ def test_two_executors_make_a_model_as_good_as_that_of_one_process(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
-def test_a_lost_executor_is_an_error_and_no_hang(name: str, tmp_path: Path):
+def test_a_lost_executor_is_an_error_and_no_hang(name: str, tmp_path: Path) -> None:
     with fitting(tmp_path, **NOTICED_SOON) as (process, executors):
         assert len(executors) == 2
         executors[0].send_signal(signal.Signals[name])
@@ -114,7 +114,7 @@ def test_a_lost_executor_is_an_error_and_no_hang(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("master", ["local[2]", CLUSTER])
-def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_path: Path):
+def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_path: Path) -> None:
     rows = [[str(label), *["1"] * len(CRITEO.numeric), *["a"] * len(CRITEO.categorical)] for label in (0, 1)]
     rows[0][-1] = "x" * MEGABYTES
     data = tmp_path / "train.txt"
@@ -127,7 +127,7 @@ def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_
     assert "`training.driver_memory_gib`" in done.stderr.splitlines()[-1]
 
 
-def test_a_java_that_was_killed_is_one_clear_error(tmp_path: Path):
+def test_a_java_that_was_killed_is_one_clear_error(tmp_path: Path) -> None:
     run = command("local[2]", tmp_path / "run", *ROWS)
     with subprocess.Popen(run, env=environment(tmp_path), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

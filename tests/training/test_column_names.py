@@ -75,17 +75,17 @@ def result(spark: SparkSession, spark_log: Path, described: Path, tmp_path_facto
     return Pipeline(spark, arguments, manifest, output=output, log=spark_log, progress=Progress(io.StringIO())).run()
 
 
-def test_a_run_takes_any_column_name(result: Result):
+def test_a_run_takes_any_column_name(result: Result) -> None:
     schema = Bundle.load(Path(result.bundle)).schema
     assert (schema.numeric, schema.categorical, schema.timestamp) == (NUMERIC, CATEGORICAL, "seen.at")
     assert sum(result.rows.values()) == ROWS
 
 
-def test_a_split_by_time_holds_out_the_last_fifth(result: Result):
+def test_a_split_by_time_holds_out_the_last_fifth(result: Result) -> None:
     assert result.rows["held_out"] == ROWS // 5
 
 
-def test_the_service_would_give_sparks_own_probabilities_whatever_the_names(result: Result):
+def test_the_service_would_give_sparks_own_probabilities_whatever_the_names(result: Result) -> None:
     bundle = Bundle.load(Path(result.bundle))
     records = [golden.record for golden in bundle.golden]
     numeric = np.array([[record[name] for name in NUMERIC] for record in records], dtype=np.float64)
@@ -95,7 +95,7 @@ def test_the_service_would_give_sparks_own_probabilities_whatever_the_names(resu
     np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
 
 
-def test_the_report_calls_the_columns_by_their_own_names(result: Result):
+def test_the_report_calls_the_columns_by_their_own_names(result: Result) -> None:
     page = Path(result.report).read_text(encoding="utf-8")
     for name in ("length.min", "alter jahre", "a`b", "größe"):
         assert name in page
@@ -103,7 +103,7 @@ def test_the_report_calls_the_columns_by_their_own_names(result: Result):
 
 def test_the_champion_is_compared_by_the_same_names(
     spark: SparkSession, spark_log: Path, described: Path, result: Result, tmp_path: Path
-):
+) -> None:
     options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "3")
     arguments = parse([*options, "--champion", result.bundle])
     manifest = describe(arguments.dataset)
@@ -113,7 +113,7 @@ def test_the_champion_is_compared_by_the_same_names(
 
 
 @pytest.mark.parametrize("name", ["a.b", "a b", "`", "a`b`", "", "ä", "a,b", "x[0]"])
-def test_a_quoted_name_is_that_column_alone(spark: SparkSession, name: str):
+def test_a_quoted_name_is_that_column_alone(spark: SparkSession, name: str) -> None:
     frame = spark.createDataFrame([(1,)], ["plain"]).select(column("plain").alias(name or "empty"))
     assert frame.select(column(name or "empty")).columns == [name or "empty"]
     assert quoted(name) == "`" + name.replace("`", "``") + "`"

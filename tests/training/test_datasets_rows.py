@@ -43,7 +43,7 @@ def criteo(path: Path, lines: list[str]) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
 
 
-def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tmp_path: Path):
+def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tmp_path: Path) -> None:
     rows, schema = read(spark, criteo(tmp_path / "train.txt", GOOD))
     assert schema == CRITEO
     types = dict(rows.dtypes)
@@ -55,14 +55,14 @@ def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tm
     assert (row.label, row.int00, row.int01, row.int02, row.cat05, row.cat06) == (1, None, -2.0, 3.0, "", "68fd1e64")
 
 
-def test_gzip_and_a_folder_of_files_are_read(spark: SparkSession, tmp_path: Path):
+def test_gzip_and_a_folder_of_files_are_read(spark: SparkSession, tmp_path: Path) -> None:
     for name in ("day_0.gz", "day_1.gz"):
         (tmp_path / name).write_bytes(gzip.compress("".join(text + "\n" for text in GOOD).encode()))
     rows, _ = read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
     assert rows.count() == 6
 
 
-def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tmp_path: Path):
+def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tmp_path: Path) -> None:
     rows, _ = read(spark, criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
     assert {row.cat25 for row in rows.collect()} == {"68fd1e64"}
 
@@ -80,7 +80,7 @@ def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tm
         ("", "1 tab-separated fields instead of 40"),
     ],
 )
-def test_a_wrong_row_is_named_by_file_and_line(spark: SparkSession, tmp_path: Path, wrong: str, complaint: str):
+def test_a_wrong_row_is_named_by_file_and_line(spark: SparkSession, tmp_path: Path, wrong: str, complaint: str) -> None:
     (tmp_path / "day_0").write_text("\n".join(GOOD) + "\n")
     criteo(tmp_path / "day_1", [*GOOD, wrong, *GOOD])
     with pytest.raises(MalformedRowError) as caught:
@@ -88,7 +88,7 @@ def test_a_wrong_row_is_named_by_file_and_line(spark: SparkSession, tmp_path: Pa
     assert str(caught.value).startswith(f"{tmp_path}/day_1, line 4: {complaint}")
 
 
-def test_a_truncated_gzip_is_named(spark: SparkSession, tmp_path: Path):
+def test_a_truncated_gzip_is_named(spark: SparkSession, tmp_path: Path) -> None:
     lines = [line(str(number % 2), int04=str(number * 7_919)) for number in range(3_000)]
     content = gzip.compress("".join(text + "\n" for text in lines).encode())
     (tmp_path / "day_0.gz").write_bytes(content[: len(content) // 2])
@@ -96,14 +96,14 @@ def test_a_truncated_gzip_is_named(spark: SparkSession, tmp_path: Path):
         read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
-def test_a_gzip_of_nothing_is_an_empty_dataset(spark: SparkSession, tmp_path: Path):
+def test_a_gzip_of_nothing_is_an_empty_dataset(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "day_0.gz").write_bytes(gzip.compress(b""))
     with pytest.raises(EmptyDatasetError, match=r"no row in .*day_0\.gz"):
         read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
 @pytest.mark.parametrize("label", ["0", "1"])
-def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path, label: str):
+def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path, label: str) -> None:
     with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
         read(spark, criteo(tmp_path / "train.txt", [line(label)] * 5))
 
@@ -118,7 +118,7 @@ FIELD = st.one_of(
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=30, max_size=60))
-def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tuple[str, str, str]]):
+def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tuple[str, str, str]]) -> None:
     lines = [line(label, int03=third, int12=last) for label, third, last in fields]
     parsed = _parse(spark.createDataFrame([(text,) for text in lines], "value string")).collect()
     assert [row["_problem"] for row in parsed] == [_complaint(text) is not None for text in lines]
@@ -128,7 +128,7 @@ def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tupl
             assert row.int03 == (float(expected) if expected else None)
 
 
-def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSession, tmp_path: Path):
+def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSession, tmp_path: Path) -> None:
     dataset = SyntheticDataset(rows=3_000, seed=5)
     datasets.materialize(dataset, tmp_path / "lake")
     generated, _ = read(spark, dataset)
@@ -138,14 +138,14 @@ def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSessi
     assert sorted(map(repr, generated.collect())) == sorted(map(repr, stored.collect()))
 
 
-def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession):
+def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession) -> None:
     rows, _ = read(spark, SyntheticDataset(rows=2_000))
     frame = rows.toPandas()
     probability = datasets.synthetic.true_probability(frame)
     assert math.isclose(probability.mean(), frame["label"].mean(), abs_tol=0.03)
 
 
-def test_real_rows_are_read_without_a_complaint(spark: SparkSession):
+def test_real_rows_are_read_without_a_complaint(spark: SparkSession) -> None:
     path = os.environ.get("PERSONALIZATION_CRITEO_SAMPLE")
     if not path:
         pytest.skip("PERSONALIZATION_CRITEO_SAMPLE names no file of Criteo's rows")

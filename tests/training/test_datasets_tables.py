@@ -48,7 +48,7 @@ def dataset(folder: Path, *, tables: dict[str, str] | None = None, **changes: ob
     return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
 
 
-def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path):
+def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path) -> None:
     reports = []
     described = dataset(tmp_path)
     rows, schema = read(spark, described, None, lambda *said, **_: reports.append(said))
@@ -67,14 +67,14 @@ def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path):
     assert reports == [("data", "2 of 3 interactions have a known user and item")]
 
 
-def test_the_copy_in_the_lake_reads_the_same(spark: SparkSession, tmp_path: Path):
+def test_the_copy_in_the_lake_reads_the_same(spark: SparkSession, tmp_path: Path) -> None:
     described = dataset(tmp_path)
     datasets.materialize(described, tmp_path / "lake")
     first, second = (read(spark, described, folder)[0].collect() for folder in (None, tmp_path / "lake"))
     assert sorted(map(repr, first)) == sorted(map(repr, second))
 
 
-def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSession, tmp_path: Path):
+def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSession, tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
         users={"path": "users.parquet", "key": "id", "interactions_key": "user"},
@@ -87,7 +87,7 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSess
     assert sorted((row.label, row.age) for row in rows.collect() if row.label) == [(1, 30.5)]
 
 
-def test_the_example_has_no_row_without_user_and_item(spark: SparkSession):
+def test_the_example_has_no_row_without_user_and_item(spark: SparkSession) -> None:
     rows, _ = read(spark, TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
     found = rows.selectExpr("count(*) rows", "avg(label) rate").first()
     assert found.rows == 3_000
@@ -113,31 +113,31 @@ def test_the_example_has_no_row_without_user_and_item(spark: SparkSession):
 )
 def test_a_wrong_row_is_named_by_file_and_line(
     spark: SparkSession, tmp_path: Path, tables: dict[str, str], reason: str
-):
+) -> None:
     with pytest.raises(MalformedRowError, match=reason):
         read(spark, dataset(tmp_path, tables=tables))
 
 
-def test_a_label_without_a_rule_must_be_0_or_1(spark: SparkSession, tmp_path: Path):
+def test_a_label_without_a_rule_must_be_0_or_1(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(
         MalformedRowError, match=r"line 2: the label rating is '5', but it must be 0 or 1, or `at_least`"
     ):
         read(spark, dataset(tmp_path, label={"column": "rating"}))
 
 
-def test_a_wrong_row_of_a_parquet_file_is_shown(spark: SparkSession, tmp_path: Path):
+def test_a_wrong_row_of_a_parquet_file_is_shown(spark: SparkSession, tmp_path: Path) -> None:
     described = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
     with pytest.raises(MalformedRowError, match=r"users\.parquet: 'old' in the numeric column age.*user 'u2'"):
         read(spark, described)
 
 
-def test_a_duplicate_user_is_named_by_its_key(spark: SparkSession, tmp_path: Path):
+def test_a_duplicate_user_is_named_by_its_key(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows with the user 'u1', and 1 more keys"):
         read(spark, dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
 
 
-def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, tmp_path: Path):
+def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(JoinError) as caught:
         read(spark, dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
     assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in" in str(caught.value)
@@ -145,12 +145,12 @@ def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, 
     assert "3 have a row in" in str(caught.value)
 
 
-def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path):
+def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(OneClassError, match="have the label 0"):
         read(spark, dataset(tmp_path, label={"column": "rating", "at_least": 9}))
 
 
-def test_a_table_of_its_header_alone_is_refused(spark: SparkSession, tmp_path: Path):
+def test_a_table_of_its_header_alone_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(EmptyDatasetError, match=r"users\.csv names its columns but has no row"):
         read(spark, dataset(tmp_path, tables={"users": "user,age\n"}))
 
@@ -172,7 +172,9 @@ LABELS = [
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=30, max_size=60), st.sampled_from(LABELS))
-def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tuple[str, str, str]], label: Label):
+def test_both_passes_refuse_the_same_rows(
+    spark: SparkSession, fields: list[tuple[str, str, str]], label: Label
+) -> None:
     rules = TableRules(path=Path("rows.csv"), keys={"k": "key"}, numeric=["number"], label=label)
     rows = [{"key": key, "number": number, "label": text, "_corrupt": None} for key, number, text in fields]
     frame = spark.createDataFrame(rows, "key string, number string, label string, _corrupt string")
@@ -190,13 +192,13 @@ def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tupl
         (Label(column="text", equals=False), ["false", "FALSE"], ["true"]),
     ],
 )
-def test_the_rule_makes_the_label(spark: SparkSession, label: Label, clicks: list[str], others: list[str]):
+def test_the_rule_makes_the_label(spark: SparkSession, label: Label, clicks: list[str], others: list[str]) -> None:
     frame = spark.createDataFrame([(text,) for text in clicks + others], "text string")
     made = [row.made for row in frame.select(_label(label).alias("made")).collect()]
     assert made == [1] * len(clicks) + [0] * len(others)
 
 
-def test_times_are_seconds_or_words(spark: SparkSession):
+def test_times_are_seconds_or_words(spark: SparkSession) -> None:
     texts = ["1769853600", "2026-01-31 10:00:00", "2026-01-31T10:00:00", "2026-01-31T11:00:00+01:00"]
     frame = spark.createDataFrame([(text,) for text in texts], "seen string")
     assert [row.t for row in frame.select(_time("seen").cast("long").alias("t")).collect()] == [1769853600] * 4

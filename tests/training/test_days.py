@@ -76,19 +76,19 @@ def sorted_table(table: DataFrame) -> pd.DataFrame:
     return frame[sorted(frame.columns)]
 
 
-def test_the_window_holds_the_latest_days_by_number(latest: Window):
+def test_the_window_holds_the_latest_days_by_number(latest: Window) -> None:
     assert [file.partition for file in latest.manifest.partitions] == ["day_9", "day_10", "day_11"]
     assert {row[DAY] for row in latest.rows.select(DAY).distinct().collect()} == {"day_9", "day_10", "day_11"}
 
 
-def test_days_counted_one_by_one_add_up_to_one_count_of_all(latest: Window, tmp_path: Path):
+def test_days_counted_one_by_one_add_up_to_one_count_of_all(latest: Window, tmp_path: Path) -> None:
     counted = latest.counted(tmp_path)
     recomputed = count(latest.rows, CRITEO, PARAMETERS, folder=tmp_path / "at-once")
     pd.testing.assert_frame_equal(sorted_table(counted.total), sorted_table(recomputed))
     assert len(counted.tables) == 3
 
 
-def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path):
+def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path) -> None:
     """The bundle of yesterday's window has two of the three days; the rows of those two are not even there."""
     (tmp_path / "yesterday").mkdir()
     earlier = tmp_path / "counts"
@@ -103,7 +103,7 @@ def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path
     pd.testing.assert_frame_equal(sorted_table(merged.total), sorted_table(recomputed))
 
 
-def test_a_bundles_tables_of_days_merge_without_spark(latest: Window, tmp_path: Path):
+def test_a_bundles_tables_of_days_merge_without_spark(latest: Window, tmp_path: Path) -> None:
     counted = latest.counted(tmp_path)
     for name, table in counted.tables.items():
         write_counts(table, tmp_path / "counts" / f"{name}.parquet", tmp_path, by_fold=True)
@@ -114,13 +114,15 @@ def test_a_bundles_tables_of_days_merge_without_spark(latest: Window, tmp_path: 
 
 
 @pytest.mark.parametrize("change", [{"seed": 7}, {"folds": 4}, {"train_fraction": 0.7}])
-def test_a_table_counted_another_way_has_another_name(latest: Window, change: dict[str, float]):
+def test_a_table_counted_another_way_has_another_name(latest: Window, change: dict[str, float]) -> None:
     other = table_names(latest.manifest, CRITEO, PARAMETERS.model_copy(update=change))
     assert set(other) == set(latest.names)
     assert not set(other.values()) & set(latest.names.values())
 
 
-def test_a_changed_day_has_another_name_and_the_others_keep_theirs(latest: Window, folder: Path, tmp_path: Path):
+def test_a_changed_day_has_another_name_and_the_others_keep_theirs(
+    latest: Window, folder: Path, tmp_path: Path
+) -> None:
     for file in sorted(folder.iterdir()):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     changed = (tmp_path / "day_10").read_text().splitlines(keepends=True)
@@ -130,11 +132,11 @@ def test_a_changed_day_has_another_name_and_the_others_keep_theirs(latest: Windo
     assert {day for day, name in names.items() if name != latest.names[day]} == {"day_10"}
 
 
-def test_a_time_split_depends_on_all_days_so_none_is_counted_alone(latest: Window):
+def test_a_time_split_depends_on_all_days_so_none_is_counted_alone(latest: Window) -> None:
     assert table_names(latest.manifest, CRITEO, TrainingParameters.model_validate({"split": "time"})) == {}
 
 
-def test_three_tables_are_not_three_days(tmp_path: Path):
+def test_three_tables_are_not_three_days(tmp_path: Path) -> None:
     """They are partitions of the manifest as days are, but their rows are joined before any is counted."""
     for table, rows in {
         "users": "user,age\nu,1\n",
@@ -152,7 +154,7 @@ def test_three_tables_are_not_three_days(tmp_path: Path):
 @pytest.mark.full
 def test_a_model_of_merged_days_is_the_model_of_all_rows(
     spark: SparkSession, spark_log: Path, folder: Path, tmp_path: Path
-):
+) -> None:
     def of_days(days: int, output: Path, *options: str, place: Path = folder) -> Run:
         dataset = ("--dataset", "criteo", "--path", str(place), "--days", str(days))
         return train(spark, spark_log, output, *dataset, *options)

@@ -52,25 +52,25 @@ def criteo(path: Path) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
 
 
-def test_a_day_like_the_models_has_not_moved(spark: SparkSession, bundle: Bundle, day: Path):
+def test_a_day_like_the_models_has_not_moved(spark: SparkSession, bundle: Bundle, day: Path) -> None:
     drift = compare_source(bundle, datasets.open_source(spark, criteo(day)))
     assert drift.rows == 4_000
     assert drift.worst.index < 0.1
     assert {moved.name for moved in drift.columns} == set(bundle.schema.features)
 
 
-def test_columns_that_changed_are_found_and_no_others(spark: SparkSession, bundle: Bundle, other_day: Path):
+def test_columns_that_changed_are_found_and_no_others(spark: SparkSession, bundle: Bundle, other_day: Path) -> None:
     drift = compare_source(bundle, datasets.open_source(spark, criteo(other_day)))
     assert {moved.name for moved in drift.columns if moved.index > 0.25} == {"int03", "cat05"}
 
 
-def test_a_day_that_is_not_right_is_refused(spark: SparkSession, bundle: Bundle, tmp_path: Path):
+def test_a_day_that_is_not_right_is_refused(spark: SparkSession, bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "day").write_text("1\t2\t3\n")
     with pytest.raises(DatasetError, match="line 1: 3 tab-separated fields"):
         compare_source(bundle, datasets.open_source(spark, criteo(tmp_path / "day")))
 
 
-def test_data_without_the_models_columns_says_nothing(spark: SparkSession, bundle: Bundle):
+def test_data_without_the_models_columns_says_nothing(spark: SparkSession, bundle: Bundle) -> None:
     tables = TablesDataset(kind="tables", spec=ROOT / "examples" / "tables" / "dataset.yaml")
     with pytest.raises(NotComparableError, match="lacks its columns int00"):
         compare_source(bundle, datasets.open_source(spark, tables))
@@ -78,7 +78,7 @@ def test_data_without_the_models_columns_says_nothing(spark: SparkSession, bundl
 
 def test_a_champion_trained_on_other_data_rejects_above_the_limit(
     spark: SparkSession, spark_log: Path, run: Run, other_day: Path, tmp_path: Path
-):
+) -> None:
     options = ("--dataset", "criteo", "--path", str(other_day), "--champion", run.result.bundle)
     moved = train(spark, spark_log, tmp_path, *options, "--gate-max-drift", "0.25")
     assert not moved.result.verdict.accepted
@@ -86,7 +86,7 @@ def test_a_champion_trained_on_other_data_rejects_above_the_limit(
     assert moved.result.metrics["champion"]["drift"]["columns"]["int03"] > 0.25
 
 
-def test_the_command_writes_a_page_and_fails_above_the_limit(run: Run, other_day: Path, tmp_path: Path):
+def test_the_command_writes_a_page_and_fails_above_the_limit(run: Run, other_day: Path, tmp_path: Path) -> None:
     page = tmp_path / "pages" / "drift.html"
     command = [
         sys.executable,
@@ -107,6 +107,6 @@ def test_the_command_writes_a_page_and_fails_above_the_limit(run: Run, other_day
     assert "The data has moved too far" in page.read_text()
 
 
-def test_a_bundle_that_is_none_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_bundle_that_is_none_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--bundle", str(tmp_path), "--path", "rows.tsv"]) != 0
     assert capfd.readouterr().err.count("error: ") == 1

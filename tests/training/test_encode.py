@@ -24,7 +24,7 @@ PARAMETERS = TrainingParameters(folds=3, min_category_rows=4, smoothing=5.0)
 
 @settings(max_examples=5)
 @given(st.lists(st.text(), min_size=1, max_size=200))
-def test_spark_hashes_a_value_as_plain_python_does(spark: SparkSession, values: list[str]):
+def test_spark_hashes_a_value_as_plain_python_does(spark: SparkSession, values: list[str]) -> None:
     frame = spark.createDataFrame([(value,) for value in values], "value string")
     hashed = [row[0] for row in frame.select(F.xxhash64("value")).collect()]
     assert hashed == [hash_value(value) for value in values]
@@ -79,7 +79,7 @@ def expected(rows: pd.DataFrame, column: str, *, out_of_fold: bool) -> Iterator[
 @pytest.mark.parametrize("out_of_fold", [True, False])
 def test_spark_encodes_every_row_as_the_definition_says_to_the_bit(
     spark: SparkSession, rows: pd.DataFrame, tmp_path: Path, *, out_of_fold: bool
-):
+) -> None:
     frame = prepared(spark, rows)
     encoder = fold_encoder(count(frame, SCHEMA, PARAMETERS, folder=tmp_path / "counts"), SCHEMA, PARAMETERS)
     encoded = inputs(encode(frame, SCHEMA, encoder, out_of_fold=out_of_fold, extra=["id"]))
@@ -89,7 +89,9 @@ def test_spark_encodes_every_row_as_the_definition_says_to_the_bit(
         assert actual == list(expected(rows, column, out_of_fold=out_of_fold))
 
 
-def test_held_out_rows_are_encoded_as_the_service_encodes_them(spark: SparkSession, rows: pd.DataFrame, tmp_path: Path):
+def test_held_out_rows_are_encoded_as_the_service_encodes_them(
+    spark: SparkSession, rows: pd.DataFrame, tmp_path: Path
+) -> None:
     counted = count(prepared(spark, rows), SCHEMA, PARAMETERS, folder=tmp_path / "counts")
     encoder = fold_encoder(counted, SCHEMA, PARAMETERS)
     unseen = rows.assign(city=hash_value("a city that nobody has seen"))

@@ -29,7 +29,7 @@ def scored(spark: SparkSession, pairs: Sequence[tuple[int, float | None]]) -> Da
     return spark.createDataFrame(list(pairs), "label int, probability double")
 
 
-def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataFrame):
+def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataFrame) -> None:
     evaluation = evaluate(spark.createDataFrame(rows))
     label, probability = rows["label"], rows["probability"]
     assert abs(evaluation.auc - roc_auc_score(label, probability)) <= evaluation.auc_error_bound < 1e-3
@@ -40,25 +40,25 @@ def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataF
     assert (evaluation.rows, evaluation.clicks) == (ROWS, label.sum())
 
 
-def test_the_figures_do_not_depend_on_the_order_or_the_partitions(spark: SparkSession, rows: pd.DataFrame):
+def test_the_figures_do_not_depend_on_the_order_or_the_partitions(spark: SparkSession, rows: pd.DataFrame) -> None:
     shuffled = rows.sample(frac=1, random_state=1)
     assert evaluate(spark.createDataFrame(rows).repartition(2)) == evaluate(
         spark.createDataFrame(shuffled).repartition(7)
     )
 
 
-def test_certain_probabilities_keep_the_log_loss_finite(spark: SparkSession):
+def test_certain_probabilities_keep_the_log_loss_finite(spark: SparkSession) -> None:
     evaluation = evaluate(scored(spark, [(1, 1.0), (0, 0.0), (0, 1.0), (1, 0.0)]))
     assert evaluation.auc == 0.5
     assert evaluation.log_loss == pytest.approx(-np.log(1e-15) / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), -0.1, 1.1, float("inf")])
-def test_what_is_no_probability_is_refused_with_its_count(spark: SparkSession, value: float | None):
+def test_what_is_no_probability_is_refused_with_its_count(spark: SparkSession, value: float | None) -> None:
     with pytest.raises(EvaluationError, match="1 of 3 held-out rows have no probability between 0 and 1"):
         evaluate(scored(spark, [(1, 0.5), (0, 0.4), (1, value)]))
 
 
-def test_no_rows_at_all_are_refused(spark: SparkSession):
+def test_no_rows_at_all_are_refused(spark: SparkSession) -> None:
     with pytest.raises(EvaluationError, match="no held-out rows"):
         evaluate(scored(spark, []))

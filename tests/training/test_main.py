@@ -21,7 +21,7 @@ def command(*options: str) -> list[str]:
 
 
 @pytest.mark.spark
-def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path):
+def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path) -> None:
     options = ("--json", "--progress", "json", "--num-iterations", "3", "--output", str(tmp_path / "run"))
     done = subprocess.run(command(*SMALL, *options), capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
@@ -31,7 +31,7 @@ def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path):
 
 
 @pytest.mark.spark
-def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path):
+def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     output = tmp_path / "run"
     # More work than anybody would wait for: ending must not mean finishing first.
     slow = ("--rows", "20000", "--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
@@ -50,7 +50,7 @@ def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path):
 
 @pytest.mark.spark
 @pytest.mark.full
-def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_path: Path):
+def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_path: Path) -> None:
     output = tmp_path / "run"
     options = ("--num-iterations", "3", "--progress", "json", "--json")
     with subprocess.Popen(
@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_p
     or subprocess.run([*IN_OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
     reason="a small disk needs a mount namespace, which this machine does not allow",
 )
-def test_a_full_disk_is_one_clear_error(tmp_path: Path):
+def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
     script = f'mount -t tmpfs -o size=200k none {tmp_path} && exec "$@"'
     options = ("--num-iterations", "3", "--output", str(tmp_path / "run"))
     done = subprocess.run(
@@ -97,7 +97,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path):
         (("--dataset", "criteo", "--path", "/nowhere/train.txt"), "/nowhere/train.txt"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(options: tuple[str, ...], named: str):
+def test_bad_input_is_one_sentence_and_exit_code_2(options: tuple[str, ...], named: str) -> None:
     done = subprocess.run(command(*options), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")

@@ -28,18 +28,18 @@ def assert_same_probabilities(bundle: Bundle) -> None:
     np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
 
 
-def test_the_service_would_give_sparks_own_probabilities(run: Run):
+def test_the_service_would_give_sparks_own_probabilities(run: Run) -> None:
     assert_same_probabilities(Bundle.load(Path(run.result.bundle)))
 
 
-def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run):
+def test_golden_records_are_a_hundred_with_missing_values_among_them(run: Run) -> None:
     golden = Bundle.load(Path(run.result.bundle)).golden
     assert len(golden) == 100
     assert any(value is None for record in golden for value in record.record.values())
     assert any(value == "" for record in golden for value in record.record.values())
 
 
-def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run):
+def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run) -> None:
     bundle = Bundle.load(Path(run.result.bundle))
     parameters = TrainingParameters()
     counts = Counts.read(bundle.path / "counts" / "all.parquet")
@@ -49,18 +49,20 @@ def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run):
         np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.encoder, name))
 
 
-def test_the_counts_are_those_of_the_training_rows_alone(run: Run):
+def test_the_counts_are_those_of_the_training_rows_alone(run: Run) -> None:
     counts = Counts.read(Path(run.result.bundle) / "counts" / "all.parquet")
     rows = run.result.rows
     assert np.bincount(counts.column, weights=counts.rows).tolist() == [rows["fit"] + rows["validation"]] * 26
 
 
-def test_a_second_run_makes_the_very_same_bundle(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path):
+def test_a_second_run_makes_the_very_same_bundle(
+    run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
     again = train(spark, spark_log, tmp_path)
     assert again.result.bundle_hash == run.result.bundle_hash
 
 
-def test_another_seed_makes_another_model(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path):
+def test_another_seed_makes_another_model(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
     other = train(spark, spark_log, tmp_path, "--seed", "7", "--champion", run.result.bundle)
     assert other.result.bundle_hash != run.result.bundle_hash
     assert "it has seen some of these rows" in other.result.metrics["champion"]["not_comparable"]
@@ -68,7 +70,7 @@ def test_another_seed_makes_another_model(run: Run, spark: SparkSession, spark_l
 
 def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(
     run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path
-):
+) -> None:
     other = train(spark, spark_log, tmp_path, "--num-leaves", "4", "--champion", run.result.bundle)
     champion = other.result.metrics["champion"]
     assert champion["not_comparable"] is None
@@ -78,23 +80,23 @@ def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(
     assert other.result.metrics["auc"] != champion["auc"]
 
 
-def test_a_run_leaves_its_bundle_and_nothing_else(run: Run):
+def test_a_run_leaves_its_bundle_and_nothing_else(run: Run) -> None:
     assert [path.name for path in run.output.iterdir()] == ["bundle"]
     assert stat.S_IMODE((run.output / "bundle").stat().st_mode) == 0o755
 
 
-def test_the_result_is_what_the_bundle_says(run: Run):
+def test_the_result_is_what_the_bundle_says(run: Run) -> None:
     bundle = Bundle.load(Path(run.result.bundle), expected_hash=run.result.bundle_hash)
     assert bundle.metadata.metrics == json.loads(run.result.to_json())["metrics"]
     assert Path(run.result.report).read_text(encoding="utf-8").startswith("<!")
 
 
-def test_no_model_beats_the_true_probabilities(run: Run):
+def test_no_model_beats_the_true_probabilities(run: Run) -> None:
     metrics = run.result.metrics
     assert metrics["log_loss"] > metrics["best_reachable"]["log_loss"]
 
 
-def test_the_slices_of_a_column_add_up_to_all_held_out_rows(run: Run):
+def test_the_slices_of_a_column_add_up_to_all_held_out_rows(run: Run) -> None:
     metrics = run.result.metrics
     columns = {part["column"] for part in metrics["slices"]}
     assert len(columns) == 10
@@ -106,14 +108,14 @@ def test_the_slices_of_a_column_add_up_to_all_held_out_rows(run: Run):
         assert loss == pytest.approx(metrics["log_loss"], abs=1e-8)
 
 
-def test_a_slice_is_named_by_the_value_of_its_rows(run: Run):
+def test_a_slice_is_named_by_the_value_of_its_rows(run: Run) -> None:
     golden = Bundle.load(Path(run.result.bundle)).golden
     common = max(run.result.metrics["slices"], key=lambda part: part["rows"] if part["value"] is not None else 0)
     share = sum(record.record[common["column"]] == common["value"] for record in golden) / len(golden)
     assert share == pytest.approx(common["rows"] / run.result.metrics["rows"], abs=0.15)
 
 
-def test_progress_tells_each_stage_and_the_validation_loss(run: Run):
+def test_progress_tells_each_stage_and_the_validation_loss(run: Run) -> None:
     reports = [json.loads(line) for line in run.progress]
     stages = list(dict.fromkeys(report["stage"] for report in reports))
     assert stages == ["read", "prepare", "count", "encode", "fit", "baselines", "evaluate", "bundle"]
@@ -122,7 +124,7 @@ def test_progress_tells_each_stage_and_the_validation_loss(run: Run):
     assert fitted["total"] == 12
 
 
-def test_lightgbm_was_given_every_parameter(run: Run):
+def test_lightgbm_was_given_every_parameter(run: Run) -> None:
     bundle = Bundle.load(Path(run.result.bundle))
     text = (bundle.path / "model.txt").read_text(encoding="utf-8")
     given = dict(re.findall(r"^\[(\w+): (.*)\]$", text, re.MULTILINE))
@@ -142,11 +144,11 @@ def test_lightgbm_was_given_every_parameter(run: Run):
 
 def test_a_model_of_too_few_trees_is_corrected_by_the_validation_rows(
     spark: SparkSession, spark_log: Path, tmp_path: Path
-):
+) -> None:
     few = train(spark, spark_log, tmp_path, "--num-iterations", "4", "--validation-fraction", "0.5")
     assert few.result.metrics["scaling"]["slope"] > 1.5
     assert_same_probabilities(Bundle.load(Path(few.result.bundle)))
 
 
-def test_the_learning_curve_has_every_iteration(run: Run):
+def test_the_learning_curve_has_every_iteration(run: Run) -> None:
     assert run.result.metrics["best_iteration"] == 12

@@ -24,7 +24,7 @@ def sizes(split: DataFrame, column: str) -> dict[str, int]:
     return dict(split.groupBy(column).count().collect())
 
 
-def test_a_random_split_has_the_shares_that_were_asked_for(rows: DataFrame):
+def test_a_random_split_has_the_shares_that_were_asked_for(rows: DataFrame) -> None:
     parameters = TrainingParameters(train_fraction=0.8, validation_fraction=0.1)
     parts = sizes(with_parts(rows, SCHEMA, parameters, count=ROWS), PART)
     assert parts[Part.HELD_OUT] == pytest.approx(2_000, abs=150)
@@ -32,13 +32,13 @@ def test_a_random_split_has_the_shares_that_were_asked_for(rows: DataFrame):
     assert sum(parts.values()) == ROWS
 
 
-def test_folds_are_of_about_equal_size(rows: DataFrame):
+def test_folds_are_of_about_equal_size(rows: DataFrame) -> None:
     folds = sizes(with_parts(rows, SCHEMA, TrainingParameters(folds=4), count=ROWS), FOLD)
     assert sorted(folds) == [0, 1, 2, 3]
     assert all(size == pytest.approx(2_500, abs=200) for size in folds.values())
 
 
-def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame):
+def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame) -> None:
     first = with_parts(rows, SCHEMA, TrainingParameters(), count=ROWS)
     shuffled = with_parts(
         rows.repartition(7, "at").orderBy(F.desc(RECORD_HASH)), SCHEMA, TrainingParameters(), count=ROWS
@@ -48,7 +48,7 @@ def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame):
     assert first.exceptAll(other).count() > 0
 
 
-def test_a_split_by_time_holds_out_the_latest_rows(rows: DataFrame):
+def test_a_split_by_time_holds_out_the_latest_rows(rows: DataFrame) -> None:
     parameters = TrainingParameters(split=Split.TIME, train_fraction=0.8, validation_fraction=0.1)
     split = with_parts(rows, SCHEMA, parameters, count=ROWS)
     spans = {
@@ -60,12 +60,12 @@ def test_a_split_by_time_holds_out_the_latest_rows(rows: DataFrame):
     assert validation["n"] == pytest.approx(800, abs=5)
 
 
-def test_a_split_by_time_needs_a_timestamp(rows: DataFrame):
+def test_a_split_by_time_needs_a_timestamp(rows: DataFrame) -> None:
     with pytest.raises(SplitError, match="needs a dataset with a timestamp"):
         with_parts(rows, Schema(numeric=("age",), categorical=()), TrainingParameters(split=Split.TIME), count=ROWS)
 
 
-def test_a_split_by_time_needs_different_times(rows: DataFrame):
+def test_a_split_by_time_needs_different_times(rows: DataFrame) -> None:
     with pytest.raises(SplitError, match="rows of different times"):
         with_parts(
             rows.withColumn("at", F.lit(5).cast("long")), SCHEMA, TrainingParameters(split=Split.TIME), count=ROWS

@@ -19,7 +19,7 @@ from training.progress import Format, Progress
 from training.tune import TUNABLE, Budget, Search, Tuned, _parse, _text, suggest
 
 
-def test_every_trial_is_a_valid_set_of_parameters():
+def test_every_trial_is_a_valid_set_of_parameters() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     base = TrainingParameters(seed=5, smoothing=3.0)
     for _ in range(50):
@@ -29,7 +29,7 @@ def test_every_trial_is_a_valid_set_of_parameters():
 
 
 @pytest.mark.parametrize("options", [("--trials", "0"), ("--minutes", "0"), ("--minutes", "-1")])
-def test_a_budget_for_nothing_is_refused(options: tuple[str, ...]):
+def test_a_budget_for_nothing_is_refused(options: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="allows none"):
         _parse(options)
 
@@ -46,13 +46,13 @@ def tuned(before: float, after: float) -> Tuned:
     )
 
 
-def test_a_gain_on_the_held_out_rows_comes_with_the_settings():
+def test_a_gain_on_the_held_out_rows_comes_with_the_settings() -> None:
     text = _text(tuned(0.45, 0.44))
     assert text.startswith("Log loss 0.44000 instead of 0.45000 on the held-out rows, 0.01000 lower, after 7 trials.")
     assert "num_leaves: 63" in text
 
 
-def test_a_gain_on_the_validation_rows_alone_is_none():
+def test_a_gain_on_the_validation_rows_alone_is_none() -> None:
     text = _text(tuned(0.44, 0.45))
     assert "7 trials found nothing better" in text
     assert "num_leaves" not in text
@@ -61,7 +61,7 @@ def test_a_gain_on_the_validation_rows_alone_is_none():
 @pytest.mark.spark
 def test_a_search_is_never_worse_on_the_validation_rows_than_where_it_began(
     spark: SparkSession, spark_log: Path, tmp_path: Path
-):
+) -> None:
     arguments = parse([*OPTIONS, *ROWS])
     stream = io.StringIO()
     progress = Progress(stream, style=Format.JSON)

@@ -47,11 +47,11 @@ def locked_wheel(wheel: bytes) -> LockedUv:
     )
 
 
-def test_the_bootstrap_imports_no_package():
+def test_the_bootstrap_imports_no_package() -> None:
     assert all(name.split(".")[0] in {"tools", "infra", "training", "features"} for name in modules_of_the_bootstrap())
 
 
-def test_everything_that_the_bootstrap_imports_keeps_to_python_3_8():
+def test_everything_that_the_bootstrap_imports_keeps_to_python_3_8() -> None:
     for name in modules_of_the_bootstrap():
         path = ROOT / name.replace(".", "/")
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -59,7 +59,7 @@ def test_everything_that_the_bootstrap_imports_keeps_to_python_3_8():
         ast.parse(file.read_text(encoding="utf-8"), str(file), feature_version=(3, 8))
 
 
-def test_another_platform_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch):
+def test_another_platform_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "platform_name", lambda: "Darwin arm64")
 
     with pytest.raises(SetupError, match=r"this machine is Darwin arm64, .*WSL 2"):
@@ -67,14 +67,16 @@ def test_another_platform_is_refused_with_the_reason(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(("version", "reason"), [("", "no GNU C library"), ("2.17", "here is 2.17")])
-def test_a_c_library_that_no_package_runs_on_is_refused(version: str, reason: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_c_library_that_no_package_runs_on_is_refused(
+    version: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(machine, "glibc_version", lambda: version)
 
     with pytest.raises(SetupError, match=reason):
         bootstrap.check_machine()
 
 
-def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "libgomp_loads", lambda: False)
     monkeypatch.setattr(machine, "package_manager", lambda: "dnf")
     monkeypatch.setattr(machine, "is_root", lambda: False)
@@ -85,38 +87,38 @@ def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(m
 
 def test_an_error_of_the_bootstrap_is_one_line_and_a_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.setattr(machine, "platform_name", lambda: "Darwin arm64")
 
     assert bootstrap.main() == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_java_comes_as_a_package_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch):
+def test_java_comes_as_a_package_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "system_java_homes", list)
 
     assert packages.needed_extras() == [*packages.EXTRAS, "java"]
 
 
-def test_the_java_of_the_machine_is_preferred(monkeypatch: pytest.MonkeyPatch):
+def test_the_java_of_the_machine_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "system_java_homes", lambda: [Path("/usr/lib/jvm/17")])
 
     assert packages.needed_extras() == [*packages.EXTRAS]
 
 
-def test_the_lock_names_a_release_and_a_wheel_of_uv():
+def test_the_lock_names_a_release_and_a_wheel_of_uv() -> None:
     locked = uv.locked_uv()
 
     assert locked.url.endswith("x86_64.whl")
     assert len(locked.sha256) == 64
 
 
-def test_a_lock_without_uv_is_an_error():
+def test_a_lock_without_uv_is_an_error() -> None:
     with pytest.raises(SetupError, match=r"uv\.lock"):
         LockedUv('[[package]]\nname = "other"\nversion = "1"\n')
 
 
-def test_the_locked_wheel_becomes_a_program(tmp_path: Path):
+def test_the_locked_wheel_becomes_a_program(tmp_path: Path) -> None:
     wheel = fake_wheel(b"#!/bin/sh\necho uv 1.0.0\n")
 
     uv.unpack(wheel, locked_wheel(wheel), tmp_path / "uv" / "uv")
@@ -124,14 +126,14 @@ def test_the_locked_wheel_becomes_a_program(tmp_path: Path):
     assert subprocess.run([tmp_path / "uv" / "uv"], capture_output=True, check=True, text=True).stdout == "uv 1.0.0\n"
 
 
-def test_a_wheel_with_other_bytes_is_refused_and_leaves_nothing(tmp_path: Path):
+def test_a_wheel_with_other_bytes_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="SHA-256"):
         uv.unpack(fake_wheel(b"evil"), locked_wheel(fake_wheel(b"good")), tmp_path / "uv")
 
     assert not list(tmp_path.iterdir())
 
 
-def test_an_old_uv_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_old_uv_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "uv").write_text("#!/bin/sh\necho uv 0.1.0\n")
     (tmp_path / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -140,7 +142,7 @@ def test_an_old_uv_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: pytes
     assert uv.find_uv(uv.locked_uv()) is None
 
 
-def test_the_next_way_is_tried_with_a_line_that_says_why(capsys: pytest.CaptureFixture[str]):
+def test_the_next_way_is_tried_with_a_line_that_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     def fails() -> None:
         raise SetupError("the network is down")
 
@@ -149,7 +151,7 @@ def test_the_next_way_is_tried_with_a_line_that_says_why(capsys: pytest.CaptureF
     assert capsys.readouterr().err == "the network is down; going on with the second way\n"
 
 
-def test_when_no_way_works_every_reason_is_told():
+def test_when_no_way_works_every_reason_is_told() -> None:
     def fails() -> None:
         raise SetupError("no luck")
 
@@ -157,19 +159,19 @@ def test_when_no_way_works_every_reason_is_told():
         first_that_works("it", [("one", fails), ("two", fails)])
 
 
-def test_a_failing_command_tells_its_last_words(tmp_path: Path):
+def test_a_failing_command_tells_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"Building: sh ended with status 3: last words"):
         run_reported(
             ["sh", "-c", "echo last words; exit 3"], "Building", folder=tmp_path, environment={}, timeout_seconds=30
         )
 
 
-def test_a_command_that_is_not_there_is_named(tmp_path: Path):
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="no-such-command does not start"):
         run_reported(["no-such-command"], "Building", folder=tmp_path, environment={}, timeout_seconds=30)
 
 
-def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.setup.console.SECONDS_BETWEEN_LINES", 0.05)
 
     with pytest.raises(SetupError, match="no end after 0 s"):
@@ -178,7 +180,7 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pyt
 
 def test_a_long_command_says_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.setattr("infra.setup.console.SECONDS_BETWEEN_LINES", 0.2)
 
     run_reported(
@@ -194,5 +196,5 @@ def test_a_long_command_says_how_far_it_is(
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(12.7, "12 s"), (200, "3 min 20 s")])
-def test_time_is_told_in_minutes_and_seconds(seconds: float, words: str):
+def test_time_is_told_in_minutes_and_seconds(seconds: float, words: str) -> None:
     assert elapsed(seconds) == words

@@ -12,13 +12,13 @@ def bundle(tmp_path: Path) -> Path:
     return make_bundle(tmp_path / "bundle", rows=500, trees=2)
 
 
-def test_a_sealed_bundle_loads_with_the_hash_of_its_seal(bundle: Path):
+def test_a_sealed_bundle_loads_with_the_hash_of_its_seal(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     assert loaded.hash == verify(bundle)
     assert len(loaded.golden) == 50
 
 
-def test_the_same_content_has_the_same_hash_wherever_it_lies(bundle: Path):
+def test_the_same_content_has_the_same_hash_wherever_it_lies(bundle: Path) -> None:
     before = verify(bundle)
     moved = bundle.rename(bundle.with_name("elsewhere"))
     (moved / FILES).unlink()
@@ -26,7 +26,7 @@ def test_the_same_content_has_the_same_hash_wherever_it_lies(bundle: Path):
 
 
 @pytest.mark.parametrize("name", ["model.txt", "schema.json", "golden.jsonl", "encoder/hashes.npy", "report.html"])
-def test_one_changed_byte_is_noticed_and_its_file_named(bundle: Path, name: str):
+def test_one_changed_byte_is_noticed_and_its_file_named(bundle: Path, name: str) -> None:
     file = bundle / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -35,32 +35,32 @@ def test_one_changed_byte_is_noticed_and_its_file_named(bundle: Path, name: str)
         Bundle.load(bundle)
 
 
-def test_a_missing_file_is_named(bundle: Path):
+def test_a_missing_file_is_named(bundle: Path) -> None:
     (bundle / "model.txt").unlink()
     with pytest.raises(BundleError, match=r"lacks the file model\.txt"):
         Bundle.load(bundle)
 
 
-def test_a_file_that_does_not_belong_is_named(bundle: Path):
+def test_a_file_that_does_not_belong_is_named(bundle: Path) -> None:
     (bundle / "notes.txt").write_text("mine")
     with pytest.raises(BundleError, match=r"has the file notes\.txt"):
         Bundle.load(bundle)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"model.txt": 1}'])
-def test_a_folder_without_a_proper_seal_is_no_bundle(bundle: Path, content: bytes | None):
+def test_a_folder_without_a_proper_seal_is_no_bundle(bundle: Path, content: bytes | None) -> None:
     seal_file = bundle / FILES
     seal_file.unlink() if content is None else seal_file.write_bytes(content)
     with pytest.raises(BundleError, match="is not a model bundle"):
         Bundle.load(bundle)
 
 
-def test_another_bundle_than_the_registered_one_is_refused(bundle: Path):
+def test_another_bundle_than_the_registered_one_is_refused(bundle: Path) -> None:
     with pytest.raises(BundleError, match="but 1234 was registered"):
         Bundle.load(bundle, expected_hash="1234")
 
 
-def test_a_bundle_of_another_format_is_refused(bundle: Path):
+def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
     metadata = msgspec.json.decode((bundle / METADATA).read_bytes(), type=Metadata)
     (bundle / METADATA).write_bytes(msgspec.json.encode(msgspec.structs.replace(metadata, bundle_format=99)))
     seal(bundle)
@@ -69,7 +69,7 @@ def test_a_bundle_of_another_format_is_refused(bundle: Path):
 
 
 @pytest.mark.parametrize("name", ["metadata.json", "golden.jsonl"])
-def test_a_sealed_file_of_other_content_is_refused(bundle: Path, name: str):
+def test_a_sealed_file_of_other_content_is_refused(bundle: Path, name: str) -> None:
     (bundle / name).write_bytes(b"{}\n")
     seal(bundle)
     with pytest.raises(BundleError, match="cannot be read"):

@@ -20,36 +20,36 @@ def logits(rows: int = ROWS) -> npt.NDArray[np.float64]:
     return np.random.default_rng(0).normal(-1.2, 0.8, rows)
 
 
-def test_a_model_that_is_too_timid_is_corrected():
+def test_a_model_that_is_too_timid_is_corrected() -> None:
     found = fit_scaling(drawn(1.3 * logits() + 0.4), probability(logits()))
     assert found is not None
     assert found.slope == pytest.approx(1.3, abs=0.1)
     assert found.intercept == pytest.approx(0.4, abs=0.1)
 
 
-def test_a_model_that_is_right_is_left_alone():
+def test_a_model_that_is_right_is_left_alone() -> None:
     assert all(fit_scaling(drawn(logits(), seed), probability(logits())) is None for seed in range(20))
 
 
-def test_a_few_rows_are_no_proof():
+def test_a_few_rows_are_no_proof() -> None:
     assert fit_scaling(drawn(1.3 * logits(200) + 0.1), probability(logits(200))) is None
 
 
-def test_rows_of_one_class_are_no_proof():
+def test_rows_of_one_class_are_no_proof() -> None:
     assert fit_scaling(np.zeros(100, dtype=np.int32), probability(logits(100))) is None
 
 
-def test_a_model_that_is_upside_down_is_not_turned():
+def test_a_model_that_is_upside_down_is_not_turned() -> None:
     assert fit_scaling(drawn(-logits()), probability(logits())) is None
 
 
-def test_the_order_of_the_rows_does_not_matter():
+def test_the_order_of_the_rows_does_not_matter() -> None:
     clicked, given = drawn(1.3 * logits()), probability(logits())
     order = np.random.default_rng(3).permutation(ROWS)
     assert fit_scaling(clicked, given) == fit_scaling(clicked[order], given[order])
 
 
-def test_the_scaled_model_gives_the_scaled_logits_and_explanations():
+def test_the_scaled_model_gives_the_scaled_logits_and_explanations() -> None:
     inputs = np.random.default_rng(2).normal(size=(2_000, 5))
     inputs[::7, 1] = np.nan
     data = lightgbm.Dataset(inputs, drawn(2 * inputs[:, 0] + np.nan_to_num(inputs[:, 1])))

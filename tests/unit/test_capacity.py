@@ -14,44 +14,44 @@ SPEEDS = st.floats(min_value=1000, max_value=50_000)
 LIMITS = st.floats(min_value=0.01, max_value=1)
 
 
-def test_a_small_load_still_has_a_second_replica_and_node():
+def test_a_small_load_still_has_a_second_replica_and_node() -> None:
     found = capacity_for(qps=10, p99_seconds=0.02, qps_per_core=10_000, size=SIZE)
     assert (found.replicas, found.replicas_min, found.replicas_max, found.nodes) == (2, 2, 4, 2)
     assert found.usd_per_month == 2 * 0.2 * 730
 
 
-def test_a_large_load_fills_cores_to_the_target_utilisation():
+def test_a_large_load_fills_cores_to_the_target_utilisation() -> None:
     found = capacity_for(qps=70_000, p99_seconds=0.05, qps_per_core=10_000, size=SIZE)
     assert found.replicas == 10
     assert found.utilisation == pytest.approx(0.7)
     assert found.nodes == 4  # three replicas fit beside Kubernetes on four cores
 
 
-def test_a_tight_p99_lowers_the_utilisation():
+def test_a_tight_p99_lowers_the_utilisation() -> None:
     loose = capacity_for(qps=70_000, p99_seconds=0.05, qps_per_core=10_000, size=SIZE)
     tight = capacity_for(qps=70_000, p99_seconds=0.0007, qps_per_core=10_000, size=SIZE)
     assert tight.replicas > loose.replicas
     assert tight.p99_seconds <= 0.0007
 
 
-def test_a_p99_below_a_core_s_own_time_is_refused():
+def test_a_p99_below_a_core_s_own_time_is_refused() -> None:
     with pytest.raises(CapacityError, match=r"even an idle one needs 4\.6 ms"):
         capacity_for(qps=1, p99_seconds=0.004, qps_per_core=1000, size=SIZE)
 
 
-def test_a_replica_that_fits_on_no_node_is_refused():
+def test_a_replica_that_fits_on_no_node_is_refused() -> None:
     with pytest.raises(CapacityError, match="does not fit on a Standard_Test"):
         capacity_for(qps=1, p99_seconds=1, qps_per_core=1000, size=SIZE, cores_per_replica=4)
 
 
-def test_half_a_core_scores_half_as_much():
+def test_half_a_core_scores_half_as_much() -> None:
     whole = qps_of(nodes=1, p99_seconds=1, qps_per_core=10_000, size=SIZE)
     halves = qps_of(nodes=1, p99_seconds=1, qps_per_core=10_000, size=SIZE, cores_per_replica=0.5)
     assert (whole, halves) == (pytest.approx(21_000), pytest.approx(24_500))
 
 
 @given(qps=RATES, p99=LIMITS, speed=SPEEDS)
-def test_what_is_provided_bears_what_was_asked_for(qps: float, p99: float, speed: float):
+def test_what_is_provided_bears_what_was_asked_for(qps: float, p99: float, speed: float) -> None:
     found = capacity_for(qps=qps, p99_seconds=p99, qps_per_core=speed, size=SIZE)
     assert qps_of(nodes=found.nodes, p99_seconds=p99, qps_per_core=speed, size=SIZE) >= qps * (1 - 1e-9)
     assert found.p99_seconds <= p99 * (1 + 1e-9)
@@ -59,12 +59,12 @@ def test_what_is_provided_bears_what_was_asked_for(qps: float, p99: float, speed
 
 
 @given(qps=RATES, p99=LIMITS, speed=SPEEDS)
-def test_one_replica_less_would_not_do(qps: float, p99: float, speed: float):
+def test_one_replica_less_would_not_do(qps: float, p99: float, speed: float) -> None:
     found = capacity_for(qps=qps, p99_seconds=p99, qps_per_core=speed, size=SIZE)
     load = min(0.7 * speed, speed - math.log(100) / p99)
     assert found.replicas == LEAST_REPLICAS or (found.replicas - 1) * load < qps
 
 
-def test_every_price_says_how_far_it_can_be_trusted():
+def test_every_price_says_how_far_it_can_be_trusted() -> None:
     assert {size.confidence for size in VM_SIZES.values()} <= {"good", "fair", "unverified"}
     assert all(size.usd_per_hour > 0 and size.name == name for name, size in VM_SIZES.items())

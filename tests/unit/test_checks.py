@@ -7,23 +7,23 @@ from infra.paths import ROOT
 from tests.support.commands import MAKEFILE, make_targets
 
 
-def test_make_alone_lists_every_target():
+def test_make_alone_lists_every_target() -> None:
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
 
     assert {line.split()[0] for line in listed.splitlines()} == make_targets()
 
 
-def test_every_target_is_phony_so_that_no_file_hides_it():
+def test_every_target_is_phony_so_that_no_file_hides_it() -> None:
     phony = " ".join(re.findall(r"^\.PHONY: (.*)$", MAKEFILE.read_text(), re.MULTILINE))
 
     assert set(phony.split()) == make_targets()
 
 
-def test_ci_runs_tests_style_types_and_the_simulated_azure():
+def test_ci_runs_tests_style_types_and_the_simulated_azure() -> None:
     runs = re.findall(r"^run make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
 
     assert runs == ["test", "lint", "types", "simulate"]
 
 
-def test_the_readme_s_test_command_is_the_one_that_ci_runs():
+def test_the_readme_s_test_command_is_the_one_that_ci_runs() -> None:
     assert "make test" in (ROOT / "README.md").read_text()

@@ -36,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return call
 
 
-def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run):
+def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run) -> None:
     code, output, _ = run("--help")
     assert code == ExitCode.OK
     for command in ("up", "preview", "destroy", "predict", "rank", "models", "rollback", "report", "doctor", "status"):
@@ -44,59 +44,59 @@ def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run):
     assert "the gate rejected it" in " ".join(output.split())
 
 
-def test_help_imports_nothing_that_takes_long():
+def test_help_imports_nothing_that_takes_long() -> None:
     heavy = {"pulumi", "grpc", "httpx", "mlflow", "pyspark", "lightgbm", "pandas", "numpy", "pydantic"}
     program = f"import sys, infra.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_an_unknown_option_is_a_usage_error(run: Run):
+def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
     code, _, error = run("up", "--nonsense")
     assert code == ExitCode.BAD_INPUT
     assert "--nonsense" in error
 
 
-def test_the_version_is_the_packages(run: Run):
+def test_the_version_is_the_packages(run: Run) -> None:
     code, output, _ = run("--version")
     assert code == ExitCode.OK
     assert output.startswith("personalize 0.")
 
 
 @pytest.mark.parametrize("command", ["status", "key", "report"])
-def test_a_stack_that_is_not_up_is_said_in_a_sentence_without_a_traceback(run: Run, command: str):
+def test_a_stack_that_is_not_up_is_said_in_a_sentence_without_a_traceback(run: Run, command: str) -> None:
     code, output, error = run(command)
     assert code == ExitCode.FAILED
     assert output == ""
     assert error == "error: Stack local is not up. Run `personalize up` first.\n"
 
 
-def test_destroying_what_is_not_up_succeeds(run: Run):
+def test_destroying_what_is_not_up_succeeds(run: Run) -> None:
     code, output, error = run("destroy", "--yes", "--json")
     assert code == ExitCode.OK
     assert json.loads(output) == {"changes": {}, "steps": {}, "seconds": 0.0}
     assert "nothing to destroy" in error
 
 
-def test_nothing_is_deleted_unasked_where_nobody_can_answer(run: Run):
+def test_nothing_is_deleted_unasked_where_nobody_can_answer(run: Run) -> None:
     code, _, error = run("reset")
     assert code == ExitCode.BAD_INPUT
     assert "add `--yes`" in error
 
 
-def test_a_stack_without_a_file_is_bad_input(run: Run):
+def test_a_stack_without_a_file_is_bad_input(run: Run) -> None:
     code, _, error = run("up", "--stack", "nowhere")
     assert code == ExitCode.BAD_INPUT
     assert "Pulumi.nowhere.yaml does not exist" in error
 
 
-def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path):
+def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
     code, _, error = run("predict", str(tmp_path / "missing.json"))
     assert code == ExitCode.BAD_INPUT
     assert "missing.json can't be read: No such file or directory" in error
 
 
-def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path):
+def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "record.json"
     file.write_text('{\n"int00": 1,\n}')
     code, _, error = run("predict", str(file))
@@ -104,7 +104,7 @@ def test_a_file_that_is_not_json_is_named_with_its_line(run: Run, tmp_path: Path
     assert "record.json, line 3: this is not JSON" in error
 
 
-def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tmp_path: Path):
+def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("config:\n  personalization:dataset: {kind: criteo, path: clicks.tsv}\n")
     code, output, _ = run("settings", "--config-file", str(file), "--json")
@@ -115,7 +115,7 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
     assert "personalization:dataset.rows" not in shown
 
 
-def test_whoever_reads_a_stacks_file_reads_another_one_when_asked():
+def test_whoever_reads_a_stacks_file_reads_another_one_when_asked() -> None:
     without = {"estimate", "reset"}  # the first takes a file's name for a stack's, the second reads no settings
     commands = [command for panel in command_line.PANELS.values() for command in panel]
     options = {command.__name__: inspect.signature(command).parameters.keys() for command in commands}
@@ -123,13 +123,13 @@ def test_whoever_reads_a_stacks_file_reads_another_one_when_asked():
 
 
 @pytest.mark.parametrize("command", [("key",), ("predict", "examples/record.json"), ("rank", "examples/rank.json")])
-def test_asking_the_service_takes_a_stack_file_of_ones_own(run: Run, command: tuple[str, ...], tmp_path: Path):
+def test_asking_the_service_takes_a_stack_file_of_ones_own(run: Run, command: tuple[str, ...], tmp_path: Path) -> None:
     code, _, error = run(*command, "--config-file", str(tmp_path / "mine.yaml"))
     assert code == ExitCode.BAD_INPUT
     assert "mine.yaml" in error
 
 
-def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path):
+def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("config:\n  personalization:trainings: {}\n")
     code, _, error = run("settings", "--config-file", str(file))
@@ -137,7 +137,7 @@ def test_a_wrong_setting_is_bad_input(run: Run, tmp_path: Path):
     assert "personalization:trainings" in error
 
 
-def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ZeroDivisionError("surprise")
 
@@ -148,7 +148,7 @@ def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.Mo
     assert "Traceback" not in error
 
 
-def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONALIZE_DEBUG", "1")
     _, _, error = run("status")
     assert "Traceback" in error
@@ -167,7 +167,7 @@ def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch):
         (errors.UpdateInterruptedError("x"), ExitCode.INTERRUPTED),
     ],
 )
-def test_each_kind_of_error_has_its_exit_code(error: PersonalizationError, code: ExitCode):
+def test_each_kind_of_error_has_its_exit_code(error: PersonalizationError, code: ExitCode) -> None:
     assert command_line.exit_code(error) is code
 
 

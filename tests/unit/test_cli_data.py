@@ -43,7 +43,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
     settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(models, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
     drift.drift("day_3.tsv", config_file=settings, output=tmp_path / "page.html", as_json=True)
     command = started["command"]
@@ -62,7 +62,7 @@ def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
 
 def test_drift_above_the_limit_is_exit_code_3(
     settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(models, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
     started["code"] = 3
     with pytest.raises(typer.Exit) as left:
@@ -70,7 +70,7 @@ def test_drift_above_the_limit_is_exit_code_3(
     assert left.value.exit_code == 3
 
 
-def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Path, started: dict[str, Any]):
+def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Path, started: dict[str, Any]) -> None:
     tune.tune(trials=7, minutes=2.5, config_file=settings)
     command = started["command"]
     assert command[:3] == [sys.executable, "-m", "training.tune"]

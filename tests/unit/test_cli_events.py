@@ -26,7 +26,7 @@ def diagnostic(message: str, *, severity: str = "error", urn: str = URN) -> Engi
     return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "diagnosticEvent": content})
 
 
-def test_a_step_is_told_from_start_to_end():
+def test_a_step_is_told_from_start_to_end() -> None:
     seen: list[StepUpdate] = []
     reader = EventReader(seen.append)
     reader(step_event("resourcePreEvent", "create"))
@@ -40,7 +40,7 @@ def test_a_step_is_told_from_start_to_end():
     assert reader.results["TrainingRun"] == {"verdict": {"accepted": True}}
 
 
-def test_a_change_is_kept_with_what_differs_and_what_stays_is_not():
+def test_a_change_is_kept_with_what_differs_and_what_stays_is_not() -> None:
     reader = EventReader(lambda _: None)
     reader(step_event("resourcePreEvent", "same"))
     event = step_event("resourcePreEvent", "create-replacement")
@@ -55,13 +55,13 @@ def test_a_change_is_kept_with_what_differs_and_what_stays_is_not():
     assert (change.properties, change.replaces) == (("manifest_hash", "location"), ("manifest_hash",))
 
 
-def test_components_are_not_steps():
+def test_components_are_not_steps() -> None:
     seen: list[StepUpdate] = []
     EventReader(seen.append)(step_event("resourcePreEvent", "create", custom=False))
     assert seen == []
 
 
-def test_an_error_that_is_said_twice_is_kept_once_and_the_engines_summary_not_at_all():
+def test_an_error_that_is_said_twice_is_kept_once_and_the_engines_summary_not_at_all() -> None:
     reader = EventReader(lambda _: None)
     for message in ("The disk is full.", "<{%reset%}>The disk is full.<{%reset%}>"):
         reader(diagnostic(message))
@@ -79,16 +79,16 @@ def test_an_error_that_is_said_twice_is_kept_once_and_the_engines_summary_not_at
         ("Updating the service needs a port.", "Updating the service needs a port."),
     ],
 )
-def test_what_the_engine_puts_before_a_sentence_is_taken_off(message: str, sentence: str):
+def test_what_the_engine_puts_before_a_sentence_is_taken_off(message: str, sentence: str) -> None:
     assert clean(message) == sentence
 
 
-def test_a_traceback_is_reduced_to_its_exception():
+def test_a_traceback_is_reduced_to_its_exception() -> None:
     message = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: no\nplugin exited'
     assert clean(message).startswith("ValueError: no. This is a defect")
 
 
-def test_the_stack_itself_has_no_step_name():
+def test_the_stack_itself_has_no_step_name() -> None:
     assert step_name(STACK_URN) == ""
     assert step_name("") == ""
     assert step_name(URN) == "TrainingRun"
@@ -98,7 +98,7 @@ def failed(stderr: str = "", stdout: str = "") -> CommandError:
     return create_command_error(CommandResult(stdout, stderr, 255))
 
 
-def test_a_failed_step_is_named_with_its_sentence():
+def test_a_failed_step_is_named_with_its_sentence() -> None:
     reader = EventReader(lambda _: None)
     reader(diagnostic("The disk is full."))
     error = explain("update", failed(), reader, "local")
@@ -106,14 +106,14 @@ def test_a_failed_step_is_named_with_its_sentence():
     assert str(error) == "training: The disk is full."
 
 
-def test_a_rejected_candidate_is_an_error_of_its_own():
+def test_a_rejected_candidate_is_an_error_of_its_own() -> None:
     reader = EventReader(lambda _: None)
     reader(step_event("resOutputsEvent", "create", outputs={"verdict": {"accepted": False, "reasons": []}}))
     reader(diagnostic("The gate rejected it.", urn=URN.replace("TrainingRun", "ModelVersion")))
     assert isinstance(explain("update", failed(), reader, "local"), errors.GateRejectedError)
 
 
-def test_another_update_is_named_by_its_process():
+def test_another_update_is_named_by_its_process() -> None:
     stderr = (
         "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
         "lock file with `pulumi cancel`.\n  file:///x/y.json: created by ada@host (pid 77) at 2026-11-25T00:00:00Z"
@@ -124,19 +124,19 @@ def test_another_update_is_named_by_its_process():
     assert '`eval "$(make env STACK=local)"` and `pulumi cancel --yes` remove its lock' in str(error)
 
 
-def test_another_update_on_this_machine_is_waited_for():
+def test_another_update_on_this_machine_is_waited_for() -> None:
     here = f"the stack is currently locked by 1 lock(s).\n created by ada@{socket.gethostname()} (pid 77) at 2026"
     error = explain("update", failed(here), EventReader(lambda _: None), "local")
     assert "Wait for it to end" in str(error)
     assert "pulumi cancel" not in str(error)
 
 
-def test_a_wrong_passphrase_is_an_error_of_its_own():
+def test_a_wrong_passphrase_is_an_error_of_its_own() -> None:
     error = explain("update", failed("error: incorrect passphrase"), EventReader(lambda _: None), "local")
     assert isinstance(error, errors.PassphraseWrongError)
 
 
-def test_an_unknown_failure_keeps_the_engines_own_words():
+def test_an_unknown_failure_keeps_the_engines_own_words() -> None:
     error = explain("update", failed("error: something odd"), EventReader(lambda _: None), "local")
     assert isinstance(error, errors.EngineFailedError)
     assert "something odd" in str(error)

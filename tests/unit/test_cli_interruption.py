@@ -28,7 +28,7 @@ def slow_pulumi(tmp_path: Path) -> Iterator[InterruptiblePulumi]:
 
 def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
     slow_pulumi: InterruptiblePulumi, tmp_path: Path
-):
+) -> None:
     said: list[str] = []
     started = threading.Event()
     before = signal.getsignal(signal.SIGINT)  # Spark, which may have run in this process, sets one of its own
@@ -50,7 +50,7 @@ def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_second_ctrl_c_is_passed_on():
+def test_a_second_ctrl_c_is_passed_on() -> None:
     interrupts: list[float] = []
     done = threading.Event()
 
@@ -75,7 +75,7 @@ def test_a_second_ctrl_c_is_passed_on():
     assert len(interrupts) == 2
 
 
-def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of another project")
     script = tmp_path / "pulumi"
     script.write_text("#!/bin/sh\necho ${PULUMI_CONFIG_PASSPHRASE-unset}\n")
@@ -83,7 +83,7 @@ def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkey
     assert InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout == "unset"
 
 
-def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     script = tmp_path / "pulumi"
     script.write_text('#!/bin/sh\necho "$PATH"\n')

@@ -29,19 +29,19 @@ def finished_process() -> int:
     return process.pid
 
 
-def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path):
+def test_the_lock_of_a_running_process_is_not_stale(tmp_path: Path) -> None:
     write_lock(tmp_path, pid=os.getpid())
     [lock] = read_locks(tmp_path)
     assert not lock.is_stale()
     assert str(lock).startswith(f"process {os.getpid()}, started by ada at ")
 
 
-def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path):
+def test_the_lock_of_a_process_that_is_gone_is_stale(tmp_path: Path) -> None:
     write_lock(tmp_path, pid=finished_process())
     assert read_locks(tmp_path)[0].is_stale()
 
 
-def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stale(tmp_path: Path):
+def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stale(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
@@ -50,18 +50,18 @@ def test_the_lock_of_a_process_that_was_killed_and_that_nobody_waits_for_is_stal
     process.wait()
 
 
-def test_the_lock_of_a_process_whose_id_went_to_another_one_is_stale(tmp_path: Path):
+def test_the_lock_of_a_process_whose_id_went_to_another_one_is_stale(tmp_path: Path) -> None:
     write_lock(tmp_path, pid=os.getpid(), since=datetime.now(UTC) - timedelta(days=30))
     assert read_locks(tmp_path)[0].is_stale()
 
 
-def test_the_lock_of_another_machine_is_never_stale(tmp_path: Path):
+def test_the_lock_of_another_machine_is_never_stale(tmp_path: Path) -> None:
     write_lock(tmp_path, pid=finished_process(), host="elsewhere")
     [lock] = read_locks(tmp_path)
     assert not lock.is_stale()
     assert "on elsewhere" in str(lock)
 
 
-def test_a_half_written_lock_is_left_to_the_engine(tmp_path: Path):
+def test_a_half_written_lock_is_left_to_the_engine(tmp_path: Path) -> None:
     write_lock(tmp_path, pid=1).write_text("{")
     assert read_locks(tmp_path) == []

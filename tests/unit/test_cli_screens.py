@@ -32,7 +32,7 @@ def step(phase: Phase, operation: str = "", text: str = "", name: str = "Trainin
     return StepUpdate(step=name, phase=phase, operation=operation, text=text)
 
 
-def test_without_a_terminal_each_stage_is_one_line():
+def test_without_a_terminal_each_stage_is_one_line() -> None:
     messages = [step(Phase.MESSAGE, text=f"fit: iteration {number} of 50") for number in range(1, 51)]
     lines = shown(
         [step(Phase.STARTED, "create"), *messages, step(Phase.MESSAGE, text="evaluate"), step(Phase.FINISHED, "create")]
@@ -45,11 +45,11 @@ def test_without_a_terminal_each_stage_is_one_line():
     ]
 
 
-def test_a_step_that_stays_is_one_line_without_a_terminal():
+def test_a_step_that_stays_is_one_line_without_a_terminal() -> None:
     assert shown([step(Phase.STARTED, "same"), step(Phase.FINISHED, "same")]) == "training: unchanged\n"
 
 
-def test_on_a_terminal_the_newest_message_stands_beside_its_step():
+def test_on_a_terminal_the_newest_message_stands_beside_its_step() -> None:
     display = StepDisplay(Console(file=StringIO(), force_terminal=True))
     for text in ("fit: iteration 7 of 50", "fit: iteration 8 of 50"):
         display(step(Phase.STARTED, "create"))
@@ -62,20 +62,20 @@ def test_on_a_terminal_the_newest_message_stands_beside_its_step():
     assert "fit: iteration 8 of 50" in line
 
 
-def test_no_step_seems_to_go_on_after_the_end():
+def test_no_step_seems_to_go_on_after_the_end() -> None:
     assert "stopped" in shown([step(Phase.STARTED, "create")], terminal=True)
 
 
-def test_a_plan_says_what_would_happen():
+def test_a_plan_says_what_would_happen() -> None:
     assert shown([step(Phase.FINISHED, "create")], plan=True) == "training: would be created\n"
 
 
-def test_the_second_half_of_a_replacement_is_not_told():
+def test_the_second_half_of_a_replacement_is_not_told() -> None:
     updates = [step(Phase.FINISHED, operation) for operation in ("create-replacement", "replace", "delete-replaced")]
     assert shown(updates) == "training: replaced\n"
 
 
-def test_a_refresh_tells_only_what_is_gone():
+def test_a_refresh_tells_only_what_is_gone() -> None:
     updates = [
         step(Phase.STARTED, "refresh"),
         step(Phase.FINISHED, "refresh"),
@@ -95,7 +95,7 @@ METRICS = {
 }
 
 
-def test_the_metrics_stand_beside_what_they_are_compared_with():
+def test_the_metrics_stand_beside_what_they_are_compared_with() -> None:
     stream = StringIO()
     Console(file=stream, width=90).print(metrics_table(METRICS))
     lines = stream.getvalue().splitlines()
@@ -113,7 +113,7 @@ def test_the_metrics_stand_beside_what_they_are_compared_with():
 @pytest.mark.parametrize("made", [True, False])
 def test_the_example_is_the_stacks_own_or_else_the_repositorys(
     *, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(summary, "state_folder", lambda stack: tmp_path / stack)
     own = tmp_path / "local" / "example.json"
     own.parent.mkdir()
@@ -122,7 +122,7 @@ def test_the_example_is_the_stacks_own_or_else_the_repositorys(
     assert example_file("local") == (own if made else ROOT / "examples" / "record.json")
 
 
-def test_the_traffic_is_summed_over_operations():
+def test_the_traffic_is_summed_over_operations() -> None:
     text = (
         "# TYPE scoring_requests_total counter\n"
         'scoring_requests_total{operation="score",status="200"} 98.0\n'
@@ -141,17 +141,17 @@ def test_the_traffic_is_summed_over_operations():
     }
 
 
-def test_a_service_without_requests_has_no_latency():
+def test_a_service_without_requests_has_no_latency() -> None:
     assert traffic("")["latency"] == {"p50_seconds_below": None, "p99_seconds_below": None}
 
 
-def test_only_the_last_lines_of_a_log_are_shown(tmp_path: Path):
+def test_only_the_last_lines_of_a_log_are_shown(tmp_path: Path) -> None:
     file = tmp_path / "scoring.log"
     file.write_text("".join(f"line {number}\n" for number in range(100)))
     assert list(log_files.last_lines([file], 2)) == ["line 98", "line 99"]
 
 
-def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_files, "POLL_SECONDS", 0.01)
     file = tmp_path / "scoring.log"
     file.write_text("before\n")
@@ -164,7 +164,7 @@ def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytes
     assert next(lines) == "x"
 
 
-def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
     folder = tmp_path / ".personalize" / "local"
     (folder / "service").mkdir(parents=True)
@@ -182,7 +182,7 @@ def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, mo
             process.wait()
 
 
-def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
     lock = tmp_path / ".personalize" / "local" / "state" / ".pulumi" / "locks" / "a" / "id.json"
     lock.parent.mkdir(parents=True)

@@ -48,37 +48,37 @@ def service(answers: Answers) -> Iterator[Service]:
     server.server_close()
 
 
-def test_a_request_carries_the_key_in_a_header(service: Service, answers: Answers):
+def test_a_request_carries_the_key_in_a_header(service: Service, answers: Answers) -> None:
     answers.body = {"probability": 0.25}
     assert service.post("/score", {"int00": 1}) == {"probability": 0.25}
     assert answers.authorization == "Bearer secret-key"
     assert answers.asked == {"int00": 1}
 
 
-def test_the_key_does_not_show_in_a_representation(service: Service):
+def test_the_key_does_not_show_in_a_representation(service: Service) -> None:
     assert "secret-key" not in repr(service)
 
 
-def test_what_the_service_finds_fault_with_is_bad_input(service: Service, answers: Answers):
+def test_what_the_service_finds_fault_with_is_bad_input(service: Service, answers: Answers) -> None:
     answers.status = 400
     answers.body = {"error": {"code": "unknown_field", "message": "The field x is unknown.", "field": "x"}}
     with pytest.raises(BadInputError, match=r"refused it: The field x is unknown\."):
         service.post("/score", {"x": 1})
 
 
-def test_an_unknown_key_names_the_way_out(service: Service, answers: Answers):
+def test_an_unknown_key_names_the_way_out(service: Service, answers: Answers) -> None:
     answers.status = 401
     with pytest.raises(ServiceRefusedError, match="personalize up --refresh"):
         service.post("/score", {})
 
 
-def test_a_service_that_is_not_ready_is_no_fault_of_the_caller(service: Service, answers: Answers):
+def test_a_service_that_is_not_ready_is_no_fault_of_the_caller(service: Service, answers: Answers) -> None:
     answers.status, answers.body = 503, {"error": {"message": "The model is loading."}}
     with pytest.raises(ServiceRefusedError, match=r"503.*The model is loading"):
         service.post("/score", {})
 
 
-def test_a_service_that_is_gone_names_the_way_out():
+def test_a_service_that_is_gone_names_the_way_out() -> None:
     gone = Service("http://127.0.0.1:9", "key", None)
     with pytest.raises(ServiceUnreachableError, match="personalize up --refresh"):
         gone.post("/score", {})

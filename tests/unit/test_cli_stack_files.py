@@ -20,7 +20,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
     return made
 
 
-def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: StackFiles, tmp_path: Path):
+def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: StackFiles, tmp_path: Path) -> None:
     before = files.source.read_bytes()
     written = tmp_path / "written.yaml"
     written.write_text("encryptionsalt: v1:abc\n")
@@ -33,14 +33,14 @@ def test_the_copy_takes_the_salt_and_the_committed_file_stays_as_it_is(files: St
     assert files.source.read_bytes() == before
 
 
-def test_an_override_of_this_machine_wins_over_the_committed_value(files: StackFiles):
+def test_an_override_of_this_machine_wins_over_the_committed_value(files: StackFiles) -> None:
     files.source.write_text("config:\n  personalization:model_version: latest\n")
     files.write_overrides({"personalization:model_version": 3})
     files.render()
     assert yaml.safe_load(files.copy.read_text())["config"]["personalization:model_version"] == 3
 
 
-def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles):
+def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles) -> None:
     files.create_passphrase()
     files.render()
     for path in (files.passphrase, files.copy):
@@ -48,7 +48,7 @@ def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles):
     assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
 
 
-def test_two_passphrases_differ(files: StackFiles):
+def test_two_passphrases_differ(files: StackFiles) -> None:
     files.create_passphrase()
     first = files.passphrase.read_text()
     files.create_passphrase()
@@ -57,21 +57,21 @@ def test_two_passphrases_differ(files: StackFiles):
 
 
 @pytest.mark.parametrize("content", [None, ""])
-def test_a_lost_passphrase_names_the_file_and_the_way_out(files: StackFiles, content: str | None):
+def test_a_lost_passphrase_names_the_file_and_the_way_out(files: StackFiles, content: str | None) -> None:
     if content is not None:
         files.passphrase.write_text(content)
     with pytest.raises(errors.PassphraseLostError, match=rf"{files.passphrase}.*backup.*personalize reset"):
         files.check_passphrase()
 
 
-def test_a_stack_without_a_file_is_refused_by_name(files: StackFiles):
+def test_a_stack_without_a_file_is_refused_by_name(files: StackFiles) -> None:
     files.source.unlink()
     with pytest.raises(errors.StackFileMissingError, match=r"Pulumi\.local\.yaml does not exist"):
         files.render()
 
 
 @pytest.mark.parametrize("content", ["config: [1, 2]", "config: {a", "- a", "config: text"])
-def test_a_file_that_is_no_stack_file_is_refused(files: StackFiles, content: str):
+def test_a_file_that_is_no_stack_file_is_refused(files: StackFiles, content: str) -> None:
     files.source.write_text(content)
     with pytest.raises(errors.StackFileInvalidError, match=r"Pulumi\.local\.yaml"):
         files.render()

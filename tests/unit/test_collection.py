@@ -33,5 +33,5 @@ def collected_tests() -> set[str]:
     not azure_packages_are_there(),
     reason="Without Azure's packages pytest leaves out whole files; `make test-tools` installs them.",
 )
-def test_every_test_function_is_collected():
+def test_every_test_function_is_collected() -> None:
     assert written_tests() - collected_tests() == set()

@@ -42,7 +42,7 @@ with shared_folder():
 """In a process of its own: prometheus_client must not have been imported before."""
 
 
-def test_the_figures_are_those_that_the_service_shows():
+def test_the_figures_are_those_that_the_service_shows() -> None:
     text = subprocess.run([sys.executable, "-c", SHOWN], check=True, capture_output=True, text=True).stdout
     shown = Figures.read(text)
     assert (shown.requests, shown.failed) == (5, 1)
@@ -51,7 +51,7 @@ def test_the_figures_are_those_that_the_service_shows():
     assert str(shown) == "5 requests, 20.0% failed, p99 250 ms"
 
 
-def test_pods_are_added_up_and_what_was_before_is_left_out():
+def test_pods_are_added_up_and_what_was_before_is_left_out() -> None:
     before = figures(requests=900, failed=3, seconds=QUICK[:900], probabilities=USUAL[:900])
     found = total([figures(failed=4).since(before)] * 2)
     assert (found.requests, found.failed) == (200, 2)
@@ -70,7 +70,7 @@ def test_pods_are_added_up_and_what_was_before_is_left_out():
     ],
     ids=["chance", "a few errors", "not slow yet", "too little", "too little for the slowest hundredth"],
 )
-def test_nothing_speaks_against_a_candidate_that_does_as_well(candidate: Figures):
+def test_nothing_speaks_against_a_candidate_that_does_as_well(candidate: Figures) -> None:
     assert worse(candidate, figures()) is None
 
 
@@ -83,29 +83,29 @@ def test_nothing_speaks_against_a_candidate_that_does_as_well(candidate: Figures
     ],
     ids=["errors", "latency", "other probabilities"],
 )
-def test_a_candidate_that_does_worse_must_not_go_on(candidate: Figures, reason: str):
+def test_a_candidate_that_does_worse_must_not_go_on(candidate: Figures, reason: str) -> None:
     assert reason in (worse(candidate, figures()) or "")
 
 
-def test_both_may_fail_alike():
+def test_both_may_fail_alike() -> None:
     assert worse(figures(failed=200), figures(failed=195)) is None
 
 
 @pytest.mark.parametrize("records", [50, 200, 1000])
-def test_a_shift_that_chance_explains_is_none(records: int):
+def test_a_shift_that_chance_explains_is_none(records: int) -> None:
     generator = np.random.default_rng(7)
     for _ in range(200):
         one, other = (figures(probabilities=generator.beta(2, 6, records)) for _ in range(2))
         assert worse(one, other) is None
 
 
-def test_the_index_is_that_of_the_literature():
+def test_the_index_is_that_of_the_literature() -> None:
     assert stability_index(histogram(USUAL, PROBABILITY_BUCKETS), histogram(USUAL, PROBABILITY_BUCKETS)) == 0
     half, other = Counter({0.5: 500, 1.0: 1000}), Counter({0.5: 250, 1.0: 1000})
     assert stability_index(half, other) == pytest.approx(0.25 * math.log(2) - 0.25 * math.log(0.5 / 0.75), rel=0.01)
 
 
-def test_an_image_that_does_not_count_probabilities_is_judged_by_the_rest():
+def test_an_image_that_does_not_count_probabilities_is_judged_by_the_rest() -> None:
     old = Figures(1000, 0, histogram(QUICK, BUCKETS))
     assert worse(figures(probabilities=HIGHER), old) is None
     assert enough(figures(), old)

@@ -49,7 +49,7 @@ def run(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def test_the_reference_s_scenario_costs_what_its_assumptions_come_to():
+def test_the_reference_s_scenario_costs_what_its_assumptions_come_to() -> None:
     bill = estimate(reference(), snapshot())
     expected = {
         # two nodes of the three are active on average: 2 * 730 h = 1460 h at 0.14 to 0.25, the middle is 0.195
@@ -79,7 +79,7 @@ def test_the_reference_s_scenario_costs_what_its_assumptions_come_to():
     assert bill.total() == figures("702.79", "893.47", "1084.16")
 
 
-def test_a_stack_pays_for_what_its_settings_keep_on():
+def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
     bill = of(
         system_vm_size="Standard_D4s_v5",
         scoring_vm_size="Standard_D4s_v5",
@@ -96,13 +96,13 @@ def test_a_stack_pays_for_what_its_settings_keep_on():
     assert "AKS tier Standard" not in {line.name for line in bill.lines}
 
 
-def test_logs_cost_something_between_nothing_and_their_cap():
+def test_logs_cost_something_between_nothing_and_their_cap() -> None:
     assert "logs, at most" not in {line.name for line in of().lines}
     logs = line(of(container_insights=True, log_cap_gb=2), "logs, at most")
     assert logs.usd == figures("0.00", "154.00", "192.50")  # 30 * 2 GB less 5 that are free = 55, at 2.8 and 3.5
 
 
-def test_a_training_twice_as_long_costs_twice_as_much():
+def test_a_training_twice_as_long_costs_twice_as_much() -> None:
     settings = AzureSettings.model_validate(REQUIRED)
     once, twice = (
         estimate(of_settings("test", settings, hours_per_training=hours), snapshot()).total("training").likely
@@ -111,19 +111,19 @@ def test_a_training_twice_as_long_costs_twice_as_much():
     assert twice == 2 * once
 
 
-def test_a_size_without_a_price_is_refused_by_name():
+def test_a_size_without_a_price_is_refused_by_name() -> None:
     with pytest.raises(PriceUnknownError, match=r"No price is known for Standard_M8ms\. Known VM sizes are"):
         of(training_vm_size="Standard_M8ms")
 
 
-def test_an_uncertain_quantity_makes_the_line_uncertain():
+def test_an_uncertain_quantity_makes_the_line_uncertain() -> None:
     bill = estimate(reference(), snapshot())
     units = line(bill, "Databricks units")
     assert units.price.confidence == "good"
     assert units in bill.unverified
 
 
-def test_every_unverified_price_is_a_range_and_no_other_is():
+def test_every_unverified_price_is_a_range_and_no_other_is() -> None:
     for price in snapshot().rows.values():
         assert (price.usd.low < price.usd.high) is (price.confidence == "unverified"), price.id
         assert 0 < price.usd.low <= price.usd.likely <= price.usd.high
@@ -131,20 +131,20 @@ def test_every_unverified_price_is_a_range_and_no_other_is():
         assert price.region
 
 
-def test_the_sizes_of_capacity_have_the_same_prices():
+def test_the_sizes_of_capacity_have_the_same_prices() -> None:
     for name, size in VM_SIZES.items():
         assert size.usd_per_hour == float(snapshot()[f"vm/{name}"].usd.likely)
 
 
 @pytest.mark.parametrize("tier", ["Basic", "Standard", "Premium"])
 @pytest.mark.parametrize("replication", ["Standard_LRS", "Standard_ZRS"])
-def test_every_choice_of_a_stack_has_a_price(tier: str, replication: str):
+def test_every_choice_of_a_stack_has_a_price(tier: str, replication: str) -> None:
     names = {line.name for line in of(registry_tier=tier, storage_replication=replication).lines}
     assert {f"registry {tier}", f"storage {replication}"} <= names
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_the_committed_stacks_are_shown_beside_the_reference(stack: str):
+def test_the_committed_stacks_are_shown_beside_the_reference(stack: str) -> None:
     found = run("--stack", stack)
     assert (found["name"], found["beside"]["name"]) == (stack, "reference")
     for bill in (found, found["beside"]):
@@ -153,7 +153,7 @@ def test_the_committed_stacks_are_shown_beside_the_reference(stack: str):
         assert bill["total_usd_per_month"] == pytest.approx(sum(line["usd_per_month"] for line in bill["lines"]))
 
 
-def test_without_arguments_the_reference_s_scenario_is_estimated():
+def test_without_arguments_the_reference_s_scenario_is_estimated() -> None:
     found = run()
     assert found == run("--scenario", "reference")
     assert found["total_usd_per_month"] == 893.47
@@ -161,11 +161,11 @@ def test_without_arguments_the_reference_s_scenario_is_estimated():
     assert {"name", "quantity", "unit", "unit_price_usd", "usd_per_month", "confidence"} <= set(found["lines"][0])
 
 
-def test_two_stacks_can_be_compared():
+def test_two_stacks_can_be_compared() -> None:
     assert run("--stack", "dev", "--compare", "prod")["beside"]["name"] == "prod"
 
 
-def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path):
+def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path) -> None:
     file = tmp_path / "before.yaml"
     content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
     content["config"]["personalization:azure"]["kubernetes_tier"] = "Standard"
@@ -178,12 +178,12 @@ def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path):
     }
 
 
-def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path):
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(StackFileMissingError, match=r"old\.yaml"):
         run("--stack", "dev", "--compare", str(tmp_path / "old.yaml"))
 
 
-def test_an_estimate_takes_less_than_a_second():
+def test_an_estimate_takes_less_than_a_second() -> None:
     """Of the processor: how long a machine with other work lets it wait says nothing."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([Path(sys.executable).with_name("personalize"), "estimate"], capture_output=True, check=True)
@@ -191,7 +191,7 @@ def test_an_estimate_takes_less_than_a_second():
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 
 
-def test_the_table_names_what_is_unverified_and_what_is_left_out():
+def test_the_table_names_what_is_unverified_and_what_is_left_out() -> None:
     result = CliRunner().invoke(app, ["estimate", "--stack", "dev"], catch_exceptions=False)
     remarks = " ".join(result.stderr.split())
     assert "dev: unverified prices or quantities, as ranges: system nodes" in remarks
@@ -200,17 +200,17 @@ def test_the_table_names_what_is_unverified_and_what_is_left_out():
     assert "dev less reference: -" in result.stdout
 
 
-def test_a_stack_on_this_machine_costs_nothing():
+def test_a_stack_on_this_machine_costs_nothing() -> None:
     with pytest.raises(BadInputError, match="Stack local is on this machine and costs nothing"):
         run("--stack", "local")
 
 
-def test_another_scenario_than_the_reference_is_refused():
+def test_another_scenario_than_the_reference_is_refused() -> None:
     with pytest.raises(BadInputError, match="can be `reference` only"):
         run("--scenario", "ours")
 
 
-def test_an_estimate_loads_neither_pulumi_nor_an_http_client():
+def test_an_estimate_loads_neither_pulumi_nor_an_http_client() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from infra.cli.app import app\n"
         "assert CliRunner().invoke(app, ['estimate', '--stack', 'prod']).exit_code == 0\n"
@@ -220,7 +220,7 @@ def test_an_estimate_loads_neither_pulumi_nor_an_http_client():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_readme_shows_what_the_command_prints():
+def test_the_readme_shows_what_the_command_prints() -> None:
     result = CliRunner().invoke(app, ["estimate"], catch_exceptions=False)
     lines = [line.rstrip() for line in result.stdout.rstrip().splitlines()[1:]]
     assert "\n".join(lines) in (ROOT / "README.md").read_text(encoding="utf-8")

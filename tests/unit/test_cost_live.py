@@ -91,14 +91,14 @@ def prices(api: Api, tmp_path: Path) -> PriceList:
     return PriceList(tmp_path / "prices", url=api.url, wait=wait_none())
 
 
-def test_all_pages_are_read_and_only_linux_on_demand_counts(api: Api, prices: PriceList):
+def test_all_pages_are_read_and_only_linux_on_demand_counts(api: Api, prices: PriceList) -> None:
     row = prices.refreshed(snapshot(), {VM}, REGION)[VM]
     assert row.usd == Figure.exact(0.214)  # neither the spot price nor that of Windows
     assert (row.region, row.confidence) == (REGION, "good")
     assert len(api.requests) == 3
 
 
-def test_the_question_is_the_documented_one(api: Api, prices: PriceList):
+def test_the_question_is_the_documented_one(api: Api, prices: PriceList) -> None:
     prices.refreshed(snapshot(), {VM}, REGION)
     first = api.requests[0]
     assert first["$filter"][0].split(" and ") == [
@@ -111,7 +111,7 @@ def test_the_question_is_the_documented_one(api: Api, prices: PriceList):
     assert first["api-version"] == ["2023-01-01-preview"]
 
 
-def test_the_first_tier_that_is_paid_for_counts(prices: PriceList):
+def test_the_first_tier_that_is_paid_for_counts(prices: PriceList) -> None:
     found = prices.refreshed(snapshot(), {"storage/Standard_LRS"}, REGION)
     assert found["storage/Standard_LRS"].usd == Figure.exact(0.0196)
 
@@ -125,26 +125,26 @@ def test_the_first_tier_that_is_paid_for_counts(prices: PriceList):
         ("nat-gateway", "no known name"),
     ],
 )
-def test_what_is_not_answered_clearly_stays_and_is_named(prices: PriceList, name: str, why: str):
+def test_what_is_not_answered_clearly_stays_and_is_named(prices: PriceList, name: str, why: str) -> None:
     found = prices.refreshed(snapshot(), {name, VM}, REGION)
     assert found[name] == snapshot()[name], why
     assert found.notes == (f"not in Azure's price list under a name we know, from the snapshot of 2026-11: {name}",)
 
 
-def test_a_busy_api_is_asked_again(api: Api, prices: PriceList):
+def test_a_busy_api_is_asked_again(api: Api, prices: PriceList) -> None:
     api.failures = [429, 503]
     assert prices.refreshed(snapshot(), {VM}, REGION)[VM].usd == Figure.exact(0.214)
     assert len(api.requests) == 5
 
 
-def test_an_api_that_stays_away_is_one_sentence(api: Api, prices: PriceList):
+def test_an_api_that_stays_away_is_one_sentence(api: Api, prices: PriceList) -> None:
     api.failures = [503] * 10
     with pytest.raises(LivePricesError, match=r"cannot be read: .*status 503.*leave --live away"):
         prices.refreshed(snapshot(), {VM}, REGION)
     assert len(api.requests) == ATTEMPTS
 
 
-def test_a_refused_question_is_not_repeated(api: Api, prices: PriceList):
+def test_a_refused_question_is_not_repeated(api: Api, prices: PriceList) -> None:
     api.failures = [400] * 10
     with pytest.raises(LivePricesError, match="status 400"):
         prices.refreshed(snapshot(), {VM}, REGION)
@@ -152,19 +152,19 @@ def test_a_refused_question_is_not_repeated(api: Api, prices: PriceList):
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"Items": 3}', '{"Items": ['])
-def test_an_answer_of_another_form_is_one_sentence(api: Api, prices: PriceList, body: str):
+def test_an_answer_of_another_form_is_one_sentence(api: Api, prices: PriceList, body: str) -> None:
     api.body = body
     with pytest.raises(LivePricesError, match="cannot be read"):
         prices.refreshed(snapshot(), {VM}, REGION)
 
 
-def test_an_endless_answer_is_given_up(api: Api, prices: PriceList):
+def test_an_endless_answer_is_given_up(api: Api, prices: PriceList) -> None:
     api.body = json.dumps({"Items": [], "NextPageLink": api.url})
     with pytest.raises(LivePricesError, match="more than 50 pages"):
         prices.refreshed(snapshot(), {VM}, REGION)
 
 
-def test_an_answer_is_good_for_a_day(api: Api, prices: PriceList, tmp_path: Path):
+def test_an_answer_is_good_for_a_day(api: Api, prices: PriceList, tmp_path: Path) -> None:
     first = prices.refreshed(snapshot(), {VM}, REGION)
     asked = len(api.requests)
     assert prices.refreshed(snapshot(), {VM}, REGION)[VM] == first[VM]
@@ -176,14 +176,16 @@ def test_an_answer_is_good_for_a_day(api: Api, prices: PriceList, tmp_path: Path
     assert len(api.requests) == 2 * asked
 
 
-def test_a_damaged_file_of_the_cache_is_read_anew(prices: PriceList, tmp_path: Path):
+def test_a_damaged_file_of_the_cache_is_read_anew(prices: PriceList, tmp_path: Path) -> None:
     prices.refreshed(snapshot(), {VM}, REGION)
     [file] = (tmp_path / "prices").iterdir()
     file.write_text("[{")
     assert prices.refreshed(snapshot(), {VM}, REGION)[VM].usd == Figure.exact(0.214)
 
 
-def test_the_command_shows_live_prices_and_names_the_others(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_shows_live_prices_and_names_the_others(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live, "PriceList", functools.partial(PriceList, url=api.url, wait=wait_none()))
     monkeypatch.setattr(paths, "cache_folder", lambda: tmp_path)
     result = CliRunner().invoke(app, ["estimate", "--stack", "dev", "--live", "--json"], catch_exceptions=False)

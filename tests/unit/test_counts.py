@@ -33,27 +33,27 @@ def same(left: Counts, right: Counts) -> bool:
 
 
 @given(st.lists(entries, max_size=4))
-def test_merging_days_equals_counting_all_their_rows_at_once(days: list[Drawn]):
+def test_merging_days_equals_counting_all_their_rows_at_once(days: list[Drawn]) -> None:
     at_once = counts_of([entry for day in days for entry in day])
     assert same(Counts.merge(counts_of(day) for day in days), at_once)
 
 
 @given(entries)
-def test_merged_counts_are_distinct_and_in_order(drawn: Drawn):
+def test_merged_counts_are_distinct_and_in_order(drawn: Drawn) -> None:
     counts = counts_of(drawn)
     keys = list(zip(counts.column.tolist(), counts.hash.tolist(), strict=True))
     assert keys == sorted(set(keys))
 
 
 @given(entries)
-def test_counts_survive_their_file(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn):
+def test_counts_survive_their_file(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn) -> None:
     file = tmp_path_factory.mktemp("counts") / "all.parquet"
     counts = counts_of(drawn)
     counts.write(file)
     assert same(Counts.read(file), counts)
 
 
-def test_a_file_that_holds_no_counts_is_refused(tmp_path: Path):
+def test_a_file_that_holds_no_counts_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "all.parquet"
     file.write_bytes(b"nothing of the kind")
     with pytest.raises(CountsError, match=r"all\.parquet cannot be read"):
@@ -61,7 +61,7 @@ def test_a_file_that_holds_no_counts_is_refused(tmp_path: Path):
 
 
 @given(entries, st.integers(1, 60))
-def test_pooling_loses_no_row_and_no_click(drawn: Drawn, min_category_rows: int):
+def test_pooling_loses_no_row_and_no_click(drawn: Drawn, min_category_rows: int) -> None:
     counts = counts_of(drawn)
     pooled = pool(counts, columns=len(COLUMNS), min_category_rows=min_category_rows)
     assert pooled.kept.rows.sum() + pooled.rare_rows.sum() == counts.rows.sum()
@@ -70,7 +70,7 @@ def test_pooling_loses_no_row_and_no_click(drawn: Drawn, min_category_rows: int)
 
 
 @given(entries, st.floats(0, 100))
-def test_a_smoothed_rate_lies_between_the_values_own_rate_and_the_average(drawn: Drawn, smoothing: float):
+def test_a_smoothed_rate_lies_between_the_values_own_rate_and_the_average(drawn: Drawn, smoothing: float) -> None:
     counts = counts_of(drawn)
     average = np.full(len(counts), 0.25)
     rate = smoothed_rate(counts.clicks, counts.rows, average=average, smoothing=smoothing).astype(np.float64)
@@ -79,12 +79,12 @@ def test_a_smoothed_rate_lies_between_the_values_own_rate_and_the_average(drawn:
     assert (rate <= np.maximum(own, average) + 1e-6).all()
 
 
-def test_a_value_without_rows_has_the_average_rate():
+def test_a_value_without_rows_has_the_average_rate() -> None:
     rate = smoothed_rate(np.array([0]), np.array([0]), average=np.array([0.25]), smoothing=0.0)
     assert rate.tolist() == [0.25]
 
 
-def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_pool():
+def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_pool() -> None:
     counts = counts_of([((0, 1, 40), 10), ((0, 2, 3), 3), ((0, 3, 1), 0), ((1, 1, 44), 13)])
     pooled = pool(counts, columns=3, min_category_rows=10)
     encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
@@ -95,7 +95,7 @@ def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_po
     assert log_count.tolist() == [np.float32(np.log1p(40)), 0.0, 0.0, 0.0]
 
 
-def test_a_column_that_was_never_counted_is_encoded_as_zero():
+def test_a_column_that_was_never_counted_is_encoded_as_zero() -> None:
     pooled = pool(counts_of([((0, 1, 40), 10)]), columns=3, min_category_rows=10)
     encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
     rate, log_count = encoder.lookup(2, np.array([1]))
@@ -105,7 +105,7 @@ def test_a_column_that_was_never_counted_is_encoded_as_zero():
 @given(st.lists(st.integers(1, 60), max_size=50), st.integers(1, 20), st.integers(0, 60))
 def test_an_encoder_has_place_for_so_many_values_and_takes_all_that_fit(
     rows: list[int], min_category_rows: int, max_values: int
-):
+) -> None:
     most = 40
     values = np.bincount(np.minimum(np.array(rows, dtype=np.int64), most))
     needed = threshold(values, min_category_rows=min_category_rows, max_values=max_values)

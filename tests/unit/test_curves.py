@@ -32,7 +32,7 @@ def bins_of(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> ScoreBins:
 
 @given(labelled_scores)
 @settings(deadline=None)
-def test_metrics_agree_with_scikit_learn_whatever_the_ties(rows: list[tuple[bool, int]]):
+def test_metrics_agree_with_scikit_learn_whatever_the_ties(rows: list[tuple[bool, int]]) -> None:
     labels = np.array([label for label, _ in rows], dtype=np.int64)
     probabilities = np.array([percent / 100 for _, percent in rows])
     evaluation = evaluate_bins(bins_of(labels, probabilities))
@@ -44,7 +44,7 @@ def test_metrics_agree_with_scikit_learn_whatever_the_ties(rows: list[tuple[bool
 
 @given(labelled_scores)
 @settings(deadline=None)
-def test_curves_are_bounded_and_rise_to_the_end(rows: list[tuple[bool, int]]):
+def test_curves_are_bounded_and_rise_to_the_end(rows: list[tuple[bool, int]]) -> None:
     evaluation = evaluate_bins(bins_of([label for label, _ in rows], [percent / 100 for _, percent in rows]))
     assert evaluation.roc[0] == (0, 0)
     assert evaluation.roc[-1] == (1, 1)
@@ -56,7 +56,7 @@ def test_curves_are_bounded_and_rise_to_the_end(rows: list[tuple[bool, int]]):
     assert sum(part.rows for part in evaluation.reliability) == len(rows) == sum(evaluation.histogram.rows)
 
 
-def test_a_long_curve_is_thinned_without_losing_its_area():
+def test_a_long_curve_is_thinned_without_losing_its_area() -> None:
     generator = np.random.default_rng(0)
     probabilities = generator.random(20_000)
     labels = generator.random(20_000) < probabilities
@@ -67,7 +67,7 @@ def test_a_long_curve_is_thinned_without_losing_its_area():
     assert area == pytest.approx(evaluation.auc, abs=1e-3)
 
 
-def test_the_error_bound_counts_only_pairs_within_a_mixed_bin():
+def test_the_error_bound_counts_only_pairs_within_a_mixed_bin() -> None:
     bins = ScoreBins(
         clicks=np.array([3, 1]),
         others=np.array([1, 3]),
@@ -80,7 +80,7 @@ def test_the_error_bound_counts_only_pairs_within_a_mixed_bin():
     assert bound == pytest.approx(3 * 1 / 2 / 16)
 
 
-def test_calibration_bins_hold_equally_many_rows_and_never_too_few():
+def test_calibration_bins_hold_equally_many_rows_and_never_too_few() -> None:
     generator = np.random.default_rng(1)
     probabilities = generator.beta(1, 20, 4_000)
     parts = curves.reliability(bins_of(generator.random(4_000) < probabilities, probabilities))
@@ -91,7 +91,7 @@ def test_calibration_bins_hold_equally_many_rows_and_never_too_few():
     assert len(curves.reliability(bins_of(generator.random(50_000) < many, many))) == curves.CALIBRATION_BINS
 
 
-def test_the_calibration_error_of_shifted_probabilities_is_the_shift():
+def test_the_calibration_error_of_shifted_probabilities_is_the_shift() -> None:
     generator = np.random.default_rng(2)
     truth = generator.uniform(0.2, 0.6, 40_000)
     error, noise = curves.calibration_error(curves.reliability(bins_of(generator.random(40_000) < truth, truth + 0.1)))
@@ -99,7 +99,7 @@ def test_the_calibration_error_of_shifted_probabilities_is_the_shift():
     assert noise < 0.01
 
 
-def test_the_calibration_noise_is_what_perfect_models_show_on_average():
+def test_the_calibration_noise_is_what_perfect_models_show_on_average() -> None:
     generator = np.random.default_rng(3)
     pairs = []
     for _ in range(200):
@@ -109,7 +109,7 @@ def test_the_calibration_noise_is_what_perfect_models_show_on_average():
     assert errors.mean() == pytest.approx(noises.mean(), rel=0.1)
 
 
-def test_a_constant_model_has_no_skill_and_a_normalized_entropy_of_one():
+def test_a_constant_model_has_no_skill_and_a_normalized_entropy_of_one() -> None:
     evaluation = evaluate_bins(ScoreBins.of_constant(clicks=25, others=75, probability=0.25))
     assert evaluation.auc == 0.5
     assert evaluation.normalized_entropy == pytest.approx(1)
@@ -117,19 +117,19 @@ def test_a_constant_model_has_no_skill_and_a_normalized_entropy_of_one():
     assert evaluation.clicks_in_top_tenth == pytest.approx(0.1)
 
 
-def test_a_perfect_order_puts_all_clicks_on_top():
+def test_a_perfect_order_puts_all_clicks_on_top() -> None:
     evaluation = evaluate_bins(bins_of([1] * 10 + [0] * 90, np.linspace(0.99, 0.01, 100)))
     assert evaluation.auc == 1
     assert evaluation.clicks_in_top_tenth == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("clicks", "others", "label"), [(0, 5, 0), (5, 0, 1)])
-def test_rows_of_one_class_are_refused_with_the_way_out(clicks: int, others: int, label: int):
+def test_rows_of_one_class_are_refused_with_the_way_out(clicks: int, others: int, label: int) -> None:
     with pytest.raises(EvaluationError, match=rf"All 5 held-out rows have the label {label}.*lower `train_fraction`"):
         evaluate_bins(ScoreBins.of_constant(clicks=clicks, others=others, probability=0.5))
 
 
-def test_the_figures_are_plain_json_values_without_the_curves():
+def test_the_figures_are_plain_json_values_without_the_curves() -> None:
     scalars = evaluate_bins(bins_of([0, 1, 1], [0.2, 0.3, 0.6])).scalars()
     assert all(isinstance(value, int | float) for value in scalars.values())
     assert {"auc", "log_loss", "calibration_error", "normalized_entropy", "base_rate", "rows"} <= scalars.keys()

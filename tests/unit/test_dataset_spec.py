@@ -45,19 +45,19 @@ def tables(path: Path) -> TablesDataset:
     return TablesDataset(kind="tables", spec=path)
 
 
-def test_paths_start_at_the_descriptions_folder(tmp_path: Path):
+def test_paths_start_at_the_descriptions_folder(tmp_path: Path) -> None:
     spec = load_spec(written(tmp_path))
     assert spec.tables["users"] == tmp_path / "users.csv"
 
 
-def test_columns_are_found_in_the_table_that_has_them(tmp_path: Path):
+def test_columns_are_found_in_the_table_that_has_them(tmp_path: Path) -> None:
     located = locate(load_spec(written(tmp_path, categorical=["genre", "item"])))
     assert located["users"]["numeric"] == ["age"]
     assert located["items"]["categorical"] == ["genre"]
     assert located["interactions"]["categorical"] == ["item"]
 
 
-def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path):
+def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, users={"path": "users.csv"}, label={"column": "rating", "at_least": "four"}, extra=1)
     with pytest.raises(SpecError) as caught:
         load_spec(path)
@@ -79,31 +79,31 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path):
         ({"users": {"path": "users.xlsx", "key": "user"}}, r"users\.xlsx is unknown"),
     ],
 )
-def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, object], reason: str):
+def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, object], reason: str) -> None:
     with pytest.raises(SpecError, match=reason):
         load_spec(written(tmp_path, **changes))
 
 
 @pytest.mark.parametrize("content", ["a: [", "just text", "[1, 2]", ""])
-def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: str):
+def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "dataset.yaml").write_text(content)
     with pytest.raises(SpecError, match=r"dataset\.yaml"):
         load_spec(tmp_path / "dataset.yaml")
 
 
-def test_a_missing_description_points_to_the_example(tmp_path: Path):
+def test_a_missing_description_points_to_the_example(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="examples/tables"):
         load_spec(tmp_path / "nothing.yaml")
 
 
-def test_a_missing_users_file_is_named(tmp_path: Path):
+def test_a_missing_users_file_is_named(tmp_path: Path) -> None:
     path = written(tmp_path)
     (tmp_path / "users.csv").unlink()
     with pytest.raises(MissingFileError, match=rf"the users file {tmp_path}/users\.csv, which does not exist"):
         datasets.describe(tables(path))
 
 
-def test_missing_key_and_label_columns_are_named_at_once(tmp_path: Path):
+def test_missing_key_and_label_columns_are_named_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, tables={"users.csv": "id,age\nu1,3\n", "interactions.csv": "user,item\nu1,i1\n"})
     with pytest.raises(MissingFileError) as caught:
         datasets.describe(tables(path))
@@ -111,25 +111,25 @@ def test_missing_key_and_label_columns_are_named_at_once(tmp_path: Path):
     assert "interactions.csv has no column 'rating'" in str(caught.value)
 
 
-def test_unknown_and_ambiguous_feature_columns_are_named_at_once(tmp_path: Path):
+def test_unknown_and_ambiguous_feature_columns_are_named_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, tables={"items.csv": "item,genre,age\ni1,drama,3\n"}, categorical=["genre", "mood"])
     with pytest.raises(SpecError, match=r"age is in both users and items.*mood is in none"):
         datasets.describe(tables(path))
 
 
-def test_columns_of_the_same_name_are_refused(tmp_path: Path):
+def test_columns_of_the_same_name_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, tables={"users.csv": "user,age,Age\nu1,3,4\n"})
     with pytest.raises(SpecError, match="several columns of the same name: Age, age"):
         datasets.describe(tables(path))
 
 
 @pytest.mark.parametrize("content", ["", "\n"])
-def test_an_empty_table_is_refused(tmp_path: Path, content: str):
+def test_an_empty_table_is_refused(tmp_path: Path, content: str) -> None:
     with pytest.raises(EmptyDatasetError, match=r"users\.csv is empty"):
         datasets.describe(tables(written(tmp_path, tables={"users.csv": content})))
 
 
-def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path: Path):
+def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path: Path) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
     here, there = (datasets.describe(tables(written(tmp_path / name))).hash for name in ("here", "there"))
@@ -140,7 +140,7 @@ def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path:
     assert datasets.describe(tables(changed)).hash != here
 
 
-def test_the_copy_in_the_lake_describes_itself(tmp_path: Path):
+def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
     path = written(tmp_path)
     datasets.materialize(tables(path), tmp_path / "lake/raw")
     assert sorted(file.name for file in (tmp_path / "lake/raw").iterdir()) == [
@@ -153,6 +153,6 @@ def test_the_copy_in_the_lake_describes_itself(tmp_path: Path):
     assert datasets.describe(tables(tmp_path / "lake/raw/dataset.yaml")).hash == original.hash
 
 
-def test_the_example_is_a_dataset():
+def test_the_example_is_a_dataset() -> None:
     described = datasets.describe(tables(ROOT / "examples/tables/dataset.yaml"))
     assert [file.partition for file in described.partitions] == ["interactions", "users", "items"]

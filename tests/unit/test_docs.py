@@ -26,18 +26,18 @@ def words(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_in_a_block_exists_with_its_options(page: Path):
+def test_every_command_in_a_block_exists_with_its_options(page: Path) -> None:
     for command in commands.commands_in_blocks(words(page)):
         commands.check(command, whole=True)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_in_a_sentence_exists_with_its_options(page: Path):
+def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None:
     for command in commands.commands_in_sentences(words(page)):
         commands.check(command, whole=False)
 
 
-def test_the_readme_s_commands_are_found():
+def test_the_readme_s_commands_are_found() -> None:
     found = [" ".join(command) for command in commands.commands_in_blocks(README)]
     assert {"make up", "make test", ".venv/bin/personalize key --header", "make env"} <= set(found)
     assert ".venv/bin/personalize rank examples/rank.json --top 3" in found
@@ -56,14 +56,14 @@ def test_the_readme_s_commands_are_found():
         "python -m infra.setup.azur",
     ],
 )
-def test_a_command_that_does_not_exist_is_found(line: str):
+def test_a_command_that_does_not_exist_is_found(line: str) -> None:
     [command] = commands.commands_in_blocks(f"```sh\n{line}  # why\n```\n")
     with pytest.raises(Exception, match=r"No such|Missing"):
         commands.check(command, whole=True)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_setting_in_a_page_is_accepted(page: Path):
+def test_every_setting_in_a_page_is_accepted(page: Path) -> None:
     for language, block in commands.blocks(words(page)):
         if language == "yaml" and block.startswith("config:"):
             config = yaml.safe_load(block)["config"]
@@ -73,20 +73,20 @@ def test_every_setting_in_a_page_is_accepted(page: Path):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_a_page_names_exists(page: Path):
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
     named = re.findall(r"`((?:features|training|scoring|infra|tools|examples|docs|tests)/[\w./-]+)`", words(page))
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", OTHER_PAGES)
-def test_every_link_to_a_file_leads_to_one(page: Path):
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", words(page))
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_the_prices_in_the_readme_are_those_of_the_estimate(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-):
+) -> None:
     [block] = re.findall(r"```text\n( +quantity .*?)```", README, re.DOTALL)
     monkeypatch.setattr(sys, "argv", ["personalize", "estimate"])
     with pytest.raises(SystemExit):

@@ -50,12 +50,12 @@ def finding(name: str, probes: Probes, port: int | None = None) -> Finding:
     return next(found for found in diagnose(probes=probes, port=port) if found.name == name)
 
 
-def test_a_healthy_machine_needs_no_fix():
+def test_a_healthy_machine_needs_no_fix() -> None:
     assert [(found.ok, found.fix) for found in diagnose(probes=HEALTHY, port=8123)] == [(True, "")] * 13
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_each_fault_is_found_alone_and_comes_with_a_fix(name: str):
+def test_each_fault_is_found_alone_and_comes_with_a_fix(name: str) -> None:
     probe, answer = BROKEN[name]
 
     faults = [found for found in diagnose(probes=replace(HEALTHY, **{probe: answer})) if not found.ok]
@@ -65,7 +65,7 @@ def test_each_fault_is_found_alone_and_comes_with_a_fix(name: str):
     assert faults[0].wanted
 
 
-def test_all_faults_are_reported_in_one_go():
+def test_all_faults_are_reported_in_one_go() -> None:
     probes = replace(HEALTHY, **dict(BROKEN.values()))
 
     assert {found.name for found in diagnose(probes=probes) if not found.ok} == set(BROKEN)
@@ -83,44 +83,44 @@ def test_all_faults_are_reported_in_one_go():
         ("", False, "install libgomp with this machine's package manager"),
     ],
 )
-def test_the_fix_speaks_to_the_package_manager_of_the_machine(manager: str, is_root: bool, fix: str):  # noqa: FBT001 - a parameter of the test
+def test_the_fix_speaks_to_the_package_manager_of_the_machine(manager: str, is_root: bool, fix: str) -> None:  # noqa: FBT001 - a parameter of the test
     probes = replace(HEALTHY, libgomp_loads=lambda: False, package_manager=lambda: manager, is_root=lambda: is_root)
 
     assert finding("OpenMP", probes).fix == fix
 
 
-def test_an_old_c_library_is_wrong_and_not_missing():
+def test_an_old_c_library_is_wrong_and_not_missing() -> None:
     found = finding("C library", replace(HEALTHY, glibc_version=lambda: "2.17"))
 
     assert (found.status, found.found) == (Status.WRONG, "glibc 2.17")
 
 
-def test_a_pulumi_that_does_not_start_is_wrong():
+def test_a_pulumi_that_does_not_start_is_wrong() -> None:
     found = finding("Pulumi", replace(HEALTHY, pulumi=lambda: (Path("/cache/bin/pulumi"), ())))
 
     assert found.status is Status.WRONG
     assert "rm -f /cache/bin/pulumi" in found.fix
 
 
-def test_go_is_never_a_fault_because_the_lock_has_one():
+def test_go_is_never_a_fault_because_the_lock_has_one() -> None:
     found = finding("Go", replace(HEALTHY, pulumi=lambda: None))
 
     assert found.ok
     assert "uv.lock" in found.wanted
 
 
-def test_a_taken_port_is_named_with_the_way_out():
+def test_a_taken_port_is_named_with_the_way_out() -> None:
     found = finding("port", replace(HEALTHY, port_free=lambda _host, _port: False), port=8123)
 
     assert found.found == "127.0.0.1:8123 is taken"
     assert "`port`" in found.fix
 
 
-def test_no_port_is_looked_at_unless_asked():
+def test_no_port_is_looked_at_unless_asked() -> None:
     assert "port" not in {found.name for found in diagnose(probes=HEALTHY)}
 
 
-def test_the_real_probes_answer_on_this_machine():
+def test_the_real_probes_answer_on_this_machine() -> None:
     found = {finding.name: finding for finding in diagnose()}
 
     assert found["platform"].ok

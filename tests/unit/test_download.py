@@ -38,7 +38,7 @@ def fetch(served: Served, target: Path, **expected: object) -> bytes:
     return target.read_bytes()
 
 
-def test_a_file_arrives_whole_and_says_how_far_it_is(tmp_path: Path):
+def test_a_file_arrives_whole_and_says_how_far_it_is(tmp_path: Path) -> None:
     reports = []
     with serving(Served(content=CONTENT)) as served:
         download(served.url, tmp_path / "rows", report=lambda *said, **done: reports.append((said, done)))
@@ -46,18 +46,18 @@ def test_a_file_arrives_whole_and_says_how_far_it_is(tmp_path: Path):
     assert reports[-1] == (("data", "5.1 of 5.1 MB downloaded"), {"done": len(CONTENT), "total": len(CONTENT)})
 
 
-def test_a_cut_download_continues_where_it_was_cut(tmp_path: Path):
+def test_a_cut_download_continues_where_it_was_cut(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, cut_after=[2_000_000, 1_000_000])) as served:
         assert fetch(served, tmp_path / "to/rows") == CONTENT
     assert served.requests == [None, "bytes=2000000-", "bytes=3000000-"]
 
 
-def test_more_cuts_than_attempts_are_no_failure_while_bytes_arrive(tmp_path: Path):
+def test_more_cuts_than_attempts_are_no_failure_while_bytes_arrive(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, cut_after=[100_000] * 12)) as served:
         assert fetch(served, tmp_path / "to/rows") == CONTENT
 
 
-def test_a_later_command_continues_the_download_of_an_earlier_one(tmp_path: Path):
+def test_a_later_command_continues_the_download_of_an_earlier_one(tmp_path: Path) -> None:
     target = tmp_path / "to/rows"
     with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
         with pytest.raises(DownloadError, match="2,000,000 bytes are kept; run the command again to continue"):
@@ -68,7 +68,7 @@ def test_a_later_command_continues_the_download_of_an_earlier_one(tmp_path: Path
     assert served.requests == ["bytes=2000000-"]
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path):
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path) -> None:
     target = tmp_path / "to/rows"
     with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
         with pytest.raises(DownloadError):
@@ -78,12 +78,12 @@ def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(tmp_path: Path)
         assert fetch(served, target) == CONTENT[::-1]
 
 
-def test_a_server_without_ranges_sends_everything_again(tmp_path: Path):
+def test_a_server_without_ranges_sends_everything_again(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, ranges=False, cut_after=[2_000_000])) as served:
         assert fetch(served, tmp_path / "to/rows") == CONTENT
 
 
-def test_a_complete_partial_file_is_taken_as_it_is(tmp_path: Path):
+def test_a_complete_partial_file_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "to").mkdir()
     (tmp_path / "to/rows.partial").write_bytes(CONTENT)
     (tmp_path / "to/rows.version").write_text('"first"')
@@ -92,18 +92,18 @@ def test_a_complete_partial_file_is_taken_as_it_is(tmp_path: Path):
     assert served.requests == [f"bytes={len(CONTENT)}-"]
 
 
-def test_passing_server_errors_are_tried_again(tmp_path: Path):
+def test_passing_server_errors_are_tried_again(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, failures=[503, 429, 500])) as served:
         assert fetch(served, tmp_path / "to/rows") == CONTENT
 
 
-def test_lasting_server_errors_end_the_download(tmp_path: Path):
+def test_lasting_server_errors_end_the_download(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, failures=[503] * 9)) as served, pytest.raises(DownloadError, match="503"):
         fetch(served, tmp_path / "to/rows")
     assert len(served.requests) == downloads.ATTEMPTS
 
 
-def test_a_refused_address_is_not_tried_again(tmp_path: Path):
+def test_a_refused_address_is_not_tried_again(tmp_path: Path) -> None:
     with serving(Served(content=CONTENT, failures=[404] * 2)) as served, pytest.raises(DownloadError, match="404"):
         fetch(served, tmp_path / "to/rows")
     assert len(served.requests) == 1
@@ -116,7 +116,7 @@ def test_a_refused_address_is_not_tried_again(tmp_path: Path):
         ("git-blob", hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()),  # noqa: S324 - Git's own
     ],
 )
-def test_the_right_checksum_is_accepted_and_another_refused(tmp_path: Path, kind: str, value: str):
+def test_the_right_checksum_is_accepted_and_another_refused(tmp_path: Path, kind: str, value: str) -> None:
     with serving(Served(content=CONTENT)) as served:
         assert fetch(served, tmp_path / "to/rows", checksum=Checksum(kind=kind, value=value)) == CONTENT
         served.content = CONTENT[:-1] + b"x"
@@ -125,18 +125,18 @@ def test_the_right_checksum_is_accepted_and_another_refused(tmp_path: Path, kind
     assert list((tmp_path / "other").iterdir()) == []
 
 
-def test_a_file_of_the_wrong_size_is_refused(tmp_path: Path):
+def test_a_file_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
     with serving(Served(content=b"short")) as served, pytest.raises(DownloadError, match="5 bytes instead of 6"):
         fetch(served, tmp_path / "to/rows", size=6)
 
 
-def test_a_disk_that_is_too_small_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_that_is_too_small_is_noticed_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # noqa: SLF001 - its type
     with serving(Served(content=CONTENT)) as served, pytest.raises(DownloadError, match="PERSONALIZE_CACHE"):
         fetch(served, tmp_path / "to/rows")
 
 
-def test_two_processes_do_not_write_the_same_file(tmp_path: Path):
+def test_two_processes_do_not_write_the_same_file(tmp_path: Path) -> None:
     with (
         serving(Served(content=CONTENT)) as served,
         downloads._alone(tmp_path / "rows.partial"),  # noqa: SLF001 - stands for the other process
@@ -145,7 +145,7 @@ def test_two_processes_do_not_write_the_same_file(tmp_path: Path):
         download(served.url, tmp_path / "rows", report=silent)
 
 
-def test_an_address_is_described_by_size_and_version(tmp_path: Path):
+def test_an_address_is_described_by_size_and_version(tmp_path: Path) -> None:
     with serving(Served(content=ROW.encode())) as served:
         dataset = CriteoDataset(kind="criteo", path=served.url)
         first = datasets.describe(dataset)
@@ -156,7 +156,7 @@ def test_an_address_is_described_by_size_and_version(tmp_path: Path):
     assert parts(tmp_path / "lake")[0].read_text() == ROW
 
 
-def test_what_is_in_the_cache_needs_no_network(tmp_path: Path):
+def test_what_is_in_the_cache_needs_no_network(tmp_path: Path) -> None:
     with serving(Served(content=gzip.compress(ROW.encode()))) as served:
         dataset = CriteoDataset(kind="criteo", path=served.url)
         datasets.materialize(dataset, tmp_path / "first")
@@ -166,14 +166,14 @@ def test_what_is_in_the_cache_needs_no_network(tmp_path: Path):
     assert gzip.decompress(parts(tmp_path / "second")[0].read_bytes()).decode() == ROW
 
 
-def test_an_address_that_does_not_answer_is_one_clear_error():
+def test_an_address_that_does_not_answer_is_one_clear_error() -> None:
     with serving(Served(content=b"")) as served:
         pass
     with pytest.raises(DownloadError, match=r"cannot be reached: .* give the path of a local copy"):
         datasets.describe(CriteoDataset(kind="criteo", path=served.url))
 
 
-def test_the_published_files_are_known_without_a_network():
+def test_the_published_files_are_known_without_a_network() -> None:
     hashes = {datasets.describe(CriteoDataset(kind="criteo", path=name)).hash for name in ("sample", "full")}
     assert len(hashes) == 2
 
@@ -188,7 +188,7 @@ def archive(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path):
+def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> None:
     content = archive({"../../escape.txt": b"x", "dac/train.txt": ROW.encode(), "readme.txt": b"y"})
     with serving(Served(content=content)) as served:
         rows = remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
@@ -198,13 +198,13 @@ def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:-8] + b"\0" * 8])
-def test_a_damaged_archive_is_refused(damage):  # noqa: ANN001 - a lambda
+def test_a_damaged_archive_is_refused(damage) -> None:  # noqa: ANN001 - a lambda
     content = damage(archive({"train.txt": ROW.encode() * 1_000}))
     with serving(Served(content=content)) as served, pytest.raises(TruncatedFileError, match="damaged"):
         remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)
 
 
-def test_an_archive_without_the_rows_is_refused():
+def test_an_archive_without_the_rows_is_refused() -> None:
     with (
         serving(Served(content=archive({"other.txt": b"x"}))) as served,
         pytest.raises(DownloadError, match=r"train\."),

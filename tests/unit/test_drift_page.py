@@ -29,7 +29,7 @@ def page_of(drift: Drift, limit: float = 0.0) -> str:
     return render(drift, check, dataset="day <2>", bundle_hash="ab" * 32)
 
 
-def test_the_page_is_whole_and_needs_nothing_but_itself():
+def test_the_page_is_whole_and_needs_nothing_but_itself() -> None:
     page = Page(page_of(drift_of(moved("price", shift=1.0), moved("shop"))))
     assert page.open == []
     assert all(reference.startswith("#") for reference in page.references)
@@ -46,17 +46,17 @@ def test_the_page_is_whole_and_needs_nothing_but_itself():
         (1.0, 9.0, "The data has moved<"),
     ],
 )
-def test_the_heading_says_how_it_is(shift: float, limit: float, heading: str):
+def test_the_heading_says_how_it_is(shift: float, limit: float, heading: str) -> None:
     assert heading in page_of(drift_of(moved("price", shift=shift)), limit)
 
 
-def test_the_column_that_moved_most_comes_first():
+def test_the_column_that_moved_most_comes_first() -> None:
     page = page_of(drift_of(moved("shop"), moved("price", missing=2_500)))
     assert page.index('<th scope="row">price</th>') < page.index('<th scope="row">shop</th>')
     assert ">50.0%</td>" in page
 
 
-def test_the_same_drift_gives_the_same_bytes_and_markup_stays_text():
+def test_the_same_drift_gives_the_same_bytes_and_markup_stays_text() -> None:
     drift = drift_of(moved("<b>price</b>"))
     assert page_of(drift) == page_of(drift)
     assert "<b>price" not in page_of(drift)

@@ -31,7 +31,7 @@ def encoder_of(tables: Tables) -> Encoder:
 
 
 @given(columns, st.data())
-def test_a_lookup_is_what_a_dictionary_says(tables: Tables, data: st.DataObject):
+def test_a_lookup_is_what_a_dictionary_says(tables: Tables, data: st.DataObject) -> None:
     encoder = encoder_of(tables)
     for index, table in enumerate(tables):
         known = st.sampled_from(sorted(table)) if table else HASHES
@@ -45,7 +45,7 @@ def test_a_lookup_is_what_a_dictionary_says(tables: Tables, data: st.DataObject)
 @given(columns, hnp.arrays(np.float64, (3, 2), elements=st.floats(allow_nan=True)))
 def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
     tables: Tables, numeric: npt.NDArray[np.float64]
-):
+) -> None:
     encoder = encoder_of(tables)
     hashes = np.zeros((3, len(tables)), dtype=np.int64)
     encoded = encoder.encode(numeric, hashes)
@@ -58,7 +58,7 @@ def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
 
 
 @given(columns)
-def test_an_encoder_survives_its_files(tmp_path_factory: pytest.TempPathFactory, tables: Tables):
+def test_an_encoder_survives_its_files(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> None:
     bundle = tmp_path_factory.mktemp("bundle")
     encoder = encoder_of(tables)
     encoder.save(bundle)
@@ -68,7 +68,7 @@ def test_an_encoder_survives_its_files(tmp_path_factory: pytest.TempPathFactory,
         np.testing.assert_array_equal(getattr(loaded, name), getattr(encoder, name))
 
 
-def test_arrays_of_different_lengths_are_refused():
+def test_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(EncoderError, match="do not fit together"):
         Encoder(
             columns=("city",),
@@ -82,7 +82,7 @@ def test_arrays_of_different_lengths_are_refused():
 
 @pytest.mark.parametrize("name", ["layout.json", "hashes.npy", "rates.npy", "log_counts.npy"])
 @pytest.mark.parametrize("content", [None, b"", b"{"])
-def test_a_missing_or_broken_file_is_refused(tmp_path: Path, name: str, content: bytes | None):
+def test_a_missing_or_broken_file_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
     encoder_of([{1: (0.5, 1.0)}]).save(tmp_path)
     file = tmp_path / "encoder" / name
     file.unlink() if content is None else file.write_bytes(content)

@@ -26,37 +26,37 @@ ValueError: the number 7 is odd
 """
 
 
-def test_an_error_that_is_a_sentence_already_is_kept():
+def test_an_error_that_is_a_sentence_already_is_kept() -> None:
     error = PersonalizationError("The sentence.")
     assert explain(error, log=LOG) is error
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_with_the_way_out(number: int):
+def test_a_full_disk_is_told_with_the_way_out(number: int) -> None:
     explained = explain(OSError(number, "no room", "/data/bundle"), log=LOG)
     assert isinstance(explained, DiskFullError)
     assert "/data/bundle" in str(explained)
     assert "--output" in str(explained)
 
 
-def test_a_full_disk_within_spark_is_told_the_same_way():
+def test_a_full_disk_within_spark_is_told_the_same_way() -> None:
     assert isinstance(explain(RuntimeError("java.io.IOException: No space left on device"), log=LOG), DiskFullError)
 
 
-def test_memory_that_ran_out_names_the_setting():
+def test_memory_that_ran_out_names_the_setting() -> None:
     explained = explain(RuntimeError("java.lang.OutOfMemoryError: Java heap space"), log=LOG)
     assert isinstance(explained, OutOfMemoryError)
     assert "training.driver_memory_gib" in str(explained)
 
 
-def test_on_databricks_memory_is_a_matter_of_the_machine(monkeypatch: pytest.MonkeyPatch):
+def test_on_databricks_memory_is_a_matter_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "15.4")
     explained = explain(RuntimeError("ExecutorLostFailure: Command exited with code 52"), log=LOG)
     assert isinstance(explained, OutOfMemoryError)
     assert "azure.training_vm_size" in str(explained)
 
 
-def test_memory_that_ran_out_is_found_in_the_log_of_a_java_that_is_gone(tmp_path: Path):
+def test_memory_that_ran_out_is_found_in_the_log_of_a_java_that_is_gone(tmp_path: Path) -> None:
     log = tmp_path / "training.log"
     log.write_text("of the run before\n")
     start = log.stat().st_size
@@ -76,14 +76,14 @@ def test_memory_that_ran_out_is_found_in_the_log_of_a_java_that_is_gone(tmp_path
         "Lost task 0.3 in stage 5.0 (TID 9) (127.0.0.1 executor 1): java.net.ConnectException: Connection refused",
     ],
 )
-def test_a_lost_executor_is_told_with_the_way_out(cause: str):
+def test_a_lost_executor_is_told_with_the_way_out(cause: str) -> None:
     explained = explain(RuntimeError(f"org.apache.spark.SparkException: Job aborted: {cause}"), log=LOG)
     assert isinstance(explained, ExecutorLostError)
     assert "no spot ones" in str(explained)
     assert cause.rstrip(".") in str(explained)
 
 
-def test_any_other_failure_is_its_cause_and_where_the_log_is():
+def test_any_other_failure_is_its_cause_and_where_the_log_is() -> None:
     explained = explain(RuntimeError(WORKER), log=LOG)
     assert isinstance(explained, SparkFailedError)
     assert "ValueError: the number 7 is odd" in str(explained)
@@ -91,5 +91,5 @@ def test_any_other_failure_is_its_cause_and_where_the_log_is():
     assert "Traceback" not in str(explained)
 
 
-def test_the_cause_is_one_line():
+def test_the_cause_is_one_line() -> None:
     assert root_cause(RuntimeError("first\nsecond\nthird.")) == "RuntimeError: first"

@@ -31,7 +31,7 @@ def champion(log_loss: float) -> Champion:
     return Champion(name="version 3", bundle_hash="ab" * 32, evaluation=measured(log_loss=log_loss))
 
 
-def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons():
+def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons() -> None:
     verdict = judge(measured(), BASELINES, champion(0.4642), GATE)
     chance = TEMPLATE.calibration_noise
     assert verdict.accepted
@@ -52,24 +52,24 @@ def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons():
         (measured(log_loss=0.5), "Log loss 0.5000 is 0.0300 higher than that of the baseline logistic regression"),
     ],
 )
-def test_one_missed_threshold_rejects_and_comes_first(evaluation: Evaluation, reason: str):
+def test_one_missed_threshold_rejects_and_comes_first(evaluation: Evaluation, reason: str) -> None:
     verdict = judge(evaluation, BASELINES, None, GATE)
     assert not verdict.accepted
     assert verdict.reasons[0].startswith(reason)
 
 
-def test_a_threshold_that_is_just_met_passes():
+def test_a_threshold_that_is_just_met_passes() -> None:
     gate = GateParameters(min_auc=0.7, max_calibration_error=0.01)
     assert judge(measured(auc=0.7, calibration_error=0.01), BASELINES, None, gate).accepted
 
 
-def test_a_baseline_that_is_only_equalled_is_not_beaten():
+def test_a_baseline_that_is_only_equalled_is_not_beaten() -> None:
     verdict = judge(measured(log_loss=0.47), BASELINES, None, GATE)
     assert not verdict.accepted
     assert verdict.reasons[0].endswith("but must be lower.")
 
 
-def test_the_gain_over_every_baseline_must_exceed_the_setting():
+def test_the_gain_over_every_baseline_must_exceed_the_setting() -> None:
     verdict = judge(measured(), BASELINES, None, GateParameters(min_log_loss_gain=0.01))
     assert not verdict.accepted
     assert verdict.reasons[0] == (
@@ -78,13 +78,13 @@ def test_the_gain_over_every_baseline_must_exceed_the_setting():
     )
 
 
-def test_a_rise_within_the_allowance_does_not_dethrone_the_candidate():
+def test_a_rise_within_the_allowance_does_not_dethrone_the_candidate() -> None:
     verdict = judge(measured(), BASELINES, champion(0.4615), GATE)
     assert verdict.accepted
     assert verdict.reasons[-1].endswith("held-out rows, within the allowed rise of 0.0020.")
 
 
-def test_a_candidate_worse_than_the_champion_is_rejected_by_how_much():
+def test_a_candidate_worse_than_the_champion_is_rejected_by_how_much() -> None:
     verdict = judge(measured(), BASELINES, champion(0.46), GATE)
     assert not verdict.accepted
     assert verdict.reasons[0] == (
@@ -93,13 +93,13 @@ def test_a_candidate_worse_than_the_champion_is_rejected_by_how_much():
     )
 
 
-def test_without_a_champion_the_candidate_may_serve():
+def test_without_a_champion_the_candidate_may_serve() -> None:
     verdict = judge(measured(), BASELINES, None, GATE)
     assert verdict.accepted
     assert verdict.reasons[-1] == "There is no champion yet to compare with."
 
 
-def test_a_champion_that_cannot_be_compared_is_said_and_blocks_nothing():
+def test_a_champion_that_cannot_be_compared_is_said_and_blocks_nothing() -> None:
     unlike = Champion(name="version 3", bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column x")
     verdict = judge(measured(), BASELINES, unlike, GATE)
     assert verdict.accepted
@@ -125,7 +125,7 @@ def drift(index: float) -> Drift:
         ),
     ],
 )
-def test_data_that_has_moved_too_far_rejects_where_a_limit_is_set(*, limit: float, accepted: bool, reason: str):
+def test_data_that_has_moved_too_far_rejects_where_a_limit_is_set(*, limit: float, accepted: bool, reason: str) -> None:
     moved = replace(champion(0.4642), drift=drift(0.3))
     verdict = judge(measured(), BASELINES, moved, GateParameters(max_drift=limit))
     assert verdict.accepted is accepted

@@ -16,36 +16,36 @@ def rows(count: int = 2_000) -> tuple[np.ndarray, np.ndarray]:
     return inputs, label
 
 
-def test_honest_columns_are_not_named():
+def test_honest_columns_are_not_named() -> None:
     assert warnings(*rows(), SCHEMA) == ()
 
 
-def test_a_number_that_tells_the_label_is_named_with_its_auc():
+def test_a_number_that_tells_the_label_is_named_with_its_auc() -> None:
     inputs, label = rows()
     inputs[:, 1] = label + np.random.default_rng(1).normal(0, 0.1, len(label))
     (warning,) = warnings(inputs, label, SCHEMA)
     assert warning.startswith("The column age alone tells clicks from the rest (AUC 1.0000).")
 
 
-def test_so_is_one_that_tells_it_by_being_missing():
+def test_so_is_one_that_tells_it_by_being_missing() -> None:
     inputs, label = rows()
     inputs[label == 1, 0] = np.nan
     assert "column price" in warnings(inputs, label, SCHEMA)[0]
 
 
-def test_so_is_a_category_by_its_rate():
+def test_so_is_a_category_by_its_rate() -> None:
     inputs, label = rows()
     inputs[:, 2] = np.where(label, 0.9, 0.1)
     assert "column shop" in warnings(inputs, label, SCHEMA)[0]
 
 
-def test_infinite_numbers_and_a_column_without_any_do_no_harm():
+def test_infinite_numbers_and_a_column_without_any_do_no_harm() -> None:
     inputs, label = rows()
     inputs[:5, 0] = [np.inf, -np.inf, np.inf, -np.inf, np.nan]
     inputs[:, 1] = np.nan
     assert warnings(inputs, label, SCHEMA) == ()
 
 
-def test_a_sample_of_one_label_says_nothing():
+def test_a_sample_of_one_label_says_nothing() -> None:
     inputs, label = rows()
     assert warnings(inputs, np.zeros_like(label), SCHEMA) == ()

@@ -9,7 +9,7 @@ import pytest
 from training import provenance
 
 
-def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch: pytest.MonkeyPatch):
+def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Since Databricks Runtime 12.2 it lies in the interpreter's path without metadata (lance-format/lance#730)."""
 
     def version(name: str) -> str:

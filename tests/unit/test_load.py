@@ -19,7 +19,7 @@ BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\n{}"
 HEADERS = {"x-test": "1"}
 
 
-def test_each_client_of_the_closed_loop_waits_for_its_answer():
+def test_each_client_of_the_closed_loop_waits_for_its_answer() -> None:
     with _server(_answering(OK, seconds=0.02)) as port:
         result = run_load(_plan(port, connections=4, seconds=1.0))
     assert 60 < len(result.accepted) <= 204
@@ -27,13 +27,13 @@ def test_each_client_of_the_closed_loop_waits_for_its_answer():
     assert result.errors == {}
 
 
-def test_the_open_loop_keeps_its_rate_whatever_the_service_does():
+def test_the_open_loop_keeps_its_rate_whatever_the_service_does() -> None:
     with _server(_answering(OK)) as port:
         result = run_load(_plan(port, connections=8, seconds=2.0, rate=200.0))
     assert 300 < len(result.accepted) < 500
 
 
-def test_several_processes_share_the_rate_and_the_connections():
+def test_several_processes_share_the_rate_and_the_connections() -> None:
     with _server(_answering(OK)) as port:
         result = run_load(_plan(port, connections=3, seconds=2.0, rate=200.0), processes=2)
     assert 300 < len(result.accepted) < 500
@@ -41,7 +41,7 @@ def test_several_processes_share_the_rate_and_the_connections():
     assert result.seconds == pytest.approx(2.0, abs=0.5)
 
 
-def test_the_parts_of_a_plan_are_the_whole():
+def test_the_parts_of_a_plan_are_the_whole() -> None:
     parts = _plan(1, connections=7, seconds=1.0, rate=90.0).split(3)
     assert [part.connections for part in parts] == [3, 2, 2]
     assert [part.rate for part in parts] == [30.0] * 3
@@ -49,7 +49,7 @@ def test_the_parts_of_a_plan_are_the_whole():
     assert len(_plan(1, connections=2, seconds=1.0).split(8)) == 2
 
 
-def test_a_stall_counts_for_every_request_that_it_held_up():
+def test_a_stall_counts_for_every_request_that_it_held_up() -> None:
     stall = {"until": 0.0}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,7 +65,7 @@ def test_a_stall_counts_for_every_request_that_it_held_up():
     assert waited > 20  # a client that waits for its answer before it counts would have seen one
 
 
-def test_refusals_are_counted_apart():
+def test_refusals_are_counted_apart() -> None:
     with _server(_answering(BUSY)) as port:
         result = run_load(_plan(port, connections=2, seconds=0.3))
     assert set(result.statuses) == {503}
@@ -74,7 +74,7 @@ def test_refusals_are_counted_apart():
     assert result.summary()["accepted_milliseconds"] == {}
 
 
-def test_a_connection_that_ends_without_an_answer_is_an_error():
+def test_a_connection_that_ends_without_an_answer_is_an_error() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _read(reader)
         writer.close()
@@ -84,7 +84,7 @@ def test_a_connection_that_ends_without_an_answer_is_an_error():
     assert set(result.errors) == {"the connection ended"}
 
 
-def test_a_connection_that_ends_with_its_answer_is_none():
+def test_a_connection_that_ends_with_its_answer_is_none() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _read(reader)
         writer.write(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
@@ -96,13 +96,13 @@ def test_a_connection_that_ends_with_its_answer_is_none():
     assert result.errors == {}
 
 
-def test_an_answer_that_does_not_come_is_an_error():
+def test_an_answer_that_does_not_come_is_an_error() -> None:
     with _server(_answering(OK, seconds=30)) as port:
         result = run_load(_plan(port, connections=2, seconds=0.5, timeout_seconds=0.2))
     assert set(result.errors) == {"no answer in time"}
 
 
-def test_a_service_that_is_not_there_is_an_error():
+def test_a_service_that_is_not_there_is_an_error() -> None:
     with _server(_answering(OK)) as port:
         pass
     result = run_load(_plan(port, connections=2, seconds=0.2, timeout_seconds=0.2))
@@ -110,7 +110,7 @@ def test_a_service_that_is_not_there_is_an_error():
     assert not result.accepted
 
 
-def test_percentiles_are_of_the_answers_that_came():
+def test_percentiles_are_of_the_answers_that_came() -> None:
     result = LoadResult(seconds=10.0)
     for number in range(1, 1001):
         result.answered(200, 0.0, number / 1000)
@@ -120,7 +120,7 @@ def test_percentiles_are_of_the_answers_that_came():
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])
-def test_the_charts_are_drawn(tmp_path: Path, ending: str):
+def test_the_charts_are_drawn(tmp_path: Path, ending: str) -> None:
     result = LoadResult(seconds=2.0)
     for number in range(200):
         result.answered(200, number / 100, number / 100 + 0.001 * (1 + number % 7))

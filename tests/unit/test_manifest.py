@@ -25,7 +25,7 @@ def criteo(path: Path) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
 
 
-def test_synthetic_identity_follows_from_its_parameters():
+def test_synthetic_identity_follows_from_its_parameters() -> None:
     first = datasets.describe(SyntheticDataset(rows=5_000, seed=1))
     assert first == datasets.describe(SyntheticDataset(rows=5_000, seed=1))
     assert len(first.hash) == 64
@@ -33,7 +33,7 @@ def test_synthetic_identity_follows_from_its_parameters():
     assert len({first.hash, *(datasets.describe(other).hash for other in others)}) == 3
 
 
-def test_a_files_identity_is_its_content_wherever_it_lies(tmp_path: Path):
+def test_a_files_identity_is_its_content_wherever_it_lies(tmp_path: Path) -> None:
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "train.txt").write_text(ROW)
@@ -43,7 +43,7 @@ def test_a_files_identity_is_its_content_wherever_it_lies(tmp_path: Path):
     assert datasets.describe(criteo(tmp_path / "there/train.txt")).hash != here.hash
 
 
-def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "train.txt"
     path.write_text(ROW)
     first = manifest.cached_sha256(path)
@@ -54,7 +54,7 @@ def test_a_file_is_hashed_again_only_when_it_changed(tmp_path: Path, monkeypatch
     assert manifest.cached_sha256(path) != first
 
 
-def test_each_file_of_a_folder_is_a_partition(tmp_path: Path):
+def test_each_file_of_a_folder_is_a_partition(tmp_path: Path) -> None:
     for name in ("day_0.gz", "day_1.gz"):
         (tmp_path / name).write_bytes(gzip.compress(ROW.encode()))
     described = datasets.describe(criteo(tmp_path))
@@ -64,7 +64,7 @@ def test_each_file_of_a_folder_is_a_partition(tmp_path: Path):
     assert copied == ["dt=day_0/part-00000.tsv.gz", "dt=day_1/part-00001.tsv.gz"]
 
 
-def test_the_copy_in_the_lake_does_not_change_with_the_source(tmp_path: Path):
+def test_the_copy_in_the_lake_does_not_change_with_the_source(tmp_path: Path) -> None:
     source = tmp_path / "train.txt"
     source.write_text(ROW)
     datasets.materialize(criteo(source), tmp_path / "lake")
@@ -73,13 +73,13 @@ def test_the_copy_in_the_lake_does_not_change_with_the_source(tmp_path: Path):
     assert layout.parts(tmp_path / "lake")[0].read_text() == ROW
 
 
-def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path):
+def test_a_copy_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "lake").mkdir()
     datasets.materialize(SyntheticDataset(rows=1_000), tmp_path / "lake")
     assert list((tmp_path / "lake").iterdir()) == []
 
 
-def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path):
+def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path) -> None:
     source = tmp_path / "train.txt"
     source.write_text(ROW)
     with pytest.raises(DatasetError, match=r"train\.txt changed while it was copied"):
@@ -92,7 +92,7 @@ def copy_of_another_file(source: Path, folder: Path) -> None:
         layout.copy_checked(source, aside / "part", "0" * 64)
 
 
-def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path: Path):
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path: Path) -> None:
     def write_on_a_full_disk() -> None:
         with layout.written_aside(tmp_path / "lake/raw"):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -102,14 +102,14 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path: Path
     assert list((tmp_path / "lake").iterdir()) == []
 
 
-def test_an_empty_file_is_refused_by_name(tmp_path: Path):
+def test_an_empty_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "train.txt").touch()
     with pytest.raises(EmptyDatasetError, match=r"train\.txt is empty"):
         datasets.describe(criteo(tmp_path / "train.txt"))
 
 
 @pytest.mark.parametrize("name", ["nothing.txt", "folder"])
-def test_a_missing_file_or_an_empty_folder_is_refused_by_name(tmp_path: Path, name: str):
+def test_a_missing_file_or_an_empty_folder_is_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(MissingFileError, match=name):
         datasets.describe(criteo(tmp_path / name))
@@ -119,7 +119,7 @@ def test_a_missing_file_or_an_empty_folder_is_refused_by_name(tmp_path: Path, na
     ("name", "content", "reason"),
     [("a.txt", gzip.compress(b"x"), "is gzip, but its name"), ("a.gz", b"1\t2", "is not gzip, though it ends in .gz")],
 )
-def test_a_name_that_contradicts_the_content_is_refused(tmp_path: Path, name: str, content: bytes, reason: str):
+def test_a_name_that_contradicts_the_content_is_refused(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DatasetError, match=reason):
         datasets.describe(criteo(tmp_path / name))

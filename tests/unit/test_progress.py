@@ -5,13 +5,13 @@ import time
 from training.progress import Format, Progress, background
 
 
-def test_text_is_one_line_a_report():
+def test_text_is_one_line_a_report() -> None:
     stream = io.StringIO()
     Progress(stream)("fit", "iteration 12 of 50", seconds_left=8.6)
     assert stream.getvalue() == "fit: iteration 12 of 50, about 9 s left\n"
 
 
-def test_json_has_the_numbers_beside_the_message():
+def test_json_has_the_numbers_beside_the_message() -> None:
     stream = io.StringIO()
     Progress(stream, style=Format.JSON)("fit", "iteration 12 of 50", done=12, total=50, seconds_left=8.6)
     assert json.loads(stream.getvalue()) == {
@@ -23,7 +23,7 @@ def test_json_has_the_numbers_beside_the_message():
     }
 
 
-def test_a_repeated_report_is_dropped():
+def test_a_repeated_report_is_dropped() -> None:
     stream = io.StringIO()
     progress = Progress(stream)
     progress("read", "3 rows")
@@ -32,7 +32,7 @@ def test_a_repeated_report_is_dropped():
     assert stream.getvalue().splitlines() == ["read: 3 rows", "read: 4 rows"]
 
 
-def test_stages_are_timed_and_add_up():
+def test_stages_are_timed_and_add_up() -> None:
     progress = Progress(io.StringIO())
     for _ in range(2):
         with progress.stage("encode", "rows"):
@@ -40,7 +40,7 @@ def test_stages_are_timed_and_add_up():
     assert progress.seconds["encode"] >= 0.04
 
 
-def test_a_background_action_runs_until_its_block_ends():
+def test_a_background_action_runs_until_its_block_ends() -> None:
     calls: list[float] = []
     with background(lambda: calls.append(0.0), seconds=0.01):
         time.sleep(0.1)

@@ -5,7 +5,7 @@ import pytest
 from training.publish import publish, written_aside
 
 
-def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path):
+def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "bundle"
     with written_aside(target) as aside:
         (aside / "model.txt").write_text("model")
@@ -14,7 +14,7 @@ def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path):
+def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "bundle"
 
     def fail() -> None:
@@ -27,7 +27,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_keeps_what_was_there(tmp_path: Path):
+def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "bundle"
     target.mkdir()
     (target / "model.txt").write_text("former")
@@ -41,7 +41,7 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path):
     assert (target / "model.txt").read_text() == "former"
 
 
-def test_a_new_folder_takes_the_place_of_the_former(tmp_path: Path):
+def test_a_new_folder_takes_the_place_of_the_former(tmp_path: Path) -> None:
     target, new = tmp_path / "bundle", tmp_path / "new"
     for folder, text in ((target, "former"), (new, "new")):
         folder.mkdir()

@@ -23,12 +23,12 @@ needs_parser = pytest.mark.skipif(not kusto.installed(), reason="needs `python -
 
 
 @needs_parser
-def test_every_query_is_right():
+def test_every_query_is_right() -> None:
     assert kusto.mistakes(WHOLE, TABLES) == {}
 
 
 @needs_parser
-def test_a_wrong_query_is_found():
+def test_a_wrong_query_is_found() -> None:
     wrong = {
         "ContainerLogV2 | where Namespace == 'a'": "The name 'Namespace' does not refer to any known column",
         "Usage | wher IsBillable": "Query operator expected",
@@ -40,7 +40,7 @@ def test_a_wrong_query_is_found():
     assert [query for query, message in wrong.items() if not found[query][0].startswith(message)] == []
 
 
-def test_only_what_needs_the_pods_logs_asks_for_them():
+def test_only_what_needs_the_pods_logs_asks_for_them() -> None:
     of_service = {name for name, alert in ALERTS.items() if alert.of_service}
     of_service |= {chart.title for chart in CHARTS if chart.of_service}
     collected = re.compile("ContainerLogV2|KubeNodeInventory")
@@ -48,6 +48,6 @@ def test_only_what_needs_the_pods_logs_asks_for_them():
     assert all("namespace" not in query for query in WHOLE.values())
 
 
-def test_a_latency_is_one_that_the_service_tells_apart():
+def test_a_latency_is_one_that_the_service_tells_apart() -> None:
     assert SLOW_SECONDS in BUCKETS
     assert max(BUCKETS) < SLOWEST_SECONDS

@@ -11,17 +11,17 @@ from infra.paths import ROOT
 TEXT = README.read_text(encoding="utf-8")
 
 
-def test_the_table_of_settings_is_up_to_date():
+def test_the_table_of_settings_is_up_to_date() -> None:
     assert with_settings(TEXT) == TEXT, "run `python -m infra.cli.readme`"
 
 
-def test_a_changed_table_would_be_noticed():
+def test_a_changed_table_would_be_noticed() -> None:
     changed = TEXT.replace("Leaves per tree", "Leafs per tree")
     assert changed != TEXT
     assert with_settings(changed) != changed
 
 
-def test_every_command_is_in_the_readme_and_no_other():
+def test_every_command_is_in_the_readme_and_no_other() -> None:
     commands = {command.__name__.replace("_", "-") for commands in PANELS.values() for command in commands}
     table = TEXT.partition("| command | what it does |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
@@ -29,17 +29,17 @@ def test_every_command_is_in_the_readme_and_no_other():
     assert set(re.findall(r"personalize ([a-z][a-z-]*)", TEXT)) <= commands
 
 
-def test_the_set_up_is_two_commands():
+def test_the_set_up_is_two_commands() -> None:
     assert re.findall(r"^(make [a-z-]+)", TEXT, re.MULTILINE) == ["make up", "make test"]
 
 
-def test_every_file_that_the_readme_names_exists():
+def test_every_file_that_the_readme_names_exists() -> None:
     paths = re.findall(r"`((?:features|training|scoring|infra|tools|examples|docs)/[\w./-]*|[A-Z]+\.md)`", TEXT)
     assert len(paths) > 5
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_example_of_own_data_is_the_one_in_examples():
+def test_the_example_of_own_data_is_the_one_in_examples() -> None:
     [block] = re.findall(r"```yaml\n(interactions:.*?)```", TEXT, re.DOTALL)
     example = yaml.safe_load((ROOT / "examples" / "tables" / "dataset.yaml").read_text())
     assert yaml.safe_load(block) == example

@@ -23,7 +23,7 @@ FLOATS = arrays.arrays(np.float64, st.integers(0, 200), elements=st.floats(allow
 
 
 @given(FLOATS, FLOATS)
-def test_every_row_is_in_exactly_one_bin(reference: np.ndarray, values: np.ndarray):
+def test_every_row_is_in_exactly_one_bin(reference: np.ndarray, values: np.ndarray) -> None:
     histogram = Histogram.of(reference)
     assert sum(histogram.rows) == len(reference)
     assert histogram.count(values).sum() == len(values)
@@ -31,34 +31,34 @@ def test_every_row_is_in_exactly_one_bin(reference: np.ndarray, values: np.ndarr
 
 
 @given(FLOATS)
-def test_a_sample_has_not_moved_from_itself(values: np.ndarray):
+def test_a_sample_has_not_moved_from_itself(values: np.ndarray) -> None:
     histogram = Histogram.of(values)
     assert stability_index(histogram.rows, histogram.count(values)) == 0
 
 
-def test_continuous_values_fill_the_bins_evenly():
+def test_continuous_values_fill_the_bins_evenly() -> None:
     histogram = Histogram.of(np.random.default_rng(0).normal(size=10_000))
     assert len(histogram.edges) == BINS - 1
     assert all(rows == pytest.approx(1_000, abs=2) for rows in histogram.rows[:-1])
     assert histogram.rows[-1] == 0
 
 
-def test_a_constant_or_missing_column_has_a_histogram():
+def test_a_constant_or_missing_column_has_a_histogram() -> None:
     assert Histogram.of(np.full(5, 3.0)).rows == (0, 5, 0)
     assert Histogram.of(np.full(5, np.nan)) == Histogram(edges=(), rows=(0, 5))
 
 
-def test_the_index_is_that_of_the_formula():
+def test_the_index_is_that_of_the_formula() -> None:
     rows, reference = np.array([499_999.5, 499_999.5]), [199_999.5, 799_999.5]
     expected = 0.3 * math.log(0.5 / 0.2) - 0.3 * math.log(0.5 / 0.8)
     assert stability_index(reference, rows) == pytest.approx(expected, abs=1e-5)
 
 
-def test_an_empty_bin_gives_a_finite_index():
+def test_an_empty_bin_gives_a_finite_index() -> None:
     assert 1 < stability_index([0, 100], np.array([100, 0])) < math.inf
 
 
-def test_chance_gives_about_the_index_that_is_expected_of_it():
+def test_chance_gives_about_the_index_that_is_expected_of_it() -> None:
     generator = np.random.default_rng(1)
     found = []
     for _ in range(300):
@@ -67,19 +67,19 @@ def test_chance_gives_about_the_index_that_is_expected_of_it():
     assert np.mean(found) == pytest.approx(chance_index(BINS, 2_000, 1_000), rel=0.15)
 
 
-def test_a_category_counts_by_its_rate_and_an_unknown_one_as_missing():
+def test_a_category_counts_by_its_rate_and_an_unknown_one_as_missing() -> None:
     schema = Schema(numeric=("price",), categorical=("shop", "city"))
     inputs = np.array([[1.0, 0.3, 2.0, 0.2, 0.0], [np.nan, 0.4, 0.0, 0.5, 1.0]])
     values = column_values(schema, inputs)
     np.testing.assert_array_equal(values, [[1.0, 0.3, np.nan], [np.nan, np.nan, 0.5]])
 
 
-def test_a_reference_survives_its_file():
+def test_a_reference_survives_its_file() -> None:
     histogram = Histogram.of(np.array([0.1, 0.2, np.nan]))
     reference = Reference(prediction=histogram, columns={"price": histogram})
     assert Reference.from_json(reference.to_json()) == reference
 
 
-def test_a_file_that_is_no_reference_is_refused():
+def test_a_file_that_is_no_reference_is_refused() -> None:
     with pytest.raises(ReferenceUnreadableError, match="Train the model again"):
         Reference.from_json(b'{"prediction": 1}')

@@ -129,11 +129,11 @@ def html() -> str:
     return render(report_data())
 
 
-def test_every_element_is_closed(html: str):
+def test_every_element_is_closed(html: str) -> None:
     assert Page(html).open == []
 
 
-def test_nothing_outside_the_page_is_loaded(html: str):
+def test_nothing_outside_the_page_is_loaded(html: str) -> None:
     page = Page(html)
     assert all(reference.startswith("#") for reference in page.references)
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
@@ -141,13 +141,13 @@ def test_nothing_outside_the_page_is_loaded(html: str):
     assert set(re.findall(r"url\(([^)]*)\)", html)) <= {f"#{name}" for name in page.ids}
 
 
-def test_ids_are_unique_and_every_reference_is_met(html: str):
+def test_ids_are_unique_and_every_reference_is_met(html: str) -> None:
     page = Page(html)
     assert len(set(page.ids)) == len(page.ids)
     assert {reference.removeprefix("#") for reference in page.references} <= set(page.ids)
 
 
-def test_every_plot_takes_its_colours_from_the_page(html: str):
+def test_every_plot_takes_its_colours_from_the_page(html: str) -> None:
     plots = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
     assert len(plots) == 6
     for plot in plots:
@@ -155,25 +155,25 @@ def test_every_plot_takes_its_colours_from_the_page(html: str):
         assert set(re.findall(r"#[0-9a-f]{6}\b", plot)) == set()
 
 
-def test_the_same_run_gives_the_same_bytes(html: str):
+def test_the_same_run_gives_the_same_bytes(html: str) -> None:
     assert render(report_data()) == html
 
 
-def test_an_accepted_model_is_called_so_with_every_check(html: str):
+def test_an_accepted_model_is_called_so_with_every_check(html: str) -> None:
     data = report_data()
     assert "Accepted: this model may serve" in html
     assert html.count('class="passed"') == len(data.verdict.reasons)
     assert 'class="failed"' not in html
 
 
-def test_a_rejected_model_names_the_failed_check_first():
+def test_a_rejected_model_names_the_failed_check_first() -> None:
     page = render(report_data(gate=GateParameters(min_auc=0.9)))
     assert "Rejected: this model does not serve" in page
     assert page.index('class="failed"') < page.index('class="passed"')
     assert page.count('class="failed"') == 1
 
 
-def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str):
+def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str) -> None:
     data = report_data()
     assert data.champion is not None
     assert data.champion.evaluation is not None
@@ -182,7 +182,7 @@ def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str):
     assert f"{gain:.4f} better" in html
 
 
-def test_a_champion_that_cannot_be_compared_is_named_with_the_reason():
+def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
     champion = Champion(
         name="version 3", bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column price"
     )
@@ -191,15 +191,15 @@ def test_a_champion_that_cannot_be_compared_is_named_with_the_reason():
     )
 
 
-def test_without_a_champion_the_page_says_that_nothing_served_before():
+def test_without_a_champion_the_page_says_that_nothing_served_before() -> None:
     assert "nothing served before this model" in render(report_data(with_champion=False))
 
 
-def test_real_data_has_no_best_reachable_row():
+def test_real_data_has_no_best_reachable_row() -> None:
     assert "Best reachable" not in render(replace(report_data(), best_reachable=None))
 
 
-def test_markup_in_the_data_stays_text():
+def test_markup_in_the_data_stays_text() -> None:
     hostile = "<script>alert(1)</script>"
     data = replace(
         report_data(),
@@ -210,34 +210,34 @@ def test_markup_in_the_data_stays_text():
     assert "script" not in Page(render(data)).tags
 
 
-def test_a_segment_that_is_off_is_counted_named_and_comes_first():
+def test_a_segment_that_is_off_is_counted_named_and_comes_first() -> None:
     good, bad = slice_of("cat01", "05db9164"), slice_of("device", "tablet", observed=0.4, off=True)
     page = render(replace(report_data(), slices=[good, bad]))
     assert "1 of 2 segments are off" in page
     assert page.index("tablet") < page.index("05db9164")
 
 
-def test_without_a_segment_that_is_off_the_page_says_so(html: str):
+def test_without_a_segment_that_is_off_the_page_says_so(html: str) -> None:
     assert "None of the 3 segments is off" in html
     assert 'class="off"' not in html
 
 
-def test_a_warning_about_the_data_stands_beside_the_checks(html: str):
+def test_a_warning_about_the_data_stands_beside_the_checks(html: str) -> None:
     page = render(replace(report_data(), warnings=["The column paid alone tells clicks from the rest."]))
     assert "<b>Warning:</b> The column paid alone tells clicks from the rest." in page
     assert "Warning:" not in html
 
 
-def test_a_dataset_without_categories_has_no_segments():
+def test_a_dataset_without_categories_has_no_segments() -> None:
     assert "segments" not in render(replace(report_data(), slices=[]))
 
 
-def test_a_feature_name_is_never_taken_for_a_formula():
+def test_a_feature_name_is_never_taken_for_a_formula() -> None:
     page = render(replace(report_data(), importance={r"$\frac{price$": 2.0, "x" * 300: 1.0}))
     assert r"$\frac{price$" in page
 
 
-def test_a_model_without_a_single_split_is_still_reported():
+def test_a_model_without_a_single_split_is_still_reported() -> None:
     data = replace(
         report_data(),
         evaluation=evaluation_of(skill=1e-9, rows=50),
@@ -247,7 +247,7 @@ def test_a_model_without_a_single_split_is_still_reported():
     assert "Training report" in render(data)
 
 
-def test_the_file_appears_whole_and_alone(tmp_path: Path):
+def test_the_file_appears_whole_and_alone(tmp_path: Path) -> None:
     write(tmp_path / "report.html", report_data())
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text(encoding="utf-8").endswith("</html>")

@@ -25,13 +25,13 @@ def words(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def test_there_are_commands_in_every_page():
+def test_there_are_commands_in_every_page() -> None:
     assert len(PAGES) >= 4
     assert [page.name for page in PAGES if not any(commands_in_blocks(words(page)))] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_exercises_a_runbook_is_a_test(page: Path):
+def test_what_exercises_a_runbook_is_a_test(page: Path) -> None:
     named = set(re.findall(r"`(test_\w+)`", words(page)))
     code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
     assert named
@@ -39,7 +39,7 @@ def test_what_exercises_a_runbook_is_a_test(page: Path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_files_and_settings_of_a_runbook_are_the_code_s(page: Path):
+def test_files_and_settings_of_a_runbook_are_the_code_s(page: Path) -> None:
     text = words(page)
     assert set(re.findall(r"\.personalize/local/([\w./]+?)(?=[`\s])", text)) <= STATE_FILES
     assert [name for name in re.findall(r"examples/[\w.]+", text) if not (ROOT / name).is_file()] == []
@@ -47,11 +47,11 @@ def test_files_and_settings_of_a_runbook_are_the_code_s(page: Path):
         load_settings(yaml.safe_load(block)["config"])
 
 
-def test_every_runbook_is_in_the_list():
+def test_every_runbook_is_in_the_list() -> None:
     assert set(re.findall(r"\(([\w-]+\.md)\)", words(FOLDER / "README.md"))) == {page.name for page in PAGES}
 
 
-def test_every_alert_has_a_runbook_that_names_it():
+def test_every_alert_has_a_runbook_that_names_it() -> None:
     alerts = pytest.importorskip("infra.cloud.alerts", reason="Azure's packages are an extra")
     assert set(alerts.METRICS) | set(ALERTS) | {"budget"} == set(alerts.RUNBOOKS)
     missing = {
@@ -60,7 +60,7 @@ def test_every_alert_has_a_runbook_that_names_it():
     assert missing == {}
 
 
-def test_two_rotations_end_a_leaked_key():
+def test_two_rotations_end_a_leaked_key() -> None:
     step, context = ApiKey(), Recorder().context
     known: dict[str, Any] = {"current": "leaked", "previous": "", "rotation": 1}
     for rotation in (2, 3):

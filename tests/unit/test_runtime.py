@@ -42,25 +42,25 @@ def install_java(home: Path, version: str) -> Path:
 
 
 @pytest.mark.parametrize(("version", "major"), [("17.0.15", 17), ("1.8.0_402", 8), ("21", 21), ("17-ea", 0)])
-def test_the_major_version_of_java_is_read_from_its_release_file(tmp_path: Path, version: str, major: int):
+def test_the_major_version_of_java_is_read_from_its_release_file(tmp_path: Path, version: str, major: int) -> None:
     assert java_major(install_java(tmp_path, version)) == major
 
 
-def test_java_home_wins_when_it_is_the_right_java(no_java: Path, monkeypatch: pytest.MonkeyPatch):
+def test_java_home_wins_when_it_is_the_right_java(no_java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_java(no_java / "jvm" / "system", "17.0.1")
     monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", "17.0.2")))
 
     assert java_home() == no_java / "mine"
 
 
-def test_a_java_home_of_another_version_is_passed_over(no_java: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_java_home_of_another_version_is_passed_over(no_java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_java(no_java / "jvm" / "system", "17.0.1")
     monkeypatch.setenv("JAVA_HOME", str(install_java(no_java / "mine", "25.0.1")))
 
     assert java_home() == no_java / "jvm" / "system"
 
 
-def test_java_on_the_path_is_found_behind_its_links(no_java: Path, monkeypatch: pytest.MonkeyPatch):
+def test_java_on_the_path_is_found_behind_its_links(no_java: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = install_java(no_java / "opt" / "java", "17.0.1")
     (no_java / "bin").mkdir()
     (no_java / "bin" / "java").symlink_to(home / "bin" / "java")
@@ -70,37 +70,37 @@ def test_java_on_the_path_is_found_behind_its_links(no_java: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("no_java")
-def test_no_java_is_an_error_that_says_what_to_run():
+def test_no_java_is_an_error_that_says_what_to_run() -> None:
     with pytest.raises(JavaMissingError, match="make setup"):
         java_home()
 
 
-def test_the_pinned_jars_are_given_in_order(jar_folder: Path):
+def test_the_pinned_jars_are_given_in_order(jar_folder: Path) -> None:
     assert jars() == [jar_folder / "one-1.jar", jar_folder / "two-1.jar"]
 
 
-def test_a_missing_jar_is_named(jar_folder: Path):
+def test_a_missing_jar_is_named(jar_folder: Path) -> None:
     (jar_folder / "two-1.jar").unlink()
 
     with pytest.raises(JarsError, match=r"two-1\.jar is missing.*make setup"):
         jars()
 
 
-def test_a_jar_with_one_byte_changed_is_named(jar_folder: Path):
+def test_a_jar_with_one_byte_changed_is_named(jar_folder: Path) -> None:
     (jar_folder / "one-1.jar").write_text("onE")
 
     with pytest.raises(JarsError, match=r"one-1\.jar is not the pinned file"):
         jars()
 
 
-def test_every_problem_is_reported_at_once(jar_folder: Path):
+def test_every_problem_is_reported_at_once(jar_folder: Path) -> None:
     (jar_folder / "one-1.jar").unlink()
     (jar_folder / "two-1.jar").write_text("x")
 
     assert len(jar_problems(jar_folder)) == 2
 
 
-def test_the_cache_moves_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_cache_moves_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PERSONALIZATION_JARS", raising=False)
     monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path))
 

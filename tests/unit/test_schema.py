@@ -5,21 +5,21 @@ import pytest
 from features.schema import CRITEO, Schema, SchemaError
 
 
-def test_features_are_numbers_first_then_categories():
+def test_features_are_numbers_first_then_categories() -> None:
     schema = Schema(numeric=("age",), categorical=("city", "device"))
     assert schema.features == ("age", "city", "device")
 
 
-def test_the_models_inputs_are_numbers_then_rate_and_log_count_of_each_category():
+def test_the_models_inputs_are_numbers_then_rate_and_log_count_of_each_category() -> None:
     schema = Schema(numeric=("age",), categorical=("city", "device"))
     assert schema.encoded_features == ("age", "city_rate", "city_log_count", "device_rate", "device_log_count")
 
 
-def test_criteo_has_13_numbers_and_26_categories():
+def test_criteo_has_13_numbers_and_26_categories() -> None:
     assert (len(CRITEO.numeric), len(CRITEO.categorical), len(CRITEO.encoded_features)) == (13, 26, 65)
 
 
-def test_a_schema_survives_its_file():
+def test_a_schema_survives_its_file() -> None:
     schema = Schema(numeric=("age",), categorical=("city",), label="clicked", timestamp="at")
     assert Schema.from_json(schema.to_json()) == schema
 
@@ -34,12 +34,12 @@ def test_a_schema_survives_its_file():
         {"numeric": ("city_rate",), "categorical": ("city",)},
     ],
 )
-def test_a_name_used_twice_is_refused(columns: dict[str, Any]):
+def test_a_name_used_twice_is_refused(columns: dict[str, Any]) -> None:
     with pytest.raises(SchemaError, match="used more than once"):
         Schema(**columns)
 
 
-def test_a_schema_without_features_is_refused():
+def test_a_schema_without_features_is_refused() -> None:
     with pytest.raises(SchemaError, match="at least one numeric or categorical column"):
         Schema(numeric=(), categorical=())
 
@@ -47,6 +47,6 @@ def test_a_schema_without_features_is_refused():
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b'{"numeric": 1}', b'{"numeric": ["a"], "categorical": [], "more": 1}']
 )
-def test_a_file_that_is_no_schema_is_refused(content: bytes):
+def test_a_file_that_is_no_schema_is_refused(content: bytes) -> None:
     with pytest.raises(SchemaError, match=r"schema\.json is not a schema"):
         Schema.from_json(content)

@@ -29,7 +29,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     return Watch(SCHEMA, Reference(prediction=Histogram.of(np.array(probabilities)), columns=columns))
 
 
-def test_rows_like_the_models_have_hardly_moved(watch: Watch):
+def test_rows_like_the_models_have_hardly_moved(watch: Watch) -> None:
     watch.see(*rows(BATCH_ROWS))
     compared = watch.compare()
     assert compared is not None
@@ -38,7 +38,7 @@ def test_rows_like_the_models_have_hardly_moved(watch: Watch):
     assert max(prediction, *columns.values()) < 0.03
 
 
-def test_a_column_that_moved_is_told_from_one_that_did_not(watch: Watch):
+def test_a_column_that_moved_is_told_from_one_that_did_not(watch: Watch) -> None:
     watch.see(*rows(BATCH_ROWS, mean=1.0))
     compared = watch.compare()
     assert compared is not None
@@ -48,7 +48,7 @@ def test_a_column_that_moved_is_told_from_one_that_did_not(watch: Watch):
     assert columns["shop"] < 0.03
 
 
-def test_nothing_is_said_before_a_batch_is_whole(watch: Watch):
+def test_nothing_is_said_before_a_batch_is_whole(watch: Watch) -> None:
     watch.see(*rows(BATCH_ROWS - 1))
     assert watch.compare() is None
     watch.see(*rows(5))
@@ -57,7 +57,7 @@ def test_nothing_is_said_before_a_batch_is_whole(watch: Watch):
     assert compared[0] == BATCH_ROWS
 
 
-def test_no_more_rows_are_kept_than_a_batch_needs(watch: Watch):
+def test_no_more_rows_are_kept_than_a_batch_needs(watch: Watch) -> None:
     inputs, probabilities = rows(100 * BATCH_ROWS)
     kept = weakref.ref(inputs)
     watch.see(inputs, probabilities)
@@ -69,7 +69,7 @@ def test_no_more_rows_are_kept_than_a_batch_needs(watch: Watch):
     assert compared[0] == BATCH_ROWS
 
 
-def test_the_figures_follow_the_rows_of_late(watch: Watch):
+def test_the_figures_follow_the_rows_of_late(watch: Watch) -> None:
     def index(mean: float, seed: int) -> float:
         watch.see(*rows(BATCH_ROWS, mean=mean, seed=seed))
         compared = watch.compare()
@@ -84,7 +84,7 @@ def test_the_figures_follow_the_rows_of_late(watch: Watch):
     assert again < 0.02
 
 
-def test_a_batch_is_taken_now_and_then_only(watch: Watch, monkeypatch: pytest.MonkeyPatch):
+def test_a_batch_is_taken_now_and_then_only(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "BATCH_SECONDS", 3600.0)
     watch.see(*rows(BATCH_ROWS))
     assert watch.compare() is not None
@@ -92,7 +92,7 @@ def test_a_batch_is_taken_now_and_then_only(watch: Watch, monkeypatch: pytest.Mo
     assert watch.compare() is None
 
 
-def test_a_model_without_a_reference_is_not_watched():
+def test_a_model_without_a_reference_is_not_watched() -> None:
     watch = Watch(SCHEMA, None)
     watch.see(*rows(2 * BATCH_ROWS))
     assert watch.compare() is None

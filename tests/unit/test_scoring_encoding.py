@@ -15,7 +15,7 @@ from tests.support.bundles import make_bundle, random_records, to_arrays
 
 
 @given(st.integers(0, 6), st.integers(0, 5), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_both_encoders_give_the_same_inputs(numbers: int, categories: int, rows: int, seed: int):
+def test_both_encoders_give_the_same_inputs(numbers: int, categories: int, rows: int, seed: int) -> None:
     if numbers + categories == 0:
         numbers = 1
     schema = Schema(
@@ -30,7 +30,7 @@ def test_both_encoders_give_the_same_inputs(numbers: int, categories: int, rows:
     np.testing.assert_array_equal(found, encoder.encode(*to_arrays(schema, asked)))
 
 
-def test_the_same_value_in_two_columns_has_two_meanings():
+def test_the_same_value_in_two_columns_has_two_meanings() -> None:
     schema = Schema(numeric=(), categorical=("a", "b"))
     known = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
     encoder = _encoder(schema, known, 0)
@@ -38,7 +38,7 @@ def test_the_same_value_in_two_columns_has_two_meanings():
     assert found[0] != found[2]
 
 
-def test_repeated_requests_give_the_same_inputs(tmp_path: Path):
+def test_repeated_requests_give_the_same_inputs(tmp_path: Path) -> None:
     bundle = Bundle.load(make_bundle(tmp_path / "bundle", rows=300, trees=1))
     rows = [tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)]
     encoder = RowEncoder(bundle.schema, bundle.encoder)
@@ -48,7 +48,7 @@ def test_repeated_requests_give_the_same_inputs(tmp_path: Path):
         np.testing.assert_array_equal(single, together)
 
 
-def test_a_full_memory_of_values_changes_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_a_full_memory_of_values_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scoring.encoding.REMEMBERED_VALUES", 8)
     schema = Schema(numeric=("n",), categorical=("a", "b"))
     records = random_records(schema, 200, values=50)

@@ -18,7 +18,7 @@ LONG_KEY = 1 << 16
 """Characters."""
 
 
-def test_the_scheme_of_a_key_is_not_case_sensitive(tmp_path: Path):
+def test_the_scheme_of_a_key_is_not_case_sensitive(tmp_path: Path) -> None:
     keys = _ring(tmp_path, KEY)
     assert keys.accepts(b"Bearer " + KEY)
     assert keys.accepts(b"bearer " + KEY)
@@ -28,15 +28,15 @@ def test_the_scheme_of_a_key_is_not_case_sensitive(tmp_path: Path):
     assert not keys.accepts(b"")
 
 
-def test_blank_lines_of_a_keys_file_do_not_count(tmp_path: Path):
+def test_blank_lines_of_a_keys_file_do_not_count(tmp_path: Path) -> None:
     assert _ring(tmp_path, b"\n" + KEY + b"\n\n").accepts(b"Bearer " + KEY)
 
 
-def test_an_empty_line_is_never_a_key(tmp_path: Path):
+def test_an_empty_line_is_never_a_key(tmp_path: Path) -> None:
     assert not _ring(tmp_path, KEY + b"\n\n").accepts(b"Bearer ")
 
 
-def test_how_long_a_wrong_key_takes_tells_nothing_about_the_right_one(tmp_path: Path):
+def test_how_long_a_wrong_key_takes_tells_nothing_about_the_right_one(tmp_path: Path) -> None:
     first, second = b"a" * LONG_KEY, b"b" * LONG_KEY  # so long that a comparison which ends early is much faster
     keys = _ring(tmp_path, first + b"\n" + second)
     given = {
@@ -58,7 +58,7 @@ def test_how_long_a_wrong_key_takes_tells_nothing_about_the_right_one(tmp_path: 
     assert max(typical) < 1.2 * min(typical)
 
 
-def test_a_keys_file_is_complained_about_once_a_change(tmp_path: Path):
+def test_a_keys_file_is_complained_about_once_a_change(tmp_path: Path) -> None:
     keys = _ring(tmp_path, KEY)
     (tmp_path / "keys").write_bytes(b"short")
     with pytest.raises(KeysError, match="shorter than 16"):
@@ -69,7 +69,7 @@ def test_a_keys_file_is_complained_about_once_a_change(tmp_path: Path):
     assert keys.accepts(b"Bearer " + KEY[::-1])
 
 
-def test_a_keys_file_behind_a_link_that_is_swapped_is_read_again(tmp_path: Path):
+def test_a_keys_file_behind_a_link_that_is_swapped_is_read_again(tmp_path: Path) -> None:
     for name, key in (("old", KEY), ("new", KEY[::-1])):
         (tmp_path / name).write_bytes(key)
     link = tmp_path / "keys"
@@ -81,7 +81,7 @@ def test_a_keys_file_behind_a_link_that_is_swapped_is_read_again(tmp_path: Path)
     assert keys.accepts(b"Bearer " + KEY[::-1])
 
 
-def test_lines_are_written_whole_and_in_order():
+def test_lines_are_written_whole_and_in_order() -> None:
     reading, writing = os.pipe()
     sink = LogSink(writing)
     for number in range(100):
@@ -91,7 +91,7 @@ def test_lines_are_written_whole_and_in_order():
     assert [json.loads(line)["number"] for line in lines] == list(range(100))
 
 
-def test_a_reader_that_does_not_read_holds_nothing_up_and_loses_lines():
+def test_a_reader_that_does_not_read_holds_nothing_up_and_loses_lines() -> None:
     reading, writing = os.pipe()
     sink = LogSink(writing)
     for _ in range(3):
@@ -104,7 +104,7 @@ def test_a_reader_that_does_not_read_holds_nothing_up_and_loses_lines():
     os.close(reading)
 
 
-def test_a_full_disk_loses_lines_and_nothing_else():
+def test_a_full_disk_loses_lines_and_nothing_else() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     sink = LogSink(descriptor)
     sink.event("something")
@@ -113,7 +113,7 @@ def test_a_full_disk_loses_lines_and_nothing_else():
     os.close(descriptor)
 
 
-def test_an_error_is_described_without_its_text():
+def test_an_error_is_described_without_its_text() -> None:
     try:
         float("a secret value")
     except ValueError as error:
@@ -122,7 +122,7 @@ def test_an_error_is_described_without_its_text():
     assert "secret" not in json.dumps(described)
 
 
-def test_the_settings_have_defaults(tmp_path: Path):
+def test_the_settings_have_defaults(tmp_path: Path) -> None:
     settings = parse(["--bundle", str(tmp_path), "--keys-file", "keys"])
     assert (settings.host, settings.port, settings.workers, settings.engine) == ("127.0.0.1", 8123, 1, "lightgbm")
 
@@ -140,7 +140,7 @@ def test_the_settings_have_defaults(tmp_path: Path):
 )
 def test_wrong_settings_end_with_a_usage_message(
     arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(arguments)
     assert ended.value.code == 2

@@ -26,14 +26,14 @@ records = st.fixed_dictionaries(
 
 
 @given(record=records, escaped=st.booleans())
-def test_a_record_decodes_to_its_values_in_the_order_of_the_schema(record: dict[str, Any], *, escaped: bool):
+def test_a_record_decodes_to_its_values_in_the_order_of_the_schema(record: dict[str, Any], *, escaped: bool) -> None:
     (values,), is_batch = TYPES.read_score(json.dumps(record, ensure_ascii=escaped).encode())
     assert not is_batch
     assert [_plain(value) for value in values] == [_expected(record, name) for name in SCHEMA.features]
 
 
 @given(st.lists(records, min_size=1, max_size=5))
-def test_a_batch_decodes_to_the_values_of_each_record(batch: list[dict[str, Any]]):
+def test_a_batch_decodes_to_the_values_of_each_record(batch: list[dict[str, Any]]) -> None:
     rows, is_batch = TYPES.read_score(json.dumps({"records": batch}).encode())
     assert is_batch
     assert [[_plain(value) for value in row] for row in rows] == [
@@ -42,7 +42,7 @@ def test_a_batch_decodes_to_the_values_of_each_record(batch: list[dict[str, Any]
 
 
 @given(records.filter(bool), st.data())
-def test_a_field_given_twice_is_always_found(record: dict[str, Any], data: st.DataObject):
+def test_a_field_given_twice_is_always_found(record: dict[str, Any], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(record)))
     second = data.draw(numbers if name in SCHEMA.numeric else texts)
     pairs = [*record.items(), (name, second)]
@@ -59,7 +59,7 @@ def test_a_field_given_twice_is_always_found(record: dict[str, Any], data: st.Da
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_either_decoded_or_rejected(body: bytes):
+def test_any_bytes_are_either_decoded_or_rejected(body: bytes) -> None:
     for read in (TYPES.read_score, TYPES.read_rank):
         rejection = _rejection(read, body)
         if rejection is not None:
@@ -75,7 +75,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_any_json_is_either_decoded_or_rejected(value: Any):
+def test_any_json_is_either_decoded_or_rejected(value: Any) -> None:
     for body in (value, {"records": [value]}, {"user": value, "items": [value]}):
         for read in (TYPES.read_score, TYPES.read_rank):
             rejection = _rejection(read, json.dumps(body).encode())
@@ -92,26 +92,26 @@ def test_any_json_is_either_decoded_or_rejected(value: Any):
         ('{"a` - at `$.b": 1}', UnknownField, None),
     ],
 )
-def test_odd_names_are_named_rightly(body: str, kind: type[Rejection], field: str | None):
+def test_odd_names_are_named_rightly(body: str, kind: type[Rejection], field: str | None) -> None:
     with pytest.raises(kind) as caught:
         TYPES.read_score(body.encode())
     assert field is None or caught.value.field == field
 
 
-def test_a_long_unknown_name_is_cut():
+def test_a_long_unknown_name_is_cut() -> None:
     with pytest.raises(UnknownField) as caught:
         TYPES.read_score(json.dumps({"x" * 10_000: 1}).encode())
     assert len(caught.value.body()) < 500
 
 
-def test_deep_nesting_is_rejected():
+def test_deep_nesting_is_rejected() -> None:
     with pytest.raises(Rejection):
         TYPES.read_score(b"[" * 100_000)
     with pytest.raises(InvalidJson):
         TYPES.read_score(b'{"age": NaN, "x": ' + b"[" * 100_000)
 
 
-def test_a_column_named_like_the_batch_is_refused():
+def test_a_column_named_like_the_batch_is_refused() -> None:
     with pytest.raises(RecordTypeError, match="`records`"):
         RequestTypes(Schema(numeric=("records",), categorical=()), max_records=5)
 

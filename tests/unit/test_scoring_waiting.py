@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def test_a_queue_is_full_with_its_most_requests():
+def test_a_queue_is_full_with_its_most_requests() -> None:
     queue = Queue(most=3, seconds=1.0)
     for _ in range(3):
         assert not queue.full()
@@ -34,7 +34,7 @@ def test_a_queue_is_full_with_its_most_requests():
     assert not queue.full()
 
 
-def test_slow_answers_make_the_queue_shorter(clock: Clock):
+def test_slow_answers_make_the_queue_shorter(clock: Clock) -> None:
     queue = Queue(most=1000, seconds=0.02)
     _answers(queue, clock, each=0.001)
     assert _length(queue) == pytest.approx(21, abs=1)
@@ -42,7 +42,7 @@ def test_slow_answers_make_the_queue_shorter(clock: Clock):
     assert _length(queue) == pytest.approx(201, abs=5)
 
 
-def test_a_stop_of_the_machine_is_no_reason_to_refuse(clock: Clock):
+def test_a_stop_of_the_machine_is_no_reason_to_refuse(clock: Clock) -> None:
     """Java stops for some 50 milliseconds now and then; what comes afterwards is answered as fast as before."""
     queue = Queue(most=1000, seconds=0.1)
     _answers(queue, clock, each=0.0002)
@@ -52,7 +52,7 @@ def test_a_stop_of_the_machine_is_no_reason_to_refuse(clock: Clock):
     assert _length(queue) > 0.9 * before
 
 
-def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock):
+def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock) -> None:
     queue = Queue(most=1000, seconds=0.02)
     _answers(queue, clock, each=0.001)
     before = _length(queue)
@@ -66,13 +66,13 @@ def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock):
     assert _length(queue) == pytest.approx(before, abs=2)
 
 
-def test_a_few_requests_are_taken_whatever_came_before(clock: Clock):
+def test_a_few_requests_are_taken_whatever_came_before(clock: Clock) -> None:
     queue = Queue(most=1000, seconds=0.02)
     _answers(queue, clock, each=10.0)
     assert _length(queue) == ALWAYS_TAKEN
 
 
-def test_answers_given_together_share_their_time(clock: Clock):
+def test_answers_given_together_share_their_time(clock: Clock) -> None:
     queue = Queue(most=1000, seconds=0.02)
     for _ in range(10):
         for _ in range(64):

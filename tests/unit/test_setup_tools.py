@@ -1,6 +1,7 @@
 """How the set-up brings the Pulumi CLI and the jars, with programs that the test makes up."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def maven_that_fetches(content: str) -> str:
     return f'{folder}; mkdir -p "$folder"; printf {content} > "$folder/a-1.jar"'
 
 
-def installer_that_makes(version: str):
+def installer_that_makes(version: str) -> Callable[[], None]:
     def install() -> None:
         with pulumi._Aside() as folder:  # noqa: SLF001 - the step under test
             program(folder / "bin" / "pulumi", f"echo {version}")
@@ -54,27 +55,27 @@ def installer_that_makes(version: str):
     return install
 
 
-def test_a_recent_pulumi_on_the_path_is_used(path_folder: Path):
+def test_a_recent_pulumi_on_the_path_is_used(path_folder: Path) -> None:
     program(path_folder / "pulumi", f"echo v{PULUMI}")
 
     assert pulumi_command() == path_folder / "pulumi"
 
 
-def test_an_old_pulumi_on_the_path_gives_way_to_the_cached_one(path_folder: Path):
+def test_an_old_pulumi_on_the_path_gives_way_to_the_cached_one(path_folder: Path) -> None:
     program(path_folder / "pulumi", "echo v3.1.0")
     program(cached_pulumi(), f"echo v{PULUMI}")
 
     assert pulumi_command() == cached_pulumi()
 
 
-def test_an_old_pulumi_alone_is_an_error_with_its_version(path_folder: Path):
+def test_an_old_pulumi_alone_is_an_error_with_its_version(path_folder: Path) -> None:
     program(path_folder / "pulumi", "echo v3.1.0")
 
     with pytest.raises(PulumiMissingError, match=r"PATH is 3\.1\.0.*make setup"):
         pulumi_command()
 
 
-def test_a_pulumi_that_does_not_start_is_not_used(path_folder: Path):
+def test_a_pulumi_that_does_not_start_is_not_used(path_folder: Path) -> None:
     program(path_folder / "pulumi", "exit 1")
 
     with pytest.raises(PulumiMissingError):
@@ -82,7 +83,7 @@ def test_a_pulumi_that_does_not_start_is_not_used(path_folder: Path):
 
 
 @pytest.mark.usefixtures("path_folder")
-def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch):
+def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi, "_install", installer_that_makes(f"v{PULUMI}"))
 
     assert pulumi.ensure_pulumi() == cached_pulumi()
@@ -90,7 +91,7 @@ def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("path_folder")
-def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch):
+def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi, "_install", installer_that_makes(f"v{PULUMI}"))
     (cached_pulumi().parents[2] / f"{pulumi.ASIDE}killed" / "pulumi").mkdir(parents=True)
 
@@ -100,7 +101,7 @@ def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("path_folder")
-def test_a_pulumi_of_another_version_is_never_published(monkeypatch: pytest.MonkeyPatch):
+def test_a_pulumi_of_another_version_is_never_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi, "_install", installer_that_makes("v3.1.0"))
     monkeypatch.setattr(pulumi, "_build", installer_that_makes("v3.2.0"))
 
@@ -110,7 +111,9 @@ def test_a_pulumi_of_another_version_is_never_published(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("path_folder")
-def test_a_source_build_follows_a_failed_install(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_source_build_follows_a_failed_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fails() -> None:
         raise SetupError("the installer is out of reach")
 
@@ -122,13 +125,13 @@ def test_a_source_build_follows_a_failed_install(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("found", "used"), [(GO, True), ("1.99.0", True), ("1.20.1", False)])
-def test_go_on_the_path_is_used_when_it_is_recent_enough(path_folder: Path, found: str, used: bool):  # noqa: FBT001 - a parameter of the test
+def test_go_on_the_path_is_used_when_it_is_recent_enough(path_folder: Path, found: str, used: bool) -> None:  # noqa: FBT001 - a parameter of the test
     program(path_folder / "go", f"echo go version go{found} linux/amd64")
 
     assert bool(golang.go_on_path()) is used
 
 
-def test_a_go_of_the_lock_keeps_its_caches_in_a_folder_that_goes_away(path_folder: Path):
+def test_a_go_of_the_lock_keeps_its_caches_in_a_folder_that_goes_away(path_folder: Path) -> None:
     program(path_folder / "go", "echo go version go1.20.1 linux/amd64")
     program(path_folder / "uv", "echo uv 99.0.0")
     gone = cache_folder() / "go-999999999-killed"
@@ -141,13 +144,13 @@ def test_a_go_of_the_lock_keeps_its_caches_in_a_folder_that_goes_away(path_folde
     assert not list(cache_folder().iterdir())
 
 
-def test_maven_fetches_the_jars_where_there_is_one(one_jar: Path):
+def test_maven_fetches_the_jars_where_there_is_one(one_jar: Path) -> None:
     program(one_jar / "mvn", maven_that_fetches("good"))
 
     assert (jars.ensure_jars() / "a-1.jar").read_text() == "good"
 
 
-def test_jars_that_are_there_are_not_fetched_again(one_jar: Path):
+def test_jars_that_are_there_are_not_fetched_again(one_jar: Path) -> None:
     program(one_jar / "mvn", maven_that_fetches("good"))
     folder = jars.ensure_jars()
     program(one_jar / "mvn", "exit 1")
@@ -155,7 +158,7 @@ def test_jars_that_are_there_are_not_fetched_again(one_jar: Path):
     assert jars.ensure_jars() == folder
 
 
-def test_jars_with_other_bytes_never_reach_the_cache(one_jar: Path):
+def test_jars_with_other_bytes_never_reach_the_cache(one_jar: Path) -> None:
     program(one_jar / "mvn", maven_that_fetches("evil"))
     program(one_jar / "uv", "echo uv 99.0.0")
 
@@ -164,7 +167,7 @@ def test_jars_with_other_bytes_never_reach_the_cache(one_jar: Path):
     assert not runtime.jars_folder().exists()
 
 
-def test_a_changed_jar_in_the_cache_is_replaced(one_jar: Path):
+def test_a_changed_jar_in_the_cache_is_replaced(one_jar: Path) -> None:
     program(one_jar / "mvn", maven_that_fetches("good"))
     changed = jars.ensure_jars() / "a-1.jar"
     changed.write_text("gooD")
@@ -174,7 +177,7 @@ def test_a_changed_jar_in_the_cache_is_replaced(one_jar: Path):
     assert changed.read_text() == "good"
 
 
-def test_the_locked_fetcher_follows_a_failing_maven(one_jar: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_locked_fetcher_follows_a_failing_maven(one_jar: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program(one_jar / "mvn", "echo no route to the repository; exit 1")
     fetch = 'while [ "${1##*/}" != fetch_jars.py ]; do shift; done; printf good > "$2/a-1.jar"'
     program(one_jar / "uv", f'if [ "$1" = --version ]; then echo uv 99.0.0; exit; fi; {fetch}')
@@ -184,12 +187,12 @@ def test_the_locked_fetcher_follows_a_failing_maven(one_jar: Path, capsys: pytes
     assert "no route to the repository; going on with the locked fetcher" in capsys.readouterr().err
 
 
-def test_a_folder_of_the_user_s_own_is_never_written_to(one_jar: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_of_the_user_s_own_is_never_written_to(one_jar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONALIZATION_JARS", str(one_jar))
 
     with pytest.raises(SetupError, match=r"PERSONALIZATION_JARS=.*a-1\.jar is missing"):
         jars.ensure_jars()
 
 
-def test_version_numbers_are_compared_as_numbers():
+def test_version_numbers_are_compared_as_numbers() -> None:
     assert version_numbers("go version go1.26.10") > version_numbers("1.26.9")

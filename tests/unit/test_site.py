@@ -35,40 +35,40 @@ def listed(entry: Any) -> set[str]:
             return set().union(*map(listed, entry.values()))
 
 
-def test_every_page_is_in_the_navigation_and_nothing_else(pages: dict[str, str]):
+def test_every_page_is_in_the_navigation_and_nothing_else(pages: dict[str, str]) -> None:
     configuration = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe loader
     files = {file.relative_to(ROOT / "docs").as_posix() for file in (ROOT / "docs").rglob("*.md")}
     assert listed(configuration["nav"]) == files | set(pages)
     assert files & set(pages) == set(), "a file of docs/ would be overwritten"
 
 
-def test_every_section_of_the_readme_has_a_page():
+def test_every_section_of_the_readme_has_a_page() -> None:
     titles = set(site.readme_sections((ROOT / "README.md").read_text(encoding="utf-8"))) - {""}
     assert {title for titles in site.SECTIONS.values() for title in titles} == titles
 
 
-def test_every_page_starts_with_its_title(pages: dict[str, str]):
+def test_every_page_starts_with_its_title(pages: dict[str, str]) -> None:
     assert [path for path, text in pages.items() if not text.startswith("# ")] == []
 
 
-def test_every_command_is_described(pages: dict[str, str]):
+def test_every_command_is_described(pages: dict[str, str]) -> None:
     commands = [command.__name__.replace("_", "-") for commands in PANELS.values() for command in commands]
     assert [name for name in commands if f"## `personalize {name}`" not in pages["reference/commands.md"]] == []
     assert "`--refresh`: Look first at what is really there" in pages["reference/commands.md"]
 
 
-def test_every_route_is_described_with_its_statuses(pages: dict[str, str]):
+def test_every_route_is_described_with_its_statuses(pages: dict[str, str]) -> None:
     text = pages["reference/http.md"]
     for route in ("POST /score", "POST /rank", "POST /explain", "GET /readyz", "GET /metrics"):
         assert f"## {route}\n" in text
     assert "| 401 | A request without a valid key. |" in text
 
 
-def test_every_price_is_in_the_table(pages: dict[str, str]):
+def test_every_price_is_in_the_table(pages: dict[str, str]) -> None:
     assert [name for name in snapshot().rows if f"| `{name}` |" not in pages["reference/prices.md"]] == []
 
 
-def test_the_source_is_made_anew(tmp_path: Path):
+def test_the_source_is_made_anew(tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "old.md").write_text("# Old\n")

@@ -30,19 +30,19 @@ def bins(*, rows: int, clicks: int, probability: float) -> ScoreBins:
     return ScoreBins.of_constant(clicks=clicks, others=rows - clicks, probability=probability)
 
 
-def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values():
+def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values() -> None:
     chosen = choose(encoder([1.0, 3.0, 2.0], [], [5.0] * 7), gains(c0=1.0, c1=9.0, c2=2.0))
     assert [column.index for column in chosen] == [2, 0]
     assert chosen[0].hashes.tolist() == [0, 1, 2, 3, 4]
     assert chosen[1].hashes.tolist() == [1, 2, 0]
 
 
-def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others():
+def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others() -> None:
     column = SlicedColumn(index=1, hashes=np.array([7, 5]))
     assert column.places(np.array([[7, 5], [5, 7], [5, 9]])).tolist() == [1, 0, 2]
 
 
-def test_each_slice_is_measured_under_its_columns_and_values_name():
+def test_each_slice_is_measured_under_its_columns_and_values_name() -> None:
     columns = [SlicedColumn(index=1, hashes=np.array([7])), SlicedColumn(index=0, hashes=np.array([8, 9]))]
     scored = {
         0: bins(rows=500, clicks=100, probability=0.2),
@@ -74,14 +74,14 @@ def test_each_slice_is_measured_under_its_columns_and_values_name():
 )
 def test_a_slice_is_off_when_its_clicks_miss_by_more_than_chance_and_enough_to_matter(
     *, rows: int, clicks: int, off: bool
-):
+) -> None:
     column = SlicedColumn(index=0, hashes=np.array([7]))
     scored = {SLICES: bins(rows=rows, clicks=clicks, probability=0.2)}
     (found,) = measure(scored, [column], names=("a",), values=iter(["seven"]))
     assert found.off is off
 
 
-def test_a_slice_of_one_label_has_no_auc():
+def test_a_slice_of_one_label_has_no_auc() -> None:
     column = SlicedColumn(index=0, hashes=np.array([7]))
     scored = {SLICES: bins(rows=10, clicks=0, probability=0.2)}
     (found,) = measure(scored, [column], names=("a",), values=iter([""]))

@@ -30,22 +30,22 @@ def shown(count: int, *, seed: int = 42) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].fillna("") for name in categorical})
 
 
-def test_same_seed_gives_the_same_rows_and_another_seed_others():
+def test_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
     assert shown(2_000).equals(shown(2_000))
     assert not shown(2_000).equals(shown(2_000, seed=43))
 
 
-def test_a_longer_dataset_starts_with_the_rows_of_a_shorter_one():
+def test_a_longer_dataset_starts_with_the_rows_of_a_shorter_one() -> None:
     pd.testing.assert_frame_equal(shown(2_000), shown(60_000).head(2_000))
 
 
-def test_blocks_are_different_and_hold_every_row():
+def test_blocks_are_different_and_hold_every_row() -> None:
     blocks = [synthetic.generate(index, rows=120_000, seed=1) for index in range(synthetic.blocks(120_000))]
     assert [len(block.label) for block in blocks] == [50_000, 50_000, 20_000]
     assert not np.array_equal(blocks[0].codes[:20_000], blocks[2].codes)
 
 
-def test_rows_have_criteos_columns_in_criteos_order():
+def test_rows_have_criteos_columns_in_criteos_order() -> None:
     batch = synthetic.record_batch(synthetic.generate(0, rows=1_000, seed=42))
     assert batch.schema.names == [CRITEO.label, *CRITEO.features]
     digits = batch.column("cat02").drop_null()
@@ -53,7 +53,7 @@ def test_rows_have_criteos_columns_in_criteos_order():
     assert {len(value) for value in digits.to_pylist()} == {8}
 
 
-def test_files_hold_the_generated_rows_whatever_their_number(tmp_path: Path):
+def test_files_hold_the_generated_rows_whatever_their_number(tmp_path: Path) -> None:
     dataset = SyntheticDataset(rows=120_000, seed=3)
     reports = []
     synthetic_files.materialize(dataset, tmp_path / "data", lambda *said, **done: reports.append((said, done)))
@@ -72,7 +72,7 @@ def test_files_hold_the_generated_rows_whatever_their_number(tmp_path: Path):
     assert reports[-1][1] == {"done": 120_000, "total": 120_000}
 
 
-def test_the_probability_follows_from_what_a_row_shows():
+def test_the_probability_follows_from_what_a_row_shows() -> None:
     block = synthetic.generate(0, rows=5_000, seed=9)
     expected = recipe.probability(block.numeric, block.codes, block.missing)
     batch = synthetic.record_batch(block)
@@ -81,7 +81,7 @@ def test_the_probability_follows_from_what_a_row_shows():
     assert np.array_equal(synthetic.true_probability(columns), expected)
 
 
-def test_labels_are_drawn_with_their_probability(sample: Rows):
+def test_labels_are_drawn_with_their_probability(sample: Rows) -> None:
     order = np.argsort(sample.probability)
     for part in np.array_split(order, 20):
         expected = sample.probability[part].mean()
@@ -89,15 +89,15 @@ def test_labels_are_drawn_with_their_probability(sample: Rows):
         assert abs(sample.label[part].mean() - expected) < 4.5 * spread
 
 
-def test_base_rate_is_like_criteos(sample: Rows):
+def test_base_rate_is_like_criteos(sample: Rows) -> None:
     assert 0.20 <= sample.label.mean() <= 0.25
 
 
-def test_best_reachable_auc_is_like_that_of_real_clicks(sample: Rows):
+def test_best_reachable_auc_is_like_that_of_real_clicks(sample: Rows) -> None:
     assert 0.78 <= roc_auc_score(sample.label, sample.probability) <= 0.82
 
 
-def test_at_least_half_of_the_logit_comes_from_categories(sample: Rows):
+def test_at_least_half_of_the_logit_comes_from_categories(sample: Rows) -> None:
     categorical = recipe.categorical_logit(sample.codes, sample.missing)
     whole = categorical + recipe.numeric_logit(sample.numeric, sample.codes)
     explained = np.corrcoef(categorical, whole)[0, 1] ** 2
@@ -105,7 +105,7 @@ def test_at_least_half_of_the_logit_comes_from_categories(sample: Rows):
     assert explained >= 0.5
 
 
-def test_a_million_rows_have_columns_of_over_100_000_values():
+def test_a_million_rows_have_columns_of_over_100_000_values() -> None:
     seen = [np.zeros(0, dtype=np.uint32) for _ in range(3)]
     for index in range(synthetic.blocks(1_000_000)):
         codes = synthetic.generate(index, rows=1_000_000, seed=42).codes
@@ -114,17 +114,17 @@ def test_a_million_rows_have_columns_of_over_100_000_values():
 
 
 @pytest.mark.parametrize("column", [0, 11])
-def test_a_missing_number_means_something(sample: Rows, column: int):
+def test_a_missing_number_means_something(sample: Rows, column: int) -> None:
     absent = np.isnan(sample.numeric[:, column])
     assert abs(sample.label[absent].mean() - sample.label[~absent].mean()) > 0.02
 
 
-def test_a_missing_category_means_something(sample: Rows):
+def test_a_missing_category_means_something(sample: Rows) -> None:
     absent = sample.missing[:, 24]
     assert abs(sample.label[absent].mean() - sample.label[~absent].mean()) > 0.02
 
 
-def test_columns_act_together(sample: Rows):
+def test_columns_act_together(sample: Rows) -> None:
     """The effect of a number turns on a category: no sum of one-column effects describes it."""
     odd = sample.codes[:, 8] % 2 == 1
     size = sample.numeric[:, 5]
@@ -137,7 +137,7 @@ def test_columns_act_together(sample: Rows):
     assert abs(effect(odd) - effect(~odd)) > 0.05
 
 
-def test_logistic_regression_stays_below_the_best(sample: Rows):
+def test_logistic_regression_stays_below_the_best(sample: Rows) -> None:
     """Even with logarithms of the numbers, which the baseline of a training run does not take."""
     train = np.arange(len(sample.label)) < 160_000
     features = encoded(sample, train)
@@ -150,7 +150,7 @@ def test_logistic_regression_stays_below_the_best(sample: Rows):
 
 
 @pytest.mark.full
-def test_boosted_trees_come_within_002_of_the_best_at_a_million_rows():
+def test_boosted_trees_come_within_002_of_the_best_at_a_million_rows() -> None:
     """With the default parameters of a training run: 50 trees of 32 leaves."""
     data = rows(1_000_000)
     train = np.arange(len(data.label)) < 800_000

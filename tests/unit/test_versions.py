@@ -46,7 +46,7 @@ def text_to_search(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(LITERALS))
-def test_a_version_is_written_once(name: str):
+def test_a_version_is_written_once(name: str) -> None:
     searched = {file for file in tracked_files() if file.endswith((".py", ".sh", ".yaml", ".yml", "Makefile", "run"))}
     searched -= {"infra/versions.py"}
 
@@ -55,28 +55,28 @@ def test_a_version_is_written_once(name: str):
     assert not copies, f"{name} = {LITERALS[name]} is repeated; import it from infra.versions"
 
 
-def test_the_search_finds_a_copy():
+def test_the_search_finds_a_copy() -> None:
     assert repeats(versions.PULUMI, strings_in_code(f"def f():\n    return 'v is {versions.PULUMI}'"))
     assert repeats(versions.PULUMI, lines_without_comments(f"run: install {versions.PULUMI}"))
 
 
-def test_the_search_leaves_documentation_out():
+def test_the_search_leaves_documentation_out() -> None:
     assert not repeats(versions.PULUMI, strings_in_code(f'"""Made for {versions.PULUMI}."""'))
 
 
-def test_the_pulumi_module_is_the_pinned_release():
+def test_the_pulumi_module_is_the_pinned_release() -> None:
     module = (ROOT / "tools" / "pulumi" / "go.mod").read_text()
 
     assert f"github.com/pulumi/pulumi/pkg/v3 v{versions.PULUMI}" in module
 
 
-def test_the_oldest_go_is_the_one_that_the_pulumi_module_demands():
+def test_the_oldest_go_is_the_one_that_the_pulumi_module_demands() -> None:
     module = (ROOT / "tools" / "pulumi" / "go.mod").read_text()
 
     assert f"\ngo {versions.GO}\n" in module
 
 
-def test_jars_and_package_of_synapseml_are_one_release():
+def test_jars_and_package_of_synapseml_are_one_release() -> None:
     jars = json.loads((ROOT / "training" / "jars.json").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -84,23 +84,23 @@ def test_jars_and_package_of_synapseml_are_one_release():
     assert f"synapseml=={versions.SYNAPSEML}" in project["optional-dependencies"]["local"]
 
 
-def test_the_jars_are_for_the_scala_of_the_runtime():
+def test_the_jars_are_for_the_scala_of_the_runtime() -> None:
     jars = json.loads((ROOT / "training" / "jars.json").read_text())
 
     assert {jar["artifact"].partition("_")[2] for jar in jars} == {"", versions.SCALA}
 
 
-def test_spark_is_of_the_runtime_s_line():
+def test_spark_is_of_the_runtime_s_line() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
     assert any(requirement.startswith(f"pyspark=={versions.SPARK}.") for requirement in extras["local"])
 
 
-def test_python_is_the_runtime_s():
+def test_python_is_the_runtime_s() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert project["requires-python"].startswith(f">={versions.PYTHON},")
 
 
-def test_training_and_infra_mean_the_same_java():
+def test_training_and_infra_mean_the_same_java() -> None:
     assert versions.JAVA == JAVA_MAJOR

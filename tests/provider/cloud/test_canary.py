@@ -119,7 +119,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
 PROMOTED = {"stable": NEW, "candidate": NEW, "weight": 100, "refusal": ""}
 
 
-def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Recorder):
+def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Recorder) -> None:
     server = Server()
     assert create(rollout(server), inputs(), recorder).computed == PROMOTED
     (applied,) = server.applied
@@ -128,7 +128,7 @@ def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Record
     assert "requests, 0.0% failed, p99 5 ms; beside it: " in recorder.lines[-1]
 
 
-def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recorder: Recorder):
+def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recorder: Recorder) -> None:
     server = Server()
     create(rollout(server), inputs(), recorder)
     (applied,) = server.applied
@@ -148,7 +148,7 @@ def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recor
 SHADOW = {"rollout": "shadow"}
 
 
-def test_a_shadow_gets_copies_and_no_client(recorder: Recorder):
+def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
     server = Server(settings=SHADOW)
     assert create(rollout(server), inputs(kind="shadow"), recorder).computed == PROMOTED
     (applied,) = server.applied
@@ -162,14 +162,14 @@ def test_a_shadow_gets_copies_and_no_client(recorder: Recorder):
     assert container["args"] == others["args"], "it sends no copies to itself"
 
 
-def test_a_shadow_that_does_worse_is_taken_back(recorder: Recorder):
+def test_a_shadow_that_does_worse_is_taken_back(recorder: Recorder) -> None:
     server = Server(settings=SHADOW, low=10)
     computed = create(rollout(server), inputs(kind="shadow", seconds=30), recorder).computed
     assert "was tried on copies of 20 % of the requests and taken back" in computed["refusal"]
     assert computed["stable"] == OLD
 
 
-def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder):
+def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder) -> None:
     server = Server()
     assert create(rollout(server), inputs(kind="shadow"), recorder).computed == PROMOTED
     assert server.applied == []
@@ -187,7 +187,7 @@ def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder)
     ],
     ids=["errors", "latency", "other probabilities", "crash", "no start"],
 )
-def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, recorder: Recorder):
+def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, recorder: Recorder) -> None:
     computed = create(rollout(server), inputs(seconds=30), recorder).computed
     assert reason in computed["refusal"]
     assert {name: computed[name] for name in ("stable", "candidate", "weight")} == {
@@ -199,7 +199,7 @@ def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, 
     assert server.candidate is None
 
 
-def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder):
+def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder) -> None:
     given = {**MACHINE_LEARNING, "version": 3, "image": OLD, "refusal": "It was taken back."}
     with pytest.raises(CandidateRejectedError, match="taken back"):
         create(Champion(), given, recorder)
@@ -212,12 +212,12 @@ def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Record
 )
 def test_where_there_is_nothing_to_try_the_image_passes_at_once(
     server: Server, changes: dict[str, Any], recorder: Recorder
-):
+) -> None:
     assert create(rollout(server), inputs(**changes), recorder).computed == PROMOTED
     assert server.applied == []
 
 
-def test_an_interruption_takes_the_candidate_away(recorder: Recorder):
+def test_an_interruption_takes_the_candidate_away(recorder: Recorder) -> None:
     server = Server()
     recorder.cancelled.set()
     with pytest.raises(StepCancelledError):
@@ -226,7 +226,7 @@ def test_an_interruption_takes_the_candidate_away(recorder: Recorder):
     assert server.candidate is None
 
 
-def test_what_a_killed_run_left_is_removed(recorder: Recorder):
+def test_what_a_killed_run_left_is_removed(recorder: Recorder) -> None:
     server = Server(image=NEW, candidate={"spec": {"replicas": 1}})
     create(rollout(server), inputs(), recorder)
     assert server.candidate is None
@@ -235,7 +235,7 @@ def test_what_a_killed_run_left_is_removed(recorder: Recorder):
     assert server.candidate is None
 
 
-def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder):
+def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder) -> None:
     server, state = Server(image=NEW), {**inputs(), **PROMOTED}
     assert rollout(server).read("test-rollout", state, recorder.context) == PROMOTED
     server.candidate = {"spec": {"replicas": 1}}
@@ -248,7 +248,7 @@ def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder):
     [(Server(refuses=True), "403"), (Server(tells=False), "No pod of the new image told what it counted")],
     ids=["forbidden", "no figures"],
 )
-def test_a_cluster_that_does_not_do_its_part_is_named(server: Server, sentence: str, recorder: Recorder):
+def test_a_cluster_that_does_not_do_its_part_is_named(server: Server, sentence: str, recorder: Recorder) -> None:
     with pytest.raises(ClusterRefusedError, match=sentence):
         create(rollout(server), inputs(), recorder)
     assert server.candidate is None

@@ -69,24 +69,24 @@ def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
     return verify(bundle)
 
 
-def test_the_versions_in_azure_ml_are_listed_with_the_champion(served: str):
+def test_the_versions_in_azure_ml_are_listed_with_the_champion(served: str) -> None:
     [row] = model_rows(STACK)
     assert (row["version"], row["champion"], row["accepted"], row["bundle_hash"]) == (1, True, True, served)
 
 
-def test_a_version_that_is_not_registered_cannot_be_rolled_back_to(served: str):
+def test_a_version_that_is_not_registered_cannot_be_rolled_back_to(served: str) -> None:
     assert served
     require_version(STACK, 1)
     with pytest.raises(BadInputError, match="no model version 7; registered are: 1"):
         require_version(STACK, 7)
 
 
-def test_a_stack_without_models_says_so():
+def test_a_stack_without_models_says_so() -> None:
     with pytest.raises(azure_models.StackMissingError, match="has no models yet"):
         model_rows(STACK)
 
 
-def test_the_served_report_is_fetched_from_the_lake_once(served: str, tmp_path: Path):
+def test_the_served_report_is_fetched_from_the_lake_once(served: str, tmp_path: Path) -> None:
     versions = AzureVersions(STACK, SETTINGS)
     report = versions.report()
     assert report == tmp_path / "here" / STACK / "registry" / "bundles" / served / REPORT

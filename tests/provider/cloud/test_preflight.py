@@ -18,7 +18,7 @@ def findings(**settings: Any) -> dict[str, Finding]:
     return {found.name: found for found in examine(subject_of("dev", wanted))}
 
 
-def test_the_simulated_subscription_passes(cloud: Cloud):
+def test_the_simulated_subscription_passes(cloud: Cloud) -> None:
     assert cloud.world.setting("tasks_allowed")
     assert {name: found.found for name, found in findings().items() if not found.ok} == {}
 
@@ -32,7 +32,7 @@ def test_the_simulated_subscription_passes(cloud: Cloud):
         ("registered_providers", ["Microsoft.Storage"], "resource providers"),
     ],
 )
-def test_what_its_record_lacks_is_found(cloud: Cloud, setting: str, value: object, finding: str):
+def test_what_its_record_lacks_is_found(cloud: Cloud, setting: str, value: object, finding: str) -> None:
     before = cloud.world.setting(setting)
     cloud.world.set(setting, value)
     try:
@@ -41,7 +41,7 @@ def test_what_its_record_lacks_is_found(cloud: Cloud, setting: str, value: objec
         cloud.world.set(setting, before)
 
 
-def test_a_sign_in_that_is_no_deployer_s_is_found(cloud: Cloud):
+def test_a_sign_in_that_is_no_deployer_s_is_found(cloud: Cloud) -> None:
     assert credentials.cloud().machine_learning == "AzureCloud"
     cloud.sign_in(DEFAULTS["deployers"][1]["object_id"])
     only = [DEFAULTS["deployers"][0]]
