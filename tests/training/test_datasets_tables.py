@@ -15,7 +15,7 @@ from tests.support.rows import read
 from training import datasets
 from training.datasets.errors import DuplicateKeyError, EmptyDatasetError, JoinError, MalformedRowError, OneClassError
 from training.datasets.fields import TableRules, complaint
-from training.datasets.join import _label, _time, _wrong
+from training.datasets.join import _label, _present, _time, _wrong
 from training.datasets.spec import Label
 from training.parameters import TablesDataset
 
@@ -67,6 +67,17 @@ def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path) ->
     assert reports == [("data", "2 of 3 interactions have a known user and item")]
 
 
+def test_a_text_that_means_missing_is_missing_in_its_column_alone(spark: SparkSession, tmp_path: Path) -> None:
+    described = dataset(
+        tmp_path,
+        tables={"users": "user,age\nu1,unkonwn\nu2,NA\n", "items": "item,genre\ni1,NA\ni2,?\n"},
+        missing=["NA", "unkonwn"],
+        categorical=[{"column": "genre", "missing": ["?"]}],
+    )
+    rows, _ = read(spark, described)
+    assert sorted((row.age, row.genre) for row in rows.collect()) == [(None, ""), (None, "NA")]
+
+
 def test_the_copy_in_the_lake_reads_the_same(spark: SparkSession, tmp_path: Path) -> None:
     described = dataset(tmp_path)
     datasets.materialize(described, tmp_path / "lake")
@@ -108,6 +119,7 @@ def test_the_example_has_no_row_without_user_and_item(spark: SparkSession) -> No
             {"interactions": INTERACTIONS + "u1,i1,,2026-01-01\n"},
             r"line 5: the label rating is '', but it must be a num",
         ),
+        ({"interactions": INTERACTIONS + "u1,i1,3,\n"}, r"line 5: '' in the timestamp column seen is no time"),
         ({"interactions": INTERACTIONS + "u1,i1,3,soon\n"}, r"line 5: 'soon' in the timestamp column seen is no time"),
     ],
 )
@@ -175,10 +187,11 @@ LABELS = [
 def test_both_passes_refuse_the_same_rows(
     spark: SparkSession, fields: list[tuple[str, str, str]], label: Label
 ) -> None:
-    rules = TableRules(path=Path("rows.csv"), keys={"k": "key"}, numeric=["number"], label=label)
+    absent = {"key": frozenset({"", "0"}), "number": frozenset({"", "yes"}), "label": frozenset({"", "4"})}
+    rules = TableRules(path=Path("rows.csv"), keys={"k": "key"}, numeric=["number"], label=label, missing=absent)
     rows = [{"key": key, "number": number, "label": text, "_corrupt": None} for key, number, text in fields]
     frame = spark.createDataFrame(rows, "key string, number string, label string, _corrupt string")
-    refused = [row.wrong for row in frame.select(_wrong(rules).alias("wrong")).collect()]
+    refused = [row.wrong for row in _present(frame, rules).select(_wrong(rules).alias("wrong")).collect()]
     assert refused == [complaint(row, rules) is not None for row in rows]
 
 

@@ -84,6 +84,34 @@ def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: d
         load_spec(written(tmp_path, **changes))
 
 
+def test_a_column_is_a_name_or_says_more(tmp_path: Path) -> None:
+    genre = {"column": "genre", "separator": "|", "missing": ["?"]}
+    spec = load_spec(written(tmp_path, categorical=["item", genre], missing=["NA"]))
+    assert (spec.numeric_names, spec.categorical_names) == (("age",), ("item", "genre"))
+    assert [one.separator for one in spec.categorical] == [None, "|"]
+    assert [spec.missing_in(name) for name in ("age", "genre", "rating")] == [{"", "NA"}, {"", "?"}, {"", "NA"}]
+
+
+@pytest.mark.parametrize("name", ["age:float", "age.years", "age in years", "größe, m"])
+def test_a_column_may_have_any_name(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, tables={"users.csv": f'user,"{name}"\nu1,30\n'}, numeric=[name])
+    assert locate(load_spec(path))["users"]["numeric"] == [name]
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (2020, r"numeric\.0: give a column's name in quotes, or a mapping .* not 2020"),
+        ({"column": "age", "separator": " "}, r"numeric\.0\.separator: Extra inputs are not permitted"),
+        ({"column": "age", "missing": [-1]}, r"numeric\.0\.missing\.0: Input should be a valid string, not -1"),
+        ({"missing": ["NA"]}, r"numeric\.0\.column: Field required"),
+    ],
+)
+def test_a_column_that_makes_no_sense_is_named(tmp_path: Path, column: object, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason):
+        load_spec(written(tmp_path, numeric=[column]))
+
+
 @pytest.mark.parametrize("content", ["a: [", "just text", "[1, 2]", ""])
 def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "dataset.yaml").write_text(content)
@@ -141,7 +169,7 @@ def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path:
 
 
 def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
-    path = written(tmp_path)
+    path = written(tmp_path, categorical=[{"column": "genre", "separator": " ", "missing": ["NA"]}])
     datasets.materialize(tables(path), tmp_path / "lake/raw")
     assert sorted(file.name for file in (tmp_path / "lake/raw").iterdir()) == [
         "dataset.yaml",

@@ -65,7 +65,7 @@ def locate(spec: TablesSpec) -> dict[str, dict[str, list[str]]]:
     keys = {"users": spec.users.key, "items": spec.items.key}
     located: dict[str, dict[str, list[str]]] = {table: {"numeric": [], "categorical": []} for table in headers}
     problems = []
-    for role, names in (("numeric", spec.numeric), ("categorical", spec.categorical)):
+    for role, names in (("numeric", spec.numeric_names), ("categorical", spec.categorical_names)):
         for name in names:
             # The interactions' own key is the same value as the other table's, so it is taken from there.
             owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]

@@ -30,19 +30,27 @@ class TableRules:
     categorical: list[str] = field(default_factory=list)
     label: Label | None = None
     timestamp: str | None = None
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The texts that mean missing, by column, where there are others than the empty text."""
+
+    def is_missing(self, column: str, text: str) -> bool:
+        """Whether a field of a column is no value."""
+        return not text or text in self.missing.get(column, ())
 
 
 def complaint(fields: Mapping[str, str], rules: TableRules) -> str | None:
-    """What is wrong with a row, its fields as text and "" for missing, as a sentence with the way out, or nothing."""
+    """What is wrong with a row, its fields as text, as a sentence with the way out, or nothing."""
     for column in rules.keys.values():
         if not fields[column]:
             return f"the key {column} is empty. Fill it in or remove the row."
+        if rules.is_missing(column, fields[column]):
+            return f"the key {column} is {fields[column]!r}, which means missing. Fill it in or remove the row."
     for column in rules.numeric:
-        if fields[column] and not re.match(NUMBER, fields[column]):
+        if not rules.is_missing(column, fields[column]) and not re.match(NUMBER, fields[column]):
             return f"{fields[column]!r} in the numeric column {column} is not a number. Correct it or leave it empty."
-    if rules.label and (expected := _label_expectation(fields[rules.label.column], rules.label)):
+    if rules.label and (expected := _label_expectation(fields[rules.label.column], rules)):
         return f"the label {rules.label.column} is {fields[rules.label.column]!r}, but it must be {expected}."
-    if rules.timestamp and not _is_time(fields[rules.timestamp]):
+    if rules.timestamp and not _is_time(fields[rules.timestamp], rules):
         return (
             f"{fields[rules.timestamp]!r} in the timestamp column {rules.timestamp} is no time. "
             "Give seconds since 1970 or a form like 2026-01-31 23:59:00."
@@ -82,8 +90,12 @@ def _problems(rules: TableRules) -> Iterator[tuple[int, str | None]]:
                 yield line, complaint(dict(zip(names, row, strict=True)), rules)
 
 
-def _label_expectation(text: str, label: Label) -> str | None:
+def _label_expectation(text: str, rules: TableRules) -> str | None:
     """What the label had to be, or nothing when it is that."""
+    label = rules.label
+    if label is None:
+        return None
+    text = "" if rules.is_missing(label.column, text) else text
     if isinstance(label.equals, str):
         return None if text else "filled in"
     if isinstance(label.equals, bool):
@@ -94,7 +106,9 @@ def _label_expectation(text: str, label: Label) -> str | None:
     return None if number in {0, 1} else "0 or 1, or `at_least` or `equals` must say what counts as a click"
 
 
-def _is_time(text: str) -> bool:
+def _is_time(text: str, rules: TableRules) -> bool:
+    if rules.timestamp is None or rules.is_missing(rules.timestamp, text):
+        return False
     if re.match(NUMBER, text):
         return True
     try:

@@ -32,12 +32,14 @@ def open_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> Sour
     now, by reading them, and what is left of the interactions when the rows are. Raises the `DatasetError` that fits.
     """
     rules = table_rules(spec)
-    texts = {table: _texts(spark, rule) for table, rule in rules.items()}
+    texts = {table: _present(_texts(spark, rule), rule) for table, rule in rules.items()}
     total = {table: _check(texts[table], rule) for table, rule in rules.items()}["interactions"]
     tables = {table: _typed(texts[table], rule) for table, rule in rules.items()}
     for table, key in _KEYS.items():
         _require_unique(tables[table], key, rules[table])
-    schema = Schema(numeric=spec.numeric, categorical=spec.categorical, label=LABEL, timestamp=spec.timestamp)
+    schema = Schema(
+        numeric=spec.numeric_names, categorical=spec.categorical_names, label=LABEL, timestamp=spec.timestamp
+    )
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], _KEYS["users"]).join(tables["items"], _KEYS["items"])
 
@@ -69,6 +71,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
             categorical=located[table]["categorical"],
             label=spec.label if table == "interactions" else None,
             timestamp=spec.timestamp if table == "interactions" else None,
+            missing={name: spec.missing_in(name) for name in header(path)},
         )
         for table, path in spec.tables.items()
     }
@@ -100,6 +103,13 @@ def _text(column: Column, kind: str) -> Column:
     if kind in {"float", "double"}:
         column = F.when(~F.isnan(column), column)
     return F.coalesce(column.cast("string"), F.lit(""))
+
+
+def _present(texts: DataFrame, rules: TableRules) -> DataFrame:
+    """The same columns with "" for every text that means missing."""
+    absent = {name: sorted(words - {""}) for name, words in rules.missing.items() if words - {""}}
+    blank = {name: F.when(~column(name).isin(words), column(name)).otherwise("") for name, words in absent.items()}
+    return texts.select(*(blank.get(name, column(name)).alias(name) for name in texts.columns))
 
 
 def _check(texts: DataFrame, rules: TableRules) -> int:

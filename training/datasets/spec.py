@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
 
 from training.datasets.errors import MissingFileError, SpecError
 
@@ -49,6 +49,30 @@ class Label(Strict):
         return self
 
 
+class Numeric(Strict):
+    """A column of numbers: its name alone, or a mapping that says more about it."""
+
+    column: str = Field(min_length=1)
+    missing: tuple[str, ...] | None = None
+    """The texts that mean missing in this column; without them, those of the dataset do."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"column": value}
+        if isinstance(value, dict):
+            return value
+        raise ValueError("give a column's name in quotes, or a mapping as {column: NAME, missing: [TEXT]}")
+
+
+class Categorical(Numeric):
+    """A column of categories: its name alone, or a mapping that says more about it."""
+
+    separator: str | None = Field(default=None, min_length=1)
+    """What stands between the values of a field that can have several; without it, a field is one value."""
+
+
 class TablesSpec(Strict):
     """The whole description. Paths that are not absolute start at the file's own folder."""
 
@@ -56,13 +80,15 @@ class TablesSpec(Strict):
     users: Entity
     items: Entity
     label: Label
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
+    numeric: tuple[Numeric, ...] = ()
+    categorical: tuple[Categorical, ...] = ()
     timestamp: str | None = None
+    missing: tuple[str, ...] = ("",)
+    """The texts that mean missing in every column that does not name its own; the empty text always does."""
 
     @model_validator(mode="after")
     def _columns_make_sense(self) -> Self:
-        names = [*self.numeric, *self.categorical]
+        names = [*self.numeric_names, *self.categorical_names]
         if not names:
             raise ValueError("name at least one column under `numeric` or `categorical`")
         # Spark does not tell upper from lower case in a column's name.
@@ -76,6 +102,21 @@ class TablesSpec(Strict):
         if LABEL in folded:
             raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
         return self
+
+    @property
+    def numeric_names(self) -> tuple[str, ...]:
+        """The columns of numbers."""
+        return tuple(one.column for one in self.numeric)
+
+    @property
+    def categorical_names(self) -> tuple[str, ...]:
+        """The columns of categories."""
+        return tuple(one.column for one in self.categorical)
+
+    def missing_in(self, column: str) -> frozenset[str]:
+        """The texts that mean missing in a column of any table; the empty text is always one of them."""
+        own = {one.column: one.missing for one in (*self.numeric, *self.categorical) if one.missing is not None}
+        return frozenset({"", *own.get(column, self.missing)})
 
     @property
     def tables(self) -> dict[str, Path]:
