@@ -13,9 +13,17 @@ from pyspark.sql import SparkSession
 from infra.paths import ROOT
 from tests.support.rows import read
 from training import datasets
-from training.datasets.errors import DuplicateKeyError, EmptyDatasetError, JoinError, MalformedRowError, OneClassError
-from training.datasets.fields import TableRules, complaint
-from training.datasets.join import _label, _present, _time, _wrong
+from training.datasets import checked
+from training.datasets.errors import (
+    DuplicateKeyError,
+    EmptyDatasetError,
+    EncodingError,
+    JoinError,
+    MalformedRowError,
+    OneClassError,
+    SeveralProblemsError,
+)
+from training.datasets.fields import TableRules, checks, is_click, key_of
 from training.datasets.spec import Label
 from training.parameters import TablesDataset
 
@@ -70,12 +78,12 @@ def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path) ->
 def test_a_text_that_means_missing_is_missing_in_its_column_alone(spark: SparkSession, tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
-        tables={"users": "user,age\nu1,unkonwn\nu2,NA\n", "items": "item,genre\ni1,NA\ni2,?\n"},
+        tables={"users": "user,age\nu1,unkonwn\nu2,40\nu3,NA\n", "items": "item,genre\ni1,NA\ni2,?\n"},
         missing=["NA", "unkonwn"],
         categorical=[{"column": "genre", "missing": ["?"]}],
     )
     rows, _ = read(spark, described)
-    assert sorted((row.age, row.genre) for row in rows.collect()) == [(None, ""), (None, "NA")]
+    assert {row.genre: row.age for row in rows.collect()} == {"NA": None, "": 40.0}
 
 
 def test_the_copy_in_the_lake_reads_the_same(spark: SparkSession, tmp_path: Path) -> None:
@@ -105,34 +113,67 @@ def test_the_example_has_no_row_without_user_and_item(spark: SparkSession) -> No
     assert 0.2 < found.rate < 0.5
 
 
-@pytest.mark.parametrize(
-    ("tables", "reason"),
-    [
-        (
-            {"users": "user,age\nu1,30\nu2,old\n"},
-            r"users\.csv, line 3: 'old' in the numeric column age is not a number",
-        ),
-        ({"users": "user,age\nu1,30\nu2,4,5\n"}, r"users\.csv, line 3: 3 fields instead of 2"),
-        ({"items": 'item,genre\ni1,"a\nb"\n'}, r"items\.csv, line 2: a quoted field contains a line break"),
-        ({"users": "user,age\n,30\n"}, r"users\.csv, line 2: the key user is empty"),
-        (
-            {"interactions": INTERACTIONS + "u1,i1,,2026-01-01\n"},
-            r"line 5: the label rating is '', but it must be a num",
-        ),
-        ({"interactions": INTERACTIONS + "u1,i1,3,\n"}, r"line 5: '' in the timestamp column seen is no time"),
-        ({"interactions": INTERACTIONS + "u1,i1,3,soon\n"}, r"line 5: 'soon' in the timestamp column seen is no time"),
-    ],
-)
-def test_a_wrong_row_is_named_by_file_and_line(
-    spark: SparkSession, tmp_path: Path, tables: dict[str, str], reason: str
+def test_all_wrong_fields_of_all_tables_are_in_one_error(spark: SparkSession, tmp_path: Path) -> None:
+    wrong = {
+        "users": "user,age\nu1,30\nu2,4,5\n,old\n",
+        "items": ITEMS + 'i3,"a\nb"\n',
+        "interactions": INTERACTIONS + "u1,i1,,2026-01-01\nu1,i1,3,\nu1,i1,3,soon\n",
+    }
+    with pytest.raises(SeveralProblemsError) as caught:
+        read(spark, dataset(tmp_path, tables=wrong))
+    for part in (
+        "users.csv: 1 of 3 rows are not split as the header is: line 3 has 3 fields",
+        "users.csv, key user: 1 of 3 fields must be filled in: line 4 ''",
+        "users.csv, number age: 1 of 3 fields must be a number or empty: line 4 'old'",
+        "items.csv: 1 of 3 rows are not split as the header is: line 4 has a line break in quotes",
+        "interactions.csv, label rating: 1 of 6 fields must be a number: line 5 ''",
+        "interactions.csv, timestamp seen: 2 of 6 fields must be seconds since 1970 or a time like 2026-01-31 23:59",
+        "line 6 '', line 7 'soon'",
+    ):
+        assert part in str(caught.value)
+
+
+def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_named(
+    spark: SparkSession, tmp_path: Path
 ) -> None:
-    with pytest.raises(MalformedRowError, match=reason):
-        read(spark, dataset(tmp_path, tables=tables))
+    genre = {"column": "genre", "separator": "|"}
+    with pytest.raises(SeveralProblemsError) as caught:
+        read(spark, dataset(tmp_path, missing=["30"], categorical=[genre]))
+    assert "no value is left in the column age: each of its 1 filled fields" in str(caught.value)
+    assert "the separator '|' is in none of the 2 fields of the column genre, which look like 'drama'" in str(
+        caught.value
+    )
+
+
+def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(spark: SparkSession, tmp_path: Path) -> None:
+    described = dataset(tmp_path)
+    (tmp_path / "items.csv").write_bytes("item,genre\ni1,drama\ni2,comédie\n".encode("latin-1"))
+    with pytest.raises(EncodingError, match=r"items\.csv is not UTF-8: line 3, byte 7 is 0xe9"):
+        read(spark, described)
+
+
+def test_the_sign_for_a_broken_character_may_stand_in_a_file(spark: SparkSession, tmp_path: Path) -> None:
+    rows, _ = read(spark, dataset(tmp_path, tables={"items": "item,genre\ni1,dr\ufffdma\ni2,\n"}))
+    assert sorted(row.genre for row in rows.collect()) == ["", "dr\ufffdma"]
+
+
+def test_a_whole_number_is_the_same_key_whatever_its_type(spark: SparkSession, tmp_path: Path) -> None:
+    interactions = "user,item,rating,seen\n12,i1,5,1\n12345678.0,i2,1,2\n7,i1,4,3\n"
+    described = dataset(tmp_path, tables={"interactions": interactions}, users={"path": "u.parquet", "key": "user"})
+    pd.DataFrame({"user": [12.0, 12_345_678.0, 7.5], "age": [30, 40, 50]}).to_parquet(tmp_path / "u.parquet")
+    rows, _ = read(spark, described)
+    assert sorted((row.age, row.label) for row in rows.collect()) == [(30.0, 1), (40.0, 0)]
+
+
+def test_keys_may_be_features(spark: SparkSession, tmp_path: Path) -> None:
+    rows, schema = read(spark, dataset(tmp_path, categorical=["user", "item"]))
+    assert schema.categorical == ("user", "item")
+    assert sorted((row.user, row.item) for row in rows.collect()) == [("u1", "i1"), ("u2", "i2")]
 
 
 def test_a_label_without_a_rule_must_be_0_or_1(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(
-        MalformedRowError, match=r"line 2: the label rating is '5', but it must be 0 or 1, or `at_least`"
+        MalformedRowError, match=r"2 of 3 fields must be 0 or 1, or `at_least` .* .*: line 2 '5', line 4 '4'"
     ):
         read(spark, dataset(tmp_path, label={"column": "rating"}))
 
@@ -140,7 +181,7 @@ def test_a_label_without_a_rule_must_be_0_or_1(spark: SparkSession, tmp_path: Pa
 def test_a_wrong_row_of_a_parquet_file_is_shown(spark: SparkSession, tmp_path: Path) -> None:
     described = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
-    with pytest.raises(MalformedRowError, match=r"users\.parquet: 'old' in the numeric column age.*user 'u2'"):
+    with pytest.raises(MalformedRowError, match=r"users\.parquet, number age: 1 of 2 .*: row 2 'old'"):
         read(spark, described)
 
 
@@ -153,7 +194,9 @@ def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, 
     with pytest.raises(JoinError) as caught:
         read(spark, dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
     assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in" in str(caught.value)
-    assert "keys look like 'u1' in the interactions' user and '1' in the users' user" in str(caught.value)
+    assert "keys look like 'u1', 'u2', 'u9' in the interactions' user and '1', '2' in the users' user" in str(
+        caught.value
+    )
     assert "3 have a row in" in str(caught.value)
 
 
@@ -169,10 +212,14 @@ def test_a_table_of_its_header_alone_is_refused(spark: SparkSession, tmp_path: P
 
 TEXT = st.one_of(
     st.sampled_from(
-        ["", "0", "1", "1.0", "4", "true", "False", "yes", "1d", "NaN", "2026-01-31", "1769853600", "soon"]
+        ["", "0", "1", "1.0", "4", "true", "False", "yes", "1d", "NaN", "2026-01-31", "1769853600", "soon", "NA"]
     ),
     st.text(alphabet="0123456789.-eTtru", max_size=5),
+    st.from_regex(
+        r"(20|02)[0-9]{2}-[0-9]{1,2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][01][0-9]:?00)?"
+    ),
 )
+NO_RULES = TableRules(path=Path("rows.csv"), keys={})
 LABELS = [
     Label(column="label"),
     Label(column="label", at_least=1),
@@ -182,17 +229,26 @@ LABELS = [
 ]
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=30, max_size=60), st.sampled_from(LABELS))
-def test_both_passes_refuse_the_same_rows(
-    spark: SparkSession, fields: list[tuple[str, str, str]], label: Label
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(*[TEXT] * 4), min_size=60, max_size=90), st.sampled_from(LABELS))
+def test_both_checks_have_the_same_rules(
+    spark: SparkSession, fields: list[tuple[str, str, str, str]], label: Label
 ) -> None:
-    absent = {"key": frozenset({"", "0"}), "number": frozenset({"", "yes"}), "label": frozenset({"", "4"})}
-    rules = TableRules(path=Path("rows.csv"), keys={"k": "key"}, numeric=["number"], label=label, missing=absent)
-    rows = [{"key": key, "number": number, "label": text, "_corrupt": None} for key, number, text in fields]
-    frame = spark.createDataFrame(rows, "key string, number string, label string, _corrupt string")
-    refused = [row.wrong for row in _present(frame, rules).select(_wrong(rules).alias("wrong")).collect()]
-    assert refused == [complaint(row, rules) is not None for row in rows]
+    absent = {name: frozenset({"", "NA", word}) for name, word in [("key", "0"), ("number", "yes"), ("label", "4")]}
+    rules = TableRules(
+        path=Path("rows.csv"), keys={"k": "key"}, numeric=["number"], label=label, timestamp="time", missing=absent
+    )
+    frame = spark.createDataFrame(fields, "key string, number string, label string, time string")
+    every = checks(rules)
+    wrong = [checked.wrong(check, rules) for check in every]
+    made = frame.select(*wrong, checked.key("key", rules), checked.label(label, rules)).collect()
+    columns = [name for name, _ in frame.dtypes]
+    for row, texts in zip(made, fields, strict=True):
+        text = dict(zip(columns, texts, strict=True))
+        assert list(row[: len(every)]) == [not check.is_right(text[check.column]) for check in every], text
+        present = {name: "" if rules.is_missing(name, text[name]) else text[name] for name in columns}
+        assert row[-2] == key_of(present["key"])
+        assert row[-1] == (is_click(present["label"], label) if present["label"] else None)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +263,13 @@ def test_both_passes_refuse_the_same_rows(
 )
 def test_the_rule_makes_the_label(spark: SparkSession, label: Label, clicks: list[str], others: list[str]) -> None:
     frame = spark.createDataFrame([(text,) for text in clicks + others], "text string")
-    made = [row.made for row in frame.select(_label(label).alias("made")).collect()]
+    made = [row.made for row in frame.select(checked.label(label, NO_RULES).alias("made")).collect()]
     assert made == [1] * len(clicks) + [0] * len(others)
 
 
 def test_times_are_seconds_or_words(spark: SparkSession) -> None:
     texts = ["1769853600", "2026-01-31 10:00:00", "2026-01-31T10:00:00", "2026-01-31T11:00:00+01:00"]
     frame = spark.createDataFrame([(text,) for text in texts], "seen string")
-    assert [row.t for row in frame.select(_time("seen").cast("long").alias("t")).collect()] == [1769853600] * 4
+    assert [row.t for row in frame.select(checked.time("seen", NO_RULES).cast("long").alias("t")).collect()] == [
+        1769853600
+    ] * 4

@@ -141,7 +141,7 @@ def test_three_tables_are_not_three_days(tmp_path: Path) -> None:
     for table, rows in {
         "users": "user,age\nu,1\n",
         "items": "item,kind\ni,k\n",
-        "clicks": "user,item,hit\nu,i,1\n",
+        "clicks": "user,item,hit\nu,i,1\nu,i,0\n",
     }.items():
         (tmp_path / f"{table}.csv").write_text(rows)
     entities = "users: {path: users.csv, key: user}\nitems: {path: items.csv, key: item}\n"

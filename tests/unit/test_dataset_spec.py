@@ -21,7 +21,7 @@ SPEC = {
     "categorical": ["genre"],
 }
 TABLES = {
-    "interactions.csv": "user,item,rating\nu1,i1,5\n",
+    "interactions.csv": "user,item,rating\nu1,i1,5\nu1,i1,1\n",
     "users.csv": "user,age\nu1,30\n",
     "items.csv": "item,genre\ni1,drama\n",
 }
@@ -169,7 +169,7 @@ def test_identity_follows_the_tables_and_the_meaning_but_not_the_place(tmp_path:
 
 
 def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
-    path = written(tmp_path, categorical=[{"column": "genre", "separator": " ", "missing": ["NA"]}])
+    path = written(tmp_path, categorical=[{"column": "genre", "separator": "a", "missing": ["NA"]}])
     datasets.materialize(tables(path), tmp_path / "lake/raw")
     assert sorted(file.name for file in (tmp_path / "lake/raw").iterdir()) == [
         "dataset.yaml",

@@ -1,50 +1,28 @@
-"""Which table of a described dataset holds which column."""
+"""Which table of a described dataset holds which column, and what that column must hold."""
 
 import csv
-import gzip
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from training.datasets.errors import DatasetError, EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.fields import TableRules
 from training.datasets.spec import TablesSpec
+from training.datasets.texts import delimiter, is_text, open_text, readable
 
-
-def delimiter(path: Path) -> str:
-    """The character between the fields of a text file."""
-    return "\t" if ".tsv" in path.suffixes else ","
-
-
-def is_text(path: Path) -> bool:
-    """Whether a table is CSV or TSV and not Parquet."""
-    return path.suffix != ".parquet"
-
-
-@contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
-    """A CSV or TSV file, plain or gzip, for the `csv` module; a byte order mark is skipped."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream:
-        yield stream
+KEYS = {"users": "_user_key", "items": "_item_key"}
+"""What the keys are called in the joined tables."""
 
 
 def header(path: Path) -> list[str]:
     """The names of a table's columns; raises the `DatasetError` that fits for a file that has none."""
-    if is_text(path):
-        try:
+    with readable(path):
+        if is_text(path):
             with open_text(path) as stream:
                 names = next(csv.reader(stream, delimiter=delimiter(path)), [])
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise DatasetError(f"The file {path} is truncated or not gzip: {error}. Copy it again.") from error
-    else:
-        try:
-            names = parquet.read_schema(path).names
-        except (OSError, pa.ArrowException) as error:
-            raise DatasetError(f"{path} is not a Parquet file that can be read: {error}. Write it again.") from error
+        else:
+            names = _plain(path)
     if not names:
         raise EmptyDatasetError(f"The file {path} is empty. Its first row must name the columns.")
     # Spark does not tell upper from lower case in a column's name.
@@ -52,6 +30,40 @@ def header(path: Path) -> list[str]:
     if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
         raise SpecError(f"{path} has several columns of the same name: {', '.join(repeated)}. Rename all but one.")
     return names
+
+
+def _plain(path: Path) -> list[str]:
+    schema = parquet.read_schema(path)
+    if nested := [one.name for one in schema if pa.types.is_nested(one.type)]:
+        raise SpecError(
+            f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
+            "the values of a list, or leave the column out of the file."
+        )
+    return list(schema.names)
+
+
+def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
+    """What each table must hold; raises as `locate` does."""
+    located = locate(spec)
+    keys = {
+        "interactions": {KEYS["users"]: spec.users.foreign_key, KEYS["items"]: spec.items.foreign_key},
+        "users": {KEYS["users"]: spec.users.key},
+        "items": {KEYS["items"]: spec.items.key},
+    }
+    separators = {one.column: one.separator for one in spec.categorical if one.separator is not None}
+    return {
+        table: TableRules(
+            path=path,
+            keys=keys[table],
+            numeric=located[table]["numeric"],
+            categorical=located[table]["categorical"],
+            label=spec.label if table == "interactions" else None,
+            timestamp=spec.timestamp if table == "interactions" else None,
+            missing={name: spec.missing_in(name) for name in header(path)},
+            separators={name: text for name, text in separators.items() if name in located[table]["categorical"]},
+        )
+        for table, path in spec.tables.items()
+    }
 
 
 def locate(spec: TablesSpec) -> dict[str, dict[str, list[str]]]:

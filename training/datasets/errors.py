@@ -19,8 +19,20 @@ class TruncatedFileError(DatasetError):
     """A compressed file that ends too early or is damaged."""
 
 
+class EncodingError(DatasetError):
+    """A text file that is not UTF-8."""
+
+
 class MalformedRowError(DatasetError):
     """A row with a wrong number of fields, or a field that is not what its column holds."""
+
+
+class ColumnError(DatasetError):
+    """A column of which its description leaves nothing, or says what never occurs."""
+
+
+class SeveralProblemsError(DatasetError):
+    """Tables that cannot be used for more than one cause; the text lists them all."""
 
 
 class OneClassError(DatasetError):

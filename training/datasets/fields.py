@@ -1,23 +1,28 @@
-"""What the fields of a table must look like, for the slow pass that names the first wrong one.
+"""What the fields of a table must look like: plain rules for one field, and the faults of many.
 
-`training.datasets.join` has the same rules as Spark expressions; a differential test holds them together.
+`training.datasets.checked` has the same rules as Spark expressions; a differential test holds them together.
 """
 
-import csv
-import gzip
 import re
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from training.datasets.columns import delimiter, open_text
-from training.datasets.errors import DatasetError, MalformedRowError, TruncatedFileError
 from training.datasets.spec import Label
 
 NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces."""
+
+TIME = (
+    r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?)?$"
+)
+"""A time in words, as ISO 8601 has it: what both Spark and Python read, and read alike."""
+
+WHOLE = r"^(-?[0-9]+)\.0*$"
+"""A whole number with a point: as a key, it is the same as without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,87 +37,99 @@ class TableRules:
     timestamp: str | None = None
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The texts that mean missing, by column, where there are others than the empty text."""
+    separators: Mapping[str, str] = field(default_factory=dict)
+    """What stands between the values of a categorical column that has several."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is used, once."""
+        label = [self.label.column] if self.label else []
+        timestamp = [self.timestamp] if self.timestamp else []
+        return list(dict.fromkeys([*self.keys.values(), *label, *timestamp, *self.numeric, *self.categorical]))
 
     def is_missing(self, column: str, text: str) -> bool:
         """Whether a field of a column is no value."""
         return not text or text in self.missing.get(column, ())
 
 
-def complaint(fields: Mapping[str, str], rules: TableRules) -> str | None:
-    """What is wrong with a row, its fields as text, as a sentence with the way out, or nothing."""
-    for column in rules.keys.values():
-        if not fields[column]:
-            return f"the key {column} is empty. Fill it in or remove the row."
-        if rules.is_missing(column, fields[column]):
-            return f"the key {column} is {fields[column]!r}, which means missing. Fill it in or remove the row."
-    for column in rules.numeric:
-        if not rules.is_missing(column, fields[column]) and not re.match(NUMBER, fields[column]):
-            return f"{fields[column]!r} in the numeric column {column} is not a number. Correct it or leave it empty."
-    if rules.label and (expected := _label_expectation(fields[rules.label.column], rules)):
-        return f"the label {rules.label.column} is {fields[rules.label.column]!r}, but it must be {expected}."
-    if rules.timestamp and not _is_time(fields[rules.timestamp], rules):
-        return (
-            f"{fields[rules.timestamp]!r} in the timestamp column {rules.timestamp} is no time. "
-            "Give seconds since 1970 or a form like 2026-01-31 23:59:00."
-        )
-    return None
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What the fields of a column must be: `expected` goes on after "must be", `is_right` tells of one field."""
+
+    role: str
+    column: str
+    expected: str
+    is_right: Callable[[str], bool]
 
 
-def first_problem(rules: TableRules) -> DatasetError | None:
-    """The error for the first wrong row of a text file, with its line, or nothing when every row is right."""
-    line = 1
-    try:
-        for line, problem in _problems(rules):
-            if problem:
-                return MalformedRowError(f"{rules.path}, line {line}: {problem}")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        return TruncatedFileError(
-            f"The gzip file {rules.path} is truncated or damaged: after line {line} it cannot be read ({error}). "
-            "Copy or download it again."
-        )
-    except csv.Error as error:
-        return MalformedRowError(f"{rules.path}, after line {line}: {error}. Correct the row.")
-    return None
+def checks(rules: TableRules) -> list[Check]:
+    """What is checked of a table's fields, column by column."""
+
+    def check(role: str, column: str, expected: str, is_value: Callable[[str], bool], *, optional: bool) -> Check:
+        def is_right(text: str) -> bool:
+            return optional if rules.is_missing(column, text) else is_value(text)
+
+        return Check(role=role, column=column, expected=expected, is_right=is_right)
+
+    found = [check("key", name, "filled in", bool, optional=False) for name in rules.keys.values()]
+    if label := rules.label:
+        is_label = partial(_is_label, label=label)
+        found.append(check("label", label.column, _expectation(label), is_label, optional=False))
+    if rules.timestamp:
+        expected = "seconds since 1970 or a time like 2026-01-31 23:59:00"
+        found.append(check("timestamp", rules.timestamp, expected, is_time, optional=False))
+    return found + [check("number", name, "a number or empty", is_number, optional=True) for name in rules.numeric]
 
 
-def _problems(rules: TableRules) -> Iterator[tuple[int, str | None]]:
-    with open_text(rules.path) as stream:
-        reader = csv.reader(stream, delimiter=delimiter(rules.path))
-        names = next(reader)
-        before = reader.line_num
-        for row in reader:
-            line, before = before + 1, reader.line_num
-            if len(row) > 0 and before > line:
-                yield line, "a quoted field contains a line break. Remove the break."
-            elif len(row) not in {0, len(names)}:
-                yield line, f"{len(row)} fields instead of {len(names)}. Correct or remove the row."
-            elif row:
-                yield line, complaint(dict(zip(names, row, strict=True)), rules)
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal number."""
+    return re.fullmatch(NUMBER, text) is not None
 
 
-def _label_expectation(text: str, rules: TableRules) -> str | None:
-    """What the label had to be, or nothing when it is that."""
-    label = rules.label
-    if label is None:
-        return None
-    text = "" if rules.is_missing(label.column, text) else text
-    if isinstance(label.equals, str):
-        return None if text else "filled in"
-    if isinstance(label.equals, bool):
-        return None if text.lower() in {"true", "false"} else "true or false"
-    number = float(text) if re.match(NUMBER, text) else None
-    if label.at_least is not None or label.equals is not None:
-        return "a number" if number is None else None
-    return None if number in {0, 1} else "0 or 1, or `at_least` or `equals` must say what counts as a click"
-
-
-def _is_time(text: str, rules: TableRules) -> bool:
-    if rules.timestamp is None or rules.is_missing(rules.timestamp, text):
-        return False
-    if re.match(NUMBER, text):
+def is_time(text: str) -> bool:
+    """Whether a text is seconds since 1970 or a time in words."""
+    if is_number(text):
         return True
+    if not re.fullmatch(TIME, text):
+        return False
     try:
         datetime.fromisoformat(text)
     except ValueError:
         return False
     return True
+
+
+def is_click(text: str, label: Label) -> bool | None:
+    """Whether a label, which is not missing, is a click by its rule, or nothing where the rule does not apply."""
+    if isinstance(label.equals, str):
+        return text == label.equals
+    if isinstance(label.equals, bool):
+        return text.lower() == str(label.equals).lower() if text.lower() in {"true", "false"} else None
+    if not is_number(text):
+        return None
+    number = float(text)
+    if label.at_least is not None:
+        return number >= label.at_least
+    if label.equals is not None:
+        return number == label.equals
+    return number == 1 if number in {0, 1} else None
+
+
+def key_of(text: str) -> str:
+    """The text by which a key is joined: 12 and 12.0 are one key, and "012" and "a12" are others."""
+    whole = re.fullmatch(WHOLE, text)
+    return whole[1] if whole else text
+
+
+def _is_label(text: str, label: Label) -> bool:
+    return is_click(text, label) is not None
+
+
+def _expectation(label: Label) -> str:
+    if isinstance(label.equals, str):
+        return "filled in"
+    if isinstance(label.equals, bool):
+        return "true or false"
+    if label.at_least is not None or label.equals is not None:
+        return "a number"
+    return "0 or 1, or `at_least` or `equals` must say what counts as a click"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import yaml
 
-from training.datasets.columns import locate
+from training.datasets.columns import table_rules
 from training.datasets.layout import copy_checked, written_aside
-from training.datasets.manifest import Manifest, local_file, manifest
+from training.datasets.manifest import File, Manifest, local_file, manifest
 from training.datasets.progress import STAGE, Reporter
+from training.datasets.quick import look_at
 from training.datasets.spec import SUFFIXES, TablesSpec, load_spec
 from training.parameters import TablesDataset
 
@@ -18,11 +19,12 @@ SPEC = "dataset.yaml"
 def describe(dataset: TablesDataset) -> Manifest:
     """The manifest of the three tables and of what their description says about them.
 
-    Raises the `DatasetError` that fits when a file or a column is missing, or the description is not valid.
+    Raises the `DatasetError` that fits when a file or a column is missing, the description is not valid, or a first
+    look at the tables finds anything wrong.
     """
     spec = load_spec(dataset.spec)
-    files = [local_file(path, table) for table, path in spec.tables.items()]
-    locate(spec)
+    files = _files(spec)
+    look_at(table_rules(spec))
     meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
     return manifest(dataset.kind, f"Interactions, users and items of {dataset.spec}", files, meaning=meaning)
 
@@ -30,7 +32,7 @@ def describe(dataset: TablesDataset) -> Manifest:
 def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
     """Copy the tables and their description into `folder`; raises `DatasetError` when one changes meanwhile."""
     spec = load_spec(dataset.spec)
-    files = {file.partition: file for file in describe(dataset).partitions}
+    files = {file.partition: file for file in _files(spec)}
     names = {table: Path(table + suffix(path)) for table, path in spec.tables.items()}
     with written_aside(folder) as aside:
         for done, (table, path) in enumerate(spec.tables.items(), start=1):
@@ -38,6 +40,10 @@ def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
             report(STAGE, f"{done} of {len(names)} tables copied", done=done, total=len(names))
         content: dict[str, object] = spec.with_paths(names).model_dump(mode="json")
         (aside / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _files(spec: TablesSpec) -> list[File]:
+    return [local_file(path, table) for table, path in spec.tables.items()]
 
 
 def suffix(path: Path) -> str:

@@ -1,0 +1,192 @@
+"""The fields of a table as text, some rows at a time and without Spark: CSV and TSV, plain or gzip, and Parquet.
+
+A missing value is the empty text. A whole number in a column of floats is written without its `.0`, as Spark does here.
+"""
+
+import csv
+import gzip
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
+
+ROWS = 50_000
+"""Rows of a chunk."""
+_SHOWN_BYTES = 20
+
+csv.field_size_limit(sys.maxsize)  # Spark has no limit either
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Some rows: the fields of each column, the rows' places, and the rows that are left out since they are no rows.
+
+    A place is a line of a text file, or a row of a Parquet file, counted from 1.
+    """
+
+    places: Sequence[int]
+    columns: Mapping[str, Sequence[str]]
+    misshapen: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Table:
+    """The rows of a table in chunks, with the columns `names`; `whole` tells afterwards whether all of them were read.
+
+    With `characters`, about so much text is read from the file's beginning.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], characters: int = sys.maxsize) -> None:
+        """Nothing is read yet; iterating raises the `DatasetError` that fits for a file that cannot be."""
+        self.path = path
+        self.whole = True
+        self._names = names
+        self._characters = characters
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """The chunks, from the file's beginning."""
+        self.whole = True
+        with readable(self.path):
+            yield from self._of_text() if is_text(self.path) else self._of_parquet()
+
+    def _of_text(self) -> Iterator[Chunk]:
+        with open_text(self.path) as stream:
+            reader = csv.reader(self._counted(stream), delimiter=delimiter(self.path))
+            header = next(reader)
+            rows, places, misshapen = [], [], []
+            last = reader.line_num
+            for row in reader:
+                place, last = last + 1, reader.line_num
+                if len(row) == len(header) and last == place:
+                    rows.append(row)
+                    places.append(place)
+                elif row:
+                    fault = "a line break in quotes" if last > place else f"{len(row)} fields"
+                    misshapen.append((place, fault))
+                if len(rows) == ROWS:
+                    yield self._chunk(header, rows, places, misshapen)
+                    rows, places, misshapen = [], [], []
+            yield self._chunk(header, rows, places, misshapen)
+
+    def _counted(self, stream: TextIO) -> Iterator[str]:
+        read = 0
+        for line in stream:
+            if read > self._characters:
+                self.whole = False
+                return
+            read += len(line)
+            yield line
+
+    def _chunk(
+        self, header: list[str], rows: list[list[str]], places: list[int], misshapen: list[tuple[int, str]]
+    ) -> Chunk:
+        columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(header, ())
+        return Chunk(places=places, columns={name: columns[name] for name in self._names}, misshapen=misshapen)
+
+    def _of_parquet(self) -> Iterator[Chunk]:
+        read = rows = 0
+        with parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(ROWS, columns=list(self._names)):
+                if read > self._characters:
+                    self.whole = False
+                    return
+                columns = {name: as_texts(batch.column(name)) for name in self._names}
+                yield Chunk(places=range(rows + 1, rows + batch.num_rows + 1), columns=columns)
+                rows += batch.num_rows
+                read += batch.nbytes
+
+
+def as_texts(values: pa.Array) -> list[str]:
+    """The values of a Parquet column as text, "" for null and for NaN."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+    shown: Callable[[object], str] = str
+    if pa.types.is_floating(values.type):
+        shown = _float
+    elif pa.types.is_boolean(values.type):
+        shown = _boolean
+    elif pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        values = values.cast(pa.string())
+    return ["" if value is None else shown(value) for value in values.to_pylist()]
+
+
+def _float(value: object) -> str:
+    number = float(str(value))
+    if number != number:  # noqa: PLR0124 - NaN alone differs from itself
+        return ""
+    return str(int(number)) if number.is_integer() and abs(number) < 1 << 53 else str(number)
+
+
+def _boolean(value: object) -> str:
+    return "true" if value else "false"
+
+
+def delimiter(path: Path) -> str:
+    """The character between the fields of a text file."""
+    return "\t" if ".tsv" in path.suffixes else ","
+
+
+def is_text(path: Path) -> bool:
+    """Whether a table is CSV or TSV and not Parquet."""
+    return path.suffix != ".parquet"
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """A CSV or TSV file, plain or gzip, for the `csv` module; a byte order mark is skipped."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        yield stream
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """The block that reads a table: a file that cannot be read becomes the `DatasetError` that fits."""
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TruncatedFileError(
+            f"The gzip file {path} is truncated or damaged: {error}. Copy or download it again."
+        ) from error
+    except csv.Error as error:
+        raise MalformedRowError(f"{path} cannot be split into fields: {error}. Correct it.") from error
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, error) from error
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path} cannot be read: {error}. Write it again.") from error
+
+
+def require_utf8(path: Path) -> None:
+    """Raise `EncodingError`, naming the line, when a text file is not UTF-8."""
+    with readable(path), open_text(path) as stream:
+        while stream.read(1 << 20):
+            pass
+
+
+def _undecodable(path: Path, error: UnicodeDecodeError) -> EncodingError:
+    found = f"{path} is not UTF-8 ({error.reason})"
+    with _open_bytes(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as wrong:
+                near = line[max(0, wrong.start - _SHOWN_BYTES) : wrong.start + _SHOWN_BYTES]
+                found = (
+                    f"{path} is not UTF-8: line {number}, byte {wrong.start + 1} is 0x{line[wrong.start]:02x}, "
+                    f"near {near.decode('cp1252', 'replace').strip()!r} if it is Windows-1252"
+                )
+                break
+    return EncodingError(f"{found}. Convert it: iconv --from-code WINDOWS-1252 --to-code UTF-8 OLD > NEW.")
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines
