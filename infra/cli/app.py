@@ -15,6 +15,7 @@ from infra.cli import (
     capacity,
     drift,
     estimate,
+    init_data,
     lifecycle,
     load,
     models,
@@ -50,7 +51,7 @@ app = typer.Typer(
 PANELS: dict[str, list[Callable[..., None]]] = {
     "The stack": [lifecycle.up, lifecycle.preview, power.pause, power.resume, teardown.destroy],
     "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity, estimate.estimate],
-    "The models": [models.models, models.rollback, models.report, drift.drift, tune.tune],
+    "Data and models": [init_data.init_data, models.models, models.rollback, models.report, drift.drift, tune.tune],
     "Looking after it": [
         operations.status,
         operations.logs,

@@ -43,6 +43,10 @@ class SpecError(DatasetError):
     """A dataset description that is not valid; the text lists everything that is wrong with it."""
 
 
+class GuessError(DatasetError):
+    """Tables of which nobody but a person can say what they are."""
+
+
 class DuplicateKeyError(DatasetError):
     """A key that several rows of a users or items file share."""
 
