@@ -6,7 +6,7 @@ STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
 
-.PHONY: help setup up test test-tools test-full lint types workflows check env bench bench-serving bench-training docs clean
+.PHONY: help setup up test test-tools test-full lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -81,6 +81,9 @@ bench-serving: setup ## measure the service against other servers, in about 25 m
 
 bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 20 minutes
 	$(PYTHON) -m benchmarks.training
+
+docs-outputs: setup ## type the commands of the documentation and write into it what they print
+	$(PYTHON) -m tests.docs
 
 docs: setup ## build the documentation's site into dist/site; a warning is an error
 	$(PYTHON) -m tools.site

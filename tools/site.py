@@ -26,7 +26,7 @@ from infra.setup.uv import ensure_uv
 SOURCE = ROOT / "dist" / "docs"
 CONFIGURATION = ROOT / "mkdocs.yml"
 SECTIONS = {
-    "start.md": ("Start", "What you see"),
+    "start.md": ("Start", "Use it"),
     "how-to/own-data.md": ("Bring your own data",),
     "how-to/azure.md": ("On Azure",),
     "how-to/what-can-go-wrong.md": ("What can go wrong",),

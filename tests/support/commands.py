@@ -11,10 +11,9 @@ import typer
 
 from infra.cli.app import app
 from infra.paths import ROOT
+from tests.support.blocks import FENCE, Block, blocks
 
 MAKEFILE = ROOT / "Makefile"
-SHELL = {"", "sh", "console"}
-"""Languages of the blocks that hold commands; one without a language may hold output as well."""
 OURS = {"personalize", "make", "python"}
 ENDS = {"|", "||", "&&", ";", "(", ")", "<", ">"}
 PLACEHOLDER = "..."
@@ -30,23 +29,23 @@ def pages() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *(page for folder in folders for page in folder.rglob("*.md"))])
 
 
-def blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Language and content of each fenced block."""
-    yield from re.findall(r"^```(\S*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-
-
 def commands_in_blocks(text: str) -> Iterator[list[str]]:
     """Our commands in the blocks of a page, each as its words."""
-    for language, content in blocks(text):
-        if language in SHELL:
-            joined = re.sub(r"(\\|\|)\n\s*", lambda end: "| " if end[1] == "|" else " ", content)
-            for line in joined.splitlines():
-                yield from _ours(line.removeprefix("$ "))
+    for block in blocks(text):
+        yield from commands_in(block)
+
+
+def commands_in(block: Block) -> Iterator[list[str]]:
+    """Our commands in one block, each as its words."""
+    for command in block.commands:
+        joined = re.sub(r"(\\|\|)\n\s*", lambda end: "| " if end[1] == "|" else " ", command.text)
+        for line in joined.splitlines():
+            yield from _ours(line)
 
 
 def commands_in_sentences(text: str) -> Iterator[list[str]]:
     """Our commands in the sentences of a page; they may leave an argument away."""
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    prose = FENCE.sub("", text)
     for span in re.findall(r"`([^`\n]+)`", prose):
         yield from _ours(span)
 

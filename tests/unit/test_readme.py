@@ -7,6 +7,8 @@ import yaml
 from infra.cli.app import PANELS
 from infra.cli.readme import README, with_settings
 from infra.paths import ROOT
+from tests.support.blocks import blocks
+from tests.support.commands import commands_in
 
 TEXT = README.read_text(encoding="utf-8")
 
@@ -30,7 +32,8 @@ def test_every_command_is_in_the_readme_and_no_other() -> None:
 
 
 def test_the_set_up_is_two_commands() -> None:
-    assert re.findall(r"^(make [a-z-]+)", TEXT, re.MULTILINE) == ["make up", "make test"]
+    typed = [command for block in blocks(TEXT) if block.section == "Start" for command in commands_in(block)]
+    assert typed == [["make", "up"], ["make", "test"]]
 
 
 def test_every_file_that_the_readme_names_exists() -> None:
@@ -40,6 +43,6 @@ def test_every_file_that_the_readme_names_exists() -> None:
 
 
 def test_the_example_of_own_data_is_the_one_in_examples() -> None:
-    [block] = re.findall(r"```yaml\n(interactions:.*?)```", TEXT, re.DOTALL)
-    example = yaml.safe_load((ROOT / "examples" / "tables" / "dataset.yaml").read_text())
-    assert yaml.safe_load(block) == example
+    name = "examples/tables/dataset.yaml"
+    [block] = [block for block in blocks(TEXT) if block.file == name]
+    assert yaml.safe_load(block.content) == yaml.safe_load((ROOT / name).read_text())

@@ -1,0 +1,101 @@
+"""Reads the documentation as its reader does: types what stands there, in order, in a fresh copy of the project."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.paths import ROOT
+from tests.docs.shapes import for_readers
+from tests.docs.terminal import run_in_terminal
+from tests.support.blocks import README, Block, Command, blocks_of
+from tests.support.checkout import STACK_FILE, Checkout, environment
+
+OWN_DATA = "Bring your own data"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+PORT = "8123"
+NOT_A_READERS = {"JAVA_TOOL_OPTIONS", "COLUMNS", "LINES"}
+READERS = {"TERM": "dumb"}
+"""Without colours, and of what is drawn over and over only the end: what a page can show."""
+
+
+class CommandFailedError(Exception):
+    """A page tells its reader to type something that fails."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command of a page and the lines that it printed."""
+
+    block: Block
+    command: Command
+    printed: list[str]
+
+
+def sessions() -> dict[str, list[Block]]:
+    """Every block of README and `docs/`, in two orders of reading that each begin with nothing.
+
+    The README's rows and the tutorial's are the same; own data has a few rows, so that everything after it is quick.
+    """
+    readme = blocks_of(README)
+    others = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page != TUTORIAL]
+    return {
+        "a-first-stack": [block for block in readme if block.section != OWN_DATA] + blocks_of(TUTORIAL),
+        "a-stack-on-own-data": [block for block in readme if block.section == OWN_DATA]
+        + [block for page in others for block in blocks_of(page)],
+    }
+
+
+class Reader:
+    """Has a copy of the project in `folder`, whose services listen on a port of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout = Checkout.make(folder)
+        # The port becomes the default of the copy, so that whatever a page configures uses it.
+        self._replace("infra/settings.py", f"port: int = Field(default={PORT}", str(self.checkout.port))
+        (folder / STACK_FILE).write_bytes((ROOT / STACK_FILE).read_bytes())
+
+    def follow(self, block: Block) -> Iterator[Typed]:
+        """Do what a block says. Raises `CommandFailedError` at the first command that fails."""
+        if block.mark:
+            return
+        if block.file:
+            self._write(block)
+        for command in block.commands:
+            script = command.text.replace(PORT, str(self.checkout.port))
+            kept = {name: value for name, value in environment().items() if name not in NOT_A_READERS}
+            code, printed = run_in_terminal(script, self.checkout.folder, kept | READERS)
+            if code:
+                raise CommandFailedError(f"{block.place}: exit code {code} of\n{command.text}\n{printed}")
+            lines = for_readers(printed, port=self.checkout.port, folder=str(self.checkout.folder))
+            yield Typed(block, command, lines)
+
+    def leave(self) -> None:
+        """Take down what is still up."""
+        self.checkout.start("destroy", "--yes").communicate(timeout=120)
+
+    def _write(self, block: Block) -> None:
+        """Put settings beside those that a stack file has already; any other file becomes the block."""
+        file, content = self.checkout.folder / block.file, yaml.safe_load(block.content)
+        if "config" in content and file.exists():
+            held = yaml.safe_load(file.read_text(encoding="utf-8"))
+            for name, value in content["config"].items():
+                held["config"][name] = _beside(held["config"].get(name), value)
+            file.write_text(yaml.safe_dump(held), encoding="utf-8")
+        else:
+            file.write_text(block.content, encoding="utf-8")
+
+    def _replace(self, name: str, text: str, port: str) -> None:
+        file = self.checkout.folder / name
+        content = file.read_text(encoding="utf-8")
+        assert text in content, f"{name} has no {text!r}"
+        file.write_text(content.replace(text, text.replace(PORT, port)), encoding="utf-8")
+
+
+def _beside(held: Any, given: Any) -> Any:
+    """One setting for another; of a group only those that are given, unless it is of another kind altogether."""
+    if isinstance(held, dict) and isinstance(given, dict) and held.get("kind") == given.get("kind"):
+        return held | given
+    return given

@@ -1,0 +1,104 @@
+"""The fenced blocks of a page: what its reader types, what comes then, and the files that they write.
+
+CONTRIBUTING.md has the rules. A block of `console` has commands after `$ ` and below each what it prints, a block of
+`sh` commands alone, and a block of `yaml` the content of the file that its first line names. A first line like
+`# needs a subscription` marks a block that the tests do not run.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from infra.paths import ROOT
+
+FENCE = re.compile(r"^```(\S*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+PROMPT = "$ "
+README = ROOT / "README.md"
+REASONS = (
+    "needs a subscription",
+    "needs a Prometheus",
+    "needs files of Criteo",
+    "needs Pulumi's own release",
+    "runs the tests",
+)
+"""Why a block may be left out."""
+FILE = re.compile(r"[\w./-]+\.ya?ml")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is typed, which may be several lines, and the lines that a page shows below it."""
+
+    text: str
+    shown: tuple[str, ...] = ()
+    output: int = 0
+    """The line of its block, counted from 0, on which `shown` begins."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of `page`, whose content begins on `line`, counted from 1."""
+
+    language: str
+    content: str
+    line: int = 1
+    page: Path = README
+    section: str = ""
+    """The heading of level 2 above it."""
+
+    @property
+    def place(self) -> str:
+        """Where the block is, as an editor takes it."""
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def comment(self) -> str:
+        """The comment in the first line."""
+        first = self.content.partition("\n")[0]
+        return first[1:].strip() if first.startswith("#") else ""
+
+    @property
+    def mark(self) -> str:
+        """Why the block is not run, or nothing."""
+        return self.comment if self.comment in REASONS else ""
+
+    @property
+    def file(self) -> str:
+        """The file whose content the block is, or nothing."""
+        return self.comment if self.language == "yaml" and FILE.fullmatch(self.comment) else ""
+
+    @cached_property
+    def commands(self) -> tuple[Command, ...]:
+        """The commands in their order; a block of `sh` is one."""
+        if self.language == "sh":
+            return (Command(self.content),)
+        if self.language != "console":
+            return ()
+        return tuple(_typed(self.content.splitlines()))
+
+
+def blocks(text: str, page: Path = README) -> Iterator[Block]:
+    """Each fenced block of a page with that text."""
+    for found in FENCE.finditer(text):
+        headings = HEADING.findall(text[: found.start()])
+        line = text.count("\n", 0, found.start(2)) + 1
+        yield Block(found[1], found[2], line, page, headings[-1] if headings else "")
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Each fenced block of a file."""
+    return list(blocks(page.read_text(encoding="utf-8"), page))
+
+
+def _typed(lines: list[str]) -> Iterator[Command]:
+    """A command goes on in the next line where its own ends with a backslash or a pipe."""
+    starts = [number for number, line in enumerate(lines) if line.startswith(PROMPT)]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        output = start + 1
+        while lines[output - 1].endswith(("\\", "|")):
+            output += 1
+        text = "\n".join(lines[start:output]).removeprefix(PROMPT)
+        yield Command(text, tuple(lines[output:end]), output)
