@@ -17,7 +17,7 @@ from infra.code_hash import serving_code_hash, training_code_hash
 from infra.components import DataUpload, ModelVersion, Registry, ScoringService, ServingImage, TrainingRun
 from infra.local.backend import LocalBackend
 from infra.settings import Settings, Target, azure_settings, load_settings, located
-from training.datasets import describe
+from training.datasets import check_split, describe
 
 
 def program() -> None:
@@ -33,10 +33,12 @@ def program() -> None:
 def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:
     """Declare all steps of `stack` and return the stack's outputs, `key` being secret.
 
-    Raises `PersonalizationError` when the dataset cannot be described.
+    Raises `PersonalizationError` when the dataset cannot be described, or not split as the settings say.
     """
+    dataset = located(settings.dataset)
+    manifest = describe(dataset)
+    check_split(dataset, settings.training.split)
     backend = _backend(settings, stack)
-    manifest = describe(located(settings.dataset))
     registry = Registry("registry", backend)
     data = DataUpload(
         "data",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from features.errors import PersonalizationError
 from training.arguments import UsageError, parse
-from training.datasets import describe
+from training.datasets import check_split, describe
 from training.datasets.errors import DatasetError
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = parse(sys.argv[1:] if arguments is None else arguments)
         manifest = describe(parsed.dataset)
+        check_split(parsed.dataset, parsed.training.split)
         from training.run import train  # noqa: PLC0415 - takes seconds, which a wrong option must not cost
 
         result = train(parsed, manifest)

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.schema import Schema
-from training.datasets.errors import DatasetError
+from training.datasets.errors import DatasetError, required_timestamp
 from training.parameters import Split, TrainingParameters
 from training.quoting import column
 
@@ -57,7 +57,7 @@ def held_out_at_random(parameters: TrainingParameters) -> Column:
 def with_parts(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, count: int) -> DataFrame:
     """`rows`, of which there are `count`, with the columns `PART` (a `Part`) and `FOLD` (0 to `folds`, exclusive).
 
-    Raises `SplitError` for a split by time of a dataset without a timestamp or with only one.
+    Raises `NoTimestampError` for a split by time of a dataset without a timestamp, `SplitError` where all have one.
     """
     validation = min(parameters.validation_fraction, MAX_VALIDATION_ROWS / (count * parameters.train_fraction))
     match parameters.split:
@@ -65,14 +65,10 @@ def with_parts(rows: DataFrame, schema: Schema, parameters: TrainingParameters, 
             held_out = held_out_at_random(parameters)
             watched = draw(parameters.seed, "validation") < round(validation * DRAWS)
         case Split.TIME:
-            if schema.timestamp is None:
-                raise SplitError(
-                    "`split: time` needs a dataset with a timestamp, but this one names none. "
-                    "Declare its timestamp column, or set `split: random`."
-                )
-            time = column(schema.timestamp)
-            end = _time_cut(rows, schema.timestamp, parameters.train_fraction)
-            start = _time_cut(rows, schema.timestamp, parameters.train_fraction * (1 - validation))
+            timestamp = required_timestamp(schema.timestamp)
+            time = column(timestamp)
+            end = _time_cut(rows, timestamp, parameters.train_fraction)
+            start = _time_cut(rows, timestamp, parameters.train_fraction * (1 - validation))
             held_out, watched = time >= end, time >= start
     part = F.when(held_out, Part.HELD_OUT.value).when(watched, Part.VALIDATION.value).otherwise(Part.FIT.value)
     return rows.withColumns(

@@ -13,7 +13,8 @@ from infra.graph import deploy
 from infra.settings import Settings
 from tests.infra.recorder import COMPONENTS, Recorder, run
 from training.datasets import describe
-from training.parameters import SyntheticDataset, TrainingParameters
+from training.datasets.errors import NoTimestampError
+from training.parameters import Split, SyntheticDataset, TrainingParameters
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
 
@@ -98,6 +99,16 @@ def test_the_key_is_the_only_secret_output() -> None:
         return {name: pulumi.Output.from_input(output.is_secret()) for name, output in outputs.items()}
 
     assert {name for name, secret in run(declare)[1].items() if secret} == {"key"}
+
+
+def test_a_split_by_time_of_rows_without_a_time_declares_nothing() -> None:
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        with pytest.raises(NoTimestampError, match="`split: time` needs a dataset with a timestamp"):
+            deploy(Settings(training=TrainingParameters(split=Split.TIME)), "test")
+        return {}
+
+    recorder, _ = run(declare)
+    assert recorder.components == recorder.steps == {}
 
 
 def test_a_hyperparameter_reaches_the_training_run_and_nothing_else() -> None:

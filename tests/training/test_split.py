@@ -3,6 +3,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.schema import Schema
+from training.datasets.errors import NoTimestampError
 from training.parameters import Split, TrainingParameters
 from training.split import FOLD, PART, RECORD_HASH, Part, SplitError, with_parts
 
@@ -61,7 +62,7 @@ def test_a_split_by_time_holds_out_the_latest_rows(rows: DataFrame) -> None:
 
 
 def test_a_split_by_time_needs_a_timestamp(rows: DataFrame) -> None:
-    with pytest.raises(SplitError, match="needs a dataset with a timestamp"):
+    with pytest.raises(NoTimestampError, match="needs a dataset with a timestamp"):
         with_parts(rows, Schema(numeric=("age",), categorical=()), TrainingParameters(split=Split.TIME), count=ROWS)
 
 

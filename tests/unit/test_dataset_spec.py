@@ -8,9 +8,9 @@ import yaml
 from infra.paths import ROOT
 from training import datasets
 from training.datasets.columns import locate
-from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+from training.datasets.errors import EmptyDatasetError, MissingFileError, NoTimestampError, SpecError
 from training.datasets.spec import load_spec
-from training.parameters import TablesDataset
+from training.parameters import CriteoDataset, Split, SyntheticDataset, TablesDataset
 
 SPEC = {
     "interactions": "interactions.csv",
@@ -184,3 +184,15 @@ def test_the_copy_in_the_lake_describes_itself(tmp_path: Path) -> None:
 def test_the_example_is_a_dataset() -> None:
     described = datasets.describe(tables(ROOT / "examples/tables/dataset.yaml"))
     assert [file.partition for file in described.partitions] == ["interactions", "users", "items"]
+
+
+def test_a_split_by_time_needs_a_described_timestamp(tmp_path: Path) -> None:
+    for folder in ("without", "with"):
+        (tmp_path / folder).mkdir()
+    timed = written(tmp_path / "with", timestamp="at")
+    datasets.check_split(tables(timed), Split.TIME)
+    without = tables(written(tmp_path / "without"))
+    datasets.check_split(without, Split.RANDOM)
+    for dataset in (without, SyntheticDataset(), CriteoDataset(kind="criteo", path="sample")):
+        with pytest.raises(NoTimestampError, match="needs a dataset with a timestamp"):
+            datasets.check_split(dataset, Split.TIME)

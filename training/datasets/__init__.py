@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from training.datasets import criteo, synthetic_files, tables
+from training.datasets.errors import required_timestamp
 from training.datasets.manifest import Manifest
 from training.datasets.progress import Reporter, silent
-from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
+from training.datasets.spec import load_spec
+from training.parameters import CriteoDataset, Dataset, Split, SyntheticDataset, TablesDataset
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,6 +30,12 @@ def describe(dataset: Dataset) -> Manifest:
             return tables.describe(dataset)
         case _:
             assert_never(dataset)
+
+
+def check_split(dataset: Dataset, split: Split) -> None:
+    """Raise `NoTimestampError` before anything is made when the rows can't be split so, or what `describe` raises."""
+    if split is Split.TIME:
+        required_timestamp(load_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None)
 
 
 def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:

@@ -55,5 +55,19 @@ class JoinError(DatasetError):
     """Interactions whose keys match nothing."""
 
 
+class NoTimestampError(DatasetError):
+    """Rows that are to be split by time, of a dataset that does not tell it."""
+
+
 class DownloadError(DatasetError):
     """A file that could not be fetched, or that is not the file that was expected."""
+
+
+def required_timestamp(timestamp: str | None) -> str:
+    """The column `timestamp`, which a split by time needs; raises `NoTimestampError` when the dataset has none."""
+    if timestamp is None:
+        raise NoTimestampError(
+            "`split: time` needs a dataset with a timestamp, but this one names none. "
+            "Declare its timestamp column, or set `split: random`."
+        )
+    return timestamp
