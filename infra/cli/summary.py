@@ -44,14 +44,17 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
     """The model beside what it is compared with, on the same held-out rows."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
     for title in (f"on {metrics['rows']:,} held-out rows", "AUC", "log loss", "calibration error"):
         table.add_column(title, justify="left" if title.startswith("on ") else "right")
     table.add_row("this model", *_scores(metrics), f"{metrics['calibration_error']:.4f}", style="bold")
     for name, scores in metrics.get("baselines", {}).items():
         table.add_row(name.replace("_", " "), *_scores(scores))
     if champion := metrics.get("champion"):
-        table.add_row("the champion before it", *_scores(champion))
+        if reason := champion.get("not_comparable"):
+            table.caption = f"The champion before it is not compared: {reason}."
+        else:
+            table.add_row("the champion before it", *_scores(champion))
     if best := metrics.get("best_reachable"):
         table.add_row("best reachable", *_scores(best))
     return table

@@ -110,6 +110,16 @@ def test_the_metrics_stand_beside_what_they_are_compared_with() -> None:
     assert "0.7712" in lines[1]
 
 
+def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
+    reason = "it needs columns that this dataset does not have as such (int00)"
+    stream = StringIO()
+    champion = {"bundle_hash": "a", "not_comparable": reason, "drift": None}
+    Console(file=stream, width=90).print(metrics_table(METRICS | {"champion": champion}))
+    words = " ".join(stream.getvalue().split())
+    assert f"The champion before it is not compared: {reason}." in words
+    assert "the champion before it 0" not in words
+
+
 @pytest.mark.parametrize("made", [True, False])
 def test_the_example_is_the_stacks_own_or_else_the_repositorys(
     *, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
