@@ -217,5 +217,5 @@ def test_what_the_tables_do_not_bear_out_is_said_after_the_file_is_written(tmp_p
     run = CliRunner().invoke(app, ["init-data", str(tmp_path)])
     assert isinstance(run.exception, DatasetError)
     assert exit_code(run.exception) is ExitCode.BAD_INPUT
-    assert "key item_id:token: 1 of 1,001 fields must be filled in: line 1002 ''" in str(run.exception)
+    assert "key item_id:token: 1 of 1,001 fields is no key: line 1002 ''" in str(run.exception)
     assert (tmp_path / "dataset.yaml").exists()

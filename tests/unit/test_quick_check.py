@@ -75,7 +75,7 @@ def test_right_tables_pass(tmp_path: Path) -> None:
 def test_all_wrong_fields_of_all_tables_are_in_one_error_with_the_first_five_of_each(tmp_path: Path) -> None:
     users = "user,age\n" + "".join(f"u{number},old{number % 4}\n" for number in range(1, 8))
     text = refused(MalformedRowError, written(tmp_path, {"users": users, "interactions": INTERACTIONS + ",i1,x,\n"}))
-    assert f"{tmp_path}/users.csv, number age: 7 of 7 fields must be a number or empty: line 2 'old1'" in text
+    assert f"{tmp_path}/users.csv, number age: 7 of 7 fields are no number: line 2 'old1'" in text
     assert "line 6 'old1' and 2 more" in text
     for part in ("key user: 1 of 4", "label rating: 1 of 4", "timestamp seen: 1 of 4"):
         assert f"{tmp_path}/interactions.csv, {part}" in text
@@ -85,7 +85,10 @@ def test_all_wrong_fields_of_all_tables_are_in_one_error_with_the_first_five_of_
 
 def test_a_timestamp_that_is_empty_in_some_rows_is_refused(tmp_path: Path) -> None:
     text = refused(MalformedRowError, written(tmp_path, {"interactions": INTERACTIONS + "u1,i1,3,\nu2,i1,3,\n"}))
-    assert "timestamp seen: 2 of 5 fields must be seconds since 1970 or a time like 2026-01-31 23:59:00: " in text
+    assert (
+        "timestamp seen: 2 of 5 fields are no time (give seconds since 1970 or a form like 2026-01-31 23:59:00): "
+        in text
+    )
     assert "line 5 '', line 6 ''" in text
 
 
@@ -98,7 +101,7 @@ def test_few_wrong_words_in_a_number_are_offered_as_missing(tmp_path: Path) -> N
 @pytest.mark.parametrize("row", ["u3,4,5", 'u3,"a\nb"', "u3"])
 def test_a_row_of_another_shape_is_named(tmp_path: Path, row: str) -> None:
     text = refused(MalformedRowError, written(tmp_path, {"users": f"{USERS}{row}\nu4,40\n"}))
-    assert "users.csv: 1 of 4 rows are not split as the header is: line 4 has " in text
+    assert "users.csv: 1 of 4 rows is not split as the header is: line 4 has " in text
 
 
 def test_one_user_twice_is_named_with_its_lines(tmp_path: Path) -> None:
@@ -175,9 +178,7 @@ def test_a_key_that_differs_in_its_form_alone_is_a_repeated_one(tmp_path: Path) 
 def test_a_wrong_row_of_a_parquet_file_is_named_by_its_number(tmp_path: Path) -> None:
     path = written(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
-    assert "users.parquet, number age: 1 of 2 fields must be a number or empty: row 2 'old'" in refused(
-        MalformedRowError, path
-    )
+    assert "users.parquet, number age: 1 of 2 fields is no number: row 2 'old'" in refused(MalformedRowError, path)
 
 
 def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:

@@ -35,14 +35,17 @@ class Fault:
 
     def sentence(self, rows: str) -> str:
         """What is wrong, with its place; `rows` says of how many, as in `943` or `the first 5,000`."""
+        verb = "is" if self.count == 1 else "are"
         if self.check is None:
             shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
-            return f"{self.path}: {self.count:,} of {rows} rows are not split as the header is: {shown}{self._more()}"
+            return (
+                f"{self.path}: {self.count:,} of {rows} rows {verb} not split as the header is: {shown}{self._more()}"
+            )
         unit = "line" if is_text(self.path) else "row"
         shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
         text = (
-            f"{self.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields must be "
-            f"{self.check.expected}: {shown}{self._more()}"
+            f"{self.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
+            f"{self.check.fault}: {shown}{self._more()}"
         )
         return text + self._advice()
 

@@ -54,31 +54,31 @@ class TableRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What the fields of a column must be: `expected` goes on after "must be", `is_right` tells of one field."""
+    """What is checked of a column: `fault` goes on after "is" and says what a wrong field is."""
 
     role: str
     column: str
-    expected: str
+    fault: str
     is_right: Callable[[str], bool]
 
 
 def checks(rules: TableRules) -> list[Check]:
     """What is checked of a table's fields, column by column."""
 
-    def check(role: str, column: str, expected: str, is_value: Callable[[str], bool], *, optional: bool) -> Check:
+    def check(role: str, column: str, fault: str, is_value: Callable[[str], bool], *, optional: bool) -> Check:
         def is_right(text: str) -> bool:
             return optional if rules.is_missing(column, text) else is_value(text)
 
-        return Check(role=role, column=column, expected=expected, is_right=is_right)
+        return Check(role=role, column=column, fault=fault, is_right=is_right)
 
-    found = [check("key", name, "filled in", bool, optional=False) for name in rules.keys.values()]
+    found = [check("key", name, "no key", bool, optional=False) for name in rules.keys.values()]
     if label := rules.label:
         is_label = partial(_is_label, label=label)
-        found.append(check("label", label.column, _expectation(label), is_label, optional=False))
+        found.append(check("label", label.column, _label_fault(label), is_label, optional=False))
     if rules.timestamp:
-        expected = "seconds since 1970 or a time like 2026-01-31 23:59:00"
-        found.append(check("timestamp", rules.timestamp, expected, is_time, optional=False))
-    return found + [check("number", name, "a number or empty", is_number, optional=True) for name in rules.numeric]
+        fault = "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)"
+        found.append(check("timestamp", rules.timestamp, fault, is_time, optional=False))
+    return found + [check("number", name, "no number", is_number, optional=True) for name in rules.numeric]
 
 
 def is_number(text: str) -> bool:
@@ -125,11 +125,11 @@ def _is_label(text: str, label: Label) -> bool:
     return is_click(text, label) is not None
 
 
-def _expectation(label: Label) -> str:
+def _label_fault(label: Label) -> str:
     if isinstance(label.equals, str):
-        return "filled in"
+        return "empty"
     if isinstance(label.equals, bool):
-        return "true or false"
+        return "neither true nor false"
     if label.at_least is not None or label.equals is not None:
-        return "a number"
-    return "0 or 1, or `at_least` or `equals` must say what counts as a click"
+        return "no number"
+    return "neither 0 nor 1 (without `at_least` or `equals`, which say what counts as a click, it must be)"
