@@ -14,6 +14,8 @@ from training.datasets.texts import delimiter, is_text, open_text, readable
 KEYS = {"users": "_user_key", "items": "_item_key"}
 """What the keys are called in the joined tables."""
 
+_OTHER_DELIMITERS = (";", "\t", ",", "|")
+
 
 def header(path: Path) -> list[str]:
     """The names of a table's columns; raises the `DatasetError` that fits for a file that has none."""
@@ -25,6 +27,11 @@ def header(path: Path) -> list[str]:
             names = _plain(path)
     if not names:
         raise EmptyDatasetError(f"The file {path} is empty. Its first row must name the columns.")
+    if len(names) == 1 and (other := next((sign for sign in _OTHER_DELIMITERS if sign in names[0]), None)):
+        raise SpecError(
+            f"{path} has one column, {names[0]!r}, as if its fields were separated by {other!r}. Separate them by "
+            f"{delimiter(path)!r}; a file with tabs has a name that ends in .tsv."
+        )
     # Spark does not tell upper from lower case in a column's name.
     folded = [name.lower() for name in names]
     if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
