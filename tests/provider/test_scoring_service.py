@@ -27,6 +27,7 @@ from tests.provider.conftest import Recorder
 from tests.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
 from tests.support.checkout import free_port
+from tests.support.services import wait_until
 
 KEYS = ("first-key-of-the-service", "")
 RECORD: dict[str, Any] = {}
@@ -69,6 +70,10 @@ class Stack:
         address = f"http://127.0.0.1:{self.port}/score"
         return httpx.post(address, json=RECORD, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
+    def metrics(self) -> str:
+        """What the service counted."""
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, empty_registry: Path, bundle_of: MakeBundle) -> Iterator[Stack]:
@@ -88,10 +93,9 @@ class TestLifeOfTheService:
         assert not stack.folder.service.exists()
 
     def test_the_checks_of_a_first_start_count_as_nobodys_requests(self, stack: Stack) -> None:
-        stack.serve(1)
-        found = httpx.get(f"http://127.0.0.1:{stack.port}/metrics").text
-        assert "scoring_ready_workers 2.0" in found
-        assert not [line for line in found.splitlines() if line.startswith("scoring_requests_total")]
+        stack.serve(1)  # which ends when one process answers, and the other may begin later
+        wait_until(lambda: "scoring_ready_workers 2.0" in stack.metrics())
+        assert not [line for line in stack.metrics().splitlines() if line.startswith("scoring_requests_total")]
 
     def test_the_first_version_is_served_and_is_the_champion(self, stack: Stack) -> None:
         assert stack.ask().json()["model"] == {"name": "ctr", "version": "1"}

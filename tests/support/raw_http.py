@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,8 +28,16 @@ def connected(service: RunningService) -> Iterator[socket.socket]:
     """A connection to the service."""
     url = httpx.URL(service.url)
     assert url.port is not None
-    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+    with socket.create_connection((url.host, url.port), timeout=60) as connection:
         yield connection
+
+
+def trickle(connection: socket.socket, begin: bytes, then: bytes = b"x-more: a\r\n") -> None:
+    """Send `begin` at once and then, a little at a time, more and more; ends with the error of a closed connection."""
+    connection.sendall(begin)
+    while True:
+        connection.sendall(then)
+        time.sleep(0.05)
 
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
