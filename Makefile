@@ -5,8 +5,15 @@ SHELL := /bin/bash
 STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest --durations=20
+# Two processes where there are two cores, more where there are more: tests of one file stay together (tests/conftest.py).
+PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-.PHONY: help setup up test test-tools test-full lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
+# Compiled files are worth keeping: without them each of the hundreds of processes of the tests compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
+.PHONY: test test-fast test-new test-tools test-full
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -18,11 +25,17 @@ setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
 
-test: test-tools ## run the tests
-	$(PYTHON) -m pytest -m "not full and not cluster"
+test: test-tools ## run the tests, in about a quarter of an hour
+	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
+
+test-fast: setup ## run what needs neither Java nor Pulumi's engine, in about a minute: while you work
+	$(PYTEST) $(PARALLEL) -m "not full and not cluster and not spark and not engine" tests/unit tests/contract
+
+test-new: test-tools ## run the tests that are new or changed since BASE five times, within 20 minutes
+	$(PYTHON) -m tools.new_tests --base "$(BASE)" -- $(PARALLEL) -m "not full and not cluster"
 
 test-full: simulation ## run the tests with every count and fault, which takes much longer
-	$(PYTHON) -m pytest
+	$(PYTEST)
 
 lint: setup ## check style and formatting
 	$(PYTHON) -m ruff check .
@@ -56,7 +69,7 @@ destroy: stack ## take STACK down when the variable CONFIRM holds its name
 	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
 
 simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about half an hour
-	$(PYTHON) -m pytest -m "cluster and not full"
+	$(PYTEST) -m "cluster and not full"
 	$(PYTHON) -m tests.simulation.scenarios
 
 simulate-full: simulation ## the same with every call and twenty kills, which takes much longer
