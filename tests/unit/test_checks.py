@@ -4,6 +4,7 @@ import re
 import subprocess
 
 from infra.paths import ROOT
+from tests.delivery.workflow import FOLDER
 from tests.support.commands import MAKEFILE, make_targets
 
 
@@ -19,10 +20,12 @@ def test_every_target_is_phony_so_that_no_file_hides_it() -> None:
     assert set(phony.split()) == make_targets()
 
 
-def test_ci_runs_tests_style_types_and_the_simulated_azure() -> None:
+def test_ci_and_the_workflow_run_the_same_and_pull_requests_their_new_tests_often() -> None:
     runs = re.findall(r"^run make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    workflow = re.findall(r"- run: make ([a-z-]+)$", (FOLDER / "check.yml").read_text(), re.MULTILINE)
 
-    assert runs == ["test", "lint", "types", "simulate"]
+    assert runs == ["test", "lint", "types", "workflows", "docs", "simulate"]
+    assert sorted(workflow) == sorted([*runs, "test-new"])
 
 
 def test_the_readme_s_test_command_is_the_one_that_ci_runs() -> None:

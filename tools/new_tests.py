@@ -1,0 +1,124 @@
+"""`python -m tools.new_tests`: runs the tests that are new or changed since a commit five times; a flaky one fails.
+
+A test is changed when its own code is, or anything else in its file but an import. What it uses of other files is not
+looked at: `make test` runs everything once.
+"""
+
+import argparse
+import ast
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Set, Tuple
+
+from infra.paths import ROOT
+from infra.setup.console import elapsed, say
+
+ROUNDS = 5
+BUDGET_MINUTES = 20.0
+NOTHING_COLLECTED = 5
+"""pytest's exit status when the markers leave nothing."""
+
+
+def changed_tests(root: Path, base: str) -> List[str]:
+    """What to give to pytest, as `tests/unit/test_a.py::test_b`: tests of `root` that the commit `base` has not.
+
+    Files that git does not know yet count. Raises `subprocess.CalledProcessError` when `base` is no commit.
+    """
+    start = _git(root, "merge-base", base, "HEAD").strip()
+    changed = _git(root, "diff", "--name-only", "--diff-filter=d", start, "--", "tests").splitlines()
+    unknown = _git(root, "ls-files", "--others", "--exclude-standard", "--", "tests").splitlines()
+    found = []
+    for path in sorted({*changed, *unknown}):
+        if Path(path).name.startswith("test_") and path.endswith(".py"):
+            now = (root / path).read_text(encoding="utf-8")
+            found += [f"{path}::{name}" for name in _differing(_before(root, start, path), now)]
+    return found
+
+
+def _before(root: Path, commit: str, path: str) -> Optional[str]:
+    command = ["git", "show", f"{commit}:{path}"]
+    answer = subprocess.run(command, cwd=root, capture_output=True, check=False)  # noqa: S603 - git
+    return answer.stdout.decode() if answer.returncode == 0 else None
+
+
+def _differing(before: Optional[str], now: str) -> List[str]:
+    """Names of the tests in the source `now` that are not the same in `before`; those of a class as `TestA::test_b`."""
+    tests, rest = _parts(now)
+    old_tests, old_rest = _parts(before or "")
+    return [name for name, code in tests.items() if rest != old_rest or old_tests.get(name) != code]
+
+
+def _parts(source: str) -> Tuple[Dict[str, str], Set[str]]:
+    """The code of each test and of all else but imports and docstrings; comments and layout are left out."""
+    tests: Dict[str, str] = {}
+    rest: Set[str] = set()
+    pending = [("", node) for node in ast.parse(source).body]
+    while pending:
+        prefix, node = pending.pop(0)
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            pending = [(f"{node.name}::", part) for part in node.body] + pending
+            rest.update(ast.dump(decorator) for decorator in node.decorator_list)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
+            tests[prefix + node.name] = ast.dump(node)
+        elif not isinstance(node, (ast.Import, ast.ImportFrom)) and not _is_text(node):
+            rest.add(ast.dump(node))
+    return tests, rest
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def run_rounds(root: Path, tests: Sequence[str], options: Sequence[str], budget_minutes: float) -> int:
+    """Run `tests` in `ROUNDS` processes, or in as many as `budget_minutes` allows; 1 as soon as a test fails.
+
+    The first round always runs.
+    """
+    started = time.monotonic()
+    longest = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "tests"
+        listed.write_text("\n".join(tests), encoding="utf-8")
+        for number in range(1, ROUNDS + 1):
+            began = time.monotonic()
+            if number > 1 and began - started + longest > 60 * budget_minutes:
+                spent = elapsed(began - started)
+                say(f"no time for round {number} of {ROUNDS}: {spent} of {budget_minutes:g} min spent")
+                return 0
+            say(f"round {number} of {ROUNDS}")
+            command = [sys.executable, "-m", "pytest", *options, f"@{listed}"]
+            status = subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - pytest on our own tests
+            if status not in (0, NOTHING_COLLECTED):
+                say(f"round {number} of {ROUNDS} failed: a test that is new or changed must pass every time")
+                return 1
+            longest = max(longest, time.monotonic() - began)
+    say(f"{ROUNDS} rounds passed in {elapsed(time.monotonic() - started)}")
+    return 0
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, check=True).stdout.decode()  # noqa: S603 - git
+
+
+def main() -> int:
+    """Find them, say which, and run them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.new_tests", description="Run new and changed tests often.")
+    parser.add_argument("--base", required=True, help="the commit that the tests are compared with")
+    parser.add_argument("--minutes", type=float, default=BUDGET_MINUTES, help="begin no round that would last longer")
+    parser.add_argument("options", nargs="*", help="for pytest, after --")
+    asked = parser.parse_args()
+    try:
+        tests = changed_tests(ROOT, asked.base)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"error: git can not compare with {asked.base}: {error.stderr.decode().strip()}\n")
+        return 1
+    say("\n".join([f"new or changed since {asked.base}: {len(tests)} tests, at most {asked.minutes:g} min", *tests]))
+    return run_rounds(ROOT, tests, asked.options, asked.minutes) if tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
