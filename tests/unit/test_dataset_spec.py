@@ -160,9 +160,7 @@ def test_an_empty_table_is_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_a_file_of_another_delimiter_is_refused(tmp_path: Path, delimiter: str) -> None:
     path = written(tmp_path, tables={"users.csv": f"user{delimiter}age\nu1{delimiter}30\n"})
-    with pytest.raises(
-        SpecError, match=r"users\.csv has one column, 'user.*age', as if .* by ','; a file"
-    ):
+    with pytest.raises(SpecError, match=r"users\.csv has one column, 'user.*age', as if .* by ','; a file"):
         datasets.describe(tables(path))
 
 

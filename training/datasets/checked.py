@@ -62,7 +62,7 @@ def value(name: str, rules: TableRules) -> Column:
 
 def key(name: str, rules: TableRules) -> Column:
     """A column's text as a key: see `training.datasets.fields.key_of`."""
-    return F.regexp_replace(value(name, rules), WHOLE, "$1")
+    return F.regexp_replace(value(name, rules), exactly(WHOLE), "$1")
 
 
 def label(rule: Label, rules: TableRules) -> Column:
@@ -83,8 +83,8 @@ def label(rule: Label, rules: TableRules) -> Column:
 def time(name: str, rules: TableRules) -> Column:
     """Seconds since 1970 or a time in words as a timestamp, null for anything else."""
     text = value(name, rules)
-    words = F.when(text.rlike(TIME), F.try_to_timestamp(text))
-    return F.when(text.rlike(NUMBER), number(text).cast("timestamp")).otherwise(words)
+    words = F.when(text.rlike(exactly(TIME)), F.try_to_timestamp(text))
+    return F.coalesce(number(text).cast("timestamp"), words)
 
 
 def wrong(check: Check, rules: TableRules) -> Column:
@@ -94,7 +94,7 @@ def wrong(check: Check, rules: TableRules) -> Column:
         case "key":
             return text == ""
         case "number":
-            return (text != "") & ~text.rlike(NUMBER)
+            return (text != "") & F.isnull(number(text))
         case "label" if rules.label:
             return F.isnull(label(rules.label, rules))
         case _:
@@ -147,7 +147,13 @@ def _counted(texts: DataFrame, rules: TableRules) -> Row:
 
 def number(text: Column) -> Column:
     """A text as double, null where it is no number."""
-    return F.when(text.rlike(NUMBER), text).cast("double")
+    decimal = F.when(text.rlike(exactly(NUMBER)), text).cast("double")
+    return F.when(F.abs(decimal) < float("inf"), decimal)
+
+
+def exactly(pattern: str) -> str:
+    """The pattern that a whole text must match: to Java, a `$` stands before a last line break too."""
+    return rf"\A(?:{pattern})\z"
 
 
 def _refused(texts: DataFrame, rules: TableRules) -> str:

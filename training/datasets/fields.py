@@ -3,6 +3,7 @@
 `training.datasets.checked` has the same rules as Spark expressions; a differential test holds them together.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,16 +13,19 @@ from pathlib import Path
 
 from training.datasets.spec import Label
 
-NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-"""A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces."""
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+"""A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces.
+
+It and the patterns below are to match a whole text.
+"""
 
 TIME = (
-    r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
-    r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?)?$"
+    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?)?)?"
 )
 """A time in words, as ISO 8601 has it: what both Spark and Python read, and read alike."""
 
-WHOLE = r"^(-?[0-9]+)\.0*$"
+WHOLE = r"(-?[0-9]+)\.0*"
 """A whole number with a point: as a key, it is the same as without."""
 
 
@@ -82,8 +86,8 @@ def checks(rules: TableRules) -> list[Check]:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a decimal number."""
-    return re.fullmatch(NUMBER, text) is not None
+    """Whether a text is a decimal number that a float64 can be."""
+    return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))
 
 
 def is_time(text: str) -> bool:

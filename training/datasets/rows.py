@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark program uses
 
 from features.schema import CRITEO
+from training.datasets.checked import exactly
 from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
 from training.datasets.fields import NUMBER
 from training.datasets.labels import require_both_classes
@@ -76,7 +77,7 @@ def _parse(lines: DataFrame) -> DataFrame:
 
 def _is_number(text: Column) -> Column:
     """Whether a field is empty or a decimal number; whole numbers, which nearly all are, are spared the slow test."""
-    return (text == "") | text.eqNullSafe(text.cast("long").cast("string")) | text.rlike(NUMBER)
+    return (text == "") | text.eqNullSafe(text.cast("long").cast("string")) | text.rlike(exactly(NUMBER))
 
 
 def _first_problem(files: Sequence[Path]) -> DatasetError | None:
@@ -119,6 +120,6 @@ def _complaint(line: str) -> str | None:
     if fields[0] not in {"0", "1"}:
         return f"the label is {fields[0]!r}, but it must be 0 or 1. Correct or remove the row."
     for name, field in zip(CRITEO.numeric, fields[1:], strict=False):
-        if field and not re.match(NUMBER, field):
+        if field and not re.fullmatch(NUMBER, field):
             return f"{field!r} in the numeric column {name} is not a number. Correct the field or leave it empty."
     return None
