@@ -66,7 +66,8 @@ def described(folder: Path, told: Mapping[str, Path] | None = None, label: str |
 
 def shop(folder: Path, **columns: list[object]) -> Path:
     """Tables of a shop: customers as Parquet, products as gzip, clicks as CSV with these columns beside the keys."""
-    pd.DataFrame({"id": [1, 2, 3, 4], "city": ["Bonn", "Köln", "Bonn", "NA"]}).to_parquet(folder / "customers.parquet")
+    customers = {"id": [1, 2, 3, 4], "city": ["Bonn", "Köln", "Bonn", "NA"], "likes": [["a"], [], ["b"], ["a", "b"]]}
+    pd.DataFrame(customers).to_parquet(folder / "customers.parquet")
     with gzip.open(folder / "products.csv.gz", "wt") as stream:
         stream.write(
             "sku,price,tags\n" + "".join(f"p{n},{n}.5,{'new|sale' if n % 2 else 'old|sale'}\n" for n in range(6))
@@ -101,6 +102,7 @@ def test_tables_like_those_of_movielens_are_guessed_whole(tmp_path: Path) -> Non
 
 def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
     guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8))
+    assert "likes (customers.parquet): holds lists or structs" in (tmp_path / "dataset.yaml").read_text()
     assert guessed["interactions"] == "visits.csv"
     assert guessed["users"] == {"path": "customers.parquet", "key": "id", "interactions_key": "customerId"}
     assert guessed["items"] == {"path": "products.csv.gz", "key": "sku", "interactions_key": "product"}

@@ -197,9 +197,11 @@ def test_parquet_types_are_read_as_text(tmp_path: Path) -> None:
 
 def test_a_list_in_a_parquet_file_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, items={"path": "items.parquet", "key": "item"})
-    pd.DataFrame({"item": ["i1"], "genres": [["drama", "crime"]]}).to_parquet(tmp_path / "items.parquet")
+    rows = {"item": ["i1", "i2"], "genres": [["drama", "crime"], []], "kind": ["film", "series"]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "items.parquet")
     with pytest.raises(SpecError, match=r"items\.parquet holds lists or structs in genres\. Write each as text"):
         look(path)
+    look(written(tmp_path, items={"path": "items.parquet", "key": "item"}, categorical=["kind"]))
 
 
 def test_a_table_of_its_header_alone_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def header(path: Path) -> list[str]:
             with open_text(path) as stream:
                 names = next(csv.reader(stream, delimiter=delimiter(path)), [])
         else:
-            names = _plain(path)
+            names = parquet.read_schema(path).names
     if not names:
         raise EmptyDatasetError(f"The file {path} is empty. Its first row must name the columns.")
     if len(names) == 1 and (other := next((sign for sign in _OTHER_DELIMITERS if sign in names[0]), None)):
@@ -39,14 +39,12 @@ def header(path: Path) -> list[str]:
     return names
 
 
-def _plain(path: Path) -> list[str]:
-    schema = parquet.read_schema(path)
-    if nested := [one.name for one in schema if pa.types.is_nested(one.type)]:
-        raise SpecError(
-            f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
-            "the values of a list, or leave the column out of the file."
-        )
-    return list(schema.names)
+def nested_columns(path: Path) -> list[str]:
+    """The columns of a Parquet file that hold lists or structs, of which we make nothing."""
+    if is_text(path):
+        return []
+    with readable(path):
+        return [one.name for one in parquet.read_schema(path) if pa.types.is_nested(one.type)]
 
 
 def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
@@ -57,6 +55,13 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
         "users": {KEYS["users"]: spec.users.key},
         "items": {KEYS["items"]: spec.items.key},
     }
+    for table, path in spec.tables.items():
+        used = {*keys[table].values(), *located[table]["numeric"], *located[table]["categorical"]}
+        if nested := [name for name in nested_columns(path) if name in used]:
+            raise SpecError(
+                f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
+                "the values of a list, or leave it out of the description."
+            )
     separators = {one.column: one.separator for one in spec.categorical if one.separator is not None}
     return {
         table: TableRules(

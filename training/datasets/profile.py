@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from training.datasets.columns import header
+from training.datasets.columns import header, nested_columns
 from training.datasets.fields import is_number, is_time
 from training.datasets.problems import no_row
 from training.datasets.quick import SAMPLE_CHARACTERS
@@ -63,6 +63,8 @@ class TableProfile:
     rows: int
     whole: bool
     columns: dict[str, ColumnProfile]
+    nested: list[str]
+    """Columns of lists or structs, of which nothing more is known."""
 
     @property
     def shown_rows(self) -> str:
@@ -72,7 +74,8 @@ class TableProfile:
 
 def profile(path: Path) -> TableProfile:
     """The profile of a table; raises the `DatasetError` that fits for a file that cannot be read or has no row."""
-    names = header(path)
+    nested = nested_columns(path)
+    names = [name for name in header(path) if name not in nested]
     table = Table(path, names, SAMPLE_CHARACTERS)
     texts: dict[str, Counter[str]] = {name: Counter() for name in names}
     rows = 0
@@ -83,4 +86,4 @@ def profile(path: Path) -> TableProfile:
     if not rows:
         raise no_row(path)
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    return TableProfile(path=path, rows=rows, whole=table.whole, columns=columns)
+    return TableProfile(path=path, rows=rows, whole=table.whole, columns=columns, nested=nested)
