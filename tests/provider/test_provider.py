@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -15,6 +15,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from features.errors import PersonalizationError
+from infra.provider import server
 from infra.provider.provider import Report, StepsProvider
 from infra.provider.server import ErrorsAsStatuses
 from infra.provider.step import Context, Created, State, Step
@@ -126,6 +127,15 @@ def test_a_preview_does_nothing_and_knows_no_computed_value() -> None:
     assert answer.properties["previous"] == UNKNOWN
 
 
+def test_a_preview_of_a_change_does_not_take_old_values_for_new_ones() -> None:
+    olds = properties(does="succeed", current="old key", previous="old")
+    request = provider_pb2.UpdateRequest(urn=URN, id="one", olds=olds, news=properties(does="report"), preview=True)
+    answer = call(lambda client: client.Update(request))
+    assert answer.properties["does"] == "report"
+    assert answer.properties["previous"] == UNKNOWN
+    assert answer.properties["current"]["value"] == UNKNOWN
+
+
 def test_a_known_error_is_its_sentence() -> None:
     error = failure("fail")
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
@@ -152,6 +162,41 @@ def test_cancel_ends_a_running_step() -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         call(interrupt, lambda *_: begun.set())
     assert caught.value.code() is grpc.StatusCode.CANCELLED
+
+
+def test_a_step_ends_when_its_engine_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A killed engine says nothing: its provider notices that it has another parent."""
+    parents = [1]
+    ended: list[str] = []
+    begun = threading.Event()
+
+    class Waiting(Scripted):
+        def create(self, inputs: Inputs, context: Context) -> Created:
+            begun.set()
+            ended.append("cancelled" if context.cancelled.wait(timeout=20) else "went on")
+            return super().create(inputs, context)
+
+    monkeypatch.setattr(server, "local_steps", lambda: {Kind.API_KEY: Waiting()})
+    monkeypatch.setattr(server, "ENGINE_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("os.getppid", lambda: parents[0])
+
+    async def main() -> None:
+        serving = asyncio.create_task(server.serve("127.0.0.1:1"))
+        while not (port := capsys.readouterr().out.strip()):  # noqa: ASYNC110 - a line on standard output is no event
+            await asyncio.sleep(0.01)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            client = provider_pb2_grpc.ResourceProviderStub(channel)
+            running = client.Create(provider_pb2.CreateRequest(urn=URN, properties=properties(does="succeed")))
+            assert await asyncio.to_thread(begun.wait, 20)
+            parents[0] = 2
+            await serving
+            with suppress(grpc.aio.AioRpcError):
+                await running
+
+    asyncio.run(main())  # waits for the step's thread
+    assert ended == ["cancelled"]
 
 
 def test_progress_is_reported_beside_the_resource() -> None:

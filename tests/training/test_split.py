@@ -5,7 +5,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.schema import Schema
 from training.datasets.errors import NoTimestampError
 from training.parameters import Split, TrainingParameters
-from training.split import FOLD, PART, RECORD_HASH, Part, SplitError, with_parts
+from training.split import FOLD, PART, RECORD_HASH, Part, SplitError, draw, with_parts
 
 pytestmark = pytest.mark.spark
 
@@ -37,6 +37,15 @@ def test_folds_are_of_about_equal_size(rows: DataFrame) -> None:
     folds = sizes(with_parts(rows, SCHEMA, TrainingParameters(folds=4), count=ROWS), FOLD)
     assert sorted(folds) == [0, 1, 2, 3]
     assert all(size == pytest.approx(2_500, abs=200) for size in folds.values())
+
+
+def test_a_fold_says_nothing_about_the_part(rows: DataFrame) -> None:
+    """A draw of its own agrees with the others as often as chance has it."""
+    parameters = TrainingParameters(folds=4)
+    split = with_parts(rows, SCHEMA, parameters, count=ROWS)
+    for purpose in ("held out", "validation"):
+        same = split.where(draw(parameters.seed, purpose) % 4 == F.col(FOLD)).count()
+        assert same == pytest.approx(2_500, abs=200), purpose
 
 
 def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame) -> None:

@@ -58,6 +58,11 @@ def test_an_empty_bin_gives_a_finite_index() -> None:
     assert 1 < stability_index([0, 100], np.array([100, 0])) < math.inf
 
 
+def test_an_empty_bin_counts_as_half_a_row() -> None:
+    # Shares of 0.5 / 101 and 100.5 / 101, the other way round in the other sample: twice 100 / 101 of ln 201.
+    assert stability_index([0, 100], np.array([100, 0])) == pytest.approx(200 / 101 * math.log(201))
+
+
 def test_chance_gives_about_the_index_that_is_expected_of_it() -> None:
     generator = np.random.default_rng(1)
     found = []

@@ -1,0 +1,92 @@
+"""What is shipped holds what it imports: the service's image its libraries, the wheel of Databricks both packages."""
+
+import ast
+import base64
+import io
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from infra.paths import ROOT
+
+IMPORTED_AS = {
+    "azure-identity": "azure",
+    "azure-monitor-opentelemetry-exporter": "azure",
+    "opentelemetry-sdk": "opentelemetry",
+    "prometheus-client": "prometheus_client",
+    "synapseml": "synapse",
+}
+"""Distributions whose package has another name."""
+OWN = ("scoring", "features")
+BROUGHT_BY_AZURE_ML = {ROOT / "scoring" / "azureml_entry.py": {"azureml_inference_server_http"}}
+"""Runs in Azure ML's own image, which has this."""
+
+
+def image_packages() -> set[str]:
+    """What the service's images may import, from their dependency groups."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    entries = [entry for name in ("image", "image-traces", "image-spark") for entry in groups[name]]
+    names = {entry.replace("=", ">").partition(">")[0] for entry in entries if isinstance(entry, str)}
+    return {IMPORTED_AS.get(name, name) for name in names}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever in it, and the names that it imports from them."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_file(module: str) -> Path | None:
+    """The file of a module of ours, or of the one that has the name."""
+    place = ROOT.joinpath(*module.split("."))
+    candidates = (place.with_suffix(".py"), place / "__init__.py", place.parent.with_suffix(".py"))
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def reached() -> dict[Path, set[str]]:
+    """Every file of ours that the service imports, with what that imports of others."""
+    waiting, found = sorted((ROOT / "scoring").rglob("*.py")), dict[Path, set[str]]()
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        modules = set(imported(file))
+        found[file] = {module.partition(".")[0] for module in modules if not module.startswith(OWN)}
+        waiting += [own for module in modules if module.startswith(OWN) and (own := own_file(module))]
+    return found
+
+
+def test_the_service_imports_nothing_that_its_image_does_not_hold() -> None:
+    held = image_packages() | set(sys.stdlib_module_names)
+    assert {"msgspec", "lightgbm", "prometheus_client", "synapse"} <= held
+    files = reached()
+    assert ROOT / "features" / "encoder.py" in files
+    missing = {str(file): found - held - BROUGHT_BY_AZURE_ML.get(file, set()) for file, found in files.items()}
+    assert {file: names for file, names in missing.items() if names} == {}
+
+
+def test_the_wheel_of_databricks_holds_both_packages_and_the_entry_point() -> None:
+    pytest.importorskip("hatchling", reason="needs `uv sync --inexact --extra azure`")
+    from infra.cloud.wheel import build_wheel  # noqa: PLC0415 - an extra
+
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(build_wheel().content_base64))) as wheel:
+        files = set(wheel.namelist())
+        (entry_points,) = [name for name in files if name.endswith(".dist-info/entry_points.txt")]
+        declared = ConfigParser()
+        declared.read_string(wheel.read(entry_points).decode())
+    for package in ("features", "training"):
+        sources = {str(file.relative_to(ROOT)) for file in (ROOT / package).rglob("*.py")}
+        assert sources
+        assert sources <= files
+    module, _, function = declared["console_scripts"]["train"].partition(":")
+    assert f"{module.replace('.', '/')}.py" in files
+    assert f"def {function}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    assert not [name for name in files if name.split("/")[0] in {"scoring", "infra", "tests"}]

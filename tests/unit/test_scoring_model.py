@@ -1,0 +1,83 @@
+"""A model that is loaded to be served: what must hold of it before the first request, and what it may use up."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from scoring.engines import EngineName
+from scoring.engines.lightgbm import LightGbmEngine
+from scoring.errors import GoldenError
+from scoring.model import ServedModel
+from tests.support.bundles import MakeBundle
+
+PREDICT = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from scoring.engines.booster import Booster, Prediction
+from scoring.engines.lightgbm import LightGbmEngine
+
+booster = Booster(Path(sys.argv[1]), int(sys.argv[2]))
+engine = LightGbmEngine(booster)
+before = len(list(Path("/proc/self/task").iterdir()))
+engine.score_now(np.zeros((1, booster.features)))
+engine.score_now(np.zeros((20_000, booster.features)))
+print(json.dumps([before, len(list(Path("/proc/self/task").iterdir()))]))
+"""
+
+
+class Skewed(LightGbmEngine):
+    """An engine that computes rows of some batches a little wrong."""
+
+    def __init__(self, engine: LightGbmEngine, is_wrong: Callable[[int], bool]) -> None:
+        self._engine = engine
+        self._is_wrong = is_wrong
+
+    def score_now(self, batch: npt.NDArray[np.float64]) -> list[float]:
+        """The probabilities, by a millionth too high in batches of certain sizes."""
+        added = 1e-6 if self._is_wrong(len(batch)) else 0.0
+        return [found + added for found in self._engine.score_now(batch)]
+
+
+@pytest.fixture(scope="module")
+def model(bundle_of: MakeBundle) -> ServedModel:
+    """A small model."""
+    return ServedModel.load(bundle_of(1), engine=EngineName.LIGHTGBM, max_records=100)
+
+
+def test_a_model_that_computes_what_training_did_may_serve(model: ServedModel) -> None:
+    assert asyncio.run(model.check_golden()) == len(model.bundle.golden)
+
+
+@pytest.mark.parametrize("is_wrong", [lambda rows: rows == 1, lambda rows: rows > 1], ids=["single", "many"])
+def test_a_model_that_is_off_for_single_records_or_for_many_at_once_may_not_serve(
+    model: ServedModel, is_wrong: Callable[[int], bool]
+) -> None:
+    assert isinstance(model.engine, LightGbmEngine)
+    off = replace(model, engine=Skewed(model.engine, is_wrong))
+    with pytest.raises(GoldenError, match="training computed"):
+        asyncio.run(off.check_golden())
+
+
+def test_a_prediction_starts_no_threads(model: ServedModel) -> None:
+    """There are as many workers as cores: LightGBM's own threads would only wait for each other."""
+    path = model.bundle.path / "model.txt"
+    features = len(model.bundle.schema.encoded_features)
+    variables = {**os.environ, "OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "1"}
+    found = subprocess.run(
+        [sys.executable, "-c", PREDICT, str(path), str(features)],
+        env=variables,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    before, after = json.loads(found.stdout)
+    assert after == before
