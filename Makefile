@@ -42,7 +42,7 @@ lint: setup ## check style and formatting
 	$(PYTHON) -m ruff format --check .
 
 types: setup ## check the types, strictly and with every dependency installed
-	@$(PYTHON) -m infra.setup.azure
+	@$(PYTHON) -m infra.setup.azure simulation
 	$(PYTHON) -m mypy
 
 workflows: setup ## check the workflows of GitHub Actions, with actionlint and zizmor

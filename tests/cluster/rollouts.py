@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Clients:
     @property
     def failed(self) -> dict[str, int]:
         """All others, by what happened."""
-        found = {}
+        found: dict[str, int] = {}
         for kind, result in (("kept", self.kept), ("fresh", self.fresh)):
             other = {f"status {status}": count for status, count in result.statuses.items() if status != 200}
             found |= {f"{kind}: {cause}": count for cause, count in {**result.errors, **other}.items()}
@@ -212,10 +212,19 @@ def clients(
     """
     body = msgspec.json.encode(bundle.golden[0].record)
     headers = {"authorization": f"Bearer {key}"}
-    common = {"host": "127.0.0.1", "port": cluster.router.port, "path": "/score", "body": body, "seconds": seconds}
-    common |= {"tls": True, "authorities": authorities}
-    kept = LoadPlan(**common, headers=headers, connections=4, rate=rate * 0.9)
-    fresh = LoadPlan(**common, headers={**headers, "connection": "close"}, connections=4, rate=rate * 0.1, seed=2)
+    kept = LoadPlan(
+        host="127.0.0.1",
+        port=cluster.router.port,
+        path="/score",
+        body=body,
+        seconds=seconds,
+        tls=True,
+        authorities=authorities,
+        headers=headers,
+        connections=4,
+        rate=rate * 0.9,
+    )
+    fresh = replace(kept, headers={**headers, "connection": "close"}, rate=rate * 0.1, seed=2)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         running = [pool.submit(_load, plan, after_seconds) for plan in (kept, fresh)]
         yield lambda: _gather(running)

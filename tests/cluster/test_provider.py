@@ -80,26 +80,28 @@ def _program(kubeconfig: str, settings: dict[str, Any]) -> Callable[[], None]:
         from pulumi_kubernetes import Provider
         from pulumi_kubernetes.apps.v1 import Deployment
         from pulumi_kubernetes.core.v1 import Namespace, Service
+        from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
         provider = Provider("cluster", kubeconfig=kubeconfig, enable_server_side_apply=True, cluster_identifier="aks")
         options = pulumi.ResourceOptions(provider=provider)
         restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
         namespace = Namespace("namespace", metadata={"name": "scoring", "labels": restricted}, opts=options)
-        inside = {"name": "scoring", "namespace": namespace.metadata["name"]}
+        inside: dict[str, Any] = {"name": "scoring", "namespace": namespace.metadata["name"]}
         container = {"name": "scoring", "image": settings["image"], "securityContext": context}
+        spec: Any = {
+            "replicas": settings["replicas"],
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        }
         Deployment(
             "deployment",
-            metadata={**inside, "annotations": {"pulumi.com/timeoutSeconds": "15"}},
-            spec={
-                "replicas": settings["replicas"],
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-            },
+            metadata=ObjectMetaArgs(**inside, annotations={"pulumi.com/timeoutSeconds": "15"}),
+            spec=spec,
             opts=options,
         )
         service = Service(
             "service",
-            metadata=inside,
+            metadata=ObjectMetaArgs(**inside),
             spec={"type": "LoadBalancer", "selector": labels, "ports": [{"port": 443}]},
             opts=options,
         )

@@ -129,8 +129,8 @@ def load(cluster: Cluster, bundle: Bundle, authority: Authority) -> Load:
 
     def begin(*, key: str = KEY, seconds: float = SECONDS, after_seconds: float = 0.0) -> Any:
         authorities = authority.certificate_path
-        plan = {"key": key, "seconds": seconds - after_seconds, "rate": RATE, "after_seconds": after_seconds}
-        return clients(cluster, bundle, authorities, **plan)
+        left = seconds - after_seconds
+        return clients(cluster, bundle, authorities, key=key, seconds=left, rate=RATE, after_seconds=after_seconds)
 
     return begin
 

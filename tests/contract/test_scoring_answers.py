@@ -79,7 +79,7 @@ def test_rank_joins_the_user_and_each_item(client: httpx.Client, record: dict[st
 def test_what_an_item_states_itself_holds_instead_of_what_the_user_states(
     client: httpx.Client, record: dict[str, Any]
 ) -> None:
-    items = [{"cat00": "other"}, {"cat00": None}, {}]
+    items: list[dict[str, str | None]] = [{"cat00": "other"}, {"cat00": None}, {}]
     ranked = client.post("/rank", json={"user": record, "items": items}).json()["items"]
     found = {item["index"]: item["probability"] for item in ranked}
     for index, item in enumerate(items):

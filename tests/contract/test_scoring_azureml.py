@@ -31,7 +31,7 @@ def server(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "PYTHONPATH": str(ROOT),
         "WORKER_COUNT": "1",
     }
-    command = [place / "bin" / "azmlinfsrv", "--entry_script", ROOT / "scoring" / "azureml_entry.py"]
+    command = [str(place / "bin" / "azmlinfsrv"), "--entry_script", str(ROOT / "scoring" / "azureml_entry.py")]
     log = tmp_path_factory.mktemp("azureml") / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen([*command, "--port", str(port)], env=variables, stdout=stream, stderr=stream)

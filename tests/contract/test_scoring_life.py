@@ -99,7 +99,7 @@ def test_workers_drain_too(two_workers: RunningService) -> None:
 def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService) -> None:
     for number in range(60):
         with httpx.Client(base_url=two_workers.url, headers={"authorization": f"Bearer {KEY}"}) as client:
-            body = {"records": [{}, {}]} if number % 3 == 0 else {}
+            body: dict[str, list[dict[str, str]]] = {"records": [{}, {}]} if number % 3 == 0 else {}
             assert client.post("/score", json=body).status_code == 200
     assert _status(two_workers, OTHER_KEY) == 401
     wait_until(lambda: _metric(two_workers, "scoring_records_total") == 80)

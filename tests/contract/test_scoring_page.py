@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -137,7 +138,7 @@ def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) ->
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1100])
 def test_text_is_readable_in_light_and_dark_and_on_a_phone(
-    page: playwright.Page, tmp_path: Path, scheme: str, width: int
+    page: playwright.Page, tmp_path: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})

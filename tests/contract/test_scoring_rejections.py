@@ -106,7 +106,7 @@ def test_a_wrong_ranking_is_refused_with_its_field(client: httpx.Client, body: A
 def test_a_request_without_a_valid_key_is_refused(
     service: RunningService, path: str, authorization: str | None
 ) -> None:
-    headers = {} if authorization is None else {"authorization": authorization.encode("latin-1")}
+    headers = {} if authorization is None else {b"authorization": authorization.encode("latin-1")}
     answer = httpx.post(service.url + path, json={}, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"

@@ -145,8 +145,8 @@ def test_a_rejected_model_opens_an_issue_with_the_report_and_a_later_one_closes_
     monkeypatch.setenv("GITHUB_RUN_ID", "99")
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
-    rejected = {"up": Ended(code=ExitCode.GATE_REJECTED), "models": Ended(code=0, content=MODELS)}
-    bench = Bench(hub, preview=planned(*NEW_DATA), **rejected)
+    rejected, models = Ended(code=ExitCode.GATE_REJECTED), Ended(code=0, content=MODELS)
+    bench = Bench(hub, preview=planned(*NEW_DATA), up=rejected, models=models)
     with pytest.raises(CommandFailedError, match="exit code 3"):
         bench.delivery.retrain()
     [issue] = hub.issues

@@ -54,9 +54,9 @@ def test_every_action_is_pinned_by_commit_with_its_version_beside_it() -> None:
 
 
 def test_an_action_has_one_pin_everywhere() -> None:
-    pins = {line.partition("@")[0]: set() for line in uses()}
+    pins: dict[str, set[str]] = {}
     for line in uses():
-        pins[line.partition("@")[0]].add(line)
+        pins.setdefault(line.partition("@")[0], set()).add(line)
     assert [name for name, found in pins.items() if len(found) > 1] == []
 
 

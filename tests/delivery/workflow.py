@@ -78,6 +78,7 @@ def _compared(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
 
 
 def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
+    value: Any
     first, *rest = tokens
     if first.startswith("'"):
         return first[1:-1].replace("''", "'"), rest
@@ -87,7 +88,7 @@ def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
     if first in STATUS and rest[:2] == ["(", ")"]:
         return STATUS[first], rest[2:]
     root, *path = first.split(".")
-    value: Any = {"inputs": event.inputs, "vars": event.vars, "secrets": event.secrets, "github": event.github}[root]
+    value = {"inputs": event.inputs, "vars": event.vars, "secrets": event.secrets, "github": event.github}[root]
     for name in path:
         value = value.get(name, "") if isinstance(value, Mapping) else ""
     return value, rest

@@ -63,7 +63,7 @@ CONNECTION = "InstrumentationKey=00000000-0000-4000-8000-000000000007;IngestionE
 def azure_outputs(kind: str, name: str) -> dict[str, Any]:
     """What Azure adds to a resource's inputs."""
     identity = {"type": "SystemAssigned", "principalId": f"principal-of-{name}", "tenantId": TENANT}
-    return {
+    added: dict[str, dict[str, Any]] = {
         "azure-native:storage:StorageAccount": {"primaryEndpoints": {"blob": f"https://{name}.blob.core.windows.net/"}},
         "azure-native:applicationinsights:Component": {"connectionString": CONNECTION},
         "azure-native:containerregistry:Registry": {"loginServer": f"{name}.azurecr.io"},
@@ -78,7 +78,8 @@ def azure_outputs(kind: str, name: str) -> dict[str, Any]:
             "principalId": "principal-of-pods",
             "clientId": "client-of-pods",
         },
-    }.get(kind, {})
+    }
+    return added.get(kind, {})
 
 
 def cluster_outputs(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
@@ -142,11 +143,10 @@ def run_cloud(
     asyncio.set_event_loop(asyncio.new_event_loop())
     pulumi.runtime.set_mocks(recorder, project="personalization", stack=stack, preview=False)
 
-    @pulumi.runtime.test
     def program() -> pulumi.Output[None]:
         return pulumi.Output.all(**declare()).apply(values.update)
 
-    program()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]  # Pulumi gives it no types
     return recorder, values
 
 

@@ -53,9 +53,8 @@ def run(declare: Callable[[], dict[str, pulumi.Output[Any]]]) -> tuple[Recorder,
     asyncio.set_event_loop(asyncio.new_event_loop())
     pulumi.runtime.set_mocks(recorder, project="personalization", stack="test", preview=False)
 
-    @pulumi.runtime.test
     def program() -> pulumi.Output[None]:
         return pulumi.Output.all(**declare()).apply(values.update)
 
-    program()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]  # Pulumi gives it no types
     return recorder, values

@@ -151,7 +151,7 @@ def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder
     ],
 )
 def test_a_setting_touches_exactly_its_resources(
-    small: tuple[CloudRecorder, dict[str, Any]], changes: dict[str, object], touched: set[str]
+    small: tuple[CloudRecorder, dict[str, Any]], changes: dict[str, Any], touched: set[str]
 ) -> None:
     before = {(item.typ, item.name): item.inputs for item in small[0].resources}
     after = {(item.typ, item.name): item.inputs for item in declared(settings(**changes))[0].resources}

@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from infra.automation.session import StackSession
-from infra.cli import azure_status, pod_logs
-from infra.cli import cluster as module
+from infra.cli import pod_logs
 from infra.cli.azure_status import azure_status as status_of
 from infra.cli.cluster import Cluster, ClusterUnreachableError, Pod
 from infra.cli.output import BadInputError
@@ -125,7 +124,7 @@ def test_the_cluster_is_reached_as_azure_says(monkeypatch: pytest.MonkeyPatch, a
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
     monkeypatch.setattr(credentials, "credential", lambda _: AnyToken())
     made: dict[str, Any] = {}
-    monkeypatch.setattr(module.httpx, "Client", lambda **options: made.update(options))
+    monkeypatch.setattr("httpx.Client", lambda **options: made.update(options))
     Cluster.of("dev", SETTINGS)
     assert (made["base_url"], made["headers"]) == ("https://aks", {"Authorization": "Bearer token"})
 
@@ -147,7 +146,7 @@ def test_a_cluster_that_cannot_be_reached_is_a_line_of_the_status(
     reached: FakeManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert reached.resources
-    monkeypatch.setattr(azure_status.Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(403)))
+    monkeypatch.setattr(Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(403)))
     assert "answers 403" in status_of("dev", SETTINGS, {})["cluster"]["problem"]
 
 

@@ -9,7 +9,6 @@ from infra.bootstrap.state_store import account_path, vault_path
 from infra.cloud.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
 from infra.doctor import Finding, Status
-from infra.preflight import services
 from infra.preflight.preflight import examine
 from infra.preflight.subject import claims_of
 from tests.preflight.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
@@ -218,7 +217,7 @@ def test_a_trial_needs_a_docker_of_its_own(
     policies = {"quotaId": "FreeTrial_2014-09-01", "spendingLimit": "On"}
     shown = {"state": "Enabled", "tenantId": TENANT, "subscriptionPolicies": policies}
     world.fake.answer(f"^GET /subscriptions/{SUBSCRIPTION}$", shown)
-    monkeypatch.setattr(services.shutil, "which", lambda _: docker)
+    monkeypatch.setattr("shutil.which", lambda _: docker)
     assert named(examine(world.subject()), "image builds").status is status
 
 

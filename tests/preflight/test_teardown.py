@@ -13,10 +13,11 @@ from features.bundle import BundleError, verify
 from infra.automation.session import Outcome, StackSession
 from infra.cli import teardown
 from infra.cli.app import app
-from infra.cli.output import BadInputError, ExitCode
+from infra.cli.output import BadInputError, ExitCode, messages
 from infra.cloud import credentials
 from infra.cloud.names import Names
 from infra.local.registry import LocalRegistry
+from infra.model_versions import Version
 from infra.teardown import leftovers as module
 from infra.teardown.export import INDEX, export
 from infra.teardown.leftovers import Leftover, leftovers, settled
@@ -127,11 +128,12 @@ def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: Loc
 def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRegistry, tmp_path: Path) -> None:
     export(registry.list()[:1], registry.fetch, tmp_path / "saved")
     fetched: list[int] = []
-    export(
-        registry.list(),
-        lambda version, target: (fetched.append(version.number), registry.fetch(version, target))[1],
-        tmp_path / "saved",
-    )
+
+    def fetch(version: Version, target: Path) -> None:
+        fetched.append(version.number)
+        registry.fetch(version, target)
+
+    export(registry.list(), fetch, tmp_path / "saved")
     assert fetched == [2]
 
 
@@ -148,7 +150,7 @@ def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
     monkeypatch.setattr(StackSession, "exists", lambda _: True)
     outcome = Outcome(changes={"delete": 70}, steps={}, outputs={}, secret=frozenset(), seconds=1.0)
     monkeypatch.setattr(teardown, "shown_operation", lambda _: outcome)
-    monkeypatch.setattr(teardown.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
 
@@ -187,10 +189,10 @@ def test_the_lake_needs_a_second_yes(destroy: Destroy) -> None:
 def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = listed(FakeManager())
     fake.resources[LAKE.lower()] = {"name": NAMES.lake}
-    monkeypatch.setattr(type(teardown.messages), "is_terminal", property(lambda _: True))
-    monkeypatch.setattr(teardown.typer, "prompt", lambda *_, **__: "yes")
+    monkeypatch.setattr(type(messages), "is_terminal", property(lambda _: True))
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "yes")
     assert "nothing was deleted" in str(destroy(fake, "--yes").exception)
-    monkeypatch.setattr(teardown.typer, "prompt", lambda *_, **__: NAMES.lake)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: NAMES.lake)
     assert destroy(fake, "--yes").exit_code == ExitCode.OK
 
 

@@ -124,7 +124,7 @@ def test_a_killed_verification_has_what_was_done_before(bench: Bench) -> None:
 
 
 def test_what_azure_answers_is_written_down(bench: Bench) -> None:
-    looks = {
+    looks: dict[str, Any] = {
         "one": lambda _: Seen(holds=True, answer="yes "),
         "two": lambda _: Seen(holds=False, answer="something else"),
     }
@@ -267,7 +267,11 @@ def test_the_command_goes_on_where_it_failed(verify: Verify) -> None:
     acts: list[str] = []
 
     def note(name: str) -> Stage:
-        return stage(name, lambda _: acts.append(name) or f"{name} is done.")
+        def act(_: Bench) -> str:
+            acts.append(name)
+            return f"{name} is done."
+
+        return stage(name, act)
 
     first = verify("--yes", "--json", stages=[note("data"), stage("training", failing)])
     assert first.exit_code == ExitCode.FAILED
@@ -278,7 +282,7 @@ def test_the_command_goes_on_where_it_failed(verify: Verify) -> None:
 
 
 def test_the_command_shows_what_differs_and_where_that_matters(verify: Verify) -> None:
-    looks = {"lifecycle-name": lambda _: Seen(holds=False, answer="the policy is called other")}
+    looks: dict[str, Any] = {"lifecycle-name": lambda _: Seen(holds=False, answer="the policy is called other")}
     shown = verify("--yes", stages=[stage("data", **looks)])
     assert "differs" in shown.stdout
     assert "the policy is called other" in shown.stdout
@@ -289,7 +293,7 @@ def test_the_command_shows_what_differs_and_where_that_matters(verify: Verify) -
 
 
 def test_the_json_has_every_assumption_in_full(verify: Verify) -> None:
-    looks = {"lifecycle-name": lambda _: Seen(holds=True, answer="default")}
+    looks: dict[str, Any] = {"lifecycle-name": lambda _: Seen(holds=True, answer="default")}
     found = json.loads(verify("--yes", "--json", stages=[stage("data", **looks)]).stdout)
     by_id = {entry["id"]: entry for entry in found["assumptions"]}
     assert set(by_id) == set(assumptions())

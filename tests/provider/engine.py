@@ -1,6 +1,6 @@
 """The real engine over a throw-away stack of the steps that need no Spark, on bundles that a test brings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class EngineStack:
     def up(self, *, refresh: bool = False) -> dict[str, int]:
         """Resources by what was done to them."""
         outcome = self._select().up(on_output=self.output.append, refresh=refresh)
-        return dict(outcome.summary.resource_changes or {})
+        return _counts(outcome.summary.resource_changes)
 
     def preview(self) -> dict[str, int]:
         """Resources by what would be done to them."""
@@ -55,7 +55,7 @@ class EngineStack:
 
     def destroy(self) -> dict[str, int]:
         """Resources by what was done to them."""
-        return dict(self._select().destroy(on_output=self.output.append).summary.resource_changes or {})
+        return _counts(self._select().destroy(on_output=self.output.append).summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets opened."""
@@ -84,6 +84,10 @@ class EngineStack:
                 work_dir=str(self._work), env_vars=variables, pulumi_command=InterruptiblePulumi(pulumi_command())
             ),
         )
+
+
+def _counts(changes: Mapping[automation.OpType, int] | None) -> dict[str, int]:
+    return {str(kind): count for kind, count in (changes or {}).items()}
 
 
 def failure(act: Callable[[], object]) -> str:

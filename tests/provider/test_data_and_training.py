@@ -90,7 +90,7 @@ def test_a_value_that_is_not_known_yet_counts_as_changed() -> None:
 
 def test_data_that_moved_but_is_the_same_is_not_brought_again() -> None:
     difference = DataUpload().diff(upload_inputs(seed=1), upload_inputs(seed=2))
-    assert (difference.changed, difference.replaces) == ({"dataset"}, frozenset())
+    assert (difference.changed, difference.replaces) == (frozenset({"dataset"}), frozenset())
 
 
 def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, folder_of: FolderOf, recorder: Recorder) -> None:

@@ -59,6 +59,7 @@ class Scripted(Step[Inputs]):
     def read(self, identity: str, state: State, context: Context) -> State | None:
         """Gone, always."""
         del identity, state, context
+        return None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing."""

@@ -128,11 +128,10 @@ class Databricks:
         with Logged(self.faults, "delete", token, identity) as extra, self.world.transaction():
             call = self._existing(kind, identity, {})
             gone = time.time() + extra.seconds
-            if call is not None and call.old is not None:
-                call = replace(call, inputs=call.old.inputs)
+            if call is not None and (old := call.old) is not None:
                 for rule in kind.delete_rules:
-                    rule(call)
-                self.world.remove(call.old.id, gone)
+                    rule(replace(call, inputs=old.inputs))
+                self.world.remove(old.id, gone)
         return gone
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

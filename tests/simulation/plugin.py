@@ -154,7 +154,7 @@ def _type(urn: str) -> str:
 
 def _old_inputs(state: Mapping[str, PropertyValue]) -> dict[str, Any]:
     kept = state.get(INPUTS)
-    return plain(kept.value) if kept is not None and isinstance(kept.value, Mapping) else {}
+    return dict(plain(kept.value)) if kept is not None and isinstance(kept.value, Mapping) else {}
 
 
 def _secret_names(values: Mapping[str, PropertyValue]) -> frozenset[str]:
@@ -167,12 +167,12 @@ def _state(record: Record, given: Mapping[str, PropertyValue]) -> dict[str, Prop
     return {**properties({**record.inputs, **record.outputs}, secrets), INPUTS: inputs}
 
 
-class RefusalsAsStatuses(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
+class RefusalsAsStatuses(grpc.aio.ServerInterceptor):
     """Shows the cloud's answer as it is; what else is raised is an error of the simulation and keeps its traceback."""
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler:
+    ) -> Any:
         """Wrap the method that is about to be called."""
         handler = await continuation(details)
 

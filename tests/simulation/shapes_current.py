@@ -36,7 +36,7 @@ def is_current(model: type) -> bool:
 @cache
 def read_current(model: type) -> Shape:
     """The shape of a model class."""
-    model.__new__(model)  # fills the class's own table of fields
+    model.__new__(model)  # type: ignore[call-overload]  # to mypy `model` may be `type`; this fills its table of fields
     hints = _hints(model)
     members: dict[str, Member] = {}
     discriminator = None

@@ -69,6 +69,8 @@ def _node(hint: Any) -> Node:
             return Listing(_node(typing.get_args(chosen)[0]))
         case collections.abc.Mapping:
             return Table(_node(typing.get_args(chosen)[1]))
+    if not isinstance(chosen, type):
+        return Anything()
     if chosen in SCALARS:
         return Scalar(SCALARS[chosen])
-    return _shape(chosen) if isinstance(chosen, type) and chosen.__module__.endswith("_inputs") else Anything()
+    return _shape(chosen) if chosen.__module__.endswith("_inputs") else Anything()

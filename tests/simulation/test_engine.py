@@ -42,7 +42,7 @@ def program(settings: dict[str, Any]) -> Callable[[], None]:
 
         config = authorization.get_client_config()
         group = resources.ResourceGroup("group", resource_group_name="rg-test", location=HERE, tags=settings["tags"])
-        place = {"resource_group_name": group.name, "location": HERE}
+        place: dict[str, Any] = {"resource_group_name": group.name, "location": HERE}
         lake = storage.StorageAccount(
             "lake",
             account_name="lakeabc",

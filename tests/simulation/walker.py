@@ -170,10 +170,11 @@ def _scalar_problems(value: Any, node: Scalar, path: str) -> Iterator[Problem]:
             yield Problem(path, f"{value!r} is shorter than {node.shortest}")
         if node.longest is not None and len(value) > node.longest:
             yield Problem(path, f"{value!r} is longer than {node.longest}")
-    elif node.least is not None and value < node.least:
-        yield Problem(path, f"{value} is less than {node.least}")
-    elif node.most is not None and value > node.most:
-        yield Problem(path, f"{value} is more than {node.most}")
+    elif isinstance(value, int | float):
+        if node.least is not None and value < node.least:
+            yield Problem(path, f"{value} is less than {node.least}")
+        if node.most is not None and value > node.most:
+            yield Problem(path, f"{value} is more than {node.most}")
 
 
 def _few(values: Any) -> str:

@@ -58,7 +58,7 @@ def make_bundle(
     (folder / METADATA).write_bytes(msgspec.json.encode(_metadata(seed)))
     (folder / REPORT).write_text("<!doctype html><title>Test</title>")
     golden = records[:GOLDEN_RECORDS]
-    probabilities = booster.predict(encoded)
+    probabilities = np.asarray(booster.predict(encoded))
     write_golden(folder, golden, probabilities[:GOLDEN_RECORDS].tolist())
     (folder / REFERENCE).write_bytes(_reference(schema, encoded, probabilities).to_json())
     seal(folder)
@@ -105,7 +105,8 @@ def to_arrays(schema: Schema, records: list[Record]) -> tuple[npt.NDArray[np.flo
 
 def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
     logit = -1.3 + np.nansum(np.log1p(numeric), axis=1) * 0.02 + np.sum((hashes % 7) - 3, axis=1) * 0.1
-    return (np.random.default_rng(seed + 1).random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+    clicked: npt.NDArray[np.bool_] = np.random.default_rng(seed + 1).random(len(logit)) < 1 / (1 + np.exp(-logit))
+    return clicked.astype(np.int64)
 
 
 def _reference(schema: Schema, encoded: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> Reference:

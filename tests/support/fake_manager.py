@@ -74,7 +74,7 @@ class FakeManager(BaseAdapter):
         """What `requests` calls."""
         del options
         address = urlsplit(str(request.url))
-        body = json.loads(request.body) if request.body else None
+        body = json.loads(request.body) if isinstance(request.body, str | bytes) and request.body else None
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         call = Call(str(request.method), unquote(address.path), query, body)
         self.calls.append(call)

@@ -79,7 +79,7 @@ def test_a_category_never_seen_is_a_rare_one(awkward: Run) -> None:
     unknown = [hash_value("never seen"), hash_value("x" * MEGABYTES)]
     encoded = bundle.encoder.encode(numeric, np.repeat(np.array(unknown)[:, None], len(CRITEO.categorical), axis=1))
     np.testing.assert_array_equal(encoded[0], encoded[1])
-    probability = lightgbm.Booster(model_file=bundle.path / "model.txt").predict(encoded)
+    probability = np.asarray(lightgbm.Booster(model_file=bundle.path / "model.txt").predict(encoded))
     assert np.all((probability > 0) & (probability < 1))
 
 

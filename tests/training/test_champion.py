@@ -49,7 +49,7 @@ def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFr
     numeric, hashes = to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000))
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(bundle.encoder.encode(numeric, hashes))
     assert counts["tied"].all()  # so that a bin's probability is that of each of its rows
-    probability = counts["probability"].repeat(counts["rows"])
+    probability = np.repeat(counts["probability"].to_numpy(), counts["rows"].to_numpy())
     np.testing.assert_allclose(np.sort(probability), np.sort(expected), atol=1e-12)
     assert counts["clicks"].sum() == 100
 

@@ -89,7 +89,7 @@ def test_the_service_would_give_sparks_own_probabilities_whatever_the_names(resu
     bundle = Bundle.load(Path(result.bundle))
     records = [golden.record for golden in bundle.golden]
     numeric = np.array([[record[name] for name in NUMERIC] for record in records], dtype=np.float64)
-    hashes = np.column_stack([hash_values(record[name] for record in records) for name in CATEGORICAL])
+    hashes = np.column_stack([hash_values(str(record[name]) for record in records) for name in CATEGORICAL])
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
     expected = [golden.probability for golden in bundle.golden]
     np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)

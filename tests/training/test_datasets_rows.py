@@ -141,7 +141,7 @@ def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSessi
 def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession) -> None:
     rows, _ = read(spark, SyntheticDataset(rows=2_000))
     frame = rows.toPandas()
-    probability = datasets.synthetic.true_probability(frame)
+    probability = datasets.synthetic.true_probability({str(name): values for name, values in frame.items()})
     assert math.isclose(probability.mean(), frame["label"].mean(), abs_tol=0.03)
 
 
@@ -152,7 +152,7 @@ def test_real_rows_are_read_without_a_complaint(spark: SparkSession) -> None:
     rows, _ = read(spark, CriteoDataset(kind="criteo", path=path))
     found = rows.selectExpr(
         "count(*) rows", "avg(label) rate", "min(int01) least", "avg(int(cat21 = '')) empty"
-    ).first()
+    ).collect()[0]
     assert found.rows >= 10_000
     assert 0.1 < found.rate < 0.5
     assert found.least < 0

@@ -108,7 +108,7 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSess
 
 def test_the_example_has_no_row_without_user_and_item(spark: SparkSession) -> None:
     rows, _ = read(spark, TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
-    found = rows.selectExpr("count(*) rows", "avg(label) rate").first()
+    found = rows.selectExpr("count(*) rows", "avg(label) rate").collect()[0]
     assert found.rows == 3_000
     assert 0.2 < found.rate < 0.5
 

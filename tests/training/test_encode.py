@@ -69,11 +69,11 @@ def expected(rows: pd.DataFrame, column: str, *, out_of_fold: bool) -> Iterator[
     average = rows["label"].mean()
     sizes = rows.groupby(column)["label"].transform("size")
     rare = sizes < PARAMETERS.min_category_rows
-    for index, row in rows.iterrows():
-        same = rare if rare[index] else rows[column] == row[column]
+    for place, (_, row) in enumerate(rows.iterrows()):
+        same = rare if rare.iloc[place] else rows[column] == row[column]
         counted = rows[same & (rows[FOLD] != row[FOLD])] if out_of_fold else rows[same]
         rate = (counted["label"].sum() + PARAMETERS.smoothing * average) / (len(counted) + PARAMETERS.smoothing)
-        yield np.float32(rate), np.float32(0.0 if rare[index] else np.log1p(sizes[index]))
+        yield np.float32(rate), np.float32(0.0 if rare.iloc[place] else np.log1p(sizes.iloc[place]))
 
 
 @pytest.mark.parametrize("out_of_fold", [True, False])

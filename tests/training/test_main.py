@@ -58,7 +58,8 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_p
     ) as process:
         assert process.stderr is not None
         assert any('"stage":"fit"' in line for line in process.stderr)
-        for running in [*psutil.Process(process.pid).children(recursive=True), process]:
+        killed = psutil.Process(process.pid)
+        for running in [*killed.children(recursive=True), killed]:
             running.kill()
     again, afresh = (
         subprocess.run(command(*SMALL, *options, "--output", str(folder)), capture_output=True, text=True, check=True)

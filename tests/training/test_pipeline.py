@@ -22,7 +22,7 @@ def assert_same_probabilities(bundle: Bundle) -> None:
     schema = bundle.schema
     records = [golden.record for golden in bundle.golden]
     numeric = np.array([[record[name] for name in schema.numeric] for record in records], dtype=np.float64)
-    hashes = np.column_stack([hash_values(record[name] for record in records) for name in schema.categorical])
+    hashes = np.column_stack([hash_values(str(record[name]) for record in records) for name in schema.categorical])
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
     expected = [golden.probability for golden in bundle.golden]
     np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)

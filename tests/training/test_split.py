@@ -21,7 +21,7 @@ def rows(spark: SparkSession) -> DataFrame:
     return frame.cache()
 
 
-def sizes(split: DataFrame, column: str) -> dict[str, int]:
+def sizes(split: DataFrame, column: str) -> dict[str | int, int]:
     return dict(split.groupBy(column).count().collect())
 
 

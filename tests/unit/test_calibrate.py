@@ -57,10 +57,10 @@ def test_the_scaled_model_gives_the_scaled_logits_and_explanations() -> None:
     text = scaled(booster.model_to_string(), Scaling(slope=1.25, intercept=-0.3))
     again = lightgbm.Booster(model_str=text)
     assert again.num_trees() == 12
-    raw = booster.predict(inputs, raw_score=True)
+    raw = np.asarray(booster.predict(inputs, raw_score=True))
     np.testing.assert_allclose(again.predict(inputs, raw_score=True), 1.25 * raw - 0.3, atol=1e-12)
     np.testing.assert_allclose(again.predict(inputs), probability(1.25 * raw - 0.3), atol=1e-12)
-    np.testing.assert_allclose(again.predict(inputs, pred_contrib=True).sum(axis=1), 1.25 * raw - 0.3, atol=1e-9)
+    np.testing.assert_allclose(np.sum(again.predict(inputs, pred_contrib=True), axis=1), 1.25 * raw - 0.3, atol=1e-9)
     sizes = next(line for line in text.splitlines() if line.startswith("tree_sizes="))
     starts = [text.index(f"Tree={index}\n") for index in range(12)] + [text.index("end of trees")]
     assert sizes == "tree_sizes=" + " ".join(map(str, np.diff(starts)))

@@ -95,7 +95,7 @@ def test_both_may_fail_alike() -> None:
 def test_a_shift_that_chance_explains_is_none(records: int) -> None:
     generator = np.random.default_rng(7)
     for _ in range(200):
-        one, other = (figures(probabilities=generator.beta(2, 6, records)) for _ in range(2))
+        one, other = (figures(probabilities=generator.beta(2, 6, records).tolist()) for _ in range(2))
         assert worse(one, other) is None
 
 

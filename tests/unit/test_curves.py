@@ -24,8 +24,8 @@ def bins_of(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> ScoreBins:
     return ScoreBins(
         clicks=np.bincount(inverse, weights=labels).astype(np.int64),
         others=np.bincount(inverse, weights=1 - labels).astype(np.int64),
-        probability_sum=np.bincount(inverse, weights=probabilities),
-        loss_sum=np.bincount(inverse, weights=loss),
+        probability_sum=np.bincount(inverse, weights=probabilities).astype(np.float64),
+        loss_sum=np.bincount(inverse, weights=loss).astype(np.float64),
         tied=np.ones(len(values), dtype=np.bool_),
     )
 

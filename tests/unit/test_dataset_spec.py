@@ -1,6 +1,7 @@
 """The description of a dataset of three tables: what it may say, and what is said about what it may not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -79,7 +80,7 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
         ({"users": {"path": "users.xlsx", "key": "user"}}, r"users\.xlsx is unknown"),
     ],
 )
-def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, object], reason: str) -> None:
+def test_a_description_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(SpecError, match=reason):
         load_spec(written(tmp_path, **changes))
 

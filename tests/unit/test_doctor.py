@@ -1,8 +1,8 @@
 """The diagnosis of a machine, with a machine that the test makes up."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +31,7 @@ HEALTHY = Probes(
     port_free=lambda _host, _port: True,
 )
 
-BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
+BROKEN: dict[str, tuple[str, Any]] = {
     "platform": ("platform_name", lambda: "Darwin arm64"),
     "C library": ("glibc_version", lambda: ""),
     "OpenMP": ("libgomp_loads", lambda: False),

@@ -5,7 +5,9 @@ import hashlib
 import io
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tenacity
@@ -32,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def fetch(served: Served, target: Path, **expected: object) -> bytes:
+def fetch(served: Served, target: Path, **expected: Any) -> bytes:
     download(served.url, target, report=silent, wait=AT_ONCE, **expected)
     assert [file.name for file in target.parent.iterdir()] == [target.name]
     return target.read_bytes()
@@ -198,7 +200,7 @@ def test_an_archive_is_unpacked_to_its_rows_and_nothing_else(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:-8] + b"\0" * 8])
-def test_a_damaged_archive_is_refused(damage) -> None:  # noqa: ANN001 - a lambda
+def test_a_damaged_archive_is_refused(damage: Callable[[bytes], bytes]) -> None:
     content = damage(archive({"train.txt": ROW.encode() * 1_000}))
     with serving(Served(content=content)) as served, pytest.raises(TruncatedFileError, match="damaged"):
         remote.fetch(remote.Source(url=served.url, member="train.txt"), silent)

@@ -1,6 +1,9 @@
 """A column that tells the label alone is named, whichever way it tells it; honest columns are not."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from features.schema import Schema
 from training.leaks import warnings
@@ -8,7 +11,7 @@ from training.leaks import warnings
 SCHEMA = Schema(numeric=("price", "age"), categorical=("shop",))
 
 
-def rows(count: int = 2_000) -> tuple[np.ndarray, np.ndarray]:
+def rows(count: int = 2_000) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Inputs float64[n, 4] that say something about the labels, but not everything, and the labels."""
     generator = np.random.default_rng(0)
     label = (generator.random(count) < 0.2).astype(np.int32)

@@ -1,8 +1,10 @@
 """Histograms of what a model was trained on, and how far other rows have moved from them."""
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ FLOATS = arrays.arrays(np.float64, st.integers(0, 200), elements=st.floats(allow
 
 
 @given(FLOATS, FLOATS)
-def test_every_row_is_in_exactly_one_bin(reference: np.ndarray, values: np.ndarray) -> None:
+def test_every_row_is_in_exactly_one_bin(reference: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
     histogram = Histogram.of(reference)
     assert sum(histogram.rows) == len(reference)
     assert histogram.count(values).sum() == len(values)
@@ -31,7 +33,7 @@ def test_every_row_is_in_exactly_one_bin(reference: np.ndarray, values: np.ndarr
 
 
 @given(FLOATS)
-def test_a_sample_has_not_moved_from_itself(values: np.ndarray) -> None:
+def test_a_sample_has_not_moved_from_itself(values: npt.NDArray[Any]) -> None:
     histogram = Histogram.of(values)
     assert stability_index(histogram.rows, histogram.count(values)) == 0
 

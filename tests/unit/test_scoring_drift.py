@@ -2,8 +2,10 @@
 
 import gc
 import weakref
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from features.reference import Histogram, Reference
@@ -14,7 +16,7 @@ from scoring.drift import BATCH_ROWS, Watch
 SCHEMA = Schema(numeric=("price",), categorical=("shop",))
 
 
-def rows(count: int, *, mean: float = 0.0, seed: int = 0) -> tuple[np.ndarray, list[float]]:
+def rows(count: int, *, mean: float = 0.0, seed: int = 0) -> tuple[npt.NDArray[Any], list[float]]:
     """Inputs float64[n, 3] whose price is normal around `mean`, and their probabilities."""
     generator = np.random.default_rng(seed)
     inputs = np.column_stack([generator.normal(mean, 1, count), generator.random(count), np.ones(count)])

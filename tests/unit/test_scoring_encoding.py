@@ -33,7 +33,7 @@ def test_both_encoders_give_the_same_inputs(numbers: int, categories: int, rows:
 
 def test_the_same_value_in_two_columns_has_two_meanings() -> None:
     schema = Schema(numeric=(), categorical=("a", "b"))
-    known = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
+    known: list[dict[str, str | float | None]] = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
     encoder = _encoder(schema, known, 0)
     found = RowEncoder(schema, encoder).encode([("x", "x")])[0]
     assert found[0] != found[2]

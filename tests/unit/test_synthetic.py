@@ -1,9 +1,11 @@
 """Synthetic data is reproducible, has Criteo's shape, and does not flatter."""
 
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -25,7 +27,7 @@ def sample() -> Rows:
 
 def shown(count: int, *, seed: int = 42) -> pd.DataFrame:
     """The first block's rows as a user sees them."""
-    frame = synthetic.record_batch(synthetic.generate(0, rows=count, seed=seed)).to_pandas()
+    frame: pd.DataFrame = synthetic.record_batch(synthetic.generate(0, rows=count, seed=seed)).to_pandas()
     categorical = list(CRITEO.categorical)
     return frame.assign(**{name: frame[name].fillna("") for name in categorical})
 
@@ -130,9 +132,9 @@ def test_columns_act_together(sample: Rows) -> None:
     size = sample.numeric[:, 5]
     large = size > np.nanmedian(size)
 
-    def effect(rows: np.ndarray) -> float:
+    def effect(rows: npt.NDArray[Any]) -> float:
         known = rows & ~np.isnan(size)
-        return sample.label[known & large].mean() - sample.label[known & ~large].mean()
+        return float(sample.label[known & large].mean() - sample.label[known & ~large].mean())
 
     assert abs(effect(odd) - effect(~odd)) > 0.05
 

@@ -27,8 +27,8 @@ def strings_in_code(source: str) -> str:
     """All string literals of a Python source, docstrings left out, one a line."""
     tree = ast.parse(source)
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return "\n".join(node.value for node in constants if id(node) not in documentation)
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documentation)
+    return "\n".join(node.value for node in constants if isinstance(node.value, str))
 
 
 def lines_without_comments(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from features.bundle import REPORT, verify
+from infra.automation.errors import StackMissingError
 from infra.cli import azure_models
 from infra.cli.azure_models import AzureVersions
 from infra.cli.model_table import model_rows, require_version
@@ -82,7 +83,7 @@ def test_a_version_that_is_not_registered_cannot_be_rolled_back_to(served: str) 
 
 
 def test_a_stack_without_models_says_so() -> None:
-    with pytest.raises(azure_models.StackMissingError, match="has no models yet"):
+    with pytest.raises(StackMissingError, match="has no models yet"):
         model_rows(STACK)
 
 

@@ -117,7 +117,8 @@ def builds(cloud: Cloud) -> int:
 def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
     tmp_path: Path, bundle_of: MakeBundle, code: Path
 ) -> None:
-    archives, tags = [], []
+    archives: list[bytes] = []
+    tags: list[str] = []
     for edit, seed in (("", 1), ("", 1), ("", 2), ('"""Edited."""\n', 1)):
         if edit:
             (code / "scoring" / "__init__.py").write_text(edit)

@@ -121,7 +121,7 @@ class _Side(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the other side as this one ended."""
         if self.other is not None:
-            _ = self.other.abort() if exc else self.other.close()
+            (self.other.abort if exc else self.other.close)()
 
 
 class _Client(_Side):
