@@ -6,8 +6,8 @@ STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --durations=20
-# Two processes where there are two cores, more where there are more: tests of one file stay together (tests/conftest.py).
-PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+# Two processes where there are two cores, up to four where there are more; tests of one file stay together.
+PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 # Compiled files are worth keeping: without them each of the hundreds of processes of the tests compiles what it imports.
 unexport PYTHONDONTWRITEBYTECODE

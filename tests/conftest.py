@@ -22,25 +22,15 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
+SLOW_FIRST = ("engine", "spark")
+"""What takes longest begins first, so that no process is left alone with it at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to processes by file, and give those with a Java of their own to one process.
-
-    What takes longest begins first, so that no process is left alone with it at the end.
-    """
-    groups = [_group(item) for item in items]
-    for item, group in zip(items, groups, strict=True):
-        item.add_marker(pytest.mark.xdist_group(group))
-    order = sorted(range(len(items)), key=lambda place: (_rank(items[place]), groups[place] != "spark"))
-    items[:] = [items[place] for place in order]
-
-
-def _group(item: pytest.Item) -> str:
-    java = item.get_closest_marker("spark") and not item.get_closest_marker("engine")
-    return "spark" if java else item.nodeid.partition("::")[0]
-
-
-def _rank(item: pytest.Item) -> int:
-    return next((rank for rank, name in enumerate(("engine", "spark")) if item.get_closest_marker(name)), 2)
+    """Order the tests for `--dist=loadfile`, which deals them out to processes file by file."""
+    items.sort(
+        key=lambda item: next((rank for rank, name in enumerate(SLOW_FIRST) if item.get_closest_marker(name)), 2)
+    )
 
 
 @pytest.fixture(scope="session")
