@@ -4,10 +4,10 @@ All columns share three flat arrays with an offset per column, so that the files
 memory serves every worker process.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -16,8 +16,11 @@ import numpy.typing as npt
 from features.errors import PersonalizationError
 
 FOLDER = "encoder"
-Lookup = Callable[[int, npt.NDArray[np.int64]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-"""Rate and log count, float32[n] each, of the values of a column, given by its index, with these hashes, int64[n]."""
+RowOfEach = npt.NDArray[np.int64] | slice
+"""The row of each of m values, int64[m], or all rows where each has one value."""
+Lookup = Callable[[int, npt.NDArray[np.int64], RowOfEach], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+"""Rate and log count, float32[m] each, of the values of a column, given by its index, with these hashes, int64[m]."""
+EACH = slice(None)
 
 
 class EncoderError(PersonalizationError):
@@ -28,6 +31,21 @@ class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[str, ...]
     offsets: tuple[int, ...]
     unseen: tuple[tuple[float, float], ...]
+
+
+class Several(NamedTuple):
+    """The values of n rows in a column that holds several: `hashes` int64[m], and `row` int64[m] of each.
+
+    Ascending by row, then hash. Each row has at least one value, that of the empty string where it has no other.
+    """
+
+    hashes: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+
+    def means(self, of_values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The mean over the values of each row, float32[n], of what its values stand for, float32[m]."""
+        means: npt.NDArray[np.float64] = np.bincount(self.row, weights=of_values) / np.bincount(self.row)
+        return means.astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,27 +78,36 @@ class Encoder:
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def encode(
-        self, numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], lookup: Lookup | None = None
+        self,
+        numeric: npt.NDArray[np.float64],
+        hashes: npt.NDArray[np.int64],
+        several: Mapping[int, Several] | None = None,
+        lookup: Lookup | None = None,
     ) -> npt.NDArray[np.float64]:
         """The model's inputs, float64[n, p + 2c], in the order of `Schema.encoded_features`.
 
-        `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`; `lookup` says
-        what a value stands for where that is not `Encoder.lookup`.
+        `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`. The columns
+        `several`, by their index, take their values from there, and means over them; `lookup` says what a value stands
+        for where that is not `Encoder.lookup`.
         """
         look_up = lookup or self.lookup
         rows, width = numeric.shape
         encoded = np.empty((rows, width + 2 * len(self.columns)), dtype=np.float64)
         encoded[:, :width] = numeric
         for index in range(len(self.columns)):
-            rate, log_count = look_up(index, hashes[:, index])
+            values = (several or {}).get(index)
+            if values is None:
+                rate, log_count = look_up(index, hashes[:, index], EACH)
+            else:
+                rate, log_count = map(values.means, look_up(index, values.hashes, values.row))
             encoded[:, width + 2 * index] = rate
             encoded[:, width + 2 * index + 1] = log_count
         return encoded
 
     def lookup(
-        self, index: int, hashes: npt.NDArray[np.int64]
+        self, index: int, hashes: npt.NDArray[np.int64], _row: RowOfEach = EACH
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Rate and log count, float32[n] each, of the values of column `index` with these hashes, int64[n]."""
+        """Rate and log count, float32[m] each, of the values of column `index` with these hashes, int64[m]."""
         position, seen = self.find(index, hashes)
         rate, log_count = (np.full(len(hashes), value, dtype=np.float32) for value in self.unseen[index])
         rate[seen] = self.rates[position[seen]]

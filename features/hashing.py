@@ -1,4 +1,7 @@
-"""Category values as 64-bit integers, the same on Spark (`xxhash64`) and in plain Python."""
+"""Category values as 64-bit integers, the same on Spark (`xxhash64`) and in plain Python.
+
+The field of a column that holds several values is split here; `training.several` does the same on Spark.
+"""
 
 from collections.abc import Iterable
 
@@ -24,3 +27,15 @@ def hash_value(value: str) -> int:
 def hash_values(values: Iterable[str]) -> npt.NDArray[np.int64]:
     """`hash_value` of each value, as int64 of the same length."""
     return np.fromiter(map(unsigned_hash, values), dtype=np.uint64).view(np.int64)
+
+
+def split_values(text: str, separator: str) -> list[str]:
+    """The distinct values in a field that holds several, without the spaces around them; one "" where there is none."""
+    values = dict.fromkeys(part.strip(" ") for part in text.split(separator))
+    values.pop("", None)
+    return list(values) or [""]
+
+
+def hash_several(text: str, separator: str) -> npt.NDArray[np.int64]:
+    """`hash_value` of each value in a field that holds several, ascending, so that their order makes no difference."""
+    return np.unique(hash_values(split_values(text, separator)))

@@ -24,15 +24,24 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     categorical: tuple[str, ...]
     label: str = "label"
     timestamp: str | None = None
+    separators: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """What stands between the values of a categorical column that holds several; unset, and so not in `schema.json`,
+    where no column does."""
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name used twice, by an encoded feature too, or a schema without any feature."""
+        """Raise `SchemaError` for a name used twice, by an encoded feature too, a schema without any feature, or a
+        separator that is empty or of no categorical column."""
         names = [self.label, *self.encoded_features, *self.categorical, *([self.timestamp] if self.timestamp else [])]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
         if not self.numeric and not self.categorical:
             raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
+        for name, separator in ({} if self.separators is msgspec.UNSET else self.separators).items():
+            if name not in self.categorical:
+                raise SchemaError(f"{name} has a separator, but it is none of the categorical columns.")
+            if not separator:
+                raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -43,6 +52,26 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def encoded_features(self) -> tuple[str, ...]:
         """The model's inputs in order: the numbers, then for each categorical column its target rate and log count."""
         return self.numeric + tuple(feature for name in self.categorical for feature in encoded_category(name))
+
+    @cached_property
+    def several(self) -> dict[int, str]:
+        """The columns that hold several values, by their index in `categorical`, ascending, with their separators."""
+        separators = {} if self.separators is msgspec.UNSET else self.separators
+        return {index: separators[name] for index, name in enumerate(self.categorical) if name in separators}
+
+    def lacking(self, other: "Schema") -> tuple[str, ...]:
+        """The features that rows of the schema `other` do not have, or not as they are here.
+
+        A column that `other` splits into values can be taken whole all the same.
+        """
+        theirs = {name: other.several.get(index) for index, name in enumerate(other.categorical)}
+        numeric = (name for name in self.numeric if name not in other.numeric)
+        categorical = (
+            name
+            for index, name in enumerate(self.categorical)
+            if name not in theirs or self.several.get(index, theirs[name]) != theirs[name]
+        )
+        return (*numeric, *categorical)
 
     def to_json(self) -> bytes:
         """The bytes of `schema.json`."""

@@ -3,23 +3,25 @@
 The columns' tables are merged into one sorted array, each column's hashes mixed with a number of its own, and the first
 bits of a hash lead to the few entries among which to search. Values are as unevenly frequent as clicks are, so where
 the frequent ones stand is remembered: most records have few values left to search for, and then a loop in Python beats
-NumPy's calls. `Encoder.encode` is the plain form; a test holds them equal.
+NumPy's calls. Of a field with several values, the mean of what they stand for is remembered. `Encoder.encode` is the
+plain form; a test holds them equal.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from features.encoder import Encoder
-from features.hashing import unsigned_hash
+from features.hashing import hash_several, unsigned_hash
 from features.schema import Schema
 from scoring.records import Values
 
 REMEMBERED_VALUES = 100_000
-"""Category values whose place is remembered, all columns together: about 16 MB."""
+"""Fields whose place or mean is remembered, all columns together: about 16 MB, or 30 of several values each."""
 
 REMEMBERED_LENGTH = 64
 """Longer values, in characters, are looked up each time, so that nobody fills the memory with them."""
@@ -27,6 +29,8 @@ REMEMBERED_LENGTH = 64
 HASH_BITS = 64
 BUCKET_BITS = 4
 """The entries that share the first bits of their hash are 2 to this power at most, on average."""
+
+Field = float | str | msgspec.UnsetType | None
 
 
 class RowEncoder:
@@ -51,7 +55,12 @@ class RowEncoder:
         # A value that no table has finds its column's pair behind the known ones.
         self._pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
         self._places: list[dict[object, int]] = [{} for _ in range(self._categories)]
-        self._lookups = [places.get for places in self._places]
+        self._several = schema.several
+        self._means: dict[int, dict[object, npt.NDArray[np.float32]]] = {column: {} for column in self._several}
+        # A field of several values has no place: its pair is set afterwards.
+        self._lookups: list[Callable[[object], int | None]] = [
+            _no_place if column in self._several else places.get for column, places in enumerate(self._places)
+        ]
         self._remembered = 0
 
     def encode(self, rows: Sequence[Values]) -> npt.NDArray[np.float64]:
@@ -63,6 +72,9 @@ class RowEncoder:
         if self._categories:
             pairs = self._pairs.take(self._find(rows), axis=0)
             encoded[:, numbers:] = pairs.reshape(len(rows), 2 * self._categories)
+        for column in self._several:
+            start = numbers + 2 * column
+            encoded[:, start : start + 2] = [self._mean(column, row[numbers + column]) for row in rows]
         return encoded
 
     def _find(self, rows: Sequence[Values]) -> list[int]:
@@ -77,25 +89,45 @@ class RowEncoder:
         for index in wanted:
             column = index % self._categories
             value = rows[index // self._categories][self._numbers + column]
-            place = found[index] = self._search(column, value)
-            if not isinstance(value, str) or len(value) <= REMEMBERED_LENGTH:
-                if self._remembered >= REMEMBERED_VALUES:
-                    self._forget()
-                self._places[column][value] = place
-                self._remembered += 1
+            # None, UNSET and the empty string are one missing value.
+            place = found[index] = self._search(column, unsigned_hash(str(value) if value else ""))
+            self._remember(self._places[column], value, place)
         return found  # type: ignore[return-value] # complete now
 
-    def _forget(self) -> None:
-        for places in self._places:
-            places.clear()
-        self._remembered = 0
+    def _mean(self, column: int, field: Field) -> npt.NDArray[np.float32]:
+        """What the values in a field stand for on average, float32[2]: added up as `Several.means` does it."""
+        known = self._means[column].get(field)
+        if known is not None:
+            return known
+        hashes = hash_several(str(field) if field else "", self._several[column]).view(np.uint64)
+        pairs = self._pairs[[self._search(column, unsigned) for unsigned in hashes.tolist()]]
+        total: npt.NDArray[np.float64] = np.cumsum(pairs, axis=0, dtype=np.float64)[-1]
+        mean = (total / len(pairs)).astype(np.float32)
+        self._remember(self._means[column], field, mean)
+        return mean
 
-    def _search(self, column: int, value: float | str | msgspec.UnsetType | None) -> int:
-        # None, UNSET and the empty string are one missing value.
-        key = unsigned_hash(str(value) if value else "") ^ self._salts[column]
+    def _remember(self, known: dict[object, Any], field: Field, meaning: object) -> None:
+        """Keep what a field means, if it is not too long; all others are forgotten when there are too many."""
+        if isinstance(field, str) and len(field) > REMEMBERED_LENGTH:
+            return
+        if self._remembered >= REMEMBERED_VALUES:
+            for places in self._places:
+                places.clear()
+            for means in self._means.values():
+                means.clear()
+            self._remembered = 0
+        known[field] = meaning
+        self._remembered += 1
+
+    def _search(self, column: int, unsigned: int) -> int:
+        key = unsigned ^ self._salts[column]
         bucket = key >> self._shift
         place = bisect_left(self._keys, key, self._starts[bucket], self._starts[bucket + 1])
         return place if place < self._entries and self._keys[place] == key else self._entries + column
+
+
+def _no_place(_field: object) -> int:
+    return 0
 
 
 def _starts(keys: npt.NDArray[np.uint64], shift: int) -> npt.NDArray[np.int64]:

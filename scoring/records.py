@@ -3,6 +3,7 @@
 A column may have any name, so the types' own attributes are numbered and only their JSON names are the schema's.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -48,6 +49,8 @@ class RequestTypes:
         category = Annotated[str | None, msgspec.Meta(description="A category, or null when missing.")]
         kinds: list[tuple[Any, Any]] = [(number, ABSENT_NUMBER)] * len(schema.numeric)
         kinds += [(category | msgspec.UnsetType, msgspec.UNSET)] * len(schema.categorical)
+        for index, separator in schema.several.items():
+            kinds[len(schema.numeric) + index] = (_several_values(separator) | msgspec.UnsetType, msgspec.UNSET)
         fields = [(attribute, *kind) for attribute, kind in zip(names, kinds, strict=True)]
         self._names = schema.features
         self._numbers = len(schema.numeric)
@@ -136,6 +139,11 @@ def _joined(user: Values, item: Values) -> Values:
 
 def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 - a type made from a value has no type
     return Annotated[list[record], msgspec.Meta(min_length=1, max_length=limit)]  # type: ignore[valid-type] # made here
+
+
+def _several_values(separator: str) -> Any:  # noqa: ANN401 - as above
+    said = f"Categories with {json.dumps(separator)} between them, in any order, or null when missing."
+    return Annotated[str | None, msgspec.Meta(description=said)]
 
 
 def _struct(name: str, fields: list[Any], names: dict[str, str], description: str) -> type[msgspec.Struct]:

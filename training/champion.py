@@ -3,7 +3,7 @@
 The comparison is fair only where the champion has not seen these rows: after another split it is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from training.prepare import CATEGORIES, NUMBERS
 from training.quoting import column
 from training.reference import Drift
 from training.score import score_held_out
+from training.several import VALUES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,8 @@ def evaluate_champion(
     `name` says which one it is ("version 3"), by default the start of its hash.
     """
     called = name or f"bundle {bundle.hash[:8]}"
-    reason = _other_columns(bundle.schema, schema) or _seen(bundle.metadata.hyperparameters, parameters)
+    lacking = bundle.schema.lacking(schema)
+    reason = _other_columns(lacking) or _seen(bundle.metadata.hyperparameters, parameters)
     if reason is not None:
         return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason, drift=drift)
     evaluation = evaluate_counts(score_with_bundle(held_out, bundle, schema))
@@ -64,15 +66,18 @@ def evaluate_champion(
 def score_with_bundle(held_out: DataFrame, bundle: Bundle, schema: Schema) -> DataFrame:
     """The `ScoreCounts` of each task, of model 0: prepared rows of `schema` by the bundle's own encoder and model.
 
-    `schema` has all columns of the bundle's, and may have more.
+    `schema` lacks no column of the bundle's, and may have more.
     """
     own = bundle.schema
     numbers = (F.col(NUMBERS)[schema.numeric.index(name)] for name in own.numeric)
     hashes = (F.col(CATEGORIES)[schema.categorical.index(name)] for name in own.categorical)
+    places = {schema.categorical[index]: place for place, index in enumerate(schema.several)}
+    values = [F.col(VALUES)[places[own.categorical[index]]] for index in own.several]
     rows = held_out.select(
         column(schema.label).alias(own.label),
         F.array(*numbers).cast("array<double>").alias(NUMBERS),
         F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
+        *([F.array(*values).alias(VALUES)] if values else []),
     )
     model = (bundle.path / MODEL).read_text(encoding="utf-8")
     return score_held_out(rows, own, _in_memory(bundle.encoder), model=model, others=[])
@@ -88,12 +93,10 @@ def _in_memory(encoder: Encoder) -> Encoder:
     )
 
 
-def _other_columns(champion: Schema, candidate: Schema) -> str | None:
-    missing = [name for name in champion.numeric if name not in candidate.numeric]
-    missing += [name for name in champion.categorical if name not in candidate.categorical]
-    if not missing:
+def _other_columns(lacking: Sequence[str]) -> str | None:
+    if not lacking:
         return None
-    return f"it needs columns that this dataset does not have as such ({', '.join(missing[:5])})"
+    return f"it needs columns that this dataset does not have as such ({', '.join(lacking[:5])})"
 
 
 def _seen(champion: Mapping[str, Any], candidate: TrainingParameters) -> str | None:

@@ -80,7 +80,7 @@ def compare_source(bundle: Bundle, source: Source) -> reference.Drift:
         sampled = reference.Sample.of(rows.orderBy(RECORD_HASH).limit(reference.ROWS), schema)
     drift = reference.compare(bundle, sampled)
     if drift is None:
-        missing = [name for name in bundle.schema.features if name not in schema.features]
+        missing = bundle.schema.lacking(schema)
         why = f"the data lacks its columns {', '.join(missing[:5])}" if missing else "it keeps no reference"
         raise NotComparableError(f"Nothing can be compared with the model {bundle.hash[:12]}: {why}. Train it again.")
     return drift

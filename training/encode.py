@@ -4,7 +4,7 @@ What reaches the driver are the frequent values only. A row of the training part
 give its value, so that its own label never helps to predict it; a held-out row gets what the service will use.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -16,13 +16,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.counts import MOST_ROWS, Counts, PooledCounts, derive_encoder, smoothed_rate, threshold
-from features.encoder import Encoder
+from features.encoder import Encoder, RowOfEach, Several
 from features.schema import Schema
-from training.matrices import array, matrix
+from training.matrices import array, raw_inputs
 from training.parameters import TrainingParameters
 from training.places import stored
-from training.prepare import CATEGORIES, NUMBERS
+from training.prepare import CATEGORIES, raw_columns
 from training.quoting import column, numbered, quoted
+from training.several import VALUES
 from training.split import FOLD
 
 FEATURES = "_features"
@@ -48,35 +49,37 @@ class FoldEncoder:
         self,
         numeric: npt.NDArray[np.float64],
         hashes: npt.NDArray[np.int64],
+        several: Mapping[int, Several] | None,
         folds: npt.NDArray[np.int32] | None,
     ) -> npt.NDArray[np.float64]:
         """As `Encoder.encode`, by the rows outside of each row's fold, int32[n]; without folds by all rows."""
         if folds is None:
-            return self.encoder.encode(numeric, hashes)
+            return self.encoder.encode(numeric, hashes, several)
 
         def lookup(
-            index: int, hashes: npt.NDArray[np.int64]
+            index: int, hashes: npt.NDArray[np.int64], row: RowOfEach
         ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
             position, seen = self.encoder.find(index, hashes)
-            rate = self.unseen[index][folds]
+            fold = folds[row]
+            rate = self.unseen[index][fold]
             log_count = np.full(len(hashes), self.encoder.unseen[index, 1])
-            rate[seen] = self.rates[position[seen], folds[seen]]
+            rate[seen] = self.rates[position[seen], fold[seen]]
             log_count[seen] = self.encoder.log_counts[position[seen]]
             return rate, log_count
 
-        return self.encoder.encode(numeric, hashes, lookup)
+        return self.encoder.encode(numeric, hashes, several, lookup)
 
 
 def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, folder: Path) -> DataFrame:
     """Rows and clicks of each category value by fold, from one shuffle, as Parquet in `folder` unless it is there.
 
+    Where a column holds several values, a row counts once for each of its own.
+
     Columns: `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
     """
     # A row and its click in one number: half as many sums to keep for each value, and to compile.
-    seen = (F.shiftleft(column(schema.label).cast("long"), CLICKS_FROM_BIT) + 1).alias("seen")
-    values = rows.select(seen, FOLD, F.posexplode(CATEGORIES).alias("column", "hash")).withColumn(
-        "column", F.col("column").cast("short")
-    )
+    seen = F.shiftleft(column(schema.label).cast("long"), CLICKS_FROM_BIT) + 1
+    values = _exploded(rows.withColumn("seen", seen), schema)
     folds = range(parameters.folds)
     sums = [F.sum(F.when(F.col(FOLD) == fold, F.col("seen")).otherwise(0)).alias(f"seen_{fold}") for fold in folds]
     counted = (
@@ -90,6 +93,19 @@ def count(rows: DataFrame, schema: Schema, parameters: TrainingParameters, *, fo
         )
     )
     return stored(counted, folder)
+
+
+def _exploded(rows: DataFrame, schema: Schema) -> DataFrame:
+    """`seen`, `FOLD`, `column` and `hash` of each value in each row."""
+    if not schema.several:
+        values = rows.select("seen", FOLD, F.posexplode(CATEGORIES).alias("column", "hash"))
+    else:
+        fields = [F.array(F.col(CATEGORIES)[index]) for index in range(len(schema.categorical))]
+        for place, index in enumerate(schema.several):
+            fields[index] = F.col(VALUES)[place]
+        values = rows.select("seen", FOLD, F.posexplode(F.array(*fields)).alias("column", "hash"))
+        values = values.withColumn("hash", F.explode("hash"))
+    return values.withColumn("column", F.col("column").cast("short"))
 
 
 def fold_encoder(counted: DataFrame, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
@@ -151,16 +167,15 @@ def encode(
     """The model's inputs of each prepared row, `FEATURES`, beside the label and the columns `extra`."""
     shared = rows.sparkSession.sparkContext.broadcast(encoder)
     kept = [schema.label, *extra]
-    widths = len(schema.numeric), len(schema.categorical)
 
     def encode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables = shared.value
         for batch in batches:
-            *columns, numeric, hashes, fold = batch.columns
+            columns, (fold, *raw) = batch.columns[: len(kept)], batch.columns[len(kept) :]
             folds = fold.to_numpy(zero_copy_only=False) if out_of_fold else None
-            encoded = tables.encode(matrix(numeric, widths[0]), matrix(hashes, widths[1]), folds)
+            encoded = tables.encode(*raw_inputs(raw, schema), folds)
             yield pa.RecordBatch.from_arrays([*columns, array(encoded)], names=[*kept, FEATURES])
 
     types = [f"{quoted(name)} {rows.schema[name].dataType.simpleString()}" for name in kept]
-    inputs = numbered(rows, [*kept, NUMBERS, CATEGORIES, FOLD])
+    inputs = numbered(rows, [*kept, FOLD, *raw_columns(schema)])
     return inputs.mapInArrow(encode_batches, ", ".join([*types, f"{FEATURES} array<double>"]))

@@ -31,9 +31,10 @@ def measure(
     others = [] if logistic is None else [logistic.probability]
     counts = score_held_out(held_out, schema, encoder, model=fitted.text, others=others, sliced=sliced)
     bins = score_bins(counts)
+    names = slices.value_names(held_out, schema, sliced)
     evaluations = [evaluate_bins(bins[of]) for of in sorted(bins) if of < SLICES]
     return Measured(
         evaluation=evaluations[0],
         logistic=evaluations[1] if others else None,
-        slices=slices.measure(bins, sliced, names=schema.categorical, values=slices.value_names(held_out, sliced)),
+        slices=slices.measure(bins, sliced, names=schema.categorical, values=names),
     )

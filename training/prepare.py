@@ -16,12 +16,14 @@ from training.datasets.source import DAY, PROBLEM, Source
 from training.parameters import Split, TrainingParameters
 from training.places import stored
 from training.quoting import column
+from training.several import value_columns, value_hashes
 from training.split import PART, RECORD_HASH, Part, SplitError, held_out_at_random, with_parts
 
 NUMBERS = "_numbers"
 """The numbers of a row in the schema's order, array<double> with NaN for missing."""
 CATEGORIES = "_categories"
-"""The hashes of a row's categories in the schema's order, array<bigint>."""
+"""The hashes of a row's categories in the schema's order, array<bigint>; that of the whole field where a column holds
+several values, whose own hashes are in `training.several.VALUES`."""
 RAW = "_raw"
 """The categories as they were, array<string>, of the rows that may be held out; null elsewhere, where nobody reads
 them."""
@@ -32,7 +34,7 @@ ROWS_PER_FILE = 50_000
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The rows as Parquet: label, `NUMBERS`, `CATEGORIES`, `RAW`, the timestamp in microseconds, part and fold."""
+    """The rows as Parquet: label, `raw_columns`, `RAW`, the timestamp in microseconds, part and fold."""
 
     rows: DataFrame
     counts: dict[str, int]
@@ -85,14 +87,21 @@ def as_they_were(rows: DataFrame, schema: Schema, *extra: str) -> DataFrame:
     return rows.select(column(schema.label), *(value.alias(name) for value, name in values), *extra)
 
 
-def numbers_and_hashes(schema: Schema) -> tuple[Column, Column]:
-    """`NUMBERS`, NaN for missing, and `CATEGORIES` of raw rows."""
+def raw_columns(schema: Schema) -> list[str]:
+    """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns,
+    `training.several.VALUES`."""
+    return [NUMBERS, CATEGORIES, *value_columns(schema)]
+
+
+def numbers_and_hashes(schema: Schema) -> list[Column]:
+    """The `raw_columns` of raw rows, numbers with NaN for missing."""
     numbers = (F.coalesce(column(name), F.lit(float("nan"))) for name in schema.numeric)
     hashes = (F.xxhash64(column(name)) for name in schema.categorical)
-    return (
+    return [
         F.array(*numbers).cast("array<double>").alias(NUMBERS),
         F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
-    )
+        *value_hashes(schema),
+    ]
 
 
 def _hashed(source: DataFrame, schema: Schema, parameters: TrainingParameters) -> DataFrame:

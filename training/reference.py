@@ -11,13 +11,15 @@ import lightgbm
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from features.bundle import MODEL, Bundle
-from features.encoder import Encoder
+from features.encoder import Encoder, Several
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
 from features.schema import Schema, encoded_category
-from training.prepare import CATEGORIES, NUMBERS
+from training.prepare import CATEGORIES, NUMBERS, raw_columns
+from training.several import VALUES, of_columns
 from training.split import about
 
 ROWS = 50_000
@@ -25,15 +27,18 @@ ROWS = 50_000
 COLUMNS = 100
 """Columns that are watched at most: those by which the model gains most."""
 DECIMALS = 6
+VALUES_TYPE = pa.list_(pa.list_(pa.int64()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Rows of a dataset: `numeric` float64[n, p] with NaN for missing, `hashes` int64[n, c], in the schema's order."""
+    """Rows of a dataset: `numeric` float64[n, p] with NaN for missing, `hashes` int64[n, c], in the schema's order, and
+    `several` by the index of the column."""
 
     schema: Schema
     numeric: npt.NDArray[np.float64]
     hashes: npt.NDArray[np.int64]
+    several: Mapping[int, Several]
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -41,19 +46,22 @@ class Sample:
 
     @classmethod
     def of(cls, frame: DataFrame, schema: Schema) -> "Sample":
-        """All rows of `frame`, which has `NUMBERS` and `CATEGORIES`."""
-        table = frame.select(NUMBERS, CATEGORIES).toPandas()
+        """All rows of `frame`, which has the `raw_columns` of `schema`."""
+        table = frame.select(raw_columns(schema)).toPandas()
+        values = pa.array(table[VALUES].tolist(), VALUES_TYPE) if schema.several else None
         return cls(
             schema=schema,
             numeric=_stacked(table[NUMBERS].tolist(), len(schema.numeric), np.float64),
             hashes=_stacked(table[CATEGORIES].tolist(), len(schema.categorical), np.int64),
+            several={} if values is None else of_columns(values, schema),
         )
 
     def inputs(self, schema: Schema, encoder: Encoder) -> npt.NDArray[np.float64]:
-        """A model's inputs, float64[n, m], of its own `schema`, whose columns are all among the sample's."""
+        """A model's inputs, float64[n, m], of its own `schema`, which lacks none of the sample's columns."""
         numeric = [self.schema.numeric.index(name) for name in schema.numeric]
         categorical = [self.schema.categorical.index(name) for name in schema.categorical]
-        return encoder.encode(self.numeric[:, numeric], self.hashes[:, categorical])
+        several = {index: self.several[categorical[index]] for index in schema.several}
+        return encoder.encode(self.numeric[:, numeric], self.hashes[:, categorical], several)
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +120,7 @@ def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Ma
 
 def compare(bundle: Bundle, sampled: Sample) -> Drift | None:
     """How far `sampled` has moved from the reference of `bundle`; None without one, or when a column is missing."""
-    if bundle.reference is None or set(bundle.schema.features) - set(sampled.schema.features) or len(sampled) == 0:
+    if bundle.reference is None or bundle.schema.lacking(sampled.schema) or len(sampled) == 0:
         return None
     inputs = sampled.inputs(bundle.schema, bundle.encoder)
     values = dict(zip(bundle.schema.features, column_values(bundle.schema, inputs).T, strict=True))

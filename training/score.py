@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 
 from features.encoder import Encoder
 from features.schema import Schema
-from training.matrices import matrix
-from training.prepare import CATEGORIES, NUMBERS
+from training.matrices import raw_inputs
+from training.prepare import raw_columns
 from training.quoting import numbered
 from training.score_counts import COLUMNS, ScoreCounts
 from training.slices import SlicedColumn
@@ -37,7 +37,6 @@ def score_held_out(
     The model's rows are counted again in a slice for each value of the columns `sliced`, one column after the other.
     """
     shared = rows.sparkSession.sparkContext.broadcast((encoder, model, tuple(others), tuple(sliced)))
-    widths = len(schema.numeric), len(schema.categorical)
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables, text, scorers, columns = shared.value
@@ -45,17 +44,17 @@ def score_held_out(
         counts = ScoreCounts(models=1 + len(scorers), slices=int(starts[-1]))
         booster = lightgbm.Booster(model_str=text)
         for batch in batches:
-            label, numbers, categories = batch.columns
-            hashes = matrix(categories, widths[1])
-            inputs = tables.encode(matrix(numbers, widths[0]), hashes)
+            label, *columns_of_inputs = batch.columns
+            raw = raw_inputs(columns_of_inputs, schema)
+            inputs = tables.encode(*raw)
             # One thread: Spark runs as many tasks as there are cores.
             probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
             clicked = label.to_numpy() == 1
-            places = [column.places(hashes) + start for column, start in zip(columns, starts[:-1], strict=True)]
+            places = [column.places(raw, start=start) for column, start in zip(columns, starts[:-1], strict=True)]
             counts.add(clicked, probability, slices=places)
             for number, scorer in enumerate(scorers, start=1):
                 counts.add(clicked, scorer(inputs), model=number)
         yield counts.batch()
 
-    inputs = numbered(rows, [schema.label, NUMBERS, CATEGORIES])
+    inputs = numbered(rows, [schema.label, *raw_columns(schema)])
     return inputs.mapInArrow(score, COLUMNS)

@@ -4,10 +4,13 @@ The bins are so narrow that the AUC is right to about five digits, and how far i
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from features.encoder import EACH, RowOfEach
 
 LOGIT_LIMIT = 20
 BINS_PER_LOGIT = 16_384
@@ -29,6 +32,13 @@ COLUMNS = (
     "of int, bin int, rows long, clicks long, probability_sum long, loss_sum long, probability double, tied boolean"
 )
 """A bin's counts and sums; `tied` says that all of its rows have `probability`, which else is that of one of them."""
+
+
+class InSlices(NamedTuple):
+    """The slices of m rows by number, int32[m] from 0 on, and which rows they are: each of them, or int64[m]."""
+
+    rows: RowOfEach
+    slices: npt.NDArray[np.int32]
 
 
 class ScoreCounts:
@@ -56,9 +66,9 @@ class ScoreCounts:
         probability: npt.NDArray[np.float64],
         *,
         model: int = 0,
-        slices: Sequence[npt.NDArray[np.int32]] = (),
+        slices: Sequence[InSlices] = (),
     ) -> None:
-        """Count n rows, bool[n] and float64[n], of `model`, and again in each of the `slices`, int32[n] from 0 on."""
+        """Count n rows, bool[n] and float64[n], of `model`, and again in each of the `slices`."""
         valid = (probability >= 0) & (probability <= 1)  # NaN is not
         probability = np.where(valid, probability, 0.0)
         inside = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
@@ -68,17 +78,18 @@ class ScoreCounts:
         loss = _fixed_point(-np.where(clicked, log, other_log))
         value, clicks = _fixed_point(probability), clicked.astype(np.int64)
         bins = np.where(valid, (logit * BINS_PER_LOGIT).astype(np.int64), NO_PROBABILITY)
-        places = [self._starts[model] + bins]
+        places: list[tuple[RowOfEach, npt.NDArray[np.int64]]] = [(EACH, self._starts[model] + bins)]
         bins = (logit * SLICE_BINS_PER_LOGIT).astype(np.int64)
-        places += [self._starts[self._models + numbers] + bins for numbers in slices]
-        for place in places:
+        places += [(rows, self._starts[self._models + numbers] + bins[rows]) for rows, numbers in slices]
+        for rows, place in places:
+            own = probability[rows]
             empty = self._rows[place] == 0
-            self._probability[place[empty]] = probability[empty]
-            self._differ[place[self._probability[place] != probability]] = True
+            self._probability[place[empty]] = own[empty]
+            self._differ[place[self._probability[place] != own]] = True
             np.add.at(self._rows, place, 1)
-            np.add.at(self._clicks, place, clicks)
-            np.add.at(self._probability_sum, place, value)
-            np.add.at(self._loss_sum, place, loss)
+            np.add.at(self._clicks, place, clicks[rows])
+            np.add.at(self._probability_sum, place, value[rows])
+            np.add.at(self._loss_sum, place, loss[rows])
 
     def batch(self) -> pa.RecordBatch:
         """What was counted, with `COLUMNS`, a row for each bin that was hit."""

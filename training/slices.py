@@ -1,7 +1,7 @@
 """How good a model is on parts of the held-out rows: those that share a frequent value of a categorical column.
 
 A model can be right on average and wrong for one country. The rows of all slices are scored in the pass that scores the
-held-out rows anyway.
+held-out rows anyway. Where a column holds several values, a row is in the slice of each frequent one that it has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from features.encoder import Encoder
-from features.schema import encoded_category
+from features.encoder import EACH, Encoder, RowOfEach
+from features.schema import Schema, encoded_category
 from training import curves
 from training.evaluate import DECIMALS
+from training.matrices import RawInputs
 from training.prepare import CATEGORIES, RAW
-from training.score_counts import SLICES
+from training.score_counts import SLICES, InSlices
+from training.several import texts
 
 COLUMNS = 10
 """Columns that are sliced at most: those by which the model gains most."""
@@ -42,12 +44,23 @@ class SlicedColumn:
     index: int
     hashes: npt.NDArray[np.int64]
 
-    def places(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Which slice each row of `hashes` int64[n, c] is in, int32[n]: 0 to k - 1 by its value, k for another one."""
-        own = hashes[:, self.index]
-        found = np.full(len(own), len(self.hashes), dtype=np.int32)
+    def places(self, raw: RawInputs, *, start: int = 0) -> InSlices:
+        """Which slices rows are in, counted from `start`: 0 to k - 1 by a row's value, k for one with none of these."""
+        several = raw.several.get(self.index)
+        found = self._places(raw.hashes[:, self.index] if several is None else several.hashes)
+        rows: RowOfEach = EACH
+        if several is not None:
+            frequent = found < len(self.hashes)
+            others = np.setdiff1d(several.row, several.row[frequent])
+            rows = np.concatenate((several.row[frequent], others))
+            found = np.concatenate((found[frequent], np.full(len(others), len(self.hashes), dtype=np.int32)))
+        return InSlices(rows=rows, slices=found + np.int32(start))
+
+    def _places(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Which of the frequent values each of `hashes` int64[m] is, int32[m], k for none."""
+        found = np.full(len(hashes), len(self.hashes), dtype=np.int32)
         for place, value in enumerate(self.hashes):
-            found[own == value] = place
+            found[hashes == value] = place
         return found
 
 
@@ -86,7 +99,7 @@ def choose(encoder: Encoder, importance: Mapping[str, float]) -> tuple[SlicedCol
     )[:COLUMNS]
 
 
-def value_names(held_out: DataFrame, columns: Sequence[SlicedColumn]) -> Iterator[str]:
+def value_names(held_out: DataFrame, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
     """How each value of the `columns` reads in the rows, in their order; the first `SHOWN_LENGTH` characters.
 
     "" for a value that no row has.
@@ -94,19 +107,24 @@ def value_names(held_out: DataFrame, columns: Sequence[SlicedColumn]) -> Iterato
     wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
     names: dict[tuple[int, int], str] = {}
     for rows in (held_out.limit(FIRST_ROWS), held_out):
-        names |= _names(rows, [value for value in wanted if value not in names])
+        names |= _names(rows, schema, [value for value in wanted if value not in names])
     return (names.get(value, "") for value in wanted)
 
 
-def _names(rows: DataFrame, values: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+def _names(rows: DataFrame, schema: Schema, values: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
     """Those of the `values`, each a column's index and a hash, that are in the rows."""
     if not values:
         return {}
-    texts = [
-        F.max(F.when(F.col(CATEGORIES)[index] == value, F.substring(F.col(RAW)[index], 1, SHOWN_LENGTH)))
-        for index, value in values
-    ]
-    found = rows.agg(*texts).collect()[0]
+
+    def text(index: int, value: int) -> Column:
+        whole = F.col(RAW)[index]
+        if index in schema.several:
+            found = F.filter(texts(whole, schema.several[index]), lambda one: F.xxhash64(one) == value)[0]
+        else:
+            found = F.when(F.col(CATEGORIES)[index] == value, whole)
+        return F.max(F.substring(found, 1, SHOWN_LENGTH))
+
+    found = rows.agg(*(text(*value) for value in values)).collect()[0]
     return {value: text for value, text in zip(values, found, strict=True) if text is not None}
 
 

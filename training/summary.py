@@ -1,5 +1,6 @@
 """What the data looks like, for the report: missing shares and distinct values, from the training rows."""
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
@@ -8,7 +9,11 @@ from features.schema import Schema
 from training.encode import total
 from training.prepare import Prepared
 from training.report import ColumnSummary, SplitSummary
+from training.slices import SlicedColumn, value_names
 from training.split import Part
+
+FREQUENT = 10
+"""Values that are named of a column that holds several."""
 
 
 def split_summaries(prepared: Prepared) -> list[SplitSummary]:
@@ -44,7 +49,18 @@ def column_summaries(prepared: Prepared, counted: DataFrame, schema: Schema) -> 
             role="categorical",
             missing_share=table[index]["missing"] / rows,
             distinct=table[index]["distinct"],
+            separator=schema.several.get(index),
+            frequent=_frequent(prepared, counted, schema, index) if index in schema.several else (),
         )
         for index, name in enumerate(schema.categorical)
     ]
     return numbers + categories
+
+
+def _frequent(prepared: Prepared, counted: DataFrame, schema: Schema, index: int) -> list[tuple[str, int]]:
+    """The most frequent values of a column, as the held-out rows write them, and the training rows of each."""
+    own = counted.where((F.col("column") == index) & (F.col("hash") != hash_value("")))
+    most = own.select("hash", total(counted, "rows").alias("rows")).orderBy(F.desc("rows"), "hash").limit(FREQUENT)
+    hashes, rows = most.toPandas().to_numpy(np.int64).T
+    names = value_names(prepared.part(Part.HELD_OUT), schema, [SlicedColumn(index=index, hashes=hashes)])
+    return [(name, count) for name, count in zip(names, rows.tolist(), strict=True) if name]

@@ -1,6 +1,6 @@
 """Small real bundles for tests, made in a second: native LightGBM on random rows through the project's own encoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import lightgbm
@@ -20,8 +20,8 @@ from features.bundle import (
     Verdict,
     seal,
 )
-from features.encoder import Encoder
-from features.hashing import hash_values
+from features.encoder import Encoder, Several
+from features.hashing import hash_value, hash_values
 from features.reference import FILE as REFERENCE
 from features.reference import Histogram, Reference, column_values
 from features.schema import CRITEO, Schema
@@ -31,6 +31,7 @@ MakeBundle = Callable[[int], Path]
 
 GOLDEN_RECORDS = 50
 SMOOTHING = 20.0
+MOST_VALUES = 5
 
 
 def make_bundle(
@@ -43,10 +44,10 @@ def make_bundle(
     """
     folder.mkdir(parents=True)
     records = random_records(schema, rows, seed=seed, values=values)
-    numeric, hashes = to_arrays(schema, records)
+    numeric, hashes, several = to_arrays(schema, records)
     labels = _labels(numeric, hashes, seed)
-    encoder = _encoder(schema, hashes, labels)
-    encoded = encoder.encode(numeric, hashes)
+    encoder = _encoder(schema, hashes, several, labels)
+    encoded = encoder.encode(numeric, hashes, several)
     booster = lightgbm.train(
         {"objective": "binary", "num_leaves": 32, "verbose": -1, "seed": seed, "num_threads": 1, "deterministic": True},
         lightgbm.Dataset(encoded, labels, feature_name=list(schema.encoded_features)),
@@ -73,7 +74,10 @@ def write_golden(folder: Path, records: list[Record], probabilities: list[float]
 
 
 def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 200) -> list[Record]:
-    """`rows` records of the schema with one value in ten missing, as null or the empty string."""
+    """`rows` records of the schema with one value in ten missing, as null or the empty string.
+
+    Fields with several values have up to `MOST_VALUES`, in any order and some of them twice.
+    """
     generator = np.random.default_rng(seed)
     numbers = np.round(generator.exponential(20.0, (rows, len(schema.numeric))), 3)
     codes = generator.zipf(1.5, (rows, len(schema.categorical))) % values
@@ -88,11 +92,19 @@ def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 20
             absent = missing[row, len(schema.numeric) + index]
             record[name] = "" if absent else f"{index:02x}{codes[row, index]:06x}"
         records.append(record)
+    for index, separator in schema.several.items():
+        for record in records:
+            more = generator.zipf(1.5, generator.integers(0, MOST_VALUES)) % values
+            field = [str(record[schema.categorical[index]]), *(f"{index:02x}{code:06x}" for code in more)]
+            record[schema.categorical[index]] = f" {separator}".join(field)
     return records
 
 
-def to_arrays(schema: Schema, records: list[Record]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """The records as `Encoder.encode` takes them: float64[n, p] with NaN for missing, int64[n, c]."""
+def to_arrays(
+    schema: Schema, records: list[Record]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], dict[int, Several]]:
+    """The records as `Encoder.encode` takes them: float64[n, p] with NaN for missing, int64[n, c], and columns of
+    several values, which are split here by the definition and not by the code under test."""
     numeric = np.array(
         [[np.nan if record.get(name) is None else record[name] for name in schema.numeric] for record in records],
         dtype=np.float64,
@@ -100,7 +112,15 @@ def to_arrays(schema: Schema, records: list[Record]) -> tuple[npt.NDArray[np.flo
     hashes = np.empty((len(records), len(schema.categorical)), dtype=np.int64)
     for index, name in enumerate(schema.categorical):
         hashes[:, index] = hash_values(str(record.get(name) or "") for record in records)
-    return numeric, hashes
+    several = {}
+    for index, separator in schema.several.items():
+        pairs = set()
+        for row, record in enumerate(records):
+            parts = {part.strip(" ") for part in str(record.get(schema.categorical[index]) or "").split(separator)}
+            pairs |= {(row, hash_value(value)) for value in parts - {""} or {""}}
+        rows, values = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T
+        several[index] = Several(hashes=values, row=rows)
+    return numeric, hashes, several
 
 
 def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
@@ -116,12 +136,15 @@ def _reference(schema: Schema, encoded: npt.NDArray[np.float64], probabilities: 
     )
 
 
-def _encoder(schema: Schema, hashes: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> Encoder:
+def _encoder(
+    schema: Schema, hashes: npt.NDArray[np.int64], several: Mapping[int, Several], labels: npt.NDArray[np.int64]
+) -> Encoder:
     base_rate = float(labels.mean())
     tables, rates, log_counts = [], [], []
     for index in range(len(schema.categorical)):
-        table, inverse, counts = np.unique(hashes[:, index], return_inverse=True, return_counts=True)
-        clicks = np.bincount(inverse, weights=labels, minlength=len(table))
+        values, row = several.get(index, Several(hashes[:, index], np.arange(len(hashes))))
+        table, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        clicks = np.bincount(inverse, weights=labels[row], minlength=len(table))
         tables.append(table)
         rates.append((clicks + SMOOTHING * base_rate) / (counts + SMOOTHING))
         log_counts.append(np.log1p(counts))

@@ -46,8 +46,8 @@ def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
 
 def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFrame, bundle: Bundle) -> None:
     counts = score_with_bundle(held_out, bundle, SCHEMA).toPandas()
-    numeric, hashes = to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000))
-    expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(bundle.encoder.encode(numeric, hashes))
+    inputs = bundle.encoder.encode(*to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)))
+    expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
     assert counts["tied"].all()  # so that a bin's probability is that of each of its rows
     probability = np.repeat(counts["probability"].to_numpy(), counts["rows"].to_numpy())
     np.testing.assert_allclose(np.sort(probability), np.sort(expected), atol=1e-12)

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from features.hashing import hash_values
+from features.schema import Schema
 from training import slices
 from training.prepare import CATEGORIES, RAW
 from training.slices import SHOWN_LENGTH, SlicedColumn, value_names
 
 pytestmark = pytest.mark.spark
+
+SCHEMA = Schema(numeric=(), categorical=("a", "b"))
 
 
 @pytest.mark.parametrize("first_rows", [1, 2, 10_000])
@@ -22,8 +26,16 @@ def test_names_are_found_among_the_first_rows_or_after_them(
         SlicedColumn(index=1, hashes=np.array([8, 7])),
         SlicedColumn(index=0, hashes=np.array([3, 99, 1])),
     ]
-    assert list(value_names(frame, columns)) == ["x" * SHOWN_LENGTH, "", "three", "", "one"]
+    assert list(value_names(frame, SCHEMA, columns)) == ["x" * SHOWN_LENGTH, "", "three", "", "one"]
+
+
+def test_of_a_field_with_several_values_the_one_is_named(spark: SparkSession) -> None:
+    rows = [([0, 0], ["", "Drama|Comedy"]), ([0, 0], ["", " Noir || War "]), ([0, 0], ["", ""])]
+    frame = spark.createDataFrame(rows, f"{CATEGORIES} array<bigint>, {RAW} array<string>")
+    schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"})
+    columns = [SlicedColumn(index=1, hashes=hash_values(["War", "Western", "Comedy", ""]))]
+    assert list(value_names(frame, schema, columns)) == ["War", "", "Comedy", ""]
 
 
 def test_no_columns_need_no_names(spark: SparkSession) -> None:
-    assert list(value_names(spark.range(1), [])) == []
+    assert list(value_names(spark.range(1), SCHEMA, [])) == []

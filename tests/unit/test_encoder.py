@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features.encoder import Encoder, EncoderError
+from features.encoder import Encoder, EncoderError, Several
 
 Tables = list[dict[int, tuple[float, float]]]
 """(rate, log count) of each hash, by column."""
@@ -55,6 +55,15 @@ def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
         rate, log_count = encoder.lookup(index, hashes[:, index])
         np.testing.assert_array_equal(encoded[:, 2 + 2 * index], rate)
         np.testing.assert_array_equal(encoded[:, 3 + 2 * index], log_count)
+
+
+def test_several_values_stand_for_the_mean_of_their_rates_and_log_counts() -> None:
+    encoder = encoder_of([{7: (0.5, 3.0)}, {1: (0.25, 1.0), 2: (0.75, 4.0)}])  # -1 of what is in no table
+    several = {1: Several(hashes=np.array([1, 2, 2, 1, 2, 3]), row=np.array([0, 0, 1, 2, 2, 2]))}
+    encoded = encoder.encode(np.empty((3, 0)), np.array([[7, 1], [7, 1], [8, 1]]), several)
+    assert encoded[:, :2].tolist() == [[0.5, 3.0], [0.5, 3.0], [-1.0, -1.0]]
+    assert encoded[:, 2].tolist() == [0.5, 0.75, 0.0]  # (1/4 + 3/4) / 2, 3/4, (1/4 + 3/4 - 1) / 3
+    assert encoded[:, 3].tolist() == [2.5, 4.0, np.float32(4 / 3)]  # (1 + 4) / 2, 4, (1 + 4 - 1) / 3
 
 
 @given(columns)

@@ -50,3 +50,55 @@ def test_a_schema_without_features_is_refused() -> None:
 def test_a_file_that_is_no_schema_is_refused(content: bytes) -> None:
     with pytest.raises(SchemaError, match=r"schema\.json is not a schema"):
         Schema.from_json(content)
+
+
+def test_a_schema_without_separators_is_the_file_that_it_always_was() -> None:
+    schema = Schema(numeric=("age",), categorical=("city",))
+    content = b"""{
+  "numeric": [
+    "age"
+  ],
+  "categorical": [
+    "city"
+  ],
+  "label": "label",
+  "timestamp": null
+}
+"""
+    assert schema.to_json() == content
+    assert Schema.from_json(content) == schema
+    assert schema.several == {}
+
+
+def test_columns_with_several_values_are_known_by_their_place() -> None:
+    schema = Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": " "})
+    assert schema.several == {1: " "}
+    assert Schema.from_json(schema.to_json()) == schema
+    assert schema.encoded_features[-2:] == ("genres_rate", "genres_log_count")
+
+
+@pytest.mark.parametrize(
+    ("separators", "message"),
+    [({"age": "|"}, "age has a separator, but it is none of the categorical"), ({"city": ""}, "of city is empty")],
+)
+def test_a_separator_that_splits_nothing_is_refused(separators: dict[str, str], message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        Schema(numeric=("age",), categorical=("city",), separators=separators)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "lacking"),
+    [
+        (Schema(numeric=("age",), categorical=("city", "genres", "more"), separators={"genres": "|"}), ()),
+        (Schema(numeric=("age",), categorical=("city", "genres")), ("genres",)),
+        (Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": ","}), ("genres",)),
+        (
+            Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": "|", "city": " "}),
+            (),
+        ),
+        (Schema(numeric=("city",), categorical=("age",)), ("age", "city", "genres")),
+    ],
+)
+def test_rows_lack_a_column_that_they_do_not_have_or_split_otherwise(theirs: Schema, lacking: tuple[str, ...]) -> None:
+    ours = Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": "|"})
+    assert ours.lacking(theirs) == lacking

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.score_counts import FIXED_POINT, NO_PROBABILITY, SLICES, ScoreCounts
+from features.encoder import EACH
+from training.score_counts import FIXED_POINT, NO_PROBABILITY, SLICES, InSlices, ScoreCounts
 
 ROWS = 10_000
 
@@ -14,10 +15,10 @@ def test_rows_in_pieces_are_counted_as_in_one() -> None:
     clicked = generator.random(ROWS) < probability
     of_slice = generator.integers(0, 3, ROWS, dtype=np.int32)
     whole, pieces = ScoreCounts(models=2, slices=3), ScoreCounts(models=2, slices=3)
-    whole.add(clicked, probability, slices=[of_slice])
+    whole.add(clicked, probability, slices=[InSlices(EACH, of_slice)])
     whole.add(clicked, 1 - probability, model=1)
     for piece in np.array_split(np.arange(ROWS), 7):
-        pieces.add(clicked[piece], probability[piece], slices=[of_slice[piece]])
+        pieces.add(clicked[piece], probability[piece], slices=[InSlices(EACH, of_slice[piece])])
         pieces.add(clicked[piece], 1 - probability[piece], model=1)
     for one, other in zip(whole.batch().to_pylist(), pieces.batch().to_pylist(), strict=True):
         if not one["tied"]:  # then any of the bin's probabilities stands for it
@@ -29,7 +30,7 @@ def test_counts_and_sums_are_those_of_the_rows() -> None:
     probability = np.array([0.25, 0.75, 0.25, 0.5])
     clicked = np.array([True, True, False, False])
     counts = ScoreCounts(slices=2)
-    counts.add(clicked, probability, slices=[np.array([0, 0, 0, 1], dtype=np.int32)])
+    counts.add(clicked, probability, slices=[InSlices(EACH, np.array([0, 0, 0, 1], dtype=np.int32))])
     found = counts.batch().to_pylist()
     model = [bin_ for bin_ in found if bin_["of"] == 0]
     assert [bin_["probability"] for bin_ in model] == [0.25, 0.5, 0.75]
@@ -39,6 +40,16 @@ def test_counts_and_sums_are_those_of_the_rows() -> None:
     assert model[0]["loss_sum"] / FIXED_POINT == pytest.approx(-np.log(0.25) - np.log(0.75), abs=2e-9)
     assert [bin_["rows"] for bin_ in found if bin_["of"] == SLICES] == [2, 1]
     assert [bin_["rows"] for bin_ in found if bin_["of"] == SLICES + 1] == [1]
+
+
+def test_a_row_may_be_in_two_slices_or_in_none() -> None:
+    counts = ScoreCounts(slices=2)
+    rows, numbers = np.array([2, 0, 2]), np.array([0, 1, 1], dtype=np.int32)
+    clicked, probability = np.array([False, True, True]), np.array([0.25, 0.5, 0.75])
+    counts.add(clicked, probability, slices=[InSlices(rows, numbers)])
+    found = [(one["of"], one["probability"], one["rows"], one["clicks"]) for one in counts.batch().to_pylist()]
+    assert found[:3] == [(0, 0.25, 1, 0), (0, 0.5, 1, 1), (0, 0.75, 1, 1)]
+    assert found[3:] == [(SLICES, 0.75, 1, 1), (SLICES + 1, 0.25, 1, 0), (SLICES + 1, 0.75, 1, 1)]
 
 
 @pytest.mark.parametrize(("values", "tied"), [([0.3, 0.3], True), ([0.3, 0.3 + 1e-9], False)])

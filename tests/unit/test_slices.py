@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from features.encoder import Encoder
+from features.encoder import Encoder, Several
 from training.curves import ScoreBins
+from training.matrices import RawInputs
 from training.score_counts import SLICES
 from training.slices import SlicedColumn, choose, measure
 
@@ -39,7 +40,17 @@ def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_val
 
 def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others() -> None:
     column = SlicedColumn(index=1, hashes=np.array([7, 5]))
-    assert column.places(np.array([[7, 5], [5, 7], [5, 9]])).tolist() == [1, 0, 2]
+    found = column.places(RawInputs(np.empty((3, 0)), np.array([[7, 5], [5, 7], [5, 9]]), {}), start=10)
+    assert np.arange(3)[found.rows].tolist() == [0, 1, 2]
+    assert found.slices.tolist() == [11, 10, 12]
+
+
+def test_a_row_is_in_the_slice_of_each_frequent_value_it_has_or_once_in_that_of_all_others() -> None:
+    column = SlicedColumn(index=0, hashes=np.array([7, 5]))
+    values = Several(hashes=np.array([3, 5, 7, 8, 9, 7]), row=np.array([0, 0, 0, 1, 1, 2]))
+    found = column.places(RawInputs(np.empty((3, 0)), np.array([[1], [7], [2]]), {0: values}), start=10)
+    rows = np.arange(3)[found.rows]
+    assert sorted(zip(rows.tolist(), found.slices.tolist(), strict=True)) == [(0, 10), (0, 11), (1, 12), (2, 10)]
 
 
 def test_each_slice_is_measured_under_its_columns_and_values_name() -> None:

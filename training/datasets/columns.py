@@ -62,7 +62,6 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
                 f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
                 "the values of a list, or leave it out of the description."
             )
-    separators = {one.column: one.separator for one in spec.categorical if one.separator is not None}
     return {
         table: TableRules(
             path=path,
@@ -72,7 +71,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
             label=spec.label if table == "interactions" else None,
             timestamp=spec.timestamp if table == "interactions" else None,
             missing={name: spec.missing_in(name) for name in header(path)},
-            separators={name: text for name, text in separators.items() if name in located[table]["categorical"]},
+            separators={name: text for name, text in spec.separators.items() if name in located[table]["categorical"]},
         )
         for table, path in spec.tables.items()
     }

@@ -1,5 +1,6 @@
 """The three tables of a described dataset on Spark: checked, then joined."""
 
+from msgspec import UNSET
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark program uses
 
@@ -28,7 +29,11 @@ def open_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> Sour
     tables = {table: _typed(texts[table], rule) for table, rule in rules.items()}
     total = _require_right(texts, tables, rules)
     schema = Schema(
-        numeric=spec.numeric_names, categorical=spec.categorical_names, label=LABEL, timestamp=spec.timestamp
+        numeric=spec.numeric_names,
+        categorical=spec.categorical_names,
+        label=LABEL,
+        timestamp=spec.timestamp,
+        separators=spec.separators or UNSET,
     )
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], KEYS["users"]).join(tables["items"], KEYS["items"])

@@ -113,6 +113,11 @@ class TablesSpec(Strict):
         """The columns of categories."""
         return tuple(one.column for one in self.categorical)
 
+    @property
+    def separators(self) -> dict[str, str]:
+        """What stands between the values of each column that holds several."""
+        return {one.column: one.separator for one in self.categorical if one.separator is not None}
+
     def missing_in(self, column: str) -> frozenset[str]:
         """The texts that mean missing in a column of any table; the empty text is always one of them."""
         own = {one.column: one.missing for one in (*self.numeric, *self.categorical) if one.missing is not None}

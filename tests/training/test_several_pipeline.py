@@ -1,0 +1,137 @@
+"""A whole run on tables where one genre among several decides the click, and the service that comes of it."""
+
+import json
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from features.bundle import Bundle
+from tests.support.services import running_service
+from tests.training.conftest import Run, train
+from training import datasets
+from training.datasets.source import Source
+from training.drift import NotComparableError, compare_source
+from training.parameters import TablesDataset
+
+pytestmark = pytest.mark.spark
+
+ROWS = 3_000
+GENRES = (
+    "Action",
+    "Comedy",
+    "Crime",
+    "Drama",
+    "Family",
+    "Horror",
+    "Noir",
+    "Romance",
+    "Sci-Fi",
+    "War",
+    "Western",
+    "Music",
+)
+DECISIVE = "Noir"
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One interaction for each of `ROWS` items. No two have the same genres, so that every held-out row has a
+    combination that nobody has seen; of films noirs 85 of 100 are clicked, of others 15."""
+    folder = tmp_path_factory.mktemp("films")
+    random = np.random.default_rng(11)
+    every = [chosen for number in (3, 4, 5, 6, 7) for chosen in combinations(GENRES, number)]
+    films = [random.permutation(every[index]) for index in random.choice(len(every), ROWS, replace=False)]
+    noir = np.array([DECISIVE in film for film in films])
+    items = pd.DataFrame({"item_id": range(ROWS), "genres": ["|".join(film) for film in films]})
+    items.to_csv(folder / "items.csv", index=False)
+    pd.DataFrame({"user_id": range(50), "age": random.integers(18, 80, 50)}).to_csv(folder / "users.csv", index=False)
+    clicks = pd.DataFrame({"user_id": random.integers(0, 50, ROWS), "item_id": range(ROWS)})
+    clicks["clicked"] = (random.random(ROWS) < np.where(noir, 0.85, 0.15)).astype(int)
+    clicks.to_csv(folder / "interactions.csv", index=False)
+    spec = {
+        "interactions": "interactions.csv",
+        "users": {"path": "users.csv", "key": "user_id"},
+        "items": {"path": "items.csv", "key": "item_id"},
+        "label": {"column": "clicked"},
+        "numeric": ["age"],
+        "categorical": [{"column": "genres", "separator": "|"}],
+    }
+    (folder / "split.yaml").write_text(yaml.safe_dump(spec))
+    (folder / "whole.yaml").write_text(yaml.safe_dump(spec | {"categorical": ["genres"]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(spark: SparkSession, spark_log: Path, tables: Path) -> Run:
+    """A run that takes the field as one category."""
+    return train(spark, spark_log, tables / "whole", "--dataset", "tables", "--spec", str(tables / "whole.yaml"))
+
+
+@pytest.fixture(scope="module")
+def split(spark: SparkSession, spark_log: Path, tables: Path, whole: Run) -> Run:
+    """A run in which each genre counts, beside the model that took the field whole."""
+    options = ("--dataset", "tables", "--spec", str(tables / "split.yaml"), "--champion", whole.result.bundle)
+    return train(spark, spark_log, tables / "split", *options)
+
+
+def test_the_genre_that_decides_is_found_in_combinations_that_nobody_has_seen(whole: Run, split: Run) -> None:
+    assert whole.result.metrics["auc"] < 0.6
+    assert split.result.metrics["auc"] > 0.8  # knowing the rule itself gives 0.85
+
+
+def test_a_separator_leaves_every_row_in_its_part_and_the_champion_comparable(whole: Run, split: Run) -> None:
+    assert split.result.rows == whole.result.rows
+    champion = split.result.metrics["champion"]
+    assert champion["not_comparable"] is None
+    assert champion["auc"] == whole.result.metrics["auc"]
+
+
+def test_only_a_schema_with_separators_says_so(whole: Run, split: Run) -> None:
+    assert "separators" not in json.loads((Path(whole.result.bundle) / "schema.json").read_bytes())
+    assert Bundle.load(Path(split.result.bundle)).schema.separators == {"genres": "|"}
+
+
+def test_the_report_says_what_the_column_holds_and_measures_each_frequent_genre(split: Run) -> None:
+    page = (Path(split.result.bundle) / "report.html").read_text(encoding="utf-8")
+    assert '<b>genres</b> holds several values with <code>"|"</code> between them' in page
+    named = page.partition("Most frequent in the training rows: ")[2].partition("</p>")[0]
+    genres = [part.split(" (")[0] for part in named.split(", ") if " (" in part]
+    assert set(genres) < set(GENRES)
+    assert len(genres) == 10
+    measured = {one["value"]: one["rows"] for one in split.result.metrics["slices"] if one["column"] == "genres"}
+    held_out = split.result.rows["held_out"]
+    assert set(measured) <= {*GENRES, None}
+    assert sum(measured.values()) > held_out  # a row is in several
+
+
+def test_the_service_finds_it_too(split: Run, tmp_path: Path) -> None:
+    bundle = Bundle.load(Path(split.result.bundle))
+    with running_service(bundle.path, tmp_path) as service:  # is ready once it has reproduced the golden records
+        records: list[dict[str, Any]] = [{"age": 30, "genres": "War|Noir|Music"}, {"age": 30, "genres": "War|Music"}]
+        noir, other = service.client.post("/score", json={"records": records}).json()["probabilities"]
+        golden = [dict(one.record) for one in bundle.golden]
+        scored = service.client.post("/score", json={"records": golden}).json()["probabilities"]
+        explained = service.client.post("/explain", json=records[0]).json()["contributions"]
+    assert noir > 0.6
+    assert other < 0.4
+    assert scored == pytest.approx([one.probability for one in bundle.golden], abs=1e-12)
+    assert explained[0]["feature"] == "genres"
+
+
+def test_data_is_compared_with_the_model_only_where_it_is_split_alike(
+    spark: SparkSession, tables: Path, split: Run, whole: Run
+) -> None:
+    def source(name: str) -> Source:
+        return datasets.open_source(spark, TablesDataset(kind="tables", spec=tables / name))
+
+    of_split, of_whole = (Bundle.load(Path(run.result.bundle)) for run in (split, whole))
+    assert compare_source(of_split, source("split.yaml")).worst.index < 0.1
+    assert compare_source(of_whole, source("split.yaml")).rows == ROWS
+    with pytest.raises(NotComparableError, match="lacks its columns genres"):
+        compare_source(of_split, source("whole.yaml"))
