@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def describe(dataset: Dataset) -> Manifest:
-    """The dataset's identity, without reading more than its files' changed bytes.
+    """The dataset's identity, without reading more than its files' changed bytes and the beginning of its tables.
 
-    Raises the `DatasetError` that fits when a file is missing or empty.
+    Raises the `DatasetError` that fits when a file is missing or empty, or tables are not what their description says.
     """
     match dataset:
         case SyntheticDataset():

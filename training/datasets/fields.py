@@ -121,6 +121,8 @@ def is_click(text: str, label: Label) -> bool | None:
 
 def key_of(text: str) -> str:
     """The text by which a key is joined: 12 and 12.0 are one key, and "012" and "a12" are others."""
+    if "." not in text:  # nearly every key, and much faster
+        return text
     whole = re.fullmatch(WHOLE, text)
     return whole[1] if whole else text
 

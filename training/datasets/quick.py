@@ -4,6 +4,7 @@ Each file is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning whe
 tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from training.datasets.cells import Cells, malformed
@@ -80,16 +81,16 @@ def _look(rules: TableRules, characters: int) -> Look:
 
 def _repeated(look: Look) -> DuplicateKeyError | None:
     ((name, column),) = look.rules.keys.items()
-    places: dict[str, list[int]] = {}
-    for key, place in zip(look.keys[name], look.places, strict=True):
-        places.setdefault(key, []).append(place)
-    repeated = {key: where for key, where in places.items() if len(where) > 1 and key}
+    keys = look.keys[name]
+    if len(set(keys)) == len(keys):
+        return None
+    repeated = [key for key, count in Counter(keys).items() if count > 1 and key]
     if not repeated:
         return None
-    key, where = next(iter(repeated.items()))
+    where = [place for key, place in zip(keys, look.places, strict=True) if key == repeated[0]]
     unit = "lines" if is_text(look.rules.path) else "rows"
     at = f"{unit} {', '.join(map(str, where[:5]))}"
-    return repeated_key(look.rules, column, key, f"{len(where):,} rows ({at})", len(repeated) - 1)
+    return repeated_key(look.rules, column, repeated[0], f"{len(where):,} rows ({at})", len(repeated) - 1)
 
 
 def _joined(looks: dict[str, Look]) -> list[DatasetError]:
