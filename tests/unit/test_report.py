@@ -210,6 +210,23 @@ def test_markup_in_the_data_stays_text() -> None:
     assert "script" not in Page(render(data)).tags
 
 
+def test_a_column_of_several_values_names_its_separator_and_most_frequent_values(html: str) -> None:
+    column = ColumnSummary(
+        name="genres",
+        role="categorical",
+        missing_share=0.01,
+        distinct=18,
+        separator=" <|",
+        frequent=[("Drama & Co", 39_895), ("<b>", 7)],
+    )
+    page = render(replace(report_data(), columns=[column]))
+    assert "<b>genres</b> holds several values with <code>&#34; &lt;|&#34;</code> between them" in page
+    assert "Most frequent in the training rows: Drama &amp; Co (39,895), &lt;b&gt; (7)." in page
+    assert "a row is in the segment of each" in page
+    assert "holds several values" not in html
+    assert "a row is in the segment of each" not in html
+
+
 def test_a_segment_that_is_off_is_counted_named_and_comes_first() -> None:
     good, bad = slice_of("cat01", "05db9164"), slice_of("device", "tablet", observed=0.4, off=True)
     page = render(replace(report_data(), slices=[good, bad]))

@@ -1,5 +1,6 @@
 """The page itself: a template with the numbers and plots filled in."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    created.filters |= {"count": _count, "percent": _percent}
+    created.filters |= {"count": _count, "percent": _percent, "quoted": json.dumps}
     return created
 
 
