@@ -101,7 +101,7 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSess
         label={"column": "rating", "equals": 5},
     )
     pd.DataFrame({"id": ["u1", "u2"], "age": [30.5, None]}).to_parquet(tmp_path / "users.parquet")
-    (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t", 3))
+    (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t", 3) + "\t\n  \n\n")
     rows, _ = read(spark, described)
     assert sorted((row.label, row.age) for row in rows.collect() if row.label) == [(1, 30.5)]
 

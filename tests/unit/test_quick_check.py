@@ -104,6 +104,12 @@ def test_a_row_of_another_shape_is_named(tmp_path: Path, row: str) -> None:
     assert "users.csv: 1 of 4 rows is not split as the header is: line 4 has " in text
 
 
+def test_lines_of_blanks_and_tabs_alone_are_no_rows(tmp_path: Path) -> None:
+    path = written(tmp_path, {"users": USERS + "\n  \n"}, items={"path": "items.tsv", "key": "item"})
+    (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t") + "\t\n\t \n")
+    look(path)
+
+
 def test_one_user_twice_is_named_with_its_lines(tmp_path: Path) -> None:
     text = refused(DuplicateKeyError, written(tmp_path, {"users": USERS + "u1,31\n"}))
     assert "users.csv has 2 rows (lines 2, 4) with the user 'u1'. Keep one row for each key." in text

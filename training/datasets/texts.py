@@ -82,7 +82,8 @@ class Table:
                 self.whole = False
                 return
             read += len(line)
-            yield line
+            # Spark passes over a line of blanks and tabs alone, even where those tabs separate empty fields.
+            yield line if line.strip(" \t\r\n") else "\n"
 
     def _chunk(
         self, header: list[str], rows: list[list[str]], places: list[int], misshapen: list[tuple[int, str]]
