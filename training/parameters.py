@@ -40,7 +40,7 @@ class TablesDataset(Parameters):
 
     kind: Literal["tables"]
     spec: Path = Field(examples=["examples/tables/dataset.yaml"])
-    """The YAML file that names the tables, the keys, the label and the columns."""
+    """The YAML file that names the tables, the keys, the label and the columns; `init-data` writes a first one."""
 
 
 Dataset = Annotated[SyntheticDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
