@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from infra.provider.step import Context
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
 PROCESS = "process.json"
+LAST_LINES = 500
+"""Of standard error: what is wrong with a dataset is one error with a line for each column."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def run_child(
     `on_line` gets each line of standard error and says whether it was progress; the others go to the log. Raises
     `StepCancelledError` after an interruption, when the child's whole session has ended.
     """
-    errors: list[str] = []
+    errors: deque[str] = deque(maxlen=LAST_LINES)
     with (folder / "stdout").open("w+") as output, (folder / "stderr").open("w") as log:
         child = subprocess.Popen(  # noqa: S603 - the command is the project's own
             command,
@@ -63,7 +66,7 @@ def run_child(
                 for line in child.stderr or ():
                     if not on_line(line.rstrip("\n")):
                         log.write(line)
-                        errors = [*errors[-19:], line.rstrip("\n")]
+                        errors.append(line.rstrip("\n"))
                 child.wait()
         finally:
             end_session(child.pid)

@@ -13,6 +13,7 @@ import pytest
 
 from infra.local.child import PROCESS, Finished, end_orphan, run_child
 from infra.provider.step import StepCancelledError
+from infra.training_options import reason_in
 from tests.provider.conftest import Recorder
 
 WITH_GRANDCHILD = """
@@ -55,6 +56,12 @@ def test_progress_is_kept_out_of_the_log(tmp_path: Path, recorder: Recorder) -> 
     assert recorder.lines == ["progress 1", "error: no rows"]
     assert finished.error == "error: no rows"
     assert (tmp_path / "stderr").read_text() == "error: no rows\n"
+
+
+def test_an_error_of_many_lines_comes_back_whole(tmp_path: Path, recorder: Recorder) -> None:
+    code = "import sys; sys.stderr.write('before\\n' * 1_000 + 'error: wrong:\\n' + '  a column\\n' * 200)"
+    finished = run(code, tmp_path, recorder)
+    assert reason_in(finished.error) == "wrong:" + "\n  a column" * 200
 
 
 def test_a_finished_child_leaves_no_process_file(tmp_path: Path, recorder: Recorder) -> None:
