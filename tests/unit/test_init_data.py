@@ -162,6 +162,12 @@ def test_columns_of_no_use_are_left_out_with_their_reason(tmp_path: Path) -> Non
         assert part in text
 
 
+def test_a_table_without_names_of_columns_is_refused(tmp_path: Path) -> None:
+    (films(tmp_path) / "a.tsv").write_text("196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
+    with pytest.raises(GuessError, match=r"a\.tsv must name the columns, and looks like data: 196, 242, 3, 881250949"):
+        guess(tmp_path, {})
+
+
 def test_tables_that_share_no_key_are_refused(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         (tmp_path / f"{name}.csv").write_text(f"{name}\n{name}1\n{name}2\n")

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from training.datasets.columns import header, nested_columns
+from training.datasets.errors import GuessError
 from training.datasets.fields import is_number, is_time
 from training.datasets.problems import no_row
 from training.datasets.quick import SAMPLE_CHARACTERS
@@ -73,9 +74,16 @@ class TableProfile:
 
 
 def profile(path: Path) -> TableProfile:
-    """The profile of a table; raises the `DatasetError` that fits for a file that cannot be read or has no row."""
+    """The profile of a table; raises the `DatasetError` that fits for a file that cannot be read or has no row, and
+    `GuessError` for one without names of columns.
+    """
     nested = nested_columns(path)
     names = [name for name in header(path) if name not in nested]
+    if all(map(is_number, names)):
+        raise GuessError(
+            f"The first row of {path} must name the columns, and looks like data: {', '.join(names[:5])}. Put a row of "
+            "names before it."
+        )
     table = Table(path, names, SAMPLE_CHARACTERS)
     texts: dict[str, Counter[str]] = {name: Counter() for name in names}
     rows = 0
