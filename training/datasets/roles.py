@@ -47,7 +47,8 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
             continue
         for users, items in _linked(interactions, first, second):
             scores = _likeness(users, _USERS, _ITEMS), _likeness(items, _ITEMS, _USERS)
-            roles = Roles(interactions=interactions, users=users, items=items, is_sure=any(scores))
+            is_sure = any(scores) or bool({"users", "items"} & set(told))
+            roles = Roles(interactions=interactions, users=users, items=items, is_sure=is_sure)
             agrees = all(
                 told.get(role, link.table) is link.table for role, link in (("users", users), ("items", items))
             )
