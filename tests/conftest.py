@@ -33,6 +33,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+COLLECTED = pytest.StashKey[set[str]]()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Note every test that is found, before markers leave some out."""
+    name = getattr(item, "originalname", item.name)
+    item.config.stash.setdefault(COLLECTED, set()).add(f"{item.path.relative_to(item.config.rootpath)}::{name}")
+
+
+@pytest.fixture
+def collected(request: pytest.FixtureRequest) -> set[str]:
+    """`path::function` of every test that was found where pytest was asked to look."""
+    return request.config.stash[COLLECTED]
+
+
 @pytest.fixture(scope="session")
 def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of the session `spark`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tenacity
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,11 +29,11 @@ from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
 from tests.simulation.tokens import KUBERNETES, verify
 
-SHORT = Patience(seconds=4, pause=0.05)
-LONG = Patience(seconds=20, pause=0.05)
+SHORT = Patience(seconds=1, pause=0.05)
+PATIENCE = Patience(seconds=60, pause=0.05)
 
 
-def ready(tmp_path: Path, patience: Patience = LONG) -> WorkspaceReady:
+def ready(tmp_path: Path, patience: Patience = PATIENCE) -> WorkspaceReady:
     return WorkspaceReady(lambda stack: tmp_path / stack, patience)
 
 
@@ -52,11 +53,13 @@ def test_a_workspace_that_is_busy_or_wants_a_new_token_is_asked_again(
 
 
 def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    third_try = tenacity.stop_after_attempt(3)
+    monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: third_try)
     cloud.sign_in(NOBODY)
     with pytest.raises(AzureRefusedError, match=r"join the Databricks workspace.*azure\.deployers"):
-        create(ready(tmp_path, SHORT), {**AZURE, **cloud.workspace}, recorder)
+        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
     assert "the role is not effective yet" in recorder.lines[-1]
 
 
@@ -101,7 +104,7 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
     cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
 ) -> None:
     cloud.arm.faults.order("^http cluster POST", kind=FaultKind.EXPIRED)
-    created = create(ClusterReady(lambda stack: tmp_path / stack, LONG), cluster, recorder)
+    created = create(ClusterReady(lambda stack: tmp_path / stack, PATIENCE), cluster, recorder)
     for reason in ("role is not effective", "has not brought"):
         assert any(reason in line for line in recorder.lines)
     access = json.loads(created.computed["access"])
