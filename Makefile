@@ -6,8 +6,9 @@ STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --durations=20
-# Two processes where there are two cores, up to four where there are more; tests of one file stay together.
-PARALLEL := --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# One process more than there are cores, as tests wait too, and four at most; tests of one file stay together.
+PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4)))
+PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 # Compiled files are worth keeping: without them each of the hundreds of processes of the tests compiles what it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,7 +30,7 @@ test: test-tools ## run the tests, in about a quarter of an hour
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
 
 test-fast: setup ## run what needs neither Java nor Pulumi's engine, in about a minute: while you work
-	$(PYTEST) $(PARALLEL) -m "not full and not cluster and not spark and not engine" tests/unit tests/contract
+	$(PYTEST) $(PARALLEL) -m "not (full or cluster or spark or engine or slow)" tests/unit tests/contract
 
 test-new: test-tools ## run the tests that are new or changed since BASE five times, within 20 minutes
 	$(PYTHON) -m tools.new_tests --base "$(BASE)" -- $(PARALLEL) -m "not full and not cluster"
@@ -69,7 +70,7 @@ destroy: stack ## take STACK down when the variable CONFIRM holds its name
 	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
 
 simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about half an hour
-	$(PYTEST) -m "cluster and not full"
+	$(PYTEST) $(PARALLEL) -m "cluster and not full"
 	$(PYTHON) -m tests.simulation.scenarios
 
 simulate-full: simulation ## the same with every call and twenty kills, which takes much longer

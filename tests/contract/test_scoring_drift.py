@@ -13,6 +13,8 @@ from scoring.drift import BATCH_ROWS, BATCH_SECONDS
 from tests.support.bundles import Record, random_records
 from tests.support.services import RunningService, running_service, wait_until
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 100
 OWN_ROWS = 2_000
 """Of the test bundle: its model knows them by heart, so that other rows would score differently."""

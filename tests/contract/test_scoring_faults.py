@@ -27,6 +27,8 @@ from tests.support.bad_requests import bad_requests
 from tests.support.checkout import free_port
 from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, workers
 
+pytestmark = pytest.mark.slow
+
 RecordProperty = Callable[[str, object], None]
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}

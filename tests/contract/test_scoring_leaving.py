@@ -16,6 +16,8 @@ from scoring.leaving import FAREWELL_SECONDS
 from tests.contract.conftest import as_json
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
+pytestmark = pytest.mark.slow
+
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 

@@ -23,6 +23,8 @@ from tests.support.services import (
     workers,
 )
 
+pytestmark = pytest.mark.slow
+
 OTHER_KEY = "another-key-of-the-tests-9876543210"
 
 

@@ -93,6 +93,7 @@ def test_a_second_request_that_does_not_arrive_is_refused_too(service: RunningSe
         assert only_answer(connection)[0] == 408
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_take_its_answers_is_left(tight: RunningService) -> None:
     request = HEAD + b"content-length: %d\r\n\r\n"
     body = json.dumps({"records": [{}] * 1000}).encode()

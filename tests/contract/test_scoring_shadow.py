@@ -13,6 +13,8 @@ from features.bundle import Bundle
 from tests.simulation.certificates import Authority
 from tests.support.services import RunningService, running_service, wait_until
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 200
 Start = Callable[..., RunningService]
 

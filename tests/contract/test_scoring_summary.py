@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from features.bundle import Bundle
 from infra.cloud.queries import ALERTS, CHARTS
 from scoring.drift import BATCH_ROWS
 from tests.support.certificates import make_certificate
 from tests.support.services import RunningService, running_service, wait_until
+
+pytestmark = pytest.mark.slow
 
 DAYS = 40
 OFTEN = """

@@ -13,6 +13,8 @@ from features.bundle import MODEL, SCHEMA, Bundle, seal
 from tests.support.bundles import make_bundle, write_golden
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:

@@ -23,6 +23,8 @@ from tests.simulation.world import World
 from tests.support.ingestion import KEY, PATH, Ingestion, connection_to, running_ingestion
 from tests.support.services import RunningService, run_scoring, running_service, wait_until
 
+pytestmark = pytest.mark.slow
+
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SECONDS = 20.0
 HOST = "westeurope-5.in.applicationinsights.azure.com"

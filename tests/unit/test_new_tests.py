@@ -111,6 +111,7 @@ def test_a_base_that_is_no_commit_is_an_error(repository: Path) -> None:
         changed_tests(repository, "nowhere")
 
 
+@pytest.mark.slow
 def test_a_test_that_fails_in_its_third_round_fails_the_build(
     repository: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,12 +122,14 @@ def test_a_test_that_fails_in_its_third_round_fails_the_build(
     assert "round 3 of 5 failed" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_test_that_passes_is_run_in_every_round(repository: Path) -> None:
     write(repository, "tests/unit/test_flaky.py", FLAKY.replace('!= "xxx"', ""))
     assert run_rounds(repository, changed_tests(repository, "base"), PLAIN, budget_minutes=5) == 0
     assert (repository / "counter").read_text() == ROUNDS * "x"
 
 
+@pytest.mark.slow
 def test_no_round_begins_that_the_budget_has_no_time_for(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(repository, "tests/unit/test_flaky.py", FLAKY)
     assert run_rounds(repository, ["tests/unit/test_flaky.py"], PLAIN, budget_minutes=0) == 0
