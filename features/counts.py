@@ -115,22 +115,6 @@ def threshold(values: npt.NDArray[np.int64], *, min_category_rows: int, max_valu
     return max(min_category_rows, int(fitting[0]) if len(fitting) else len(values))
 
 
-def pool(counts: Counts, *, columns: int, min_category_rows: int) -> PooledCounts:
-    """Pool the values of each of `columns` categorical columns that were seen in fewer than `min_category_rows`.
-
-    Where more than `MAX_VALUES` would be left, it takes more rows: see `threshold`.
-    """
-    needed = min_category_rows
-    if len(counts) > MAX_VALUES:
-        needed = threshold(np.bincount(np.minimum(counts.rows, MOST_ROWS)), min_category_rows=min_category_rows)
-    frequent = counts.rows >= needed
-    rare_rows, rare_clicks = np.zeros(columns, dtype=np.int64), np.zeros(columns, dtype=np.int64)
-    np.add.at(rare_rows, counts.column[~frequent], counts.rows[~frequent])
-    np.add.at(rare_clicks, counts.column[~frequent], counts.clicks[~frequent])
-    kept = Counts(**{name: getattr(counts, name)[frequent] for name in ARROW_SCHEMA.names})
-    return PooledCounts(kept=kept, rare_rows=rare_rows, rare_clicks=rare_clicks)
-
-
 def smoothed_rate(
     clicks: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],

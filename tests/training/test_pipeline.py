@@ -9,8 +9,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
-from features.counts import Counts, derive_encoder, pool
+from features.counts import Counts, derive_encoder
 from features.hashing import hash_values
+from tests.support.pooled import pooled
 from tests.training.conftest import Run, train
 from training.parameters import TrainingParameters
 
@@ -43,8 +44,9 @@ def test_the_bundles_encoder_follows_from_its_counts_to_the_bit(run: Run) -> Non
     bundle = Bundle.load(Path(run.result.bundle))
     parameters = TrainingParameters()
     counts = Counts.read(bundle.path / "counts" / "all.parquet")
-    pooled = pool(counts, columns=len(bundle.schema.categorical), min_category_rows=parameters.min_category_rows)
-    derived = derive_encoder(pooled, columns=bundle.schema.categorical, smoothing=parameters.smoothing)
+    columns = bundle.schema.categorical
+    kept = pooled(counts, columns=len(columns), min_category_rows=parameters.min_category_rows)
+    derived = derive_encoder(kept, columns=columns, smoothing=parameters.smoothing)
     for name in ("offsets", "hashes", "rates", "log_counts", "unseen"):
         np.testing.assert_array_equal(getattr(derived, name), getattr(bundle.encoder, name))
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.counts import Counts, CountsError, derive_encoder, pool, smoothed_rate, threshold
+from features.counts import Counts, CountsError, derive_encoder, smoothed_rate, threshold
+from tests.support.pooled import pooled
 
 Drawn = list[tuple[tuple[int, int, int], int]]
 """((column, hash, rows), clicks) of each entry."""
@@ -45,6 +46,13 @@ def test_merged_counts_are_distinct_and_in_order(drawn: Drawn) -> None:
     assert keys == sorted(set(keys))
 
 
+def test_a_hash_in_two_columns_is_two_values() -> None:
+    """The last value of a column and the first one of the next stand side by side."""
+    counts = counts_of([((0, 5, 40), 10), ((1, 5, 3), 2), ((0, 5, 2), 1)])
+    merged = zip(counts.column, counts.hash, counts.rows, counts.clicks, strict=True)
+    assert [tuple(map(int, entry)) for entry in merged] == [(0, 5, 42, 11), (1, 5, 3, 2)]
+
+
 @given(entries)
 def test_counts_survive_their_file(tmp_path_factory: pytest.TempPathFactory, drawn: Drawn) -> None:
     file = tmp_path_factory.mktemp("counts") / "all.parquet"
@@ -58,15 +66,6 @@ def test_a_file_that_holds_no_counts_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"nothing of the kind")
     with pytest.raises(CountsError, match=r"all\.parquet cannot be read"):
         Counts.read(file)
-
-
-@given(entries, st.integers(1, 60))
-def test_pooling_loses_no_row_and_no_click(drawn: Drawn, min_category_rows: int) -> None:
-    counts = counts_of(drawn)
-    pooled = pool(counts, columns=len(COLUMNS), min_category_rows=min_category_rows)
-    assert pooled.kept.rows.sum() + pooled.rare_rows.sum() == counts.rows.sum()
-    assert pooled.kept.clicks.sum() + pooled.rare_clicks.sum() == counts.clicks.sum()
-    assert (pooled.kept.rows >= min_category_rows).all()
 
 
 @given(entries, st.floats(0, 100))
@@ -86,8 +85,7 @@ def test_a_value_without_rows_has_the_average_rate() -> None:
 
 def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_pool() -> None:
     counts = counts_of([((0, 1, 40), 10), ((0, 2, 3), 3), ((0, 3, 1), 0), ((1, 1, 44), 13)])
-    pooled = pool(counts, columns=3, min_category_rows=10)
-    encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
+    encoder = derive_encoder(pooled(counts, columns=3, min_category_rows=10), columns=COLUMNS, smoothing=4.0)
     rate, log_count = encoder.lookup(0, np.array([1, 2, 3, 99]))
     average = 13 / 44
     shared = np.float32((3 + 4 * average) / (4 + 4))
@@ -96,8 +94,8 @@ def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_po
 
 
 def test_a_column_that_was_never_counted_is_encoded_as_zero() -> None:
-    pooled = pool(counts_of([((0, 1, 40), 10)]), columns=3, min_category_rows=10)
-    encoder = derive_encoder(pooled, columns=COLUMNS, smoothing=4.0)
+    counts = counts_of([((0, 1, 40), 10)])
+    encoder = derive_encoder(pooled(counts, columns=3, min_category_rows=10), columns=COLUMNS, smoothing=4.0)
     rate, log_count = encoder.lookup(2, np.array([1]))
     assert (rate.tolist(), log_count.tolist()) == ([0.0], [0.0])
 

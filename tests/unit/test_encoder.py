@@ -26,7 +26,7 @@ def encoder_of(tables: Tables) -> Encoder:
         hashes=np.array([value for value, _ in flat], dtype=np.int64),
         rates=np.array([rate for _, (rate, _) in flat], dtype=np.float32),
         log_counts=np.array([log_count for _, (_, log_count) in flat], dtype=np.float32),
-        unseen=np.full((len(tables), 2), -1, dtype=np.float32),
+        unseen=np.tile(np.array([-1, -2], dtype=np.float32), (len(tables), 1)),
     )
 
 
@@ -38,7 +38,7 @@ def test_a_lookup_is_what_a_dictionary_says(tables: Tables, data: st.DataObject)
         wanted = data.draw(st.lists(known | HASHES, max_size=10))
         rate, log_count = encoder.lookup(index, np.array(wanted, dtype=np.int64))
         assert list(zip(rate.tolist(), log_count.tolist(), strict=True)) == [
-            table.get(value, (-1.0, -1.0)) for value in wanted
+            table.get(value, (-1.0, -2.0)) for value in wanted
         ]
 
 
@@ -47,7 +47,8 @@ def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
     tables: Tables, numeric: npt.NDArray[np.float64]
 ) -> None:
     encoder = encoder_of(tables)
-    hashes = np.zeros((3, len(tables)), dtype=np.int64)
+    first = [min(table, default=0) for table in tables]
+    hashes = np.array([first, first, [0] * len(tables)], dtype=np.int64)
     encoded = encoder.encode(numeric, hashes)
     assert encoded.shape == (3, 2 + 2 * len(tables))
     np.testing.assert_array_equal(encoded[:, :2], numeric)
@@ -58,12 +59,12 @@ def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
 
 
 def test_several_values_stand_for_the_mean_of_their_rates_and_log_counts() -> None:
-    encoder = encoder_of([{7: (0.5, 3.0)}, {1: (0.25, 1.0), 2: (0.75, 4.0)}])  # -1 of what is in no table
+    encoder = encoder_of([{7: (0.5, 3.0)}, {1: (0.25, 1.0), 2: (0.75, 4.0)}])  # -1 and -2 of what is in no table
     several = {1: Several(hashes=np.array([1, 2, 2, 1, 2, 3]), row=np.array([0, 0, 1, 2, 2, 2]))}
     encoded = encoder.encode(np.empty((3, 0)), np.array([[7, 1], [7, 1], [8, 1]]), several)
-    assert encoded[:, :2].tolist() == [[0.5, 3.0], [0.5, 3.0], [-1.0, -1.0]]
+    assert encoded[:, :2].tolist() == [[0.5, 3.0], [0.5, 3.0], [-1.0, -2.0]]
     assert encoded[:, 2].tolist() == [0.5, 0.75, 0.0]  # (1/4 + 3/4) / 2, 3/4, (1/4 + 3/4 - 1) / 3
-    assert encoded[:, 3].tolist() == [2.5, 4.0, np.float32(4 / 3)]  # (1 + 4) / 2, 4, (1 + 4 - 1) / 3
+    assert encoded[:, 3].tolist() == [2.5, 4.0, 1.0]  # (1 + 4) / 2, 4, (1 + 4 - 2) / 3
 
 
 @given(columns, st.data())
@@ -74,7 +75,7 @@ def test_the_values_of_all_rows_at_once_mean_what_each_rows_own_do(tables: Table
     rows = data.draw(st.lists(st.lists(known | HASHES, min_size=1, max_size=6, unique=True).map(sorted), max_size=8))
     expected = []
     for values in rows:
-        pairs = [tables[index].get(value, (-1.0, -1.0)) for value in values]
+        pairs = [tables[index].get(value, (-1.0, -2.0)) for value in values]
         expected.append([np.float32(sum(one) / len(pairs)) for one in zip(*pairs, strict=True)])
     several = Several(
         hashes=np.array([value for values in rows for value in values], dtype=np.int64),

@@ -1,5 +1,6 @@
 """The service's encoder against the plain one that training shares."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,34 @@ def test_a_full_memory_of_values_changes_nothing(monkeypatch: pytest.MonkeyPatch
     expected = encoder.encode(*to_arrays(schema, records))
     np.testing.assert_array_equal(np.concatenate([fast.encode([row]) for row in rows]), expected)
     np.testing.assert_array_equal(fast.encode(rows), expected)
+
+
+def references(texts: list[str]) -> list[int]:
+    """How often each is referred to."""
+    return [sys.getrefcount(text) for text in texts]
+
+
+def test_a_value_of_a_certain_length_is_not_kept() -> None:
+    schema = Schema(numeric=(), categorical=("a",))
+    encoder = RowEncoder(schema, _encoder(schema, [{"a": "x"}], 0))
+    texts = ["y" * length for length in (1_000, 65, 64)]
+    before = references(texts)
+    for index in range(len(texts)):
+        encoder.encode([(texts[index],)])
+    kept = np.subtract(references(texts), before).tolist()
+    assert kept == [0, 0, 1]
+
+
+def test_no_more_values_are_kept_than_there_is_place_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scoring.encoding.REMEMBERED_VALUES", 8)
+    schema = Schema(numeric=(), categorical=("a", "b"))
+    encoder = RowEncoder(schema, _encoder(schema, [{"a": "x", "b": "x"}], 0))
+    texts = [f"value {number}" for number in range(40)]
+    before = references(texts)
+    for index in range(0, len(texts), 2):
+        encoder.encode([(texts[index], texts[index + 1])])
+    kept = np.subtract(references(texts), before).tolist()
+    assert 0 < sum(kept) <= 8
 
 
 def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:
