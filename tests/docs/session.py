@@ -16,9 +16,10 @@ from tests.support.checkout import STACK_FILE, Checkout, environment
 OWN_DATA = "Bring your own data"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PORT = "8123"
-NOT_A_READERS = {"JAVA_TOOL_OPTIONS", "COLUMNS", "LINES"}
-READERS = {"TERM": "dumb"}
-"""Without colours, and of what is drawn over and over only the end: what a page can show."""
+NOT_A_READERS = {"COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"}
+READERS = {"TERM": "dumb", "BROWSER": "true"}
+"""A terminal without colours that shows of what is drawn over and over only the end, as a page does, and a browser
+that opens nothing."""
 
 
 class CommandFailedError(Exception):

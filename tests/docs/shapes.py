@@ -18,9 +18,11 @@ SHAPES = [
     (r"\d[\d,.]*(?= (s|ms|MiB|scored|requests|records)\b)", "N"),
     (r"(status \d+: )\d[\d,]*", r"\1N"),
     (r"\d[\d,]*( with \d{3}\b)", r"N\1"),
+    (r"(\.\d{6})\d+", r"\1"),
     (r" +", " "),
 ]
-"""What may differ between two runs, and what stands for it. How long a step took is shown only from one second on."""
+"""What may differ between two runs, and what stands for it. How long a step took is shown only from one second on,
+and a processor may round the last decimals otherwise."""
 Shape = Callable[[str], str]
 
 

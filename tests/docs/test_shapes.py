@@ -13,6 +13,7 @@ from tests.docs.shapes import agree, for_readers, renewed
         ("  scored: p50 1.12 ms  max 91.80 ms", "  scored: p50 0.4 ms  max 8.00 ms"),
         ("  status 200: 38,308", "  status 200: 9"),
         ("bundles/781c7f31.../report.html", "bundles/00ab12cd.../report.html"),
+        ('{"probability":0.3614564892497034}', '{"probability":0.3614564892497129}'),
         ("1  0.7729  2026-11-26 13:30:00  0a1b2c3d4e", "1  0.7729  2026-11-27 01:02:03  e4d3c2b1a0"),
     ],
 )
