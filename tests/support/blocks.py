@@ -52,7 +52,7 @@ class Block:
     @property
     def place(self) -> str:
         """Where the block is, as an editor takes it."""
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        return f"{str(self.page).removeprefix(f'{ROOT}/')}:{self.line}"
 
     @property
     def comment(self) -> str:
