@@ -14,7 +14,7 @@ PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
-.PHONY: test test-fast test-new test-tools test-full
+.PHONY: test test-fast test-new test-tools test-full mutants
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -37,6 +37,9 @@ test-new: test-tools ## run the tests that are new or changed since BASE five ti
 
 test-full: simulation ## run the tests with every count and fault, which takes much longer
 	$(PYTEST)
+
+mutants: test-tools ## plant small faults, one by one, and see that the tests notice each, in about a quarter of an hour
+	$(PYTHON) -m tests.mutants.run
 
 lint: setup ## check style and formatting
 	$(PYTHON) -m ruff check .

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import Any
 import yaml
 
 from infra.setup.uv import ensure_uv
+from tests.support.working_tree import copy_working_tree
 
-SOURCE = Path(__file__).resolve().parents[2]
 EXTRAS = ("local", "scoring", "infra")
 STACK_FILE = "Pulumi.local.yaml"
 
@@ -35,16 +34,7 @@ class Checkout:
     @classmethod
     def make(cls, folder: Path) -> "Checkout":
         """Copy what git would have in the next commit, and give the copy an environment from the lock file."""
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=SOURCE,
-            capture_output=True,
-            check=True,
-        )
-        for name in filter(None, listed.stdout.decode().split("\0")):
-            if (SOURCE / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(SOURCE / name, folder / name)
+        copy_working_tree(folder)
         extras = [part for extra in EXTRAS for part in ("--extra", extra)]
         subprocess.run(
             [ensure_uv(), "sync", "--frozen", "--quiet", "--no-dev", *extras], cwd=folder, env=environment(), check=True
