@@ -54,8 +54,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.checkout = Checkout.make(folder)
-        # The port becomes the default of the copy, so that whatever a page configures uses it.
-        self._replace("infra/settings.py", f"port: int = Field(default={PORT}", str(self.checkout.port))
+        self._move_default_port()
         (folder / STACK_FILE).write_bytes((ROOT / STACK_FILE).read_bytes())
 
     def follow(self, block: Block) -> Iterator[Typed]:
@@ -88,11 +87,12 @@ class Reader:
         else:
             file.write_text(block.content, encoding="utf-8")
 
-    def _replace(self, name: str, text: str, port: str) -> None:
-        file = self.checkout.folder / name
-        content = file.read_text(encoding="utf-8")
-        assert text in content, f"{name} has no {text!r}"
-        file.write_text(content.replace(text, text.replace(PORT, port)), encoding="utf-8")
+    def _move_default_port(self) -> None:
+        """Whatever a page configures leaves the port as it is: so that others can run, the copy has another default."""
+        file, default = self.checkout.folder / "infra" / "settings.py", "port: int = Field(default="
+        before, found, after = file.read_text(encoding="utf-8").partition(default + PORT)
+        assert found, f"{file} has no {default + PORT!r}"
+        file.write_text(f"{before}{default}{self.checkout.port}{after}", encoding="utf-8")
 
 
 def _beside(held: Any, given: Any) -> Any:

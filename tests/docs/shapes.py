@@ -13,7 +13,7 @@ STEP = "✔"
 HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24,}\b")
 SHAPES = [
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\b\d{8}-\d{6}\b", "TIME"),
-    (r"\b[0-9a-f]{8}\.{3}|\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{10}\b", "HASH"),
+    (r"\b[0-9a-f]{8}\.{3}|\b[0-9a-f]{10}\b", "HASH"),
     (rf"^({STEP}.*?) +\d+ s$", r"\1"),
     (r"\d[\d,.]*(?= (s|ms|MiB|scored|requests|records)\b)", "N"),
     (r"(status \d+: )\d[\d,]*", r"\1N"),
