@@ -1,31 +1,22 @@
 """The local stack by the real engine, from nothing to nothing, as its user drives it. The tests of a class build on
 one another in order."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
 
-from tests.e2e.conftest import LENIENT_GATE
+from tests.e2e.conftest import LENIENT_GATE, ROWS
+from tests.e2e.life import EVERY_STEP, Life, changed
+from tests.e2e.paths import SYNTHETIC
 from tests.support.checkout import Checkout
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
-
-UNCHANGED = {"same"}
-
-
-def changed(outcome: dict[str, Any]) -> set[str]:
-    """The steps that did something."""
-    return {step for step, operation in outcome["steps"].items() if operation != "same"}
 
 
 def service_processes(checkout: Checkout) -> list[psutil.Process]:
@@ -52,16 +43,19 @@ def served_version(checkout: Checkout) -> str:
     return str(checkout.json("predict", "examples/record.json")["model"]["version"])
 
 
-class TestLifeOfTheStack:
-    """From the first `up` to `destroy`."""
+@pytest.fixture(scope="module")
+def life(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """The checkout's stack on synthetic data."""
+    return Life(checkout, tmp_path_factory.mktemp("life"))
 
-    def test_the_first_up_trains_and_serves(self, checkout: Checkout) -> None:
-        outcome = checkout.json("up")
-        assert changed(outcome) >= {"DataUpload", "TrainingRun", "ModelVersion", "ServingImage", "ScoringService"}
-        outputs = outcome["outputs"]
-        assert Path(outputs["report"]).read_text().lstrip().startswith("<!doctype html>")
-        assert 0.5 < outputs["metrics"]["auc"] < outputs["metrics"]["best_reachable"]["auc"]
-        assert httpx.get(f"{outputs['endpoint']}/readyz").status_code == 200
+
+class TestLifeOfTheStack:
+    """From the first `up` to `destroy`, on the path `SYNTHETIC`."""
+
+    def test_the_first_up_trains_and_serves(self, life: Life) -> None:
+        life.first_up()
+        metrics = life.outputs["metrics"]
+        assert metrics["auc"] < metrics["best_reachable"]["auc"]
 
     def test_nothing_secret_is_printed(self, checkout: Checkout) -> None:
         key = checkout.run("key").stdout.strip()
@@ -71,31 +65,25 @@ class TestLifeOfTheStack:
         state = (checkout.state / "state").rglob("*.json")
         assert all(key not in file.read_text() for file in state)
 
-    def test_a_second_up_changes_nothing(self, checkout: Checkout) -> None:
-        outcome = checkout.json("up")
-        assert set(outcome["changes"]) == UNCHANGED
-        assert set(outcome["steps"].values()) == UNCHANGED
+    def test_a_second_up_changes_nothing(self, life: Life) -> None:
+        life.second_up()
 
-    def test_predict_gives_the_probability_of_the_golden_record(self, checkout: Checkout, tmp_path: Path) -> None:
-        bundle = next((checkout.state / "registry" / "bundles").iterdir())
-        for number, line in enumerate((bundle / "golden.jsonl").read_text().splitlines()[:3]):
-            golden = json.loads(line)
-            record = tmp_path / f"{number}.json"
-            record.write_text(json.dumps(golden["record"]))
-            answer = checkout.json("predict", str(record))
-            assert answer["probability"] == pytest.approx(golden["probability"], abs=1e-9)
+    def test_predict_rank_and_explain_give_the_probabilities_that_training_computed(self, life: Life) -> None:
+        life.predict(1)
+        life.rank(1)
+        life.explain(1)
 
-    def test_rank_orders_items_by_probability(self, checkout: Checkout) -> None:
-        answer = checkout.json("rank", "examples/rank.json")
-        probabilities = [item["probability"] for item in answer["items"]]
-        assert len(probabilities) >= 2
-        assert probabilities == sorted(probabilities, reverse=True)
+    def test_a_split_by_a_time_that_the_data_do_not_tell_is_refused(self, life: Life, checkout: Checkout) -> None:
+        before = checkout.stack_file.read_text()
+        checkout.configure(training={"split": SYNTHETIC.refused.split})
+        life.refused_up()
+        checkout.stack_file.write_text(before)
 
-    def test_a_hyperparameter_runs_training_and_what_follows(self, checkout: Checkout) -> None:
-        checkout.configure(training={"num_iterations": 20, "num_leaves": 12, "driver_memory_gib": 1})
-        outcome = checkout.json("up")
-        assert changed(outcome) == {"TrainingRun", "ModelVersion", "ServingImage", "ScoringService"}
-        assert served_version(checkout) == "2"
+    def test_new_data_run_every_step(self, life: Life, checkout: Checkout) -> None:
+        checkout.configure(dataset={"kind": "synthetic", "rows": ROWS, "seed": 2})
+        life.new_data()
+        assert life.champion_was_compared(2)
+        life.predict(2)
 
     def test_a_serving_file_runs_image_and_service_only(self, checkout: Checkout) -> None:
         file = checkout.folder / "scoring" / "__init__.py"
@@ -114,13 +102,9 @@ class TestLifeOfTheStack:
         assert changed(outcome) == {"ScoringService"}
         assert served_version(checkout) == "2"
 
-    def test_rollback_serves_an_older_version_without_training(self, checkout: Checkout) -> None:
-        outcome = checkout.json("rollback", "1")
-        assert "TrainingRun" not in changed(outcome)
-        assert served_version(checkout) == "1"
-        models = {row["version"]: row for row in checkout.json("models")["models"]}
-        assert set(models) == {1, 2}
-        assert models[1]["champion"] is True
+    def test_rollback_serves_an_older_version_without_training(self, life: Life, checkout: Checkout) -> None:
+        life.roll_back()
+        life.predict(1)
         checkout.json("rollback", "latest")
         assert served_version(checkout) == "2"
 
@@ -164,7 +148,8 @@ class TestFaults:
             child.kill()
         process.communicate(timeout=60)
         assert served_version(checkout) == "1"
-        checkout.run("up")
+        # Another hyperparameter runs training and what follows; the data stay.
+        assert changed(checkout.json("up")) == EVERY_STEP - {"DataUpload"}
         assert served_version(checkout) == "2"
 
     def test_two_ups_at_once_are_refused_in_a_sentence(self, checkout: Checkout) -> None:

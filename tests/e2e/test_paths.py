@@ -1,0 +1,101 @@
+"""Whole paths by the real engine, from a dataset in its files to a service and back: `paths.py` says which."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e import data_files
+from tests.e2e.conftest import LENIENT_GATE
+from tests.e2e.life import Life
+from tests.e2e.paths import OTHERS, PATHS, README, Data, StackPath, covered, wanted
+from tests.support.checkout import SOURCE, Checkout
+
+FEW_TREES = {"num_iterations": 10, "driver_memory_gib": 1}
+MINE = "mine.yaml"
+
+
+def test_every_pair_of_values_comes_together_on_a_path() -> None:
+    assert wanted() - covered() == set()
+    assert all(path.refused.refused for path in PATHS)
+    assert not any(data.refused for path in PATHS for data in (path.first, path.second))
+
+
+@pytest.fixture
+def stack(project: Checkout) -> Iterator[Checkout]:
+    """The project without a stack, before and after, whatever happened."""
+    kept = project.stack_file.read_text()
+    yield project
+    project.start("destroy", "--yes").communicate(timeout=120)
+    project.stack_file.write_text(kept)
+
+
+@pytest.mark.engine
+@pytest.mark.spark
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
+def test_a_stack_lives_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
+    def configure(data: Data, *, later: bool = False) -> None:
+        dataset = data_files.setting(data, tmp_path, SOURCE / "examples" / "tables", later=later)
+        stack.configure(dataset=dataset, training=FEW_TREES | {"split": data.split}, gate=LENIENT_GATE)
+
+    life = Life(stack, tmp_path)
+    configure(path.refused)
+    life.refused_up()
+    configure(path.first)
+    _first_half(life)
+    configure(path.second, later=True)
+    _second_half(life)
+    assert life.champion_was_compared(2) is (path.first.split == path.second.split)
+    _end(life)
+
+
+@pytest.mark.engine
+@pytest.mark.spark
+def test_the_readmes_own_tables_are_trained_on_as_it_shows(stack: Checkout, tmp_path: Path) -> None:
+    mine = stack.folder / MINE
+    tables = stack.folder / "examples" / "tables"
+    shown = settings_in_the_readme() | {"personalization:scoring": {"port": stack.port}}
+    by_time = {"personalization:training": {"split": README.second.split}, "personalization:gate": LENIENT_GATE}
+    without_time = {"personalization:dataset": data_files.setting(README.refused, tmp_path, tables, later=False)}
+
+    life = Life(stack, tmp_path, options=("--config-file", MINE))
+    mine.write_text(yaml.safe_dump({"config": shown}))
+    _first_half(life)
+    mine.write_text(yaml.safe_dump({"config": shown | by_time | without_time}))
+    life.refused_up()
+    with (tables / "interactions.csv").open("r+") as interactions:
+        interactions.writelines(interactions.readlines()[-data_files.LATER_ROWS :])
+    mine.write_text(yaml.safe_dump({"config": shown | by_time}))
+    _second_half(life)
+    _end(life)
+
+
+def settings_in_the_readme() -> dict[str, object]:
+    """The lines under "Bring your own data" that a reader copies into `mine.yaml`."""
+    section = (SOURCE / "README.md").read_text(encoding="utf-8").partition("## Bring your own data")[2]
+    (block,) = re.findall(r"```yaml\n(?:# [^\n]+\n)?(config:\n.*?)```", section, re.DOTALL)
+    settings: dict[str, object] = yaml.safe_load(block)["config"]
+    assert settings["personalization:dataset"] == {"kind": "tables", "spec": "examples/tables/dataset.yaml"}
+    return settings
+
+
+def _first_half(life: Life) -> None:
+    life.first_up()
+    life.second_up()
+    life.predict(1)
+    life.rank(1)
+    life.explain(1)
+
+
+def _second_half(life: Life) -> None:
+    life.new_data()
+    life.predict(2)
+    life.roll_back()
+    life.predict(1)
+
+
+def _end(life: Life) -> None:
+    life.checkout.run("destroy", "--yes")
+    assert not life.checkout.state.exists()
