@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra.paths import ROOT
 from tests.e2e import data_files
 from tests.e2e.conftest import LENIENT_GATE
 from tests.e2e.life import Life
 from tests.e2e.paths import OTHERS, PATHS, README, Data, StackPath, covered, wanted
-from tests.support.checkout import SOURCE, Checkout
+from tests.support.checkout import Checkout
 
 FEW_TREES = {"num_iterations": 10, "driver_memory_gib": 1}
 MINE = "mine.yaml"
@@ -37,7 +38,7 @@ def stack(project: Checkout) -> Iterator[Checkout]:
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
 def test_a_stack_lives_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
     def configure(data: Data, *, later: bool = False) -> None:
-        dataset = data_files.setting(data, tmp_path, SOURCE / "examples" / "tables", later=later)
+        dataset = data_files.setting(data, tmp_path, ROOT / "examples" / "tables", later=later)
         stack.configure(dataset=dataset, training=FEW_TREES | {"split": data.split}, gate=LENIENT_GATE)
 
     life = Life(stack, tmp_path)
@@ -74,7 +75,7 @@ def test_the_readmes_own_tables_are_trained_on_as_it_shows(stack: Checkout, tmp_
 
 def settings_in_the_readme() -> dict[str, object]:
     """The lines under "Bring your own data" that a reader copies into `mine.yaml`."""
-    section = (SOURCE / "README.md").read_text(encoding="utf-8").partition("## Bring your own data")[2]
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Bring your own data")[2]
     (block,) = re.findall(r"```yaml\n(?:# [^\n]+\n)?(config:\n.*?)```", section, re.DOTALL)
     settings: dict[str, object] = yaml.safe_load(block)["config"]
     assert settings["personalization:dataset"] == {"kind": "tables", "spec": "examples/tables/dataset.yaml"}
