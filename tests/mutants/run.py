@@ -4,6 +4,7 @@ Each mutant of the lists in this folder is tested by the tests that it names, af
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,10 @@ def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Iterat
 def require_passing(mutants: Sequence[Mutant], workshop: Workshop) -> None:
     """Raise `MutantError` unless the tests pass without a fault: otherwise they would kill anything."""
     tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
-    code, said = workshop.pytest(*tests, seconds=BEFORE_SECONDS)
+    try:
+        code, said = workshop.pytest(*tests, seconds=BEFORE_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise MutantError(f"The tests take more than {BEFORE_SECONDS:.0f} s. Free the machine.") from error
     if code != PASSED:
         raise MutantError(f"The tests do not pass as the program is:\n{said}")
 

@@ -32,6 +32,12 @@ def test_blank_lines_of_a_keys_file_do_not_count(tmp_path: Path) -> None:
     assert _ring(tmp_path, b"\n" + KEY + b"\n\n").accepts(b"Bearer " + KEY)
 
 
+@pytest.mark.parametrize("keys", [0, 3])
+def test_there_are_one_or_two_keys(tmp_path: Path, keys: int) -> None:
+    with pytest.raises(KeysError, match=f"has {keys} keys"):
+        _ring(tmp_path, (KEY + b"\n") * keys)
+
+
 def test_an_empty_line_is_never_a_key(tmp_path: Path) -> None:
     assert not _ring(tmp_path, KEY + b"\n\n").accepts(b"Bearer ")
 

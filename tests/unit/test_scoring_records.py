@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +57,14 @@ def test_a_field_given_twice_is_always_found(record: dict[str, Any], data: st.Da
     assert caught.value.field == f"records[1].{name}"
     with pytest.raises(DuplicateField):
         TYPES.read_rank(b'{"user": {}, "items": [' + body.encode() + b"]}")
+
+
+def test_what_an_item_states_holds_against_what_the_user_states() -> None:
+    user = {"age": 30, "a b": 1, "class": "x", "émoji": "u"}
+    items = [{"age": 40, "class": "y"}, {}, {"age": None, "class": None, "c[1].`x`": "own"}]
+    query = TYPES.read_rank(json.dumps({"user": user, "items": items}).encode())
+    rows = [tuple(None if value is msgspec.UNSET else value for value in row) for row in query.rows]
+    assert rows == [(40, 1, "y", None, "u"), (30, 1, "x", None, "u"), (None, 1, None, "own", "u")]
 
 
 @given(st.binary(max_size=200))
