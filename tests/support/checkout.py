@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,20 @@ from tests.support.working_tree import copy_working_tree
 
 EXTRAS = ("local", "scoring", "infra")
 STACK_FILE = "Pulumi.local.yaml"
+PORTS = range(20_000, 32_000)
+"""Below Linux's default for `net.ipv4.ip_local_port_range`, 32768 to 60999."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of the loopback interface that nobody listens on at the moment.
+
+    It is none of those that the system gives to who asks for any, so that no other program gets it meanwhile.
+    """
+    for port in random.sample(PORTS, k=len(PORTS)):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @dataclass(frozen=True)
