@@ -1,0 +1,58 @@
+"""A plain `pulumi up`, as the README shows it, by the CLI and its own Python language host."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.toolchain import pulumi_command
+from tests.e2e.life import Life
+from tests.support.checkout import Checkout, environment
+
+LANGUAGE_HOST = "pulumi-language-python"
+
+
+def has_language_host() -> bool:
+    """Whether the CLI finds it beside itself or on PATH; a CLI that was built from Go modules comes without."""
+    beside = pulumi_command().resolve().parent / LANGUAGE_HOST
+    return beside.is_file() or shutil.which(LANGUAGE_HOST) is not None
+
+
+def pulumi_up(checkout: Checkout) -> str:
+    """What `pulumi up` prints in a shell that evaluated what `make env` prints."""
+    script = (
+        'eval "$(.venv/bin/python -m infra.setup.shell_exports local)" && pulumi up --yes --skip-preview --color never'
+    )
+    ended = subprocess.run(
+        ["/bin/bash", "-c", script],
+        cwd=checkout.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.spark
+@pytest.mark.full
+@pytest.mark.skipif(not has_language_host(), reason=f"needs {LANGUAGE_HOST}, which Pulumi's official release has")
+def test_a_plain_pulumi_up_brings_up_what_personalize_does(checkout: Checkout, tmp_path: Path) -> None:
+    lock = (checkout.folder / "uv.lock").read_bytes()
+    assert re.search(r"^ +\+ \d+ created$", pulumi_up(checkout), re.MULTILINE)
+    life = Life(checkout, tmp_path)
+    life.remember(1)
+    life.predict(1)
+    again = pulumi_up(checkout)
+    assert re.search(r"^ +\d+ unchanged$", again, re.MULTILINE)
+    assert not re.search(r"\d+ (created|updated|replaced|deleted)", again)
+    life.second_up()
+    assert (checkout.folder / "uv.lock").read_bytes() == lock
+    checkout.run("destroy", "--yes")
+    assert not os.path.lexists(checkout.state)
