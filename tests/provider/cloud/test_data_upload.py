@@ -55,6 +55,12 @@ def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
     assert step(tmp_path).read(created.id, known, recorder.context) is None
 
 
+def test_tables_come_with_their_description(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    del cloud
+    create(step(tmp_path), inputs("b", kind="tables", spec="examples/tables/dataset.yaml"), recorder)
+    assert {"interactions.csv", "users.csv", "items.csv", "dataset.yaml", COMPLETE} < set(names("b"))
+
+
 def test_data_that_is_there_is_not_sent_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     create(step(tmp_path), inputs("2"), recorder)
     last = cloud.arm.faults.calls()[-1].number
