@@ -72,7 +72,7 @@ drift: stack ## compare what is there of STACK with what was deployed
 destroy: stack ## take STACK down when the variable CONFIRM holds its name
 	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
 
-simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about half an hour
+simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about twenty minutes
 	$(PYTEST) $(PARALLEL) -m "cluster and not full"
 	$(PYTHON) -m tests.simulation.scenarios
 

@@ -1,7 +1,8 @@
 """`make simulate`: stack `dev` from nothing to a service and back on the simulated Azure, through changes and faults.
 
-It works on a copy of the project, as it changes serving code and stack file. Exits 1 when anything misses; what was
-found goes to `benchmarks/results/simulate.json`.
+The stages are divided over processes, each with a simulated Azure of its own. They work on copies of the project, as
+they change serving code and stack file. Exits 1 when anything misses; what was found goes to
+`benchmarks/results/simulate.json`.
 """
 
 import json
@@ -10,33 +11,73 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 from benchmarks.results import Target, publish
 from infra.paths import ROOT
 from tests.simulation.scenarios.run import REPORT, STAGES, parser
 
+PARTS = {"changes": ("life", "changes"), "faults": ("verify", "kills", "walk"), "cycles": ("cycles",)}
+"""What runs beside one another, by name; together these are all stages, and each part takes about as long."""
+
 
 def main() -> int:
-    """Run the stages on a copy, publish what they found, and say whether all of it holds."""
+    """Run the parts, publish what they found, and say whether all of it holds."""
     asked = parser().parse_args()
+    parts = {name: [stage for stage in stages if stage in asked.only] for name, stages in PARTS.items()}
+    parts = {name: stages for name, stages in parts.items() if stages}
     with tempfile.TemporaryDirectory(prefix="simulate-") as temporary:
         folder = (asked.folder or Path(temporary)).resolve()
-        project = folder / "project"
-        _copy(project)
-        command = [sys.executable, "-u", "-m", "tests.simulation.scenarios.run", "--folder", str(folder)]
-        options = ["--only", *asked.only, *(["--full"] if asked.full else [])]
-        environment = os.environ | {"PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
-        ended = subprocess.run([*command, *options], cwd=project, env=environment, check=False)
-        if ended.returncode != 0:
-            return ended.returncode
-        found = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    targets = [Target(**target) for target in found["targets"]]
+        if failed := _run(parts, folder, full=asked.full):
+            return failed
+        reports = [json.loads((folder / name / REPORT).read_text(encoding="utf-8")) for name in parts]
+    targets = [Target(**target) for found in reports for target in found["targets"]]
     if tuple(asked.only) == STAGES:
-        publish("simulate", found["figures"], targets)
+        publish("simulate", {name: found["figures"] for name, found in zip(parts, reports, strict=True)}, targets)
     missed = [target.name for target in targets if not target.holds]
     print(f"{len(targets) - len(missed)} of {len(targets)} hold{'' if not missed else ', not: ' + '; '.join(missed)}")  # noqa: T201 - a command's output
     return 1 if missed else 0
+
+
+def _run(parts: Mapping[str, Sequence[str]], folder: Path, *, full: bool) -> int:
+    """Run the parts side by side, each in the folder of its name; the first exit status that is not zero."""
+    started = []
+    for name, stages in parts.items():
+        own = folder / name
+        project = own / "project"
+        _copy(project)
+        command = [sys.executable, "-u", "-m", "tests.simulation.scenarios.run", "--folder", str(own)]
+        started.append(
+            subprocess.Popen(
+                [*command, "--only", *stages, *(["--full"] if full else [])],
+                cwd=project,
+                env=os.environ | {"PYTHONPATH": str(project)},
+                stdout=None if len(parts) == 1 else subprocess.PIPE,
+                text=True,
+            )
+        )
+    readers = [
+        threading.Thread(target=_show, args=(name, process.stdout))
+        for name, process in zip(parts, started, strict=True)
+        if process.stdout is not None
+    ]
+    for reader in readers:
+        reader.start()
+    codes = [process.wait() for process in started]
+    for reader in readers:
+        reader.join()
+    return next(filter(None, codes), 0)
+
+
+def _show(name: str, lines: IO[Any]) -> None:
+    """Print the lines of a part with its name."""
+    width = max(map(len, PARTS))
+    for line in lines:
+        sys.stdout.write(f"{name:{width}} {line}")
+        sys.stdout.flush()
 
 
 def _copy(project: Path) -> None:
