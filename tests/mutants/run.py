@@ -18,8 +18,8 @@ from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome, listed
 from tests.mutants.workshop import PASSED, Workshop
 
 NOTICED, MISSED, UNUSABLE = 0, 1, 2
-SECONDS = 240.0
-"""Which the tests of a mutant may take."""
+SECONDS = 600.0
+"""Which the tests of a mutant may take: half a minute at most, on a machine that does nothing else."""
 BEFORE_SECONDS = 900.0
 """Which all of them together may take without any."""
 

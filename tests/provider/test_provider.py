@@ -15,7 +15,7 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from features.errors import PersonalizationError
-from infra.provider import server
+from infra.provider import server, values
 from infra.provider.provider import Report, StepsProvider
 from infra.provider.server import ErrorsAsStatuses
 from infra.provider.step import Context, Created, State, Step
@@ -120,6 +120,12 @@ def test_a_secret_is_marked_as_one() -> None:
     secret = created("succeed").properties["current"]
     assert SECRET_MARK in secret
     assert secret["value"] == "key"
+
+
+def test_whole_numbers_arrive_as_integers_and_others_as_they_are() -> None:
+    sent = values.properties({"rows": 3, "rate": 0.5, "each": [2, {"percent": 10}], "on": True}, frozenset())
+    assert sent["rows"].value == 3.0  # the wire has one kind of number
+    assert repr(values.plain(sent)) == "{'rows': 3, 'rate': 0.5, 'each': [2, {'percent': 10}], 'on': True}"
 
 
 def test_a_preview_does_nothing_and_knows_no_computed_value() -> None:
