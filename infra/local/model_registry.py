@@ -43,3 +43,4 @@ class Registry(LocalStep[RegistryInputs]):
         LocalRegistry(folder.registry).delete()
         for remains in (folder.images, folder.runs, folder.lake):
             shutil.rmtree(remains, ignore_errors=True)
+        folder.example.unlink(missing_ok=True)

@@ -16,7 +16,10 @@ from tests.support.checkout import STACK_FILE, Checkout, environment
 OWN_DATA = "Bring your own data"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PORT = "8123"
-NOT_A_READERS = {"COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"}
+OF_A_TERMINAL = {"COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"}
+OF_MAKE = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}
+NOT_A_READERS = OF_A_TERMINAL | OF_MAKE
+"""What the tests have of whoever runs them: below another make, `make up` would say where it enters and leaves."""
 READERS = {"TERM": "dumb", "BROWSER": "true"}
 """A terminal without colours that shows of what is drawn over and over only the end, as a page does, and a browser
 that opens nothing."""

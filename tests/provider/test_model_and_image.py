@@ -202,6 +202,7 @@ def test_deleting_the_registry_removes_versions_images_and_remains(
 ) -> None:
     for remains in (folder.images, folder.runs / "half", folder.lake / "raw" / ".half"):
         remains.mkdir(parents=True)
+    folder.example.write_text("{}")
     Registry(folder_of).delete("ctr", {"stack": STACK}, recorder.context)
     assert list(folder.path.iterdir()) == []
 

@@ -39,6 +39,7 @@ class Registry(AzureStep[MachineLearningInputs]):
         folder = self.folder(inputs.stack)
         for remains in (folder.registry, folder.images, folder.runs, folder.lake):
             shutil.rmtree(remains, ignore_errors=True)
+        folder.example.unlink(missing_ok=True)
 
     def _look(self, inputs: MachineLearningInputs, context: Context) -> bool:
         client = workspace_client(inputs)

@@ -176,10 +176,11 @@ def test_the_workspace_is_deleted_for_good_with_what_is_left_here(
     owner = Registry(lambda stack: tmp_path / stack, PATIENCE)
     known = state(MACHINE_LEARNING, create(owner, MACHINE_LEARNING, recorder))
     (tmp_path / STACK / "registry" / "bundles").mkdir(parents=True)
+    (tmp_path / STACK / "example.json").write_text("{}")
     for _ in range(2):
         owner.delete("models", known, recorder.context)
         assert cloud.world.get(identity) is None
         assert not cloud.world.buried(record.type)
     assert owner.read("models", known, recorder.context) is None
-    assert not (tmp_path / STACK / "registry").exists()
+    assert list((tmp_path / STACK).iterdir()) == []
     cloud.world.put(record)
