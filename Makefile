@@ -26,7 +26,7 @@ setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
 
-test: test-tools ## run the tests, in about a quarter of an hour
+test: test-tools ## run the tests, in about twenty minutes
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
 
 test-fast: setup ## run what needs neither Java nor Pulumi's engine, in about a minute: while you work
@@ -38,7 +38,7 @@ test-new: test-tools ## run the tests that are new or changed since BASE five ti
 test-full: simulation ## run the tests with every count and fault, which takes much longer
 	$(PYTEST)
 
-mutants: test-tools ## plant small faults, one by one, and see that the tests notice each, in about a quarter of an hour
+mutants: test-tools ## plant small faults, one by one, and see that the tests notice each
 	$(PYTHON) -m tests.mutants.run
 
 lint: setup ## check style and formatting
