@@ -13,6 +13,7 @@ from infra.automation.azure_side import following
 from infra.cloud.placement import ACCOUNT
 from infra.paths import ROOT
 from tests.simulation.faults import FaultKind
+from tests.simulation.scenarios.life import score_golden_records
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SimulatedStack, Touched
 
@@ -64,6 +65,11 @@ def change_code(_: SimulatedStack) -> None:
 def change_code_again(_: SimulatedStack) -> None:
     """The same file, otherwise."""
     NEW_CODE.write_text('"""Nothing else."""\n', encoding="utf-8")
+
+
+def own_tables(stack: SimulatedStack) -> None:
+    """The README's tables in the place of generated rows: the champion has other columns."""
+    stack.settings["dataset"] = {"kind": "tables", "spec": "examples/tables/dataset.yaml"}
 
 
 def roll_again(stack: SimulatedStack) -> None:
@@ -127,7 +133,7 @@ CHANGES = (
         (BLIND,),
     ),
     Change("hyperparameter", set_in("training", num_leaves=7), TRAINED, RUNS),
-    Change("new data", set_in("dataset", seed=2), TRAINED | {"replace data"}),
+    Change("dataset, which are tables now", own_tables, TRAINED | {"replace data"}),
 )
 
 
@@ -144,6 +150,8 @@ def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> Non
             report.want(f"touched by another {change.name}", sorted(wanted), sorted(done.touched))
             stack.settle()
             report.want(f"data that another {change.name} replaced", [], _replaced(before, stack.holders()))
+    with report.stage("golden records of the tables' model"):
+        score_golden_records(stack, report, stack.image().rpartition("@")[2])
     if rollback:
         with report.stage("rollback"):
             roll_back(stack, report)
