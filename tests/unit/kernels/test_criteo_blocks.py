@@ -1,0 +1,82 @@
+"""Blocks of Criteo's rows against a reading of one line after the other."""
+
+import math
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from features.schema import CRITEO
+from training.datasets.fields import NUMBER
+from training.kernels.criteo import BadRowsError, parse
+
+ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
+NUMBERS = st.sampled_from(["", "0", "-3", "+5", "5.", ".5", "1e3", "007", "1.7976931348623157e308"])
+TEXTS = st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=12)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> str:
+    fields = [draw(st.sampled_from("01")), *(draw(NUMBERS) for _ in CRITEO.numeric)]
+    few = draw(st.lists(TEXTS, min_size=1, max_size=4))
+    return "\t".join([*fields, *(draw(st.sampled_from(few)) for _ in CRITEO.categorical)])
+
+
+@given(st.lists(lines(), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
+def test_every_field_is_what_its_line_says(rows: list[str], end: str) -> None:
+    fields = parse(pa.py_buffer((end.join(rows) + end).encode()))
+    split = [row.split("\t") for row in rows]
+    assert fields.label.tolist() == [int(row[0]) for row in split]
+    for index in range(13):
+        expected = [float(row[1 + index]) if row[1 + index] else math.nan for row in split]
+        np.testing.assert_array_equal(fields.numeric[index], expected)
+    for index in range(26):
+        assert fields.categorical[index].to_pylist() == [row[14 + index] for row in split]
+
+
+def test_the_last_line_needs_no_end() -> None:
+    assert len(parse(pa.py_buffer(f"{ROW}\n{ROW}".encode()))) == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        ROW + "\textra",
+        ROW.rpartition("\t")[0],
+        "2" + ROW[1:],
+        ROW[1:],
+        ROW.replace("5", "x", 1),
+        ROW.replace("\t5", "\t 5", 1),
+        ROW.replace("5", "nan", 1),
+        ROW.replace("5", "inf", 1),
+        ROW.replace("5", "1d", 1),
+        ROW.replace("5", "0x1p3", 1),
+        ROW.replace("5", "1e999", 1),
+    ],
+)
+def test_a_row_that_is_not_right_is_noticed_among_others(bad: str) -> None:
+    with pytest.raises(BadRowsError):
+        parse(pa.py_buffer(f"{ROW}\n{bad}\n{ROW}\n".encode()))
+
+
+@given(st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=8))
+@example("1_000")
+@example("\u0661")
+def test_what_is_no_number_by_the_rule_is_none_here(text: str) -> None:
+    assume(not re.fullmatch(NUMBER, text) and text)
+    with pytest.raises(BadRowsError):
+        parse(pa.py_buffer(ROW.replace("5", text, 1).encode()))
+
+
+def test_quotes_are_characters_like_others() -> None:
+    fields = parse(pa.py_buffer(ROW.replace("68fd1e64", '"a', 1).encode()))
+    assert fields.categorical[0].to_pylist() == ['"a']
+
+
+def test_bytes_that_are_not_utf_8_are_refused() -> None:
+    with pytest.raises(BadRowsError):
+        parse(pa.py_buffer(ROW.encode().replace(b"68fd1e64", b"\xff", 1)))

@@ -1,0 +1,138 @@
+"""Which rows are held out, which ones early stopping watches, and the folds of the target encoding.
+
+Everything follows from a row's own content and the seed, so it does not depend on files, chunks or their order; equal
+records always fall on the same side.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from features.hashing import HASH_SEED
+from training.datasets.errors import DatasetError
+from training.kernels import xxh64
+from training.parameters import Split, TrainingParameters
+
+DRAWS = 1_000_000
+"""A draw is a whole number below this."""
+MAX_VALIDATION_ROWS = 200_000
+"""More of them would not make early stopping any better, and all of them are scored after each iteration."""
+_INT32 = 1 << 31
+
+
+class SplitError(DatasetError):
+    """Rows that cannot be divided as asked."""
+
+
+class Part(StrEnum):
+    """What a row is for."""
+
+    FIT = "fit"
+    VALIDATION = "validation"
+    HELD_OUT = "held_out"
+
+
+PARTS = tuple(Part)
+"""A part's place here is its number in arrays."""
+Draws = npt.NDArray[np.int64]
+
+
+def draw(seed: int, purpose: str, record_hash: npt.NDArray[np.int64]) -> Draws:
+    """A whole number from 0 to `DRAWS`, exclusive, for each row, int64[n]; independent between purposes.
+
+    What Spark gives for `pmod(xxhash64(seed, purpose, record_hash), DRAWS)`.
+    """
+    # To Spark a whole number that fits is one of 4 bytes.
+    chain = xxhash.xxh64_intdigest(seed.to_bytes(4 if seed < _INT32 else 8, "little"), HASH_SEED)
+    chain = xxhash.xxh64_intdigest(purpose.encode(), chain)
+    seeds = np.full(len(record_hash), chain, dtype=np.uint64)
+    return xxh64.of_whole_numbers(record_hash, seeds).view(np.int64) % DRAWS
+
+
+def about(
+    most: int, record_hash: npt.NDArray[np.int64], *, rows: int, seed: int, purpose: str
+) -> npt.NDArray[np.bool_]:
+    """Which rows belong to a sample of about `most` of `rows` rows, bool[n]; all do where there are no more.
+
+    They are chosen by their content, and so the same ones in every run.
+    """
+    if rows <= most:
+        return np.ones(len(record_hash), dtype=np.bool_)
+    return draw(seed, purpose, record_hash) < int(DRAWS * most / rows)
+
+
+def held_out_at_random(parameters: TrainingParameters, record_hash: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which rows a random split holds out, bool[n]."""
+    return draw(parameters.seed, "held out", record_hash) >= round(parameters.train_fraction * DRAWS)
+
+
+def may_be_held_out(parameters: TrainingParameters) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+    """Which rows may be held out as far as their record hashes tell."""
+    match parameters.split:
+        case Split.RANDOM:
+            return lambda record_hash: held_out_at_random(parameters, record_hash)
+        case Split.TIME:
+            # Where the cut lies is not known before all rows have been seen.
+            return lambda record_hash: np.ones(len(record_hash), dtype=np.bool_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """How rows are divided; `held_out_from` and `watched_from` are times in microseconds, of a split by time."""
+
+    parameters: TrainingParameters
+    validation: float
+    """Share of the training rows that early stopping watches."""
+    held_out_from: int = 0
+    watched_from: int = 0
+
+    @classmethod
+    def of(cls, parameters: TrainingParameters, times: npt.NDArray[np.int64], *, rows: int) -> "Division":
+        """The division of `rows` rows with the `times` int64[n], which a random split does not need.
+
+        Raises `SplitError` where all have the same time.
+        """
+        train = parameters.train_fraction
+        validation = min(parameters.validation_fraction, MAX_VALIDATION_ROWS / (rows * train))
+        if parameters.split is Split.RANDOM:
+            return cls(parameters=parameters, validation=validation)
+        ordered = np.sort(times)
+        return cls(
+            parameters=parameters,
+            validation=validation,
+            held_out_from=time_cut(ordered, train),
+            watched_from=time_cut(ordered, train * (1 - validation)),
+        )
+
+    def parts(self, record_hash: npt.NDArray[np.int64], times: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int8]:
+        """The part of each row by its number in `PARTS`, int8[n]."""
+        if self.parameters.split is Split.RANDOM or times is None:
+            held_out = held_out_at_random(self.parameters, record_hash)
+            watched = draw(self.parameters.seed, "validation", record_hash) < round(self.validation * DRAWS)
+        else:
+            held_out, watched = times >= self.held_out_from, times >= self.watched_from
+        number = {part: PARTS.index(part) for part in PARTS}
+        return np.where(
+            held_out, number[Part.HELD_OUT], np.where(watched, number[Part.VALIDATION], number[Part.FIT])
+        ).astype(np.int8)
+
+    def folds(self, record_hash: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """The fold of each row, int32[n] from 0 to `folds`, exclusive."""
+        return (draw(self.parameters.seed, "fold", record_hash) % self.parameters.folds).astype(np.int32)
+
+
+def time_cut(ordered: npt.NDArray[np.int64], fraction: float) -> int:
+    """The microsecond before which at most `fraction` of the times lie, which are `ordered` int64[n].
+
+    Raises `SplitError` where they are all the same, or there is none.
+    """
+    if len(ordered) == 0 or ordered[0] == ordered[-1]:
+        found = ordered[0] if len(ordered) else None
+        raise SplitError(
+            f"`split: time` needs rows of different times, but all of them is {found}. Set `split: random`."
+        )
+    return int(ordered[min(int(fraction * len(ordered)), len(ordered) - 1)])

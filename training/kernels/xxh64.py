@@ -1,0 +1,122 @@
+"""XXH64 of many values at once, each from a seed of its own, as Spark's `xxhash64` computes it over a row's columns.
+
+Spark takes the hash of a row's first column as the seed of the second one, and so on; a null leaves it as it is.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from features.hashing import HASH_SEED
+
+Hashes = npt.NDArray[np.uint64]
+
+_P1, _P2, _P3, _P4, _P5 = (
+    np.uint64(prime)
+    for prime in (
+        11400714785074694791,
+        14029467366897019727,
+        1609587929392839161,
+        9650029242287828579,
+        2870177450012600261,
+    )
+)
+"""The primes of XXH64 (Collet, "xxHash fast digest algorithm", https://github.com/Cyan4973/xxHash)."""
+_STRIPE = 32
+"""From so many bytes on, XXH64 works in stripes; such long values are rare and go through the package `xxhash`."""
+
+
+def first_seeds(rows: int) -> Hashes:
+    """Where the chain of each row begins, uint64[n]."""
+    return np.full(rows, HASH_SEED, dtype=np.uint64)
+
+
+def of_texts(texts: pa.StringArray, seeds: Hashes) -> Hashes:
+    """The hash of each text's UTF-8 bytes, uint64[n], from `seeds` uint64[n]; the seed where it is null."""
+    lengths = np.diff(_offsets(texts))
+    hashes = seeds.copy()
+    if texts.null_count:
+        lengths[texts.is_null().to_numpy(zero_copy_only=False)] = -1
+    for length in np.unique(lengths[lengths >= 0]).tolist():
+        rows = np.flatnonzero(lengths == length)
+        if length < _STRIPE:
+            hashes[rows] = _of_bytes(_matrix(texts, rows, length), seeds[rows])
+        else:
+            values = texts.take(pa.array(rows)).cast(pa.binary())
+            pairs = zip(values.to_pylist(), seeds[rows].tolist(), strict=True)
+            hashes[rows] = np.fromiter((xxhash.xxh64_intdigest(*pair) for pair in pairs), np.uint64, len(rows))
+    return hashes
+
+
+def of_whole_numbers(values: npt.NDArray[np.int64], seeds: Hashes) -> Hashes:
+    """The hash of each 64-bit integer, uint64[n], from `seeds` uint64[n]."""
+    return _avalanche(_word(seeds + _P5 + np.uint64(8), values.view(np.uint64)))
+
+
+def of_numbers(values: npt.NDArray[np.float64], seeds: Hashes) -> Hashes:
+    """The hash of each number, uint64[n], from `seeds` uint64[n]; the seed itself where it is NaN, which means missing.
+
+    Minus zero is zero, as it is to Spark.
+    """
+    hashes = of_whole_numbers((values + 0.0).view(np.int64), seeds)
+    return np.where(np.isnan(values), seeds, hashes)
+
+
+def distinct_texts(texts: pa.StringArray) -> npt.NDArray[np.int64]:
+    """`features.hashing.hash_value` of each text, int64[n]; none is null."""
+    return of_texts(texts, first_seeds(len(texts))).view(np.int64)
+
+
+def _of_bytes(values: npt.NDArray[np.uint8], seeds: Hashes) -> Hashes:
+    """The hash of each row of bytes [n, length], of fewer than `_STRIPE` bytes."""
+    length = values.shape[1]
+    hashes = seeds + _P5 + np.uint64(length)
+    position = 0
+    while position + 8 <= length:
+        hashes = _word(hashes, _column(values, position, 8).view(np.uint64))
+        position += 8
+    if position + 4 <= length:
+        hashes ^= _column(values, position, 4).view(np.uint32).astype(np.uint64) * _P1
+        hashes = _rotated(hashes, 23) * _P2 + _P3
+        position += 4
+    for last in range(position, length):
+        hashes ^= values[:, last].astype(np.uint64) * _P5
+        hashes = _rotated(hashes, 11) * _P1
+    return _avalanche(hashes)
+
+
+def _word(hashes: Hashes, word: Hashes) -> Hashes:
+    """The hashes with 8 more bytes each."""
+    return _rotated(hashes ^ (_rotated(word * _P2, 31) * _P1), 27) * _P1 + _P4
+
+
+def _avalanche(hashes: Hashes) -> Hashes:
+    hashes = (hashes ^ (hashes >> np.uint64(33))) * _P2
+    hashes = (hashes ^ (hashes >> np.uint64(29))) * _P3
+    mixed: Hashes = hashes ^ (hashes >> np.uint64(32))
+    return mixed
+
+
+def _rotated(values: Hashes, bits: int) -> Hashes:
+    turned: Hashes = (values << np.uint64(bits)) | (values >> np.uint64(64 - bits))
+    return turned
+
+
+def _offsets(texts: pa.StringArray) -> npt.NDArray[np.int32]:
+    """Where each text begins in the array's bytes, and where the last one ends: int32[n + 1]."""
+    return np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, 4 * texts.offset)
+
+
+def _matrix(texts: pa.StringArray, rows: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.uint8]:
+    """The bytes of the texts of these rows, all of them `length` long: uint8[m, length]."""
+    chosen = texts if len(rows) == len(texts) else texts.take(pa.array(rows))
+    if length == 0:
+        return np.empty((len(rows), 0), dtype=np.uint8)
+    data = np.frombuffer(chosen.buffers()[2], np.uint8, len(rows) * length, int(_offsets(chosen)[0]))
+    return data.reshape(len(rows), length)
+
+
+def _column(values: npt.NDArray[np.uint8], start: int, size: int) -> npt.NDArray[np.uint8]:
+    """So many bytes of each row, one after the other."""
+    return np.ascontiguousarray(values[:, start : start + size]).ravel()
