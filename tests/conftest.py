@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from infra.local.registry import LocalRegistry
 from tests.support.bundles import MakeBundle, make_bundle
@@ -31,6 +33,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: next((rank for rank, name in enumerate(SLOW_FIRST) if item.get_closest_marker(name)), 2)
     )
+
+
+class FilesAndPaths(LoadFileScheduling):
+    """`--dist=loadfile`, but for whole paths: each lives for minutes and shares nothing with the others of its file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return nodeid if file == PATHS else file
+
+
+PATHS = "tests/e2e/test_paths.py"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Deal out the paths one by one."""
+    return FilesAndPaths(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 COLLECTED = pytest.StashKey[set[str]]()

@@ -4,11 +4,13 @@ Each mutant of the lists in this folder is tested by the tests that it names, af
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -17,14 +19,14 @@ import msgspec
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome, listed
 from tests.mutants.workshop import PASSED, Workshop
 
-NOTICED, MISSED, UNUSABLE = 0, 1, 2
+NOTICED, MISSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 SECONDS = 600.0
 """Which the tests of a mutant may take: half a minute at most, on a machine that does nothing else."""
 BEFORE_SECONDS = 900.0
 """Which all of them together may take without any."""
 
 
-def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Iterator[Outcome]:
+def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Generator[Outcome]:
     """What becomes of each mutant, in the order of the list; as many at a time as there are workshops."""
     free: SimpleQueue[Workshop] = SimpleQueue()
     for workshop in workshops:
@@ -38,7 +40,11 @@ def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Iterat
             free.put(workshop)
 
     with ThreadPoolExecutor(len(workshops)) as pool:
-        yield from pool.map(test, mutants)
+        try:
+            yield from pool.map(test, mutants)
+        finally:  # also when nobody wants to know the rest: no thread ends before its tests do
+            for workshop in workshops:
+                workshop.close()
 
 
 def require_passing(mutants: Sequence[Mutant], workshop: Workshop) -> None:
@@ -66,9 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"{len(mutants)} mutants; first their tests without any")
             require_passing(mutants, workshops[0])
             found = []
-            for outcome in outcomes(mutants, workshops):
-                found.append(outcome)
-                _say(f"{len(found):3}/{len(mutants)} {outcome.fate:14} {outcome.seconds:5.1f} s  {outcome.name}")
+            with closing(outcomes(mutants, workshops)) as each:
+                for outcome in each:
+                    found.append(outcome)
+                    _say(f"{len(found):3}/{len(mutants)} {outcome.fate:14} {outcome.seconds:5.1f} s  {outcome.name}")
+    except KeyboardInterrupt:
+        _say("Interrupted: not every mutant was tested.")
+        return INTERRUPTED
     except MutantError as error:
         _say(f"error: {error}")
         return UNUSABLE
@@ -98,4 +108,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

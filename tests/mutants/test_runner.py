@@ -1,9 +1,17 @@
 """The runner tells which mutants the tests miss, with mutants that everybody can judge."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from infra.paths import ROOT
 from tests.mutants import run
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.mutants.workshop import Workshop
@@ -66,7 +74,7 @@ def test_every_mutant_that_is_not_killed_fails_the_run(
     monkeypatch.setattr(run, "Workshop", lambda *_, **__: None)
     monkeypatch.setattr(run, "listed", lambda: (ANYTHING,))
     monkeypatch.setattr(run, "require_passing", lambda *_: None)
-    monkeypatch.setattr(run, "outcomes", lambda *_: iter([outcome]))
+    monkeypatch.setattr(run, "outcomes", lambda *_: (one for one in [outcome]))
     assert run.main(["--json"]) == code
     shown = capsys.readouterr()
     assert f'"fate":"{fate}"' in shown.out
@@ -76,3 +84,24 @@ def test_every_mutant_that_is_not_killed_fails_the_run(
 def test_a_mutant_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["--only", "no-such-mutant"]) == 2
     assert "There is no mutant no-such-mutant" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_takes_its_tests_with_it(sent: signal.Signals) -> None:
+    command = [sys.executable, "-m", "tests.mutants.run", "--only", "another-seed-than-sparks"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as run_process:
+        while not (testing := _pytests(run_process.pid)):
+            assert run_process.poll() is None
+            time.sleep(0.05)
+        os.kill(run_process.pid, sent)
+        _, said = run_process.communicate(timeout=60)
+    assert run_process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not any(process.is_running() for process in testing)
+
+
+def _pytests(runner: int) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [child for child in psutil.Process(runner).children() if "pytest" in child.cmdline()]
+    return []

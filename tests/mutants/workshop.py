@@ -1,11 +1,15 @@
 """Where mutants are made and tested: a copy of the working tree, so that nobody's files are touched."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
+from infra.local.child import end_session
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.support.working_tree import SOURCE, copy_working_tree
 
@@ -13,6 +17,8 @@ PACKAGES = ("features", "training", "scoring", "infra", "tests")
 PASSED, FAILED = 0, 1
 """Of pytest: all tests passed, and some failed; every other code says that it could not run them."""
 LAST_LINES = 6
+LEAVING_SECONDS = 20.0
+"""Which pytest may take to end what its tests have started."""
 
 
 class Workshop:
@@ -21,6 +27,9 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         """Copy; raises `MutantError` where the copy would not be used."""
         self._folder = folder
+        self._pytest: subprocess.Popen[str] | None = None
+        self._closed = False
+        self._lock = Lock()
         copy_working_tree(folder)
         (folder / ".venv").symlink_to(SOURCE / ".venv")
         self._require_own_packages()
@@ -50,18 +59,33 @@ class Workshop:
         What `make test` leaves out is left out here: those tests protect nobody's daily work.
         """
         options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-m", "not full and not cluster"]
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *tests],
-            cwd=self._folder,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-        return ended.returncode, "\n".join(ended.stdout.splitlines()[-LAST_LINES:])
+        with self._lock:
+            if self._closed:
+                raise MutantError("Nothing is tested any more.")
+            child = self._pytest = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *options, *tests],
+                cwd=self._folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        try:
+            said, _ = child.communicate(timeout=seconds)
+        finally:
+            _end(child)
+            self._pytest = None
+        return child.returncode, "\n".join(said.splitlines()[-LAST_LINES:])
+
+    def close(self) -> None:
+        """Test no more: end pytest if it runs, and what it has started."""
+        with self._lock:
+            self._closed = True
+            child = self._pytest
+        if child is not None:
+            _end(child)
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self._folder)}
@@ -80,3 +104,13 @@ class Workshop:
         others = [place for place in found.stdout.splitlines() if self._folder not in Path(place).parents]
         if others:
             raise MutantError(f"The copy in {self._folder} would be tested with {', '.join(others)}.")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Interrupt pytest as Ctrl-C does, so that its fixtures clean up; what is left of its session is killed."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(LEAVING_SECONDS)
+    end_session(child.pid)
+    child.wait()
