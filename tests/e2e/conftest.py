@@ -8,6 +8,7 @@ import pytest
 from tests.support.checkout import Checkout
 
 ROWS = 5_000
+TRAINING = {"num_iterations": 20, "driver_memory_gib": 1}
 LENIENT_GATE = {"min_auc": 0.55, "max_calibration_error": 0.2, "max_log_loss_rise": 1.0, "min_log_loss_gain": -1.0}
 """So few rows make poor models, and these tests are about the steps."""
 
@@ -26,7 +27,7 @@ def checkout(project: Checkout) -> Iterator[Checkout]:
     kept = project.stack_file.read_text()
     project.configure(
         dataset={"kind": "synthetic", "rows": ROWS},
-        training={"num_iterations": 20, "driver_memory_gib": 1},
+        training=TRAINING,
         gate=LENIENT_GATE,
     )
     yield project

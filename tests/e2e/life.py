@@ -44,11 +44,13 @@ class Life:
         self.remember(1)
         assert httpx.get(f"{self.outputs['endpoint']}/readyz").status_code == 200
 
-    def second_up(self) -> None:
-        """`up` again: nothing changes."""
-        outcome = self.checkout.json("up", *self.options)
+    def second_up(self) -> str:
+        """`up` again: nothing changes. Returns all that it printed."""
+        ended = self.checkout.run("up", *self.options, "--json")
+        outcome = json.loads(ended.stdout)
         assert set(outcome["changes"]) == {"same"}
         assert set(outcome["steps"].values()) == {"same"}
+        return ended.stdout + ended.stderr
 
     def refused_up(self) -> None:
         """`up` with a split by time of rows without a time: one sentence, before any step."""

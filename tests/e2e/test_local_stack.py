@@ -2,19 +2,22 @@
 one another in order."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.e2e.conftest import LENIENT_GATE, ROWS
-from tests.e2e.life import EVERY_STEP, Life, changed
+from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
+from tests.e2e.life import Life, changed
 from tests.e2e.paths import SYNTHETIC
 from tests.support.checkout import Checkout
+from training import log
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
@@ -29,6 +32,17 @@ def service_processes(checkout: Checkout) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
+
+
+def training_processes(checkout: Checkout) -> list[psutil.Process]:
+    """Those of them that train."""
+    return [process for process in service_processes(checkout) if "training" in process.cmdline()]
+
+
+def training_logs(checkout: Checkout, before: set[Path]) -> Iterator[bool]:
+    """Whether there is something in the logs of the runs that have begun since `before`."""
+    for run in set((checkout.state / "runs").iterdir()) - before:
+        yield from (file.stat().st_size > 0 for file in run.rglob(log.NAME))
 
 
 def listening(port: int) -> bool:
@@ -57,16 +71,13 @@ class TestLifeOfTheStack:
         metrics = life.outputs["metrics"]
         assert metrics["auc"] < metrics["best_reachable"]["auc"]
 
-    def test_nothing_secret_is_printed(self, checkout: Checkout) -> None:
+    def test_a_second_up_changes_nothing_and_prints_nothing_secret(self, life: Life, checkout: Checkout) -> None:
+        said = life.second_up()
         key = checkout.run("key").stdout.strip()
-        outcome = checkout.run("up", "--json")
         assert len(key) >= 32
-        assert key not in outcome.stdout + outcome.stderr
+        assert key not in said
         state = (checkout.state / "state").rglob("*.json")
         assert all(key not in file.read_text() for file in state)
-
-    def test_a_second_up_changes_nothing(self, life: Life) -> None:
-        life.second_up()
 
     def test_predict_rank_and_explain_give_the_probabilities_that_training_computed(self, life: Life) -> None:
         life.predict(1)
@@ -108,49 +119,9 @@ class TestLifeOfTheStack:
         checkout.json("rollback", "latest")
         assert served_version(checkout) == "2"
 
-    def test_a_rejected_candidate_is_not_served_and_not_trained_again(self, checkout: Checkout) -> None:
-        checkout.configure(gate=LENIENT_GATE | {"min_auc": 0.99})
-        first = checkout.run("up", code=3)
-        assert "0.99" in first.stderr
-        assert "Traceback" not in first.stderr
-        second = checkout.run("up", code=3)
-        assert "training: unchanged" in second.stderr
-        assert served_version(checkout) == "2"
-        checkout.configure(gate=LENIENT_GATE)
-
-    def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
-        checkout.run("destroy", "--yes")
-        assert service_processes(checkout) == []
-        assert not listening(checkout.port)
-        assert not checkout.state.exists()
-
 
 class TestFaults:
-    """What goes wrong around an update. Each test starts with a stack that is up or takes it up itself."""
-
-    def test_an_interrupted_training_continues_with_the_next_up(self, checkout: Checkout) -> None:
-        process = checkout.start("up")
-        wait_for(lambda: any("training" in part for child in service_processes(checkout) for part in child.cmdline()))
-        time.sleep(5)
-        os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 130, out + err
-        assert "Traceback" not in err
-        wait_for(lambda: service_processes(checkout) == [])
-        checkout.run("up")
-        assert served_version(checkout) == "1"
-
-    def test_an_up_whose_engine_was_killed_continues_with_the_next_up(self, checkout: Checkout) -> None:
-        checkout.configure(training={"num_iterations": 21, "driver_memory_gib": 1})
-        process = checkout.start("up")
-        wait_for(lambda: any(part == "training" for child in service_processes(checkout) for part in child.cmdline()))
-        for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-            child.kill()
-        process.communicate(timeout=60)
-        assert served_version(checkout) == "1"
-        # Another hyperparameter runs training and what follows; the data stay.
-        assert changed(checkout.json("up")) == EVERY_STEP - {"DataUpload"}
-        assert served_version(checkout) == "2"
+    """What goes wrong around an update of that stack, whose service goes on with version 2."""
 
     def test_two_ups_at_once_are_refused_in_a_sentence(self, checkout: Checkout) -> None:
         processes = [checkout.start("up"), checkout.start("up")]
@@ -168,7 +139,7 @@ class TestFaults:
         before = checkout.stack_file.read_text()
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = other.getsockname()[1]
-            checkout.configure(scoring={"port": taken}, training={"num_iterations": 22, "driver_memory_gib": 1})
+            checkout.configure(scoring={"port": taken}, training=TRAINING | {"num_iterations": 22})
             failed = checkout.run("up", code=1)
             assert f"Port {taken} of 127.0.0.1 is in use" in failed.stderr
             assert "Traceback" not in failed.stderr
@@ -203,6 +174,36 @@ class TestFaults:
         database.write_bytes(content)
         checkout.run("rollback", "latest")
 
+    def test_an_interrupted_training_ends_with_all_that_it_started(self, checkout: Checkout) -> None:
+        checkout.configure(training=TRAINING | {"num_iterations": 21}, gate=LENIENT_GATE | {"min_auc": 0.99})
+        before, running = set((checkout.state / "runs").iterdir()), set(service_processes(checkout))
+        process = checkout.start("up")
+        wait_for(lambda: any(training_logs(checkout, before)))
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, out + err
+        assert "Traceback" not in err
+        wait_for(lambda: set(service_processes(checkout)) == running)
+        assert served_version(checkout) == "2"
+
+    def test_an_up_whose_engine_was_killed_continues_with_the_next_up(self, checkout: Checkout) -> None:
+        process = checkout.start("up")
+        wait_for(lambda: training_processes(checkout) != [])
+        for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+            child.kill()
+        process.communicate(timeout=60)
+        assert served_version(checkout) == "2"
+        continued = checkout.run("up", code=3)
+        assert "data: unchanged" in continued.stderr
+        assert re.search(r"^training: (?:created|replaced)", continued.stderr, re.MULTILINE), continued.stderr
+        assert "0.99" in continued.stderr
+        assert "Traceback" not in continued.stderr
+
+    def test_a_rejected_candidate_is_not_served_and_not_trained_again(self, checkout: Checkout) -> None:
+        again = checkout.run("up", code=3)
+        assert "training: unchanged" in again.stderr
+        assert served_version(checkout) == "2"
+
     def test_a_lost_passphrase_is_explained(self, checkout: Checkout) -> None:
         passphrase = checkout.state / "passphrase"
         kept = passphrase.read_text()
@@ -212,8 +213,12 @@ class TestFaults:
         assert "Traceback" not in failed.stderr
         passphrase.write_text(kept)
         passphrase.chmod(0o600)
+
+    def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
         checkout.run("destroy", "--yes")
         assert service_processes(checkout) == []
+        assert not listening(checkout.port)
+        assert not checkout.state.exists()
 
 
 def wait_for(condition: Callable[[], bool], *, timeout_seconds: float = 120) -> None:

@@ -6,7 +6,7 @@ the classic ones know lengths and patterns too. They don't know what Azure takes
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -64,18 +64,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Lazy:
-    """A shape that is read when it is needed: models refer to each other in circles."""
+    """A shape that is read when it is needed: models refer to each other in circles. `name` is "module:Class"."""
 
     name: str
-    read: Callable[[], Shape] = field(compare=False)
 
 
 Node = Scalar | Listing | Table | Anything | Shape | Lazy
-
-
-def opened(node: Node) -> Node:
-    """The node itself, never a promise of one."""
-    return node.read() if isinstance(node, Lazy) else node
 
 
 def find(shape: Shape, name: str) -> str | None:

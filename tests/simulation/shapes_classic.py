@@ -9,7 +9,6 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
 from typing import Any
 
 from tests.simulation.shapes import Anything, Lazy, Listing, Member, Node, Scalar, Shape, Table
@@ -29,7 +28,6 @@ JSON_KINDS: Mapping[str, tuple[type, ...]] = {
 }
 
 
-@cache
 def read_classic(model: type) -> Shape:
     """The shape of a model class."""
     table: Mapping[str, Mapping[str, str]] = model._attribute_map  # type: ignore[attr-defined]  # noqa: SLF001
@@ -102,5 +100,4 @@ def _hints(model: type) -> dict[str, Any]:
 
 
 def _lazy(name: str, model: type) -> Lazy:
-    package = importlib.import_module(model.__module__.rpartition(".")[0])
-    return Lazy(name, lambda: read_classic(getattr(package, name)))
+    return Lazy(f"{model.__module__.rpartition('.')[0]}:{name}")

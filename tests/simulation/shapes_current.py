@@ -9,7 +9,6 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
 from typing import Any
 
 from tests.simulation.shapes import Anything, Lazy, Listing, Member, Node, Scalar, Shape, Table
@@ -33,7 +32,6 @@ def is_current(model: type) -> bool:
     return any(base.__module__.endswith("model_base") for base in model.__mro__)
 
 
-@cache
 def read_current(model: type) -> Shape:
     """The shape of a model class."""
     model.__new__(model)  # type: ignore[call-overload]  # to mypy `model` may be `type`; this fills its table of fields
@@ -96,4 +94,4 @@ def _class_node(hint: type) -> Node:
 
 
 def _lazy(model: type) -> Lazy:
-    return Lazy(model.__name__, lambda: read_current(model))
+    return Lazy(f"{model.__module__}:{model.__name__}")

@@ -1,23 +1,16 @@
-"""Reads what a Pulumi SDK's generated argument classes take, for packages whose service has no models of its own.
-
-Importing the Databricks SDK takes seconds, so what was read is kept in the cache; its file is named by the version.
-"""
+"""Reads what a Pulumi SDK's generated argument classes take, for packages whose service has no models of its own."""
 
 import collections.abc
 import importlib
-import importlib.metadata
 import inspect
-import pickle
-import tempfile
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
 
-from infra.paths import cache_folder
+from tests.simulation.remembered_shapes import remembered
 from tests.simulation.shapes import Anything, Listing, Member, Node, Scalar, Shape, Table
 
 SCALARS: Mapping[type, tuple[type, ...]] = {
@@ -30,17 +23,7 @@ SCALARS: Mapping[type, tuple[type, ...]] = {
 
 def read_arguments(name: str) -> Shape:
     """The shape of the argument class "module:Class"."""
-    module, _, attribute = name.partition(":")
-    version = importlib.metadata.version(module.partition(".")[0])
-    kept = cache_folder() / "simulation" / f"{module}.{attribute}-{version}.shape"
-    if kept.exists():
-        return typing.cast("Shape", pickle.loads(kept.read_bytes()))  # noqa: S301 - the file is our own
-    shape = _shape(getattr(importlib.import_module(module), attribute))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as aside:
-        aside.write(pickle.dumps(shape))
-    Path(aside.name).replace(kept)
-    return shape
+    return remembered(name, _shape)
 
 
 def _shape(arguments: type) -> Shape:

@@ -4,7 +4,6 @@ azure-native lifts the fields of ARM's `properties` to the top and takes some ch
 reverse. A value that is not known yet (preview) passes.
 """
 
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 
 from infra.provider.step import UnknownValue
 from infra.provider.values import UNKNOWN
-from tests.simulation.shapes import Anything, Lazy, Listing, Node, Scalar, Shape, Table, find, opened
+from tests.simulation.remembered_shapes import remembered
+from tests.simulation.shapes import Anything, Lazy, Listing, Node, Scalar, Shape, Table, find
 from tests.simulation.shapes_classic import read_classic
 from tests.simulation.shapes_current import is_current, read_current
 
@@ -31,9 +31,16 @@ class Problem:
 @cache
 def shape_of(name: str) -> Shape:
     """The shape of the model class "module:Class", of either generator."""
-    module, _, attribute = name.partition(":")
-    model = getattr(importlib.import_module(module), attribute)
-    return read_current(model) if is_current(model) else read_classic(model)
+
+    def read(model: type) -> Shape:
+        return read_current(model) if is_current(model) else read_classic(model)
+
+    return remembered(name, read)
+
+
+def opened(node: Node) -> Node:
+    """The node itself, never a promise of one."""
+    return shape_of(node.name) if isinstance(node, Lazy) else node
 
 
 def body_of(
@@ -90,7 +97,7 @@ def _variant(shape: Shape, value: Mapping[str, Any]) -> Shape:
     bare = re.sub(r"[^a-z0-9]", "", shape.discriminator.lower())
     chosen = next((part for key, part in value.items() if re.sub(r"[^a-z0-9]", "", key.lower()) == bare), None)
     variant = shape.variants.get(chosen) if isinstance(chosen, str) else None
-    return variant.read() if isinstance(variant, Lazy) else shape
+    return shape_of(variant.name) if variant else shape
 
 
 def foreseen(inputs: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) -> dict[str, Any]:
