@@ -3,18 +3,18 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from pyspark.sql import SparkSession
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from infra.local.registry import LocalRegistry
-from tests.support.bundles import MakeBundle, make_bundle
-from training import log
-from training.parameters import TrainingParameters
-from training.session import spark_session
+if TYPE_CHECKING:
+    # Imported where they are needed: they take seconds, in each process of the tests before its first one.
+    from pyspark.sql import SparkSession
+
+    from tests.support.bundles import MakeBundle
 
 # Each test's Spark lives for seconds: compiling its code thoroughly would cost more than the code then saves.
 os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
@@ -70,20 +70,27 @@ def collected(request: pytest.FixtureRequest) -> set[str]:
 @pytest.fixture(scope="session")
 def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of the session `spark`."""
+    from training import log  # noqa: PLC0415 - see above
+
     return tmp_path_factory.mktemp("spark") / log.NAME
 
 
 @pytest.fixture(scope="session")
-def spark(spark_log: Path) -> Iterator[SparkSession]:
+def spark(spark_log: Path) -> "Iterator[SparkSession]":
     """A local session as training itself starts it."""
+    from training.parameters import TrainingParameters  # noqa: PLC0415 - see above
+    from training.session import spark_session  # noqa: PLC0415 - see above
+
     session = spark_session(TrainingParameters(driver_memory_gib=2), log=spark_log)
     yield session
     session.stop()
 
 
 @pytest.fixture(scope="session")
-def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
+def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> "MakeBundle":
     """Small bundles by seed, made once."""
+    from tests.support.bundles import make_bundle  # noqa: PLC0415 - see above
+
     place = tmp_path_factory.mktemp("bundles")
 
     def bundle(seed: int) -> Path:
@@ -96,6 +103,8 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry that `create` made: MLflow takes a second or two for its tables."""
+    from infra.local.registry import LocalRegistry  # noqa: PLC0415 - see above
+
     place = tmp_path_factory.mktemp("empty") / "registry"
     LocalRegistry(place).create()
     return place

@@ -114,7 +114,7 @@ def test_a_body_in_chunks_is_scored(client: httpx.Client) -> None:
 def test_concurrent_requests_get_their_own_answers(service: RunningService, bundle: Bundle) -> None:
     golden = list(bundle.golden) * 20
     headers = {"authorization": f"Bearer {KEY}"}
-    with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(32) as pool:
+    with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda one: client.post("/score", json=one.record).json()["probability"], golden))
     assert answers == pytest.approx([one.probability for one in golden], abs=1e-9)
 

@@ -17,6 +17,7 @@ from scoring.drift import BATCH_ROWS
 from scoring.metrics import PROBABILITY_BUCKETS
 from tests.support.services import KEY, RunningService, running_service
 
+pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")
 SECONDS = 30_000

@@ -1,60 +1,80 @@
-"""Trains a model once and remembers what the run left: the same run again, after a destroy, gets the same files.
+"""Trains a model once and remembers what the run left: the same run again, after a destroy or on another simulated
+Azure, gets the same files.
 
 What the caller, the external location and the role behind it allow is judged each time.
 """
 
+import fcntl
+import hashlib
 import json
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from tests.simulation.fakes.cluster import LocalCluster, lake_of
 from tests.simulation.fakes.lake import URL, Lake
 from tests.simulation.fakes.runs import Run
 from tests.simulation.world import World
 
+LEFT, SAID = "left", "said"
+
 
 class RememberedTraining:
     """A `Task` for `Runs`. `trained` counts the runs that Spark really did."""
 
-    def __init__(self, cluster: LocalCluster, world: World) -> None:
-        """`cluster` trains what is new."""
+    def __init__(self, cluster: LocalCluster, world: World, memory: Path) -> None:
+        """`cluster` trains what is new to the folder `memory`, which processes side by side may share."""
         self._cluster = cluster
         self._folder = world.folder
-        self._kept: dict[str, tuple[int, str]] = {}
+        self._memory = memory
         self._one_at_a_time = threading.Lock()
         self.trained = 0
         self.seconds = 0.0
-        """That training took in all."""
+        """That training took in all, here or where it was waited for."""
 
     def __call__(self, run: Run) -> str:
         """The output of the task."""
         request = json.loads(run.parameters["request"])
         anywhere = URL.sub(lambda found: f"{found[1]}:{found[3]}", json.dumps(request, sort_keys=True))
-        with self._one_at_a_time:
-            if anywhere in self._kept:
-                number, output = self._kept[anywhere]
-                self._give(run, number, request["output"])
-                return output
-            started = time.monotonic()
-            output = self._cluster(run)
-            self.seconds += time.monotonic() - started
-            if not run.cancelled.is_set():
-                self._kept[anywhere] = run.number, output
+        kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
+        started = time.monotonic()
+        with self._one_at_a_time, _alone(kept):
+            said = kept / SAID
+            if not said.exists():
+                output = self._cluster(run)
+                if run.cancelled.is_set():
+                    return output
+                shutil.copytree(self._left(run.number, request["output"]), kept / LEFT)
+                said.write_text(output, encoding="utf-8")
                 self.trained += 1
-            return output
+            else:
+                self._give(run, kept / LEFT, request["output"])
+            self.seconds += time.monotonic() - started
+            return said.read_text(encoding="utf-8")
 
-    def _give(self, run: Run, number: int, address: str) -> None:
-        """Put into the lake of `run` what run `number` left."""
+    def _left(self, number: int, address: str) -> Path:
+        """Where run `number` left at `address` what it made."""
+        container, account, path = URL.fullmatch(address).groups()  # type: ignore[union-attr]  # the product made it
+        return lake_of(self._folder, number) / account / container / path.strip("/")
+
+    def _give(self, run: Run, left: Path, address: str) -> None:
+        """Put into the lake of `run` what another one left."""
         world = World(self._folder)
         token = self._cluster.judge(world, run)
         world.close()
-        target, source = lake_of(self._folder, run.number), lake_of(self._folder, number)
-        lake = Lake(target, token)
+        lake = Lake(lake_of(self._folder, run.number), token)
         lake.fetch([address])
-        container, account, path = URL.fullmatch(address).groups()  # type: ignore[union-attr]  # the product made it
-        (old,) = [folder for folder in source.iterdir() if (folder / container / path.strip("/")).is_dir()]
-        shutil.copytree(
-            old / container / path.strip("/"), target / account / container / path.strip("/"), dirs_exist_ok=True
-        )
+        shutil.copytree(left, self._left(run.number, address), dirs_exist_ok=True)
         lake.send()
+
+
+@contextmanager
+def _alone(kept: Path) -> Iterator[None]:
+    """Whoever wants the same model meanwhile waits for it."""
+    kept.mkdir(parents=True, exist_ok=True)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -60,16 +60,20 @@ class Done:
 
 
 class SimulatedStack:
-    """One stack in one simulated Azure, with everything in `folder`. `say` is told what the engine is doing."""
+    """One stack in one simulated Azure, with everything in `folder`. `say` is told what the engine is doing.
+
+    Models that were trained are remembered in `trained`, which several stacks may share.
+    """
 
     failure = PersonalizationError
     """What an operation that fails raises; its text is a sentence of the product."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None, *, trained: Path) -> None:
         """Nothing runs yet."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._say = say
+        self._trained = trained
         self._training: RememberedTraining | None = None
         self.simulation = Simulation(folder / "azure", Runs(self._train), binaries())
         self.settings = _settings(STACK)
@@ -81,7 +85,7 @@ class SimulatedStack:
         self.simulation.start()
         environment = self.simulation.environment()
         cluster = LocalCluster(self.world, environment, spark_environment(memory_gib=TRAINING_MEMORY_GIB))
-        self._training = RememberedTraining(cluster, self.world)
+        self._training = RememberedTraining(cluster, self.world, self._trained)
         self._before = dict(os.environ)
         os.environ.update(environment)
         os.environ["PERSONALIZE_STATE"] = str(self.folder / "state")

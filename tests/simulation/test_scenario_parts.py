@@ -68,7 +68,7 @@ class Cluster:
 
 
 def test_the_same_run_is_trained_once_and_given_again_to_another_lake(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     sent: list[str] = []
     monkeypatch.setattr("tests.simulation.remembered_training.Lake.fetch", lambda *_: None)
@@ -77,10 +77,24 @@ def test_the_same_run_is_trained_once_and_given_again_to_another_lake(
         lambda lake: sent.extend(str(path.relative_to(lake._folder)) for path in lake._folder.rglob("*.txt")),  # noqa: SLF001 - what it would send
     )
     cluster = Cluster(world.folder)
-    training = RememberedTraining(cluster, world)  # type: ignore[arg-type]  # as far as it is used
     elsewhere = {"request": REQUEST["request"].replace("lakea", "lakeb")}
+    counts = []
     for number, parameters in enumerate((REQUEST, elsewhere)):
+        # Each on a simulated Azure of its own, as the parts of the scenarios are.
+        training = RememberedTraining(cluster, world, tmp_path / "trained")  # type: ignore[arg-type]  # as far as it is used
         assert training(Run(number, "1", token=None, parameters=parameters, inputs={}, caller="me")) == "done"
+        counts.append(training.trained)
     assert cluster.seen == [0]
-    assert training.trained == 1
+    assert counts == [1, 0]
     assert sent == ["lakeb/models/runs/1/model.txt"]
+
+
+def test_a_run_that_was_cancelled_is_not_remembered(world: World, tmp_path: Path) -> None:
+    cluster = Cluster(world.folder)
+    training = RememberedTraining(cluster, world, tmp_path / "trained")  # type: ignore[arg-type]  # as far as it is used
+    cancelled = Run(0, "1", token=None, parameters=REQUEST, inputs={}, caller="me")
+    cancelled.cancelled.set()
+    training(cancelled)
+    training(Run(1, "1", token=None, parameters=REQUEST, inputs={}, caller="me"))
+    assert cluster.seen == [0, 1]
+    assert training.trained == 1
