@@ -35,11 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
-class FilesAndPaths(LoadFileScheduling):
+class FilesAndPaths(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without types
     """`--dist=loadfile`, but for whole paths: each lives for minutes and shares nothing with the others of its file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
+        file: str = super()._split_scope(nodeid)
         return nodeid if file == PATHS else file
 
 
@@ -47,7 +47,7 @@ PATHS = "tests/e2e/test_paths.py"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesAndPaths | None:
     """Deal out the paths one by one."""
     return FilesAndPaths(config, log) if config.getvalue("dist") == "loadfile" else None
 
