@@ -60,16 +60,13 @@ class Done:
 
 
 class SimulatedStack:
-    """One stack in one simulated Azure, with everything in `folder`. `say` is told what the engine is doing.
-
-    Models that were trained are remembered in `trained`, which several stacks may share.
-    """
+    """One stack in one simulated Azure, with everything in `folder`; several may share what was `trained`."""
 
     failure = PersonalizationError
     """What an operation that fails raises; its text is a sentence of the product."""
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None, *, trained: Path) -> None:
-        """Nothing runs yet."""
+        """Nothing runs yet. `say` is told what the engine is doing."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._say = say
