@@ -6,8 +6,8 @@ STACK ?= local
 BASE ?= origin/main
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --durations=20
-# One process more than there are cores, as tests wait too, and four at most; tests of one file stay together, but for
-# whole paths (`tests/conftest.py`).
+# One process more than there are cores, as tests wait too, and four at most; tests of one file stay together
+# (the exceptions are in `tests/conftest.py`).
 PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4)))
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 

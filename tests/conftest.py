@@ -24,32 +24,39 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-SLOW_FIRST = ("engine", "spark")
-"""What takes longest begins first, so that no process is left alone with it at the end."""
+PATHS = "tests/e2e/test_paths.py"
+TRAINING = "tests/training/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests for `--dist=loadfile`, which deals them out to processes file by file."""
-    items.sort(
-        key=lambda item: next((rank for rank, name in enumerate(SLOW_FIRST) if item.get_closest_marker(name)), 2)
-    )
+    """Begin with what takes longest in one process, so that none is left alone with it at the end."""
+    items.sort(key=_turn)
 
 
-class FilesAndPaths(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without types
-    """`--dist=loadfile`, but for whole paths: each lives for minutes and shares nothing with the others of its file."""
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("engine"):
+        return 1
+    return 0 if item.get_closest_marker("spark") else 2
+
+
+class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without types
+    """`--dist=loadfile`, which deals out the tests file by file, with two exceptions.
+
+    Whole paths live for minutes and share nothing: each is dealt out alone. The tests of training share Spark and a
+    run: they stay together, as both take longer to begin than most of what is done with them.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return nodeid if file == PATHS else file
-
-
-PATHS = "tests/e2e/test_paths.py"
+        if file == PATHS:
+            return nodeid
+        return TRAINING if file.startswith(TRAINING) else file
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesAndPaths | None:
-    """Deal out the paths one by one."""
-    return FilesAndPaths(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Units | None:
+    """Deal out the tests in these units."""
+    return Units(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 COLLECTED = pytest.StashKey[set[str]]()
