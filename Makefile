@@ -47,7 +47,7 @@ lint: setup ## check style and formatting
 	$(PYTHON) -m ruff format --check .
 
 types: setup ## check the types, strictly and with every dependency installed
-	@$(PYTHON) -m infra.setup.azure simulation
+	@$(PYTHON) -m tools.setup.azure simulation
 	$(PYTHON) -m mypy
 
 workflows: setup ## check the workflows of GitHub Actions, with actionlint and zizmor
@@ -56,22 +56,22 @@ workflows: setup ## check the workflows of GitHub Actions, with actionlint and z
 check: lint types workflows test ## lint, types, workflows and tests
 
 stack: setup ## prepare this machine for STACK
-	@[ "$(STACK)" = local ] || $(PYTHON) -m infra.setup.azure
+	@[ "$(STACK)" = local ] || $(PYTHON) -m tools.setup.azure
 
 preview: stack ## what `up` would do to STACK, and what the change costs against BASE
-	$(PYTHON) -m infra.delivery preview --stack "$(STACK)" --base "$(BASE)"
+	$(PYTHON) -m personalize.delivery preview --stack "$(STACK)" --base "$(BASE)"
 
 deploy: stack ## bring STACK up, unless that deletes data that nobody gave up
-	$(PYTHON) -m infra.delivery deploy --stack "$(STACK)" --commit "$$(git rev-parse HEAD)"
+	$(PYTHON) -m personalize.delivery deploy --stack "$(STACK)" --commit "$$(git rev-parse HEAD)"
 
 retrain: stack ## train and serve a new model of STACK when there is new data
-	$(PYTHON) -m infra.delivery retrain --stack "$(STACK)"
+	$(PYTHON) -m personalize.delivery retrain --stack "$(STACK)"
 
 drift: stack ## compare what is there of STACK with what was deployed
-	$(PYTHON) -m infra.delivery drift --stack "$(STACK)"
+	$(PYTHON) -m personalize.delivery drift --stack "$(STACK)"
 
 destroy: stack ## take STACK down when the variable CONFIRM holds its name
-	$(PYTHON) -m infra.delivery destroy --stack "$(STACK)"
+	$(PYTHON) -m personalize.delivery destroy --stack "$(STACK)"
 
 simulate: simulation ## bring stack dev up, change, break and destroy it on a simulated Azure, in about twenty minutes
 	$(PYTEST) $(PARALLEL) -m "cluster and not full"
@@ -81,7 +81,7 @@ simulate-full: simulation ## the same with every call and twenty kills, which ta
 	$(PYTHON) -m tests.simulation.scenarios --full
 
 test-tools: setup ## prepare this machine for the tests: models of Azure, a server for its Blob protocol, a parser of KQL
-	@$(PYTHON) -m infra.setup.azure simulation
+	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tools.azurite
 	@$(PYTHON) -m tools.kusto
 
@@ -89,7 +89,7 @@ simulation: test-tools ## prepare this machine for the simulated Azure: builds a
 	@$(PYTHON) -m tools.control_plane
 
 env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
-	@$(PYTHON) -m infra.setup.shell_exports $(STACK)
+	@$(PYTHON) -m personalize.stack.shell_exports $(STACK)
 
 bench: setup ## measure this machine; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
@@ -104,7 +104,7 @@ docs-outputs: setup ## type the commands of the documentation and write into it 
 	$(PYTHON) -m tests.docs
 
 docs: setup ## build the documentation's site into dist/site; a warning is an error
-	$(PYTHON) -m tools.site
+	$(PYTHON) -m personalize.docs.site
 
 clean: ## remove what tools left in the work tree; stacks and caches stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

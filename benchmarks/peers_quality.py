@@ -18,8 +18,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from features.schema import Schema
 from training import datasets
 from training.parameters import CriteoDataset, TrainingParameters
-from training.prepare import CATEGORIES, NUMBERS, prepare
-from training.split import PART, Part
+from training.preparation.prepare import CATEGORIES, NUMBERS, prepare
+from training.preparation.split import PART, Part
 
 HASHED_SLOTS = 2**18
 """The number of slots that the reference's notebook hashes into."""

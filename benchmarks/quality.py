@@ -15,8 +15,8 @@ from benchmarks.peers_quality import categorical_codes, feature_hashing, split_r
 from benchmarks.results import Target, at_least, at_most
 from features.schema import Schema
 from training.parameters import TrainingParameters
-from training.session import spark_session
-from training.split import Part
+from training.preparation.split import Part
+from training.spark.session import spark_session
 
 SEEDS = range(1, 6)
 PEERS: Mapping[str, Callable[[Mapping[Part, pd.DataFrame], Schema, TrainingParameters], dict[str, float]]] = {

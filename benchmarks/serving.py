@@ -27,9 +27,9 @@ from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.serving_figures import draw, table
 from benchmarks.serving_peers import Peer, install_all, peers
 from features.bundle import Bundle
-from infra.cloud.steps import comparison
-from infra.load.client import run_load
-from infra.load.plan import LoadPlan
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan
+from steps.azure.candidate import comparison
 from tests.support.bundles import make_bundle, random_records, to_arrays
 
 START_SECONDS = 240.0

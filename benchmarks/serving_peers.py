@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving_spark import Source
-from infra.setup.uv import ensure_uv
+from tools.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 
 PEERS = Path(__file__).parent / "peers"

@@ -19,9 +19,9 @@ from features.counts import MAX_VALUES, MOST_ROWS, threshold
 from features.encoder import Encoder
 from features.hashing import hash_values
 from features.schema import CRITEO
-from scoring.encoding import RowEncoder
-from scoring.records import Values
-from training.datasets import recipe
+from scoring.model.encoding import RowEncoder
+from scoring.model.records import Values
+from training.datasets.generated import recipe
 from training.parameters import TrainingParameters
 
 CARDINALITIES = (

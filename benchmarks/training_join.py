@@ -20,10 +20,10 @@ from pyarrow import parquet
 from benchmarks.training_run import cpu_seconds
 from features.schema import CRITEO
 from training import datasets
-from training.datasets import synthetic
-from training.log import NAME
+from training.datasets.generated import synthetic
 from training.parameters import TablesDataset, TrainingParameters
-from training.session import spark_session
+from training.spark.log import NAME
+from training.spark.session import spark_session
 
 ROWS_A_USER, ROWS_AN_ITEM = 20, 100
 USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]

@@ -22,12 +22,12 @@ from sklearn.metrics import roc_auc_score
 from features.bundle import MODEL
 from features.encoder import Encoder
 from features.schema import CRITEO
-from training.encode import FEATURES
-from training.fit import REFIT_ROWS
-from training.matrices import matrix
+from training.model.fit import REFIT_ROWS
 from training.parameters import TrainingParameters
-from training.prepare import CATEGORIES, NUMBERS, RAW
-from training.split import PART, Part
+from training.preparation.encode import FEATURES
+from training.preparation.matrices import matrix
+from training.preparation.prepare import CATEGORIES, NUMBERS, RAW
+from training.preparation.split import PART, Part
 
 NOT_OF_THE_TREES = {
     "early_stopping_round",

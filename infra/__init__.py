@@ -1,1 +1,1 @@
-"""The Pulumi program, the provider of its steps and the command line."""
+"""The Pulumi program: settings, the graph, and what each target makes of it."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from pulumi import Input, Output, ResourceOptions
 
-from infra.settings import ScoringSettings
+from steps.shared.serving_settings import ScoringSettings
 from training.parameters import Dataset, GateParameters, TrainingParameters
 
 

@@ -13,10 +13,11 @@ from infra.backend import (
     ServingImageArgs,
     TrainingRunArgs,
 )
-from infra.code_hash import serving_code_hash, training_code_hash
 from infra.components import DataUpload, ModelVersion, Registry, ScoringService, ServingImage, TrainingRun
-from infra.local.backend import LocalBackend
-from infra.settings import Settings, Target, azure_settings, load_settings, located
+from infra.local_backend import LocalBackend
+from infra.settings import Settings, Target, azure_settings, load_settings
+from steps.shared.code_hash import serving_code_hash, training_code_hash
+from steps.shared.dataset_paths import located
 from training.datasets import check_split, describe
 
 

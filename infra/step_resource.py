@@ -6,7 +6,7 @@ from typing import Any, cast
 import pulumi
 from pulumi import Output, ResourceOptions
 
-from infra.steps import COMPUTED, Kind, Place, token
+from steps.kinds import COMPUTED, Kind, Place, token
 
 
 class StepResource(pulumi.CustomResource):

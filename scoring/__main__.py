@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from features.errors import PersonalizationError
-from scoring.model import ServedModel
+from scoring.model.model import ServedModel
 from scoring.server import serve
 from scoring.settings import ServerSettings, parse
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
 from features.bundle import MODEL
-from scoring.answers import ModelName
 from scoring.engines import EngineName
-from scoring.model import ServedModel
-from scoring.operations import SCORE
-from scoring.rejections import Rejection
+from scoring.model.model import ServedModel
+from scoring.model.operations import SCORE
+from scoring.request_errors import Rejection
+from scoring.responses import ModelName
 
 MAX_RECORDS = 1000
 

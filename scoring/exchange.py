@@ -8,7 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from scoring.rejections import InvalidJson, Rejection, TooLarge, UnsupportedMediaType
+from scoring.request_errors import InvalidJson, Rejection, TooLarge, UnsupportedMediaType
 
 Headers = list[tuple[bytes, bytes]]
 Message = MutableMapping[str, Any]

@@ -16,15 +16,15 @@ import uvicorn
 
 from features.bundle import Bundle
 from scoring.errors import KeysError, ListenError, TlsError, TracesError
-from scoring.front import Front
-from scoring.keys import KeyRing
-from scoring.leaving import LeavingConnection
-from scoring.logs import LogSink, configure
-from scoring.metrics import shared_folder
-from scoring.service import Service
+from scoring.http.front import Front
+from scoring.http.graceful_shutdown import LeavingConnection
+from scoring.http.traced import TracedConnection
 from scoring.settings import ServerSettings
-from scoring.supervisor import Supervisor
-from scoring.traced import TracedConnection
+from scoring.worker.keys import KeyRing
+from scoring.worker.logs import LogSink, configure
+from scoring.worker.metrics import shared_folder
+from scoring.worker.service import Service
+from scoring.worker.supervisor import Supervisor
 
 BACKLOG = 2048
 EXPORTER = "azure.monitor"
@@ -72,7 +72,7 @@ def create_front(settings: ServerSettings) -> Front:
     service = Service(settings, KeyRing(_keys_file(settings)), sink)
     if settings.traces is None:
         return Front(service)
-    from scoring.tracing import Tracing  # noqa: PLC0415 - not in every image, and nothing to pay for when it is off
+    from scoring.worker.tracing import Tracing  # noqa: PLC0415 - not in every image, and nothing to pay for when it is off
 
     return Front(service, Tracing(settings.traces, settings.trace_percent, version=settings.model_version))
 

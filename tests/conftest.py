@@ -77,7 +77,7 @@ def collected(request: pytest.FixtureRequest) -> set[str]:
 @pytest.fixture(scope="session")
 def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of the session `spark`."""
-    from training import log  # noqa: PLC0415 - see above
+    from training.spark import log  # noqa: PLC0415 - see above
 
     return tmp_path_factory.mktemp("spark") / log.NAME
 
@@ -86,7 +86,7 @@ def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spark(spark_log: Path) -> "Iterator[SparkSession]":
     """A local session as training itself starts it."""
     from training.parameters import TrainingParameters  # noqa: PLC0415 - see above
-    from training.session import spark_session  # noqa: PLC0415 - see above
+    from training.spark.session import spark_session  # noqa: PLC0415 - see above
 
     session = spark_session(TrainingParameters(driver_memory_gib=2), log=spark_log)
     yield session
@@ -110,7 +110,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> "MakeBundle":
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry that `create` made: MLflow takes a second or two for its tables."""
-    from infra.local.registry import LocalRegistry  # noqa: PLC0415 - see above
+    from steps.local.registry import LocalRegistry  # noqa: PLC0415 - see above
 
     place = tmp_path_factory.mktemp("empty") / "registry"
     LocalRegistry(place).create()

@@ -1,7 +1,7 @@
 """Prepares this machine: `python3 -m tools.bootstrap`, by any Python from 3.8 on and without a package.
 
 It checks what it can not bring (platform, OpenMP), brings uv, lets uv install the locked packages into `.venv`, and
-hands over to `infra.setup` in there. What is already in place is only looked at, so a second run takes a second.
+hands over to `tools.setup` in there. What is already in place is only looked at, so a second run takes a second.
 """
 
 import fcntl
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from typing import Iterator
 
 from features.errors import PersonalizationError
-from infra import machine
-from infra.paths import ROOT, cache_folder
-from infra.setup.console import SetupError, elapsed, say
-from infra.setup.packages import ensure_packages
-from infra.setup.uv import ensure_uv
-from infra.versions import GLIBC
+from tools import machine
+from tools.paths import ROOT, cache_folder
+from tools.setup.console import SetupError, elapsed, say
+from tools.setup.packages import ensure_packages
+from tools.setup.uv import ensure_uv
+from tools.versions import GLIBC
 
 OLDEST_PYTHON = (3, 8)
 
@@ -29,7 +29,7 @@ def main() -> int:
         check_machine()
         with _only_one():
             changed = ensure_packages(ensure_uv())
-            command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "infra.setup"]
+            command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools.setup"]
             status = subprocess.run(command, cwd=str(ROOT), check=False).returncode  # noqa: S603 - ours
     except PersonalizationError as error:
         say(f"error: {error}")

@@ -15,10 +15,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.paths import ROOT, cache_folder
-from infra.setup.console import SetupError, say
-from infra.setup.golang import GoProgram, go_toolchain
-from infra.setup.golang import build as build_go
+from tools.paths import ROOT, cache_folder
+from tools.setup.console import SetupError, say
+from tools.setup.golang import GoProgram, go_toolchain
+from tools.setup.golang import build as build_go
 
 KUBERNETES = "k8s.io/kubernetes"
 PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"

@@ -5,8 +5,8 @@ import os
 import subprocess
 from collections.abc import Mapping
 
-from infra.paths import ROOT
 from tools.npm import folder, install, node
+from tools.paths import ROOT
 
 NAME = "kusto"
 CHECK_SECONDS = 60

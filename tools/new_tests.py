@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from infra.paths import ROOT
-from infra.setup.console import elapsed, say
+from tools.paths import ROOT
+from tools.setup.console import elapsed, say
 
 ROUNDS = 5
 BUDGET_MINUTES = 20.0

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra.paths import ROOT, cache_folder
-from infra.setup.console import SetupError, run_reported
+from tools.paths import ROOT, cache_folder
+from tools.setup.console import SetupError, run_reported
 
 INSTALL_TIMEOUT_SECONDS = 900
 

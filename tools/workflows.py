@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.paths import ROOT, cache_folder
-from infra.setup.console import SetupError
-from infra.setup.golang import GoProgram, build
+from tools.paths import ROOT, cache_folder
+from tools.setup.console import SetupError
+from tools.setup.golang import GoProgram, build
 
 MODULE = ROOT / "tools" / "actionlint"
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"

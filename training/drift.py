@@ -16,18 +16,20 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import Bundle
-from training import log, reference, report
+from training import report
 from training.datasets import describe, open_source
 from training.datasets.errors import DatasetError
 from training.datasets.source import Source
-from training.failure import explain
-from training.gate import drift_check
+from training.evaluation import reference
+from training.evaluation.gate import drift_check
 from training.parameters import Dataset, TrainingParameters
-from training.prepare import numbers_and_hashes
-from training.quoting import column
-from training.session import on_databricks, spark_session
-from training.split import RECORD_HASH
-from training.streams import output_to
+from training.preparation.prepare import numbers_and_hashes
+from training.preparation.split import RECORD_HASH
+from training.spark import log
+from training.spark.failure import explain
+from training.spark.identifiers import column
+from training.spark.session import on_databricks, spark_session
+from training.spark.streams import output_to
 
 WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from features.bundle import Verdict
-from training.calibrate import Scaling
-from training.champion import Champion
-from training.evaluate import Evaluation
-from training.reachable import BestReachable
-from training.slices import Slice
+from training.evaluation.champion import Champion
+from training.evaluation.reachable import BestReachable
+from training.metrics.evaluate import Evaluation
+from training.metrics.slices import Slice
+from training.model.calibrate import Scaling
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, NoReturn
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from training import log, work
+from training import work
 from training.arguments import Arguments
 from training.datasets.manifest import Manifest
-from training.failure import explain
 from training.progress import Progress
-from training.provenance import code_hash
-from training.session import ALL_CORES, on_databricks, spark_session, start_workers
-from training.streams import output_to
+from training.spark import log
+from training.spark.failure import explain
+from training.spark.session import ALL_CORES, on_databricks, spark_session, start_workers
+from training.spark.streams import output_to
+from training.stages.provenance import code_hash
 
 if TYPE_CHECKING:
-    from training.pipeline import Pipeline
     from training.result import Result
+    from training.stages.pipeline import Pipeline
 
 STOPPED = 128
 """Added to the number of the signal that ended a run, as shells do."""
@@ -75,7 +76,7 @@ def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progr
 
 def _import_pipeline() -> "type[Pipeline]":
     """What comes after the session takes as long to import as Java to start."""
-    from training.pipeline import Pipeline  # noqa: PLC0415 - while Java starts
+    from training.stages.pipeline import Pipeline  # noqa: PLC0415 - while Java starts
 
     return Pipeline
 

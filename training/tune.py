@@ -17,21 +17,21 @@ import optuna
 import yaml
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from training import log
 from training.arguments import Arguments, UsageError, parse
 from training.datasets import describe
 from training.datasets.errors import DatasetError
-from training.evaluate import Evaluation, evaluate
-from training.failure import explain
-from training.fit import REFIT_ROWS, Fitted, fit, score
-from training.measure import measure
+from training.evaluation.measure import measure
+from training.metrics.evaluate import Evaluation, evaluate
+from training.model.fit import REFIT_ROWS, Fitted, fit, score
 from training.parameters import Calibration, TrainingParameters
-from training.pipeline import Pipeline
+from training.preparation.split import PART, Part
 from training.progress import Progress
-from training.session import spark_session, start_workers
-from training.split import PART, Part
-from training.streams import output_to
-from training.trained import Half
+from training.spark import log
+from training.spark.failure import explain
+from training.spark.session import spark_session, start_workers
+from training.spark.streams import output_to
+from training.stages.pipeline import Pipeline
+from training.stages.trained import Half
 
 TUNED, FAILED, BAD_INPUT = 0, 1, 2
 STAGE = "tune"

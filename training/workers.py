@@ -9,7 +9,8 @@ import gc
 from pyspark.daemon import manager
 from pyspark.sql.pandas import serializers
 
-from training import encode, reachable, score
+from training.evaluation import reachable, score
+from training.preparation import encode
 
 IMPORTED = (serializers, encode, reachable, score)
 """Spark's own part for Arrow, and the modules whose functions and classes run in workers."""

@@ -7,6 +7,8 @@ import pulumi
 import pulumi_azure_native as azure_native
 from pulumi import Output, ResourceOptions
 
+from azure_clients.credentials import cloud
+from infra.azure_settings import AzureSettings
 from infra.backend import (
     BuiltImage,
     DataUploadArgs,
@@ -20,15 +22,14 @@ from infra.backend import (
     UploadedData,
 )
 from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, kubeconfig
-from infra.cloud.credentials import cloud
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
-from infra.cloud.settings import AzureSettings, RolloutKind
 from infra.cost.monthly import usd_per_month
-from infra.model_versions import LATEST
 from infra.step_resource import StepResource
-from infra.steps import Kind, Place
+from steps.kinds import Kind, Place
+from steps.shared.model_versions import LATEST
+from steps.shared.serving_settings import RolloutKind
 
 
 class CloudBackend:

@@ -10,10 +10,10 @@ from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
 from infra.cloud.environment import Environment
-from infra.cloud.kubernetes import POOL_LABEL, SCORING
-from infra.settings import ScoringSettings
-from infra.workload.settings import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
+from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
 from infra.workload.workload import Workload, WorkloadArgs
+from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
+from steps.shared.serving_settings import ScoringSettings
 
 HASH_DIGITS = 16
 

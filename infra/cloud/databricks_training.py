@@ -5,10 +5,10 @@ import pulumi_databricks as databricks
 from pulumi import Input, ResourceOptions
 
 from infra.cloud.environment import Environment
-from infra.cloud.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.storage import MODELS, RAW
-from infra.cloud.training_job import TrainingJob, TrainingJobArgs
-from infra.cloud.wheel import build_wheel
+from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
+from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
+from infra.cloud.training.wheel import build_wheel
 
 
 class DatabricksTraining(pulumi.ComponentResource):

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import ResourceOptions
 
+from infra.azure_settings import AzureSettings
 from infra.cloud.access import Access, AccessArgs
-from infra.cloud.alerts import Alerts, AlertsArgs
 from infra.cloud.budget import Budget, BudgetArgs
-from infra.cloud.container_insights import ContainerInsights, ContainerInsightsArgs
-from infra.cloud.databricks import Databricks, DatabricksArgs
-from infra.cloud.identities import ScoringIdentity, ScoringIdentityArgs
-from infra.cloud.key_vault import KeyVault, KeyVaultArgs
-from infra.cloud.kubernetes import Kubernetes, KubernetesArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
-from infra.cloud.monitoring import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
+from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
+from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
+from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
 from infra.cloud.names import Names, resource_groups
-from infra.cloud.registry import ContainerRegistry, ContainerRegistryArgs
 from infra.cloud.resource_groups import ResourceGroups, ResourceGroupsArgs
-from infra.cloud.settings import AzureSettings
+from infra.cloud.serving.container_registry import ContainerRegistry, ContainerRegistryArgs
+from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
+from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
+from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
 from infra.cloud.storage import Storage, StorageArgs
-from infra.workload.settings import NAMESPACE, SERVICE_ACCOUNT
+from infra.cloud.training.databricks import Databricks, DatabricksArgs
+from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
 
 CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
 """`kube-audit` would hold every read as well, and cost accordingly."""

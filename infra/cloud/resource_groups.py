@@ -6,8 +6,8 @@ import pulumi
 from pulumi import ResourceOptions
 from pulumi_azure_native import resources
 
+from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
-from infra.cloud.settings import AzureSettings
 from infra.cloud.site import Site, tags_of
 
 

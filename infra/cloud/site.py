@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pulumi import Input, Output
 
+from infra.azure_settings import AzureSettings
 from infra.cloud.names import PROJECT
-from infra.cloud.settings import AzureSettings
 
 PROJECT_TAG = "project"
 STACK_TAG = "stack"

@@ -9,7 +9,7 @@ import pulumi
 from pulumi import Output, ResourceOptions
 from pulumi_azure_native import storage
 
-from infra.cloud.settings import Replication
+from infra.azure_settings import Replication
 from infra.cloud.site import Site
 
 RAW = "raw"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from infra.cloud.settings import KubernetesTier
+from infra.azure_settings import KubernetesTier
 from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError
 from infra.cost.scenarios import DAYS, DISK_GIB, Scenario
 

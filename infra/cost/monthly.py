@@ -1,6 +1,6 @@
 """What a stack costs in a month, for those who have no use for the lines; nothing where a price is unknown."""
 
-from infra.cloud.settings import AzureSettings
+from infra.azure_settings import AzureSettings
 from infra.cost.estimate import Estimate, estimate
 from infra.cost.prices import PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings

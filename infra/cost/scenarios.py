@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.cloud.settings import AzureSettings, KubernetesTier, RegistryTier, Replication
+from infra.azure_settings import AzureSettings, KubernetesTier, RegistryTier, Replication
 
 TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0

@@ -34,8 +34,8 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from infra.settings import ScoringSettings
-from infra.workload import settings
+from steps.shared import cluster_names
+from steps.shared.serving_settings import ScoringSettings
 
 START_CHECKS = 60
 CHECK_SECONDS = 5
@@ -82,13 +82,13 @@ class ScoringPods(pulumi.ComponentResource):
         self.deployment = Deployment(
             "deployment",
             metadata=ObjectMetaArgs(
-                name=settings.NAME,
+                name=cluster_names.NAME,
                 namespace=args.namespace,
-                labels=settings.LABELS,
+                labels=cluster_names.LABELS,
                 annotations={"pulumi.com/timeoutSeconds": str(2 * args.rollout_seconds)},
             ),
             spec=DeploymentSpecArgs(
-                selector=LabelSelectorArgs(match_labels=settings.LABELS),
+                selector=LabelSelectorArgs(match_labels=cluster_names.LABELS),
                 strategy=DeploymentStrategyArgs(
                     type="RollingUpdate",
                     rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
@@ -96,7 +96,7 @@ class ScoringPods(pulumi.ComponentResource):
                 progress_deadline_seconds=args.rollout_seconds,
                 template=PodTemplateSpecArgs(
                     metadata=ObjectMetaArgs(
-                        labels={**settings.LABELS, "azure.workload.identity/use": "true"},
+                        labels={**cluster_names.LABELS, "azure.workload.identity/use": "true"},
                         annotations={CERTIFICATE_ANNOTATION: args.certificate_hash},
                     ),
                     spec=self._pod(),
@@ -118,9 +118,9 @@ class ScoringPods(pulumi.ComponentResource):
             enable_service_links=False,
             security_context=PodSecurityContextArgs(
                 run_as_non_root=True,
-                run_as_user=settings.USER,
-                run_as_group=settings.USER,
-                fs_group=settings.USER,
+                run_as_user=cluster_names.USER,
+                run_as_group=cluster_names.USER,
+                fs_group=cluster_names.USER,
                 seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
             ),
             node_selector={self._args.pool_label: self._args.pool},
@@ -128,7 +128,7 @@ class ScoringPods(pulumi.ComponentResource):
                 TolerationArgs(key=self._args.pool_label, operator="Equal", value=self._args.pool, effect="NoSchedule")
             ],
             topology_spread_constraints=[_spread(key) for key in SPREAD_OVER],
-            termination_grace_period_seconds=settings.LEAVE_SECONDS + 2 * settings.DRAIN_SECONDS,
+            termination_grace_period_seconds=cluster_names.LEAVE_SECONDS + 2 * cluster_names.DRAIN_SECONDS,
             containers=[self._container()],
             volumes=[
                 VolumeArgs(name="secrets", csi=vault_files),
@@ -139,10 +139,10 @@ class ScoringPods(pulumi.ComponentResource):
     def _container(self) -> ContainerArgs:
         size = {"cpu": f"{self._args.cpu_millicores}m", "memory": f"{self._args.memory_mib}Mi"}
         return ContainerArgs(
-            name=settings.NAME,
+            name=cluster_names.NAME,
             image=self._args.image,
             args=self._arguments(),
-            ports=[ContainerPortArgs(name="https", container_port=settings.PORT)],
+            ports=[ContainerPortArgs(name="https", container_port=cluster_names.PORT)],
             resources=ResourceRequirementsArgs(requests=size, limits=size),
             security_context=SecurityContextArgs(
                 allow_privilege_escalation=False,
@@ -154,10 +154,10 @@ class ScoringPods(pulumi.ComponentResource):
             readiness_probe=_probe("/readyz", failures=2),
             liveness_probe=_probe("/healthz", failures=6),
             lifecycle=LifecycleArgs(
-                pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=settings.LEAVE_SECONDS))
+                pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=cluster_names.LEAVE_SECONDS))
             ),
             volume_mounts=[
-                VolumeMountArgs(name="secrets", mount_path=settings.SECRETS_FOLDER, read_only=True),
+                VolumeMountArgs(name="secrets", mount_path=cluster_names.SECRETS_FOLDER, read_only=True),
                 VolumeMountArgs(name="scratch", mount_path=SCRATCH),
             ],
         )
@@ -167,22 +167,22 @@ class ScoringPods(pulumi.ComponentResource):
         scoring = self._args.scoring
         options = {
             "--host": "0.0.0.0",  # noqa: S104 - inside the pod: who may reach it is the network policy's business
-            "--port": settings.PORT,
+            "--port": cluster_names.PORT,
             "--workers": scoring.workers,
             "--engine": scoring.engine.value,
             "--max-records": scoring.max_records,
-            "--keys-file": settings.KEYS_FILE,
-            "--tls-cert": settings.CERTIFICATE_FILE,
-            "--tls-key": settings.PRIVATE_KEY_FILE,
-            "--drain-seconds": settings.DRAIN_SECONDS,
+            "--keys-file": cluster_names.KEYS_FILE,
+            "--tls-cert": cluster_names.CERTIFICATE_FILE,
+            "--tls-key": cluster_names.PRIVATE_KEY_FILE,
+            "--drain-seconds": cluster_names.DRAIN_SECONDS,
             "--log-requests": "refused",  # Log Analytics bills by volume; each minute has a summary
         }
         arguments: list[Input[str]] = [str(part) for option in options.items() for part in option]
         if self._args.shadow is not None:
             percent = str(self._args.shadow_percent)
-            arguments += [settings.SHADOW_OPTION, self._args.shadow, settings.SHADOW_PERCENT_OPTION, percent]
+            arguments += [cluster_names.SHADOW_OPTION, self._args.shadow, cluster_names.SHADOW_PERCENT_OPTION, percent]
         if self._args.trace_percent is not None:
-            arguments += ["--traces", settings.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
+            arguments += ["--traces", cluster_names.TRACES_FILE, "--trace-percent", f"{self._args.trace_percent:g}"]
         return arguments
 
 
@@ -201,5 +201,5 @@ def _spread(key: str) -> TopologySpreadConstraintArgs:
         topology_key=key,
         max_skew=1,
         when_unsatisfiable="ScheduleAnyway",
-        label_selector=LabelSelectorArgs(match_labels=settings.LABELS),
+        label_selector=LabelSelectorArgs(match_labels=cluster_names.LABELS),
     )

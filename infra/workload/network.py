@@ -16,7 +16,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from infra.workload.settings import ANSWERING, LABELS, NAME, PORT, SHADOWING
+from steps.shared.cluster_names import ANSWERING, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
 SHADOW = f"{NAME}-shadow"

@@ -15,7 +15,7 @@ from pulumi_kubernetes.autoscaling.v2 import (
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
-from infra.workload.settings import LABELS, NAME
+from steps.shared.cluster_names import LABELS, NAME
 
 BUSY_PERCENT = 70
 """Of a pod's CPU, on average over all pods: above it there are more pods, below it fewer."""

@@ -9,14 +9,14 @@ from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.workload import settings
+from steps.shared import cluster_names
 
 FILES = {
-    settings.KEYS_FILE: settings.KEYS_SECRET,
-    settings.CERTIFICATE_FILE: settings.CERTIFICATE_SECRET,
-    settings.PRIVATE_KEY_FILE: settings.PRIVATE_KEY_SECRET,
+    cluster_names.KEYS_FILE: cluster_names.KEYS_SECRET,
+    cluster_names.CERTIFICATE_FILE: cluster_names.CERTIFICATE_SECRET,
+    cluster_names.PRIVATE_KEY_FILE: cluster_names.PRIVATE_KEY_SECRET,
 }
-TRACES = {settings.TRACES_FILE: settings.TRACES_SECRET}
+TRACES = {cluster_names.TRACES_FILE: cluster_names.TRACES_SECRET}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class VaultFiles(pulumi.ComponentResource):
             "secret-provider",
             api_version="secrets-store.csi.x-k8s.io/v1",
             kind="SecretProviderClass",
-            metadata=ObjectMetaArgs(name=settings.NAME, namespace=args.namespace, labels=settings.LABELS),
+            metadata=ObjectMetaArgs(name=cluster_names.NAME, namespace=args.namespace, labels=cluster_names.LABELS),
             spec={
                 "provider": "azure",
                 "parameters": {
@@ -54,7 +54,7 @@ class VaultFiles(pulumi.ComponentResource):
             },
             opts=ResourceOptions(parent=self),
         )
-        self.name = settings.NAME
+        self.name = cluster_names.NAME
         self.register_outputs({"name": self.name})
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, ResourceOptions
 
-from infra.cloud.settings import AzureSettings, RolloutKind
-from infra.settings import ScoringSettings
+from infra.azure_settings import AzureSettings
 from infra.workload.deployment import ScoringPods, ScoringPodsArgs
 from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
 from infra.workload.network import Network, NetworkArgs
 from infra.workload.scaling import Scaling, ScalingArgs
 from infra.workload.secrets import VaultFiles, VaultFilesArgs
+from steps.shared.serving_settings import RolloutKind, ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)

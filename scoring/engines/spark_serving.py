@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from scoring.engines.booster import Booster, Prediction
 from scoring.errors import EngineError
-from scoring.rejections import EngineUnavailable, Overloaded
+from scoring.request_errors import EngineUnavailable, Overloaded
 from scoring.scratch import ScratchFolder
 
 SLOTS = 8

@@ -16,8 +16,8 @@ import httpx
 import msgspec
 
 from features.bundle import Bundle
-from infra.load.client import run_load
-from infra.load.plan import LoadPlan, LoadResult
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan, LoadResult
 from tests.infra.workload_program import manifests
 from tests.simulation.aks import NODES, OWNED
 from tests.simulation.control_plane import ControlPlane

@@ -13,7 +13,6 @@ import httpx
 import psutil
 import pytest
 
-from infra.paths import ROOT
 from tests.cluster.conftest import binaries_or_skip
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative
@@ -21,6 +20,7 @@ from tests.simulation.control_plane import ControlPlane
 from tests.simulation.examples import CLUSTER, create_all, example
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
+from tools.paths import ROOT
 
 pytestmark = pytest.mark.cluster
 

@@ -8,7 +8,6 @@ import pulumi
 import pytest
 from pulumi import automation
 
-from infra.toolchain import PulumiMissingError, pulumi_command
 from tests.cluster.conftest import binaries_or_skip
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.engine import Engine
@@ -16,6 +15,7 @@ from tests.simulation.examples import create_all
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.simulation import PROVIDER, Simulation
+from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.engine]
 

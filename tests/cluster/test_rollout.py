@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
+from azure_clients.retries import Patience
 from features.bundle import Bundle
-from infra.cloud.steps.patience import Patience
-from infra.cloud.steps.rollout import Rollout
-from infra.provider.step import Context
+from steps.azure.candidate.rollout import Rollout
+from steps.provider.step import Context
 from tests.cluster.rollouts import NAMESPACE, ROLLOUT_SECONDS, SHADOW, Clients, Cluster, clients
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.serving_peers import install
 from features.bundle import Bundle
-from infra.paths import ROOT
 from tests.support.checkout import free_port
+from tools.paths import ROOT
 
 pytestmark = pytest.mark.full
 START_SECONDS = 90.0

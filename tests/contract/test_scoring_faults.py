@@ -20,8 +20,8 @@ import psutil
 import pytest
 
 from features.bundle import Bundle
-from infra.load.client import run_load
-from infra.load.plan import LoadPlan, LoadResult
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
 from tests.support.bad_requests import bad_requests
 from tests.support.checkout import free_port

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from features.bundle import Bundle
-from infra.workload.settings import TRACES_FILE, USER
 from scoring.engines import EngineName
+from steps.shared.cluster_names import TRACES_FILE, USER
 from tests.support.containers import Image, ImageBuilder, first_process, running_container
 from tests.support.ingestion import running_ingestion
 from tests.support.services import RunningService, is_ready, wait_until

@@ -13,8 +13,8 @@ import pytest
 from playwright import sync_api as playwright
 
 from features.bundle import Bundle
-from scoring.drift import BATCH_ROWS
-from scoring.metrics import PROBABILITY_BUCKETS
+from scoring.model.drift import BATCH_ROWS
+from scoring.worker.metrics import PROBABILITY_BUCKETS
 from tests.support.services import KEY, RunningService, running_service
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from features.bundle import Bundle
-from infra.load.client import run_load
-from infra.load.plan import LoadPlan, LoadResult
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan, LoadResult
 from scoring.engines.spark_serving import CALL_SECONDS
 from tests.support.services import KEY, RunningService, is_ready, run_scoring, running_service, wait_until
 from training.runtime import jars, java_home

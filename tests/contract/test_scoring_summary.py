@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from features.bundle import Bundle
-from infra.cloud.queries import ALERTS, CHARTS
-from scoring.drift import BATCH_ROWS
+from infra.cloud.monitoring.queries import ALERTS, CHARTS
+from scoring.model.drift import BATCH_ROWS
 from tests.support.certificates import make_certificate
 from tests.support.services import RunningService, running_service, wait_until
 

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("azure.monitor.opentelemetry.exporter", reason="needs `uv sync --inexact --extra azure`")
 
 from features.bundle import Bundle
-from infra.workload.settings import DRAIN_SECONDS, LEAVE_SECONDS
-from scoring.tracing import MOST_PER_SECOND, ROLE
+from scoring.worker.tracing import MOST_PER_SECOND, ROLE
+from steps.shared.cluster_names import DRAIN_SECONDS, LEAVE_SECONDS
 from tests.simulation.certificates import Authority
 from tests.simulation.fakes.entra import entra
 from tests.simulation.fakes.proxy import Proxy

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.delivery.personalize import Ended
+from personalize.delivery.command import Ended
 from tests.delivery.github_server import GitHubServer, serving
 
 

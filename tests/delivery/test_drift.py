@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from infra.automation.events import Change
-from infra.delivery.drift import Benign, allowed, drift_report, find_drift
-from infra.delivery.plan import Plan
+from personalize.delivery.drift import Benign, allowed, drift_report, find_drift
+from personalize.delivery.plan import Plan
+from personalize.engine.events import Change
 from tests.delivery.conftest import preview, resource
 
 WORKBOOK = "azure-native:applicationinsights:Workbook"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 
-from infra.delivery.github import ATTEMPTS, GitHub, GitHubError
+from personalize.delivery.github import ATTEMPTS, GitHub, GitHubError
 from tests.delivery.github_server import REPOSITORY, TOKEN, GitHubServer
 
 

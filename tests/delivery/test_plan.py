@@ -2,15 +2,8 @@
 
 import pytest
 
-from infra.delivery.plan import (
-    DATA_HOLDERS,
-    LABEL,
-    DataAtRiskError,
-    Plan,
-    PlanUnreadableError,
-    refuse_data_loss,
-)
-from infra.delivery.plan_comment import MOST_ROWS, mark, plan_comment
+from personalize.delivery.plan import DATA_HOLDERS, LABEL, DataAtRiskError, Plan, PlanUnreadableError, refuse_data_loss
+from personalize.delivery.plan_comment import MOST_ROWS, mark, plan_comment
 from tests.delivery.conftest import LAKE, preview, resource
 
 ALERT = resource("node-cpu", "azure-native:monitor:MetricAlert", "replace", "scopes")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.delivery.plan import Plan
-from infra.delivery.retraining import Need, decide
+from personalize.delivery.plan import Plan
+from personalize.delivery.retraining import Need, decide
 from tests.delivery.conftest import NEW_DATA, preview, resource
 
 TRAINING = "personalize:azure:TrainingRun"

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
-from infra.cli.output import ExitCode
-from infra.delivery import tasks
-from infra.delivery.github import GitHub
-from infra.delivery.personalize import CommandFailedError, Ended, personalize
-from infra.delivery.plan import LABEL, DataAtRiskError
-from infra.delivery.stack_file import settings_at
-from infra.delivery.tasks import Delivery, DriftFoundError, NotConfirmedError, ServiceNotReadyError
-from infra.paths import ROOT
+from personalize.delivery import tasks
+from personalize.delivery.command import CommandFailedError, Ended, personalize
+from personalize.delivery.github import GitHub
+from personalize.delivery.plan import LABEL, DataAtRiskError
+from personalize.delivery.stack_file import settings_at
+from personalize.delivery.tasks import Delivery, DriftFoundError, NotConfirmedError, ServiceNotReadyError
+from personalize.terminal.output import ExitCode
 from tests.delivery.conftest import LAKE, NEW_DATA, Told, preview, resource
 from tests.delivery.github_server import REPOSITORY, TOKEN, GitHubServer
+from tools.paths import ROOT
 
 UP = Ended(
     code=0, content={"changes": {"same": 9, "update": 2}, "outputs": {"endpoint": "https://x", "model_version": 4}}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.paths import ROOT
 from tests.delivery.workflow import FOLDER, Event, UnknownExpressionError, evaluate, fill, holds, load, shells
+from tools.paths import ROOT
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yml"))
 CHANGES_A_STACK = ("deploy", "retrain", "drift", "destroy")

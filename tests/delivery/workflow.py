@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from infra.paths import ROOT
+from tools.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from infra.paths import ROOT
 from tests.docs.shapes import for_readers
 from tests.docs.terminal import run_in_terminal
 from tests.support.blocks import README, Block, Command, blocks_of
 from tests.support.checkout import STACK_FILE, Checkout, environment
+from tools.paths import ROOT
 
 OWN_DATA = "Bring your own data"
 TUTORIAL = ROOT / "docs" / "tutorial.md"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import ROOT
 from tests.docs.session import sessions
 from tests.support.blocks import PROMPT, Block, blocks
+from tools.paths import ROOT
 
 BLOCKS = [block for session in sessions().values() for block in session]
 DRAWINGS = {"mermaid"}

@@ -17,7 +17,7 @@ from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
 from tests.e2e.life import Life, changed
 from tests.e2e.paths import SYNTHETIC
 from tests.support.checkout import Checkout
-from training import log
+from training.spark import log
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.paths import ROOT
 from tests.conftest import PATHS as PATHS_FILE
 from tests.e2e import data_files
 from tests.e2e.conftest import LENIENT_GATE
 from tests.e2e.life import Life
 from tests.e2e.paths import OTHERS, PATHS, README, Data, StackPath, covered, wanted
 from tests.support.checkout import Checkout
+from tools.paths import ROOT
 
 FEW_TREES = {"num_iterations": 10, "driver_memory_gib": 1}
 MINE = "mine.yaml"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.toolchain import pulumi_command
 from tests.e2e.life import Life
 from tests.support.checkout import Checkout, environment
+from tools.toolchain import pulumi_command
 
 LANGUAGE_HOST = "pulumi-language-python"
 
@@ -24,7 +24,8 @@ def has_language_host() -> bool:
 def pulumi_up(checkout: Checkout) -> str:
     """What `pulumi up` prints in a shell that evaluated what `make env` prints."""
     script = (
-        'eval "$(.venv/bin/python -m infra.setup.shell_exports local)" && pulumi up --yes --skip-preview --color never'
+        'eval "$(.venv/bin/python -m personalize.stack.shell_exports local)" && '
+        "pulumi up --yes --skip-preview --color never"
     )
     ended = subprocess.run(
         ["/bin/bash", "-c", script],

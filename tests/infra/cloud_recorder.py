@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 
-from infra.steps import COMPUTED, Place, token
+from steps.kinds import COMPUTED, Place, token
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"

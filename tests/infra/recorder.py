@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 
-from infra.steps import COMPUTED, Place, token
+from steps.kinds import COMPUTED, Place, token
 
 STEPS = {token(Place.LOCAL, kind): computed for kind, computed in COMPUTED[Place.LOCAL].items()}
 COMPONENTS = {

@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
+from infra.azure_settings import AzureSettings
 from infra.cloud.environment import Environment, EnvironmentArgs
+from infra.cloud.monitoring.queries import ALERTS, CHARTS
 from infra.cloud.names import Names
-from infra.cloud.queries import ALERTS, CHARTS
 from infra.cloud.role_list import Role
-from infra.cloud.settings import AzureSettings
-from infra.paths import ROOT
 from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
+from tools.paths import ROOT
 
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 POOL = "azure-native:containerservice:AgentPool"

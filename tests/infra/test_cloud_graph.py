@@ -10,7 +10,7 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 
 from infra.graph import deploy
 from infra.settings import Settings, Target
-from infra.steps import Kind
+from steps.kinds import Kind
 from tests.infra import recorder as local
 from tests.infra.cloud_recorder import CONNECTION, DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tests.infra.test_graph import SECRET_MARK

@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.code_hash import serving_code_hash, training_code_hash
 from infra.graph import deploy
 from infra.settings import Settings
+from steps.shared.code_hash import serving_code_hash, training_code_hash
 from tests.infra.recorder import COMPONENTS, Recorder, run
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
@@ -152,7 +152,7 @@ def test_a_false_assertion_on_an_output_fails() -> None:
         run(declare)
 
 
-@pytest.mark.parametrize("module", ["infra.graph", "infra.components", "infra.local.backend", "infra.settings"])
+@pytest.mark.parametrize("module", ["infra.graph", "infra.components", "infra.local_backend", "infra.settings"])
 def test_importing_creates_nothing(module: str) -> None:
     """Without an engine a resource cannot even be declared, so an import that declared one would fail."""
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import ROOT
+from tools.paths import ROOT
 
 IMPORTED_AS = {
     "azure-identity": "azure",
@@ -75,7 +75,7 @@ def test_the_service_imports_nothing_that_its_image_does_not_hold() -> None:
 
 def test_the_wheel_of_databricks_holds_both_packages_and_the_entry_point() -> None:
     pytest.importorskip("hatchling", reason="needs `uv sync --inexact --extra azure`")
-    from infra.cloud.wheel import build_wheel  # noqa: PLC0415 - an extra
+    from infra.cloud.training.wheel import build_wheel  # noqa: PLC0415 - an extra
 
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(build_wheel().content_base64))) as wheel:
         files = set(wheel.namelist())

@@ -4,10 +4,10 @@ from typing import Any
 
 import pulumi
 
-from infra.cloud.settings import AzureSettings
-from infra.settings import ScoringSettings
-from infra.workload.settings import NAME
+from infra.azure_settings import AzureSettings
 from infra.workload.workload import Workload, WorkloadArgs
+from steps.shared.cluster_names import NAME
+from steps.shared.serving_settings import ScoringSettings
 from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, run_cloud
 
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "d" * 64

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.paths import ROOT
 from tests.mutants import run
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.mutants.workshop import Workshop
+from tools.paths import ROOT
 
 ANYTHING = Mutant(
     name="anything",

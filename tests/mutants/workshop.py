@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from infra.local.child import end_session
+from steps.shared.child import end_session
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.support.working_tree import SOURCE, copy_working_tree
 
-PACKAGES = ("features", "training", "scoring", "infra", "tests")
+PACKAGES = ("features", "training", "scoring", "azure_clients", "steps", "infra", "personalize", "tests")
 PASSED, FAILED = 0, 1
 """Of pytest: all tests passed, and some failed; every other code says that it could not run them."""
 LAST_LINES = 6

@@ -14,13 +14,13 @@ from pulumi_azure_native import resources, storage
 
 from infra.cloud.budget import Budget, BudgetArgs
 from infra.cloud.names import Names
-from infra.paths import ROOT
-from infra.toolchain import PulumiMissingError, pulumi_command
 from tests.simulation.engine import Engine
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.plugin_environment import WORLD_VARIABLE
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
+from tools.paths import ROOT
+from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 

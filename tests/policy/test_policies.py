@@ -12,18 +12,18 @@ import yaml
 pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra azure`")
 
 from infra.cloud.environment import Environment, EnvironmentArgs
-from infra.cloud.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.names import Names
 from infra.cloud.role_list import Role
-from infra.cloud.training_job import TrainingJob, TrainingJobArgs
-from infra.cloud.wheel import Wheel
-from infra.paths import ROOT
+from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
+from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
+from infra.cloud.training.wheel import Wheel
 from infra.policy.pack import RULES
 from infra.policy.rule import Rule
 from infra.policy.stack import BUDGET, GROUP, missing_budget
 from infra.settings import Settings, load_settings
 from infra.workload.workload import Workload, WorkloadArgs
 from tests.infra.cloud_recorder import SUBSCRIPTION, run_cloud
+from tools.paths import ROOT
 
 SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/lake"
 ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
@@ -54,7 +54,7 @@ def deployment(**changes: object) -> dict[str, Any]:
 
 
 EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "no-public-blobs": ({"allowBlobPublicAccess": False}, {"allowBlobPublicAccess": True}),
+    "no-public-blobs": ({"allowBlobPublicAccess": False}, {}),
     "no-public-containers": ({"publicAccess": "None"}, {"publicAccess": "Blob"}),
     "no-shared-keys": ({"allowSharedKeyAccess": False}, {}),
     "tls-1-2": ({"minimumTlsVersion": "TLS1_2"}, {"minimumTlsVersion": "TLS1_0"}),

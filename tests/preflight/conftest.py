@@ -10,7 +10,7 @@ if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv 
     collect_ignore_glob = ["test_*.py"]
 
 if TYPE_CHECKING:
-    from infra.preflight.subject import Subject
+    from personalize.checks.subscription.subject import Subject
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
@@ -28,8 +28,8 @@ class World:
 
     def __init__(self) -> None:
         """All is well."""
-        from infra.cloud.settings import AzureSettings  # noqa: PLC0415 - needs no SDK, but the names below do
-        from infra.preflight.subject import Subject  # noqa: PLC0415 - needs Azure's packages
+        from infra.azure_settings import AzureSettings  # noqa: PLC0415 - needs no SDK, but the names below do
+        from personalize.checks.subscription.subject import Subject  # noqa: PLC0415 - needs Azure's packages
         from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
 
         self.fake: FakeManager = FakeManager()
@@ -56,7 +56,7 @@ class World:
 
     def subject(self, *, environment: dict[str, str] | None = None, **settings: object) -> "Subject":
         """The stack with other settings."""
-        from infra.cloud.settings import AzureSettings  # noqa: PLC0415 - see above
+        from infra.azure_settings import AzureSettings  # noqa: PLC0415 - see above
 
         changed = AzureSettings.model_validate(self.settings | settings)
         return replace(self._subject, settings=changed, environment=environment or {})

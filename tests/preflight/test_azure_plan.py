@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra.cli import azure_plan, health
-from infra.cli.azure_plan import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
-from infra.cli.output import BadInputError
 from infra.cost.monthly import usd_per_month
-from infra.doctor import Status
+from personalize.checks.doctor import Status
+from personalize.terminal.output import BadInputError
+from personalize.views import azure_plan, health
+from personalize.views.azure_plan import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome
 from tests.preflight.test_power import SETTINGS
 
 GOOD = {"name": "roles", "status": Status.OK, "found": "", "wanted": "", "fix": "", "ok": True}

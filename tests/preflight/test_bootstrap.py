@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from infra.bootstrap.bootstrap import Bootstrap, RegistrationUnfinishedError
-from infra.bootstrap.item import State
-from infra.bootstrap.names import StateNames
-from infra.bootstrap.providers import NAMESPACES
-from infra.bootstrap.workflow import only_roles
-from infra.cloud.resource_manager import ManagerRefusedError
+from azure_clients.resource_manager import ManagerRefusedError
+from infra.azure_settings import AzureSettings
 from infra.cloud.role_list import Role
-from infra.cloud.settings import AzureSettings
+from personalize.bootstrap.bootstrap import Bootstrap, RegistrationUnfinishedError
+from personalize.bootstrap.item import State
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.providers import NAMESPACES
+from personalize.bootstrap.workflow import only_roles
 from tests.preflight.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager
 

@@ -9,18 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.automation.session import StackSession
-from infra.cli import pod_logs
-from infra.cli.azure_status import azure_status as status_of
-from infra.cli.cluster import Cluster, ClusterUnreachableError, Pod
-from infra.cli.output import BadInputError
-from infra.cli.service import AUTHORITY, Service
-from infra.cli.status import show_status
-from infra.cloud import credentials
-from infra.cloud.power import cluster_path
-from infra.cloud.steps.certificate import Certificate, CertificateInputs
-from infra.provider.step import Context
-from infra.trust import trusting
+from azure_clients import credentials
+from personalize.clients.cluster import Cluster, ClusterUnreachableError, Pod
+from personalize.clients.power import cluster_path
+from personalize.clients.service import AUTHORITY, Service
+from personalize.clients.tls import trusting
+from personalize.stack.session import StackSession
+from personalize.terminal.output import BadInputError
+from personalize.views import pod_logs
+from personalize.views.azure_status import azure_status as status_of
+from personalize.views.status import show_status
+from steps.azure.certificate import Certificate, CertificateInputs
+from steps.provider.step import Context
 from tests.preflight.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager
 

@@ -8,14 +8,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from infra.cli.app import app
-from infra.cli.output import BadInputError
-from infra.cli.power import remaining
-from infra.cloud import credentials
+from azure_clients import credentials
+from azure_clients.resource_manager import ManagerRefusedError
+from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
-from infra.cloud.power import Power, cluster_path, power_of, switch
-from infra.cloud.resource_manager import ManagerRefusedError
-from infra.cloud.settings import AzureSettings
+from personalize.clients.power import Power, cluster_path, power_of, switch
+from personalize.commands.app import app
+from personalize.commands.power import remaining
+from personalize.terminal.output import BadInputError
 from tests.preflight.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager
 

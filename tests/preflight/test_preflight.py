@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.bootstrap.names import StateNames
-from infra.bootstrap.state_store import account_path, vault_path
-from infra.cloud.credentials import DATABRICKS, IdentityError
+from azure_clients.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
-from infra.doctor import Finding, Status
-from infra.preflight.preflight import examine
-from infra.preflight.subject import claims_of
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.state_store import account_path, vault_path
+from personalize.checks.doctor import Finding, Status
+from personalize.checks.subscription.preflight import examine
+from personalize.checks.subscription.subject import claims_of
 from tests.preflight.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
 
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"

@@ -9,26 +9,26 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from azure_clients import credentials
 from features.errors import PersonalizationError
-from infra.automation.events import Phase, StepUpdate
-from infra.automation.session import Outcome, StackSession
-from infra.cli.app import app
-from infra.cli.output import BadInputError, ExitCode
-from infra.cloud import credentials
-from infra.paths import ROOT
-from infra.preflight import preflight
-from infra.verify import bench as bench_module
-from infra.verify import stages as stages_module
-from infra.verify.assumptions import assumptions
-from infra.verify.bench import Bench
-from infra.verify.record import Record, RecordUnusableError, SeenRecord, StageRecord, record_file
-from infra.verify.runner import NoSuchStageError, StackIsUpError, refuse_a_stack_in_use, run, wanted
-from infra.verify.stage import Seen, Stage, StageFailedError
-from infra.verify.stages import STAGES
-from infra.verify.stages.subscription import SUBSCRIPTION
+from personalize.checks.subscription import preflight
+from personalize.commands.app import app
+from personalize.engine.events import Phase, StepUpdate
+from personalize.stack.session import Outcome, StackSession
+from personalize.terminal.output import BadInputError, ExitCode
+from personalize.verify import bench as bench_module
+from personalize.verify import stages as stages_module
+from personalize.verify.assumptions import assumptions
+from personalize.verify.bench import Bench
+from personalize.verify.record import Record, RecordUnusableError, SeenRecord, StageRecord, record_file
+from personalize.verify.runner import NoSuchStageError, StackIsUpError, refuse_a_stack_in_use, run, wanted
+from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.verify.stages import STAGES
+from personalize.verify.stages.subscription import SUBSCRIPTION
 from tests.preflight.conftest import SUBSCRIPTION as ID
 from tests.preflight.conftest import World
 from tests.preflight.test_power import SETTINGS
+from tools.paths import ROOT
 
 Verify = Callable[..., Result]
 NOTHING = Outcome(changes={}, steps={}, outputs={}, secret=frozenset(), seconds=0.0)
@@ -217,7 +217,7 @@ def subscription(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(bench_module, "require_azure", lambda *_: SETTINGS)
     monkeypatch.setattr(bench_module, "subject_of", lambda *_: world.subject())
     monkeypatch.setattr(credentials, "resource_manager", lambda _: world.fake.manager())
-    monkeypatch.setattr("infra.cli.azure.azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr("personalize.stack.on_azure.azure_of", lambda *_: SETTINGS)
     monkeypatch.setattr(preflight, "subject_of", lambda *_: world.subject())
     return world
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.folders import StackFolder
-from infra.local.registry import LocalRegistry
-from infra.provider.step import Context
+from steps.local.registry import LocalRegistry
+from steps.provider.step import Context
+from steps.shared.folders import StackFolder
 
 STACK = "test"
 

@@ -9,13 +9,14 @@ import yaml
 from pulumi import automation
 
 from features.bundle import verify
-from infra.automation.process import InterruptiblePulumi
 from infra.components import Registry
 from infra.graph import serve
-from infra.local.backend import LocalBackend
-from infra.paths import ROOT
-from infra.settings import ScoringSettings, Settings
-from infra.toolchain import pulumi_command
+from infra.local_backend import LocalBackend
+from infra.settings import Settings
+from personalize.engine.process import InterruptiblePulumi
+from steps.shared.serving_settings import ScoringSettings
+from tools.paths import ROOT
+from tools.toolchain import pulumi_command
 
 STACK = "test"
 

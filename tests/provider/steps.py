@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.provider.step import Created, State, Step
+from steps.provider.step import Created, State, Step
 from tests.provider.conftest import STACK, Recorder
 
 BASE = {"stack": STACK, "registry": "ctr"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.child import PROCESS, Finished, end_orphan, run_child
-from infra.provider.step import StepCancelledError
-from infra.training_options import reason_in
+from steps.provider.step import StepCancelledError
+from steps.shared.child import PROCESS, Finished, end_orphan, run_child
+from steps.shared.training_options import reason_in
 from tests.provider.conftest import Recorder
 
 WITH_GRANDCHILD = """

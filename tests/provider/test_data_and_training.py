@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from features.bundle import verify
-from infra.local.catalogue import local_steps
-from infra.local.data_upload import DataUpload
-from infra.local.folders import StackFolder
-from infra.local.run_folder import RESULT, run_id
-from infra.local.training_run import TrainingRun, arguments
-from infra.provider.step import StepCancelledError
-from infra.provider.values import UNKNOWN
-from infra.steps import COMPUTED, Kind, Place
+from steps.kinds import COMPUTED, Kind, Place
+from steps.local.catalogue import local_steps
+from steps.local.data_upload import DataUpload
+from steps.local.training_run import TrainingRun, arguments
+from steps.provider.step import StepCancelledError
+from steps.provider.values import UNKNOWN
+from steps.shared.folders import StackFolder
+from steps.shared.run_folder import RESULT, run_id
 from tests.provider.conftest import Recorder
 from tests.provider.steps import BASE, HASH, create, state
 from tests.support.bundles import MakeBundle

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from infra.local.supervision import Supervisor
+from steps.local.supervision import Supervisor
 from tests.provider.engine import EngineStack, failure
 from tests.support.bundles import MakeBundle
 from tests.support.checkout import free_port

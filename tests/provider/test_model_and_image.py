@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from features.bundle import METADATA, BundleError, seal, verify
-from infra.code_hash import SERVING_PACKAGES, serving_code_hash
-from infra.local.api_key import ApiKey
-from infra.local.folders import StackFolder
-from infra.local.image_content import CodeChangedError
-from infra.local.model_registry import Registry
-from infra.local.model_version import ModelVersion
-from infra.local.registry import LocalRegistry
-from infra.local.serving_image import ServingImage
-from infra.model_versions import GateFailedError, NoSuchVersionError
-from infra.paths import ROOT
+from steps.local.model_registry import Registry
+from steps.local.model_version import ModelVersion
+from steps.local.registry import LocalRegistry
+from steps.local.serving_image import ServingImage
+from steps.shared.api_key import ApiKey
+from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash
+from steps.shared.folders import StackFolder
+from steps.shared.image_content import CodeChangedError
+from steps.shared.model_versions import GateFailedError, NoSuchVersionError
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
+from tools.paths import ROOT
 
 FolderOf = Callable[[str], Path]
 
@@ -156,6 +156,17 @@ def test_an_altered_image_is_gone(
     inputs = image_inputs(registry, bundle_of(1), ROOT)
     created = create(step, inputs, recorder)
     (folder.image(created.id) / "app" / "scoring" / "__init__.py").write_text("# altered\n")
+    assert step.read(created.id, state(inputs, created), recorder.context) is None
+
+
+def test_an_image_whose_file_has_another_name_is_gone(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ServingImage(folder_of)
+    inputs = image_inputs(registry, bundle_of(1), ROOT)
+    created = create(step, inputs, recorder)
+    image = folder.image(created.id)
+    (image / "entrypoint").rename(image / "entrypoint.old")  # the same contents in the same order
     assert step.read(created.id, state(inputs, created), recorder.context) is None
 
 

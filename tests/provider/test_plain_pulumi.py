@@ -12,8 +12,8 @@ import sys
 import pytest
 import yaml
 
-from infra.paths import ROOT
-from infra.toolchain import version_numbers
+from tools.paths import ROOT
+from tools.toolchain import version_numbers
 
 OLDEST_UV = (0, 6, 15)
 """`minUvVersion` in that file, for Pulumi 3.274.1."""
@@ -25,7 +25,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What `make env` prints on a machine whose PATH has neither uv nor Pulumi, for a stack that is new."""
     state = tmp_path_factory.mktemp("plain") / "state"
     environment = os.environ | {"PATH": SYSTEM_FOLDERS, "PERSONALIZE_STATE": str(state)}
-    command = [sys.executable, "-m", "infra.setup.shell_exports", "local"]
+    command = [sys.executable, "-m", "personalize.stack.shell_exports", "local"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 
 

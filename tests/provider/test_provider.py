@@ -15,11 +15,12 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from features.errors import PersonalizationError
-from infra.provider import server, values
-from infra.provider.provider import Report, StepsProvider
-from infra.provider.server import ErrorsAsStatuses
-from infra.provider.step import Context, Created, State, Step
-from infra.steps import Kind, Place
+from steps import server
+from steps.kinds import Kind, Place
+from steps.provider import values
+from steps.provider.provider import Report, StepsProvider
+from steps.provider.step import Context, Created, State, Step
+from steps.server import ErrorsAsStatuses
 from training.parameters import Parameters
 
 URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"

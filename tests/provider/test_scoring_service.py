@@ -14,15 +14,15 @@ import httpx
 import psutil
 import pytest
 
-from infra.code_hash import serving_code_hash
-from infra.local.folders import StackFolder
-from infra.local.port import PortInUseError
-from infra.local.registry import LocalRegistry
-from infra.local.rollout import RolloutFailedError
-from infra.local.scoring_service import STOPPED, ScoringService
-from infra.local.serving_image import ServingImage
-from infra.local.supervision import Supervisor
-from infra.provider.step import State
+from steps.local.port import PortInUseError
+from steps.local.registry import LocalRegistry
+from steps.local.rollout import RolloutFailedError
+from steps.local.scoring_service import STOPPED, ScoringService
+from steps.local.serving_image import ServingImage
+from steps.local.supervision import Supervisor
+from steps.provider.step import State
+from steps.shared.code_hash import serving_code_hash
+from steps.shared.folders import StackFolder
 from tests.provider.conftest import Recorder
 from tests.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle

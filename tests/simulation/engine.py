@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pulumi import automation
 
-from infra.paths import ROOT
-from infra.toolchain import pulumi_command
+from tools.paths import ROOT
+from tools.toolchain import pulumi_command
 
 PROJECT = "simulated"
 PASSPHRASE = "simulated"  # noqa: S105 - it guards nothing but a test's own state

@@ -14,7 +14,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from infra.provider.values import plain, properties
+from steps.provider.values import plain, properties
 from tests.simulation.arm import Difference
 from tests.simulation.refusal import RefusedError
 from tests.simulation.walker import Problem

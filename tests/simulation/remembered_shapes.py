@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from infra.paths import cache_folder
 from tests.simulation.shapes import Shape
+from tools.paths import cache_folder
 
 
 def remembered(name: str, read: Callable[[type], Shape]) -> Shape:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.provider.step import UnknownValue
+from steps.provider.step import UnknownValue
 from tests.simulation.refusal import RefusedError
 from tests.simulation.world import Record, World, key_of
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import yaml
 
+from azure_clients import credentials
 from features.errors import PersonalizationError
-from infra.automation.events import StepUpdate
-from infra.automation.session import Outcome, StackSession
-from infra.automation.snapshot import read_snapshot
-from infra.cli.models import SERVING_STEPS
-from infra.cloud import credentials
-from infra.paths import ROOT
+from personalize.commands.models import SERVING_STEPS
+from personalize.engine.events import StepUpdate
+from personalize.stack.session import Outcome, StackSession
+from personalize.stack.snapshot import read_snapshot
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.faults import Faults
@@ -24,6 +23,7 @@ from tests.simulation.remembered_training import RememberedTraining
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
 from tools.control_plane import binaries
+from tools.paths import ROOT
 
 STACK = "dev"
 TRAINING_MEMORY_GIB = 1

@@ -8,7 +8,7 @@ from tests.simulation.requirements import need_azure_packages
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
-from infra.cloud.adoption import AZURE_PATHS, identity_of
+from personalize.stack.adoption import AZURE_PATHS, identity_of
 from tests.simulation.databricks_provider import TYPES as DATABRICKS
 from tests.simulation.examples import EXAMPLES
 from tests.simulation.services.catalogue import TYPES

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.provider.step import UnknownValue
+from steps.provider.step import UnknownValue
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import REMOVED, changed
 from tests.simulation.examples import EXAMPLES, GROUP, LAKE, SUBSCRIPTION, create_all, example

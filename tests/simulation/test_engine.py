@@ -11,13 +11,13 @@ import pulumi
 import pytest
 from pulumi import automation
 
-from infra.toolchain import PulumiMissingError, pulumi_command
 from tests.simulation.engine import Engine, kill_engines
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind, Faults
 from tests.simulation.plugin_environment import WORLD_VARIABLE
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.world import World
+from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 

@@ -8,14 +8,14 @@ import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
+from infra.azure_settings import AzureSettings
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
-from infra.cloud.settings import AzureSettings
-from infra.toolchain import PulumiMissingError, pulumi_command
 from tests.simulation.engine import Engine
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.plugin_environment import WORLD_VARIABLE
 from tests.simulation.world import DEFAULTS, World
+from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.provider.step import UnknownValue
+from steps.provider.step import UnknownValue
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.examples import create_all, example
 from tests.simulation.fakes.runs import Run, Runs

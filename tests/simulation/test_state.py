@@ -12,20 +12,20 @@ import pulumi
 import pytest
 import yaml
 
-from infra.automation import engine_identity
-from infra.automation.errors import StackMissingError, StateUnreachableError
-from infra.automation.session import StackSession
-from infra.bootstrap.names import StateNames
-from infra.bootstrap.workflow import KEY_USER
-from infra.cloud import credentials
+from azure_clients import credentials
 from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
-from infra.toolchain import PulumiMissingError, pulumi_command
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.workflow import KEY_USER
+from personalize.errors import StackMissingError, StateUnreachableError
+from personalize.stack import engine_identity
+from personalize.stack.session import StackSession
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.world import DEFAULTS, World
 from tools import azurite
+from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 

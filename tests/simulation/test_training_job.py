@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import ROOT
-from infra.setup.uv import ensure_uv
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
@@ -24,6 +22,8 @@ from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.simulation.world import World
 from tools import azurite
+from tools.paths import ROOT
+from tools.setup.uv import ensure_uv
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from infra.provider.step import UnknownValue
-from infra.provider.values import UNKNOWN
+from steps.provider.step import UnknownValue
+from steps.provider.values import UNKNOWN
 from tests.simulation.remembered_shapes import remembered
 from tests.simulation.shapes import Anything, Lazy, Listing, Node, Scalar, Shape, Table, find
 from tests.simulation.shapes_classic import read_classic

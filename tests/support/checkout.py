@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from infra.setup.uv import ensure_uv
 from tests.support.working_tree import copy_working_tree
+from tools.setup.uv import ensure_uv
 
 EXTRAS = ("local", "scoring", "infra")
 STACK_FILE = "Pulumi.local.yaml"

@@ -9,9 +9,9 @@ from typing import Any
 
 import typer
 
-from infra.cli.app import app
-from infra.paths import ROOT
+from personalize.commands.app import app
 from tests.support.blocks import FENCE, Block, blocks
+from tools.paths import ROOT
 
 MAKEFILE = ROOT / "Makefile"
 OURS = {"personalize", "make", "python"}

@@ -20,13 +20,13 @@ from typing import Any
 import psutil
 
 from features.bundle import verify
-from infra.cloud.steps.build_context import build_context
-from infra.code_hash import serving_code_hash
-from infra.local.image_content import ServingImageInputs
-from infra.paths import ROOT
-from infra.workload.settings import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
 from scoring.engines import EngineName
+from steps.azure.image.build_context import build_context
+from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
+from steps.shared.code_hash import serving_code_hash
+from steps.shared.image_content import ServingImageInputs
 from tests.support.services import KEY, RunningService, started_service
+from tools.paths import ROOT
 
 TOOLS = ("buildah", "debootstrap", "unshare", "setpriv")
 DEBIAN = "bookworm"

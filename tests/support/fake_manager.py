@@ -17,7 +17,7 @@ from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import BaseAdapter
 
-from infra.cloud.resource_manager import ResourceManager
+from azure_clients.resource_manager import ResourceManager
 
 MANAGER = "https://management.azure.com"
 GRAPH = "https://graph.microsoft.com"

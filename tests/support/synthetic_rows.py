@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets import recipe, synthetic
+from training.datasets.generated import recipe, synthetic
 
 FOLDS = 5
 SMOOTHING = 20.0

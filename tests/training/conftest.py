@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 
 from training.arguments import parse
 from training.datasets import describe
-from training.pipeline import Pipeline
 from training.progress import Format, Progress
 from training.result import Result
+from training.stages.pipeline import Pipeline
 
 ROWS = ("--rows", "4000")
 OPTIONS = (

@@ -10,10 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from training import baselines, encode
-from training.baselines import base_rate, fit_logistic, sample
-from training.evaluate import evaluate
-from training.split import RECORD_HASH
+from training.evaluation import baselines
+from training.evaluation.baselines import base_rate, fit_logistic, sample
+from training.metrics.evaluate import evaluate
+from training.preparation import encode
+from training.preparation.split import RECORD_HASH
 
 pytestmark = pytest.mark.spark
 

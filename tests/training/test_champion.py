@@ -11,9 +11,9 @@ from pyspark.sql import types as spark_types
 from features.bundle import MODEL, Bundle
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
-from training.champion import evaluate_champion, score_with_bundle
+from training.evaluation.champion import evaluate_champion, score_with_bundle
 from training.parameters import TrainingParameters
-from training.prepare import CATEGORIES, NUMBERS, numbers_and_hashes
+from training.preparation.prepare import CATEGORIES, NUMBERS, numbers_and_hashes
 
 pytestmark = pytest.mark.spark
 

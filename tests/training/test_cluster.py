@@ -16,7 +16,7 @@ import pyspark
 import pytest
 
 from features.schema import CRITEO
-from training import log
+from training.spark import log
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 

@@ -15,10 +15,10 @@ from features.hashing import hash_values
 from training import datasets
 from training.arguments import parse
 from training.datasets import describe
-from training.pipeline import Pipeline
 from training.progress import Progress
-from training.quoting import column, quoted
 from training.result import Result
+from training.spark.identifiers import column, quoted
+from training.stages.pipeline import Pipeline
 
 pytestmark = pytest.mark.spark
 

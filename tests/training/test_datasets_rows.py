@@ -19,7 +19,8 @@ from training.datasets.errors import (
     OneClassError,
     TruncatedFileError,
 )
-from training.datasets.rows import _complaint, _parse
+from training.datasets.generated import synthetic
+from training.datasets.published.rows import _complaint, _parse
 from training.parameters import CriteoDataset, SyntheticDataset
 
 pytestmark = pytest.mark.spark
@@ -141,7 +142,7 @@ def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSessi
 def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession) -> None:
     rows, _ = read(spark, SyntheticDataset(rows=2_000))
     frame = rows.toPandas()
-    probability = datasets.synthetic.true_probability({str(name): values for name, values in frame.items()})
+    probability = synthetic.true_probability({str(name): values for name, values in frame.items()})
     assert math.isclose(probability.mean(), frame["label"].mean(), abs_tol=0.03)
 
 

@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from infra.paths import ROOT
 from tests.support.rows import read
+from tools.paths import ROOT
 from training import datasets
-from training.datasets import checked
+from training.datasets.described import checked
+from training.datasets.described.fields import TableRules, checks, is_click, key_of
+from training.datasets.described.spec import Label
 from training.datasets.errors import (
     DuplicateKeyError,
     EmptyDatasetError,
@@ -23,8 +25,6 @@ from training.datasets.errors import (
     OneClassError,
     SeveralProblemsError,
 )
-from training.datasets.fields import TableRules, checks, is_click, key_of
-from training.datasets.spec import Label
 from training.parameters import TablesDataset
 
 pytestmark = pytest.mark.spark

@@ -13,12 +13,12 @@ from tests.training.conftest import Run, train
 from training import datasets
 from training.datasets.manifest import Manifest
 from training.datasets.source import DAY
-from training.days import DayCounts, count_days, table_names
-from training.encode import count
 from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
-from training.prepare import prepare
-from training.publish import write_counts
-from training.split import Part
+from training.preparation.days import DayCounts, count_days, table_names
+from training.preparation.encode import count
+from training.preparation.prepare import prepare
+from training.preparation.split import Part
+from training.stages.publish import write_counts
 
 pytestmark = pytest.mark.spark
 

@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
-from infra.paths import ROOT
 from tests.training.conftest import Run, train
+from tools.paths import ROOT
 from training import datasets
 from training.datasets.errors import DatasetError
 from training.drift import NotComparableError, compare_source, main

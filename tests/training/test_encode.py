@@ -11,10 +11,10 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 
 from features.hashing import hash_value
 from features.schema import Schema
-from training.encode import FEATURES, count, encode, fold_encoder
 from training.parameters import TrainingParameters
-from training.prepare import CATEGORIES, NUMBERS
-from training.split import FOLD
+from training.preparation.encode import FEATURES, count, encode, fold_encoder
+from training.preparation.prepare import CATEGORIES, NUMBERS
+from training.preparation.split import FOLD
 
 pytestmark = pytest.mark.spark
 
@@ -48,7 +48,7 @@ def rows() -> pd.DataFrame:
 
 
 def prepared(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
-    """The rows as `training.prepare` leaves them."""
+    """The rows as `training.preparation.prepare` leaves them."""
     return spark.createDataFrame(rows).select(
         F.col("label").cast("int").alias("label"),
         F.array("age").alias(NUMBERS),

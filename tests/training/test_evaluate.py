@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from training.evaluate import EvaluationError, evaluate
+from training.metrics.evaluate import EvaluationError, evaluate
 
 pytestmark = pytest.mark.spark
 

@@ -16,13 +16,13 @@ from features.bundle import MODEL, Bundle
 from features.hashing import hash_several, hash_value
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
-from training.champion import score_with_bundle
-from training.encode import FEATURES, count, encode, fold_encoder
+from training.evaluation.champion import score_with_bundle
+from training.evaluation.reference import Sample
 from training.parameters import TrainingParameters
-from training.prepare import numbers_and_hashes
-from training.reference import Sample
-from training.several import VALUES
-from training.split import FOLD
+from training.preparation.encode import FEATURES, count, encode, fold_encoder
+from training.preparation.prepare import numbers_and_hashes
+from training.preparation.several import VALUES
+from training.preparation.split import FOLD
 
 pytestmark = pytest.mark.spark
 
@@ -32,7 +32,7 @@ SEPARATORS = (" ", "|", ".", "||", "\\", "$^", "a", "\t", "é", "😀", "\\E")
 
 
 def prepared(spark: SparkSession, rows: pd.DataFrame, schema: Schema = SCHEMA) -> DataFrame:
-    """Raw rows as `training.prepare` leaves them, with `label`, the fold and `id`."""
+    """Raw rows as `training.preparation.prepare` leaves them, with `label`, the fold and `id`."""
     kept = [name for name in ("id", FOLD) if name in rows]
     typed = spark.createDataFrame(rows).withColumn("label", F.col("label").cast("int"))
     return typed.select("label", *numbers_and_hashes(schema), *(F.col(name).cast("int").alias(name) for name in kept))

@@ -6,9 +6,9 @@ from pyspark.sql import SparkSession
 
 from features.hashing import hash_values
 from features.schema import Schema
-from training import slices
-from training.prepare import CATEGORIES, RAW
-from training.slices import SHOWN_LENGTH, SlicedColumn, value_names
+from training.metrics import slices
+from training.metrics.slices import SHOWN_LENGTH, SlicedColumn, value_names
+from training.preparation.prepare import CATEGORIES, RAW
 
 pytestmark = pytest.mark.spark
 

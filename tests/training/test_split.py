@@ -5,7 +5,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from features.schema import Schema
 from training.datasets.errors import NoTimestampError
 from training.parameters import Split, TrainingParameters
-from training.split import FOLD, PART, RECORD_HASH, Part, SplitError, draw, with_parts
+from training.preparation.split import FOLD, PART, RECORD_HASH, Part, SplitError, draw, with_parts
 
 pytestmark = pytest.mark.spark
 

@@ -14,8 +14,8 @@ from tests.training.conftest import OPTIONS, ROWS
 from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.parameters import TrainingParameters
-from training.pipeline import Pipeline
 from training.progress import Format, Progress
+from training.stages.pipeline import Pipeline
 from training.tune import TUNABLE, Budget, Search, Tuned, _parse, _text, suggest
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.automation.azure_side import AzureSide, following
-from infra.automation.stack_files import StackFiles
 from infra.cloud.names import Names
-from infra.cloud.placement import ACCOUNT, DataWouldBeReplacedError, NamesTakenError
+from personalize.stack.azure_side import AzureSide, following
+from personalize.stack.data_guard import ACCOUNT, DataWouldBeReplacedError, NamesTakenError
+from personalize.stack.stack_files import StackFiles
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"

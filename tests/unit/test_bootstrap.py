@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from infra import machine
-from infra.paths import ROOT
-from infra.setup import packages, uv
-from infra.setup.console import SetupError, elapsed, first_that_works, run_reported
-from infra.setup.uv import LockedUv
-from tools import bootstrap
+from tools import bootstrap, machine
+from tools.paths import ROOT
+from tools.setup import packages, uv
+from tools.setup.console import SetupError, elapsed, first_that_works, run_reported
+from tools.setup.uv import LockedUv
 
 LISTED = """
 import sys
@@ -172,7 +171,7 @@ def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.setup.console.SECONDS_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr("tools.setup.console.SECONDS_BETWEEN_LINES", 0.05)
 
     with pytest.raises(SetupError, match="no end after 0 s"):
         run_reported(["sleep", "60"], "Waiting", folder=tmp_path, environment={}, timeout_seconds=0.1)
@@ -181,7 +180,7 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pyt
 def test_a_long_command_says_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("infra.setup.console.SECONDS_BETWEEN_LINES", 0.2)
+    monkeypatch.setattr("tools.setup.console.SECONDS_BETWEEN_LINES", 0.2)
 
     run_reported(
         ["sh", "-c", "echo one; echo two; sleep 0.5"],

@@ -3,7 +3,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.calibrate import Scaling, fit_scaling, scaled
+from training.model.calibrate import Scaling, fit_scaling, scaled
 
 ROWS = 20_000
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.capacity import LEAST_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of
+from infra.cost.capacity import LEAST_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of
 
 SIZE = VmSize(name="Standard_Test", cores=4, usd_per_hour=0.2, confidence="good")
 RATES = st.floats(min_value=1, max_value=1_000_000)

@@ -3,9 +3,9 @@
 import re
 import subprocess
 
-from infra.paths import ROOT
 from tests.delivery.workflow import FOLDER
 from tests.support.commands import MAKEFILE, make_targets
+from tools.paths import ROOT
 
 
 def test_make_alone_lists_every_target() -> None:

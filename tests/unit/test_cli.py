@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from features.errors import PersonalizationError
-from infra.automation import errors, stack_files
-from infra.cli import app as command_line
-from infra.cli.output import BadInputError, ExitCode
 from infra.settings import SettingsError
+from personalize import errors
+from personalize.commands import app as command_line
+from personalize.stack import stack_files
+from personalize.terminal.output import BadInputError, ExitCode
 from training.datasets.errors import DatasetError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -46,7 +47,7 @@ def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run) -> None:
 
 def test_help_imports_nothing_that_takes_long() -> None:
     heavy = {"pulumi", "grpc", "httpx", "mlflow", "pyspark", "lightgbm", "pandas", "numpy", "pydantic"}
-    program = f"import sys, infra.cli.app; print(sorted({heavy!r} & set(sys.modules)))"
+    program = f"import sys, personalize.commands.app; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -172,7 +173,11 @@ def test_each_kind_of_error_has_its_exit_code(error: PersonalizationError, code:
 
 
 def test_progress_that_nobody_reads_any_more_does_not_stop_an_update() -> None:
-    code = "from infra.cli.output import messages\nfor _ in range(3): messages.print('x' * 100_000)\nprint('went on')"
+    code = (
+        "from personalize.terminal.output import messages\n"
+        "for _ in range(3): messages.print('x' * 100_000)\n"
+        "print('went on')"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     process.stderr.close()

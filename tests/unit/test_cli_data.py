@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from infra.cli import drift, models, tune
+from personalize.commands import drift, models, tune
 from training import arguments
 from training.parameters import CriteoDataset
 

@@ -6,9 +6,9 @@ import pytest
 from pulumi.automation import CommandResult, EngineEvent
 from pulumi.automation.errors import CommandError, create_command_error
 
-from infra.automation import errors
-from infra.automation.events import EventReader, Phase, StepUpdate, clean, step_name
-from infra.automation.failures import explain
+from personalize import errors
+from personalize.engine.events import EventReader, Phase, StepUpdate, clean, step_name
+from personalize.engine.failures import explain
 
 URN = "urn:pulumi:local::personalization::personalization:training:TrainingRun$personalize:local:TrainingRun::training"
 STACK_URN = "urn:pulumi:local::personalization::pulumi:pulumi:Stack::personalization-local"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pulumi.automation.errors import CommandError
 
-from infra.automation import errors
-from infra.automation.interruption import run_interruptible
-from infra.automation.process import InterruptiblePulumi
+from personalize import errors
+from personalize.engine.interruption import run_interruptible
+from personalize.engine.process import InterruptiblePulumi
 
 
 @pytest.fixture

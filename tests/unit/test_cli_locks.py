@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.automation.locks import read_locks
+from personalize.stack.locks import read_locks
 
 
 def write_lock(state: Path, *, pid: int, host: str | None = None, since: datetime | None = None) -> Path:

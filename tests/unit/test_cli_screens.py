@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from infra.automation import errors, reset, stack_files
-from infra.automation.events import Phase, StepUpdate
-from infra.cli import log_files, summary
-from infra.cli.progress import StepDisplay
-from infra.cli.status import traffic
-from infra.cli.summary import example_file, metrics_table
-from infra.paths import ROOT
+from personalize import errors
+from personalize.engine.events import Phase, StepUpdate
+from personalize.stack import reset, stack_files
+from personalize.terminal.progress import StepDisplay
+from personalize.views import log_files, summary
+from personalize.views.status import traffic
+from personalize.views.summary import example_file, metrics_table
+from tools.paths import ROOT
 
 
 def shown(updates: list[StepUpdate], *, terminal: bool = False, plan: bool = False) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.output import BadInputError
-from infra.cli.service import Service, ServiceRefusedError, ServiceUnreachableError
+from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError
+from personalize.terminal.output import BadInputError
 
 
 class Answers:

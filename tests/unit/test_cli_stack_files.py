@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.automation import errors, stack_files
-from infra.automation.stack_files import StackFiles
+from personalize import errors
+from personalize.stack import stack_files
+from personalize.stack.stack_files import StackFiles
 
 
 @pytest.fixture

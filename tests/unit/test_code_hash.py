@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.code_hash import SERVING_PACKAGES, TRAINING_PACKAGES, serving_code_hash, source_files, training_code_hash
-from infra.paths import ROOT
+from steps.shared.code_hash import (
+    SERVING_PACKAGES,
+    TRAINING_PACKAGES,
+    serving_code_hash,
+    source_files,
+    training_code_hash,
+)
+from tools.paths import ROOT
 
 LOCK = """
 [[package]]

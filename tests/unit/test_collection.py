@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import ROOT
 from tests.simulation.requirements import azure_packages_are_there
+from tools.paths import ROOT
 
 
 def written_tests(below: Path) -> set[str]:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from infra.cloud.steps.comparison import Figures, enough, stability_index, total, worse
-from scoring.metrics import BUCKETS, PROBABILITY_BUCKETS
+from scoring.worker.metrics import BUCKETS, PROBABILITY_BUCKETS
+from steps.azure.candidate.comparison import Figures, enough, stability_index, total, worse
 
 QUICK = (0.002,) * 1000
 USUAL = tuple(np.random.default_rng(1).beta(2, 6, 1000))
@@ -30,7 +30,7 @@ def figures(
 
 
 SHOWN = """
-from scoring.metrics import Metrics, shared_folder
+from scoring.worker.metrics import Metrics, shared_folder
 with shared_folder():
     metrics = Metrics()
     for status, seconds in ((200, 0.002), (200, 0.003), (503, 0.2), (400, 0.0002)):

@@ -11,15 +11,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from infra.automation.errors import StackFileMissingError
-from infra.capacity import VM_SIZES
-from infra.cli.app import app
-from infra.cli.output import BadInputError
-from infra.cloud.settings import AzureSettings
+from infra.azure_settings import AzureSettings
+from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings, reference
-from infra.paths import ROOT
+from personalize.commands.app import app
+from personalize.errors import StackFileMissingError
+from personalize.terminal.output import BadInputError
+from tools.paths import ROOT
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 REQUIRED: dict[str, Any] = {
@@ -211,7 +211,7 @@ def test_another_scenario_than_the_reference_is_refused() -> None:
 
 def test_an_estimate_loads_neither_pulumi_nor_an_http_client() -> None:
     program = (
-        "import sys; from typer.testing import CliRunner; from infra.cli.app import app\n"
+        "import sys; from typer.testing import CliRunner; from personalize.commands.app import app\n"
         "assert CliRunner().invoke(app, ['estimate', '--stack', 'prod']).exit_code == 0\n"
         "print(sorted({'pulumi', 'grpc', 'httpx', 'numpy', 'pandas'} & set(sys.modules)))"
     )

@@ -20,11 +20,11 @@ import pytest
 from tenacity import wait_none
 from typer.testing import CliRunner
 
-from infra import paths
-from infra.cli.app import app
-from infra.cost import live
-from infra.cost.live import ATTEMPTS, CACHE_SECONDS, LivePricesError, PriceList
 from infra.cost.prices import Figure, snapshot
+from personalize import retail_prices
+from personalize.commands.app import app
+from personalize.retail_prices import ATTEMPTS, CACHE_SECONDS, LivePricesError, PriceList
+from tools import paths
 
 ITEMS = json.loads((Path(__file__).parent / "retail_prices" / "hand_written_items.json").read_text())["Items"]
 REGION = "westeurope"
@@ -186,7 +186,7 @@ def test_a_damaged_file_of_the_cache_is_read_anew(prices: PriceList, tmp_path: P
 def test_the_command_shows_live_prices_and_names_the_others(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "PriceList", functools.partial(PriceList, url=api.url, wait=wait_none()))
+    monkeypatch.setattr(retail_prices, "PriceList", functools.partial(PriceList, url=api.url, wait=wait_none()))
     monkeypatch.setattr(paths, "cache_folder", lambda: tmp_path)
     result = CliRunner().invoke(app, ["estimate", "--stack", "dev", "--live", "--json"], catch_exceptions=False)
     found = json.loads(result.stdout)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from training import curves
-from training.curves import ScoreBins
-from training.evaluate import EvaluationError, evaluate_bins
+from training.metrics import curves
+from training.metrics.curves import ScoreBins
+from training.metrics.evaluate import EvaluationError, evaluate_bins
 
 labelled_scores = st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=300).filter(
     lambda rows: len({label for label, _ in rows}) == 2

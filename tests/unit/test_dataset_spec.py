@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.paths import ROOT
+from tools.paths import ROOT
 from training import datasets
-from training.datasets.columns import locate
+from training.datasets.described.columns import locate
+from training.datasets.described.spec import load_spec
 from training.datasets.errors import EmptyDatasetError, MissingFileError, NoTimestampError, SpecError
-from training.datasets.spec import load_spec
 from training.parameters import CriteoDataset, Split, SyntheticDataset, TablesDataset
 
 SPEC = {

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.paths import ROOT
 from infra.settings import load_settings
 from tests.support import commands
 from tests.support.blocks import blocks
+from tools.paths import ROOT
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in commands.pages()]
 OTHER_PAGES = [page for page in PAGES if not str(page.id).startswith("docs/")]
@@ -52,7 +52,7 @@ def test_the_readme_s_commands_are_found() -> None:
         "personalize --debugg up",
         "make tset",
         "make up STAK=dev",
-        "python -m infra.setup.azur",
+        "python -m tools.setup.azur",
     ],
 )
 def test_a_command_that_does_not_exist_is_found(line: str) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from infra.doctor import Finding, Status, diagnose
-from infra.probes import Probes
-from infra.toolchain import version_numbers
-from infra.versions import PULUMI
+from personalize.checks.doctor import Finding, Status, diagnose
+from personalize.checks.probes import Probes
+from tools.toolchain import version_numbers
+from tools.versions import PULUMI
 
 GIB = 2**30
 

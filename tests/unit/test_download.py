@@ -14,12 +14,12 @@ import tenacity
 
 from tests.support.file_server import Served, serving
 from training import datasets
-from training.datasets import download as downloads
-from training.datasets import remote
-from training.datasets.download import Checksum, download
 from training.datasets.errors import DownloadError, TruncatedFileError
 from training.datasets.layout import parts
 from training.datasets.progress import silent
+from training.datasets.published import download as downloads
+from training.datasets.published import remote
+from training.datasets.published.download import Checksum, download
 from training.parameters import CriteoDataset
 
 AT_ONCE = tenacity.wait_none()

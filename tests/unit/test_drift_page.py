@@ -5,8 +5,8 @@ import pytest
 
 from features.reference import Histogram, stability_index
 from tests.unit.test_report import Page
-from training.gate import drift_check
-from training.reference import Drift, Moved
+from training.evaluation.gate import drift_check
+from training.evaluation.reference import Drift, Moved
 from training.report.drift import render
 
 

@@ -5,7 +5,7 @@ import pytest
 from py4j.protocol import Py4JNetworkError
 
 from features.errors import PersonalizationError
-from training.failure import (
+from training.spark.failure import (
     DiskFullError,
     ExecutorLostError,
     OutOfMemoryError,

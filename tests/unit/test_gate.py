@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from features.reference import Histogram
-from training.champion import Champion
-from training.curves import ScoreBins
-from training.evaluate import Evaluation, evaluate_bins
-from training.gate import judge
+from training.evaluation.champion import Champion
+from training.evaluation.gate import judge
+from training.evaluation.reference import Drift, Moved
+from training.metrics.curves import ScoreBins
+from training.metrics.evaluate import Evaluation, evaluate_bins
 from training.parameters import GateParameters
-from training.reference import Drift, Moved
 
 TEMPLATE = evaluate_bins(ScoreBins.of_constant(clicks=450, others=1_563, probability=0.22))
 GATE = GateParameters()

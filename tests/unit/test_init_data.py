@@ -12,13 +12,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from infra.cli.app import app, exit_code
-from infra.cli.output import BadInputError, ExitCode
-from infra.paths import ROOT
+from personalize.commands.app import app, exit_code
+from personalize.terminal.output import BadInputError, ExitCode
+from tools.paths import ROOT
 from training import datasets
-from training.datasets.draft import to_yaml
 from training.datasets.errors import DatasetError, GuessError
-from training.datasets.guess import guess
+from training.datasets.guesses.draft import to_yaml
+from training.datasets.guesses.guess import guess
 from training.parameters import TablesDataset
 
 GENRES = ["Action", "Animation", "Children's", "Comedy", "Drama", "Thriller"]

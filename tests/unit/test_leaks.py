@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.schema import Schema
-from training.leaks import warnings
+from training.evaluation.leaks import warnings
 
 SCHEMA = Schema(numeric=("price", "age"), categorical=("shop",))
 

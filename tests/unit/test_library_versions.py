@@ -6,7 +6,7 @@ from importlib.metadata import version as real
 import pyspark
 import pytest
 
-from training import provenance
+from training.stages import provenance
 
 
 def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

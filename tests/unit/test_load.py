@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.load.client import run_load
-from infra.load.plan import LoadPlan, LoadResult
-from infra.load.plot import plot_load
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan, LoadResult
+from personalize.load.plot import plot_load
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pulumi.automation import Deployment
 
-from infra.automation import pending as pending_module
-from infra.automation.pending import settle
-from infra.automation.shown_pools import CLUSTER, forget_shown_pools
-from infra.cloud.settings import AzureSettings
+from infra.azure_settings import AzureSettings
+from personalize.stack import pending as pending_module
+from personalize.stack.pending import settle
+from personalize.stack.shown_pools import CLUSTER, forget_shown_pools
 
 GUID = "11111111-1111-4111-8111-111111111111"
 AZURE = AzureSettings.model_validate(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.publish import publish, written_aside
+from training.stages.publish import publish, written_aside
 
 
 def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from training import datasets
-from training.datasets.columns import table_rules
+from training.datasets.described.columns import table_rules
+from training.datasets.described.quick import look_at
+from training.datasets.described.spec import load_spec
 from training.datasets.errors import (
     ColumnError,
     DatasetError,
@@ -23,8 +25,6 @@ from training.datasets.errors import (
     SpecError,
     TruncatedFileError,
 )
-from training.datasets.quick import look_at
-from training.datasets.spec import load_spec
 from training.parameters import TablesDataset
 
 USERS = "user,age\nu1,30\nu2,\n"

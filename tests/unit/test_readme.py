@@ -4,17 +4,17 @@ import re
 
 import yaml
 
-from infra.cli.app import PANELS
-from infra.cli.readme import README, with_settings
-from infra.paths import ROOT
+from personalize.commands.app import PANELS
+from personalize.docs.readme import README, with_settings
 from tests.support.blocks import blocks
 from tests.support.commands import commands_in
+from tools.paths import ROOT
 
 TEXT = README.read_text(encoding="utf-8")
 
 
 def test_the_table_of_settings_is_up_to_date() -> None:
-    assert with_settings(TEXT) == TEXT, "run `python -m infra.cli.readme`"
+    assert with_settings(TEXT) == TEXT, "run `python -m personalize.docs.readme`"
 
 
 def test_a_changed_table_would_be_noticed() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from features.bundle import METADATA, BundleError, seal, verify
-from infra.local.registry import DATABASE, LocalRegistry, RegistryError
-from infra.model_versions import NoSuchVersionError
+from steps.local.registry import DATABASE, LocalRegistry, RegistryError
+from steps.shared.model_versions import NoSuchVersionError
 from tests.support.bundles import MakeBundle
 
 

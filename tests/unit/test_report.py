@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from features.schema import CRITEO
-from training.champion import Champion
-from training.curves import ScoreBins
-from training.evaluate import Evaluation, evaluate_bins
-from training.gate import judge
+from training.evaluation.champion import Champion
+from training.evaluation.gate import judge
+from training.evaluation.reachable import BestReachable
+from training.metrics.curves import ScoreBins
+from training.metrics.evaluate import Evaluation, evaluate_bins
+from training.metrics.slices import Slice
 from training.parameters import GateParameters, TrainingParameters
-from training.reachable import BestReachable
 from training.report import ColumnSummary, LearningCurve, ReportData, SplitSummary, write
 from training.report.page import render
-from training.slices import Slice
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

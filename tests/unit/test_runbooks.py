@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from infra.cloud.queries import ALERTS
-from infra.local.api_key import ApiKey
-from infra.paths import ROOT
+from infra.cloud.monitoring.queries import ALERTS
+from steps.shared.api_key import ApiKey
 from tests.provider.conftest import Recorder
 from tests.provider.steps import BASE
 from tests.support.commands import commands_in_blocks
+from tools.paths import ROOT
 
 FOLDER = ROOT / "docs" / "runbooks"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "README.md")
@@ -48,7 +48,7 @@ def test_every_runbook_is_in_the_list() -> None:
 
 
 def test_every_alert_has_a_runbook_that_names_it() -> None:
-    alerts = pytest.importorskip("infra.cloud.alerts", reason="Azure's packages are an extra")
+    alerts = pytest.importorskip("infra.cloud.monitoring.alerts", reason="Azure's packages are an extra")
     assert set(alerts.METRICS) | set(ALERTS) | {"budget"} == set(alerts.RUNBOOKS)
     missing = {
         alert: page for alert, page in alerts.RUNBOOKS.items() if f"`{alert}`" not in words(FOLDER / f"{page}.md")

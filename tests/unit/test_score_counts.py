@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.encoder import EACH
-from training.score_counts import FIXED_POINT, NO_PROBABILITY, SLICES, InSlices, ScoreCounts
+from training.metrics.score_counts import FIXED_POINT, NO_PROBABILITY, SLICES, InSlices, ScoreCounts
 
 ROWS = 10_000
 

@@ -10,8 +10,8 @@ import pytest
 
 from features.reference import Histogram, Reference
 from features.schema import Schema
-from scoring import drift
-from scoring.drift import BATCH_ROWS, Watch
+from scoring.model import drift
+from scoring.model.drift import BATCH_ROWS, Watch
 
 SCHEMA = Schema(numeric=("price",), categorical=("shop",))
 

@@ -12,7 +12,7 @@ from features.bundle import Bundle
 from features.encoder import Encoder
 from features.hashing import hash_values
 from features.schema import Schema
-from scoring.encoding import RowEncoder
+from scoring.model.encoding import RowEncoder
 from tests.support.bundles import Record, make_bundle, random_records, to_arrays
 
 
@@ -77,7 +77,7 @@ def test_repeated_requests_give_the_same_inputs(tmp_path: Path) -> None:
 
 
 def test_a_full_memory_of_values_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scoring.encoding.REMEMBERED_VALUES", 8)
+    monkeypatch.setattr("scoring.model.encoding.REMEMBERED_VALUES", 8)
     schema = Schema(numeric=("n",), categorical=("a", "b", "c"), separators={"b": "|"})
     records = random_records(schema, 200, values=50)
     encoder = _encoder(schema, records[:100], 0)
@@ -105,7 +105,7 @@ def test_a_value_of_a_certain_length_is_not_kept() -> None:
 
 
 def test_no_more_values_are_kept_than_there_is_place_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scoring.encoding.REMEMBERED_VALUES", 8)
+    monkeypatch.setattr("scoring.model.encoding.REMEMBERED_VALUES", 8)
     schema = Schema(numeric=(), categorical=("a", "b"))
     encoder = RowEncoder(schema, _encoder(schema, [{"a": "x", "b": "x"}], 0))
     texts = [f"value {number}" for number in range(40)]

@@ -15,7 +15,7 @@ import pytest
 from scoring.engines import EngineName
 from scoring.engines.lightgbm import LightGbmEngine
 from scoring.errors import GoldenError
-from scoring.model import ServedModel
+from scoring.model.model import ServedModel
 from tests.support.bundles import MakeBundle
 
 PREDICT = """

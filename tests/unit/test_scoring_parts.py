@@ -9,9 +9,9 @@ from statistics import median
 import pytest
 
 from scoring.errors import KeysError
-from scoring.keys import KeyRing
-from scoring.logs import WAITING_LINES, LogSink, describe
 from scoring.settings import parse
+from scoring.worker.keys import KeyRing
+from scoring.worker.logs import WAITING_LINES, LogSink, describe
 
 KEY = b"0123456789abcdef"
 LONG_KEY = 1 << 16

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from features.schema import Schema
 from scoring.errors import RecordTypeError
-from scoring.records import RequestTypes
-from scoring.rejections import DuplicateField, InvalidJson, Rejection, UnknownField, WrongType
+from scoring.model.records import RequestTypes
+from scoring.request_errors import DuplicateField, InvalidJson, Rejection, UnknownField, WrongType
 
 SCHEMA = Schema(numeric=("age", "a b"), categorical=("class", "c[1].`x`", "émoji"))
 TYPES = RequestTypes(SCHEMA, max_records=5)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scoring import waiting
-from scoring.waiting import ALWAYS_TAKEN, MEMORY_SECONDS, Queue
+from scoring.http import admission
+from scoring.http.admission import ALWAYS_TAKEN, MEMORY_SECONDS, Queue
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The queue's clock."""
     made = Clock()
-    monkeypatch.setattr(waiting, "time", made)
+    monkeypatch.setattr(admission, "time", made)
     return made
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from infra.paths import ROOT
-from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings, located
+from infra.settings import Settings, SettingsError, Target, azure_settings, load_settings
 from infra.settings_text import describe_settings
+from steps.shared.dataset_paths import located
+from tools.paths import ROOT
 from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
 
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import cache_folder
-from infra.setup import golang, jars, pulumi
-from infra.setup.console import SetupError
-from infra.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, version_numbers
-from infra.versions import GO, PULUMI
+from tools.paths import cache_folder
+from tools.setup import golang, jars, pulumi
+from tools.setup.console import SetupError
+from tools.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, version_numbers
+from tools.versions import GO, PULUMI
 from training import runtime
 
 JARS = [{"group": "g", "artifact": "a", "version": "1", "sha256": hashlib.sha256(b"good").hexdigest()}]

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.cli.app import PANELS
 from infra.cost.prices import snapshot
-from infra.paths import ROOT
-from tools import site
+from personalize.commands.app import PANELS
+from personalize.docs import site
+from tools.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from features.schema import CRITEO
 from tests.support.synthetic_rows import Rows, encoded, rows
-from training.datasets import recipe, synthetic, synthetic_files
+from training.datasets.generated import recipe, synthetic, synthetic_files
 from training.parameters import SyntheticDataset
 
 

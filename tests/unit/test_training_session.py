@@ -4,7 +4,7 @@ import pytest
 
 from training.datasets import describe
 from training.parameters import SyntheticDataset
-from training.session import compiler_options
+from training.spark.session import compiler_options
 
 
 @pytest.mark.parametrize(("rows", "quick"), [(100_000, True), (1_000_000, False)])

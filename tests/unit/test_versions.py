@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import versions
-from infra.paths import ROOT
+from tools import versions
+from tools.paths import ROOT
 from training.runtime import JAVA_MAJOR
 
 LITERALS = {name: value for name, value in vars(versions).items() if name.isupper() and isinstance(value, str)}
@@ -48,11 +48,11 @@ def text_to_search(path: Path) -> str:
 @pytest.mark.parametrize("name", sorted(LITERALS))
 def test_a_version_is_written_once(name: str) -> None:
     searched = {file for file in tracked_files() if file.endswith((".py", ".sh", ".yaml", ".yml", "Makefile", "run"))}
-    searched -= {"infra/versions.py"}
+    searched -= {"tools/versions.py"}
 
     copies = [file for file in sorted(searched) if repeats(LITERALS[name], text_to_search(ROOT / file))]
 
-    assert not copies, f"{name} = {LITERALS[name]} is repeated; import it from infra.versions"
+    assert not copies, f"{name} = {LITERALS[name]} is repeated; import it from tools.versions"
 
 
 def test_the_search_finds_a_copy() -> None:

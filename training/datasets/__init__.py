@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from training.datasets import criteo, synthetic_files, tables
+from training.datasets.described import tables
+from training.datasets.described.spec import load_spec
 from training.datasets.errors import required_timestamp
+from training.datasets.generated import synthetic_files
 from training.datasets.manifest import Manifest
 from training.datasets.progress import Reporter, silent
-from training.datasets.spec import load_spec
+from training.datasets.published import criteo
 from training.parameters import CriteoDataset, Dataset, Split, SyntheticDataset, TablesDataset
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from typing import assert_never
 
 from pyspark.sql import SparkSession
 
-from training.datasets import criteo, tables
-from training.datasets.join import open_joined
+from training.datasets.described import tables
+from training.datasets.described.join import open_joined
+from training.datasets.generated.synthetic_rows import open_generated
 from training.datasets.layout import partition_of, parts
 from training.datasets.progress import Reporter
-from training.datasets.rows import open_rows
+from training.datasets.published import criteo
+from training.datasets.published.rows import open_rows
 from training.datasets.source import Source
-from training.datasets.synthetic_rows import open_generated
 from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
 
 

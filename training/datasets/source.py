@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark
 
 from features.schema import Schema
 from training.datasets.errors import DatasetError
-from training.quoting import column
+from training.spark.identifiers import column
 
 PROBLEM = "_problem"
 DAY = "_day"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from features.bundle import Verdict
-from training.champion import Champion
-from training.evaluate import Evaluation
+from training.evaluation.champion import Champion
+from training.evaluation.reachable import BestReachable
+from training.metrics.evaluate import Evaluation
+from training.metrics.slices import Slice
 from training.parameters import GateParameters, TrainingParameters
-from training.reachable import BestReachable
-from training.slices import Slice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from matplotlib.ticker import PercentFormatter
 
 from features.reference import MAJOR_SHIFT, STABLE, Histogram
-from training.gate import Check
-from training.reference import Drift, Moved
+from training.evaluation.gate import Check
+from training.evaluation.reference import Drift, Moved
 from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
 from training.report.page import environment, put
 from training.report.plots import short_name

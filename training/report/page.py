@@ -9,9 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from training.baselines import NAMES
-from training.evaluate import Evaluation
-from training.gate import checks
+from training.evaluation.baselines import NAMES
+from training.evaluation.gate import checks
+from training.metrics.evaluate import Evaluation
 from training.report import plots
 from training.report.data import ReportData
 

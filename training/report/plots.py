@@ -8,12 +8,12 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.baselines import LOGISTIC_REGRESSION
-from training.curves import ReliabilityBin
-from training.evaluate import Evaluation
+from training.evaluation.baselines import LOGISTIC_REGRESSION
+from training.metrics.curves import ReliabilityBin
+from training.metrics.evaluate import Evaluation
+from training.metrics.slices import Slice
 from training.report.data import LearningCurve, ReportData
 from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
-from training.slices import Slice
 
 TOP_FEATURES = 20
 LOWEST_RECALL = 0.01

@@ -65,7 +65,7 @@ class Cloud:
 
     def sign_in(self, who: str) -> None:
         """Be somebody else from now on."""
-        from infra.cloud import credentials  # noqa: PLC0415 - needs Azure's SDKs
+        from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
 
         self.world.set("caller", who)
         credentials.forget_tokens()

@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.cloud.steps.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
-from infra.cloud.steps.champion import CandidateRejectedError, Champion
-from infra.cloud.steps.patience import Patience
-from infra.cloud.steps.rollout import Rollout
-from infra.provider.step import StepCancelledError
-from infra.workload.settings import ANSWERING, CANDIDATE, NAME
+from azure_clients.retries import Patience
+from steps.azure.candidate.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
+from steps.azure.candidate.rollout import Rollout
+from steps.azure.champion import CandidateRejectedError, Champion
+from steps.provider.step import StepCancelledError
+from steps.shared.cluster_names import ANSWERING, CANDIDATE, NAME
 from tests.infra.workload_program import manifests
 from tests.provider.cloud.conftest import AZURE, MACHINE_LEARNING
 from tests.provider.conftest import Recorder

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from infra.cloud.steps.catalogue import azure_steps
-from infra.steps import COMPUTED, Kind, Place
+from steps.azure.catalogue import azure_steps
+from steps.kinds import COMPUTED, Kind, Place
 
 
 @pytest.mark.parametrize("kind", COMPUTED[Place.AZURE])
@@ -19,6 +19,6 @@ def test_every_kind_has_a_step_whose_computed_values_are_no_inputs(kind: Kind) -
 
 
 def test_the_local_stack_imports_none_of_azures_packages() -> None:
-    code = "import sys, infra.provider.server; print([name for name in sys.modules if name.startswith('azure')])"
+    code = "import sys, steps.server; print([name for name in sys.modules if name.startswith('azure')])"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"

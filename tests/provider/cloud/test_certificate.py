@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from infra.cloud.steps import certificate
-from infra.cloud.steps.certificate import Certificate, CertificateInputs
-from infra.provider.step import Context, State
+from steps.azure import certificate
+from steps.azure.certificate import Certificate, CertificateInputs
+from steps.provider.step import Context, State
 
 HOST = "score-test.westeurope.cloudapp.azure.com"
 CONTEXT = Context(report=lambda _: None)

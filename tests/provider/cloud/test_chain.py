@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from azure_clients.retries import Patience
 from features.bundle import verify
-from infra.cloud.steps.data_upload import DataUpload
-from infra.cloud.steps.model_version import ModelVersion
-from infra.cloud.steps.patience import Patience
-from infra.cloud.steps.training_run import TrainingRun
-from infra.cloud.wheel import build_wheel
+from infra.cloud.training.wheel import build_wheel
+from steps.azure.data_upload import DataUpload
+from steps.azure.model_version import ModelVersion
+from steps.azure.training_run import TrainingRun
 from tests.provider.cloud.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from azure_clients.retries import Patience
 from features.bundle import REPORT, verify
-from infra.automation.errors import StackMissingError
-from infra.cli import azure_models
-from infra.cli.azure_models import AzureVersions
-from infra.cli.model_table import model_rows, require_version
-from infra.cli.output import BadInputError
-from infra.cloud.settings import AzureSettings
-from infra.cloud.steps.champion import Champion
-from infra.cloud.steps.model_version import ModelVersion
-from infra.cloud.steps.patience import Patience
+from infra.azure_settings import AzureSettings
+from personalize.clients import azure_models
+from personalize.clients.azure_models import AzureVersions
+from personalize.errors import StackMissingError
+from personalize.terminal.output import BadInputError
+from personalize.views.model_table import model_rows, require_version
+from steps.azure.champion import Champion
+from steps.azure.model_version import ModelVersion
 from tests.provider.cloud.conftest import MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
 from tests.provider.cloud.test_models import IMAGE, candidate
 from tests.provider.conftest import STACK, Recorder
@@ -53,7 +53,7 @@ def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     cloud.world.set("ml_assets", {})
     monkeypatch.setattr(azure_models, "Names", ExampleNames)
     monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
-    monkeypatch.setattr("infra.cli.registry.azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr("personalize.clients.registry.azure_of", lambda *_: SETTINGS)
     yield
     cloud.world.set("ml_assets", {})
 

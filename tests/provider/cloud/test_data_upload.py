@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
-from infra.cloud.credentials import container
-from infra.cloud.steps.data_upload import COMPLETE, OWNER, DataUpload
-from infra.cloud.steps.lake import SHA256
-from infra.cloud.steps.patience import AzureRefusedError, Patience
-from infra.provider.step import StepCancelledError
+from azure_clients.credentials import container
+from azure_clients.retries import AzureRefusedError, Patience
+from steps.azure.data_upload import COMPLETE, OWNER, DataUpload
+from steps.azure.stores.lake import SHA256
+from steps.provider.step import StepCancelledError
 from tests.provider.cloud.conftest import AZURE, BLOB, NOBODY, TENANT, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state

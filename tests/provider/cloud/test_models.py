@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from azure_clients.credentials import container
+from azure_clients.retries import Patience
 from features.bundle import METADATA, seal, verify
-from infra.cloud.credentials import container
-from infra.cloud.steps.azure_registry import AzureRegistry
-from infra.cloud.steps.champion import Champion
-from infra.cloud.steps.environment import Environment
-from infra.cloud.steps.model_registry import Registry
-from infra.cloud.steps.model_version import ModelVersion
-from infra.cloud.steps.patience import Patience
-from infra.model_versions import GateFailedError, NoSuchVersionError
+from steps.azure.champion import Champion
+from steps.azure.environment import Environment
+from steps.azure.model_registry import Registry
+from steps.azure.model_version import ModelVersion
+from steps.azure.stores.azure_registry import AzureRegistry
+from steps.shared.model_versions import GateFailedError, NoSuchVersionError
 from tests.provider.cloud.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state

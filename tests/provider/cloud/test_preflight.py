@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from infra.cloud import credentials
-from infra.cloud.settings import AzureSettings
-from infra.doctor import Finding
-from infra.preflight.preflight import examine, subject_of
+from azure_clients import credentials
+from infra.azure_settings import AzureSettings
+from personalize.checks.doctor import Finding
+from personalize.checks.subscription.preflight import examine, subject_of
 from tests.provider.cloud.conftest import SUBSCRIPTION, TENANT, Cloud
 from tests.simulation.world import DEFAULTS
 

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.cloud.credentials import IdentityError, credential
-from infra.cloud.credentials import cloud as azure_cloud
-from infra.cloud.steps.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
-from infra.cloud.steps.patience import AzureRefusedError, Patience
-from infra.cloud.steps.workspace_ready import MetastoreMissingError, WorkspaceReady
-from infra.provider.step import StepCancelledError
+from azure_clients.credentials import IdentityError, credential
+from azure_clients.credentials import cloud as azure_cloud
+from azure_clients.retries import AzureRefusedError, Patience
+from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
+from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
+from steps.provider.step import StepCancelledError
 from tests.provider.cloud.conftest import AZURE, NOBODY, Cloud
 from tests.provider.conftest import Recorder
 from tests.provider.steps import create
@@ -124,7 +124,7 @@ def test_a_cluster_that_stays_closed_says_what_is_missing(
 
 
 def test_the_kubeconfigs_command_prints_a_token_of_who_is_signed_in(cloud: Cloud) -> None:
-    command = [sys.executable, "-m", "infra.cloud.kubernetes_token", "--tenant", AZURE["tenant"]]
+    command = [sys.executable, "-m", "azure_clients.kubernetes_token", "--tenant", AZURE["tenant"]]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert answer["kind"] == "ExecCredential"
     assert verify(cloud.world, f"Bearer {answer['status']['token']}", KUBERNETES) == DEPLOYER

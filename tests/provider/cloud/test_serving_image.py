@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
+from azure_clients.credentials import container
+from azure_clients.retries import Patience
 from features.bundle import verify
-from infra.cloud.credentials import container
-from infra.cloud.steps.build_context import PROJECT_FILES, RECIPE, build_context
-from infra.cloud.steps.patience import Patience
-from infra.cloud.steps.registry_build import BuildFailedError
-from infra.cloud.steps.serving_image import ServingImage
-from infra.code_hash import SERVING_PACKAGES, serving_code_hash
-from infra.local.image_content import CodeChangedError
-from infra.paths import ROOT
+from steps.azure.image.build_context import PROJECT_FILES, RECIPE, build_context
+from steps.azure.image.registry_build import BuildFailedError
+from steps.azure.serving_image import ServingImage
+from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash
+from steps.shared.image_content import CodeChangedError
 from tests.provider.cloud.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state
@@ -27,6 +26,7 @@ from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
 from tests.support.bundles import MakeBundle
 from tools import azurite
+from tools.paths import ROOT
 
 PATIENCE = Patience(seconds=20, pause=0.1)
 HOST = "registryabc.azurecr.io"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from azure_clients.credentials import container, databricks
+from azure_clients.retries import Patience
 from features.bundle import BundleError, verify
-from infra.cloud.credentials import container, databricks
-from infra.cloud.steps.databricks_run import RunFailedError, token
-from infra.cloud.steps.patience import Patience
-from infra.cloud.steps.training_run import TrainingRun
-from infra.local.run_folder import RESULT, run_id
-from infra.provider.step import StepCancelledError
+from steps.azure.databricks_run import RunFailedError, token
+from steps.azure.training_run import TrainingRun
+from steps.provider.step import StepCancelledError
+from steps.shared.run_folder import RESULT, run_id
 from tests.provider.cloud.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state

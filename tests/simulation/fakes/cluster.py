@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.paths import ROOT
 from tests.simulation.fakes.lake import URL
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.services.jobs import FILE
 from tests.simulation.services.unity import LOCATION
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import World
+from tools.paths import ROOT
 from training.runtime import jars, java_home
 
 GRANT = "databricks:index/grant:Grant"

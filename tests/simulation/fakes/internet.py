@@ -3,7 +3,6 @@
 import os
 import sys
 
-from infra.paths import ROOT
 from tests.simulation.certificates import Authority
 from tests.simulation.fakes.blob import Azurite, blob
 from tests.simulation.fakes.databricks_api import databricks_api
@@ -18,6 +17,7 @@ from tests.simulation.fakes.vault_keys import vault_keys
 from tests.simulation.plugin_environment import WORLD_VARIABLE
 from tests.simulation.world import World
 from tools import azurite as azurite_tool
+from tools.paths import ROOT
 
 PLUGINS = ROOT / "tests" / "simulation" / "plugins"
 

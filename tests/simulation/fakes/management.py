@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.preflight.sizes import ALL_FAMILIES
+from personalize.checks.subscription.sizes import ALL_FAMILIES
 from tests.simulation.fakes.machine_learning import asset, assets, container, datastore
 from tests.simulation.fakes.preflight import Preflight
 from tests.simulation.fakes.registry_tasks import TaskRuns

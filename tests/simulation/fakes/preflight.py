@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.versions import KUBERNETES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import NameRule
 from tests.simulation.services import authorization
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import World, key_of
+from tools.versions import KUBERNETES
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 VERSIONS = "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra.cloud.steps.build_context import DOCKERFILE, build_context
-from infra.code_hash import serving_code_hash
-from infra.local.image_content import ServingImageInputs
-from infra.paths import ROOT
 from scoring.engines import EngineName
+from steps.azure.image.build_context import DOCKERFILE, build_context
+from steps.shared.code_hash import serving_code_hash
+from steps.shared.image_content import ServingImageInputs
+from tools.paths import ROOT
 
 ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
 IMAGE_FOLDER = "/service"

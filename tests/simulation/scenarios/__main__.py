@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.results import Target, publish
-from infra.paths import ROOT
 from tests.simulation.scenarios.run import REPORT, STAGES, parser
+from tools.paths import ROOT
 
 PARTS = {"changes": ("life", "changes"), "faults": ("verify", "kills", "walk"), "cycles": ("cycles",)}
 """What runs beside one another, by name; together these are all stages, and each part takes about as long."""

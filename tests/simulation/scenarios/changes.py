@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.errors import PersonalizationError
-from infra.automation.azure_side import following
-from infra.cloud.placement import ACCOUNT
-from infra.paths import ROOT
+from personalize.stack.azure_side import following
+from personalize.stack.data_guard import ACCOUNT
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.life import score_golden_records
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SMALL, SimulatedStack, Touched
+from tools.paths import ROOT
 
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})
 ROLLED_BACK = SERVED | {"replace model"}

@@ -3,10 +3,10 @@
 Left out is what the simulation has not: the bootstrap's store, and a service that answers.
 """
 
-from infra.verify.bench import Bench
-from infra.verify.record import Record, record_file
-from infra.verify.runner import run
-from infra.verify.stages import STAGES
+from personalize.verify.bench import Bench
+from personalize.verify.record import Record, record_file
+from personalize.verify.runner import run
+from personalize.verify.stages import STAGES
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import STACK, SimulatedStack
 

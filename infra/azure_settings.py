@@ -1,0 +1,174 @@
+"""What a stack file says about a stack on Azure. No SDK is imported here: stack `local` reads this model too."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
+
+from steps.shared.serving_settings import RolloutKind
+from tools.versions import KUBERNETES
+from training.parameters import Parameters
+
+Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+AddressRange = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
+VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
+Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class PrincipalType(StrEnum):
+    """What a member of the directory is."""
+
+    USER = "User"
+    GROUP = "Group"
+    SERVICE_PRINCIPAL = "ServicePrincipal"
+
+
+class KubernetesTier(StrEnum):
+    """What Azure promises for the cluster's API server."""
+
+    FREE = "Free"
+    STANDARD = "Standard"
+
+
+class RegistryTier(StrEnum):
+    """Size and speed of the container registry."""
+
+    BASIC = "Basic"
+    STANDARD = "Standard"
+    PREMIUM = "Premium"
+
+
+class Replication(StrEnum):
+    """Where the copies of the data lie."""
+
+    LOCAL = "Standard_LRS"
+    ZONES = "Standard_ZRS"
+
+
+class StatePlace(StrEnum):
+    """Where Pulumi's state of a stack is kept."""
+
+    MACHINE = "machine"
+    SUBSCRIPTION = "subscription"
+
+
+class Zone(StrEnum):
+    """An availability zone."""
+
+    FIRST = "1"
+    SECOND = "2"
+    THIRD = "3"
+
+
+class Deployer(Parameters):
+    """Who may run `up`: every one of them gets the same roles, whoever runs it first."""
+
+    object_id: Guid
+    """The object id in Entra ID."""
+    type: PrincipalType
+    """What it is."""
+    databricks_name: str | None = None
+    """Its name in Databricks (a mail address, a group's name, an application's client id) for grants on the lake; the
+    deployer that made the stack owns the lake's location there and needs none."""
+
+
+class AzureSettings(Parameters):
+    """Where the stack lives on Azure, how large it is and who may change it."""
+
+    subscription: Guid = Field(examples=["00000000-0000-0000-0000-000000000000"])
+    """The subscription's id."""
+    tenant: Guid = Field(examples=["00000000-0000-0000-0000-000000000000"])
+    """The Entra ID tenant of the subscription."""
+    deployers: tuple[Deployer, ...] = Field(min_length=1)
+    """Who may run `up`, best one Entra ID group: each `{object_id, type}`."""
+    alert_mail: Mail = Field(examples=["operators@example.com"])
+    """Where alerts, failed training runs and budget warnings go."""
+    location: str = Field(default="westeurope", pattern=r"^[a-z0-9]+$")
+    """The Azure region. Changing it moves the data, which is refused unless asked for."""
+    suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
+    """Part of every name. Deleted names stay taken for days, so `destroy` renews it."""
+    state: StatePlace = StatePlace.MACHINE
+    """Where Pulumi's state is: on this machine, or in the account and under the key that `personalize bootstrap` makes
+    in the subscription, for several people and workflows."""
+    github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
+    """The repository whose workflows may deploy; `personalize bootstrap` makes identities for them."""
+    github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
+    """How GitHub's tokens begin to say who they are for; repositories made since July 2026 have their ids in it.
+    `gh api repos/OWNER/NAME/actions/oidc/customization/sub` tells."""
+    tags: dict[str, str] = Field(default={}, examples=[{"owner": "team"}])
+    """Tags on every resource, beside the project's own."""
+    protect: bool = False
+    """Whether Pulumi refuses to delete what holds data."""
+    storage_replication: Replication = Replication.LOCAL
+    """Where the copies of the data lie: in one building, or in three zones."""
+    registry_tier: RegistryTier = RegistryTier.BASIC
+    """Size and speed of the container registry."""
+    training_vm_size: VmSize = "Standard_E8ds_v5"
+    """VM size of the training cluster's nodes."""
+    training_workers: int = Field(default=0, ge=0, le=100)
+    """Workers of the training cluster beside its driver; 0 trains on the driver alone. Their number never changes
+    while a model is trained: LightGBM does not survive it."""
+    training_timeout_minutes: int = Field(default=240, ge=10, le=2880)
+    """A training run that takes longer is stopped."""
+    kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
+    """Kubernetes' minor version; patches come by themselves in the maintenance window."""
+    kubernetes_tier: KubernetesTier = KubernetesTier.FREE
+    """`Standard` costs about 73 USD a month and comes with an SLA for the API server."""
+    zones: tuple[Zone, ...] = ()
+    """Availability zones of the nodes; empty for none."""
+    system_vm_size: VmSize = "Standard_D2ds_v5"
+    """VM size of the nodes that run the cluster's own pods."""
+    system_nodes_min: int = Field(default=1, ge=1, le=100)
+    """Nodes for the cluster's own pods at least."""
+    system_nodes_max: int = Field(default=2, ge=1, le=100)
+    """Nodes for the cluster's own pods at most."""
+    scoring_vm_size: VmSize = "Standard_D2ds_v5"
+    """VM size of the nodes that score. Changing it makes a new pool, moves the pods, then removes the old pool."""
+    scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
+    """Nodes that score at least."""
+    scoring_nodes_max: int = Field(default=3, ge=1, le=1000)
+    """Nodes that score at most."""
+    replicas_min: int = Field(default=2, ge=1, le=1000)
+    """Pods of the service at least."""
+    replicas_max: int = Field(default=6, ge=1, le=1000)
+    """Pods of the service at most; load decides in between."""
+    cpu_millicores: int = Field(default=500, ge=100, le=64_000)
+    """Thousandths of a core that each pod of the service is given."""
+    memory_mib: int = Field(default=768, ge=256, le=262_144)
+    """Memory of each pod of the service."""
+    rollout_seconds: int = Field(default=300, ge=30, le=3600)
+    """How long a new version's pods may be stuck until `up` fails; those of the version before go on serving."""
+    rollout: RolloutKind = RolloutKind.ROLLING
+    """`rolling` replaces the pods one by one. `canary` first tries a new image on a part of the requests, and takes it
+    back when it fails more of them, is slower, or gives other probabilities than the pods beside it; `shadow` tries it
+    on copies of requests, whose answers nobody gets."""
+    candidate_percent: int = Field(default=20, ge=1, le=50)
+    """Share of the pods, and so of the requests, that try a new image; with `shadow` of the copied requests too."""
+    candidate_seconds: int = Field(default=300, ge=5, le=86_400)
+    """How long they try it."""
+    authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
+    """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
+    container_insights: bool = False
+    """Whether the pods' logs and metrics go to Log Analytics, which bills by volume."""
+    traces: bool = False
+    """Whether requests are traced to Application Insights, which bills by volume. The image then holds OpenTelemetry,
+    and the pods may reach Azure by HTTPS; they call nobody otherwise."""
+    trace_percent: float = Field(default=1.0, gt=0, le=100)
+    """With `traces`, share of the requests that are traced. Clients that send a `traceparent` decide for theirs."""
+    log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
+    """GB that Log Analytics takes in a day at most."""
+    log_retention_days: int = Field(default=30, ge=30, le=730)
+    """How long logs are kept; the first 31 days are free."""
+    monthly_budget: PositiveInt | None = 500
+    """Budget in the subscription's currency; mails are sent at 80 % of it, spent or forecast. None where the
+    subscription's offer has no budgets."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("system_nodes", "scoring_nodes", "replicas"):
+            least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
+            if least > most:
+                raise ValueError(f"{name}_min is {least} and {name}_max is {most}: it must be the other way round")
+        if len(set(self.zones)) != len(self.zones):
+            raise ValueError("zones names a zone twice")
+        return self

@@ -1,1 +1,0 @@
-"""`personalize`, the command line. Modules that take long to import are imported by the command that needs them."""

@@ -1,0 +1,207 @@
+"""AKS: the cluster with its system pool, the scoring pool beside it, and when it is upgraded.
+
+AKS takes one write to a cluster at a time, so everything in it depends on what was written before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import Input, ResourceOptions
+from pulumi_azure_native import containerservice
+from pulumi_azure_native.containerservice.outputs import (
+    ManagedClusterOIDCIssuerProfileResponse,
+    UserAssignedIdentityManagedClusterResponse,
+)
+
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import SYSTEM_POOL, Names
+from infra.cloud.site import Site, known
+
+POOL_LABEL = "personalization/pool"
+"""Label of the scoring pool's nodes, the same for each pool that takes another's place."""
+SCORING = "scoring"
+DISK_GIB = 64
+MAX_PODS = 110
+WINDOWS = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
+WINDOW_HOURS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class KubernetesArgs:
+    """Where the cluster goes, its names and its size."""
+
+    site: Site
+    names: Names
+    settings: AzureSettings
+    logs: Input[str]
+    """Id of the Log Analytics workspace."""
+
+
+class Kubernetes(pulumi.ComponentResource):
+    """The cluster. `ready` is the last thing written to it: wait for that before anything runs on it."""
+
+    def __init__(self, name: str, args: KubernetesArgs, opts: ResourceOptions | None = None) -> None:
+        """Make cluster, maintenance windows and scoring pool."""
+        super().__init__("personalization:azure:Kubernetes", name, None, opts)
+        self._args = args
+        self.cluster = self._cluster()
+        self.id = self.cluster.id
+        self.name = self.cluster.name
+        self.kubelet_principal = self.cluster.identity_profile.apply(_kubelet)
+        self.issuer = known(self.cluster.oidc_issuer_profile.apply(_issuer))
+        written: pulumi.Resource = self.cluster
+        for window in WINDOWS:
+            written = self._window(window, written)
+        self.ready = self._scoring_pool(written)
+        self.register_outputs({"cluster": self.id, "issuer": self.issuer})
+
+    def _cluster(self) -> containerservice.ManagedCluster:
+        site, settings = self._args.site, self._args.settings
+        return containerservice.ManagedCluster(
+            "cluster",
+            resource_name_=self._args.names.cluster,
+            resource_group_name=site.group,
+            location=site.location,
+            node_resource_group=self._args.names.nodes_group,
+            dns_prefix=self._args.names.dns_prefix,
+            kubernetes_version=settings.kubernetes_version,
+            sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=settings.kubernetes_tier.value),
+            identity=containerservice.ManagedClusterIdentityArgs(
+                type=containerservice.ResourceIdentityType.SYSTEM_ASSIGNED
+            ),
+            enable_rbac=True,
+            disable_local_accounts=True,
+            aad_profile=containerservice.ManagedClusterAADProfileArgs(
+                managed=True, enable_azure_rbac=True, tenant_id=settings.tenant
+            ),
+            oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
+            security_profile=_security(),
+            network_profile=_network(),
+            addon_profiles=self._addons(),
+            agent_pool_profiles=[self._system_pool()],
+            api_server_access_profile=containerservice.ManagedClusterAPIServerAccessProfileArgs(
+                authorized_ip_ranges=list(settings.authorized_ip_ranges)
+            ),
+            auto_upgrade_profile=containerservice.ManagedClusterAutoUpgradeProfileArgs(
+                upgrade_channel=containerservice.UpgradeChannel.PATCH,
+                node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
+            ),
+            tags=site.tags,
+            # The autoscaler counts the nodes. The scoring pool shows up in the list after a refresh, see `shown_pools`.
+            opts=ResourceOptions(parent=self, ignore_changes=["agentPoolProfiles[*].count"]),
+        )
+
+    def _system_pool(self) -> containerservice.ManagedClusterAgentPoolProfileArgs:
+        settings = self._args.settings
+        return containerservice.ManagedClusterAgentPoolProfileArgs(
+            name=SYSTEM_POOL,
+            mode=containerservice.AgentPoolMode.SYSTEM,
+            type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
+            os_type=containerservice.OSType.LINUX,
+            os_disk_type=containerservice.OSDiskType.MANAGED,
+            os_disk_size_gb=DISK_GIB,
+            vm_size=settings.system_vm_size,
+            count=settings.system_nodes_min,
+            min_count=settings.system_nodes_min,
+            max_count=settings.system_nodes_max,
+            enable_auto_scaling=True,
+            availability_zones=[zone.value for zone in settings.zones],
+            max_pods=MAX_PODS,
+            upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
+        )
+
+    def _scoring_pool(self, written: pulumi.Resource) -> containerservice.AgentPool:
+        """What can't change in place is in its name: the new pool is there before the old one goes."""
+        settings = self._args.settings
+        zones = [zone.value for zone in settings.zones]
+        return containerservice.AgentPool(
+            "scoring-pool",
+            agent_pool_name=self._args.names.scoring_pool(settings.scoring_vm_size, *zones),
+            resource_name_=self.cluster.name,
+            resource_group_name=self._args.site.group,
+            mode=containerservice.AgentPoolMode.USER,
+            type=containerservice.AgentPoolType.VIRTUAL_MACHINE_SCALE_SETS,
+            os_type=containerservice.OSType.LINUX,
+            os_disk_type=containerservice.OSDiskType.MANAGED,
+            os_disk_size_gb=DISK_GIB,
+            vm_size=settings.scoring_vm_size,
+            count=settings.scoring_nodes_min,
+            min_count=settings.scoring_nodes_min,
+            max_count=settings.scoring_nodes_max,
+            enable_auto_scaling=True,
+            availability_zones=zones,
+            max_pods=MAX_PODS,
+            node_labels={POOL_LABEL: SCORING},
+            node_taints=[f"{POOL_LABEL}={SCORING}:NoSchedule"],
+            upgrade_settings=containerservice.AgentPoolUpgradeSettingsArgs(max_surge="1"),
+            tags=self._args.site.tags,
+            opts=ResourceOptions(
+                parent=self,
+                depends_on=[written],
+                ignore_changes=["count", "orchestratorVersion"],
+                delete_before_replace=False,  # Azure's provider would take the pods' nodes away first
+            ),
+        )
+
+    def _window(self, window: str, written: pulumi.Resource) -> containerservice.MaintenanceConfiguration:
+        weekly = containerservice.WeeklyScheduleArgs(day_of_week=containerservice.WeekDay.SUNDAY, interval_weeks=1)
+        return containerservice.MaintenanceConfiguration(
+            window,
+            config_name=window,
+            resource_name_=self.cluster.name,
+            resource_group_name=self._args.site.group,
+            maintenance_window=containerservice.MaintenanceWindowArgs(
+                duration_hours=WINDOW_HOURS,
+                start_time="02:00",
+                schedule=containerservice.ScheduleArgs(weekly=weekly),
+            ),
+            opts=ResourceOptions(parent=self, depends_on=[written]),
+        )
+
+    def _addons(self) -> dict[str, containerservice.ManagedClusterAddonProfileArgs]:
+        addons = {
+            "azureKeyvaultSecretsProvider": containerservice.ManagedClusterAddonProfileArgs(
+                enabled=True, config={"enableSecretRotation": "true", "rotationPollInterval": "2m"}
+            )
+        }
+        if self._args.settings.container_insights:
+            addons["omsagent"] = containerservice.ManagedClusterAddonProfileArgs(
+                enabled=True, config={"logAnalyticsWorkspaceResourceID": self._args.logs, "useAADAuth": "true"}
+            )
+        return addons
+
+
+def _security() -> containerservice.ManagedClusterSecurityProfileArgs:
+    return containerservice.ManagedClusterSecurityProfileArgs(
+        workload_identity=containerservice.ManagedClusterSecurityProfileWorkloadIdentityArgs(enabled=True),
+        image_cleaner=containerservice.ManagedClusterSecurityProfileImageCleanerArgs(
+            enabled=True, interval_hours=7 * 24
+        ),
+    )
+
+
+def _network() -> containerservice.ContainerServiceNetworkProfileArgs:
+    return containerservice.ContainerServiceNetworkProfileArgs(
+        network_plugin=containerservice.NetworkPlugin.AZURE,
+        network_plugin_mode=containerservice.NetworkPluginMode.OVERLAY,
+        network_dataplane=containerservice.NetworkDataplane.CILIUM,
+        network_policy=containerservice.NetworkPolicy.CILIUM,
+        load_balancer_sku=containerservice.LoadBalancerSku.STANDARD,
+        outbound_type=containerservice.OutboundType.LOAD_BALANCER,
+        pod_cidr="10.244.0.0/16",
+        service_cidr="10.0.0.0/16",
+        dns_service_ip="10.0.0.10",
+    )
+
+
+def _issuer(profile: ManagedClusterOIDCIssuerProfileResponse | None) -> str | None:
+    return profile.issuer_url if profile else None
+
+
+def _kubelet(profile: Mapping[str, UserAssignedIdentityManagedClusterResponse] | None) -> str:
+    """Object id of the identity with which the nodes pull images."""
+    object_id = (profile or {})["kubeletidentity"].object_id
+    if object_id is None:
+        raise ValueError("Azure left out the object id of the nodes' identity")
+    return object_id

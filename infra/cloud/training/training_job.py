@@ -1,0 +1,141 @@
+"""The Databricks job that trains: our wheel and SynapseML on a cluster whose size never changes while it runs.
+
+`Job` only describes it; the step `TrainingRun` starts a run.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_databricks as databricks
+from pulumi import ResourceOptions
+
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import PROJECT, Names
+from infra.cloud.site import tags_of
+from infra.cloud.training.wheel import Wheel
+from tools.versions import DATABRICKS_RUNTIME, SCALA, SYNAPSEML
+
+ENTRY_POINT = "train"
+"""Of the wheel, in `pyproject.toml`."""
+REQUEST = "request"
+"""The job's one parameter: what to train, as JSON (`training.databricks`)."""
+CLUSTER = "training"
+RUNTIME = f"{DATABRICKS_RUNTIME}.x-scala{SCALA}"
+SYNAPSEML_JAR = f"com.microsoft.azure:synapseml-lightgbm_{SCALA}:{SYNAPSEML}"
+SYNAPSEML_REPOSITORY = "https://mmlspark.blob.core.windows.net/maven"
+DEDICATED = "SINGLE_USER"
+"""SynapseML calls into the JVM, which no other access mode allows."""
+ON_DEMAND = "ON_DEMAND_AZURE"
+"""LightGBM does not survive the loss of a node, so none is a spot one."""
+SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJobArgs:
+    """The cluster's size, and the code to run on it."""
+
+    settings: AzureSettings
+    names: Names
+    wheel: Wheel
+
+
+class TrainingJob(pulumi.ComponentResource):
+    """Cluster policy, wheel and job in the workspace of the Databricks provider that it is given."""
+
+    def __init__(
+        self,
+        name: str,
+        args: TrainingJobArgs,
+        workspace: pulumi.Resource,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """Make all three; they go with `workspace`, the workspace itself."""
+        super().__init__("personalization:azure:TrainingJob", name, None, opts)
+        self._args = args
+        self._options = ResourceOptions(parent=self, deleted_with=workspace)
+        self._tags = tags_of(args.settings, args.names.stack)
+        policy = databricks.ClusterPolicy(
+            "training-policy",
+            name=args.names.databricks,
+            definition=json.dumps(_policy(args.settings), sort_keys=True),
+            opts=self._options,
+        )
+        wheel = databricks.WorkspaceFile(
+            "training-wheel",
+            path=f"{args.names.databricks_folder}/{args.wheel.hash}/{args.wheel.name}",
+            content_base64=args.wheel.content_base64,
+            opts=self._options,
+        )
+        self.job = self._job(policy, wheel)
+        self.job_id = self.job.id
+        self.register_outputs({"job_id": self.job_id, "url": self.job.url})
+
+    def _job(self, policy: databricks.ClusterPolicy, wheel: databricks.WorkspaceFile) -> databricks.Job:
+        settings = self._args.settings
+        task = databricks.JobTaskArgs(
+            task_key=ENTRY_POINT,
+            job_cluster_key=CLUSTER,
+            python_wheel_task=databricks.JobTaskPythonWheelTaskArgs(
+                package_name=PROJECT,
+                entry_point=ENTRY_POINT,
+                parameters=[f"{{{{job.parameters.{REQUEST}}}}}"],
+            ),
+            libraries=[
+                databricks.JobTaskLibraryArgs(whl=wheel.workspace_path),
+                databricks.JobTaskLibraryArgs(
+                    pypi=databricks.JobTaskLibraryPypiArgs(package=f"synapseml=={SYNAPSEML}")
+                ),
+                databricks.JobTaskLibraryArgs(
+                    maven=databricks.JobTaskLibraryMavenArgs(coordinates=SYNAPSEML_JAR, repo=SYNAPSEML_REPOSITORY)
+                ),
+            ],
+            timeout_seconds=settings.training_timeout_minutes * 60,
+            max_retries=0,
+        )
+        return databricks.Job(
+            "training-job",
+            name=self._args.names.databricks,
+            max_concurrent_runs=1,
+            job_clusters=[databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=self._cluster(policy))],
+            tasks=[task],
+            parameters=[databricks.JobParameterArgs(name=REQUEST, default="{}")],
+            email_notifications=databricks.JobEmailNotificationsArgs(on_failures=[settings.alert_mail]),
+            timeout_seconds=settings.training_timeout_minutes * 60,
+            tags=self._tags,
+            opts=self._options,
+        )
+
+    def _cluster(self, policy: databricks.ClusterPolicy) -> databricks.JobJobClusterNewClusterArgs:
+        settings = self._args.settings
+        alone = settings.training_workers == 0
+        return databricks.JobJobClusterNewClusterArgs(
+            spark_version=RUNTIME,
+            node_type_id=settings.training_vm_size,
+            num_workers=settings.training_workers,
+            policy_id=policy.id,
+            data_security_mode=DEDICATED,
+            runtime_engine="STANDARD",
+            azure_attributes=databricks.JobJobClusterNewClusterAzureAttributesArgs(
+                availability=ON_DEMAND, first_on_demand=1
+            ),
+            spark_conf=SINGLE_NODE if alone else {},
+            custom_tags={**self._tags, **({"ResourceClass": "SingleNode"} if alone else {})},
+        )
+
+
+def _policy(settings: AzureSettings) -> dict[str, Any]:
+    """What a cluster may be: exactly the one of the settings, and never one that grows."""
+    fixed = {
+        "num_workers": settings.training_workers,
+        "node_type_id": settings.training_vm_size,
+        "spark_version": RUNTIME,
+        "data_security_mode": DEDICATED,
+        "azure_attributes.availability": ON_DEMAND,
+    }
+    never = ("autoscale.min_workers", "autoscale.max_workers")
+    return {
+        **{path: {"type": "fixed", "value": value} for path, value in fixed.items()},
+        **{path: {"type": "forbidden"} for path in never},
+    }

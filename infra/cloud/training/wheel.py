@@ -1,0 +1,32 @@
+"""The wheel that Databricks runs: `features` and `training`, built as `pyproject.toml` says."""
+
+import base64
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hatchling.builders.wheel import WheelBuilder
+
+from tools.paths import ROOT
+
+HASH_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A built wheel. The same files give the same bytes, so `hash` changes with the code alone."""
+
+    name: str
+    hash: str
+    """Sixteen hexadecimal digits of the content's SHA-256."""
+    content_base64: str
+
+
+def build_wheel(root: Path = ROOT) -> Wheel:
+    """Build the wheel of the project at `root`; takes less than a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        (built,) = WheelBuilder(str(root)).build(directory=folder, versions=["standard"])
+        content = Path(built).read_bytes()
+        name = Path(built).name
+    return Wheel(name, hashlib.sha256(content).hexdigest()[:HASH_DIGITS], base64.b64encode(content).decode())

@@ -1,0 +1,1 @@
+"""`personalize`, the command line, and what it works with."""

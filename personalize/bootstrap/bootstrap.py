@@ -1,0 +1,130 @@
+"""All that a subscription needs once. Everything is looked for first, so that a second run changes nothing."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import tenacity
+
+from azure_clients.resource_manager import ManagerRefusedError, ResourceManager
+from features.errors import PersonalizationError
+from infra.azure_settings import AzureSettings
+from personalize.bootstrap.item import Item, State
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.providers import NAMESPACES, REGISTERED, VERSION, provider_path, unregistered
+from personalize.bootstrap.state_store import state_store
+from personalize.bootstrap.workflow import IDENTITY_VERSION, Workflows, state_roles
+
+REGISTRATION_SECONDS = 900.0
+REGISTRATION_PAUSE_SECONDS = 10.0
+NEW_PRINCIPAL = "PrincipalNotFound"
+NEW_PRINCIPAL_SECONDS = 180.0
+"""How long an identity may take until the whole directory knows it."""
+
+
+class RegistrationUnfinishedError(PersonalizationError):
+    """Resource providers that Azure did not register in time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """The bootstrap for one stack's settings. `say` gets a line for each thing; `pause` waits some seconds."""
+
+    stack: str
+    settings: AzureSettings
+    manager: ResourceManager
+    say: Callable[[str], None] = lambda _: None
+    pause: Callable[[float], None] = field(default=time.sleep)
+
+    @property
+    def names(self) -> StateNames:
+        """What everything is called."""
+        return StateNames(subscription=self.settings.subscription)
+
+    @property
+    def workflows(self) -> Workflows | None:
+        """GitHub's workflows, None when the settings name no repository."""
+        repository = self.settings.github_repository
+        if repository is None:
+            return None
+        subject = self.settings.github_subject.replace("{repository}", repository)
+        return Workflows(names=self.names, stack=self.stack, subject=subject, location=self.settings.location)
+
+    def run(self, *, dry_run: bool) -> dict[str, State]:
+        """Make what is missing, or with `dry_run` nothing; what became of each thing, by its title.
+
+        Raises `ManagerRefusedError` or `RegistrationUnfinishedError`; what is made until then is found the next time.
+        """
+        found = {"resource providers": self._providers(dry_run=dry_run)}
+        for item in self._items():
+            found[item.title] = self._ensure(item, dry_run=dry_run)
+            self.say(f"{item.title}: {found[item.title]}")
+        return found
+
+    def variables(self) -> dict[str, dict[str, str]]:
+        """GitHub's variables by environment; those of the repository under the empty name."""
+        own = {"ARM_TENANT_ID": self.settings.tenant, "ARM_SUBSCRIPTION_ID": self.settings.subscription}
+        workflows = self.workflows
+        if workflows is None:
+            return {"": own}
+        clients = {
+            environment: {"ARM_CLIENT_ID": self._identity(workflows, preview=preview)["clientId"]}
+            for preview in (False, True)
+            for environment in workflows.environments(preview=preview)
+        }
+        return {"": own, **clients}
+
+    def deployer(self) -> dict[str, str] | None:
+        """What to add to `azure.deployers` for the workflows that deploy."""
+        if self.workflows is None:
+            return None
+        identity = self._identity(self.workflows, preview=False)
+        kind = "ServicePrincipal"
+        return {"object_id": identity["principalId"], "type": kind, "databricks_name": identity["clientId"]}
+
+    def _identity(self, workflows: Workflows, *, preview: bool) -> dict[str, str]:
+        found = self.manager.get(workflows.path(preview=preview), IDENTITY_VERSION)
+        return {name: str((found or {}).get("properties", {}).get(name, "")) for name in ("clientId", "principalId")}
+
+    def _items(self) -> Iterator[Item]:
+        yield from state_store(self.names, self.settings.tenant, self.settings.location)
+        yield from state_roles(self.names, self.settings.deployers)
+        if self.workflows is not None:
+            yield from self.workflows.items(self.manager)
+
+    def _ensure(self, item: Item, *, dry_run: bool) -> State:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, ManagerRefusedError) and error.code == NEW_PRINCIPAL
+            ),
+            stop=tenacity.stop_after_delay(NEW_PRINCIPAL_SECONDS),
+            wait=tenacity.wait_fixed(REGISTRATION_PAUSE_SECONDS),
+            sleep=self.pause,
+            reraise=True,
+        )
+        return retrying(item.ensure, self.manager, dry_run=dry_run)
+
+    def _providers(self, *, dry_run: bool) -> State:
+        missing = unregistered(self.manager, self.settings.subscription)
+        if not missing:
+            return State.THERE
+        self.say(f"resource providers to register: {', '.join(missing)}")
+        if dry_run:
+            return State.MISSING
+        for namespace in missing:
+            self.manager.post(f"{provider_path(self.settings.subscription, namespace)}/register", VERSION)
+        self._await_providers()
+        return State.MADE
+
+    def _await_providers(self) -> None:
+        tries = int(REGISTRATION_SECONDS / REGISTRATION_PAUSE_SECONDS)
+        for _ in range(tries):
+            missing = unregistered(self.manager, self.settings.subscription)
+            if not missing:
+                return
+            self.say(f"waiting for {len(missing)} of {len(NAMESPACES)} resource providers")
+            self.pause(REGISTRATION_PAUSE_SECONDS)
+        raise RegistrationUnfinishedError(
+            f"Azure has not registered {', '.join(missing)} within {REGISTRATION_SECONDS / 60:.0f} minutes: their "
+            f"state is not `{REGISTERED}`. Run the same command again in a while."
+        )

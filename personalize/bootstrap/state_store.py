@@ -1,0 +1,97 @@
+"""Where Pulumi keeps the state of stacks on Azure: an account with old versions, and a key for the secrets in it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from personalize.bootstrap.item import Item
+from personalize.bootstrap.names import StateNames
+
+GROUP_VERSION = "2021-04-01"
+STORAGE_VERSION = "2024-01-01"
+VAULT_VERSION = "2023-07-01"
+LOCK_VERSION = "2020-05-01"
+KEPT_DAYS = 30
+KEY_BITS = 3072
+TAGS = {"project": "personalization", "purpose": "state"}
+
+
+def group_path(names: StateNames) -> str:
+    """The resource group."""
+    return f"/subscriptions/{names.subscription}/resourceGroups/{names.group}"
+
+
+def account_path(names: StateNames) -> str:
+    """The storage account."""
+    return f"{group_path(names)}/providers/Microsoft.Storage/storageAccounts/{names.account}"
+
+
+def vault_path(names: StateNames) -> str:
+    """The Key Vault."""
+    return f"{group_path(names)}/providers/Microsoft.KeyVault/vaults/{names.vault}"
+
+
+def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
+    """The store's parts, in the order in which they can be made."""
+    account, vault = account_path(names), vault_path(names)
+    yield _item(f"resource group {names.group}", group_path(names), GROUP_VERSION, {"location": location, "tags": TAGS})
+    yield _item(f"storage account {names.account}", account, STORAGE_VERSION, _account(location))
+    yield Item(
+        title="old versions of the state",
+        path=lambda: f"{account}/blobServices/default",
+        version=STORAGE_VERSION,
+        body=_versions,
+        settled=lambda found: bool(found["properties"].get("isVersioningEnabled")),
+    )
+    container = f"{account}/blobServices/default/containers/{names.container}"
+    yield _item(f"container {names.container}", container, STORAGE_VERSION, {"properties": {"publicAccess": "None"}})
+    yield _item(f"Key Vault {names.vault}", vault, VAULT_VERSION, _vault(tenant, location))
+    yield _item(f"key {names.key}", f"{vault}/keys/{names.key}", VAULT_VERSION, _key())
+    lock = f"{group_path(names)}/providers/Microsoft.Authorization/locks/keep"
+    level = {"level": "CanNotDelete", "notes": "Pulumi's state of every stack lies here."}
+    yield _item("lock against deletion", lock, LOCK_VERSION, {"properties": level})
+
+
+def _item(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:
+    return Item(title=title, path=lambda: path, version=version, body=lambda: body)
+
+
+def _account(location: str) -> dict[str, Any]:
+    return {
+        "location": location,
+        "tags": TAGS,
+        "kind": "StorageV2",
+        "sku": {"name": "Standard_GRS"},  # the state outlives its region
+        "properties": {
+            "allowBlobPublicAccess": False,
+            "allowSharedKeyAccess": False,
+            "defaultToOAuthAuthentication": True,
+            "minimumTlsVersion": "TLS1_2",
+            "supportsHttpsTrafficOnly": True,
+        },
+    }
+
+
+def _versions() -> dict[str, Any]:
+    kept = {"enabled": True, "days": KEPT_DAYS}
+    return {
+        "properties": {
+            "isVersioningEnabled": True,
+            "deleteRetentionPolicy": kept,
+            "containerDeleteRetentionPolicy": kept,
+        }
+    }
+
+
+def _vault(tenant: str, location: str) -> dict[str, Any]:
+    properties = {
+        "tenantId": tenant,
+        "sku": {"family": "A", "name": "standard"},
+        "enableRbacAuthorization": True,
+        "enableSoftDelete": True,
+        "enablePurgeProtection": True,  # without the key no state can be read
+    }
+    return {"location": location, "tags": TAGS, "properties": properties}
+
+
+def _key() -> dict[str, Any]:
+    return {"properties": {"kty": "RSA", "keySize": KEY_BITS, "keyOps": ["encrypt", "decrypt", "wrapKey", "unwrapKey"]}}

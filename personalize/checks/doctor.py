@@ -1,0 +1,200 @@
+"""Looks at everything the project needs of a machine in one go, and says for each thing how to put it right."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from personalize.checks.probes import Probes
+from tools import machine
+from tools.toolchain import version_numbers
+from tools.versions import GLIBC, GO, JAVA, PULUMI, PYTHON, SYNAPSEML
+
+GIB = 2**30
+DISK_GIB = 5
+"""Packages 0.7 GiB, Pulumi and its build at most 3 GiB, data and models of the default stack below 1 GiB."""
+MEMORY_GIB = 6
+"""Spark's driver has 4 GiB of heap by default; Pulumi, the service and the system need the rest."""
+
+SETUP = "make setup"
+
+
+class Status(StrEnum):
+    """What a check came to."""
+
+    OK = "ok"
+    MISSING = "missing"
+    WRONG = "wrong"
+    REMARK = "remark"
+    """Nothing stops, but there is something to know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `fix` is a command or an advice, empty when nothing is to be done."""
+
+    name: str
+    status: Status
+    found: str
+    wanted: str
+    fix: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing has to be done before an `up`."""
+        return self.status in (Status.OK, Status.REMARK)
+
+
+Check = Callable[[Probes], Finding]
+
+
+def diagnose(*, host: str = "127.0.0.1", port: int | None = None, probes: Probes | None = None) -> list[Finding]:
+    """Every finding about this machine, good ones too; `port` is looked at when given (leave it out while we serve)."""
+    probes = probes or Probes()
+    findings = [check(probes) for check in CHECKS]
+    if port is not None:
+        findings.append(_check_port(probes, host, port))
+    return findings
+
+
+def _check_platform(probes: Probes) -> Finding:
+    return _finding(
+        "platform",
+        found=probes.platform_name(),
+        wanted="Linux x86_64",
+        holds=probes.platform_name() == "Linux x86_64",
+        fix="use a Linux machine with an x86-64 processor, or WSL 2 on Windows: LightGBM for Spark has no other binary",
+    )
+
+
+def _check_glibc(probes: Probes) -> Finding:
+    found = probes.glibc_version()
+    return _finding(
+        "C library",
+        found=f"glibc {found}" if found else "",
+        wanted=f"glibc {GLIBC} or newer",
+        holds=version_numbers(found) >= version_numbers(GLIBC),
+        fix="use a newer Linux with the GNU C library, such as Debian 12 or Ubuntu 22.04",
+    )
+
+
+def _check_openmp(probes: Probes) -> Finding:
+    loads = probes.libgomp_loads()
+    fix = machine.install_command("libgomp", probes.package_manager(), is_root=probes.is_root())
+    return _finding("OpenMP", found="libgomp.so.1" if loads else "", wanted="libgomp.so.1", holds=loads, fix=fix)
+
+
+def _check_python(probes: Probes) -> Finding:
+    found = probes.python_version()
+    holds = version_numbers(found)[:2] == version_numbers(PYTHON)
+    return _finding("Python", found=found, wanted=PYTHON, holds=holds, fix=f"rm -rf .venv && {SETUP}")
+
+
+def _check_uv(probes: Probes) -> Finding:
+    found = probes.uv()
+    return _finding(
+        "uv", found=str(found or ""), wanted="the release in uv.lock, or newer", holds=bool(found), fix=SETUP
+    )
+
+
+def _check_packages(probes: Probes) -> Finding:
+    holds = probes.packages_in_sync()
+    found = "as locked" if holds else "not as locked"
+    return _finding("Python packages", found=found, wanted="those of uv.lock in .venv", holds=holds, fix=SETUP)
+
+
+def _check_java(probes: Probes) -> Finding:
+    found = probes.java()
+    command = machine.install_command("java", probes.package_manager(), is_root=probes.is_root())
+    return _finding(
+        "Java",
+        found=str(found or ""),
+        wanted=f"Java {JAVA}",
+        holds=bool(found),
+        fix=f"{SETUP}, or for a patched one: {command}",
+    )
+
+
+def _check_jars(probes: Probes) -> Finding:
+    problems = probes.jar_problems()
+    found = "; ".join(problems) or "all, as pinned"
+    return _finding("Spark jars", found=found, wanted=f"SynapseML {SYNAPSEML}", holds=not problems, fix=SETUP)
+
+
+def _check_pulumi(probes: Probes) -> Finding:
+    found = probes.pulumi()
+    if found is None:
+        return _finding("Pulumi", found="", wanted=f"{PULUMI} or newer", holds=False, fix=SETUP)
+    command, version = found
+    return _finding(
+        "Pulumi",
+        found=f"{'.'.join(map(str, version)) or 'does not start'} ({command})",
+        wanted=f"{PULUMI} or newer",
+        holds=version >= version_numbers(PULUMI),
+        fix=f"rm -f {command} && {SETUP}",
+    )
+
+
+def _check_go(probes: Probes) -> Finding:
+    """Go is no fault: it is needed only to build Pulumi, and the lock has one for a machine without."""
+    version = probes.go()
+    if probes.pulumi() is not None:
+        wanted = "nothing, Pulumi is there"
+    else:
+        wanted = f"{GO} or newer to build Pulumi with; else the one in uv.lock is used"
+    return Finding(name="Go", status=Status.OK, found=".".join(map(str, version)) or "none", wanted=wanted)
+
+
+def _check_disk(probes: Probes) -> Finding:
+    free = probes.free_disk_bytes()
+    return _finding(
+        "disk space",
+        found=f"{free / GIB:.1f} GiB free",
+        wanted=f"{DISK_GIB} GiB free",
+        holds=free >= DISK_GIB * GIB,
+        fix="free some space, or set PERSONALIZE_CACHE to a folder on a larger disk",
+    )
+
+
+def _check_memory(probes: Probes) -> Finding:
+    memory = probes.memory_bytes()
+    return _finding(
+        "memory",
+        found=f"{memory / GIB:.1f} GiB",
+        wanted=f"{MEMORY_GIB} GiB",
+        holds=memory >= MEMORY_GIB * GIB,
+        fix="use a machine with more memory, or lower `driver_memory_gib` of the setting `training`",
+    )
+
+
+def _check_port(probes: Probes, host: str, port: int) -> Finding:
+    free = probes.port_free(host, port)
+    return _finding(
+        "port",
+        found=f"{host}:{port} is {'free' if free else 'taken'}",
+        wanted=f"{host}:{port} free",
+        holds=free,
+        fix=f"end the program there (`ss -ltnp sport = :{port}` shows it), or set another `port` in `scoring`",
+    )
+
+
+def _finding(name: str, *, found: str, wanted: str, holds: bool, fix: str) -> Finding:
+    if holds:
+        return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
+    status = Status.WRONG if found else Status.MISSING
+    return Finding(name=name, status=status, found=found or "none", wanted=wanted, fix=fix)
+
+
+CHECKS: tuple[Check, ...] = (
+    _check_platform,
+    _check_glibc,
+    _check_openmp,
+    _check_python,
+    _check_uv,
+    _check_packages,
+    _check_java,
+    _check_jars,
+    _check_pulumi,
+    _check_go,
+    _check_disk,
+    _check_memory,
+)

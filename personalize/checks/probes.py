@@ -1,0 +1,77 @@
+"""What `personalize.checks.doctor` looks at, one small function each, so that a test can say what a machine is like."""
+
+import platform
+import shutil
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tools import machine
+from tools.paths import ROOT, cache_folder
+from tools.setup.golang import go_version
+from tools.setup.packages import packages_in_sync
+from tools.setup.uv import find_uv, locked_uv
+from tools.toolchain import PulumiMissingError, pulumi_command, pulumi_version
+from training.runtime import JavaMissingError, jar_problems, jars_folder, java_home
+
+
+def _packages_in_sync() -> bool:
+    uv = find_uv(locked_uv())
+    return uv is not None and packages_in_sync(uv)
+
+
+def _java() -> Path | None:
+    try:
+        return java_home()
+    except JavaMissingError:
+        return None
+
+
+def _pulumi() -> tuple[Path, tuple[int, ...]] | None:
+    try:
+        command = pulumi_command()
+    except PulumiMissingError:
+        return None
+    return command, pulumi_version(command)
+
+
+def _free_disk_bytes() -> int:
+    """The smaller of what is free below the repository and below the cache."""
+    cache = cache_folder()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    return min(shutil.disk_usage(folder).free for folder in (ROOT, existing))
+
+
+def _port_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """Functions that look at the machine; each returns what it found, or something empty when there is nothing."""
+
+    platform_name: Callable[[], str] = machine.platform_name
+    glibc_version: Callable[[], str] = machine.glibc_version
+    libgomp_loads: Callable[[], bool] = machine.libgomp_loads
+    package_manager: Callable[[], str] = machine.package_manager
+    is_root: Callable[[], bool] = machine.is_root
+    python_version: Callable[[], str] = platform.python_version
+    uv: Callable[[], Path | None] = lambda: find_uv(locked_uv())
+    packages_in_sync: Callable[[], bool] = _packages_in_sync
+    java: Callable[[], Path | None] = _java
+    jar_problems: Callable[[], list[str]] = lambda: jar_problems(jars_folder())
+    pulumi: Callable[[], tuple[Path, tuple[int, ...]] | None] = _pulumi
+    go: Callable[[], tuple[int, ...]] = lambda: go_version(shutil.which("go") or "go")
+    free_disk_bytes: Callable[[], int] = _free_disk_bytes
+    memory_bytes: Callable[[], int] = lambda: psutil.virtual_memory().total
+    port_free: Callable[[str, int], bool] = _port_free

@@ -1,0 +1,87 @@
+"""All checks of a subscription in one go. Nothing is changed; every bad finding says what to do."""
+
+import os
+from collections.abc import Callable
+
+from azure.core.exceptions import ClientAuthenticationError
+
+from azure_clients import credentials
+from azure_clients.credentials import IdentityError
+from azure_clients.resource_manager import ManagerRefusedError
+from infra.azure_settings import AzureSettings
+from personalize.checks.doctor import Finding
+from personalize.checks.subscription.free_names import check_names
+from personalize.checks.subscription.identity import NOBODY, check_deployer, check_identity, check_subscription
+from personalize.checks.subscription.permissions import check_providers, check_roles
+from personalize.checks.subscription.services import check_builds, check_kubernetes, check_metastore, check_state
+from personalize.checks.subscription.sizes import check_sizes
+from personalize.checks.subscription.subject import Subject, bad, claims_of
+
+Check = Callable[[Subject], Finding | list[Finding]]
+CHECKS: dict[str, Check] = {
+    "identity": check_identity,
+    "deployer": check_deployer,
+    "roles": check_roles,
+    "resource providers": check_providers,
+    "VM sizes": check_sizes,
+    "Kubernetes": check_kubernetes,
+    "image builds": check_builds,
+    "metastore": check_metastore,
+    "state": check_state,
+    "names": check_names,
+}
+"""What is looked at in a subscription that is there, by the name under which it is reported."""
+
+
+def subject_of(stack: str, settings: AzureSettings) -> Subject:
+    """The stack as the signed-in identity sees it; nothing is asked yet."""
+    signed_in = credentials.credential(settings.tenant)
+    return Subject(
+        stack=stack,
+        settings=settings,
+        manager=credentials.resource_manager(settings.tenant),
+        graph=credentials.graph(settings.tenant),
+        claims=lambda scope: claims_of(signed_in.get_token(scope).token),
+        environment=os.environ,
+    )
+
+
+def examine(subject: Subject) -> list[Finding]:
+    """Every finding about the subscription. Without a sign-in, or without the subscription, there are no others."""
+    if found := _placeholders(subject):
+        return [found]
+    try:
+        first = check_subscription(subject)
+    except (ClientAuthenticationError, IdentityError, ManagerRefusedError) as error:
+        fix = f"az login --tenant {subject.settings.tenant}"
+        return [bad("sign-in", str(error).strip().splitlines()[0], "somebody who is signed in to Azure", fix)]
+    if not first.ok:
+        return [first]
+    return [first, *(finding for name, check in CHECKS.items() for finding in _findings(name, check, subject))]
+
+
+def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
+    try:
+        found = check(subject)
+    except (ManagerRefusedError, ClientAuthenticationError) as error:
+        fix = "see what Azure says; with the roles above it answers. Try again if it was busy"
+        return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]
+    return found if isinstance(found, list) else [found]
+
+
+def _placeholders(subject: Subject) -> Finding | None:
+    """The stack file as it comes: its ids are all zeros."""
+    settings = subject.settings
+    ids = {
+        "azure.subscription": settings.subscription,
+        "azure.tenant": settings.tenant,
+        "azure.deployers": next((one.object_id for one in settings.deployers if one.object_id == NOBODY), ""),
+    }
+    unset = [f"`{name}`" for name, value in ids.items() if value == NOBODY]
+    if not unset:
+        return None
+    fix = (
+        f"put yours into Pulumi.{subject.stack}.yaml: `az account show` tells subscription and tenant, "
+        "`az ad signed-in-user show --query id` your own object id"
+    )
+    return bad("stack file", f"{', '.join(unset)} are the example's zeros", "your own ids", fix)

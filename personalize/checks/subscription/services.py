@@ -1,0 +1,92 @@
+"""What a subscription or its Databricks account may lack without a sign of it until an `up` needs it."""
+
+import shutil
+
+from infra.azure_settings import StatePlace
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.state_store import STORAGE_VERSION, VAULT_VERSION, account_path, vault_path
+from personalize.checks.doctor import Finding
+from personalize.checks.subscription.free_names import DATABRICKS_VERSION
+from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION
+from personalize.checks.subscription.subject import CLUSTER_VERSION, Subject, bad, good, remark
+
+LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
+"""Beginnings of the offers' `quotaId` that are paid by a credit: ACR Tasks refuses such subscriptions."""
+
+
+def check_builds(subject: Subject) -> Finding:
+    """Whether the registry may build the image; Azure says so only when it is asked to, hence the offer is judged."""
+    policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
+    offer, limit = str(policies.get("quotaId") or ""), policies.get("spendingLimit")
+    wanted = "a subscription that may use ACR Tasks"
+    if not offer.startswith(LIMITED_OFFERS) and limit != "On":
+        return good("image builds", f"ACR Tasks, as far as the offer ({offer or 'not said'}) tells", wanted)
+    found = f"the offer {offer}{' with a spending limit' if limit == 'On' else ''}, which ACR Tasks refuses"
+    if shutil.which("docker"):
+        return remark(
+            "image builds", found, wanted, "nothing: `docker buildx` on this machine builds the image instead"
+        )
+    fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
+    return bad("image builds", found, wanted, fix)
+
+
+def check_metastore(subject: Subject) -> Finding:
+    """Whether Unity Catalog has a metastore in the region, as far as existing workspaces show."""
+    location, wanted = subject.settings.location, "a Unity Catalog metastore in the region"
+    path = f"{subject.subscription}/providers/Microsoft.Databricks/workspaces"
+    there = [
+        workspace
+        for workspace in subject.manager.list(path, DATABRICKS_VERSION)
+        if str(workspace.get("location")).replace(" ", "").lower() == location
+    ]
+    with_catalog = [workspace for workspace in there if (workspace.get("properties") or {}).get("isUcEnabled")]
+    if with_catalog:
+        return good("metastore", f"used by {with_catalog[0]['name']} in {location}", wanted)
+    if there:
+        fix = (
+            f"an account admin creates a metastore for {location} in https://accounts.azuredatabricks.net (Catalog) "
+            "and turns on its automatic assignment"
+        )
+        return remark("metastore", f"the workspaces in {location} use none", wanted, fix)
+    fix = (
+        "nothing, if the Databricks account is from November 2023 or later: it makes one with the first workspace. In "
+        "an older one an account admin must create it for the region; `up` says so before it trains"
+    )
+    return remark("metastore", f"no workspace in {location} yet, so nobody can tell", wanted, fix)
+
+
+def check_state(subject: Subject) -> Finding:
+    """Whether there is a place for Pulumi's state, where the settings want it in the subscription."""
+    settings = subject.settings
+    if settings.state is StatePlace.MACHINE:
+        found = "on this machine: nobody else, and no workflow, can change the stack"
+        return good("state", found, "a place for Pulumi's state")
+    names = StateNames(subscription=settings.subscription)
+    wanted = f"storage account {names.account} and Key Vault {names.vault}"
+    there = {
+        names.account: subject.manager.get(account_path(names), STORAGE_VERSION),
+        names.vault: subject.manager.get(vault_path(names), VAULT_VERSION),
+    }
+    if missing := [name for name, found in there.items() if found is None]:
+        fix = f"personalize bootstrap --stack {subject.stack}"
+        return bad("state", f"there is no {' and no '.join(missing)}", wanted, fix)
+    return good("state", f"in {names.account}", wanted)
+
+
+def check_kubernetes(subject: Subject) -> Finding:
+    """Whether AKS offers the wanted minor version in the region."""
+    location, version = subject.settings.location, subject.settings.kubernetes_version
+    path = f"{subject.subscription}/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
+    offered = [
+        str(entry["version"])
+        for entry in (subject.manager.get(path, CLUSTER_VERSION) or {}).get("values") or ()
+        if not entry.get("isPreview")
+    ]
+    wanted = f"Kubernetes {version} on offer in {location}"
+    if version in offered:
+        return good("Kubernetes", f"{', '.join(sorted(offered))} on offer", wanted)
+    if not offered:
+        return remark("Kubernetes", f"AKS does not say what it offers in {location}", wanted, "nothing; `up` will tell")
+    return bad(
+        "Kubernetes", f"{', '.join(sorted(offered))} on offer", wanted, "set `azure.kubernetes_version` to one of them"
+    )

@@ -1,0 +1,86 @@
+"""What a preflight looks at: a stack's settings and names, the subscription, and who is asking."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from azure_clients import credentials
+from azure_clients.resource_manager import ResourceManager
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from personalize.checks.doctor import Finding, Status
+
+CLUSTER_VERSION = "2025-09-01"
+CLAIMS_PART = 1
+"""Of a token's three parts the second holds what it says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A stack that may or may not be up, in a subscription. `claims` gives what a token for a scope says."""
+
+    stack: str
+    settings: AzureSettings
+    manager: ResourceManager
+    graph: ResourceManager
+    claims: Callable[[str], dict[str, Any]]
+    environment: Mapping[str, str]
+
+    @property
+    def subscription(self) -> str:
+        """The subscription's path."""
+        return f"/subscriptions/{self.settings.subscription}"
+
+    @cached_property
+    def names(self) -> Names:
+        """What the stack's resources are or will be called."""
+        settings = self.settings
+        return Names(stack=self.stack, subscription=settings.subscription, suffix=settings.suffix)
+
+    @cached_property
+    def caller(self) -> dict[str, Any]:
+        """What the token for the Resource Manager says about who is signed in."""
+        return self.claims(credentials.cloud().manager_scope)
+
+    @cached_property
+    def cluster_exists(self) -> bool:
+        """Whether the stack's cluster is there, whose nodes are part of what is in use already."""
+        return (
+            self.manager.get(
+                self.serving("Microsoft.ContainerService/managedClusters", self.names.cluster), CLUSTER_VERSION
+            )
+            is not None
+        )
+
+    def training(self, kind: str, name: str) -> str:
+        """The path of a resource in the training group."""
+        return f"{self.subscription}/resourceGroups/{self.names.training_group}/providers/{kind}/{name}"
+
+    def serving(self, kind: str, name: str) -> str:
+        """The path of a resource in the serving group."""
+        return f"{self.subscription}/resourceGroups/{self.names.serving_group}/providers/{kind}/{name}"
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says; whether it is genuine is for the service to judge that it is shown to."""
+    payload = token.split(".")[CLAIMS_PART]
+    found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return found if isinstance(found, dict) else {}
+
+
+def good(name: str, found: str, wanted: str) -> Finding:
+    """Nothing is to be done."""
+    return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
+
+
+def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """This stops an `up`."""
+    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
+
+
+def remark(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """This may matter later, or cannot be known yet."""
+    return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=fix)

@@ -1,0 +1,87 @@
+"""The models of a stack on Azure: its versions in Azure ML, and their bundles in the lake."""
+
+from pathlib import Path
+
+from azure_clients import credentials
+from azure_clients.retries import Patience
+from features.bundle import REPORT
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from personalize.errors import StackMissingError
+from personalize.terminal.output import say
+from steps.azure.inputs import MachineLearningInputs
+from steps.azure.stores.azure_registry import AzureRegistry, Entry
+from steps.azure.stores.bundles import bring, lake_folder
+from steps.azure.stores.lake import LakeInputs
+from steps.local.registry import bundle_folder
+from steps.provider.step import Context
+from steps.shared.model_versions import Version
+from tools.paths import state_folder
+
+STORAGE_VERSION = "2024-01-01"
+LOOK = Patience(seconds=20, pause=2)
+"""A command that only looks does not wait for a role to count, as an `up` does."""
+
+
+class AzureVersions:
+    """What Azure ML has registered for a stack."""
+
+    def __init__(self, stack: str, settings: AzureSettings) -> None:
+        """Nothing is asked yet."""
+        self._stack = stack
+        self._settings = settings
+        self._names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
+        self._context = Context(report=say)
+        inputs = MachineLearningInputs(
+            stack=stack,
+            tenant=settings.tenant,
+            subscription=settings.subscription,
+            resource_group=self._names.training_group,
+            workspace=self._names.machine_learning,
+        )
+        self._registry = AzureRegistry(inputs, self._context, LOOK)
+
+    def list(self) -> list[Version]:
+        """All of them, oldest first; none where the workspace is not there. Raises `AzureRefusedError`."""
+        return [entry.version for entry in self._registry.list()]
+
+    def get(self, number: int) -> Version:
+        """The version `number`; raises `NoSuchVersionError`."""
+        return self._registry.get(number).version
+
+    def get_champion(self) -> Version | None:
+        """The version that serves, None before the first."""
+        found = self._registry.champion()
+        return found.version if found else None
+
+    def fetch(self, version: Version, target: Path) -> None:
+        """Bring a version's bundle from the lake to `target`; raises as `bundle` does."""
+        self.bundle(self._registry.get(version.number), target)
+
+    def bundle(self, entry: Entry, target: Path | None = None) -> Path:
+        """A version's bundle on this machine, brought from the lake unless it is there, to `target` if given.
+
+        Raises `AzureRefusedError`, and `BundleError` when it is not what was registered.
+        """
+        version = entry.version
+        kept = target or bundle_folder(state_folder(self._stack) / "registry", version.bundle_hash)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        lake = LakeInputs(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
+        bring(lake_folder(lake, entry.bundle_url, LOOK), kept, version.bundle_hash, self._context)
+        return kept
+
+    def report(self) -> Path | None:
+        """The report of the version that serves, None before the first."""
+        found = self._registry.champion()
+        return self.bundle(found) / REPORT if found else None
+
+    def _blob_endpoint(self) -> str:
+        """Asked for, because its host differs from cloud to cloud."""
+        group = f"/subscriptions/{self._settings.subscription}/resourceGroups/{self._names.training_group}"
+        path = f"{group}/providers/Microsoft.Storage/storageAccounts/{self._names.lake}"
+        account = credentials.resource_manager(self._settings.tenant).get(path, STORAGE_VERSION)
+        if account is None:
+            raise StackMissingError(
+                f"Stack {self._stack} has no lake. `personalize up --stack {self._stack}` makes it."
+            )
+        return str(account["properties"]["primaryEndpoints"]["blob"])

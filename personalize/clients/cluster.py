@@ -1,0 +1,136 @@
+"""The pods of a stack on Azure, by the cluster's own interface: which there are, and what they wrote."""
+
+import base64
+import queue
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import yaml
+
+from azure_clients import credentials
+from azure_clients.resource_manager import ManagerRefusedError
+from features.errors import PersonalizationError
+from infra.azure_settings import AzureSettings
+from personalize.clients.power import VERSION, cluster_path
+from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
+
+REQUEST_SECONDS = 15.0
+NODES = "/api/v1/nodes"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
+"""A canary's pods too: `status` and `logs` show them while they serve."""
+
+
+class ClusterUnreachableError(PersonalizationError):
+    """The cluster's interface does not answer, or not to who is signed in."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of the service. `image` is the whole reference; `restarts` counts those of its container."""
+
+    name: str
+    ready: bool
+    restarts: int
+    node: str
+    image: str
+
+
+class Cluster:
+    """The cluster of a stack."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        """`client` leads to the cluster's interface and carries a token."""
+        self._client = client
+
+    @classmethod
+    def of(cls, stack: str, settings: AzureSettings) -> "Cluster":
+        """Reached as Azure says; raises `ClusterUnreachableError`."""
+        manager = credentials.resource_manager(settings.tenant)
+        try:
+            answer = manager.post(f"{cluster_path(stack, settings)}/listClusterUserCredential", VERSION)
+        except ManagerRefusedError as error:
+            raise ClusterUnreachableError(f"There is no way to the cluster of stack {stack}: {error}") from error
+        kubeconfig = base64.b64decode(answer["kubeconfigs"][0]["value"])
+        cluster = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        token = credentials.credential(settings.tenant).get_token(credentials.KUBERNETES).token
+        client = httpx.Client(
+            base_url=cluster["server"],
+            verify=ssl.create_default_context(cadata=authority),
+            timeout=REQUEST_SECONDS,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        return cls(client)
+
+    def pods(self) -> list[Pod]:
+        """The service's pods by name; raises `ClusterUnreachableError`."""
+        answer = self._get(PODS, labelSelector=SELECTOR).json()
+        return sorted((_pod(item) for item in answer["items"]), key=lambda pod: pod.name)
+
+    def nodes(self) -> list[dict[str, str]]:
+        """The labels of every node; raises `ClusterUnreachableError`."""
+        return [dict(item["metadata"].get("labels") or {}) for item in self.look(NODES)["items"]]
+
+    def look(self, path: str) -> dict[str, Any]:
+        """What the cluster's interface says at `path`; raises `ClusterUnreachableError`."""
+        found: dict[str, Any] = self._get(path).json()
+        return found
+
+    def lines(self, pod: str, count: int) -> list[str]:
+        """The last `count` lines that a pod wrote; raises `ClusterUnreachableError`."""
+        return self._get(f"{PODS}/{pod}/log", container=NAME, tailLines=str(count)).text.splitlines()
+
+    def follow(self, pods: list[str]) -> Iterator[tuple[str, str]]:
+        """New lines of the pods as they come, each with its pod's name, until all of them have ended."""
+        lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
+        for pod in pods:
+            threading.Thread(target=self._stream, args=(pod, lines), daemon=True).start()
+        running = len(pods)
+        while running:
+            pod, line = lines.get()
+            if line is None:
+                running -= 1
+            else:
+                yield pod, line
+
+    def _stream(self, pod: str, lines: "queue.Queue[tuple[str, str | None]]") -> None:
+        query = {"container": NAME, "follow": "true", "tailLines": "0"}
+        try:
+            with self._client.stream("GET", f"{PODS}/{pod}/log", params=query, timeout=None) as answer:
+                for line in answer.iter_lines():
+                    lines.put((pod, line))
+        except httpx.HTTPError as error:
+            lines.put((pod, f"no more lines can be read: {error}"))
+        finally:
+            lines.put((pod, None))
+
+    def _get(self, path: str, **query: str) -> httpx.Response:
+        try:
+            return self._client.get(path, params=query).raise_for_status()
+        except httpx.HTTPStatusError as error:
+            raise ClusterUnreachableError(
+                f"The cluster answers {error.response.status_code} for {path}. `personalize doctor` tells whether who "
+                "is signed in is a deployer of the stack."
+            ) from error
+        except httpx.HTTPError as error:
+            raise ClusterUnreachableError(
+                f"The cluster at {self._client.base_url} cannot be reached ({error or type(error).__name__}). If the "
+                "stack is paused, `personalize resume` starts it; else `azure.authorized_ip_ranges` may leave it out."
+            ) from error
+
+
+def _pod(item: dict[str, Any]) -> Pod:
+    status = item.get("status") or {}
+    containers = status.get("containerStatuses") or []
+    return Pod(
+        name=item["metadata"]["name"],
+        ready=bool(containers) and all(container.get("ready") for container in containers),
+        restarts=sum(int(container.get("restartCount") or 0) for container in containers),
+        node=(item.get("spec") or {}).get("nodeName") or "",
+        image=item["spec"]["containers"][0]["image"],
+    )

@@ -1,0 +1,114 @@
+"""The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from features.errors import PersonalizationError
+from features.files import write_private
+from infra.settings import load_settings
+from personalize.clients.tls import trusting
+from personalize.terminal.output import BadInputError
+from tools.paths import ROOT
+
+if TYPE_CHECKING:
+    from personalize.stack.session import StackSession
+    from personalize.stack.stack_files import StackFiles
+
+TIMEOUT_SECONDS = 30.0
+AUTHORITY = "authority.pem"
+"""In the stack's folder: who vouches for the service on Azure."""
+
+
+class ServiceUnreachableError(PersonalizationError):
+    """The service does not answer."""
+
+
+class ServiceRefusedError(PersonalizationError):
+    """The service answered, but not with a result."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service of a stack."""
+
+    endpoint: str
+    key: str = field(repr=False)
+    certificate: Path | None
+    """The service's own certificate when it answers HTTPS, trusted beside the machine's authorities."""
+
+    @classmethod
+    def of(cls, session: "StackSession", outputs: dict[str, Any] | None = None) -> Self:
+        """The service of a stack; raises `ServiceUnreachableError` for one that was never served."""
+        found = session.outputs()[0] if outputs is None else outputs
+        if "endpoint" not in found:
+            raise ServiceUnreachableError(
+                "The stack has no service yet: `personalize up` did not finish. Run it again."
+            )
+        return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
+
+    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """The service's answer to `body`; raises `BadInputError` when the service finds fault with it."""
+        response = self._request("POST", path, json=body)
+        if response.is_success:
+            return response.json()
+        message = _message(response)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise ServiceRefusedError(
+                "The service does not know the stack's key. `personalize up --refresh` mends that."
+            )
+        if response.is_client_error:
+            raise BadInputError(f"The service refused it: {message}")
+        raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {message}")
+
+    def ready(self) -> bool:
+        """True when the service is ready to score."""
+        try:
+            return self._request("GET", "/readyz").is_success
+        except ServiceUnreachableError:
+            return False
+
+    def example(self) -> Any:  # noqa: ANN401 - JSON
+        """A record that the service's own description gives as an example."""
+        response = self._request("GET", "/openapi.json")
+        if not response.is_success:
+            raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
+        operation = response.json()["paths"]["/score"]["post"]
+        return operation["requestBody"]["content"]["application/json"]["examples"]["one"]["value"]
+
+    def metrics(self) -> str:
+        """The service's metrics in Prometheus' text format."""
+        return self._request("GET", "/metrics").text
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
+        try:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=trusting(self.certificate)) as client:
+                headers = {"Authorization": f"Bearer {self.key}"}
+                return client.request(method, f"{self.endpoint}{path}", headers=headers, **arguments)
+        except httpx.HTTPError as error:
+            raise ServiceUnreachableError(
+                f"The service at {self.endpoint} does not answer ({error or type(error).__name__}). "
+                "`personalize up --refresh` starts what is not running; `personalize logs` shows why it stopped."
+            ) from error
+
+
+def trusted_certificate(files: "StackFiles", outputs: dict[str, Any]) -> Path | None:
+    """Whom to trust beside the machine's authorities: on Azure the service's own, which is kept in a file for `curl`;
+    elsewhere the certificate that the settings name, where a relative path starts at the repository."""
+    if authority := outputs.get("authority"):
+        files.create_folders()
+        kept = files.folder / AUTHORITY
+        write_private(kept, str(authority))
+        return kept
+    found = load_settings(files.deployed()).scoring.tls_certificate
+    return ROOT / found if found else None
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        problem = response.json()["error"]
+        return str(problem["message"] if isinstance(problem, dict) else problem)
+    except (ValueError, KeyError, TypeError):
+        return response.text.strip()[:200] or response.reason_phrase

@@ -1,0 +1,94 @@
+"""`capacity`: what a wanted load needs, or what a number of nodes bears."""
+
+import json
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from personalize.terminal import options
+from personalize.terminal.output import BadInputError, print_json, results
+
+if TYPE_CHECKING:
+    from infra.cost.capacity import VmSize
+
+TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s)")
+
+
+def capacity(
+    *,
+    qps: Annotated[float | None, typer.Option(min=0.1, help="Requests a second that it must bear.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="The other way round: nodes whose load to compute.")] = None,
+    p99: Annotated[str, typer.Option(help="What 99 of 100 requests may take inside the service.")] = "20ms",
+    vm_size: Annotated[str, typer.Option(help="VM size of the nodes.")] = "Standard_D4s_v5",
+    per_core: Annotated[
+        float | None, typer.Option(min=1, help="Requests a second that a core scores; else what was measured last.")
+    ] = None,
+    utilisation: Annotated[float, typer.Option(min=0.05, max=0.95, help="How full a core may be.")] = 0.7,
+    as_json: options.Json = False,
+) -> None:
+    """Replicas, nodes, autoscaling bounds and monthly price for a load; or the load that nodes bear."""
+    from infra.cost.capacity import capacity_for, qps_of  # noqa: PLC0415 - not needed by `--help`
+
+    if (qps is None) == (nodes is None):
+        raise BadInputError("Give --qps or --nodes, and not both: `personalize capacity --qps 500 --p99 20ms`.")
+    size, speed, limit = _size(vm_size), per_core or _measured(), _seconds(p99)
+    figures: dict[str, Any] = {"vm_size": asdict(size), "qps_per_core": speed, "p99_limit_seconds": limit}
+    if qps is not None:
+        found = capacity_for(qps=qps, p99_seconds=limit, qps_per_core=speed, size=size, utilisation=utilisation)
+        figures |= asdict(found)
+    else:
+        figures["qps"] = qps_of(
+            nodes=nodes or 0, p99_seconds=limit, qps_per_core=speed, size=size, utilisation=utilisation
+        )
+    if as_json:
+        print_json(figures)
+        return
+    for line in _lines(figures):
+        results.print(line, markup=False)
+
+
+def _lines(figures: dict[str, Any]) -> list[str]:
+    size = figures["vm_size"]
+    basis = f"at {figures['qps_per_core']:,.0f} requests a second and core, measured on another machine than Azure's"
+    if "qps" in figures:
+        return [f"{figures['qps']:,.0f} requests a second", basis]
+    bounds = f"between {figures['replicas_min']} and {figures['replicas_max']}"
+    price = f"at {size['usd_per_hour']} USD an hour in {size['region']} (price: {size['confidence']})"
+    return [
+        f"replicas     {figures['replicas']}, autoscaled {bounds}",
+        f"cores        {figures['cores']:g}, each {figures['utilisation']:.0%} busy",
+        f"nodes        {figures['nodes']} x {size['name']} ({size['cores']} cores)",
+        f"p99          {figures['p99_seconds'] * 1000:.1f} ms inside the service",
+        f"a month      {figures['usd_per_month']:,.0f} USD for the nodes, {price}",
+        basis,
+    ]
+
+
+def _size(name: str) -> "VmSize":
+    from infra.cost.capacity import VM_SIZES  # noqa: PLC0415 - see `capacity`
+
+    if name not in VM_SIZES:
+        raise BadInputError(f"No price is known for the VM size {name}. Known are {', '.join(VM_SIZES)}.")
+    return VM_SIZES[name]
+
+
+def _seconds(text: str) -> float:
+    match = TIME.fullmatch(text.strip())
+    if match is None or not float(match["number"]):
+        raise BadInputError(f"--p99 {text} is not a time. Write `20ms` or `0.5s`.")
+    return float(match["number"]) / (1000 if match["unit"] == "ms" else 1)
+
+
+def _measured() -> float:
+    """Single-record requests a second of one worker, from the last `make bench-serving`."""
+    from tools.paths import ROOT  # noqa: PLC0415 - see `capacity`
+
+    file = ROOT / "benchmarks" / "results" / "serving.json"
+    try:
+        return float(json.loads(file.read_text(encoding="utf-8"))["figures"]["requests_per_second_and_core"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInputError(
+            "No measured throughput is at hand. Run `make bench-serving`, or say what a core scores: --per-core 20000."
+        ) from error

@@ -1,0 +1,55 @@
+"""`drift`: how far data has moved from what the served model was trained on. Drift of the resources is `make drift`."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from personalize.terminal import options
+from personalize.terminal.output import ExitCode
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+
+
+def drift(
+    data: Annotated[
+        str, typer.Argument(help="A day's rows: a file or folder of Criteo's format, or a YAML that describes tables.")
+    ],
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page to write; by default one in the stack's folder.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Compare a day's data with what the served model was trained on; exit code 3 when it moved past the gate's limit.
+
+    The limit is the setting `gate.max_drift`. Drift of the stack's resources is another thing: `make drift`.
+    """
+    from infra.settings import load_settings  # noqa: PLC0415 - see above
+    from personalize.commands.models import served_report  # noqa: PLC0415 - see above
+    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - what `--help` does not need
+    from tools.paths import state_folder  # noqa: PLC0415 - see above
+
+    settings = load_settings(StackFiles(stack, config_file).effective())
+    page = output or state_folder(stack) / "drift.html"
+    bundle = served_report(stack, config_file).parent
+    command = [sys.executable, "-m", "training.drift", *_arguments(settings, data, bundle, page)]
+    code = subprocess.run([*command, *(["--json"] if as_json else [])], check=False).returncode  # noqa: S603 - our own
+    if show and code in (ExitCode.OK, ExitCode.GATE_REJECTED):
+        typer.launch(page.absolute().as_uri())
+    if code != ExitCode.OK:
+        raise typer.Exit(code)
+
+
+def _arguments(settings: "Settings", data: str, bundle: Path, page: Path) -> Iterator[str]:
+    is_tables = settings.dataset.kind == "tables"
+    yield from ("--dataset", "tables", "--spec", data) if is_tables else ("--dataset", "criteo", "--path", data)
+    yield from ("--bundle", str(bundle), "--output", str(page), "--max-drift", str(settings.gate.max_drift))
+    yield from ("--driver-memory-gib", str(settings.training.driver_memory_gib))

@@ -1,0 +1,143 @@
+"""`estimate`: what a stack, or the reference's scenario, costs in a month."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from personalize.terminal import options
+from personalize.terminal.output import BadInputError, print_json, results, say
+
+if TYPE_CHECKING:
+    from infra.cost.estimate import Estimate
+    from infra.cost.prices import Figure
+    from infra.cost.scenarios import Scenario
+
+REFERENCE = "reference"
+STACK_FILE = ".yaml"
+
+
+def estimate(
+    *,
+    scenario: Annotated[str | None, typer.Option(help="`reference`: the pricing scenario of Azure's article.")] = None,
+    stack: Annotated[
+        str | None, typer.Option("--stack", "-s", help="A stack on Azure; the reference is shown beside it.")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Show this stack, a stack file (`old.yaml`) or `reference` beside it instead.")
+    ] = None,
+    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Trainings of a stack in a month.")] = 30,
+    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that a training of a stack takes.")] = 1,
+    live: Annotated[bool, typer.Option("--live", help="Ask Azure's price list instead of the snapshot.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """What a month costs, line by line: the reference's scenario, or a stack beside it."""
+    from infra.cost.estimate import as_json as content  # noqa: PLC0415 - not needed by `--help`
+
+    if scenario is not None and (scenario != REFERENCE or stack is not None):
+        raise BadInputError(f"--scenario can be `{REFERENCE}` only, and not together with --stack.")
+    first = stack or REFERENCE
+    other = compare or (REFERENCE if first != REFERENCE else None)
+    found = [_estimate(name, trainings, hours, live=live) for name in (first, other) if name is not None]
+    if as_json:
+        beside = {"beside": content(found[1])} if len(found) > 1 else {}
+        print_json(content(found[0]) | beside)
+        return
+    _show(found)
+
+
+def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> "Estimate":
+    from infra.cost.estimate import estimate as bill  # noqa: PLC0415 - see `estimate`
+    from infra.cost.prices import snapshot  # noqa: PLC0415 - see `estimate`
+
+    wanted, prices = _scenario(name, trainings, hours), snapshot()
+    found = bill(wanted, prices)
+    if not live:
+        return found
+    from personalize.retail_prices import PriceList  # noqa: PLC0415 - an HTTP client that the snapshot does not need
+    from tools.paths import cache_folder  # noqa: PLC0415 - see above
+
+    used = {line.price.id for line in found.lines}
+    return bill(wanted, PriceList(cache_folder() / "prices").refreshed(prices, used, wanted.region))
+
+
+def _scenario(name: str, trainings: float, hours: float) -> "Scenario":
+    from pydantic import ValidationError  # noqa: PLC0415 - see `estimate`
+
+    from infra.azure_settings import AzureSettings  # noqa: PLC0415 - see `estimate`
+    from infra.cost import scenarios  # noqa: PLC0415 - see `estimate`
+    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - see `estimate`
+
+    if name == REFERENCE:
+        return scenarios.reference()
+    values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
+    if values.get("personalization:target") != "azure":
+        raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name one on Azure: `--stack dev`.")
+    try:
+        settings = AzureSettings.model_validate(values.get("personalization:azure", {}))
+    except ValidationError as error:
+        # The reader of all settings says it best; it imports Pulumi, which takes longer than a whole estimate.
+        from infra.settings import SettingsError, load_settings  # noqa: PLC0415 - see above
+
+        load_settings(values)
+        raise SettingsError(f"The settings of stack {name} on Azure cannot be used: {error}") from error
+    return scenarios.of_settings(name, settings, trainings=trainings, hours_per_training=hours)
+
+
+def _settings_in(file: Path) -> dict[str, Any]:
+    """A stack file as it is, without what was set on this machine alone."""
+    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - see `estimate`
+
+    return StackFiles(file.stem, file).committed().get("config") or {}
+
+
+def _show(found: list["Estimate"]) -> None:
+    for bill in found:
+        results.print(_table(bill))
+        results.print("")
+    if len(found) > 1:
+        ours, theirs = (bill.total().likely for bill in found)
+        names = [bill.scenario.name for bill in found]
+        results.print(f"{names[0]} less {names[1]}: {ours - theirs:+,.2f} USD a month", markup=False)
+    for bill in found:
+        for sentence in _remarks(bill):
+            say(f"{bill.scenario.name}: {sentence}")
+    from infra.cost.estimate import NOT_INCLUDED  # noqa: PLC0415 - see `estimate`
+
+    say(f"not included: {NOT_INCLUDED}")
+
+
+def _table(bill: "Estimate") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left", title=bill.scenario.name)
+    table.add_column("", no_wrap=True)
+    for title in ("quantity", "USD each", "a month", "between"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("price", no_wrap=True)
+    for part, name in (("always_on", "always on"), ("training", "training")):
+        for line in bill.lines:
+            if line.part == part:
+                quantity = f"{line.quantity.likely.normalize():,f} {line.unit}"
+                price = f"{line.price.usd.likely.normalize():f}"
+                table.add_row(
+                    line.name, quantity, price, f"{line.usd.likely:,.2f}", _between(line.usd), line.confidence
+                )
+        total = bill.total("always_on" if part == "always_on" else "training")
+        table.add_row(f"= {name}", "", "", f"{total.likely:,.2f}", _between(total), "", style="bold")
+    total = bill.total()
+    table.add_row("= a month", "", "", f"{total.likely:,.2f}", _between(total), "", style="bold")
+    return table
+
+
+def _between(usd: "Figure") -> str:
+    return "" if usd.low == usd.high else f"{usd.low:,.0f} - {usd.high:,.0f}"
+
+
+def _remarks(bill: "Estimate") -> list[str]:
+    prices, region = bill.prices, bill.scenario.region
+    elsewhere = "" if prices.region == region else f", though the stack is in {region} (--live asks for that region)"
+    found = [*bill.scenario.assumptions, f"prices of {prices.as_of} for {prices.region}{elsewhere}: {prices.source}"]
+    found += prices.notes
+    if bill.unverified:
+        found.append(f"unverified prices or quantities, as ranges: {', '.join(line.name for line in bill.unverified)}")
+    return found

@@ -1,0 +1,105 @@
+"""`load-test`: what the service bears."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from personalize.commands.lifecycle import open_session
+from personalize.terminal import options
+from personalize.terminal.output import ExitCode, messages, print_json, results
+
+if TYPE_CHECKING:
+    from personalize.clients.service import Service
+    from personalize.load.plan import LoadPlan
+
+
+def load_test(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="A record, or a list of them, as JSON; else the example.")
+    ] = None,
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    connections: Annotated[int, typer.Option("--connections", "-c", min=1, max=10_000, help="Clients.")] = 16,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Requests a second at random moments; without it each client sends when it may."),
+    ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Share the clients out over so many: one sends some 30,000 a second.")
+    ] = 1,
+    seconds: Annotated[float, typer.Option("--seconds", "-d", min=0.1, help="How long.")] = 10.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request counts as failed.")] = 10.0,
+    plot: Annotated[
+        Path | None, typer.Option(help="Where to draw it (.svg or .png); else in the stack's folder.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Load the service and show how long it takes: latency counts from the moment a request should be sent."""
+    from personalize.clients.service import Service  # noqa: PLC0415 - not needed by `--help`
+    from personalize.load.client import run_load  # noqa: PLC0415 - the same
+    from personalize.load.plot import plot_load  # noqa: PLC0415 - the same
+    from tools.paths import state_folder  # noqa: PLC0415 - the same
+
+    service = Service.of(open_session(stack, config_file))
+    plan = _plan(service, file, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
+    how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"
+    messages.print(f"{seconds:g} s of {how} on {service.endpoint}", style="dim")
+    result = run_load(plan, processes=processes)
+    figures: dict[str, Any] = {"connections": connections, "rate": rate, **result.summary()}
+    if result.accepted:
+        name = time.strftime("%Y%m%d-%H%M%S.svg")
+        drawn = plot or state_folder(stack) / "load-tests" / name
+        plot_load(result, f"{how} for {seconds:g} s", drawn)
+        figures["plot"] = str(drawn)
+    if as_json:
+        print_json(figures)
+    else:
+        _show(figures)
+    if not result.accepted:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _plan(
+    service: "Service", file: str | None, *, connections: int, rate: float | None, seconds: float, timeout: float
+) -> "LoadPlan":
+    import json  # noqa: PLC0415 - see `load_test`
+    from urllib.parse import urlsplit  # noqa: PLC0415 - the same
+
+    from personalize.commands.scoring import read_json  # noqa: PLC0415 - the same
+    from personalize.load.plan import LoadPlan  # noqa: PLC0415 - the same
+
+    content = service.example() if file is None else read_json(file)
+    body = {"records": content} if isinstance(content, list) else content
+    address = urlsplit(service.endpoint)
+    return LoadPlan(
+        host=address.hostname or "",
+        port=address.port or (443 if address.scheme == "https" else 80),
+        path="/score",
+        body=json.dumps(body).encode(),
+        headers={"authorization": f"Bearer {service.key}"},
+        connections=connections,
+        seconds=seconds,
+        rate=rate,
+        timeout_seconds=timeout,
+        tls=address.scheme == "https",
+        authorities=service.certificate,
+    )
+
+
+def _show(figures: dict[str, Any]) -> None:
+    results.print(
+        f"{figures['accepted_per_second']:,.0f} scored a second, {figures['requests']:,} requests", markup=False
+    )
+    for name, key in (("scored", "accepted_milliseconds"), ("refused", "refused_milliseconds")):
+        if found := figures[key]:
+            line = "  ".join(f"{rank} {value:.2f} ms" for rank, value in found.items())
+            results.print(f"{name:>8}: {line}", markup=False)
+    for status, count in figures["statuses"].items():
+        results.print(f"{'status':>8} {status}: {count:,}", markup=False)
+    for cause, count in figures["errors"].items():
+        results.print(f"{'error':>8}: {cause}: {count:,}", markup=False)
+    if "plot" in figures:
+        results.print(f"{'chart':>8}: {figures['plot']}", markup=False)

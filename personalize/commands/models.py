@@ -1,0 +1,95 @@
+"""`models`, `rollback` and `report`: what the registry holds, and which version serves."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from personalize.terminal import options
+from personalize.terminal.output import BadInputError, print_json, results
+
+SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
+"""What a rollback brings up to date: data and training stay, even if their settings or their code changed meanwhile."""
+
+
+def models(
+    *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
+) -> None:
+    """List the model versions, the newest first; the champion is the one that serves."""
+    from personalize.views.model_table import model_rows, show_models  # noqa: PLC0415 - the registry takes long to import
+
+    rows = model_rows(stack, config_file)
+    if as_json:
+        print_json({"models": rows})
+    else:
+        show_models(rows)
+
+
+def rollback(
+    version: Annotated[str, typer.Argument(help="A version that `personalize models` lists, or `latest` to undo.")],
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Serve another model version, without training; it stays until `rollback latest`."""
+    from infra.settings import NAMESPACE  # noqa: PLC0415 - see `models`
+    from personalize.commands.lifecycle import open_session, show_update  # noqa: PLC0415 - see `models`
+
+    wanted: str | int = version if version == "latest" else _number(version)
+    session = open_session(stack, config_file)
+    session.require()
+    if isinstance(wanted, int):
+        from personalize.views.model_table import require_version  # noqa: PLC0415 - see `models`
+
+        require_version(stack, wanted, config_file)
+    name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
+    others = {key: value for key, value in before.items() if key != name}
+    committed = (session.files.committed().get("config") or {}).get(name, "latest")
+    session.files.write_overrides(others if committed == wanted else others | {name: wanted})
+    try:
+        show_update(lambda on_step: session.up(on_step, only=SERVING_STEPS), stack, config_file, as_json=as_json)
+    except BaseException:
+        session.files.write_overrides(before)
+        raise
+
+
+def report(
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Print where the served model's report is."""
+    path = served_report(stack, config_file)
+    results.print(str(path), markup=False)
+    if show:
+        typer.launch(path.as_uri())
+
+
+def served_report(stack: str, config_file: Path | None) -> Path:
+    """The served model's report, which lies in its bundle; raises `BadInputError` before there is one."""
+    from personalize.commands.lifecycle import open_session  # noqa: PLC0415 - see `models`
+
+    outputs, _ = open_session(stack, config_file).outputs()
+    path = _report(stack, config_file, Path(outputs.get("report", "")))
+    if path is None or not path.is_file():
+        raise BadInputError("The stack has no report yet: `personalize up` did not finish. Run it again.")
+    return path
+
+
+def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:
+    """The report at `path`; that of a stack on Azure is fetched where another machine made it."""
+    from personalize.stack.on_azure import azure_of  # noqa: PLC0415 - see `models`
+
+    if path.is_file() or (settings := azure_of(stack, config_file)) is None:
+        return path
+    from personalize.clients.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages
+
+    return AzureVersions(stack, settings).report()
+
+
+def _number(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise BadInputError(f"{text!r} is not a model version: give a number that `personalize models` lists, or `latest`.")

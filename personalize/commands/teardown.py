@@ -1,0 +1,124 @@
+"""`destroy`: the end of a stack, and on Azure a look at what is left of it."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from personalize.commands.lifecycle import changes_in_words, open_session, shown_operation, summary_of
+from personalize.terminal import options
+from personalize.terminal.output import BadInputError, ExitCode, confirm, messages, print_json, results, say
+
+if TYPE_CHECKING:
+    from infra.azure_settings import AzureSettings
+
+
+def destroy(
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="First save all models with their reports in a folder here.")
+    ] = False,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="On Azure: do not ask a second time, about the lake with its data.")
+    ] = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take everything down: the service, the models, the data's copy and the stack's folder.
+
+    On Azure it ends with a list of what is left and why; exit code 1 means that something there still costs money.
+    """
+    from personalize.stack.on_azure import azure_of, require_packages  # noqa: PLC0415 - imports that `--help` does not need
+
+    session = open_session(stack, config_file)
+    azure = azure_of(stack, config_file)
+    if azure is not None:
+        require_packages()
+    found: dict[str, Any] = {"changes": {}, "steps": {}, "seconds": 0.0}
+    if session.exists():
+        _agree(stack, azure, yes=yes, delete_data=delete_data)
+        if keep_data:
+            found["saved"] = str(_save(stack, config_file))
+        outcome = shown_operation(session.destroy)
+        found |= summary_of(outcome)
+        if not as_json:
+            results.print(f"\nStack {stack} is gone: {changes_in_words(outcome)}", markup=False)
+    else:
+        say(f"Stack {stack} is not up, so there is nothing to destroy.")
+    costing = _look(stack, azure, found, as_json=as_json) if azure is not None else False
+    if as_json:
+        print_json(found)
+    if costing:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _agree(stack: str, azure: "AzureSettings | None", *, yes: bool, delete_data: bool) -> None:
+    """Ask, and on Azure a second time while there is a lake. Raises `BadInputError` where that must not be."""
+    if azure is not None and azure.protect:
+        raise BadInputError(
+            f"Stack {stack} protects what holds data. Set `azure.protect` to false, run `personalize up --stack "
+            f"{stack}`, then destroy it."
+        )
+    confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
+    lake = _lake(stack, azure) if azure is not None else None
+    if lake is None or delete_data:
+        return
+    if not messages.is_terminal:
+        raise BadInputError(
+            f"This deletes the lake {lake} with its data too: add `--delete-data` to say that you mean it."
+        )
+    typed = typer.prompt(f"The lake {lake} with its data goes too. Type its name to delete it", err=True)
+    if typed != lake:
+        raise BadInputError(f"You typed {typed!r}, not {lake!r}: nothing was deleted.")
+
+
+def _lake(stack: str, azure: "AzureSettings") -> str | None:
+    """The name of the stack's lake, None when there is none any more."""
+    from azure_clients import credentials  # noqa: PLC0415 - needs Azure's packages
+    from infra.cloud.names import Names  # noqa: PLC0415 - see above
+    from personalize.teardown.leftovers import STORAGE_VERSION  # noqa: PLC0415 - see above
+
+    names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
+    group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
+    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
+    there = credentials.resource_manager(azure.tenant).get(path, STORAGE_VERSION) is not None
+    return names.lake if there else None
+
+
+def _save(stack: str, config_file: Path | None) -> Path:
+    from personalize.clients.registry import versions_of  # noqa: PLC0415 - the registry takes long to import
+    from personalize.teardown.export import export  # noqa: PLC0415 - see above
+
+    folder = Path(f"personalization-{stack}-export").absolute()
+    versions = versions_of(stack, config_file)
+    registered = versions.list()
+    say(f"Saving {len(registered)} model version(s) in {folder} ...")
+    export(registered, versions.fetch, folder)
+    return folder
+
+
+def _look(stack: str, azure: "AzureSettings", found: dict[str, Any], *, as_json: bool) -> bool:
+    """Put what is left on Azure into `found`, and print it; whether some of it costs money."""
+    from azure_clients import credentials  # noqa: PLC0415 - see `_lake`
+    from personalize.teardown.leftovers import ALWAYS, leftovers, settled  # noqa: PLC0415 - see `_lake`
+
+    manager = credentials.resource_manager(azure.tenant)
+    left = settled(lambda: leftovers(manager, azure.subscription, stack), say, time.sleep)
+    found["left"] = [asdict(one) for one in left]
+    costing = [one for one in left if one.billable]
+    if as_json:
+        return bool(costing)
+    for one in left:
+        mark = "[red]costs money[/]" if one.billable else "[dim]free[/]"
+        results.print(f"  {mark}  {one.kind} {one.name}: ", end="")
+        results.print(one.why, markup=False)
+    for sentence in ALWAYS:
+        results.print(f"  free  {sentence}", markup=False, style="dim")
+    results.print(
+        "Something is left that costs money." if costing else "Nothing is left that costs money.", markup=False
+    )
+    return bool(costing)

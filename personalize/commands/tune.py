@@ -1,0 +1,35 @@
+"""`tune`: look for better parameters of the stack's model."""
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from personalize.terminal import options
+
+
+def tune(
+    *,
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Trials at most; the first one is the parameters as they are.")
+    ] = 20,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.1, help="Minutes after which no further trial begins.")
+    ] = None,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Search for better training parameters on this machine, within a budget; prints settings for the stack file."""
+    from infra.settings import load_settings  # noqa: PLC0415 - see above
+    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - what `--help` does not need
+    from steps.shared.training_options import model_options  # noqa: PLC0415 - see above
+
+    settings = load_settings(StackFiles(stack, config_file).effective())
+    command = [sys.executable, "-m", "training.tune", "--trials", str(trials)]
+    command += [] if minutes is None else ["--minutes", str(minutes)]
+    command += model_options(settings.dataset, settings.training, settings.gate)
+    code = subprocess.run([*command, *(["--json"] if as_json else [])], check=False).returncode  # noqa: S603 - our own
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,127 @@
+"""`verify`: a stack's whole life on a real subscription, stage by stage, and what Azure answers to each assumption."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from personalize.terminal import options
+from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from personalize.verify.bench import Bench
+    from personalize.verify.record import Record
+    from personalize.verify.stage import Stage
+
+MARKS = {True: "[green]holds[/]", False: "[red]differs[/]", None: "[yellow]not seen[/]"}
+HOURS = 3
+"""How long a verification takes, roughly; for the price that is told before it begins."""
+
+
+def verify(
+    *,
+    stack: options.Stack = "dev",
+    config_file: options.SettingsFile = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Begin with this stage, done or not.")] = None,
+    only: Annotated[str | None, typer.Option("--only", help="Run this stage alone.")] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Show what was found so far, and do nothing.")] = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take a stack on Azure through its life, step by step: what to do first on a real subscription.
+
+    It begins with nothing and ends with nothing, goes on where the last call stopped, and writes down what Azure
+    answers where the simulation assumes something. Costs a few dollars and two to four hours.
+    """
+    from personalize.stack.on_azure import require_azure  # noqa: PLC0415 - imports that `--help` does not need
+
+    settings = require_azure(stack, config_file)
+    from personalize.commands.lifecycle import shown_operation  # noqa: PLC0415 - needs Azure's packages
+    from personalize.verify.bench import Bench  # noqa: PLC0415 - see above
+    from personalize.verify.record import Record  # noqa: PLC0415 - see above
+    from personalize.verify.runner import refuse_a_stack_in_use, run, wanted  # noqa: PLC0415 - see above
+    from personalize.verify.stages import STAGES  # noqa: PLC0415 - see above
+
+    record = Record.of(stack, settings.subscription)
+    todo = [] if list_only else wanted(STAGES, record, begin=begin, only=only)
+    bench = Bench(stack=stack, settings_file=config_file, shown=shown_operation, say=say)
+    if todo:
+        refuse_a_stack_in_use(todo, record, up=bench.session().exists())
+        _agree(todo, bench, yes=yes)
+        record = run(todo, bench, record, lambda line: messages.print(line, markup=False))
+    if as_json:
+        print_json(as_values(record))
+    else:
+        show(record, STAGES)
+    if any(stage.status == "failed" for stage in record.stages.values()):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
+    """Say what will happen and what it costs, and ask."""
+    if not any(stage.changes for stage in todo):
+        return
+    from personalize.views.azure_plan import announce  # noqa: PLC0415 - see `verify`
+
+    announce(bench.stack, bench.settings)
+    names = ", ".join(stage.name for stage in todo)
+    messages.print(f"Stages: {names}. Each goes on where it failed; the last takes everything down.", markup=False)
+    messages.print(f"About {HOURS} hours, {_price(bench)}.", markup=False)
+    confirm("Begin?", yes=yes)
+
+
+def _price(bench: "Bench") -> str:
+    """What those hours cost at most, one training among them."""
+    from infra.cost.estimate import HOURS_PER_MONTH  # noqa: PLC0415 - see `verify`
+    from infra.cost.monthly import bill  # noqa: PLC0415 - see `verify`
+    from infra.cost.prices import PriceUnknownError  # noqa: PLC0415 - see `verify`
+
+    try:
+        costs = bill(bench.stack, bench.settings)
+    except PriceUnknownError:
+        return "at a price that nobody has looked up"
+    always = float(costs.total("always_on").high) / HOURS_PER_MONTH * HOURS
+    training = float(costs.total("training").high) / int(costs.scenario.trainings)
+    return f"at most {always + training:,.0f} USD at these prices"
+
+
+def as_values(record: "Record") -> dict[str, Any]:
+    """The record with every assumption in full, those that nothing was seen of too."""
+    from personalize.verify.assumptions import assumptions  # noqa: PLC0415 - see `verify`
+
+    found = record.model_dump(mode="json")
+    seen = {name: one for stage in found["stages"].values() for name, one in stage["seen"].items()}
+    nothing = {"holds": None, "answer": ""}
+    found["assumptions"] = [
+        assumption.model_dump(mode="json") | seen.get(name, nothing) for name, assumption in assumptions().items()
+    ]
+    return found
+
+
+def show(record: "Record", stages: "Sequence[Stage]") -> None:
+    """Print the stages, what Azure answered in each, and what is left for a person to look at."""
+    from personalize.verify.assumptions import assumptions  # noqa: PLC0415 - see `verify`
+    from personalize.verify.record import record_file  # noqa: PLC0415 - see `verify`
+
+    known = assumptions()
+    for stage in stages:
+        found = record.stages.get(stage.name)
+        if found is None:
+            results.print(f"[dim]{stage.name}: not run; {stage.title}, {stage.minutes} min[/]")
+            continue
+        mark = "[green]done[/]" if found.status == "done" else "[red]failed[/]"
+        results.print(f"[bold]{stage.name}[/]: {mark} in {found.seconds:.0f} s. {escape(found.said)}")
+        for name, seen in found.seen.items():
+            results.print(f"  {MARKS[seen.holds]}  {escape(known[name].says)}")
+            results.print(f"      Azure: {escape(seen.answer)}", style="dim")
+            if seen.holds is False:
+                results.print(f"      relied on in {', '.join(known[name].relied_on)}", style="red")
+    if waits := [f"{what} {seconds:.0f} s" for what, seconds in sorted(record.waits.items())]:
+        results.print(f"Longest waits: {', '.join(waits)}.", markup=False)
+    by_hand = [one for one in known.values() if one.by_hand]
+    results.print(f"\n{len(by_hand)} things that only a person can look at:")
+    for one in by_hand:
+        results.print(f"  {one.says} {one.by_hand}", markup=False)
+    results.print(f"\nAll of it is in {record_file(record.stack)}.", markup=False)

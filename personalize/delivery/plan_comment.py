@@ -1,0 +1,113 @@
+"""A plan and what it costs as the comment on a pull request."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from personalize.delivery.plan import DATA_HOLDERS, LABEL, Plan
+from personalize.engine.events import Change
+
+WORDS = {"create": "new", "update": "changed", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
+MOST_ROWS = 60
+"""A comment may have 65,536 characters; a row has about 150, and the first plan of a stack over 100 resources."""
+MOST_PATHS = 6
+CENT = Decimal("0.01")
+
+
+def mark(stack: str) -> str:
+    """What the comment is found again by, invisible to a reader."""
+    return f"<!-- personalize plan of {stack} -->"
+
+
+def plan_comment(stack: str, plan: Plan, bill: Mapping[str, Any] | None, *, allowed: bool) -> str:
+    """Markdown. `bill` is what `estimate --compare --json` printed, the settings before the change beside it."""
+    lines = [mark(stack), f"## What this does to stack `{stack}`", "", _headline(plan), ""]
+    lines += _risks(plan, allowed=allowed)
+    lines += _table(plan)
+    if bill is not None:
+        lines += _cost(bill)
+    return "\n".join(lines) + "\n"
+
+
+def _headline(plan: Plan) -> str:
+    order = ("create", "update", "replace", "delete", "same")
+    counted = [f"{plan.counts[kind]} {WORDS[kind]}" for kind in order if plan.counts.get(kind)]
+    return f"**{', '.join(counted) or 'nothing'}**, found in {plan.seconds:.0f} s by a preview that changed nothing."
+
+
+def _risks(plan: Plan, *, allowed: bool) -> Iterator[str]:
+    risks = plan.data_at_risk
+    if not risks:
+        return
+    yield "> [!CAUTION]"
+    yield "> **This would delete what holds data.**"
+    for change in risks:
+        why = f" (`{_code(', '.join(change.replaces))}` cannot be changed in place)" if change.replaces else ""
+        what = f"`{_code(change.name)}` is {WORDS[change.operation]}{why}"
+        yield f"> - {what}: {DATA_HOLDERS[change.type]} would be gone."
+    yield ">"
+    if allowed:
+        yield f"> The label `{LABEL}` says that this is meant."
+    else:
+        yield f"> Blocked until somebody puts the label `{LABEL}` on this pull request."
+    yield ""
+
+
+def _table(plan: Plan) -> Iterator[str]:
+    if not plan.changes:
+        return
+    yield "| | resource | type | differs in |"
+    yield "|---|---|---|---|"
+    for change in plan.changes[:MOST_ROWS]:
+        yield f"| {WORDS[change.operation]} | `{_code(change.name)}` | `{_code(change.type)}` | {_paths(change)} |"
+    yield ""
+    if len(plan.changes) > MOST_ROWS:
+        yield f"... and {len(plan.changes) - MOST_ROWS} more; the workflow's log has them all."
+        yield ""
+
+
+def _paths(change: Change) -> str:
+    shown = ", ".join(f"`{_code(path)}`" for path in change.properties[:MOST_PATHS])
+    more = len(change.properties) - MOST_PATHS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _cost(bill: Mapping[str, Any]) -> Iterator[str]:
+    before, after = bill.get("beside"), bill
+    total = _usd(after["total_usd_per_month"])
+    yield "### What it costs"
+    yield ""
+    if before is None:
+        yield f"**{total:,.2f} USD a month**; there are no settings before this change to compare with."
+        yield ""
+        return
+    difference = total - _usd(before["total_usd_per_month"])
+    old = {line["name"]: _usd(line["usd_per_month"]) for line in before["lines"]}
+    new = {line["name"]: _usd(line["usd_per_month"]) for line in after["lines"]}
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if not changed:
+        yield f"No difference: {total:,.2f} USD a month, before and after."
+    else:
+        yield f"**{difference:+,.2f} USD a month**, to {total:,.2f}."
+        yield ""
+        yield "| line | before | after | difference |"
+        yield "|---|--:|--:|--:|"
+        for name in changed:
+            was, becomes = old.get(name, Decimal(0)), new.get(name, Decimal(0))
+            yield f"| {name} | {was:,.2f} | {becomes:,.2f} | {becomes - was:+,.2f} |"
+    yield ""
+    uncertain = [line["name"] for line in after["lines"] if line["confidence"] == "unverified"]
+    if uncertain:
+        low, high = after["range_usd_per_month"]
+        yield f"Between {low:,.0f} and {high:,.0f} USD: nobody has verified the prices of {', '.join(uncertain)}."
+    yield f"Not included: {after['not_included']}."
+    yield ""
+
+
+def _usd(value: float) -> Decimal:
+    return Decimal(str(value)).quantize(CENT)
+
+
+def _code(text: str) -> str:
+    """Text for a code span in a table: whoever names a resource must not be able to end either."""
+    return text.replace("`", "'").replace("|", "\\|").replace("\n", " ")

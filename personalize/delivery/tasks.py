@@ -1,0 +1,152 @@
+"""The work of each workflow. Without GitHub's token, on a laptop, what would be a comment or an issue is printed."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.errors import PersonalizationError
+from personalize.delivery.command import CommandFailedError, Personalize, result
+from personalize.delivery.drift import allowed, drift_report, find_drift
+from personalize.delivery.github import GitHub
+from personalize.delivery.plan import LABEL, Plan, refuse_data_loss
+from personalize.delivery.plan_comment import mark, plan_comment
+from personalize.delivery.rejection import rejection_report
+from personalize.delivery.retraining import Need, decide
+from personalize.delivery.stack_file import changed_settings, settings_at
+from personalize.delivery.teardown import counted, destroyed
+from personalize.terminal.output import ExitCode
+
+DRIFT_LABEL = "drift"
+REJECTED_LABEL = "gate-rejected"
+
+
+class DriftFoundError(PersonalizationError):
+    """What is there is not what was deployed."""
+
+
+class NotConfirmedError(PersonalizationError):
+    """The name that was typed is not the stack's."""
+
+
+class ServiceNotReadyError(PersonalizationError):
+    """The service does not answer after a deployment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One stack, the command to work on it, and GitHub where there is one."""
+
+    stack: str
+    run: Personalize
+    github: GitHub | None
+    say: Callable[[str], None]
+    """Takes Markdown for whoever reads the workflow's summary."""
+
+    def preview(self, base: str) -> None:
+        """Plan and cost difference against the settings at the git revision `base`, as the pull request's comment.
+
+        Raises `DataAtRiskError` when the plan deletes what holds data and no label allows it.
+        """
+        plan = self._plan()
+        bill = self._bill(base)
+        number = self.github.pull_request if self.github else None
+        labels = self.github.labels(number) if self.github and number is not None else frozenset[str]()
+        text = plan_comment(self.stack, plan, bill, allowed=LABEL in labels)
+        self.say(text)
+        if self.github and number is not None:
+            self.github.comment(number, mark(self.stack), text)
+        refuse_data_loss(plan, labels)
+
+    def deploy(self, commit: str) -> None:
+        """Bring the stack up; raises `DataAtRiskError` unless the pull request of `commit` had the label."""
+        plan = self._plan()
+        labels = self.github.labels_of_commit(commit) if self.github and plan.data_at_risk else frozenset[str]()
+        refuse_data_loss(plan, labels, where="the pull request that brings it")
+        self._up(*(["--replace-data"] if plan.data_at_risk else []))
+
+    def retrain(self) -> None:
+        """Train on new data, if there is any; a model that the gate rejects opens an issue."""
+        decision = decide(self._plan())
+        self.say(decision.reason)
+        if decision.need is Need.NEW_DATA:
+            self._up()
+
+    def drift(self) -> None:
+        """Compare what is there with the last deployment; raises `DriftFoundError`, after opening an issue."""
+        plan = Plan.read(result(self.run, "preview", "--stack", self.stack, "--refresh"))
+        found = find_drift(plan, allowed())
+        title = f"Stack {self.stack} is not as it was deployed"
+        if not found.real:
+            self.say(f"Nothing differs, {len(found.benign)} allowed difference(s) aside.")
+            if self.github:
+                self.github.close_issue(DRIFT_LABEL, title, "A later look found no difference.")
+            return
+        report = drift_report(self.stack, found)
+        self.say(report)
+        if self.github:
+            self.github.open_issue(DRIFT_LABEL, title, report)
+        raise DriftFoundError(f"{len(found.real)} resource(s) of stack {self.stack} are not as they were deployed.")
+
+    def destroy(self, typed: str, *, delete_data: bool) -> None:
+        """Take the stack down when its name was typed, its models saved first; what still costs money is an error.
+
+        `delete_data` is the second confirmation, that the lake may go too: without it `destroy` refuses on Azure.
+        """
+        if typed != self.stack:
+            raise NotConfirmedError(
+                f"What was typed is {typed!r}, not {self.stack!r}: nothing is done. Set CONFIRM to the stack's name."
+            )
+        options = ["--keep-data", "--yes", *(["--delete-data"] if delete_data else [])]
+        ended = self.run("destroy", "--stack", self.stack, *options)
+        self.say("\n".join(destroyed(self.stack, ended.content)))
+        if ended.code != 0:
+            raise CommandFailedError(f"`personalize destroy` ended with exit code {ended.code}; see above.")
+        if renewed := changed_settings(self.stack):
+            self.say(f"Commit this before the next deployment, as deleted names stay taken:\n\n```diff\n{renewed}```")
+
+    def _plan(self) -> Plan:
+        return Plan.read(result(self.run, "preview", "--stack", self.stack))
+
+    def _bill(self, base: str) -> Mapping[str, Any] | None:
+        """None for a stack that costs nothing."""
+        options = ["estimate", "--stack", self.stack]
+        before = settings_at(base, self.stack)
+        ended = self.run(*options, *(["--compare", str(before)] if before else []))
+        if ended.code == ExitCode.BAD_INPUT:
+            return None
+        if ended.code != 0:
+            raise CommandFailedError(f"`personalize estimate` ended with exit code {ended.code}; see above.")
+        return ended.content
+
+    def _up(self, *options: str) -> None:
+        title = f"The gate rejected a model of stack {self.stack}"
+        ended = self.run("up", "--stack", self.stack, "--yes", *options)
+        if ended.code == ExitCode.GATE_REJECTED:
+            versions = result(self.run, "models", "--stack", self.stack)["models"]
+            report = rejection_report(self.stack, versions, os.environ)
+            self.say(report)
+            if self.github:
+                self.github.open_issue(REJECTED_LABEL, title, report)
+        if ended.code != 0:
+            raise CommandFailedError(f"`personalize up` ended with exit code {ended.code}; see above.")
+        status = result(self.run, "status", "--stack", self.stack)
+        if not status["service"]["ready"]:
+            raise ServiceNotReadyError(f"The service at {status['endpoint']} does not answer after the deployment.")
+        if self.github:
+            self.github.close_issue(REJECTED_LABEL, title, "A later model was accepted.")
+        outputs = ended.content["outputs"]
+        self.say(
+            f"`{outputs['endpoint']}` serves model version {outputs['model_version']}: "
+            f"{counted(ended.content['changes'])}."
+        )
+
+
+def summarise(text: str) -> None:
+    """Show Markdown on standard output, and in the summary of the workflow's run."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as stream:
+            stream.write(text.rstrip("\n") + "\n")

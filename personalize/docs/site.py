@@ -1,0 +1,174 @@
+"""`python -m personalize.docs.site`: builds the documentation's site into `dist/site`, strictly.
+
+Every page is either a file in `docs/`, a section of the README or made from the code, so that nothing is said twice.
+The source is put together in `dist/docs`, which mkdocs then reads.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from infra.cost.prices import snapshot
+from infra.settings import Settings
+from infra.settings_text import describe_settings
+from personalize.docs.readme import START
+from personalize.views.settings_table import markdown_table
+from tools.paths import ROOT
+from tools.setup.uv import ensure_uv
+
+SOURCE = ROOT / "dist" / "docs"
+CONFIGURATION = ROOT / "mkdocs.yml"
+SECTIONS = {
+    "start.md": ("Start", "Use it"),
+    "how-to/own-data.md": ("Bring your own data",),
+    "how-to/azure.md": ("On Azure",),
+    "how-to/what-can-go-wrong.md": ("What can go wrong",),
+    "how-to/plain-pulumi.md": ("With a plain Pulumi",),
+    "reference/settings.md": ("Settings",),
+    "reference/prices.md": ("What a month on Azure costs",),
+    "explanation/quality.md": ("How good the model is",),
+    "explanation/folders.md": ("What is where",),
+}
+"""Pages that are sections of the README; `index.md` is what comes before the first."""
+
+
+def pages() -> dict[str, str]:
+    """The text of every page that is not a file in `docs/`, by its path in the site."""
+    readme = readme_sections((ROOT / "README.md").read_text(encoding="utf-8"))
+    found = {"index.md": readme[""]}
+    for path, titles in SECTIONS.items():
+        first, *others = ((f"## {title}\n{readme[title]}") for title in titles)
+        found[path] = "\n".join([first.removeprefix("#"), *others])
+    found["reference/prices.md"] += prices_table()
+    found["reference/settings.md"] = settings_page(found["reference/settings.md"])
+    found["reference/commands.md"] = commands_page()
+    found["reference/http.md"] = http_page(describe_a_service()) + metrics_table()
+    return found
+
+
+def readme_sections(text: str) -> dict[str, str]:
+    """The README's text below each `## ` heading, by title; what comes before the first is called ""."""
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def settings_page(text: str) -> str:
+    """The README's section of the settings, its one table cut into one for each group."""
+    parts = [text.partition(START)[0]]
+    for group, rows in groupby(describe_settings(Settings), key=lambda row: re.split("[. ]", row.key)[0]):
+        parts += [f"\n## {group}\n", *markdown_table(rows)]
+    return "\n".join(parts) + "\n"
+
+
+def prices_table() -> str:
+    """The table of prices, row by row."""
+    prices = snapshot()
+    rows = ["| what | USD | for one | region | confidence | source |", "|---|---|---|---|---|---|"]
+    for row in prices.rows.values():
+        usd = f"{row.usd.likely.normalize():f}"
+        if row.usd.low != row.usd.high:
+            usd += f" ({row.usd.low.normalize():f} to {row.usd.high.normalize():f})"
+        rows.append(f"| `{row.id}` | {usd} | {row.unit} | {row.region} | {row.confidence} | {row.source} |")
+    return f"\n## Prices of {prices.as_of}\n\nThey were {prices.source}.\n\n" + "\n".join(rows) + "\n"
+
+
+def commands_page() -> str:
+    """Every command with its options, as typer describes them."""
+    command = [sys.executable, "-m", "typer", "personalize.commands.app", "utils", "docs", "--name", "personalize"]
+    text = subprocess.run(  # noqa: S603 - this very Python
+        command, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    bold = re.sub("<span[^>]*>(.*?)</span>", r"**\1**", text)
+    return bold.replace("&#x27;", "'").replace("&quot;", '"')
+
+
+def describe_a_service() -> dict[str, Any]:
+    """The OpenAPI document of a service with a small model."""
+    from scoring.engines import EngineName  # noqa: PLC0415 - see above
+    from scoring.http.openapi import describe_service  # noqa: PLC0415 - see above
+    from scoring.model.model import ServedModel  # noqa: PLC0415 - see above
+    from scoring.responses import ModelName  # noqa: PLC0415 - these load LightGBM, which no other page needs
+    from tests.support.bundles import make_bundle  # noqa: PLC0415 - see above
+
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = make_bundle(Path(folder) / "bundle", rows=300, trees=2)
+        model = ServedModel.load(bundle, engine=EngineName.LIGHTGBM, max_records=1000)
+        return dict(describe_service(model, ModelName(name="ctr", version="1")))
+
+
+def http_page(document: dict[str, Any]) -> str:
+    """The service's routes: what each is for, what it takes, and every status with its meaning."""
+    lines = [
+        "# HTTP API",
+        "",
+        "A running service describes itself at `/openapi.json`, with the fields of its own model. Routes that need a",
+        "key take it as `Authorization: Bearer KEY`. Every answer carries `x-request-id`,",
+        "which the service's log names too.",
+    ]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            key = " Needs the key." if operation.get("security") else ""
+            lines += ["", f"## {method.upper()} {path}", "", f"{operation['summary'].rstrip('.')}.{key}", ""]
+            lines += _example(operation)
+            lines += ["| status | meaning |", "|---|---|"]
+            for status, answer in operation["responses"].items():
+                lines.append(f"| {status} | {' '.join(answer['description'].split())} |")
+    return "\n".join(lines) + "\n"
+
+
+def _example(operation: dict[str, Any]) -> list[str]:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    lines: list[str] = []
+    for name, example in content.get("examples", {}).items():
+        text = json.dumps(example["value"], indent=2)
+        lines += [f"Takes, for example ({name}):", "", "```json", text, "```", ""]
+    return lines
+
+
+def metrics_table() -> str:
+    """What `/metrics` has."""
+    from prometheus_client.metrics import MetricWrapperBase  # noqa: PLC0415 - see `describe_a_service`
+
+    from scoring.worker.metrics import Metrics, shared_folder  # noqa: PLC0415 - see `describe_a_service`
+
+    rows = ["| metric | kind | what it counts |", "|---|---|---|"]
+    with shared_folder():
+        for metric in vars(Metrics()).values():
+            if isinstance(metric, MetricWrapperBase):
+                for family in metric.describe():
+                    name = f"{family.name}_total" if family.type == "counter" else family.name
+                    rows.append(f"| `{name}` | {family.type} | {family.documentation} |")
+    return "\n## Metrics\n\n" + "\n".join(rows) + "\n"
+
+
+def write_source(folder: Path) -> None:
+    """Put the site's source together in `folder`, which is made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", folder)
+    for path, text in pages().items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Build the site; the exit code is mkdocs' own, which is 1 for a warning too."""
+    write_source(SOURCE)
+    run = [str(ensure_uv()), "run", "--project", str(ROOT), "--frozen", "--isolated", "--only-group", "docs"]
+    mkdocs = ["mkdocs", "build", "--strict", "--config-file", str(CONFIGURATION)]
+    # mkdocs-material announces its own end of life in 2027 at each build, which says nothing about our pages.
+    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(  # noqa: S603 - the uv that the bootstrap chose
+        [*run, *mkdocs], cwd=ROOT, env=quiet, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

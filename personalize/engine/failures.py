@@ -1,0 +1,59 @@
+"""Turns a failed Pulumi command into one of our errors: the steps' own sentences where there are any."""
+
+import re
+import socket
+
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+
+from features.errors import PersonalizationError
+from personalize.engine.events import EventReader, clean, title
+from personalize.errors import (
+    EngineFailedError,
+    GateRejectedError,
+    PassphraseWrongError,
+    StackBusyError,
+    StepFailedError,
+)
+
+DEBUG_HINT = "Run it again with `--debug` to see all that Pulumi said."
+LAST_LINES = 3
+
+
+def explain(operation: str, error: CommandError, reader: EventReader, stack: str) -> PersonalizationError:
+    """The error to raise for a failed `operation` of the engine."""
+    text = str(error)
+    if isinstance(error, ConcurrentUpdateError):
+        return _busy(text, stack)
+    if "incorrect passphrase" in text:
+        return PassphraseWrongError(
+            f"The passphrase file of stack {stack} does not fit its state. Put the right file back, or run "
+            f"`personalize reset --stack {stack} --yes` and `personalize up` to start afresh."
+        )
+    if reader.failures:
+        return _of_steps(reader)
+    lines = [clean(line) for line in text.splitlines() if "error:" in line] or [
+        line.strip() for line in text.splitlines() if line.strip()
+    ]
+    said = "; ".join(dict.fromkeys(lines[-LAST_LINES:]))
+    return EngineFailedError(f"Pulumi could not finish the {operation}: {said}. {DEBUG_HINT}")
+
+
+def _busy(text: str, stack: str) -> StackBusyError:
+    """Another process, perhaps of another machine that is gone: then nobody but a person knows that."""
+    holder = re.search(r"created by (\S+) \(pid (\d+)\)", text)
+    who = f"process {holder[2]} of {holder[1]}" if holder else "another process"
+    sentence = f"Stack {stack} is being changed by {who}. Wait for it to end, then run this again."
+    if holder is None or holder[1].rpartition("@")[2] == socket.gethostname():
+        return StackBusyError(sentence)
+    way_out = f'`eval "$(make env STACK={stack})"` and `pulumi cancel --yes` remove its lock'
+    return StackBusyError(f"{sentence} If that machine is gone, {way_out}.")
+
+
+def _of_steps(reader: EventReader) -> PersonalizationError:
+    sentences = [
+        f"{title(step)}: {text}" if step else text for step, texts in reader.failures.items() for text in texts
+    ]
+    verdict = reader.results.get("TrainingRun", {}).get("verdict")
+    rejected = isinstance(verdict, dict) and verdict.get("accepted") is False
+    kind = GateRejectedError if rejected and set(reader.failures) == {"ModelVersion"} else StepFailedError
+    return kind("\n".join(sentences))

@@ -1,0 +1,88 @@
+"""The Pulumi CLI as a child that only this process interrupts.
+
+It runs in a process group of its own. On a terminal Ctrl-C goes to the whole foreground group, so Pulumi would hear it
+twice (from the terminal and from here), and the second time it gives up at once instead of cancelling the step.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+from pulumi.automation import CommandResult, PulumiCommand
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from tools.versions import PULUMI
+
+FOREIGN_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "PULUMI_CONFIG")
+"""Set for another project they would win over what is passed here."""
+
+OutputCallback = Callable[[str], Any]
+
+
+class InterruptiblePulumi(PulumiCommand):
+    """Runs one command at a time; `interrupt` reaches the one that is running."""
+
+    def __init__(self, executable: Path) -> None:
+        # The bootstrap has checked the version already: asking again costs a third of a second per command.
+        self.command = str(executable)
+        self.version = VersionInfo.parse(PULUMI)
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OutputCallback | None = None,
+        on_error: OutputCallback | None = None,
+    ) -> CommandResult:
+        """What `PulumiCommand.run` does, in a process group of its own; raises its `CommandError`s."""
+        inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
+        environment = inherited | dict(additional_env) | {"PULUMI_AUTOMATION_API": "true"}
+        # Beside this interpreter are the project's own commands: a kubeconfig names one of them.
+        own = [str(Path(self.command).parent), str(Path(sys.executable).parent)]
+        environment["PATH"] = os.pathsep.join([*own, environment.get("PATH", os.defpath)])
+        with (
+            subprocess.Popen(  # noqa: S603 - the command is the CLI that the bootstrap chose
+                [self.command, "--non-interactive", *args],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=environment,
+                encoding="utf-8",
+                process_group=0,
+            ) as process,
+            ThreadPoolExecutor(2) as readers,
+        ):
+            self._process = process
+            stdout = readers.submit(_consume, process.stdout, on_output)
+            stderr = readers.submit(_consume, process.stderr, on_error)
+            result = CommandResult(stdout=stdout.result(), stderr=stderr.result(), code=process.wait())
+        self._process = None
+        if result.code != 0:
+            raise create_command_error(result)
+        return result
+
+    def interrupt(self) -> bool:
+        """Send the running command an interrupt; False when none is running."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return False
+        process.send_signal(signal.SIGINT)
+        return True
+
+
+def _consume(stream: IO[str] | None, callback: OutputCallback | None) -> str:
+    lines = []
+    for line in stream or ():
+        lines.append(line.rstrip())
+        if callback:
+            callback(lines[-1])
+    return "\n".join(lines)

@@ -1,0 +1,64 @@
+"""Pulumi's lock of a stack in a state folder: who holds it, and whether that process is still there."""
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from personalize.errors import StackBusyError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """One lock file, as the engine writes it."""
+
+    path: Path
+    pid: int
+    user: str
+    host: str
+    since: datetime
+
+    def is_stale(self) -> bool:
+        """True when the process ran on this machine and is gone, whoever has its id now."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            ended = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent does not ask how it ended
+            return ended or process.create_time() > self.since.timestamp()
+        except psutil.NoSuchProcess:
+            return True
+
+    def __str__(self) -> str:
+        here = "" if self.host == socket.gethostname() else f" on {self.host}"
+        return f"process {self.pid}{here}, started by {self.user} at {self.since.astimezone():%H:%M:%S}"
+
+
+def read_locks(state: Path) -> list[Lock]:
+    """The locks below a state folder; a file that disappears or is half-written while it is read is left out."""
+    found = []
+    for path in sorted((state / ".pulumi" / "locks").rglob("*.json")):
+        try:
+            content = json.loads(path.read_text())
+            since = datetime.fromisoformat(content["timestamp"])
+            lock = Lock(path=path, pid=content["pid"], user=content["username"], host=content["hostname"], since=since)
+        except (OSError, ValueError, KeyError):
+            continue
+        found.append(lock)
+    return found
+
+
+def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
+    """Remove the locks of processes that are gone; raises `StackBusyError` for one that is not."""
+    for lock in read_locks(state):
+        if not lock.is_stale():
+            raise StackBusyError(
+                f"Stack {stack} is being changed by {lock}. Wait for it to end, or stop it with "
+                f"`kill -INT {lock.pid}`; then run this again."
+            )
+        lock.path.unlink(missing_ok=True)
+        say(f"Removed the lock that a process which is gone left behind ({lock}).")

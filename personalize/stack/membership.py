@@ -1,0 +1,75 @@
+"""What must be asked of the stack's Databricks workspace before an update: to be let in, and what a killed one made.
+
+Roles in Azure alone do not make a member. Databricks takes in who calls with the headers of Azure's own sign-in, which
+its provider for Pulumi does not send from a workflow.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import tenacity
+
+from features.errors import PersonalizationError
+from steps.kinds import Kind, Place, token
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+READY = token(Place.AZURE, Kind.WORKSPACE_READY)
+
+
+class NoMemberError(PersonalizationError):
+    """The Databricks workspace does not take in who is signed in."""
+
+
+POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
+JOB = "databricks:index/job:Job"
+Resources = Iterable[Mapping[str, Any]]
+
+
+def join(resources: Resources, tenant: str) -> None:
+    """Become a member of the workspace in the state `resources`, if there is one. Raises `NoMemberError`."""
+    client = _client(resources, tenant)
+    if client is None:
+        return
+    from databricks.sdk.errors import Unauthenticated  # noqa: PLC0415 - an extra, and a second
+    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - see above
+
+    from azure_clients.credentials import forget_tokens  # noqa: PLC0415 - see above
+    from azure_clients.retries import TOKEN_ATTEMPTS  # noqa: PLC0415 - see above
+
+    # The SDK repeats what is busy, and not what a token that has just ended was refused for.
+    asking = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unauthenticated),
+        stop=tenacity.stop_after_attempt(TOKEN_ATTEMPTS),
+        before_sleep=lambda _: forget_tokens(),
+        reraise=True,
+    )
+    try:
+        asking(client.current_user.me)
+    except DatabricksError as error:
+        raise NoMemberError(
+            f"The Databricks workspace {client.config.host} does not take in who is signed in: {error}. Give them the "
+            "role Contributor on it, or let a member add them; then run this again."
+        ) from error
+
+
+def numbered_identity(kind: str, inputs: Mapping[str, Any], resources: Resources, tenant: str) -> str | None:
+    """The id that Databricks gave to an object of the stack with that name; None when there is none."""
+    client = _client(resources, tenant) if kind in {POLICY, JOB} else None
+    if client is None:
+        return None
+    name = inputs.get("name")
+    if kind == POLICY:
+        return next((found.policy_id for found in client.cluster_policies.list() if found.name == name), None)
+    return next((str(found.job_id) for found in client.jobs.list(name=name)), None)
+
+
+def _client(resources: Resources, tenant: str) -> "WorkspaceClient | None":
+    """Of the workspace that the state knows to be ready."""
+    found = next((resource for resource in resources if resource["type"] == READY and resource.get("outputs")), None)
+    if found is None:
+        return None
+    from azure_clients import credentials  # noqa: PLC0415 - see above
+
+    return credentials.databricks(tenant, found["outputs"]["url"], found["inputs"]["workspace_id"])

@@ -1,0 +1,52 @@
+"""What a killed engine left open in a stack's state: steps find their own work again, Azure's resources are adopted.
+
+`pulumi refresh --import-pending-creates` marks such resources and then drops them (seen with Pulumi 3.274), so they are
+written into the state with their ids, and a refresh of them alone reads what is there or takes them out again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pulumi.automation import Deployment, Stack
+
+from infra.azure_settings import AzureSettings
+from personalize.stack.adoption import identity_of
+from personalize.stack.membership import numbered_identity
+
+CREATING = "creating"
+Refresh = Callable[[list[str]], object]
+Resource = Mapping[str, Any]
+
+
+def settle(stack: Stack, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
+    """Close the operations `pending` of the stack; returns what was done, in words.
+
+    `refresh` runs `pulumi refresh` with more arguments. What the next update does anew is forgotten.
+    """
+    exported = stack.export_stack()
+    deployment = dict(exported.deployment or {})
+    resources = list(deployment.get("resources") or ())
+    adopted = _adopted(pending, resources, azure) if azure else []
+    deployment |= {"pending_operations": [], "resources": [*resources, *adopted]}
+    stack.import_stack(Deployment(version=exported.version, deployment=deployment))
+    if adopted:
+        refresh([part for resource in adopted for part in ("--target", resource["urn"])])
+    found = f", {len(adopted)} of them in what Azure may have gone on to make" if adopted else ""
+    return f"The last update was killed in {len(pending)} step(s){found}; carrying on from there."
+
+
+def _adopted(pending: Sequence[Resource], resources: Sequence[Resource], azure: AzureSettings) -> list[Resource]:
+    """What was being created and may exist, with its id."""
+    known = {resource["urn"] for resource in resources}
+    adopted: list[Resource] = []
+    for operation in pending:
+        resource = operation["resource"]
+        if operation["type"] != CREATING or resource["urn"] in known:
+            continue
+        inputs = resource.get("inputs") or {}
+        identity = identity_of(resource["type"], inputs, azure.subscription) or numbered_identity(
+            resource["type"], inputs, resources, azure.tenant
+        )
+        if identity is not None:
+            adopted.append({**resource, "id": identity, "outputs": inputs})
+    return adopted

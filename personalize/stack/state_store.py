@@ -1,0 +1,194 @@
+"""Where the engine keeps a stack's state, and what its secrets there are encrypted with."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from infra.azure_settings import AzureSettings, StatePlace
+from personalize.errors import EngineFailedError, StateUnreachableError
+from personalize.stack.locks import clear_stale
+from personalize.stack.snapshot import of_deployment, read_snapshot
+from personalize.stack.stack_files import StackFiles
+
+if TYPE_CHECKING:
+    from personalize.bootstrap.names import StateNames
+
+PROJECT = "personalization"
+Run = Callable[..., str]
+"""Runs the Pulumi CLI with a list of arguments, in a folder if one is given, and returns what it prints."""
+Say = Callable[[str], None]
+
+
+class StateStore(Protocol):
+    """One of the two places."""
+
+    def environment(self) -> dict[str, str]:
+        """What tells the Pulumi CLI of it."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether the stack was initialised there."""
+        ...
+
+    def initialise(self) -> None:
+        """Create the stack there; its stack file's copy then names what encrypts its secrets."""
+        ...
+
+    def check(self) -> None:
+        """Raise what stands in the way of reading it."""
+        ...
+
+    def clear_locks(self, say: Say) -> None:
+        """Remove locks of processes that are gone; raises `StackBusyError` for one that is not."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """The engine's last snapshot, its secrets encrypted; empty before the first."""
+        ...
+
+    def forget(self) -> None:
+        """Remove the stack there, of which nothing is up any more."""
+        ...
+
+
+def state_store(files: StackFiles, azure: AzureSettings | None, run: Run) -> StateStore:
+    """The place that the settings name."""
+    if azure is not None and azure.state is StatePlace.SUBSCRIPTION:
+        return SubscriptionState(files, azure, run)
+    return MachineState(files, run)
+
+
+class MachineState:
+    """In the stack's folder on this machine, under a passphrase that lies there too."""
+
+    def __init__(self, files: StackFiles, run: Run) -> None:
+        """Nothing is read yet."""
+        self._files = files
+        self._run = run
+
+    def environment(self) -> dict[str, str]:
+        """See `StateStore`."""
+        return {
+            # Without the file of attributes beside each file: that one is not written aside, and an engine that is
+            # killed meanwhile would leave it empty, which makes the state unreadable.
+            "PULUMI_BACKEND_URL": f"{self._files.state.as_uri()}?metadata=skip",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._files.passphrase),
+        }
+
+    def exists(self) -> bool:
+        """See `StateStore`."""
+        return self._file.is_file()
+
+    def initialise(self) -> None:
+        """See `StateStore`."""
+        self._files.create_passphrase()
+        initialise(self._files, self._run)
+
+    def check(self) -> None:
+        """See `StateStore`; raises `PassphraseLostError`."""
+        self._files.check_passphrase()
+
+    def clear_locks(self, say: Say) -> None:
+        """See `StateStore`."""
+        clear_stale(self._files.state, self._files.stack, say)
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """See `StateStore`."""
+        return read_snapshot(self._file)
+
+    def forget(self) -> None:
+        """Nothing: it goes with the stack's folder."""
+
+    @property
+    def _file(self) -> Path:
+        return self._files.state / ".pulumi" / "stacks" / PROJECT / f"{self._files.stack}.json"
+
+
+class SubscriptionState:
+    """In the account and under the key that the bootstrap made: the same for everybody who deploys."""
+
+    def __init__(self, files: StackFiles, azure: AzureSettings, run: Run) -> None:
+        """Nothing is asked yet."""
+        self._files = files
+        self._azure = azure
+        self._run = run
+        self._known = False
+
+    def environment(self) -> dict[str, str]:
+        """See `StateStore`. Raises `IdentityError` where a workflow gets no identity token."""
+        from azure_clients.credentials import cloud  # noqa: PLC0415 - see above
+        from personalize.stack.engine_identity import engine_identity  # noqa: PLC0415 - needs Azure's packages
+
+        backend = self._names.backend(cloud().storage_domain)
+        return {"PULUMI_BACKEND_URL": backend, **engine_identity(self._azure.tenant, self._files.folder)}
+
+    def exists(self) -> bool:
+        """See `StateStore`. Asked until it is true: nobody else takes a stack away while one works on it."""
+        if not self._known:
+            try:
+                listed = json.loads(self._run(["stack", "ls", "--json", "--project", PROJECT]))
+            except EngineFailedError as error:
+                raise StateUnreachableError(
+                    f"The store of the state in subscription {self._azure.subscription} cannot be used: {error} "
+                    f"`personalize bootstrap --stack {self._files.stack}` makes it and lets the deployers in; a new "
+                    "role counts after some minutes."
+                ) from error
+            self._known = any(entry["name"].rpartition("/")[2] == self._files.stack for entry in listed)
+        return self._known
+
+    def initialise(self) -> None:
+        """See `StateStore`."""
+        from azure_clients.credentials import cloud  # noqa: PLC0415 - needs Azure's packages
+
+        provider = self._names.secrets_provider(cloud().vault_domain)
+        initialise(self._files, self._run, "--secrets-provider", provider)
+        self._known = True
+
+    def check(self) -> None:
+        """Take what the secrets are encrypted with from the state, where another machine made the stack."""
+        self._files.create_folders()
+        found = self._snapshot.get("secrets_providers") or {}
+        state = found.get("state") or {}
+        if found.get("type") == "cloud":
+            self._files.keep_encryption({"secretsprovider": state["url"], "encryptedkey": state["encryptedkey"]})
+
+    def clear_locks(self, say: Say) -> None:
+        """Nothing: who holds a lock may be another machine. The engine says who, and refuses."""
+        del say
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """See `StateStore`."""
+        self.__dict__.pop("_snapshot", None)
+        return self._snapshot
+
+    def forget(self) -> None:
+        """See `StateStore`."""
+        self._run(["stack", "rm", self._files.stack, "--yes", "--preserve-config"])
+        self._known = False
+
+    @cached_property
+    def _snapshot(self) -> Mapping[str, Any]:
+        if not self.exists():
+            return {}
+        return of_deployment(json.loads(self._run(["stack", "export", "--stack", self._files.stack])))
+
+    @property
+    def _names(self) -> "StateNames":
+        from personalize.bootstrap.names import StateNames  # noqa: PLC0415 - a stack on this machine does without
+
+        return StateNames(subscription=self._azure.subscription)
+
+
+def initialise(files: StackFiles, run: Run, *options: str) -> None:
+    """Create the stack from a folder of its own: `stack init` writes how secrets are encrypted into a file there."""
+    folder = files.folder / "initialise"
+    folder.mkdir(exist_ok=True)
+    (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
+    run(["stack", "init", files.stack, "--no-select", *options], folder)
+    written = folder / f"Pulumi.{files.stack}.yaml"
+    files.take_encryption(written)
+    for path in (written, folder / "Pulumi.yaml"):
+        path.unlink()
+    folder.rmdir()

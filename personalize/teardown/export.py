@@ -1,0 +1,54 @@
+"""Saves a stack's models before it goes: every version's bundle with its report, and what the registry says of them."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from features.bundle import BundleError, verify
+from steps.shared.model_versions import Version
+
+INDEX = "versions.json"
+
+
+def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], folder: Path) -> Path:
+    """Save `versions` in `folder`; `fetch` puts a version's bundle into a path that does not exist yet.
+
+    What an interrupted run saved whole is kept. Returns the index. Raises what `fetch` raises, and `BundleError` when
+    it brought another bundle than the registry has.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for version in versions:
+        target = folder / f"version-{version.number}"
+        if not _whole(target, version.bundle_hash):
+            _save(version, fetch, target)
+    index = folder / INDEX
+    unfinished = index.with_suffix(".part")
+    unfinished.write_text(json.dumps([asdict(version) for version in versions], indent=2, default=str) + "\n")
+    unfinished.rename(index)
+    return index
+
+
+def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        fetch(version, unfinished)
+        found = verify(unfinished)
+        if found != version.bundle_hash:
+            raise BundleError(
+                f"The bundle of version {version.number} has the hash {found}, but {version.bundle_hash} is "
+                "registered. Nothing was deleted; look into the registry first."
+            )
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _whole(folder: Path, bundle_hash: str) -> bool:
+    try:
+        return folder.is_dir() and verify(folder) == bundle_hash
+    except BundleError:
+        return False

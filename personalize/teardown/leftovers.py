@@ -1,0 +1,114 @@
+"""Looks for what is still there of a stack on Azure: by its tags and names, as its state may be gone already."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azure_clients.resource_manager import ManagerRefusedError, ResourceManager
+from infra.cloud.names import PROJECT, READABLE_LENGTH, TOKEN_LENGTH
+from infra.cloud.site import PROJECT_TAG, STACK_TAG
+
+RESOURCES_VERSION = "2021-04-01"
+VAULT_VERSION = "2023-07-01"
+LOGS_VERSION = "2023-09-01"
+STORAGE_VERSION = "2024-01-01"
+TRIES = 10
+PAUSE_SECONDS = 30.0
+GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
+ALWAYS = (
+    "Unity Catalog's entry of the Databricks workspace stays in the account console; it costs nothing",
+    "NetworkWatcherRG belongs to the subscription, where Azure itself made it; it costs nothing",
+)
+"""What a destroy cannot take away, and nobody has to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """Something that is still there: whether it costs money, and why it stays or what to do."""
+
+    name: str
+    kind: str
+    billable: bool
+    why: str
+
+
+def leftovers(manager: ResourceManager, subscription: str, stack: str) -> list[Leftover]:
+    """Everything of the stack that is still there, what costs money first; raises `ManagerRefusedError`."""
+    path = f"/subscriptions/{subscription}"
+    found = [
+        *_groups(manager, path, stack),
+        *_resources(manager, path, stack),
+        *_vaults(manager, path, stack),
+        *_logs(manager, path, stack),
+    ]
+    return sorted(found, key=lambda one: (not one.billable, one.kind, one.name))
+
+
+def _groups(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
+        name = str(group["name"])
+        tagged = group.get("tags") or {}
+        if not (_ours(tagged, stack) or (_named(name, stack) and STACK_TAG not in tagged)):
+            continue
+        manager_of_it = str(group.get("managedBy") or "")
+        if manager_of_it:
+            why = f"it goes with {manager_of_it.rpartition('/')[2]}, which must be deleted, not the group"
+        else:
+            why = f"`az group delete --name {name}` deletes it with everything in it"
+        yield Leftover(name=name, kind="resource group", billable=True, why=why)
+
+
+def _resources(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    query = {"$filter": f"tagName eq '{PROJECT_TAG}' and tagValue eq '{PROJECT}'"}
+    for resource in manager.list(f"{path}/resources", RESOURCES_VERSION, **query):
+        if _ours(resource.get("tags") or {}, stack):
+            why = f"`az resource delete --ids {resource['id']}` deletes it"
+            yield Leftover(name=str(resource["name"]), kind=str(resource["type"]), billable=True, why=why)
+
+
+def _vaults(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    for vault in manager.list(f"{path}/providers/Microsoft.KeyVault/deletedVaults", VAULT_VERSION):
+        properties = vault.get("properties") or {}
+        if _ours(properties.get("tags") or {}, stack):
+            until = str(properties.get("scheduledPurgeDate") or "some days from now")[:10]
+            why = f"soft-deleted until {until}, its name is taken until then; it costs nothing"
+            yield Leftover(name=str(vault["name"]), kind="Key Vault", billable=False, why=why)
+
+
+def _logs(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
+    """Deleted workspaces; a subscription that never had one may not know the question."""
+    try:
+        deleted = list(manager.list(f"{path}/providers/Microsoft.OperationalInsights/deletedWorkspaces", LOGS_VERSION))
+    except ManagerRefusedError:
+        return
+    for workspace in deleted:
+        if _named(str(workspace["name"]), stack, "logs"):
+            why = "soft-deleted for 14 days, its name is taken until then; it costs nothing"
+            yield Leftover(name=str(workspace["name"]), kind="Log Analytics", billable=False, why=why)
+
+
+def _ours(tags: Mapping[str, Any], stack: str) -> bool:
+    return tags.get(PROJECT_TAG) == PROJECT and tags.get(STACK_TAG) == stack
+
+
+def _named(name: str, stack: str, *prefixes: str) -> bool:
+    """Whether a name is one that a stack of this name has, whatever its suffix was."""
+    readable = re.sub("[^a-z0-9]", "", stack.lower())[:READABLE_LENGTH]
+    begin = "|".join(prefixes or GROUPS)
+    return re.fullmatch(f"({begin})-{readable}[a-z2-7]{{{TOKEN_LENGTH}}}", name) is not None
+
+
+def settled(
+    look: Callable[[], list[Leftover]], say: Callable[[str], None], pause: Callable[[float], None]
+) -> list[Leftover]:
+    """What `look` finds once it finds nothing that costs money any more, or after some minutes: Azure's lists lag."""
+    found = look()
+    for _ in range(TRIES):
+        costing = [one for one in found if one.billable]
+        if not costing:
+            break
+        say(f"Azure still lists {len(costing)} thing(s) that cost money; looking again in {PAUSE_SECONDS:.0f} s ...")
+        pause(PAUSE_SECONDS)
+        found = look()
+    return found

@@ -1,0 +1,110 @@
+"""What the stages work with: the stack's session, Azure's own interfaces, and how long the steps had to wait."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from azure_clients import credentials
+from azure_clients.resource_manager import ResourceManager
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from personalize.bootstrap.bootstrap import Bootstrap
+from personalize.checks.subscription.preflight import subject_of
+from personalize.checks.subscription.subject import Subject
+from personalize.clients.cluster import Cluster
+from personalize.clients.service import Service
+from personalize.engine.events import StepUpdate
+from personalize.stack.on_azure import require_azure
+from personalize.stack.session import OnStep, Outcome, StackSession
+from personalize.verify.stage import Seen
+
+WAITED = re.compile(r"waiting (?:to|for) (.+?)[:,].*?(\d+) s so far")
+"""How a step says that it waits (`azure_clients.retries`)."""
+Shown = Callable[[Callable[[OnStep], Outcome]], Outcome]
+ACCESS_VERSION = "2022-04-01"
+
+
+@dataclass
+class Bench:
+    """One stack on Azure. `shown` runs an operation of the engine with its steps on the screen."""
+
+    stack: str
+    settings_file: Path | None
+    shown: Shown
+    say: Callable[[str], None]
+    waits: dict[str, float] = field(default_factory=dict)
+    """The longest wait in seconds by what was waited for."""
+    before_destroy: Names | None = None
+    """The names before a destroy renewed the suffix."""
+
+    @property
+    def settings(self) -> AzureSettings:
+        """As they are now: a destroy renews the suffix. Raises `SettingsError`."""
+        return require_azure(self.stack, self.settings_file)
+
+    @property
+    def names(self) -> Names:
+        """What the stack's resources are called."""
+        settings = self.settings
+        return Names(stack=self.stack, subscription=settings.subscription, suffix=settings.suffix)
+
+    @cached_property
+    def manager(self) -> ResourceManager:
+        """The Resource Manager."""
+        return credentials.resource_manager(self.settings.tenant)
+
+    @property
+    def subject(self) -> Subject:
+        """What the preflight looks at."""
+        return subject_of(self.stack, self.settings)
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """What a subscription needs once."""
+        return Bootstrap(stack=self.stack, settings=self.settings, manager=self.manager, say=self.say)
+
+    def session(self) -> StackSession:
+        """The stack's session."""
+        return StackSession(self.stack, settings_file=self.settings_file, say=self.say)
+
+    def up(self, *, refresh: bool = False) -> Outcome:
+        """Bring the stack up."""
+        return self.operate(lambda session, on_step: session.up(on_step, refresh=refresh))
+
+    def operate(self, operation: Callable[[StackSession, OnStep], Outcome]) -> Outcome:
+        """Run an operation of the engine, and note what its steps wait for."""
+
+        def watched(on_step: OnStep) -> Outcome:
+            def note(update: StepUpdate) -> None:
+                if found := WAITED.search(update.text):
+                    self.waits[found[1]] = max(self.waits.get(found[1], 0.0), float(found[2]))
+                on_step(update)
+
+            return operation(self.session(), note)
+
+        return self.shown(watched)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets among them."""
+        return self.session().outputs()[0]
+
+    def service(self) -> Service:
+        """The running service."""
+        return Service.of(self.session())
+
+    def cluster(self) -> Cluster:
+        """The cluster's own interface."""
+        return Cluster.of(self.stack, self.settings)
+
+    def resource(self, path: str, version: str) -> dict[str, Any]:
+        """A resource's `properties`, empty for one that is not there."""
+        return (self.manager.get(path, version) or {}).get("properties") or {}
+
+    def waited(self, *what: str, within: float) -> Seen:
+        """Whether everything that steps waited for came in time."""
+        waits = {name: self.waits.get(name, 0.0) for name in what}
+        shown = ", ".join(f"to {name}: {seconds:.0f} s" for name, seconds in waits.items())
+        return Seen(holds=max(waits.values()) <= within, answer=f"waited {shown}")

@@ -1,0 +1,86 @@
+"""What a verification has found so far, in a file that the next call goes on from.
+
+It lies beside the stack's folder and not in it, because the last stage deletes that folder.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+
+from features.errors import PersonalizationError
+from features.files import write_private
+from tools.paths import state_folder
+from training.parameters import Parameters
+
+FILE = "verification.json"
+
+
+class RecordUnusableError(PersonalizationError):
+    """A record that cannot be read, or is about another subscription."""
+
+
+class SeenRecord(Parameters):
+    """What Azure answered about one assumption."""
+
+    holds: bool | None
+    answer: str
+
+
+class StageRecord(Parameters):
+    """What came of one stage. `began` is UTC."""
+
+    status: Literal["done", "failed"]
+    began: str
+    seconds: float
+    said: str
+    seen: dict[str, SeenRecord] = Field(default_factory=dict)
+
+
+class Record(Parameters):
+    """All of a verification."""
+
+    stack: str
+    subscription: str
+    stages: dict[str, StageRecord] = Field(default_factory=dict)
+    waits: dict[str, float] = Field(default_factory=dict)
+    """The longest wait in seconds by what was waited for, as the steps said it."""
+
+    @classmethod
+    def of(cls, stack: str, subscription: str) -> Self:
+        """The record of a stack, an empty one before the first; raises `RecordUnusableError`."""
+        file = record_file(stack)
+        if not file.is_file():
+            return cls(stack=stack, subscription=subscription)
+        try:
+            found = cls.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise RecordUnusableError(
+                f"{file} cannot be read: {reason}. Move it away to begin anew; what is up on Azure stays up."
+            ) from error
+        if found.subscription != subscription:
+            raise RecordUnusableError(
+                f"{file} is about subscription {found.subscription}, but the stack file names {subscription}. Move it "
+                "away to begin with the other one."
+            )
+        return found
+
+    def with_stage(self, name: str, stage: StageRecord, waits: Mapping[str, float]) -> Self:
+        """The record with one more stage, and with the waits that were longer than before."""
+        longest = {what: max(seconds, self.waits.get(what, 0.0)) for what, seconds in waits.items()}
+        return self.model_copy(update={"stages": {**self.stages, name: stage}, "waits": {**self.waits, **longest}})
+
+    def save(self) -> None:
+        """Write it aside, then rename."""
+        file = record_file(self.stack)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(file, self.model_dump_json(indent=2) + "\n")
+
+
+def record_file(stack: str) -> Path:
+    """Where the record of a stack is."""
+    folder = state_folder(stack)
+    return folder.with_name(f"{folder.name}-{FILE}")

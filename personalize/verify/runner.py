@@ -1,0 +1,92 @@
+"""Runs the stages that are wanted and writes down each as soon as it is over."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from azure.core.exceptions import AzureError
+from httpx import HTTPError
+
+from features.errors import PersonalizationError
+from personalize.verify.bench import Bench
+from personalize.verify.record import Record, SeenRecord, StageRecord
+from personalize.verify.stage import Look, Seen, Stage
+
+FIRST, LAST = "up", "destroy"
+"""Between these two stages the stack is a verification's own."""
+Say = Callable[[str], None]
+
+
+class NoSuchStageError(PersonalizationError):
+    """A name that no stage has."""
+
+
+class StackIsUpError(PersonalizationError):
+    """A stack that somebody uses is not what a verification may take down."""
+
+
+def wanted(stages: Sequence[Stage], record: Record, *, begin: str | None, only: str | None) -> list[Stage]:
+    """The stages to run: those that are not done, or from `begin` on, or `only` one. Raises `NoSuchStageError`."""
+    names = [stage.name for stage in stages]
+    for name in (begin, only):
+        if name is not None and name not in names:
+            raise NoSuchStageError(f"There is no stage `{name}`. The stages are {', '.join(names)}.")
+    if only is not None:
+        return [stage for stage in stages if stage.name == only]
+    if begin is not None:
+        return list(stages[names.index(begin) :])
+    done = {name for name, found in record.stages.items() if found.status == "done"}
+    first = next((place for place, name in enumerate(names) if name not in done), len(stages))
+    return list(stages[first:])
+
+
+def refuse_a_stack_in_use(stages: Sequence[Stage], record: Record, *, up: bool) -> None:
+    """Raise `StackIsUpError` when these stages would work on, and take down, what no verification made."""
+    changing = any(stage.changes for stage in stages)
+    ended = record.stages.get(LAST)
+    ours = FIRST in record.stages and (ended is None or ended.status != "done")
+    if up and changing and not ours:
+        raise StackIsUpError(
+            f"Stack {record.stack} is up already, and a verification ends by taking it down. Verify a stack of another "
+            f"name: copy Pulumi.{record.stack}.yaml, say, to Pulumi.trial.yaml and add `--stack trial`."
+        )
+
+
+def run(stages: Sequence[Stage], bench: Bench, record: Record, say: Say) -> Record:
+    """Run `stages` one after another; the record, which is saved after each. The first that fails is the last."""
+    for stage in stages:
+        say(f"{stage.name}: {stage.title}")
+        result = _run(stage, bench)
+        record = record.with_stage(stage.name, result, bench.waits)
+        record.save()
+        say(f"{stage.name}: {result.status} in {result.seconds:.0f} s. {result.said}")
+        if result.status == "failed":
+            break
+    return record
+
+
+def _run(stage: Stage, bench: Bench) -> StageRecord:
+    began, started = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    try:
+        status, said = "done", stage.act(bench)
+    except (PersonalizationError, AzureError, HTTPError) as error:
+        status, said = "failed", str(error).strip()
+    seen = {name: _seen(look, bench) for name, look in stage.looks.items()} if status == "done" else {}
+    result = StageRecord(status="failed", began=began, seconds=round(time.monotonic() - started, 1), said=said)
+    return result.model_copy(
+        update={
+            "status": status,
+            "seen": {name: SeenRecord(holds=one.holds, answer=one.answer) for name, one in seen.items()},
+        }
+    )
+
+
+def _seen(look: Look, bench: Bench) -> Seen:
+    """A look that fails ends no verification: what it met is an answer too."""
+    try:
+        found = look(bench)
+    except (PersonalizationError, AzureError, HTTPError, LookupError, TypeError, ValueError) as error:
+        reason = str(error).strip() or type(error).__name__
+        return Seen(holds=None, answer=f"{type(error).__name__}: {reason.splitlines()[0]}")
+    return replace(found, answer=found.answer.strip())

@@ -1,0 +1,113 @@
+"""The cluster with the service in it, and the service as a client sees it."""
+
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from features.bundle import Bundle
+from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
+from personalize.checks.subscription.free_names import GROUP_VERSION
+from personalize.clients.power import VERSION, cluster_path
+from personalize.verify.bench import Bench
+from personalize.verify.stage import Seen, Stage, StageFailedError
+from steps.local.registry import bundle_folder
+from steps.shared.cluster_names import NAME, NAMESPACE
+from tools.paths import state_folder
+
+ZONE = "topology.kubernetes.io/zone"
+AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{NAME}"
+ADD_ON = "/apis/secrets-store.csi.x-k8s.io/v1"
+TOLERANCE = 1e-9
+"""As far as a probability may be from what training computed; the service holds itself to the same at its start."""
+
+
+def _serves(bench: Bench) -> str:
+    pods = bench.cluster().pods()
+    if not any(pod.ready for pod in pods):
+        raise StageFailedError(
+            f"None of {len(pods)} pods is ready. `personalize logs --stack {bench.stack}` shows why."
+        )
+    return f"{len(pods)} pods, {sum(pod.ready for pod in pods)} ready."
+
+
+def _pods(bench: Bench) -> Seen:
+    pods = bench.cluster().pods()
+    restarts = sum(pod.restarts for pod in pods)
+    ready = sum(pod.ready for pod in pods)
+    return Seen(holds=ready == len(pods) > 0 == restarts, answer=f"{ready} of {len(pods)} ready, {restarts} restarts")
+
+
+def _nodes(bench: Bench) -> Seen:
+    nodes = bench.cluster().nodes()
+    scoring = [node for node in nodes if node.get(POOL_LABEL) == SCORING]
+    zones = sorted({node.get(ZONE, "") for node in nodes})
+    return Seen(holds=bool(scoring), answer=f"{len(nodes)} nodes, {len(scoring)} labelled as scoring, zones {zones}")
+
+
+def _add_on(bench: Bench) -> Seen:
+    kinds = sorted(str(entry["kind"]) for entry in bench.cluster().look(ADD_ON)["resources"])
+    return Seen(holds="SecretProviderClass" in kinds, answer=f"kinds {', '.join(kinds)}")
+
+
+def _metrics(bench: Bench) -> Seen:
+    status: dict[str, Any] = bench.cluster().look(AUTOSCALER).get("status") or {}
+    found = (status.get("currentMetrics") or [{}])[0].get("resource") or {}
+    percent = (found.get("current") or {}).get("averageUtilization")
+    reasons = [f"{one['type']} {one['status']}" for one in status.get("conditions") or ()]
+    return Seen(holds=percent is not None, answer=f"CPU at {percent} % of the request; {', '.join(reasons)}")
+
+
+def _node_group(bench: Bench) -> Seen:
+    path = f"{bench.subject.subscription}/resourcegroups/{bench.names.nodes_group}"
+    found = bench.manager.get(path, GROUP_VERSION) or {}
+    owner = str(found.get("managedBy") or "")
+    own = cluster_path(bench.stack, bench.settings)
+    return Seen(holds=owner.lower() == own.lower(), answer=f"managedBy {owner or 'nothing'}")
+
+
+SERVICE = Stage(
+    name="service",
+    title="the cluster, and the service in it",
+    minutes="1",
+    act=_serves,
+    looks={
+        "pods-start": _pods,
+        "pool-labels": _nodes,
+        "secrets-add-on": _add_on,
+        "autoscaler-metrics": _metrics,
+        "node-group": _node_group,
+    },
+)
+
+
+def _score(bench: Bench) -> str:
+    """The golden records over the public address, checked with the stack's own authority."""
+    service, outputs = bench.service(), bench.outputs()
+    golden = Bundle.load(bundle_folder(state_folder(bench.stack) / "registry", outputs["bundle_hash"])).golden
+    answer = service.post("/score", {"records": [one.record for one in golden]})
+    apart = max(abs(found - one.probability) for found, one in zip(answer["probabilities"], golden, strict=True))
+    if not apart <= TOLERANCE:
+        raise StageFailedError(f"The service scores golden records {apart:g} away from what training computed.")
+    return f"{len(golden)} golden records score as in training, at most {apart:.1g} apart."
+
+
+def _name(bench: Bench) -> Seen:
+    host = urlsplit(str(bench.outputs()["endpoint"])).hostname or ""
+    addresses = sorted({str(found[4][0]) for found in socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)})
+    return Seen(holds=bool(addresses), answer=f"{host} is {', '.join(addresses)}")
+
+
+def _sku(bench: Bench) -> Seen:
+    found = bench.resource(cluster_path(bench.stack, bench.settings), VERSION)
+    network = found.get("networkProfile") or {}
+    parts = {name: network.get(name) for name in ("networkDataplane", "networkPolicy", "networkPluginMode")}
+    return Seen(holds=parts["networkDataplane"] == "cilium", answer=f"{parts}")
+
+
+ENDPOINT = Stage(
+    name="endpoint",
+    title="golden records, scored at the public address",
+    minutes="1",
+    act=_score,
+    looks={"dns-label": _name, "network-as-asked": _sku},
+)

@@ -1,0 +1,51 @@
+"""The trained model as a version in Azure ML."""
+
+from features.bundle import Bundle
+from personalize.clients.azure_models import AzureVersions
+from personalize.verify.bench import Bench
+from personalize.verify.stage import Seen, Stage, StageFailedError
+from steps.local.registry import bundle_folder
+from steps.shared.model_versions import Version
+from tools.paths import state_folder
+from tools.versions import SPARK, SYNAPSEML
+
+HASH_DIGITS = 64
+
+
+def _registered(bench: Bench) -> str:
+    version = _newest(bench)
+    return f"version {version.number}, AUC {version.metrics['auc']:.4f}."
+
+
+def _newest(bench: Bench) -> Version:
+    versions = AzureVersions(bench.stack, bench.settings).list()
+    if not versions:
+        raise StageFailedError("Azure ML lists no version of the model after it was registered.")
+    return versions[-1]
+
+
+def _tags(bench: Bench) -> Seen:
+    """Tags hold what a version is known by: their number and length must not be cut."""
+    version = _newest(bench)
+    whole = len(version.bundle_hash) == HASH_DIGITS and bool(version.hyperparameters) and "auc" in version.metrics
+    parts = f"bundle hash of {len(version.bundle_hash)} digits, {len(version.hyperparameters)} hyperparameters"
+    return Seen(holds=whole, answer=f"{parts}, {len(version.metrics)} metrics in the tags of version {version.number}")
+
+
+def _runtime(bench: Bench) -> Seen:
+    """The bundle says which libraries it was trained with."""
+    kept = bundle_folder(state_folder(bench.stack) / "registry", _newest(bench).bundle_hash)
+    found = Bundle.load(kept).metadata.library_versions
+    shown = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+    spark = found.get("pyspark", "")
+    same = spark.startswith(f"{SPARK}.") and found.get("synapseml", SYNAPSEML) == SYNAPSEML
+    return Seen(holds=same, answer=shown)
+
+
+MODEL = Stage(
+    name="model",
+    title="the model as a version in Azure ML",
+    minutes="1",
+    act=_registered,
+    looks={"model-tags": _tags, "runtime-versions": _runtime},
+)

@@ -1,0 +1,134 @@
+"""Before anything is made that costs: who is signed in, what the subscription offers, what it needs once, the plan."""
+
+from azure_clients import credentials
+from personalize.bootstrap.item import State
+from personalize.bootstrap.providers import NAMESPACES, unregistered
+from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION
+from personalize.checks.subscription.sizes import ALL_FAMILIES, SKUS_VERSION, USAGES_VERSION
+from personalize.checks.subscription.subject import CLUSTER_VERSION
+from personalize.verify.bench import Bench
+from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.views.health import diagnose_stack
+
+COMPUTE = "providers/Microsoft.Compute"
+
+
+def _look_around(bench: Bench) -> str:
+    findings = diagnose_stack(bench.stack, bench.settings_file)
+    bad = [f"{finding['name']}: {finding['found']}. {finding['fix']}" for finding in findings if not finding["ok"]]
+    if bad:
+        raise StageFailedError("The subscription is not ready:\n" + "\n".join(f"  {line}" for line in bad))
+    return f"{len(findings)} things are as a stack needs them."
+
+
+def _one_identity(bench: Bench) -> Seen:
+    subject = bench.subject
+    scopes = (
+        credentials.cloud().manager_scope,
+        credentials.STORAGE,
+        credentials.DATABRICKS,
+        credentials.KUBERNETES,
+    )
+    owners = {str(subject.claims(scope).get("oid")) for scope in scopes}
+    return Seen(holds=len(owners) == 1, answer=f"{len(scopes)} tokens name {len(owners)} object id(s)")
+
+
+def _offer(bench: Bench) -> Seen:
+    found = bench.manager.get(bench.subject.subscription, SUBSCRIPTION_VERSION) or {}
+    policies = found.get("subscriptionPolicies") or {}
+    answer = f"quotaId {policies.get('quotaId')}, spendingLimit {policies.get('spendingLimit')}"
+    return Seen(holds=bool(policies.get("quotaId")), answer=answer)
+
+
+def _size_catalogue(bench: Bench) -> Seen:
+    settings = bench.settings
+    query = {"$filter": f"location eq '{settings.location}'"}
+    listed = bench.manager.list(f"{bench.subject.subscription}/{COMPUTE}/skus", SKUS_VERSION, **query)
+    size = next((sku for sku in listed if sku.get("name") == settings.scoring_vm_size), {})
+    zones = sorted(zone for place in size.get("locationInfo") or () for zone in place.get("zones") or ())
+    capabilities = {entry["name"]: entry["value"] for entry in size.get("capabilities") or ()}
+    family, cores = size.get("family"), capabilities.get("vCPUs")
+    answer = f"{settings.scoring_vm_size}: family {family}, zones {zones}, vCPUs {cores}"
+    return Seen(holds=bool(family and str(cores).isdigit()), answer=answer)
+
+
+def _usage_names(bench: Bench) -> Seen:
+    path = f"{bench.subject.subscription}/{COMPUTE}/locations/{bench.settings.location}/usages"
+    names = [str(usage["name"]["value"]) for usage in bench.manager.list(path, USAGES_VERSION)]
+    families = [name for name in names if "Family" in name]
+    shown = ", ".join(families[:3])
+    return Seen(holds=ALL_FAMILIES in names and bool(families), answer=f"{len(names)} names, such as {shown}")
+
+
+def _versions(bench: Bench) -> Seen:
+    place = f"locations/{bench.settings.location}/kubernetesVersions"
+    path = f"{bench.subject.subscription}/providers/Microsoft.ContainerService/{place}"
+    listed = (bench.manager.get(path, CLUSTER_VERSION) or {}).get("values") or ()
+    offered = [str(entry.get("version")) for entry in listed]
+    minors = all(version.count(".") == 1 for version in offered)
+    return Seen(holds=bool(offered) and minors, answer=f"offers {', '.join(offered) or 'none'}")
+
+
+SUBSCRIPTION = Stage(
+    name="subscription",
+    title="who is signed in, and what the subscription offers",
+    minutes="1",
+    act=_look_around,
+    looks={
+        "one-identity": _one_identity,
+        "offer": _offer,
+        "size-catalogue": _size_catalogue,
+        "usage-names": _usage_names,
+        "kubernetes-versions": _versions,
+    },
+)
+
+
+def _bootstrap(bench: Bench) -> str:
+    made = bench.bootstrap.run(dry_run=False)
+    new = sum(state is State.MADE for state in made.values())
+    return f"{len(made)} things: {new} made, {len(made) - new} there before."
+
+
+def _registered(bench: Bench) -> Seen:
+    missing = unregistered(bench.manager, bench.settings.subscription)
+    return Seen(holds=not missing, answer=f"{len(NAMESPACES) - len(missing)} of {len(NAMESPACES)} are Registered")
+
+
+def _found_again(bench: Bench) -> Seen:
+    again = bench.bootstrap.run(dry_run=True)
+    missing = [title for title, state in again.items() if state is not State.THERE]
+    return Seen(holds=not missing, answer=f"a second look misses {', '.join(missing) or 'nothing'}")
+
+
+BOOTSTRAP = Stage(
+    name="bootstrap",
+    title="resource providers, and a store for the state",
+    minutes="2 to 15",
+    act=_bootstrap,
+    looks={"providers-register": _registered, "bootstrap-found-again": _found_again},
+    changes=True,
+)
+
+
+def _preview(bench: Bench) -> str:
+    changes = bench.operate(lambda session, on_step: session.preview(on_step)).changes
+    others = {kind: count for kind, count in changes.items() if kind not in ("create", "same") and count}
+    if others:
+        raise StageFailedError(f"The preview of stack {bench.stack} is not one of a new stack: {others}.")
+    return f"{changes.get('create', 0)} resources are to be made."
+
+
+def _plugins_agree(bench: Bench) -> Seen:
+    """The preview went through, or this would not be asked."""
+    del bench
+    return Seen(holds=True, answer="azure-native, databricks and every policy accept all inputs")
+
+
+PREVIEW = Stage(
+    name="preview",
+    title="what `up` would make, by the real plugins",
+    minutes="1 to 3",
+    act=_preview,
+    looks={"plugins-accept-inputs": _plugins_agree},
+)

@@ -1,0 +1,1 @@
+"""What commands show: one module gathers and prints one thing."""

@@ -1,0 +1,67 @@
+"""The registry's versions for `models`, `rollback` and `status`."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from personalize.clients.registry import versions_of
+from personalize.errors import StackMissingError
+from personalize.terminal.output import BadInputError, results
+from steps.shared.model_versions import NoSuchVersionError
+
+
+def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
+    """The versions as plain values, the newest first; raises `StackMissingError` without any."""
+    versions = versions_of(stack, settings_file).list()
+    if not versions:
+        raise StackMissingError(f"Stack {stack} has no models yet. `personalize up` trains the first.")
+    return [
+        {
+            "version": version.number,
+            "champion": version.champion,
+            "accepted": version.accepted,
+            "reasons": list(version.reasons),
+            "registered": version.registered.isoformat(timespec="seconds"),
+            "auc": version.metrics.get("auc"),
+            "log_loss": version.metrics.get("log_loss"),
+            "calibration_error": version.metrics.get("calibration_error"),
+            "bundle_hash": version.bundle_hash,
+            "manifest_hash": version.manifest_hash,
+            "code_hash": version.code_hash,
+            "hyperparameters": version.hyperparameters,
+        }
+        for version in reversed(versions)
+    ]
+
+
+def show_models(rows: list[dict[str, Any]]) -> None:
+    """Print the versions, the champion marked; what the gate said about a rejected one stands below."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("version", "AUC", "log loss", "registered", "data", "code", ""):
+        table.add_column(title, justify="right" if title in ("version", "AUC", "log loss") else "left")
+    for row in rows:
+        state = "[green]champion[/]" if row["champion"] else "" if row["accepted"] else "[red]rejected[/]"
+        scores = (f"{row['auc']:.4f}", f"{row['log_loss']:.4f}")
+        hashes = (row["manifest_hash"][:10], row["code_hash"][:10])
+        table.add_row(str(row["version"]), *scores, row["registered"].replace("T", " ")[:19], *hashes, state)
+    results.print(table)
+    for row in rows:
+        if not row["accepted"]:
+            results.print(f"version {row['version']}: {' '.join(row['reasons'])}", markup=False)
+
+
+def champion(stack: str, settings_file: Path | None = None) -> int | None:
+    """The version that serves, None before the first."""
+    found = versions_of(stack, settings_file).get_champion()
+    return found.number if found else None
+
+
+def require_version(stack: str, version: int, settings_file: Path | None = None) -> None:
+    """Raise `BadInputError` when the registry has no such version, or when the gate rejected it."""
+    try:
+        found = versions_of(stack, settings_file).get(version)
+    except NoSuchVersionError as error:
+        raise BadInputError(str(error)) from error
+    if not found.accepted:
+        raise BadInputError(f"The gate rejected model version {version}: {' '.join(found.reasons)} Choose another one.")

@@ -1,0 +1,147 @@
+"""What is up, gathered from the stack, its service and its processes, on one screen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from rich.markup import escape
+from rich.table import Table
+
+from personalize.clients.service import Service
+from personalize.stack.on_azure import azure_of
+from personalize.stack.processes import processes_of
+from personalize.stack.session import StackSession
+from personalize.terminal.output import results
+from tools.paths import state_folder
+
+MEBIBYTE = 1 << 20
+QUANTILES = (0.5, 0.99)
+
+
+def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
+    """The stack's status as plain values; raises `StackMissingError` when it is not up."""
+    session = StackSession(stack, settings_file=settings_file)
+    outputs, _ = session.outputs()
+    azure = azure_of(stack, settings_file)
+    found: dict[str, Any] = {
+        "stack": stack,
+        "endpoint": outputs.get("endpoint"),
+        "model_version": outputs.get("model_version"),
+        "pinned": session.files.read_overrides().get("personalization:model_version", "latest"),
+        "champion": _champion(stack, settings_file),
+        "metrics": outputs.get("metrics"),
+        "last_update": _last_update(session),
+        "service": {"ready": False},
+    }
+    if "endpoint" in outputs:
+        service = Service.of(session, outputs)
+        found["service"] = _service(service) | (_processes(stack) if azure is None else {})
+    if azure is not None:
+        from personalize.views.azure_status import azure_status  # noqa: PLC0415 - needs Azure's packages
+
+        found |= azure_status(stack, azure, outputs)
+    return found
+
+
+def show_status(found: dict[str, Any]) -> None:
+    """Print the status for a person."""
+    service, update, metrics = found["service"], found["last_update"], found["metrics"]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("stack", found["stack"])
+    health = "[green]ready[/]" if service["ready"] else "[red]does not answer[/]: `personalize up --refresh` mends it"
+    table.add_row("service", health)
+    table.add_row("endpoint", str(found["endpoint"]))
+    pinned = "" if found["pinned"] == "latest" else " (pinned; `personalize rollback latest` undoes it)"
+    table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
+    if metrics:
+        table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")
+    if "requests" in service:
+        table.add_row("requests", _requests(service))
+    for name, text in _azure_rows(found):
+        table.add_row(name, text)
+    if "processes" in service:
+        table.add_row("processes", f"{service['processes']}, {service['memory_mib']:,} MiB")
+    if update:
+        table.add_row("last update", f"{update['kind']} {update['result']} at {update['time']}")
+    results.print(table)
+
+
+def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What there is beside that of a stack on Azure."""
+    if "cluster" not in found:
+        return
+    cluster = found["cluster"]
+    yield "cluster", str(cluster["power"]) if cluster["problem"] is None else f"[red]{escape(cluster['problem'])}[/]"
+    for pod in cluster["pods"]:
+        state = "ready" if pod["ready"] else "[red]not ready[/]"
+        yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
+    if (days := cluster.get("certificate_days")) is not None:
+        from steps.azure.certificate import RENEW_BEFORE  # noqa: PLC0415 - a stack on this machine does without
+
+        soon = "" if days >= RENEW_BEFORE.days else "; [red]`personalize up --refresh` renews it[/]"
+        yield "certificate", f"{days} days left{soon}"
+    for name, value in found["links"].items():
+        yield name, str(value)
+
+
+def _service(service: Service) -> dict[str, Any]:
+    ready = service.ready()
+    return {"ready": ready} | (traffic(service.metrics()) if ready else {})
+
+
+def _processes(stack: str) -> dict[str, Any]:
+    processes = processes_of(state_folder(stack) / "service")
+    memory = 0
+    for process in processes:
+        with process.oneshot():
+            memory += process.memory_info().rss
+    return {"processes": len(processes), "memory_mib": memory // MEBIBYTE}
+
+
+def traffic(text: str) -> dict[str, Any]:
+    """Requests by status, scored records and latency quantiles in seconds, from Prometheus' text."""
+    requests: dict[str, int] = {}
+    records = 0
+    buckets: dict[float, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "scoring_requests_total":
+                status = sample.labels["status"]
+                requests[status] = requests.get(status, 0) + int(sample.value)
+            elif sample.name == "scoring_records_total":
+                records += int(sample.value)
+            elif sample.name == "scoring_request_seconds_bucket":
+                bound = float(sample.labels["le"])
+                buckets[bound] = buckets.get(bound, 0.0) + sample.value
+    latency = {f"p{quantile * 100:.0f}_seconds_below": _quantile(buckets, quantile) for quantile in QUANTILES}
+    return {"requests": requests, "records": records, "latency": latency}
+
+
+def _quantile(buckets: dict[float, float], quantile: float) -> float | None:
+    """The upper bound of the bucket that the quantile falls into; None without any request."""
+    total = buckets.get(float("inf"), 0.0)
+    reached = [bound for bound, count in sorted(buckets.items()) if count >= quantile * total]
+    return reached[0] if total and reached else None
+
+
+def _requests(service: dict[str, Any]) -> str:
+    by_status = ", ".join(f"{count:,} with {status}" for status, count in sorted(service["requests"].items()))
+    below = service["latency"]["p99_seconds_below"]
+    latency = f"; 99 of 100 in at most {below * 1000:g} ms" if below else ""
+    return f"{by_status or 'none yet'}; {service['records']:,} records scored{latency}"
+
+
+def _champion(stack: str, settings_file: Path | None) -> int | None:
+    from personalize.views.model_table import champion  # noqa: PLC0415 - the registry takes long to import
+
+    return champion(stack, settings_file)
+
+
+def _last_update(session: StackSession) -> dict[str, Any] | None:
+    update = session.last_update()
+    if update is None:
+        return None
+    return {"kind": update.kind, "result": update.result, "time": f"{update.start_time:%Y-%m-%d %H:%M:%S}"}

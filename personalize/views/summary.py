@@ -1,0 +1,87 @@
+"""What `up` ends with: where the service is, how to ask it, how good the model is and where to read more."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from personalize.clients.service import trusted_certificate
+from personalize.stack.stack_files import StackFiles
+from personalize.terminal.output import results
+from steps.shared.folders import StackFolder
+from tools.paths import ROOT, state_folder
+
+
+def show_summary(outputs: dict[str, Any], stack: str) -> None:
+    """Print the outputs of an update for a person."""
+    if "endpoint" not in outputs:
+        return
+    command = own_command()
+    flag = "" if stack == "local" else f" --stack {stack}"
+    example = shown_path(example_file(stack))
+    results.print(
+        f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.", markup=False
+    )
+    trusted = trusted_certificate(StackFiles(stack), outputs)
+    trust = f"--cacert {shown_path(trusted)} " if trusted else ""
+    results.print("Ask it for a click probability:\n", markup=False)
+    # The key goes through a pipe: an argument would show in the machine's list of processes.
+    results.print(
+        f"  {command} key{flag} --header |\n"
+        f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
+        f"  {command} predict{flag} {example}\n",
+        markup=False,
+    )
+    if isinstance(outputs.get("metrics"), dict):
+        results.print(metrics_table(outputs["metrics"]))
+    results.print(
+        f"\nReport: {shown_path(Path(outputs['report']))} (`{command} report{flag} --open` shows it)",
+        markup=False,
+    )
+
+
+def metrics_table(metrics: dict[str, Any]) -> Table:
+    """The model beside what it is compared with, on the same held-out rows."""
+    table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    for title in (f"on {metrics['rows']:,} held-out rows", "AUC", "log loss", "calibration error"):
+        table.add_column(title, justify="left" if title.startswith("on ") else "right")
+    table.add_row("this model", *_scores(metrics), f"{metrics['calibration_error']:.4f}", style="bold")
+    for name, scores in metrics.get("baselines", {}).items():
+        table.add_row(name.replace("_", " "), *_scores(scores))
+    if champion := metrics.get("champion"):
+        if reason := champion.get("not_comparable"):
+            table.caption = f"The champion before it is not compared: {reason}."
+        else:
+            table.add_row("the champion before it", *_scores(champion))
+    if best := metrics.get("best_reachable"):
+        table.add_row("best reachable", *_scores(best))
+    return table
+
+
+def example_file(stack: str) -> Path:
+    """The record of the stack's model version, or the repository's when the stack was brought up on another machine."""
+    own = StackFolder(state_folder(stack)).example
+    return own if own.is_file() else ROOT / "examples" / "record.json"
+
+
+def own_command() -> str:
+    """How this program was started, in the shortest form that works when pasted."""
+    started = Path(sys.argv[0])
+    found = shutil.which("personalize")
+    if found and started.exists() and Path(found).resolve() == started.resolve():
+        return "personalize"
+    return str(shown_path(started)) if started.name == "personalize" else "personalize"
+
+
+def shown_path(path: Path) -> Path:
+    """`path` from the working directory where it is below it."""
+    try:
+        return path.absolute().relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _scores(scores: dict[str, Any]) -> tuple[str, str]:
+    return f"{scores['auc']:.4f}", f"{scores['log_loss']:.4f}"

@@ -1,0 +1,164 @@
+"""Scores together what arrived together: a turn of the event loop reads many requests, and one call answers them.
+
+An array and a call of the model for each request would cost more than the look-ups and the trees.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol
+
+from scoring.exchange import Headers
+from scoring.http.admission import Queue
+from scoring.model.model import ServedModel
+from scoring.model.operations import Operation, Query
+from scoring.model.records import Values
+from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
+from scoring.worker.logs import describe
+from scoring.worker.service import Service
+from scoring.worker.shadow import Shadow
+
+RECORDS_TOGETHER = 64
+"""Records after which no further request joins a call: more would cost the first ones time and gain nothing."""
+
+TURN_SECONDS = 0.005
+"""After so long the event loop gets its turn, to read, refuse and answer what else has come."""
+
+
+class Request(Protocol):
+    """A whole request that was let in."""
+
+    operation: Operation
+    body: bytes
+    arrived: float
+    """When its last byte came, by `time.perf_counter`."""
+    request_id: bytes
+    disconnected: bool
+    """Whether its client went away."""
+
+    def reply(self, status: int, body: bytes, headers: Headers) -> None:
+        """Take the answer. Called once, unless the client went away before."""
+        ...
+
+
+class Batcher:
+    """The requests that wait in a worker."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        self.queue = Queue(most=settings.max_queue, seconds=settings.queue_seconds)
+        self._service = service
+        self._shadow = (
+            Shadow(settings.shadow, settings.shadow_percent, service.keys, settings.tls_certificate)
+            if settings.shadow
+            else None
+        )
+        self._waiting: deque[Request] = deque()
+        self._scheduled = False
+        self._later: set[asyncio.Task[None]] = set()
+
+    def submit(self, request: Request) -> None:
+        """Answer `request` when its turn comes."""
+        self.queue.enter()
+        self._waiting.append(request)
+        self._schedule()
+
+    def reject(self, request: Request, rejection: Rejection) -> None:
+        """Answer a request that is not scored."""
+        request.reply(rejection.status, rejection.body(), rejection.headers())
+        self._record(request, rejection.status)
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        """Answer what waits, up to a call's worth."""
+        self._scheduled = False
+        began = time.perf_counter()
+        batch: list[tuple[Request, Query]] = []
+        rows: list[Values] = []
+        taken = 0
+        while self._waiting and len(rows) < RECORDS_TOGETHER and time.perf_counter() - began < TURN_SECONDS:
+            taken += 1
+            request = self._waiting.popleft()
+            if not request.disconnected and (query := self._read(request, began)) is not None:
+                batch.append((request, query))
+                rows += query.rows
+        if self._waiting:
+            self._schedule()
+        if batch:
+            taken -= self._score(batch, rows)
+        self.queue.answer(taken)
+
+    def _read(self, request: Request, now: float) -> Query | None:
+        limit = self._service.settings.deadline_seconds
+        try:
+            if now - request.arrived > limit:
+                raise DeadlineExceeded(f"The request waited for more than {limit:g} seconds.")  # noqa: TRY301 - one place rejects
+            return request.operation.read(self._service.model.types, request.body)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
+            self._refuse(request, error)
+            return None
+
+    def _score(self, batch: list[tuple[Request, Query]], rows: list[Values]) -> int:
+        """Answer each request of a batch, and return how many are answered later."""
+        model = self._service.model
+        if model.engine.score_now is None:
+            for request, query in batch:
+                task = asyncio.get_running_loop().create_task(self._score_later(request, query, model))
+                self._later.add(task)
+                task.add_done_callback(self._later.discard)
+            return len(batch)
+        try:
+            inputs = model.encoder.encode(rows)
+            probabilities = model.engine.score_now(inputs)
+            model.watch.see(inputs, probabilities)
+        except Exception as error:  # noqa: BLE001 - as above
+            for request, _ in batch:
+                self._refuse(request, error)
+            return 0
+        start = 0
+        for request, query in batch:
+            end = start + len(query.rows)
+            self._answer(request, query, model, probabilities[start:end])
+            start = end
+        return 0
+
+    async def _score_later(self, request: Request, query: Query, model: ServedModel) -> None:
+        try:
+            inputs = model.encoder.encode(query.rows)
+            probabilities = await model.engine.score(inputs)
+            model.watch.see(inputs, probabilities)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(request, error)
+        else:
+            self._answer(request, query, model, probabilities)
+        finally:
+            self.queue.answer(1)
+
+    def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:
+        try:
+            body = query.answer(probabilities, model, self._service.name)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(request, error)
+            return
+        request.reply(200, body, [])
+        self._service.metrics.scored(probabilities)
+        self._record(request, 200)
+        if self._shadow is not None:
+            self._shadow.copy(request.operation.name, request.body)
+
+    def _refuse(self, request: Request, error: Exception) -> None:
+        if isinstance(error, Rejection):
+            self.reject(request, error)
+            return
+        self._service.sink.event(
+            "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
+        )
+        self.reject(request, InternalError("The service made a mistake; its log has the request's id."))
+
+    def _record(self, request: Request, status: int) -> None:
+        seconds = time.perf_counter() - request.arrived
+        self._service.record(request.operation.name, status, seconds, request.request_id)

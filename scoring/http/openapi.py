@@ -1,0 +1,143 @@
+"""The OpenAPI description of a running service, generated from the types that decode requests and encode answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from scoring.model.model import ServedModel
+from scoring.request_errors import (
+    ErrorAnswer,
+    HeadersTooLarge,
+    InternalError,
+    InvalidJson,
+    MethodNotAllowed,
+    NotReady,
+    Rejection,
+    SlowBody,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from scoring.responses import BatchAnswer, ExplainAnswer, HealthAnswer, ModelName, RankAnswer, ReadyAnswer, ScoreAnswer
+
+Json = dict[str, Any]
+
+REFERENCE = "#/components/schemas/{name}"
+INPUT_ERRORS: tuple[type[Rejection], ...] = (
+    InvalidJson,
+    Unauthorized,
+    MethodNotAllowed,
+    SlowBody,
+    TooLarge,
+    UnsupportedMediaType,
+    HeadersTooLarge,
+    InternalError,
+    Unavailable,
+)
+REQUEST_ID = {
+    "x-request-id": {"description": "The request's id in the service's log.", "schema": {"type": "string"}},
+}
+
+
+def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object]:
+    """The OpenAPI 3.1 document as JSON values, for the features of `model`."""
+    types = model.types
+    roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
+    roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
+    references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
+    record, batch, rank, scored, scored_batch, ranked, explained, healthy, ready, error = references
+    example = {key: value for key, value in model.bundle.golden[0].record.items() if value not in (None, "")}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Click probabilities of {name.name}",
+            "version": name.version,
+            "description": f"Bundle {model.bundle.hash}. A feature that is absent or null counts as missing.",
+        },
+        "paths": {
+            "/score": {
+                "post": _operation(
+                    "score",
+                    "Click probability of one record, or of several",
+                    body={"anyOf": [record, batch]},
+                    answer={"anyOf": [scored, scored_batch]},
+                    error=error,
+                    examples={"one": {"value": example}, "several": {"value": {"records": [example]}}},
+                )
+            },
+            "/rank": {
+                "post": _operation(
+                    "rank",
+                    "Items ordered by their click probability for a user",
+                    body=rank,
+                    answer=ranked,
+                    error=error,
+                    examples={"items": {"value": _rank_example(example)}},
+                )
+            },
+            "/explain": {
+                "post": _operation(
+                    "explain",
+                    "Click probability of one record and what each feature adds to it",
+                    body=record,
+                    answer=explained,
+                    error=error,
+                    examples={"one": {"value": example}},
+                )
+            },
+            "/healthz": {"get": _look("healthz", "Whether the process runs", healthy)},
+            "/readyz": {"get": _look("readyz", "Whether the service scores", ready, error)},
+            "/metrics": {"get": _metrics()},
+            "/openapi.json": {
+                "get": _look("openapi", "What this service takes and answers", {"type": "object"}, error)
+            },
+        },
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:
+    responses = {str(cause.status): _response(cause.__doc__ or "", error) for cause in INPUT_ERRORS}
+    return {
+        "operationId": identity,
+        "summary": summary,
+        "security": [{"key": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body, "examples": examples}}},
+        "responses": {"200": _response("Scored.", answer), **responses},
+    }
+
+
+def _look(identity: str, summary: str, answer: Json, error: Json | None = None) -> Json:
+    responses = {"200": _response(f"{summary}: it does.", answer)}
+    if error is not None:
+        responses[str(NotReady.status)] = _response(NotReady.__doc__ or "", error)
+    return {"operationId": identity, "summary": summary, "responses": responses}
+
+
+def _metrics() -> Json:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "metrics",
+        "summary": "Prometheus metrics of all workers",
+        "responses": {"200": {"description": "The metrics in Prometheus' text format.", "content": text}},
+    }
+
+
+def _response(description: str, schema: Json) -> Json:
+    return {
+        "description": description,
+        "headers": REQUEST_ID,
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _rank_example(record: Json) -> Json:
+    names = list(record)
+    shared = {name: record[name] for name in names[: len(names) // 2]}
+    item = {name: record[name] for name in names[len(names) // 2 :]}
+    return {"user": shared, "items": [item, {}], "top": 1}

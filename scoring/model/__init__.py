@@ -1,0 +1,1 @@
+"""A bundle made ready to score: request types, encoding, and what each operation computes."""

@@ -1,0 +1,113 @@
+"""What was wrong with a body, in words that name the field: only a refused request pays for the closer look."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from scoring.request_errors import InvalidJson, MissingField, NotFinite, Rejection, UnknownField, WrongCount, WrongType
+
+LONGEST_NAME = 100
+"""Characters of a client's own field name that an answer repeats."""
+
+PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
+NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
+LENGTH = re.compile(r"Expected `array` of length (?P<bound>[<>]= \d+)")
+KINDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a string",
+    "bool": "a boolean",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+class _NonFinite:
+    """Stands where a body has NaN or an infinity."""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object of a body with its names in order, repeated ones included."""
+
+
+def rejection_for(error: Exception, body: bytes) -> Rejection:
+    """The rejection that says what msgspec's `error` about `body` means."""
+    if isinstance(error, msgspec.ValidationError):
+        return _invalid(str(error))
+    if isinstance(error, UnicodeDecodeError):
+        return InvalidJson("The body is not UTF-8.")
+    if isinstance(error, RecursionError):
+        return InvalidJson("The body is nested too deeply.")
+    if (field := _find_non_finite(body)) is not None:
+        return NotFinite(f"{field} is NaN or infinite; give a finite number, or null when it is missing.", field=field)
+    return InvalidJson(f"The body is not valid JSON: {error}.")
+
+
+def find_duplicate(body: bytes) -> str | None:
+    """The first field of the valid JSON `body` whose name is given twice in its object."""
+    for place, pairs in _objects(_parse(body), ""):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                return _join(place, name)
+            seen.add(name)
+    return None
+
+
+def _invalid(text: str) -> Rejection:
+    match = PLACE.fullmatch(text)
+    reason, place = (match["reason"], match["place"] or "") if match else (text, "")
+    if named := NAMED.fullmatch(reason):
+        field = _join(place, named["name"])
+        if named["kind"] == "contains unknown":
+            return UnknownField(f"The field {field} is unknown; /openapi.json lists the model's features.", field=field)
+        return MissingField(f"The field {field} is required.", field=field)
+    subject = place or "The body"
+    if length := LENGTH.fullmatch(reason):
+        bound = length["bound"].replace(">=", "at least").replace("<=", "at most")
+        return WrongCount(f"{subject} must have {bound} entries.", field=place or None)
+    if reason == "Number out of range":
+        return NotFinite(f"{subject} is too large a number.", field=place or None)
+    return WrongType(f"{subject} has the wrong type: {_in_words(reason)}.", field=place or None)
+
+
+def _in_words(reason: str) -> str:
+    def word(match: re.Match[str]) -> str:
+        return " or ".join(KINDS.get(kind, kind) for kind in match[1].split(" | "))
+
+    return re.sub(r"`([^`]*)`", word, reason[:1].lower() + reason[1:])
+
+
+def _find_non_finite(body: bytes) -> str | None:
+    try:
+        parsed = _parse(body)
+    except (ValueError, RecursionError):
+        return None
+    for place, pairs in _objects(parsed, ""):
+        for name, value in pairs:
+            if isinstance(value, _NonFinite):
+                return _join(place, name)
+    return None
+
+
+def _parse(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    return json.loads(body, object_pairs_hook=_Pairs, parse_constant=lambda _: _NonFinite())
+
+
+def _objects(value: object, place: str) -> Iterator[tuple[str, _Pairs]]:
+    if isinstance(value, _Pairs):
+        yield place, value
+        for name, inner in value:
+            yield from _objects(inner, _join(place, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _objects(inner, f"{place}[{index}]")
+
+
+def _join(place: str, name: str) -> str:
+    shown = name[:LONGEST_NAME]
+    return f"{place}.{shown}" if place else shown

@@ -1,0 +1,102 @@
+"""A bundle made ready to score: its request types, its encoder and its engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from features.bundle import MODEL, Bundle
+from scoring.engines import Engine, EngineName, open_engine
+from scoring.engines.booster import Booster, Prediction
+from scoring.errors import GoldenError
+from scoring.model.drift import Watch
+from scoring.model.encoding import RowEncoder
+from scoring.model.records import RequestTypes, Values
+from scoring.request_errors import Rejection
+
+GOLDEN_TOLERANCE = 1e-9
+"""Largest difference between training's probability of a record and the service's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """A record's raw score (log odds) as the model's average and what each feature adds: LightGBM's SHAP values."""
+
+    raw_score: float
+    average: float
+    contributions: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """One model with everything that a request needs."""
+
+    bundle: Bundle
+    types: RequestTypes
+    encoder: RowEncoder
+    booster: Booster
+    engine: Engine
+    watch: Watch
+
+    @classmethod
+    def load(cls, path: Path, *, engine: EngineName, max_records: int) -> Self:
+        """Load the bundle in `path`; raises a `PersonalizationError` when it is altered or cannot be served."""
+        bundle = Bundle.load(path)
+        booster = Booster(path / MODEL, len(bundle.schema.encoded_features))
+        return cls(
+            bundle=bundle,
+            types=RequestTypes(bundle.schema, max_records=max_records),
+            encoder=RowEncoder(bundle.schema, bundle.encoder),
+            booster=booster,
+            engine=open_engine(engine, path / MODEL, booster),
+            watch=Watch(bundle.schema, bundle.reference),
+        )
+
+    async def score(self, rows: list[Values]) -> list[float]:
+        """The click probability of each record."""
+        return await self.engine.score(self.encoder.encode(rows))
+
+    def explain(self, row: Values) -> Explanation:
+        """Why a record scores as it does. A feature that became several inputs has the sum of their contributions."""
+        schema = self.bundle.schema
+        batch = self.encoder.encode([row])
+        *contributions, average = self.booster.predict(batch, Prediction.CONTRIBUTIONS)[0].tolist()
+        numbers = len(schema.numeric)
+        pairs = zip(contributions[numbers::2], contributions[numbers + 1 :: 2], strict=True)
+        summed = [*contributions[:numbers], *(rate + count for rate, count in pairs)]
+        return Explanation(
+            raw_score=float(self.booster.predict(batch, Prediction.RAW_SCORE)[0]),
+            average=average,
+            contributions=dict(zip(schema.features, summed, strict=True)),
+        )
+
+    def close(self) -> None:
+        """Free what was loaded."""
+        self.engine.close()
+        self.booster.close()
+
+    async def check_golden(self) -> int:
+        """Start the engine, score the golden records as requests and return how many there are.
+
+        Raises `GoldenError` when one is not what training computed, by more than `GOLDEN_TOLERANCE`.
+        """
+        golden = self.bundle.golden
+        if not golden:
+            raise GoldenError(f"The bundle {self.bundle.hash[:12]} has no golden record. Train the model again.")
+        try:
+            rows = [self.types.read_score(msgspec.json.encode(one.record))[0][0] for one in golden]
+        except Rejection as error:
+            raise GoldenError(f"A golden record is not a valid request: {error.message}") from error
+        await self.engine.start()
+        single = [(await self.score([row]))[0] for row in rows]
+        together = await self.score(rows)
+        for index, one in enumerate(golden):
+            for found in (single[index], together[index]):
+                # Written so that NaN is a mismatch too.
+                if not abs(found - one.probability) <= GOLDEN_TOLERANCE:
+                    raise GoldenError(
+                        f"Golden record {index} of the bundle {self.bundle.hash[:12]} scores {found!r} here, but "
+                        f"training computed {one.probability!r}. Serve another version, or train the model again."
+                    )
+        return len(golden)

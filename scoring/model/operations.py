@@ -1,0 +1,103 @@
+"""What `POST /score`, `POST /rank` and `POST /explain` compute, from a body to the body of the answer.
+
+Reading and answering are two steps, because the records of several requests are scored together between them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from scoring.model.model import ServedModel
+from scoring.model.records import RankQuery, RequestTypes, Values
+from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, ModelName, RankAnswer, RankedItem, ScoreAnswer
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Query(Protocol):
+    """A request whose body was checked."""
+
+    rows: list[Values]
+    """The records to score."""
+
+    def answer(self, probabilities: Sequence[float], model: ServedModel, name: ModelName) -> bytes:
+        """The JSON of the answer, from the probability of each of `rows` by `model`."""
+        ...
+
+
+class Operation(NamedTuple):
+    """What a path does."""
+
+    name: str
+    read: Callable[[RequestTypes, bytes], Query]
+    """Checks a body; raises a `Rejection`."""
+
+
+@dataclass(slots=True)
+class _Single:
+    rows: list[Values]
+
+    def answer(self, probabilities: Sequence[float], _: ServedModel, name: ModelName) -> bytes:
+        return _encode(ScoreAnswer(probability=probabilities[0], model=name))
+
+
+@dataclass(slots=True)
+class _Batch:
+    rows: list[Values]
+
+    def answer(self, probabilities: Sequence[float], _: ServedModel, name: ModelName) -> bytes:
+        return _encode(BatchAnswer(probabilities=list(probabilities), model=name))
+
+
+@dataclass(slots=True)
+class _Ranking:
+    rows: list[Values]
+    top: int | None
+
+    def answer(self, probabilities: Sequence[float], _: ServedModel, name: ModelName) -> bytes:
+        order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[: self.top]
+        items = [RankedItem(index=index, probability=probabilities[index]) for index in order]
+        return _encode(RankAnswer(items=items, model=name))
+
+
+@dataclass(slots=True)
+class _Explanation:
+    rows: list[Values]
+
+    def answer(self, probabilities: Sequence[float], model: ServedModel, name: ModelName) -> bytes:
+        found = model.explain(self.rows[0])
+        strongest = sorted(found.contributions.items(), key=lambda one: -abs(one[1]))
+        answer = ExplainAnswer(
+            probability=probabilities[0],
+            raw_score=found.raw_score,
+            average=found.average,
+            contributions=[Contribution(feature=feature, contribution=value) for feature, value in strongest],
+            model=name,
+        )
+        return _encode(answer)
+
+
+def _read_score(types: RequestTypes, body: bytes) -> Query:
+    rows, is_batch = types.read_score(body)
+    return _Batch(rows) if is_batch else _Single(rows)
+
+
+def _read_rank(types: RequestTypes, body: bytes) -> Query:
+    query: RankQuery = types.read_rank(body)
+    return _Ranking(query.rows, query.top)
+
+
+def _read_explain(types: RequestTypes, body: bytes) -> Query:
+    return _Explanation([types.read_record(body)])
+
+
+SCORE = Operation("score", _read_score)
+
+OPERATIONS = {
+    "/score": SCORE,
+    "/rank": Operation("rank", _read_rank),
+    "/explain": Operation("explain", _read_explain),
+}
+"""By their paths."""

@@ -1,0 +1,158 @@
+"""The requests' types, made from the bundle's schema: msgspec decodes and checks a record in one pass over the body.
+
+A column may have any name, so the types' own attributes are numbered and only their JSON names are the schema's.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+import msgspec
+
+from features.schema import Schema
+from scoring.errors import RecordTypeError
+from scoring.model.diagnosis import find_duplicate, rejection_for
+from scoring.request_errors import DuplicateField, WrongType
+
+RECORDS = "records"
+
+ABSENT_NUMBER = float("nan")
+"""What a number that is not in the body becomes: an object of its own, so that it is told from a null."""
+
+Values = tuple[float | str | msgspec.UnsetType | None, ...]
+"""A record's values in the order of `Schema.features`.
+
+A null is None; an absent number is `ABSENT_NUMBER` and an absent category UNSET. All three are missing values.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankQuery:
+    """A checked `POST /rank`: each item's values together with the user's, and how many items are asked for."""
+
+    rows: list[Values]
+    top: int | None
+
+
+class RequestTypes:
+    """The types of the requests' bodies for one schema, with their decoders."""
+
+    def __init__(self, schema: Schema, *, max_records: int) -> None:
+        """Raises `RecordTypeError` when a column is named like the field that holds a batch."""
+        if RECORDS in schema.features:
+            raise RecordTypeError(
+                f"The dataset has a feature named `{RECORDS}`, which is the field of a batch of records in a request. "
+                "Rename the column and train the model again."
+            )
+        names = {f"f{index}": name for index, name in enumerate(schema.features)}
+        number = Annotated[float | None, msgspec.Meta(description="A number, or null when missing.")]
+        category = Annotated[str | None, msgspec.Meta(description="A category, or null when missing.")]
+        kinds: list[tuple[Any, Any]] = [(number, ABSENT_NUMBER)] * len(schema.numeric)
+        kinds += [(category | msgspec.UnsetType, msgspec.UNSET)] * len(schema.categorical)
+        for index, separator in schema.several.items():
+            kinds[len(schema.numeric) + index] = (_several_values(separator) | msgspec.UnsetType, msgspec.UNSET)
+        fields = [(attribute, *kind) for attribute, kind in zip(names, kinds, strict=True)]
+        self._names = schema.features
+        self._numbers = len(schema.numeric)
+        self.record = _struct("Record", fields, names, "A record: every feature is optional.")
+        several = _several(self.record, max_records)
+        self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
+        # JSON Schema counts 3.0 as a whole number, so it is taken as one.
+        most = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
+        self.rank = _struct(
+            "RankRequest",
+            [
+                ("user", Annotated[self.record, msgspec.Meta(description="Features that all items share.")]),
+                ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
+                ("top", most | msgspec.UnsetType | None, msgspec.UNSET),
+            ],
+            {},
+            "A user and the items to rank for them. What an item states holds for it instead of what the user states.",
+        )
+        either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
+        self._either = msgspec.json.Decoder(either)
+        self._rank = msgspec.json.Decoder(self.rank)
+        self._record = msgspec.json.Decoder(self.record)
+
+    def read_score(self, body: bytes) -> tuple[list[Values], bool]:
+        """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
+        try:
+            request = self._either.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise rejection_for(error, body) from error
+        values = msgspec.structs.astuple(request)
+        records = values[-1]
+        if records is msgspec.UNSET:
+            row = values[:-1]
+            self._refuse_duplicates(body, self._given(row))
+            return [row], False
+        rows = [msgspec.structs.astuple(record) for record in records]
+        if self._given(values[:-1]):
+            field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
+            raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
+        self._refuse_duplicates(body, 1 + sum(map(self._given, rows)))
+        return rows, True
+
+    def read_record(self, body: bytes) -> Values:
+        """The one record of a `POST /explain`; raises a `Rejection`."""
+        try:
+            row = msgspec.structs.astuple(self._record.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise rejection_for(error, body) from error
+        self._refuse_duplicates(body, self._given(row))
+        return row
+
+    def read_rank(self, body: bytes) -> RankQuery:
+        """The query of a `POST /rank`; raises a `Rejection`."""
+        try:
+            request = cast("Any", self._rank.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise rejection_for(error, body) from error
+        user = msgspec.structs.astuple(request.user)
+        items = [msgspec.structs.astuple(item) for item in request.items]
+        top = None if request.top in (None, msgspec.UNSET) else int(request.top)
+        own_fields = 2 + (request.top is not msgspec.UNSET)
+        self._refuse_duplicates(body, own_fields + sum(map(self._given, [user, *items])))
+        return RankQuery(rows=[_joined(user, item) for item in items], top=top)
+
+    def _given(self, row: Values) -> int:
+        numbers = self._numbers
+        return len(row) - row[:numbers].count(ABSENT_NUMBER) - row[numbers:].count(msgspec.UNSET)
+
+    def _refuse_duplicates(self, body: bytes, given: int) -> None:
+        """Raise `DuplicateField` when a name is given twice in `body`, in which `given` distinct fields were found.
+
+        A name is followed by a colon, so as many colons as fields leave no room for a second one. Only colons within
+        strings need the slow look.
+        """
+        if body.count(b":") != given and (field := find_duplicate(body)) is not None:
+            raise DuplicateField(f"The field {field} is given twice.", field=field)
+
+
+def _is_absent(value: object) -> bool:
+    return value is ABSENT_NUMBER or value is msgspec.UNSET
+
+
+def _joined(user: Values, item: Values) -> Values:
+    return tuple(shared if _is_absent(own) else own for shared, own in zip(user, item, strict=True))
+
+
+def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 - a type made from a value has no type
+    return Annotated[list[record], msgspec.Meta(min_length=1, max_length=limit)]  # type: ignore[valid-type] # made here
+
+
+def _several_values(separator: str) -> Any:  # noqa: ANN401 - as above
+    said = f"Categories with {json.dumps(separator)} between them, in any order, or null when missing."
+    return Annotated[str | None, msgspec.Meta(description=said)]
+
+
+def _struct(name: str, fields: list[Any], names: dict[str, str], description: str) -> type[msgspec.Struct]:
+    return msgspec.defstruct(
+        name,
+        fields,
+        rename=names,
+        forbid_unknown_fields=True,
+        frozen=True,
+        gc=False,
+        namespace={"__doc__": description},
+    )

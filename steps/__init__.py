@@ -1,0 +1,1 @@
+"""The steps of the graph: a Pulumi provider of the project's own. `pulumi-resource-personalize` starts it."""

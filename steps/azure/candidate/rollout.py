@@ -1,0 +1,177 @@
+"""A new image serves a part of the requests before it serves all of them, and is taken back when it does worse.
+
+The step between the image and the pods: what they run is its output, and nothing else decides who gets how much. A
+refusal is an output too, so that the next `up` neither tries the image again nor forgets it: `Champion` raises it.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from azure_clients.cluster import cluster_client
+from azure_clients.retries import USUAL, Deadline, Patience, pause
+from steps.azure.candidate.candidate import Candidate, ClusterRefusedError, Manifest, image_of, sends_copies
+from steps.azure.candidate.comparison import Figures, enough, total, worse
+from steps.azure.inputs import AzureInputs, AzureStep
+from steps.provider.step import Context, Created, State
+from steps.shared.cluster_names import CANDIDATE, NAME
+from steps.shared.serving_settings import RolloutKind
+from tools.paths import state_folder
+
+LOOK_SECONDS = 5.0
+ALL = 100
+Connect = Callable[[str, str], httpx.Client]
+"""A client of the cluster that a kubeconfig, JSON, leads to, signed in to a directory."""
+
+
+def connect(access: str, tenant: str) -> httpx.Client:
+    """A client of the cluster that `access`, the output of `ClusterReady`, leads to."""
+    return cluster_client(json.loads(access)["clusters"][0]["cluster"], tenant)
+
+
+class RolloutInputs(AzureInputs):
+    """How the cluster is reached, the image, and which share of the pods tries it for how long."""
+
+    access: str
+    image: str
+    kind: RolloutKind
+    percent: int
+    seconds: int
+
+
+class Rollout(AzureStep[RolloutInputs]):
+    """Computes `stable`, the image that all pods run, the `candidate`, and the `weight` that the trial gave it.
+
+    `weight` is the percentage of the requests: 100 for a candidate that may serve, 0 for one that was taken back;
+    `refusal` then says why.
+    """
+
+    inputs = RolloutInputs
+
+    def __init__(
+        self,
+        folder_of: Callable[[str], Path] = state_folder,
+        patience: Patience = USUAL,
+        *,
+        connect: Connect = connect,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        """`patience` is how long the candidate's pods may take to start."""
+        super().__init__(folder_of, patience)
+        self._connect = connect
+        self._look_seconds = look_seconds
+
+    def create(self, inputs: RolloutInputs, context: Context) -> Created:
+        """Try the image, unless it serves already or nothing does; raises `ClusterRefusedError`.
+
+        The candidate's pods end in any case: those of the usual Deployment take over, one by one.
+        """
+        with self._connect(inputs.access, inputs.tenant) as client:
+            candidate = Candidate(client)
+            serving = candidate.serving()
+            before = inputs.image if serving is None else image_of(serving)
+            refusal = None
+            try:
+                if serving is not None and before != inputs.image and inputs.kind is not RolloutKind.ROLLING:
+                    refusal = self._try(candidate, serving, inputs, context)
+            finally:
+                candidate.remove()
+        return Created(f"{inputs.stack}-rollout", _decided(inputs, before, refusal))
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when a killed run left a candidate, so that the next `up` removes it; unchanged without a cluster."""
+        inputs = self.parse(state)
+        with self._connect(inputs.access, inputs.tenant) as client:
+            try:
+                left = Candidate(client).exists()
+            except ClusterRefusedError:
+                left = False
+        return None if left else super().read(identity, state, context)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove what a killed run may have left."""
+        del identity, context
+        inputs = self.parse(state)
+        with self._connect(inputs.access, inputs.tenant) as client:
+            Candidate(client).remove()
+
+    def _try(self, candidate: Candidate, serving: Manifest, inputs: RolloutInputs, context: Context) -> str | None:
+        """Why the image may not serve; None when nothing speaks against it."""
+        shadow = inputs.kind is RolloutKind.SHADOW
+        if shadow and not sends_copies(serving):
+            context.report(
+                "the pods that serve send no copies of requests yet: the next image is the first to be tried"
+            )
+            return None
+        count = candidate.start(serving, inputs.image, inputs.percent, shadow=shadow)
+        if not self._ready(candidate, count, context):
+            return "its pods did not become ready"
+        began = time.monotonic()
+        new, old = _Tally(candidate, CANDIDATE), _Tally(candidate, NAME)
+        while (passed := time.monotonic() - began) < inputs.seconds:
+            pause(min(self._look_seconds, inputs.seconds - passed), context)
+            tried, beside = new.look(), old.look()
+            context.report(f"trying the new image, {passed:.0f} of {inputs.seconds} s: {tried}; beside it: {beside}")
+            if candidate.restarted():
+                return "a pod of it ended by itself"
+            if (reason := worse(tried, beside)) is not None:
+                return reason
+        if not self._ready(candidate, count, context):
+            return "its pods did not stay ready"
+        new.require_heard()
+        if not enough(tried, beside):
+            context.report(f"too few requests to compare ({tried}): the new image is ready, more is not known of it")
+        return None
+
+    def _ready(self, candidate: Candidate, count: int, context: Context) -> bool:
+        deadline = Deadline(self._patience, context)
+        while not candidate.ready(count):
+            if not deadline.wait(f"waiting for {count} pod(s) of the new image"):
+                return False
+        return True
+
+
+class _Tally:
+    """What the pods of a name have counted since it was made, those that have gone since included."""
+
+    def __init__(self, candidate: Candidate, name: str) -> None:
+        self._candidate = candidate
+        self._name = name
+        self._first = self._now()
+        self._last = dict(self._first)
+
+    def require_heard(self) -> None:
+        """Raise `ClusterRefusedError` where no pod ever told its figures."""
+        if not self._last:
+            raise ClusterRefusedError(
+                "No pod of the new image told what it counted, so nothing can be said of it: the cluster's interface "
+                "does not lead to the pods' `/metrics`. The pods that serve are as they were; run `up` again, or set "
+                "`azure.rollout: rolling`."
+            )
+
+    def look(self) -> Figures:
+        """The sum."""
+        self._last |= self._now()
+        return total(last.since(self._first.get(life, Figures())) for life, last in self._last.items())
+
+    def _now(self) -> dict[tuple[str, int], Figures]:
+        return {pod.life: pod.figures for pod in self._candidate.figures(self._name)}
+
+
+def _decided(inputs: RolloutInputs, before: str, refusal: str | None) -> State:
+    if refusal is None:
+        return {"stable": inputs.image, "candidate": inputs.image, "weight": ALL, "refusal": ""}
+    sentence = (
+        f"The new image {inputs.image} was tried on {_share(inputs)} and taken back: {refusal}. The "
+        f"image before it serves all of them. It is not tried again until it is another one, or until "
+        "`azure.candidate_seconds` or `azure.candidate_percent` changes; `azure.rollout: rolling` takes it untried."
+    )
+    return {"stable": before, "candidate": inputs.image, "weight": 0, "refusal": sentence}
+
+
+def _share(inputs: RolloutInputs) -> str:
+    copies = "copies of " if inputs.kind is RolloutKind.SHADOW else ""
+    return f"{copies}{inputs.percent} % of the requests"

@@ -1,0 +1,116 @@
+"""Waits until the cluster lets the deployer in and has what its add-ons bring, and hands out how to reach it.
+
+AKS answers Forbidden for minutes after it was made, and Pulumi's Kubernetes provider does not wait.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import yaml
+
+from azure_clients.cluster import cluster_client
+from azure_clients.kubernetes_token import API, COMMAND
+from azure_clients.retries import Deadline
+from features.errors import PersonalizationError
+from steps.azure.inputs import AzureInputs, AzureStep
+from steps.provider.step import Context, Created, State
+
+REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
+"""What the Key Vault add-on brings, and the workload uses."""
+ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
+
+
+class ClusterNotReadyError(PersonalizationError):
+    """A cluster that does not let the deployer in, or lacks what its add-ons bring."""
+
+
+class ClusterReadyInputs(AzureInputs):
+    """A cluster: the Resource Manager's id, and the kubeconfig that Azure gives for it, in base64."""
+
+    cluster_id: str
+    kubeconfig: str
+
+
+class ClusterReady(AzureStep[ClusterReadyInputs]):
+    """Computes `access`, a kubeconfig without any secret."""
+
+    inputs = ClusterReadyInputs
+    replaced_by = frozenset({"cluster_id"})
+
+    def create(self, inputs: ClusterReadyInputs, context: Context) -> Created:
+        """Wait; raises `ClusterNotReadyError` with what is still missing after ten minutes."""
+        cluster = _cluster(inputs.kubeconfig)
+        deadline = Deadline(self._patience, context)
+        with cluster_client(cluster, inputs.tenant) as client:
+            while (missing := _missing(client)) is not None:
+                if not deadline.wait(f"waiting for the cluster: {missing}"):
+                    raise ClusterNotReadyError(
+                        f"The cluster {inputs.cluster_id} is not ready: {missing}. If `azure.deployers` does not name "
+                        "who is signed in, or `azure.authorized_ip_ranges` not this machine's address, correct it and "
+                        "run `up` again."
+                    )
+        return Created(inputs.cluster_id, {"access": access(cluster, inputs.tenant)})
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the cluster is another resource."""
+
+
+def access(cluster: Mapping[str, str], tenant: str) -> str:
+    """A kubeconfig, the same for every deployer, whose user is whoever is signed in where it is used."""
+    command = {
+        "apiVersion": API,
+        "command": COMMAND,
+        "args": ["--tenant", tenant],
+        "interactiveMode": "Never",
+        "installHint": "Run it in the project's environment, where `make setup` puts this command.",
+    }
+    name = "personalization"
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": dict(cluster)}],
+            "users": [{"name": name, "user": {"exec": command}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "current-context": name,
+        }
+    )
+
+
+def _cluster(kubeconfig: str) -> dict[str, str]:
+    """The server and its certificate authority."""
+    try:
+        cluster = yaml.safe_load(base64.b64decode(kubeconfig, validate=True))["clusters"][0]["cluster"]
+        return {name: str(cluster[name]) for name in ("server", "certificate-authority-data")}
+    except (binascii.Error, yaml.YAMLError, LookupError, TypeError) as error:
+        raise ClusterNotReadyError(f"Azure's kubeconfig for the cluster cannot be read: {error!r}.") from error
+
+
+def _missing(client: httpx.Client) -> str | None:
+    """What the cluster still lacks, in words; None when it is ready."""
+    try:
+        review = client.post(REVIEW, json=_review())
+        if not review.is_success:
+            return f"its API server answers {review.status_code}"
+        if not review.json()["status"]["allowed"]:
+            return "the deployer's role is not effective yet"
+        for definition in NEEDED:
+            if not client.get(DEFINITION + definition).is_success:
+                return f"its add-on has not brought `{definition}` yet"
+    except httpx.TransportError as error:
+        return f"its API server cannot be reached ({error})"
+    return None
+
+
+def _review() -> dict[str, Any]:
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": ACCESS},
+    }

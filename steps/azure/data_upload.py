@@ -1,0 +1,77 @@
+"""Step 1: the dataset in the lake, in a folder named by its manifest's hash, so that equal data is never sent twice.
+
+Rows that lie on the web are not sent from here: the training job fetches them itself, into the same folder.
+"""
+
+import shutil
+import uuid
+
+from steps.azure.inputs import AzureStep
+from steps.azure.stores.lake import LakeFolder, LakeInputs
+from steps.local.data_upload import reporter
+from steps.provider.step import Context, Created, State
+from steps.shared.dataset_paths import located
+from training.parameters import CriteoDataset, Dataset
+
+CONTAINER = "raw"
+COMPLETE = "_SUCCESS"
+"""Written last: the folder holds the whole dataset. Spark passes over names that begin like this."""
+OWNER = "_OWNER"
+"""Which resource may delete the folder: the one that found or filled it last."""
+
+
+class DataUploadInputs(LakeInputs):
+    """A dataset; `manifest_hash` is 64 hexadecimal digits."""
+
+    registry: str
+    dataset: Dataset
+    manifest_hash: str
+
+
+class DataUpload(AzureStep[DataUploadInputs]):
+    """Brings a dataset into the lake's `raw/<manifest hash>`."""
+
+    inputs = DataUploadInputs
+    replaced_by = frozenset({"stack", "blob_endpoint", "manifest_hash"})
+
+    def create(self, inputs: DataUploadInputs, context: Context) -> Created:
+        """Send what is not there; raises `DatasetError`, `AzureRefusedError`, or `StepCancelledError`."""
+        lake = self._lake(inputs)
+        if not _fetched_by_job(inputs.dataset) and lake.read(COMPLETE, context) is None:
+            self._send(lake, inputs, context)
+        owner = uuid.uuid4().hex
+        lake.write(OWNER, owner.encode(), context)
+        computed = {"location": lake.url, "uploaded_hash": inputs.manifest_hash, "claim": owner}
+        return Created(inputs.manifest_hash, computed)
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when nobody owns the folder any more."""
+        known = self._lake(self.parse(state)).read(OWNER, context) is not None
+        return super().read(identity, state, context) if known else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove the dataset's folder, unless another resource has taken it over."""
+        del identity
+        lake = self._lake(self.parse(state))
+        if lake.read(OWNER, context) in {None, state["claim"].encode()}:
+            lake.remove(context)
+
+    def _send(self, lake: LakeFolder, inputs: DataUploadInputs, context: Context) -> None:
+        """The copy on this machine stays until all of it is in the lake, so that an interrupted upload goes on."""
+        copy = self.folder(inputs.stack).lake / "raw" / inputs.manifest_hash
+        # Spark's and pandas' modules take longer to import than all other steps together.
+        from training.datasets import materialize  # noqa: PLC0415 - see above
+
+        materialize(located(inputs.dataset), copy, reporter(context))
+        lake.send(copy, context)
+        lake.write(COMPLETE, inputs.manifest_hash.encode(), context)
+        shutil.rmtree(copy)
+
+    def _lake(self, inputs: DataUploadInputs) -> LakeFolder:
+        return LakeFolder(inputs, CONTAINER, inputs.manifest_hash, self._patience)
+
+
+def _fetched_by_job(dataset: Dataset) -> bool:
+    from training.datasets.published.remote import source_of  # noqa: PLC0415 - see above
+
+    return isinstance(dataset, CriteoDataset) and source_of(dataset.path) is not None

@@ -1,0 +1,47 @@
+"""Records the image in Azure ML as an environment, where whoever looks at the model's lineage looks for it."""
+
+from azure_clients.retries import exists, patiently
+from steps.azure.inputs import AzureStep, MachineLearningInputs, workspace_client
+from steps.provider.step import Context, Created, State
+
+NAME = "scoring"
+VERSION_DIGITS = 32
+
+
+class EnvironmentInputs(MachineLearningInputs):
+    """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
+
+    image: str
+    version: int
+
+
+class Environment(AzureStep[EnvironmentInputs]):
+    """One version of the environment `scoring` for each image, named by the start of the image's digest."""
+
+    inputs = EnvironmentInputs
+    replaced_by = frozenset({"stack", "workspace", "image"})
+
+    def create(self, inputs: EnvironmentInputs, context: Context) -> Created:
+        """Record it; a version that is there is the same image. Raises `AzureRefusedError`."""
+        from azure.ai.ml.entities import Environment as Asset  # noqa: PLC0415 - a second that others need not wait
+
+        context.report("recording the image in Azure ML")
+        version = inputs.image.rpartition(":")[2][:VERSION_DIGITS]
+        client = workspace_client(inputs)
+        tags = {"model_version": str(inputs.version)}
+        asset = Asset(name=NAME, version=version, image=inputs.image, tags=tags)
+        patiently("record the image", lambda: client.environments.create_or_update(asset), context, self._patience)
+        return Created(version, {"environment": f"{NAME}:{version}"})
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when Azure ML does not know it."""
+        inputs = self.parse(state)
+        client = workspace_client(inputs)
+
+        found = exists(
+            "look at the environment", lambda: client.environments.get(NAME, identity), context, self._patience
+        )
+        return super().read(identity, state, context) if found else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: records go with the registry."""

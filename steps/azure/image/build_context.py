@@ -1,0 +1,59 @@
+"""What an image is built from: an allow-list of files, packed so that equal files give equal bytes."""
+
+import gzip
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from steps.shared.image_content import ServingImageInputs, files_of, fill, image_digest
+
+RECIPE = Path("scoring", "Dockerfile")
+DOCKERFILE = "Dockerfile"
+PROJECT_FILES = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "training/jars.json")
+"""What installs the libraries at the locked versions; the build system reads README and LICENSE."""
+TAG_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """A folder with everything that the build may see, and the stage of its recipe to build.
+
+    `tag` names that stage and the content, by the start of its hash.
+    """
+
+    folder: Path
+    target: str
+    tag: str
+
+    def pack(self, archive: Path) -> None:
+        """Write it as a gzipped tar that depends on nothing but names and contents."""
+        with (
+            archive.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for file in files_of(self.folder):
+                entry = tarfile.TarInfo(file.relative_to(self.folder).as_posix())
+                entry.size = file.stat().st_size
+                with file.open("rb") as stream:
+                    tar.addfile(entry, stream)
+
+
+@contextmanager
+def build_context(code: Path, bundle: Path, inputs: ServingImageInputs, *, target: str) -> Iterator[BuildContext]:
+    """The context of one model and the serving code in `code`, for the length of a block.
+
+    Raises `BundleError` or `CodeChangedError`.
+    """
+    with TemporaryDirectory(prefix="image-") as place:
+        folder = Path(place) / "context"
+        fill(folder, code, bundle, inputs)
+        shutil.copyfile(code / RECIPE, folder / DOCKERFILE)
+        for name in PROJECT_FILES:
+            shutil.copyfile(code / name, folder / Path(name).name)
+        digits = image_digest(folder).removeprefix("sha256:")[:TAG_DIGITS]
+        yield BuildContext(folder, target, f"{target}-{digits}")

@@ -1,0 +1,173 @@
+"""A build in the container registry itself, by ACR Tasks: no Docker is needed where `up` runs.
+
+Subscriptions on trial may not use it: then `RegistryBuild.run` finds out before anything was built.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+from azure_clients import credentials
+from azure_clients.retries import Patience, patiently, pause
+from features.errors import PersonalizationError
+from steps.azure.image.build_context import DOCKERFILE, BuildContext
+from steps.azure.inputs import AzureInputs
+from steps.provider.step import Context, StepCancelledError
+
+if TYPE_CHECKING:
+    from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
+    from azure.mgmt.containerregistrytasks.models import Run
+
+SUCCEEDED = "Succeeded"
+OVER = {SUCCEEDED, "Failed", "Canceled", "Error", "Timeout"}
+NOT_ALLOWED = "TasksOperationsNotAllowed"
+TIMEOUT_SECONDS = 3600
+REQUEST_SECONDS = 120.0
+LOG_LINES = 20
+Answer = TypeVar("Answer")
+
+
+class BuildFailedError(PersonalizationError):
+    """An image that was not built."""
+
+
+class TasksNotAllowedError(PersonalizationError):
+    """The subscription may not build in its registries."""
+
+
+class ContainerRegistryInputs(AzureInputs):
+    """A container registry."""
+
+    subscription: str
+    resource_group: str
+    registry_name: str
+    login_server: str
+
+
+@dataclass(frozen=True)
+class RegistryBuild:
+    """Builds in one registry."""
+
+    registry: ContainerRegistryInputs
+    context: Context
+    patience: Patience
+
+    def run(self, content: BuildContext, repository: str) -> str:
+        """Build `content` as `repository`, unless it was, and return the image's digest, `sha256:` and 64 digits.
+
+        Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; an interruption cancels the
+        build and raises `StepCancelledError`.
+        """
+        if (known := self.find(content, repository)) is not None:
+            return known
+        self.context.report("sending what the image is built from")
+        number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
+        try:
+            run = self._follow(number)
+        except StepCancelledError:
+            self._tasks.runs.cancel(*self._place, number)
+            raise
+        properties = run.properties
+        images = properties.output_images if properties else None
+        if _status(run) != SUCCEEDED or not images or not images[0].digest:
+            raise BuildFailedError(
+                f"Build {number} of the image ended as {_status(run)}. The end of its log:\n{self._log(number)}"
+            )
+        return images[0].digest
+
+    def find(self, content: BuildContext, repository: str) -> str | None:
+        """The digest of the image of this very content, None when the registry has none: the tag names the content."""
+        images = credentials.registry_images(self.registry.tenant, self.registry.login_server)
+
+        def look() -> str | None:
+            try:
+                return str(images.get_manifest(repository, content.tag).digest)
+            except ResourceNotFoundError:
+                return None
+
+        return self._ask("look for the image", look)
+
+    @property
+    def _tasks(self) -> "ContainerRegistryTasksMgmtClient":
+        return credentials.registry_tasks(self.registry.tenant, self.registry.subscription)
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return self.registry.resource_group, self.registry.registry_name
+
+    def _send(self, content: BuildContext) -> str:
+        """Upload the packed context; returns where the registry finds it."""
+        place = self._ask(
+            "get a place for the build", lambda: self._tasks.registries.get_build_source_upload_url(*self._place)
+        )
+        with TemporaryDirectory(prefix="image-") as folder:
+            archive = Path(folder) / "context.tar.gz"
+            content.pack(archive)
+            try:
+                httpx.put(
+                    str(place.upload_url),
+                    content=archive.read_bytes(),
+                    headers={"x-ms-blob-type": "BlockBlob"},
+                    timeout=REQUEST_SECONDS,
+                ).raise_for_status()
+            except httpx.HTTPError as error:
+                raise BuildFailedError(f"The build's files could not be sent: {error}. Run `up` again.") from error
+        return str(place.relative_path)
+
+    def _schedule(self, source: str, target: str, image: str) -> str:
+        from azure.mgmt.containerregistrytasks.models import (  # noqa: PLC0415 - only a build needs them
+            DockerBuildRequest,
+            PlatformProperties,
+        )
+
+        request = DockerBuildRequest(
+            docker_file_path=DOCKERFILE,
+            target=target,
+            image_names=[image],
+            is_push_enabled=True,
+            source_location=source,
+            platform=PlatformProperties(os="Linux", architecture="amd64"),
+            timeout=TIMEOUT_SECONDS,
+        )
+
+        def schedule() -> "Run":
+            try:
+                return self._tasks.registries.schedule_run(*self._place, request)
+            except HttpResponseError as error:
+                if error.error is not None and error.error.code == NOT_ALLOWED:
+                    raise TasksNotAllowedError(str(error.error.message)) from error
+                raise
+
+        run = self._ask("start the build", schedule)
+        return str(run.properties.run_id if run.properties else run.name)
+
+    def _follow(self, number: str) -> "Run":
+        while True:
+            run = self._ask("look at the build", lambda: self._tasks.runs.get(*self._place, number))
+            if _status(run) in OVER:
+                return run
+            last = self._log(number).rpartition("\n")[2]
+            self.context.report(f"build {number} {_status(run).lower()}: {last}")
+            pause(self.patience.pause, self.context)
+
+    def _log(self, number: str) -> str:
+        """The end of the log so far; where it cannot be read, why."""
+        link = self._ask("find the build's log", lambda: self._tasks.runs.get_log_sas_url(*self._place, number))
+        try:
+            answer = httpx.get(str(link.log_link), timeout=REQUEST_SECONDS).raise_for_status()
+        except httpx.HTTPError as error:
+            return f"(its log cannot be read: {error})"
+        return "\n".join(answer.text.strip().splitlines()[-LOG_LINES:])
+
+    def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
+        return patiently(what, call, self.context, self.patience)
+
+
+def _status(run: "Run") -> str:
+    status = run.properties.status if run.properties else None
+    return str(getattr(status, "value", status))

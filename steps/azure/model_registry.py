@@ -1,0 +1,59 @@
+"""The owner of versions, bundles and images: created before the steps that fill it, and deleted after them.
+
+Deleting an Azure ML workspace keeps its name taken for 14 days, and Pulumi's Azure provider cannot say otherwise: this
+step deletes it for good before the provider's own delete, which then finds nothing.
+"""
+
+import shutil
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from azure_clients.retries import exists, patiently, pause
+from steps.azure.inputs import AzureStep, MachineLearningInputs, workspace_client
+from steps.provider.step import Context, Created, State
+from steps.shared.model_versions import MODEL
+
+
+class Registry(AzureStep[MachineLearningInputs]):
+    """The models of an Azure ML workspace."""
+
+    inputs = MachineLearningInputs
+    replaced_by = frozenset({"stack", "subscription", "resource_group", "workspace"})
+
+    def create(self, inputs: MachineLearningInputs, context: Context) -> Created:
+        """Wait until the workspace answers; raises `AzureRefusedError`."""
+        self._look(inputs, context)
+        return Created(inputs.workspace, {"registry": MODEL})
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone with the workspace."""
+        found = self._look(self.parse(state), context)
+        return super().read(identity, state, context) if found else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Delete the workspace for good, and what steps left on this machine, which nobody else owns."""
+        del identity
+        inputs = self.parse(state)
+        context.report("deleting the Azure ML workspace for good")
+        patiently("delete the Azure ML workspace", lambda: self._purge(inputs, context), context, self._patience)
+        folder = self.folder(inputs.stack)
+        for remains in (folder.registry, folder.images, folder.runs, folder.lake):
+            shutil.rmtree(remains, ignore_errors=True)
+        folder.example.unlink(missing_ok=True)
+
+    def _look(self, inputs: MachineLearningInputs, context: Context) -> bool:
+        client = workspace_client(inputs)
+        return exists(
+            "reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context, self._patience
+        )
+
+    def _purge(self, inputs: MachineLearningInputs, context: Context) -> None:
+        try:
+            deletion = workspace_client(inputs).workspaces.begin_delete(
+                inputs.workspace, delete_dependent_resources=False, permanently_delete=True
+            )
+        except ResourceNotFoundError:
+            return
+        while not deletion.done():
+            pause(self._patience.pause, context)
+        deletion.result()

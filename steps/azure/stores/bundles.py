@@ -1,0 +1,36 @@
+"""Bundles on this machine: brought from the lake once, and never used unless they are whole."""
+
+import shutil
+import uuid
+from pathlib import Path
+
+from azure_clients.retries import Patience
+from features.bundle import BundleError, verify
+from steps.azure.stores.lake import LakeFolder, LakeInputs
+from steps.provider.step import Context
+
+CONTAINER = "models"
+
+
+def lake_folder(inputs: LakeInputs, url: str, patience: Patience) -> LakeFolder:
+    """The folder that `url`, an address for Spark, names in the lake's container for models."""
+    return LakeFolder(inputs, CONTAINER, url.split("/", 3)[3], patience)
+
+
+def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
+    """Put the bundle in `folder` into `target`, unless it is there. Raises `BundleError` when it is another one."""
+    if target.is_dir() and verify(target) == bundle_hash:
+        return
+    context.report("fetching the bundle")
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        folder.fetch(unfinished, context)
+        found = verify(unfinished)
+        if found != bundle_hash:
+            raise BundleError(
+                f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."
+            )
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

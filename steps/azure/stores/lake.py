@@ -1,0 +1,163 @@
+"""Folders in a container of the lake: sent in parallel with checksums, fetched, and removed.
+
+The Blob endpoint serves accounts with a hierarchical namespace too; there, folders are entries of their own.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from azure_clients import credentials
+from azure_clients.retries import Patience, patiently
+from steps.azure.inputs import AzureInputs
+from steps.provider.step import Context
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+SHA256 = "sha256"
+"""Metadata of a blob that was sent whole: its content's hash."""
+FILES_AT_ONCE = 4
+BLOCKS_AT_ONCE = 2
+MEGABYTE = 1e6
+Answer = TypeVar("Answer")
+
+
+class LakeInputs(AzureInputs):
+    """The lake's Blob endpoint, `https://ACCOUNT.blob.core.windows.net/`."""
+
+    blob_endpoint: str
+
+
+class LakeFolder:
+    """The folder `path` of a container."""
+
+    def __init__(self, inputs: LakeInputs, container: str, path: str, patience: Patience) -> None:
+        """Nothing is asked yet."""
+        self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, container)
+        self._container = container
+        self._inputs = inputs
+        self._path = path
+        self._patience = patience
+
+    @property
+    def url(self) -> str:
+        """Its address for Spark."""
+        return spark_url(self._inputs.blob_endpoint, self._container, self._path)
+
+    def below(self, name: str) -> "LakeFolder":
+        """The folder `name` in this one."""
+        return LakeFolder(self._inputs, self._container, f"{self._path}/{name}", self._patience)
+
+    def send(self, folder: Path, context: Context) -> None:
+        """Send every file below `folder` that is not there with the same content, several at a time.
+
+        Raises `AzureRefusedError`, and `StepCancelledError` soon after an interruption: what is there stays.
+        """
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        total = sum(file.stat().st_size for file in files)
+        sent = 0
+
+        def send_one(file: Path) -> int:
+            self._send_file(file, file.relative_to(folder).as_posix(), context)
+            return file.stat().st_size
+
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            try:
+                for size in pool.map(send_one, files):
+                    sent += size
+                    context.report(f"upload: {sent / MEGABYTE:,.1f} of {total / MEGABYTE:,.1f} MB")
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def write(self, name: str, content: bytes, context: Context) -> None:
+        """Put one small file."""
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+        self._ask("write to the lake", lambda: blob.upload_blob(content, overwrite=True), context)
+
+    def read(self, name: str, context: Context) -> bytes | None:
+        """One small file's content, None when it is not there."""
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+        content: bytes | None = self._ask(
+            "read the lake", lambda: _or_none(lambda: blob.download_blob().readall()), context
+        )
+        return content
+
+    def fetch(self, folder: Path, context: Context) -> None:
+        """Bring every file into `folder`."""
+        for name in self._ask("list the lake", lambda: list(self._files()), context):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = self.read(name, context)
+            target.write_bytes(content or b"")
+            context.raise_if_cancelled()
+
+    def remove(self, context: Context) -> None:
+        """Remove all of it; succeeds when it, or the container, is gone already."""
+
+        def work() -> None:
+            # Folders are entries of a hierarchical account, and can go when they are empty: longest names first.
+            for name in [*sorted(_or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
+                _or_none(functools.partial(self._client.delete_blob, name))
+
+        self._ask("delete from the lake", work, context)
+
+    def _send_file(self, file: Path, name: str, context: Context) -> None:
+        context.raise_if_cancelled()
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        blob = self._client.get_blob_client(f"{self._path}/{name}")
+        if (
+            self._ask(
+                "read the lake", lambda: _or_none(lambda: blob.get_blob_properties().metadata.get(SHA256)), context
+            )
+            == digest
+        ):
+            return
+
+        def progress(_current: int, _total: int | None) -> None:
+            context.raise_if_cancelled()
+
+        def work() -> None:
+            with file.open("rb") as stream:
+                blob.upload_blob(
+                    stream,
+                    overwrite=True,
+                    metadata={SHA256: digest},
+                    validate_content=True,
+                    max_concurrency=BLOCKS_AT_ONCE,
+                    progress_hook=progress,
+                )
+
+        self._ask("write to the lake", work, context)
+
+    def _ask(self, what: str, call: Callable[[], Answer], context: Context) -> Answer:
+        return patiently(what, call, context, self._patience)
+
+    def _entries(self) -> Iterable[str]:
+        """Names of everything below the folder, folders among them where they are entries."""
+        return (blob.name for blob in self._client.list_blobs(name_starts_with=f"{self._path}/"))
+
+    def _files(self) -> Iterator[str]:
+        for blob in self._client.list_blobs(name_starts_with=f"{self._path}/", include=["metadata"]):
+            if (blob.metadata or {}).get("hdi_isfolder") != "true":
+                yield blob.name.removeprefix(f"{self._path}/")
+
+
+def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is looked for
+    """What `look` finds, None when it is not there."""
+    try:
+        return look()
+    except ResourceNotFoundError:
+        return None
+
+
+def spark_url(blob_endpoint: str, container: str, path: str) -> str:
+    """The address for Spark, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`, of what Blob's endpoint serves."""
+    host = blob_endpoint.removeprefix("https://").rstrip("/").replace(".blob.", ".dfs.", 1)
+    return f"abfss://{container}@{host}/{path}"

@@ -1,0 +1,100 @@
+"""Step 2: a run of the training job on Databricks, and its bundle brought to this machine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from azure_clients import credentials
+from features.bundle import REPORT
+from features.errors import PersonalizationError
+from steps.azure.data_upload import COMPLETE
+from steps.azure.data_upload import CONTAINER as RAW
+from steps.azure.databricks_run import JobRuns, Usable
+from steps.azure.inputs import AzureStep, MachineLearningInputs
+from steps.azure.stores.azure_registry import AzureRegistry
+from steps.azure.stores.bundles import CONTAINER, bring
+from steps.azure.stores.lake import LakeFolder, LakeInputs
+from steps.provider.step import Context, Created, State
+from steps.shared.run_folder import MODEL_INPUTS, RESULT, RunFolder, RunInputs, run_id
+from steps.shared.training_options import model_options
+
+BUNDLE = "bundle"
+"""Folder of a run, in the lake and here."""
+
+
+class TrainingResultError(PersonalizationError):
+    """A run that succeeded without leaving what it was started for."""
+
+
+class TrainingRunInputs(RunInputs, MachineLearningInputs, LakeInputs):
+    """What a model depends on, the workspace with the job that trains it, and the registry with the champion."""
+
+    databricks_url: str
+    databricks_workspace_id: str
+    job_id: str
+
+
+class TrainingRun(AzureStep[TrainingRunInputs]):
+    """Trains on Databricks into the lake's `models/runs/<run id>`; a run that succeeded is found again."""
+
+    inputs = TrainingRunInputs
+    replaced_by = MODEL_INPUTS | {"stack"}
+
+    def create(self, inputs: TrainingRunInputs, context: Context) -> Created:
+        """Train, unless it is done; raises `RunFailedError` with the task's own sentence, or `AzureRefusedError`."""
+        champion = AzureRegistry(inputs, context, self._patience).champion()
+        identity = run_id(inputs, champion.version.bundle_hash if champion else None)
+        run = RunFolder(self.folder(inputs.stack), identity)
+        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._patience)
+        request = {
+            "options": list(model_options(inputs.dataset, inputs.parameters, inputs.gate)),
+            "manifest_hash": inputs.manifest_hash,
+            "data": inputs.location,
+            "fetch": LakeFolder(inputs, RAW, inputs.manifest_hash, self._patience).read(COMPLETE, context) is None,
+            "champion": champion.bundle_url if champion else None,
+            "output": lake.url,
+        }
+        client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
+        runs = JobRuns(client, int(inputs.job_id), context, self._patience)
+        address = runs.succeed(identity, request, _left_result(lake, context))
+        result = run.finished() or self._bring(run, lake, context)
+        created = run.created(result)
+        return Created(created.id, {**created.computed, "bundle_url": f"{lake.url}/{BUNDLE}", "run_url": address})
+
+    def update(self, identity: str, old: State, inputs: TrainingRunInputs, context: Context) -> State:
+        """The same model from another place: it stays as it is."""
+        del inputs
+        return self.read(identity, old, context) or {}
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when its result is no longer in the lake; what is missing on this machine is brought again."""
+        inputs = self.parse(state)
+        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._patience)
+        if lake.read(RESULT, context) is None:
+            return None
+        run = RunFolder(self.folder(inputs.stack), identity)
+        if run.finished() is None:
+            self._bring(run, lake, context)
+        return super().read(identity, state, context)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove this machine's copy; what is in the lake belongs to the registry, whose versions point there."""
+        del context
+        RunFolder(self.folder(state["stack"]), identity).remove(state)
+
+    def _bring(self, run: RunFolder, lake: LakeFolder, context: Context) -> dict[str, Any]:
+        """Fetch the result and the bundle, and check that the bundle is the one of the result."""
+        content = lake.read(RESULT, context)
+        if content is None:
+            raise TrainingResultError(f"The training run left no {RESULT} in {lake.url}. Run `up` again.")
+        result: dict[str, Any] = json.loads(content)
+        run.path.mkdir(parents=True, exist_ok=True)
+        bundle: Path = run.path / BUNDLE
+        bring(lake.below(BUNDLE), bundle, result["bundle_hash"], context)
+        result |= {"bundle": str(bundle), "report": str(bundle / REPORT)}
+        run.keep(result)
+        return result
+
+
+def _left_result(lake: LakeFolder, context: Context) -> Usable:
+    return lambda: lake.read(RESULT, context) is not None

@@ -1,0 +1,61 @@
+"""Waits until the deployer is a member of the new Databricks workspace and Unity Catalog can be used in it.
+
+A workspace answers 403 for minutes after it was made, and Databricks' own provider does not wait.
+"""
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+from databricks.sdk.errors.base import DatabricksError
+
+from azure_clients import credentials
+from azure_clients.retries import patiently
+from features.errors import PersonalizationError
+from steps.azure.inputs import AzureInputs, AzureStep
+from steps.provider.step import Context, Created, State
+
+
+class MetastoreMissingError(PersonalizationError):
+    """The workspace has no Unity Catalog."""
+
+
+class WorkspaceReadyInputs(AzureInputs):
+    """A workspace: the Resource Manager's id, and its host as Azure gives it, without a scheme."""
+
+    workspace_id: str
+    workspace_host: str
+
+
+class WorkspaceReady(AzureStep[WorkspaceReadyInputs]):
+    """Hands out the workspace's URL once it can be used."""
+
+    inputs = WorkspaceReadyInputs
+    replaced_by = frozenset({"workspace_id", "workspace_host"})
+
+    def create(self, inputs: WorkspaceReadyInputs, context: Context) -> Created:
+        """Wait; raises `AzureRefusedError` or `MetastoreMissingError`."""
+        url = f"https://{inputs.workspace_host}"
+        client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
+        patiently("join the Databricks workspace", client.current_user.me, context, self._patience)
+        metastore = patiently("read the metastore", lambda: _metastore(client), context, self._patience)
+        if metastore is None:
+            raise MetastoreMissingError(
+                f"The Databricks workspace {url} has no Unity Catalog metastore. Accounts from before November 2023 "
+                "get none by themselves: an account admin must create one for this region in the account console and "
+                "turn on its automatic assignment. Then run `up` again."
+            )
+        return Created(inputs.workspace_id, {"url": url, "metastore": metastore})
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the workspace is another resource."""
+
+
+def _metastore(client: WorkspaceClient) -> str | None:
+    try:
+        return client.metastores.current().metastore_id
+    except NotFound:
+        return None
+    except DatabricksError as error:
+        # An account without Unity Catalog answers with a code that the SDK does not know.
+        if error.error_code == "METASTORE_DOES_NOT_EXIST":
+            return None
+        raise

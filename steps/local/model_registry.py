@@ -1,0 +1,46 @@
+"""The owner of versions, bundles and images: created before everything else in the stack, and deleted last."""
+
+import shutil
+
+from steps.local.registry import LocalRegistry
+from steps.provider.step import Context, Created, State
+from steps.shared.child import end_orphan
+from steps.shared.inputs import LocalInputs, LocalStep
+from steps.shared.model_versions import MODEL
+
+
+class RegistryInputs(LocalInputs):
+    """The stack's name alone."""
+
+
+class Registry(LocalStep[RegistryInputs]):
+    """Makes the registry; removing it removes what other steps left in the stack's folder, too."""
+
+    inputs = RegistryInputs
+    replaced_by = frozenset({"stack"})
+
+    def create(self, inputs: RegistryInputs, context: Context) -> Created:
+        """Make the registry, or adopt the one that is there."""
+        context.report("opening the model registry")
+        folder = self.folder(inputs.stack)
+        LocalRegistry(folder.registry).create()
+        return Created(MODEL, {"registry": MODEL})
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when the database is; raises `RegistryError` when it is damaged."""
+        registry = LocalRegistry(self.folder(state["stack"]).registry)
+        if not registry.exists:
+            return None
+        registry.check()
+        return super().read(identity, state, context)
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove versions, bundles, images, and the remains of interrupted uploads and runs, which nobody else owns."""
+        del identity, context
+        folder = self.folder(state["stack"])
+        for run in folder.runs.glob("*"):
+            end_orphan(run)
+        LocalRegistry(folder.registry).delete()
+        for remains in (folder.images, folder.runs, folder.lake):
+            shutil.rmtree(remains, ignore_errors=True)
+        folder.example.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""Asks a service whether it is ready, over and over, on connections that each may reach another process of it."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from steps.provider.step import Context
+
+PAUSE_SECONDS = 0.1
+ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A service's address and its current key."""
+
+    endpoint: str
+    key: str
+
+    def version(self) -> str | None:
+        """The model version of whichever process answers, None when it is not ready."""
+        try:
+            return str(self._readiness()["model"]["version"])
+        except (KeyError, TypeError):
+            return None
+
+    def accepts_key(self) -> bool:
+        """Whether the process that answers is ready and knows the key. A request for scores would count as a user's."""
+        return self._readiness().get("key_accepted") is True
+
+    def _readiness(self) -> dict[str, Any]:
+        """What the process that answers says of itself, empty when it is not ready."""
+        headers = {"Authorization": f"Bearer {self.key}", "Connection": "close"}
+        try:
+            # The certificate is the user's own and need not name the loopback address that is asked here.
+            with httpx.Client(timeout=ANSWER_SECONDS, verify=False, trust_env=False) as client:  # noqa: S501 - see above
+                answer = client.get(f"{self.endpoint}/readyz", headers=headers)
+            found = answer.json() if answer.is_success else {}
+        except (httpx.HTTPError, json.JSONDecodeError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def wait_until(holds: Callable[[], bool], *, times: int, seconds: float, context: Context) -> bool:
+    """Whether `holds` was true so many times in a row before `seconds` were over; raises `StepCancelledError`."""
+    deadline = time.monotonic() + seconds
+    row = 0
+    while row < times:
+        context.raise_if_cancelled()
+        row = row + 1 if holds() else 0
+        if time.monotonic() > deadline:
+            return False
+        if row == 0:
+            time.sleep(PAUSE_SECONDS)
+    return True

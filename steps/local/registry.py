@@ -1,0 +1,192 @@
+"""The model registry: MLflow's, on a sqlite file, with the bundles beside it.
+
+MLflow is imported on first use: it takes longer than most steps that only ask whether there is a champion.
+"""
+
+import os
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from features.bundle import Bundle, verify
+from features.errors import PersonalizationError
+from steps.shared.model_versions import MODEL, Version, find, tags_of
+
+CHAMPION = "champion"
+DATABASE = "mlflow.db"
+PAGE = 1000
+
+
+class RegistryError(PersonalizationError):
+    """A registry that is gone or cannot be read."""
+
+
+class LocalRegistry:
+    """The registry in `folder`: `mlflow.db` and `bundles/<bundle hash>`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read or written yet."""
+        self._folder = folder
+        self._database = folder / DATABASE
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database is there."""
+        return self._database.is_file()
+
+    def create(self) -> None:
+        """Make an empty registry, unless there is one. The database gets its name when it is complete."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            if self.exists:
+                return
+            unfinished = self._folder / f"{DATABASE}.{uuid.uuid4().hex}"
+            with _readable(unfinished):
+                _client(unfinished).create_registered_model(MODEL)
+            unfinished.rename(self._database)
+
+    def delete(self) -> None:
+        """Remove every version and every bundle."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def register(self, bundle: Path) -> Version:
+        """Copy the bundle in and give it a version; a bundle that is registered already keeps its number.
+
+        Raises `BundleError` when the bundle is not whole: nothing is registered then.
+        """
+        with self._lock():
+            loaded = Bundle.load(bundle)
+            for version in self.list():
+                if version.bundle_hash == loaded.hash:
+                    self._keep(bundle, loaded.hash)
+                    return version
+            kept = self._keep(bundle, loaded.hash)
+            with _readable(self._database):
+                created = self._client().create_model_version(
+                    MODEL, source=kept.as_uri(), tags=tags_of(loaded.hash, loaded.metadata)
+                )
+            return self.get(int(created.version))
+
+    def get(self, number: int) -> Version:
+        """The version `number`; raises `NoSuchVersionError`."""
+        return find(self.list(), number)
+
+    def list(self) -> list[Version]:
+        """All versions, oldest first."""
+        with _readable(self._database):
+            champion = self._champion_number()
+            found = [_version(entry, champion) for entry in self._entries()]
+        return sorted(found, key=lambda version: version.number)
+
+    def set_champion(self, number: int) -> None:
+        """Mark `number` as the version that serves; raises `NoSuchVersionError`."""
+        with self._lock():
+            self.get(number)
+            with _readable(self._database):
+                self._client().set_registered_model_alias(MODEL, CHAMPION, str(number))
+
+    def get_champion(self) -> Version | None:
+        """The version that serves, None before the first."""
+        return next((version for version in self.list() if version.champion), None)
+
+    def champion_bundle(self) -> Path | None:
+        """The bundle of the version that serves."""
+        champion = self.get_champion() if self.exists else None
+        return None if champion is None else self.bundle(champion.bundle_hash)
+
+    def bundle(self, bundle_hash: str) -> Path:
+        """Where the bundle with this hash lies once it is registered."""
+        return bundle_folder(self._folder, bundle_hash)
+
+    def fetch(self, version: Version, target: Path) -> None:
+        """Copy a version's bundle to `target`, which is not there yet."""
+        shutil.copytree(self.bundle(version.bundle_hash), target)
+
+    def check(self) -> None:
+        """Raise `RegistryError` when the database is damaged; much faster than opening it through MLflow."""
+        with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise _damaged(self._database, answer)
+
+    def _keep(self, bundle: Path, bundle_hash: str) -> Path:
+        """The registry's own copy of a bundle, which takes its name only when it is whole."""
+        kept = self.bundle(bundle_hash)
+        if not kept.is_dir():
+            unfinished = kept.with_name(f".{bundle_hash}.{uuid.uuid4().hex}")
+            shutil.copytree(bundle, unfinished)
+            verify(unfinished)
+            unfinished.rename(kept)
+        return kept
+
+    def _entries(self) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._client().search_model_versions(f"name='{MODEL}'", max_results=PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _champion_number(self) -> int | None:
+        number = self._client().get_registered_model(MODEL).aliases.get(CHAMPION)
+        return None if number is None else int(number)
+
+    def _client(self) -> Any:  # noqa: ANN401 - MLflow is imported late
+        if not self.exists:
+            raise RegistryError(
+                f"The registry's file {self._database} is gone. Restore it, or run `personalize up --refresh`, which "
+                "makes a new one and registers the current model in it."
+            )
+        return _client(self._database)
+
+    def _lock(self) -> FileLock:
+        return FileLock(self._folder / "lock", timeout=60)
+
+
+def bundle_folder(registry: Path, bundle_hash: str) -> Path:
+    """Where a registry's folder keeps the bundle with this hash."""
+    return registry / "bundles" / bundle_hash
+
+
+@contextmanager
+def _readable(database: Path) -> Iterator[None]:
+    """Turn what sqlite and MLflow say about a damaged file into one sentence."""
+    try:
+        yield
+    except PersonalizationError:
+        raise
+    except Exception as error:
+        raise _damaged(database, str(error).splitlines()[0]) from error
+
+
+def _damaged(database: Path, reason: str) -> RegistryError:
+    return RegistryError(
+        f"The registry's file {database} cannot be used: {reason}. Restore it, or move it away and run "
+        "`personalize up --refresh`, which makes a new one and registers the current model in it."
+    )
+
+
+def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    tracking = import_module("mlflow.tracking")
+    address = f"sqlite:///{database}"
+    return tracking.MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def _version(entry: Any, champion: int | None) -> Version:  # noqa: ANN401 - MLflow is imported late
+    return Version.of(
+        int(entry.version),
+        entry.tags,
+        champion=int(entry.version) == champion,
+        registered=datetime.fromtimestamp(entry.creation_timestamp / 1000, tz=UTC),
+    )

@@ -1,0 +1,61 @@
+"""Steps 4 and 5: the serving code and one model in a folder laid out as the image is, named by the digest of both."""
+
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from steps.local.registry import LocalRegistry
+from steps.provider.step import Context, Created, State
+from steps.shared.image_content import ServingImageInputs, fill, image_digest
+from steps.shared.inputs import LocalStep
+from tools.paths import ROOT, state_folder
+
+ENTRYPOINT = """#!/bin/sh
+# Starts this image's own code on this image's own model; `$PERSONALIZE_PYTHON` is the interpreter with the libraries.
+here=$(cd "$(dirname "$0")" && pwd -P)
+cd "$here/app"
+exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring --image "$here" "$@"
+"""
+
+
+class ServingImage(LocalStep[ServingImageInputs]):
+    """Builds `images/<digest>`. Images belong to the registry, so deleting this resource deletes none."""
+
+    inputs = ServingImageInputs
+    replaced_by = frozenset({"stack", "version", "bundle_hash", "code_hash"})
+
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder, code: Path = ROOT) -> None:
+        """`code` is the folder of the serving packages."""
+        super().__init__(folder_of)
+        self._code = code
+
+    def create(self, inputs: ServingImageInputs, context: Context) -> Created:
+        """Build the image aside; it takes its name when it is whole, and is used again when it is there."""
+        context.report(f"building the image of model version {inputs.version}")
+        folder = self.folder(inputs.stack)
+        registry = LocalRegistry(folder.registry)
+        folder.images.mkdir(parents=True, exist_ok=True)
+        unfinished = folder.images / f".{uuid.uuid4().hex}"
+        try:
+            self._fill(unfinished, registry.bundle(registry.get(inputs.version).bundle_hash), inputs)
+            digest = image_digest(unfinished)
+            if not folder.image(digest).is_dir():
+                unfinished.rename(folder.image(digest))
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        return Created(digest, {"digest": digest})
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when the folder is, or when its content is not what its name says."""
+        image = self.folder(state["stack"]).image(identity)
+        return super().read(identity, state, context) if image.is_dir() and image_digest(image) == identity else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing: the registry owns the images."""
+
+    def _fill(self, image: Path, bundle: Path, inputs: ServingImageInputs) -> None:
+        fill(image, self._code, bundle, inputs)
+        entrypoint = image / "entrypoint"
+        entrypoint.write_text(ENTRYPOINT)
+        entrypoint.chmod(0o755)

@@ -1,0 +1,86 @@
+"""Step 2: `python -m training` in a process of its own.
+
+The run's folder is named by everything that the model depends on.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from features.errors import PersonalizationError
+from steps.local.registry import LocalRegistry
+from steps.provider.step import Context, Created, State
+from steps.shared.child import Finished, clean_environment, end_orphan, run_child
+from steps.shared.folders import StackFolder
+from steps.shared.inputs import LocalStep
+from steps.shared.run_folder import MODEL_INPUTS, OUTPUT, RunFolder, RunInputs, run_id
+from steps.shared.training_options import model_options, progress_shown, reason_in
+
+
+class TrainingFailedError(PersonalizationError):
+    """A training run that ended without a bundle."""
+
+
+class TrainingRun(LocalStep[RunInputs]):
+    """Trains into `runs/<run id>`; a run that has finished is found again instead of repeated."""
+
+    inputs = RunInputs
+    replaced_by = MODEL_INPUTS | {"stack"}
+
+    def create(self, inputs: RunInputs, context: Context) -> Created:
+        """Train; raises `TrainingFailedError` with training's own sentence, `StepCancelledError` after Ctrl-C."""
+        folder = self.folder(inputs.stack)
+        champion = LocalRegistry(folder.registry).champion_bundle()
+        run = RunFolder(folder, run_id(inputs, champion.name if champion else None))
+        end_orphan(run.path)
+        result = run.finished()
+        if result is None:
+            run.begin()
+            result = _train(arguments(inputs, folder, champion, run.path), run.path, context)
+            run.keep(result)
+        return run.created(result)
+
+    def update(self, identity: str, old: State, inputs: RunInputs, context: Context) -> State:
+        """The same data from another place: the model stays as it is."""
+        del inputs
+        return self.read(identity, old, context) or {}
+
+    def read(self, identity: str, state: State, context: Context) -> State | None:
+        """Gone when the run's result or its bundle is."""
+        run = RunFolder(self.folder(state["stack"]), identity)
+        return super().read(identity, state, context) if run.finished() else None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Remove the run's folder; a bundle that was registered has its copy in the registry."""
+        del context
+        RunFolder(self.folder(state["stack"]), identity).remove(state)
+
+
+def arguments(inputs: RunInputs, folder: StackFolder, champion: Path | None, run: Path) -> Iterator[str]:
+    """The options of `python -m training`."""
+    yield from model_options(inputs.dataset, inputs.parameters, inputs.gate)
+    yield from ("--data", str(folder.path / inputs.location), "--output", str(run / OUTPUT))
+    if champion is not None:
+        yield from ("--champion", str(champion))
+    yield from ("--json", "--progress", "json")
+
+
+def _train(options: Iterator[str], run: Path, context: Context) -> dict[str, Any]:
+    command = [sys.executable, "-m", "training", *options]
+    finished = run_child(
+        command, folder=run, environment=clean_environment(), on_line=progress_shown(context.report), context=context
+    )
+    if finished.code != 0:
+        raise TrainingFailedError(reason_in(finished.error) or _silent_end(finished, run))
+    result: dict[str, Any] = json.loads(finished.output)
+    return result
+
+
+def _silent_end(finished: Finished, run: Path) -> str:
+    """A run that ended without its own sentence was ended from outside, for want of memory or by hand."""
+    return (
+        f"Training ended with code {finished.code} and without a word. A negative code is the number of the signal "
+        f"that ended it; 9 is most often a machine without enough memory. Its logs are in {run}."
+    )

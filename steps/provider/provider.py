@@ -1,0 +1,108 @@
+"""The engine's calls on one side, the steps on the other."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pulumi.provider.experimental import provider as protocol
+
+from steps.kinds import COMPUTED, Kind, Place
+from steps.provider.step import Context, Step
+from steps.provider.values import UNKNOWN, plain, properties
+
+Report = Callable[[str, str], None]
+"""Shows a line beside the resource with this URN."""
+Catalogue = Callable[[], Mapping[Kind, Step[Any]]]
+"""Gives the steps of a place. Called when the first of them is needed: Azure's SDKs take seconds to import."""
+
+
+class StepsProvider(protocol.Provider):
+    """Runs each step in a thread of its own, so that a cancellation can be heard meanwhile."""
+
+    def __init__(self, catalogues: Mapping[Place, Catalogue], report: Report) -> None:
+        """`catalogues` by place; `report` shows progress."""
+        self._catalogues = {place: functools.cache(catalogue) for place, catalogue in catalogues.items()}
+        self._report = report
+        self._cancelled = threading.Event()
+
+    async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
+        """Refuse inputs that the step cannot use."""
+        problems = self._step(request.urn).check(plain(request.new_inputs))
+        failures = [protocol.CheckFailure(name, reason) for name, reason in problems.items()]
+        return protocol.CheckResponse(inputs=request.new_inputs, failures=failures)
+
+    async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
+        """Say which inputs differ from the state, and which of them make a new resource."""
+        difference = self._step(request.urn).diff(plain(request.old_state), plain(request.new_inputs))
+        return protocol.DiffResponse(
+            changes=bool(difference.changed),
+            diffs=sorted(difference.changed),
+            replaces=sorted(difference.replaces),
+            detailed_diff={
+                name: protocol.PropertyDiff(
+                    protocol.PropertyDiffKind.UPDATE_REPLACE
+                    if name in difference.replaces
+                    else protocol.PropertyDiffKind.UPDATE,
+                    input_diff=name in request.new_inputs,
+                )
+                for name in difference.changed
+            },
+        )
+
+    async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
+        """Make the resource; a preview gets its inputs and says that the rest is not known yet."""
+        step = self._step(request.urn)
+        inputs = plain(request.properties)
+        if request.preview:
+            return protocol.CreateResponse("", properties({**inputs, **_unknown(request.urn)}, step.secrets))
+        created = await asyncio.to_thread(step.create, step.parse(inputs), self._context(request.urn))
+        return protocol.CreateResponse(created.id, properties({**inputs, **created.computed}, step.secrets))
+
+    async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
+        """Change the resource in place."""
+        step = self._step(request.urn)
+        inputs = plain(request.news)
+        if request.preview:
+            return protocol.UpdateResponse(properties({**inputs, **_unknown(request.urn)}, step.secrets))
+        computed = await asyncio.to_thread(
+            step.update, request.resource_id, plain(request.olds), step.parse(inputs), self._context(request.urn)
+        )
+        return protocol.UpdateResponse(properties({**inputs, **computed}, step.secrets))
+
+    async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
+        """Look at the world; an empty id tells the engine that the resource is gone."""
+        step = self._step(request.urn)
+        state = plain(request.properties)
+        found = await asyncio.to_thread(step.read, request.resource_id, state, self._context(request.urn))
+        if found is None:
+            return protocol.ReadResponse("", {}, {})
+        return protocol.ReadResponse(request.resource_id, properties({**state, **found}, step.secrets), request.inputs)
+
+    async def delete(self, request: protocol.DeleteRequest) -> None:
+        """Remove the resource."""
+        step = self._step(request.urn)
+        await asyncio.to_thread(step.delete, request.resource_id, plain(request.properties), self._context(request.urn))
+
+    async def cancel(self) -> None:
+        """Ctrl-C: every running step is to end itself."""
+        self._cancelled.set()
+
+    def _context(self, urn: str) -> Context:
+        return Context(report=lambda message: self._report(urn, message), cancelled=self._cancelled)
+
+    def _step(self, urn: str) -> Step[Any]:
+        place, kind = _type(urn)
+        return self._catalogues[place]()[kind]
+
+
+def _type(urn: str) -> tuple[Place, Kind]:
+    """The step's type in a URN, whose third part ends in `personalize:PLACE:KIND` after the parents' types."""
+    _, place, kind = urn.split("::")[2].rpartition("$")[2].split(":")
+    return Place(place), Kind(kind)
+
+
+def _unknown(urn: str) -> dict[str, Any]:
+    place, kind = _type(urn)
+    return dict.fromkeys(COMPUTED[place][kind], UNKNOWN)

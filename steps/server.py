@@ -1,0 +1,110 @@
+"""The provider's process: serves the engine until the engine ends.
+
+Errors become gRPC statuses here and nowhere else: the engine shows a status as its sentence, but an exception as
+"Unexpected <class ...>" with a traceback.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
+
+from features.errors import PersonalizationError
+from steps.kinds import Kind, Place
+from steps.local.catalogue import local_steps
+from steps.provider.provider import Report, StepsProvider
+from steps.provider.step import Step, StepCancelledError
+
+VERSION = "0.1.0"
+UNLIMITED = -1
+MESSAGE_OPTIONS = [("grpc.max_receive_message_length", UNLIMITED), ("grpc.max_send_message_length", UNLIMITED)]
+ENGINE_CHECK_SECONDS = 1.0
+
+
+class ErrorsAsStatuses(grpc.aio.ServerInterceptor):
+    """Turns what a step raises into a status with one sentence."""
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:  # noqa: ANN401 - the stubs make this generic, the class is not
+        """Wrap the method that is about to be called."""
+        handler = await continuation(details)
+
+        async def call(request: Any, context: Any) -> Any:  # noqa: ANN401 - protobuf messages
+            try:
+                return await handler.unary_unary(request, context)
+            except Exception as error:  # noqa: BLE001 - the boundary of the process: everything must become a status
+                await context.abort(*status_of(error))
+
+        return grpc.unary_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+
+
+def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
+    """Code and sentence for an error. What Pulumi's server raises wraps the step's own error as its context."""
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case StepCancelledError():
+                return grpc.StatusCode.CANCELLED, str(cause)
+            case PersonalizationError():
+                return grpc.StatusCode.FAILED_PRECONDITION, str(cause)
+            case NotImplementedError():
+                return grpc.StatusCode.UNIMPLEMENTED, str(cause)
+        cause = cause.__cause__ or cause.__context__
+    traceback.print_exception(error)
+    last = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return grpc.StatusCode.INTERNAL, f"A step failed in a way that nobody foresaw: {last} Please report it."
+
+
+async def serve(engine_address: str) -> None:
+    """Answer the engine at `engine_address` (host:port) until it is gone."""
+    server = grpc.aio.server(interceptors=[ErrorsAsStatuses()], options=MESSAGE_OPTIONS)
+    catalogues = {Place.LOCAL: local_steps, Place.AZURE: _azure_steps}
+    steps = StepsProvider(catalogues, _reporter(engine_address))
+    servicer = ProviderServicer(sys.argv, VERSION, steps, engine_address=engine_address)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    engine = os.getppid()
+    while os.getppid() == engine:  # noqa: ASYNC110 - nothing signals that a parent ended
+        await asyncio.sleep(ENGINE_CHECK_SECONDS)
+    # A killed engine cannot cancel: end the running steps as Ctrl-C would, so that no training is left behind.
+    await steps.cancel()
+    await server.stop(grace=None)
+
+
+def _azure_steps() -> Mapping[Kind, Step[Any]]:
+    """Imported when the first Azure step is needed: stack `local` has no use for Azure's SDKs."""
+    from steps.azure.catalogue import azure_steps  # noqa: PLC0415 - see above
+
+    return azure_steps()
+
+
+def _reporter(engine_address: str) -> Report:
+    """Shows lines through the engine's log; `ephemeral` ones live beside the resource while it is worked on."""
+    engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address))
+    lock = threading.Lock()
+
+    def report(urn: str, message: str) -> None:
+        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
+        try:
+            with lock:
+                engine.Log(request)
+        except grpc.RpcError:
+            return  # the engine is gone or going: its last lines have nobody to read them
+
+    return report
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1]))

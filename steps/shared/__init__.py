@@ -1,0 +1,1 @@
+"""What the steps on this machine and on Azure share."""

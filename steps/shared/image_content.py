@@ -1,0 +1,62 @@
+"""What is in an image, the same wherever it is built: the serving code, one model, and which ones they are."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from features.bundle import verify
+from features.errors import PersonalizationError
+from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash, source_files
+from steps.shared.inputs import LocalInputs
+
+
+class CodeChangedError(PersonalizationError):
+    """The serving code was edited while its image was being built."""
+
+
+class ServingImageInputs(LocalInputs):
+    """A model version and the serving code's hash."""
+
+    registry: str
+    version: int
+    bundle_hash: str
+    code_hash: str
+
+
+def fill(image: Path, code: Path, bundle: Path, inputs: ServingImageInputs) -> None:
+    """Put `model`, `app` and `image.json` into the new folder `image`; `code` holds the serving packages.
+
+    Raises `BundleError` when the bundle is not whole, `CodeChangedError` when the code is not that of the inputs.
+    """
+    verify(bundle)
+    shutil.copytree(bundle, image / "model")
+    for file in source_files(code, SERVING_PACKAGES):
+        target = image / "app" / file.relative_to(code)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    if serving_code_hash(code) != inputs.code_hash:
+        raise CodeChangedError("The serving code was edited while its image was being built. Run `up` again.")
+    facts = {
+        "model_name": inputs.registry,
+        "model_version": inputs.version,
+        "bundle_hash": inputs.bundle_hash,
+        "code_hash": inputs.code_hash,
+    }
+    (image / "image.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def image_digest(image: Path) -> str:
+    """`sha256:` and 64 hexadecimal digits over the names and contents of all files, compiled Python left out."""
+    digest = hashlib.sha256()
+    for file in files_of(image):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(image).as_posix()} {content}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def files_of(image: Path) -> Iterator[Path]:
+    """Its files in a stable order, compiled Python left out."""
+    return (file for file in sorted(image.rglob("*")) if file.is_file() and file.suffix != ".pyc")

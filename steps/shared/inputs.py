@@ -1,0 +1,32 @@
+"""What every local step is given."""
+
+from abc import ABC
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from steps.provider.step import Step
+from steps.shared.folders import StackFolder
+from tools.paths import state_folder
+from training.parameters import Parameters
+
+
+class LocalInputs(Parameters):
+    """The stack's name, which is the name of its folder."""
+
+    stack: str
+
+
+LocalInputsT = TypeVar("LocalInputsT", bound=LocalInputs)
+
+
+class LocalStep(Step[LocalInputsT], ABC, Generic[LocalInputsT]):
+    """A step that works in the stack's folder."""
+
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder) -> None:
+        """`folder_of` gives the folder of a stack by name."""
+        self._folder_of = folder_of
+
+    def folder(self, stack: str) -> StackFolder:
+        """The folder of `stack`."""
+        return StackFolder(self._folder_of(stack))

@@ -1,0 +1,93 @@
+"""A training run's folder in the stack's: found again when it is whole, owned by one resource."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.bundle import BundleError, verify
+from steps.provider.step import Created, State
+from steps.shared.child import end_orphan
+from steps.shared.claim import claim, owns, release
+from steps.shared.folders import StackFolder
+from steps.shared.inputs import LocalInputs
+from training.parameters import Dataset, GateParameters, TrainingParameters
+
+RESULT = "result.json"
+OUTPUT = "output"
+"""The folder that training writes to."""
+
+
+class RunInputs(LocalInputs):
+    """Everything that a model depends on, but for the champion that its gate compares with."""
+
+    registry: str
+    dataset: Dataset
+    location: str
+    manifest_hash: str
+    parameters: TrainingParameters
+    gate: GateParameters
+    code_hash: str
+
+
+MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash"})
+"""The inputs whose change makes another model."""
+
+
+def run_id(inputs: RunInputs, champion: str | None) -> str:
+    """16 hexadecimal digits that differ when anything does that the run's bundle or verdict depends on."""
+    fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
+    return hashlib.sha256(json.dumps([fields, champion], sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of the run `identity`."""
+
+    stack: StackFolder
+    identity: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.stack.runs / self.identity
+
+    def begin(self) -> None:
+        """Make it; of a run that was killed, what training can go on with stays."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / RESULT).unlink(missing_ok=True)
+
+    def keep(self, result: dict[str, Any]) -> None:
+        """Remember the result; from now on the run is found again."""
+        unfinished = self.path / f"{RESULT}.part"
+        unfinished.write_text(json.dumps(result))
+        unfinished.rename(self.path / RESULT)
+
+    def finished(self) -> dict[str, Any] | None:
+        """The result of a run whose bundle is whole, or None."""
+        try:
+            result: dict[str, Any] = json.loads((self.path / RESULT).read_text())
+            return result if verify(Path(result["bundle"])) == result["bundle_hash"] else None
+        except (OSError, ValueError, BundleError):
+            return None
+
+    def created(self, result: dict[str, Any]) -> Created:
+        """The resource of a finished run, which owns the folder from now on."""
+        computed = {
+            "bundle": self.stack.relative(Path(result["bundle"])),
+            "bundle_hash": result["bundle_hash"],
+            "verdict": result["verdict"],
+            "metrics": result["metrics"],
+            "report": self.stack.relative(Path(result["report"])),
+            "claim": claim(self.path),
+        }
+        return Created(self.identity, computed)
+
+    def remove(self, state: State) -> None:
+        """Remove it, unless another resource has taken it over; registered bundles have their copy elsewhere."""
+        if owns(self.path, state["claim"]):
+            end_orphan(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
+            release(self.path)

@@ -1,0 +1,66 @@
+"""Installs the locked Python packages into `.venv`, those of this machine's needs.
+
+The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+library and to the grammar of Python 3.8.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from tools.paths import ROOT
+from tools.setup.console import SetupError, say
+from tools.versions import JAVA, PYTHON
+from training.runtime import system_java_homes
+
+EXTRAS = ("local", "scoring", "infra")
+AZURE_EXTRA = "azure"
+
+
+def ensure_packages(uv: Path) -> bool:
+    """Install what `.venv` lacks; whether that was anything. Raises `SetupError`, after uv's own words."""
+    if packages_in_sync(uv):
+        return False
+    if "java" in needed_extras():
+        say(f"No Java {JAVA} here; using the one that comes as a Python package.")
+    say("Installing the locked Python packages into .venv (some 700 MB the first time) ...")
+    if _sync(uv).returncode != 0:
+        raise SetupError(
+            "uv can not install the packages (its own words are above); it needs the package index and "
+            f"Python {PYTHON}, which it fetches where the machine has none"
+        )
+    return True
+
+
+def ensure_azure_packages(uv: Path, *groups: str) -> None:
+    """Install what the stacks on Azure need beside that, 300 MB, and the dependency groups that are named.
+
+    Raises `SetupError`, after uv's own words.
+    """
+    wanted = ["--extra", AZURE_EXTRA, *(part for group in groups for part in ("--group", group))]
+    if _sync(uv, *wanted, "--check", "--quiet").returncode == 0:
+        return
+    say("Installing the packages for Azure into .venv (some 300 MB the first time) ...")
+    if _sync(uv, *wanted).returncode != 0:
+        raise SetupError("uv can not install the packages for Azure (its own words are above)")
+
+
+def packages_in_sync(uv: Path) -> bool:
+    """Whether `.venv` has the locked packages."""
+    return _sync(uv, "--check", "--quiet").returncode == 0
+
+
+def needed_extras() -> "list[str]":
+    """The optional groups of packages this machine needs; `java` brings Java where there is no Java 17."""
+    return [*EXTRAS] if system_java_homes() else [*EXTRAS, "java"]
+
+
+def _sync(uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
+    environment = dict(os.environ, UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
+    environment.pop("VIRTUAL_ENV", None)
+    # --inexact: packages that somebody added, such as the extra `azure`, stay.
+    command = [str(uv), "sync", "--frozen", "--inexact", "--python", PYTHON, *options]
+    for extra in needed_extras():
+        command += ["--extra", extra]
+    stderr = subprocess.DEVNULL if "--quiet" in options else None
+    return subprocess.run(command, cwd=str(ROOT), env=environment, check=False, stderr=stderr)  # noqa: S603 - the uv found

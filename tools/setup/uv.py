@@ -1,0 +1,131 @@
+"""Finds uv, or brings the release that `uv.lock` pins.
+
+The wheel is fetched by pip where the machine has one, as pip knows the machine's mirror and proxy, else straight from
+the address in the lock, with the lock's checksum. Either way it needs nothing that installing the packages does not.
+The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+library and to the grammar of Python 3.8.
+"""
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import Optional
+
+from tools.paths import ROOT
+from tools.setup.console import SetupError, first_that_works, say
+from training.runtime import cache_folder
+
+TIMEOUT_SECONDS = 60
+
+
+class LockedUv:
+    """The release of uv in the lock: `version`, and `url` and `sha256` of its wheel for Linux x86-64 with glibc."""
+
+    def __init__(self, lock: str) -> None:
+        package = re.search(r'^name = "uv"\n.*?(?=^\[\[package\]\]|\Z)', lock, re.MULTILINE | re.DOTALL)
+        version = re.search(r'^version = "([^"]+)"', package.group(0), re.MULTILINE) if package else None
+        wheel = re.search(
+            r'url = "([^"]+manylinux[^"]+x86_64[^"]*)", hash = "sha256:(\w+)"', package.group(0) if package else ""
+        )
+        if not version or not wheel:
+            raise SetupError("uv.lock does not name uv's wheel for Linux x86-64; restore the file from git")
+        self.version = version.group(1)
+        self.url, self.sha256 = wheel.groups()
+
+
+def find_uv(locked: LockedUv) -> "Optional[Path]":
+    """A uv of at least the locked release, on PATH or in the cache; None when there is none."""
+    on_path = shutil.which("uv")
+    if on_path and _version(on_path) >= _numbers(locked.version):
+        return Path(on_path)
+    cached = _cached(locked)
+    return cached if os.access(str(cached), os.X_OK) else None
+
+
+def ensure_uv() -> Path:
+    """Absolute path of a uv of at least the locked release, brought into the cache if need be; raises `SetupError`."""
+    locked = locked_uv()
+    found = find_uv(locked)
+    if found:
+        return found
+    target = _cached(locked)
+    say(f"uv {locked.version} is not on PATH; fetching it ...")
+    first_that_works(
+        f"uv {locked.version}",
+        [("pip", lambda: _by_pip(locked, target)), ("the lock's address", lambda: _by_address(locked, target))],
+    )
+    return target
+
+
+def locked_uv() -> LockedUv:
+    """The release of uv that this repository's lock names."""
+    return LockedUv((ROOT / "uv.lock").read_text(encoding="utf-8"))
+
+
+def _cached(locked: LockedUv) -> Path:
+    return cache_folder() / "uv" / locked.version / "uv"
+
+
+def _by_pip(locked: LockedUv, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check"]
+        command += ["--only-binary", ":all:", "-d", scratch, f"uv=={locked.version}"]
+        answer = subprocess.run(  # noqa: S603 - this very Python
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False
+        )
+        wheels = list(Path(scratch).glob("uv-*.whl"))
+        if answer.returncode != 0 or not wheels:
+            lines = answer.stdout.strip().splitlines()
+            raise SetupError(f"pip can not fetch uv ({lines[-1] if lines else 'it printed nothing'})")
+        unpack(wheels[0].read_bytes(), locked, target)
+
+
+def _by_address(locked: LockedUv, target: Path) -> None:
+    try:
+        with urllib.request.urlopen(locked.url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - an https address of the lock
+            wheel = answer.read()
+    except (OSError, urllib.error.URLError) as error:
+        raise SetupError(f"uv's wheel can not be fetched ({error}); check the network or install uv by hand") from error
+    unpack(wheel, locked, target)
+
+
+def unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
+    """Put the program of the wheel at `target` when the wheel is the locked one, by a rename."""
+    if hashlib.sha256(wheel).hexdigest() != locked.sha256:
+        raise SetupError(f"the fetched wheel of uv {locked.version} is not the one in uv.lock (its SHA-256 differs)")
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        program = next(name for name in archive.namelist() if name.endswith("/scripts/uv"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".uv-{os.getpid()}")
+        aside.write_bytes(archive.read(program))
+    aside.chmod(0o755)
+    aside.replace(target)
+
+
+def _version(command: str) -> "tuple[int, ...]":
+    try:
+        answer = subprocess.run(  # noqa: S603 - the uv that PATH has
+            [command, "--version"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return _numbers(answer.stdout)
+
+
+def _numbers(text: str) -> "tuple[int, ...]":
+    match = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(int(part) for part in match.group(0).split(".")) if match else ()

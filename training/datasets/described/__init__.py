@@ -1,0 +1,1 @@
+"""Datasets of three tables that a YAML file describes: checked, then joined."""

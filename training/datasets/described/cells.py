@@ -1,0 +1,110 @@
+"""The fields of a table that are not what their column must hold: counted, and the first ones named by their line."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.datasets.described.fields import Check, TableRules, checks
+from training.datasets.described.texts import Chunk, Table, is_text
+from training.datasets.errors import MalformedRowError
+
+EXAMPLES = 5
+"""So many wrong fields of a column are shown."""
+_SHOWN_CHARACTERS = 60
+_MISSING_WORDS = 3
+
+
+@dataclass(kw_only=True)
+class Fault:
+    """The wrong fields of a column, or, without a `check`, the wrong rows of a table, with the places of the first."""
+
+    path: Path
+    check: Check | None = None
+    count: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+    values: set[str] = field(default_factory=set)
+
+    def add(self, places: Iterable[tuple[int, str]]) -> None:
+        """Count more of them, in the file's order."""
+        for place, text in places:
+            self.count += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples.append((place, text))
+            if len(self.values) <= _MISSING_WORDS:
+                self.values.add(text)
+
+    def sentence(self, rows: str) -> str:
+        """What is wrong, with its place; `rows` says of how many, as in `943` or `the first 5,000`."""
+        verb = "is" if self.count == 1 else "are"
+        if self.check is None:
+            shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
+            return (
+                f"{self.path}: {self.count:,} of {rows} rows {verb} not split as the header is: {shown}{self._more()}"
+            )
+        unit = "line" if is_text(self.path) else "row"
+        shown = ", ".join(f"{unit} {place} {_short(text)!r}" for place, text in self.examples)
+        text = (
+            f"{self.path}, {self.check.role} {self.check.column}: {self.count:,} of {rows} fields {verb} "
+            f"{self.check.fault}: {shown}{self._more()}"
+        )
+        return text + self._advice()
+
+    def _more(self) -> str:
+        return f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
+
+    def _advice(self) -> str:
+        if self.check is None or self.check.role != "number" or len(self.values) > _MISSING_WORDS:
+            return ""
+        words = ", ".join(f'"{_short(text)}"' for text in sorted(self.values))
+        return f"; where that means missing, say {{column: {self.check.column!r}, missing: [{words}]}}"
+
+
+class Cells:
+    """The faults of a table, gathered chunk by chunk."""
+
+    def __init__(self, rules: TableRules) -> None:
+        """No fault yet."""
+        self.rows = 0
+        self._shape = Fault(path=rules.path)
+        self._faults = [Fault(path=rules.path, check=check) for check in checks(rules)]
+
+    def add(self, chunk: Chunk) -> None:
+        """Look at a chunk; each distinct text of a column is looked at once."""
+        self.rows += len(chunk.places) + len(chunk.misshapen)
+        self._shape.add(chunk.misshapen)
+        for fault in self._faults:
+            if fault.check is None:
+                continue
+            texts = chunk.columns[fault.check.column]
+            wrong = {text for text in set(texts) if not fault.check.is_right(text)}
+            if wrong:
+                fault.add((place, text) for place, text in zip(chunk.places, texts, strict=True) if text in wrong)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What is wrong, the rows' shape first."""
+        return [fault for fault in (self._shape, *self._faults) if fault.count]
+
+
+def all_faults(rules: TableRules) -> tuple[int, list[Fault]]:
+    """The number of rows of a table and what is wrong with them, by reading all of it.
+
+    Raises the `DatasetError` that fits for a file that cannot be read.
+    """
+    cells = Cells(rules)
+    for chunk in Table(rules.path, rules.columns):
+        cells.add(chunk)
+    return cells.rows, cells.faults
+
+
+def malformed(sentences: Sequence[str]) -> MalformedRowError:
+    """The error for all wrong fields of all tables."""
+    way_out = "Correct the files, or what the description says of them."
+    if len(sentences) == 1:
+        return MalformedRowError(f"{sentences[0]}. {way_out}")
+    listed = "\n".join(f"  {sentence}" for sentence in sentences)
+    return MalformedRowError(f"Fields of {len(sentences)} columns cannot be used:\n{listed}\n{way_out}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -1,0 +1,121 @@
+"""Which table of a described dataset holds which column, and what that column must hold."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from training.datasets.described.fields import TableRules
+from training.datasets.described.spec import TablesSpec
+from training.datasets.described.texts import delimiter, is_text, open_text, readable
+from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
+
+KEYS = {"users": "_user_key", "items": "_item_key"}
+"""What the keys are called in the joined tables."""
+
+_OTHER_DELIMITERS = (";", "\t", ",", "|")
+
+
+def header(path: Path) -> list[str]:
+    """The names of a table's columns; raises the `DatasetError` that fits for a file that has none."""
+    with readable(path):
+        if is_text(path):
+            with open_text(path) as stream:
+                names = next(csv.reader(stream, delimiter=delimiter(path)), [])
+        else:
+            names = parquet.read_schema(path).names
+    if not names:
+        raise EmptyDatasetError(f"The file {path} is empty. Its first row must name the columns.")
+    if len(names) == 1 and (other := next((sign for sign in _OTHER_DELIMITERS if sign in names[0]), None)):
+        raise SpecError(
+            f"{path} has one column, {names[0]!r}, as if its fields were separated by {other!r}. Separate them by "
+            f"{delimiter(path)!r}; a file with tabs has a name that ends in .tsv."
+        )
+    # Spark does not tell upper from lower case in a column's name.
+    folded = [name.lower() for name in names]
+    if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
+        raise SpecError(f"{path} has several columns of the same name: {', '.join(repeated)}. Rename all but one.")
+    return names
+
+
+def nested_columns(path: Path) -> list[str]:
+    """The columns of a Parquet file that hold lists or structs, of which we make nothing."""
+    if is_text(path):
+        return []
+    with readable(path):
+        return [one.name for one in parquet.read_schema(path) if pa.types.is_nested(one.type)]
+
+
+def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
+    """What each table must hold; raises as `locate` does."""
+    located = locate(spec)
+    keys = {
+        "interactions": {KEYS["users"]: spec.users.foreign_key, KEYS["items"]: spec.items.foreign_key},
+        "users": {KEYS["users"]: spec.users.key},
+        "items": {KEYS["items"]: spec.items.key},
+    }
+    for table, path in spec.tables.items():
+        used = {*keys[table].values(), *located[table]["numeric"], *located[table]["categorical"]}
+        if nested := [name for name in nested_columns(path) if name in used]:
+            raise SpecError(
+                f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
+                "the values of a list, or leave it out of the description."
+            )
+    return {
+        table: TableRules(
+            path=path,
+            keys=keys[table],
+            numeric=located[table]["numeric"],
+            categorical=located[table]["categorical"],
+            label=spec.label if table == "interactions" else None,
+            timestamp=spec.timestamp if table == "interactions" else None,
+            missing={name: spec.missing_in(name) for name in header(path)},
+            separators={name: text for name, text in spec.separators.items() if name in located[table]["categorical"]},
+        )
+        for table, path in spec.tables.items()
+    }
+
+
+def locate(spec: TablesSpec) -> dict[str, dict[str, list[str]]]:
+    """For each table, the columns to use by role: `numeric` and `categorical`.
+
+    Raises `MissingFileError` when the tables lack a column, and `SpecError` when two tables have it; keys may be in
+    all of them.
+    """
+    headers = {table: header(path) for table, path in spec.tables.items()}
+    _require_keys(spec, headers)
+    keys = {"users": spec.users.key, "items": spec.items.key}
+    located: dict[str, dict[str, list[str]]] = {table: {"numeric": [], "categorical": []} for table in headers}
+    problems = []
+    for role, names in (("numeric", spec.numeric_names), ("categorical", spec.categorical_names)):
+        for name in names:
+            # The interactions' own key is the same value as the other table's, so it is taken from there.
+            owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]
+            if len(owners) == 1:
+                located[owners[0]][role].append(name)
+            elif owners:
+                problems.append(f"{name} is in both {' and '.join(owners)}: rename one of them")
+            else:
+                problems.append(f"{name} is in none of {', '.join(str(path) for path in spec.tables.values())}")
+    if problems:
+        raise SpecError(f"The columns do not fit the tables: {'; '.join(problems)}.")
+    return located
+
+
+def _require_keys(spec: TablesSpec, headers: dict[str, list[str]]) -> None:
+    needed = [
+        ("interactions", spec.label.column),
+        ("interactions", spec.users.foreign_key),
+        ("interactions", spec.items.foreign_key),
+        ("users", spec.users.key),
+        ("items", spec.items.key),
+    ]
+    if spec.timestamp:
+        needed.append(("interactions", spec.timestamp))
+    missing = [(table, name) for table, name in needed if name not in headers[table]]
+    if missing:
+        listed = "; ".join(
+            f"{spec.tables[table]} has no column {name!r}, only {', '.join(headers[table])}" for table, name in missing
+        )
+        raise MissingFileError(f"The tables lack columns that the description names: {listed}.")

@@ -1,0 +1,141 @@
+"""What the fields of a table must look like: plain rules for one field, and the faults of many.
+
+`training.datasets.described.checked` has the same rules as Spark expressions; a differential test holds them together.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from training.datasets.described.spec import Label
+
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+"""A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces.
+
+It and the patterns below are to match a whole text.
+"""
+
+TIME = (
+    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+    r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?)?)?"
+)
+"""A time in words, as ISO 8601 has it: what both Spark and Python read, and read alike."""
+
+WHOLE = r"(-?[0-9]+)\.0*"
+"""A whole number with a point: as a key, it is the same as without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRules:
+    """The columns of one table that are used, by role; `keys` maps the joined name of a key to its column."""
+
+    path: Path
+    keys: dict[str, str]
+    numeric: list[str] = field(default_factory=list)
+    categorical: list[str] = field(default_factory=list)
+    label: Label | None = None
+    timestamp: str | None = None
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The texts that mean missing, by column, where there are others than the empty text."""
+    separators: Mapping[str, str] = field(default_factory=dict)
+    """What stands between the values of a categorical column that has several."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is used, once."""
+        label = [self.label.column] if self.label else []
+        timestamp = [self.timestamp] if self.timestamp else []
+        return list(dict.fromkeys([*self.keys.values(), *label, *timestamp, *self.numeric, *self.categorical]))
+
+    def is_missing(self, column: str, text: str) -> bool:
+        """Whether a field of a column is no value."""
+        return not text or text in self.missing.get(column, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What is checked of a column: `fault` goes on after "is" and says what a wrong field is."""
+
+    role: str
+    column: str
+    fault: str
+    is_right: Callable[[str], bool]
+
+
+def checks(rules: TableRules) -> list[Check]:
+    """What is checked of a table's fields, column by column."""
+
+    def check(role: str, column: str, fault: str, is_value: Callable[[str], bool], *, optional: bool) -> Check:
+        def is_right(text: str) -> bool:
+            return optional if rules.is_missing(column, text) else is_value(text)
+
+        return Check(role=role, column=column, fault=fault, is_right=is_right)
+
+    found = [check("key", name, "no key", bool, optional=False) for name in rules.keys.values()]
+    if label := rules.label:
+        is_label = partial(_is_label, label=label)
+        found.append(check("label", label.column, _label_fault(label), is_label, optional=False))
+    if rules.timestamp:
+        fault = "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)"
+        found.append(check("timestamp", rules.timestamp, fault, is_time, optional=False))
+    return found + [check("number", name, "no number", is_number, optional=True) for name in rules.numeric]
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal number that a float64 can be."""
+    return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is seconds since 1970 or a time in words."""
+    if is_number(text):
+        return True
+    if not re.fullmatch(TIME, text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_click(text: str, label: Label) -> bool | None:
+    """Whether a label, which is not missing, is a click by its rule, or nothing where the rule does not apply."""
+    if isinstance(label.equals, str):
+        return text == label.equals
+    if isinstance(label.equals, bool):
+        return text.lower() == str(label.equals).lower() if text.lower() in {"true", "false"} else None
+    if not is_number(text):
+        return None
+    number = float(text)
+    if label.at_least is not None:
+        return number >= label.at_least
+    if label.equals is not None:
+        return number == label.equals
+    return number == 1 if number in {0, 1} else None
+
+
+def key_of(text: str) -> str:
+    """The text by which a key is joined: 12 and 12.0 are one key, and "012" and "a12" are others."""
+    if "." not in text:  # nearly every key, and much faster
+        return text
+    whole = re.fullmatch(WHOLE, text)
+    return whole[1] if whole else text
+
+
+def _is_label(text: str, label: Label) -> bool:
+    return is_click(text, label) is not None
+
+
+def _label_fault(label: Label) -> str:
+    if isinstance(label.equals, str):
+        return "empty"
+    if isinstance(label.equals, bool):
+        return "neither true nor false"
+    if label.at_least is not None or label.equals is not None:
+        return "no number"
+    return "neither 0 nor 1 (without `at_least` or `equals`, which say what counts as a click, it must be)"

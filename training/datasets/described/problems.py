@@ -1,0 +1,65 @@
+"""What can be wrong with the tables of a described dataset, as errors: the same ones from both checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.datasets.described.fields import TableRules
+from training.datasets.errors import (
+    DatasetError,
+    DuplicateKeyError,
+    EmptyDatasetError,
+    JoinError,
+    SeveralProblemsError,
+)
+
+KEY_EXAMPLES = 3
+"""So many keys of each side are shown where none match."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matches:
+    """How many interactions have a row in a table by its key, the joined name, and some keys of each side."""
+
+    key: str
+    rows: int
+    ours: Sequence[str]
+    theirs: Sequence[str]
+
+
+def raise_all(problems: Sequence[DatasetError]) -> None:
+    """Raise what was found, if anything: the one error, or one that lists them."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listed = "\n".join(f"{number}. {error}" for number, error in enumerate(problems, start=1))
+        raise SeveralProblemsError(f"The tables cannot be used, for {len(problems)} reasons:\n{listed}")
+
+
+def no_row(path: Path) -> EmptyDatasetError:
+    """The error for a table without rows."""
+    return EmptyDatasetError(f"{path} names its columns but has no row. Give a file with rows in it.")
+
+
+def repeated_key(rules: TableRules, column: str, key: str, rows: str, others: int) -> DuplicateKeyError:
+    """The error for a key of several rows; `others` are the further keys of which that is so."""
+    more = f", and {others:,} more keys are repeated" if others else ""
+    return DuplicateKeyError(f"{rules.path} has {rows} with the {column} {key!r}{more}. Keep one row for each key.")
+
+
+def no_match(total: str, rules: dict[str, TableRules], matches: dict[str, Matches]) -> JoinError:
+    """The error for interactions of which none has both a user and an item; `matches` are those of users and items."""
+    parts = [
+        f"{found.rows:,} have a row in {rules[table].path} (keys look like {_listed(found.ours)} in the interactions' "
+        f"{rules['interactions'].keys[found.key]} and {_listed(found.theirs)} in the {table}' "
+        f"{rules[table].keys[found.key]})"
+        for table, found in matches.items()
+    ]
+    return JoinError(
+        f"0 of {total} rows of {rules['interactions'].path} survive the join: {' and '.join(parts)}. "
+        "Make the keys the same in both files: 12 and 12.0 are one key, 012 and u12 are others."
+    )
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(map(repr, keys))

@@ -1,0 +1,56 @@
+"""A dataset of three tables: interactions, joined with users and items on their keys."""
+
+from pathlib import Path
+
+import yaml
+
+from training.datasets.described.columns import table_rules
+from training.datasets.described.quick import look_at
+from training.datasets.described.spec import SUFFIXES, TablesSpec, load_spec
+from training.datasets.layout import copy_checked, written_aside
+from training.datasets.manifest import File, Manifest, local_file, manifest
+from training.datasets.progress import STAGE, Reporter
+from training.parameters import TablesDataset
+
+SPEC = "dataset.yaml"
+"""The description beside a materialized dataset's tables."""
+
+
+def describe(dataset: TablesDataset) -> Manifest:
+    """The manifest of the three tables and of what their description says about them.
+
+    Raises the `DatasetError` that fits when a file or a column is missing, the description is not valid, or a first
+    look at the tables finds anything wrong.
+    """
+    spec = load_spec(dataset.spec)
+    files = _files(spec)
+    look_at(table_rules(spec))
+    meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
+    return manifest(dataset.kind, f"Interactions, users and items of {dataset.spec}", files, meaning=meaning)
+
+
+def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
+    """Copy the tables and their description into `folder`; raises `DatasetError` when one changes meanwhile."""
+    spec = load_spec(dataset.spec)
+    files = {file.partition: file for file in _files(spec)}
+    names = {table: Path(table + suffix(path)) for table, path in spec.tables.items()}
+    with written_aside(folder) as aside:
+        for done, (table, path) in enumerate(spec.tables.items(), start=1):
+            copy_checked(path, aside / names[table], files[table].identity)
+            report(STAGE, f"{done} of {len(names)} tables copied", done=done, total=len(names))
+        content: dict[str, object] = spec.with_paths(names).model_dump(mode="json")
+        (aside / SPEC).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def _files(spec: TablesSpec) -> list[File]:
+    return [local_file(path, table) for table, path in spec.tables.items()]
+
+
+def suffix(path: Path) -> str:
+    """The part of a table's name that tells its format."""
+    return next(known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
+
+
+def spec_of(dataset: TablesDataset, folder: Path | None) -> TablesSpec:
+    """The description to read by: that of the copy in `folder`, or the dataset's own."""
+    return load_spec(folder / SPEC if folder else dataset.spec)

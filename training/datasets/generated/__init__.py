@@ -1,0 +1,1 @@
+"""Synthetic rows of Criteo's shape whose click probability is known."""

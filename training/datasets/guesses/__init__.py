@@ -1,0 +1,1 @@
+"""A first description of own tables, each guess with its reason."""

@@ -1,0 +1,95 @@
+"""A guessed description as YAML, each guess with its reason beside it, for a person to correct."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from training.datasets.guesses.guess import Guess, reason
+from training.datasets.guesses.guess_columns import Feature, LeftOut
+from training.datasets.guesses.roles import Link
+
+_PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
+_WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+def to_yaml(guessed: Guess, folder: Path) -> str:
+    """The text of the description that lies in `folder`."""
+    return "\n".join(_lines(guessed, folder)) + "\n"
+
+
+def explained(guessed: Guess) -> dict[str, str]:
+    """Why each column is what the description says, or is left out, by the table and its name."""
+    roles = guessed.roles
+    reasons = {
+        f"users {roles.users.key}": reason(roles.users),
+        f"items {roles.items.key}": reason(roles.items),
+        f"interactions {guessed.label.column}": guessed.label.why,
+    }
+    if guessed.timestamp:
+        reasons[f"interactions {guessed.timestamp[0]}"] = guessed.timestamp[1]
+    columns: tuple[Feature | LeftOut, ...] = (*guessed.features, *guessed.left_out)
+    return reasons | {f"{one.table} {one.column}": one.why for one in columns}
+
+
+def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
+    roles = guessed.roles
+    yield "# A first description, guessed from the files by `personalize init-data`. Correct what is wrong: each guess"
+    yield "# says why. Leave out what is known only after a click, as it would tell the answer."
+    seen = roles.interactions
+    yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}, with the keys of both others"
+    if not roles.is_sure:
+        yield "# Nothing tells the users' table from the items': exchange the two where they are the wrong way round."
+    for role, link in (("users", roles.users), ("items", roles.items)):
+        yield from _entity(role, link, folder)
+    yield ""
+    yield f"# What counts as a click: {guessed.label.why}."
+    yield "label:"
+    yield f"  column: {scalar(guessed.label.column)}"
+    for rule, value in guessed.label.rule.items():
+        yield f"  {rule}: {scalar(value) if isinstance(value, str) else json.dumps(value)}"
+    yield ""
+    if guessed.timestamp:
+        name, why = guessed.timestamp
+        yield f"timestamp: {scalar(name)} # {why}; `split: time` holds out the latest"
+        yield ""
+    for title, is_numeric in (("numeric", True), ("categorical", False)):
+        if columns := [one for one in guessed.features if one.is_numeric is is_numeric]:
+            yield f"{title}:"
+            for one in columns:
+                yield from _column(one)
+    yield ""
+    yield "# Left out:"
+    for unused in guessed.left_out:
+        yield f"#   {unused.column} ({unused.table}): {unused.why}"
+    keys = f"{roles.users.foreign_key} and {roles.items.foreign_key}"
+    yield f"#   {keys}: as categories they tell the model of single users and items, and nothing of new ones"
+
+
+def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:
+    yield f"{role}:"
+    yield f"  path: {scalar(_place(link.table.path, folder))} # {link.table.shown_rows}"
+    yield f"  key: {scalar(link.key)} # {reason(link)}"
+    if link.foreign_key != link.key:
+        yield f"  interactions_key: {scalar(link.foreign_key)}"
+
+
+def _column(feature: Feature) -> Iterator[str]:
+    if not feature.missing and feature.separator is None:
+        yield f"  - {scalar(feature.column)} # {feature.why}"
+        return
+    yield f"  - column: {scalar(feature.column)} # {feature.why}"
+    if feature.separator is not None:
+        yield f"    separator: {scalar(feature.separator)}"
+    if feature.missing:
+        yield f"    missing: [{', '.join(map(scalar, feature.missing))}] # no values, to all appearances"
+
+
+def scalar(text: str) -> str:
+    """A text as YAML takes it for exactly this text."""
+    plain = _PLAIN.match(text) and text.lower() not in _WORDS_OF_YAML
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def _place(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

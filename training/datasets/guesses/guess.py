@@ -1,0 +1,106 @@
+"""A first description of a dataset of three tables, guessed from what they look like, each guess with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.datasets.described.spec import LABEL, SUFFIXES
+from training.datasets.errors import GuessError
+from training.datasets.guesses.guess_columns import Feature, LeftOut, guess_feature
+from training.datasets.guesses.guess_label import LabelGuess, guess_label, guess_timestamp
+from training.datasets.guesses.profile import TableProfile, profile
+from training.datasets.guesses.roles import Link, Roles, find_roles
+
+ROLES = ("interactions", "users", "items")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """A whole description: the roles, the label, and what becomes of every other column."""
+
+    roles: Roles
+    label: LabelGuess
+    timestamp: tuple[str, str] | None
+    """The column and why it is taken."""
+    features: list[Feature] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> Guess:
+    """A description of the three tables in `folder`; `told` are files whose role somebody has said, by role, and
+    `label` is the label's column.
+
+    Raises `GuessError` where nothing tells what is what, and the `DatasetError` that fits for a file that cannot be
+    read.
+    """
+    files = _files(folder, told)
+    profiles = {path: profile(path) for path in files}
+    roles = find_roles(list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()})
+    keys = {roles.users.foreign_key, roles.items.foreign_key}
+    others = [one for name, one in roles.interactions.columns.items() if name not in keys]
+    found = guess_label(roles.interactions, others, label)
+    timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
+    taken = keys | {found.column} | ({timestamp[0]} if timestamp else set())
+    guessed = Guess(roles=roles, label=found, timestamp=timestamp, left_out=why_not)
+    _add_features(guessed, taken | {one.column for one in why_not})
+    if not guessed.features:
+        unused = "; ".join(f"{one.column} {one.why}" for one in guessed.left_out)
+        raise GuessError(
+            f"No column of {folder} looks like a feature: {unused}. "
+            "Write the description by hand, from examples/tables/dataset.yaml."
+        )
+    return guessed
+
+
+def _files(folder: Path, told: Mapping[str, Path]) -> list[Path]:
+    if missing := [str(path) for path in (folder, *told.values()) if not path.exists()]:
+        raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder in which the three tables are.")
+    known = {path.resolve() for path in told.values()}
+    found = sorted(path.resolve() for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    tables = [path for path in found if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
+    if len(known) == len(ROLES):
+        return sorted(known)
+    files = sorted({*tables, *known})
+    if len(files) == len(ROLES):
+        return files
+    others = [path.name for path in found if path not in tables and not path.name.startswith(".")]
+    listed = f" ({', '.join(path.name for path in files)})" if files else ""
+    more = f" Files of other names are passed over: {', '.join(others[:10])}." if others else ""
+    raise GuessError(
+        f"{folder} has {len(files)} tables{listed}, and a dataset has three: interactions, users and items, "
+        f"each a file that ends in {', '.join(SUFFIXES)}.{more} Say which are meant: --interactions FILE --users FILE "
+        "--items FILE."
+    )
+
+
+def _add_features(guessed: Guess, taken: set[str]) -> None:
+    """Decide about each column of each table that has no other use."""
+    roles = guessed.roles
+    tables: list[tuple[TableProfile, set[str]]] = [
+        (roles.users.table, {roles.users.key}),
+        (roles.items.table, {roles.items.key}),
+        (roles.interactions, taken),
+    ]
+    free = [(table, name) for table, used in tables for name in table.columns if name not in used]
+    for table, _ in tables:
+        why = "holds lists or structs: write it as text, with a separator between the values, to use it"
+        guessed.left_out.extend(LeftOut(column=name, table=table.path.name, why=why) for name in table.nested)
+    folded = [name.lower() for _, name in free]
+    for table, name in free:
+        if folded.count(name.lower()) > 1:
+            why = "stands in several tables: rename all but one of them to use it"
+        elif name.lower() == LABEL:
+            why = f"a feature cannot be called {LABEL!r}: rename it to use it"
+        else:
+            decided = guess_feature(table.columns[name], table)
+            if isinstance(decided, Feature):
+                guessed.features.append(decided)
+            else:
+                guessed.left_out.append(decided)
+            continue
+        guessed.left_out.append(LeftOut(column=name, table=table.path.name, why=why))
+
+
+def reason(link: Link) -> str:
+    """Why two columns are taken for the same key."""
+    return f"each of the {link.table.shown_rows} has its own; {link.share:.0%} of the interactions' are among them"

@@ -1,0 +1,124 @@
+"""What a column that is neither key nor label nor time may be: a number, a category, several categories, or nothing."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from training.datasets.guesses.profile import ColumnProfile, TableProfile
+from training.datasets.guesses.roles import words
+
+MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
+"""Texts that mean missing in most files that have them."""
+_CODES = {"id", "code", "zip", "zipcode", "postcode", "postal", "phone", "sku", "isbn"}
+_SEPARATORS = ("|", ";", "/", ", ", ",", " ")
+_NEVER_IN_TEXT = ("|", ";")
+_MOST_WORDS = 3
+_MOST_WRONG = 0.05
+_MOST_DISTINCT = 0.5
+"""A column with more different values than so many of its fields says nothing about other rows."""
+_FEW_ROWS = 20
+_LEAST_SEPARATED = 0.1
+_SHOWN_CHARACTERS = 40
+_LEAST_USES = 5
+"""How often the parts of a column of several values occur at least, on average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A column to train on, and why; `separator` is that of a category of several values."""
+
+    column: str
+    table: str
+    is_numeric: bool
+    why: str
+    missing: tuple[str, ...] = ()
+    separator: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A column that is not used, and why."""
+
+    column: str
+    table: str
+    why: str
+
+
+def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
+    """What becomes of a column."""
+    missing = tuple(sorted(text for text in column.values if text in MISSING))
+    present = Counter({text: count for text, count in column.values.items() if text not in missing})
+    if len(present) <= 1:
+        why = "is empty" if not present else f"is {_shown(next(iter(present)))} in every row that has a value"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    if column.are_times:
+        why = "a date or a time: a number made of it, such as days since then, could be used"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    return (
+        _number(column, table)
+        or _several(column, table, present, missing)
+        or _category(column, table, present, missing)
+    )
+
+
+def _number(column: ColumnProfile, table: TableProfile) -> Feature | None:
+    wrong = column.not_numbers
+    few_wrong = len(wrong) <= _MOST_WORDS and wrong.total() <= _MOST_WRONG * column.filled
+    all_missing = set(wrong) <= MISSING and wrong.total() < column.filled
+    is_code = _CODES & set(words(column.name)) or any(
+        text[0] == "0" and text.isdigit() and len(text) > 1 for text in column.values
+    )
+    if is_code or not (few_wrong or all_missing):
+        return None
+    numbers = column.numbers
+    why = f"{table.path.name}: {len(numbers):,} different numbers from {numbers[0]:g} to {numbers[-1]:g}"
+    if wrong:
+        why += f"; {wrong.total():,} of {column.filled:,} fields are none"
+    return Feature(column=column.name, table=table.path.name, is_numeric=True, why=why, missing=tuple(sorted(wrong)))
+
+
+def _several(
+    column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
+) -> Feature | None:
+    """A column of which enough fields have a separator, and whose parts come again and again, in other company."""
+    for separator in _SEPARATORS:
+        with_it = sum(count for text, count in present.items() if separator in text)
+        if with_it < _LEAST_SEPARATED * present.total():
+            continue
+        parts: Counter[str] = Counter()
+        for text, count in present.items():
+            parts.update({part: count for part in text.split(separator) if part})
+        if _come_again(parts, present, separator):
+            why = (
+                f"{table.path.name}: {len(parts):,} different values between {separator!r}, several in {with_it:,} of "
+                f"{present.total():,} fields, such as {_shown(max(present, key=len))}"
+            )
+            return Feature(
+                column=column.name,
+                table=table.path.name,
+                is_numeric=False,
+                why=why,
+                missing=missing,
+                separator=separator,
+            )
+    return None
+
+
+def _come_again(parts: Counter[str], present: Counter[str], separator: str) -> bool:
+    """Whether the parts of fields are values of their own, and not words of a text that has the separator by chance."""
+    uses = parts.total() / len(parts)
+    return uses > 1 if separator in _NEVER_IN_TEXT else uses >= _LEAST_USES and len(parts) < len(present)
+
+
+def _category(
+    column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
+) -> Feature | LeftOut:
+    shown = ", ".join(_shown(text) for text, _ in present.most_common(3))
+    if len(present) > _MOST_DISTINCT * present.total() and present.total() > _FEW_ROWS:
+        why = f"has {len(present):,} different values in {present.total():,} fields ({shown}): nearly each row its own"
+        return LeftOut(column=column.name, table=table.path.name, why=why)
+    why = f"{table.path.name}: {len(present):,} different values, mostly {shown}"
+    return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, missing=missing)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")

@@ -1,0 +1,1 @@
+"""Criteo's own rows: files of this machine, or downloaded ones."""

@@ -1,0 +1,83 @@
+"""Criteo's own rows: files of this machine, or downloaded ones."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.datasets.errors import DatasetError, MissingFileError
+from training.datasets.layout import copy_checked, part, written_aside
+from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, sha256
+from training.datasets.progress import STAGE, Reporter
+from training.datasets.published import remote
+from training.parameters import CriteoDataset
+
+_GZIP = b"\x1f\x8b"
+
+
+def describe(dataset: CriteoDataset) -> Manifest:
+    """The manifest of the files that the dataset names; a file on the web is known by what its server says."""
+    if source := remote.source_of(dataset.path):
+        return manifest(dataset.kind, f"Criteo rows from {source.url}", [remote.describe(source)])
+    files = [local_file(path, partition) for path, partition in _sources(dataset)]
+    return manifest(dataset.kind, f"Criteo rows from {dataset.path}, {len(files)} file(s)", files)
+
+
+def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
+    """Copy or download the files into `folder`; raises `DatasetError` when one changes meanwhile."""
+    if source := remote.source_of(dataset.path):
+        rows = remote.fetch(source, report)
+        files = [File(partition=WHOLE, path=str(rows), size=rows.stat().st_size, identity=sha256(rows))]
+    else:
+        files = list(describe(dataset).partitions)
+    total = sum(file.size for file in files)
+    with written_aside(folder) as aside:
+        done = 0
+        for number, file in enumerate(files):
+            copy_checked(Path(file.path), part(aside, file.partition, number, _suffix(Path(file.path))), file.identity)
+            done += file.size
+            report(STAGE, f"{done / 1e6:,.1f} of {total / 1e6:,.1f} MB copied", done=done, total=total)
+
+
+def fetch(dataset: CriteoDataset, report: Reporter) -> Sequence[tuple[Path, str]]:
+    """The files that the dataset names, each with its partition, on this machine; those of the web are downloaded."""
+    if source := remote.source_of(dataset.path):
+        return [(remote.fetch(source, report), WHOLE)]
+    return _sources(dataset)
+
+
+def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
+    """The dataset's files, each with its partition: a folder's files are partitions of their own, in their names' order
+    with numbers as such, so that day_10 comes after day_9."""
+    path = Path(dataset.path).expanduser()
+    if path.is_dir():
+        found = (file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
+        files = sorted(found, key=_natural)[-dataset.days :]
+        if not files:
+            raise MissingFileError(f"The folder {path} holds no file. Put Criteo's files (day_0.gz ...) into it.")
+        sources = [(file, file.name.split(".")[0]) for file in files]
+    elif path.is_file():
+        sources = [(path, WHOLE)]
+    else:
+        raise MissingFileError(
+            f"There is no file or folder {path}. Give the path of Criteo's rows, a URL, `sample` or `full`."
+        )
+    for file, _ in sources:
+        _require_honest_suffix(file)
+    return sources
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", file.name) if part]
+
+
+def _suffix(path: Path) -> str:
+    return ".tsv.gz" if path.suffix == ".gz" else ".tsv"
+
+
+def _require_honest_suffix(file: Path) -> None:
+    """Spark decides by the name whether a file is compressed, so name and content must agree."""
+    with file.open("rb") as stream:
+        start = stream.read(2)
+    if start and (start == _GZIP) != (file.suffix == ".gz"):
+        kind = "is gzip, but its name does not end in .gz" if start == _GZIP else "is not gzip, though it ends in .gz"
+        raise DatasetError(f"The file {file} {kind}. Rename it.")

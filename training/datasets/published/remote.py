@@ -1,0 +1,137 @@
+"""Criteo's published files and other rows on the web, kept in the cache once they are here."""
+
+import gzip
+import hashlib
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+
+import msgspec
+from tenacity.wait import wait_base
+
+from training.datasets.errors import DownloadError, TruncatedFileError
+from training.datasets.manifest import WHOLE, File
+from training.datasets.progress import STAGE, Reporter
+from training.datasets.published.download import BACK_OFF, CHUNK_BYTES, Checksum, download, probe
+from training.runtime import cache_folder
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A file on the web: rows, or an archive (.tar.gz) whose file `member` holds them. `size` is in bytes."""
+
+    url: str
+    member: str | None = None
+    size: int | None = None
+    checksum: Checksum | None = None
+
+
+PUBLISHED = {
+    # 100,000 rows that Criteo published, in the copy that the Recommenders project keeps in its Git repository. The
+    # checksum is the file's blob in that repository at commit db16fa9; Criteo itself publishes none.
+    "sample": Source(
+        url="https://github.com/recommenders-team/datasets/raw/main/Criteo/dac_sample.tar.gz",
+        member="dac_sample.txt",
+        checksum=Checksum(kind="git-blob", value="071beac319f1a836b0eb2d961e4fc5f5a1e5603e"),
+    ),
+    # The whole training set of the challenge, 45,840,617 rows, from Criteo's own address. The size is what that address
+    # was seen to answer in August 2026. No checksum of it is published: gzip's own protects against damage only.
+    "full": Source(
+        url="https://go.criteo.net/criteo-research-kaggle-display-advertising-challenge-dataset.tar.gz",
+        member="train.txt",
+        size=4_576_820_670,
+    ),
+}
+"""Neither file could be fetched where this was written, so that both addresses answer is unverified."""
+
+
+def source_of(path: str) -> Source | None:
+    """The file on the web that a dataset's `path` stands for, or nothing for a path of this machine."""
+    if path in PUBLISHED:
+        return PUBLISHED[path]
+    if not path.startswith(("http://", "https://")):
+        return None
+    if path.endswith((".tar.gz", ".tgz", ".zip")):
+        raise DownloadError(f"{path} is an archive. Give the address of one plain or gzip file of rows.")
+    return Source(url=path)
+
+
+def describe(source: Source) -> File:
+    """The file as a part of a manifest. What is known of a published file, or of one in the cache, needs no network.
+
+    Raises `DownloadError` when the server does not answer and the file is not here.
+    """
+    if source.checksum:
+        return File(partition=WHOLE, path=source.url, size=source.size or 0, identity=source.checksum.value)
+    if source.size:
+        return File(partition=WHOLE, path=source.url, size=source.size, identity=source.url)
+    note = _folder(source) / "file.json"
+    try:
+        version = probe(source.url)
+    except DownloadError:
+        if not note.exists():
+            raise
+        return msgspec.json.decode(note.read_bytes(), type=File)
+    mark = version.mark or f"{source.url} {version.size}"
+    return File(partition=WHOLE, path=source.url, size=version.size or 0, identity=mark)
+
+
+def fetch(source: Source, report: Reporter, *, wait: wait_base = BACK_OFF) -> Path:
+    """The rows' file on this machine, downloaded and unpacked if it is not here in this version.
+
+    Raises `DownloadError` or `TruncatedFileError` when it cannot be had.
+    """
+    file = describe(source)
+    folder = _folder(source)
+    note = folder / "file.json"
+    here = sorted(folder.glob("rows.*"))
+    if here and note.exists() and msgspec.json.decode(note.read_bytes(), type=File) == file:
+        return here[0]
+    for outdated in here:
+        outdated.unlink()
+    fetched = folder / "download"
+    download(source.url, fetched, report=report, size=source.size, checksum=source.checksum, wait=wait)
+    if source.member:
+        report(STAGE, f"unpacking {source.member}")
+        rows = _unpack(fetched, source.member, folder / "rows.tsv")
+    else:
+        rows = fetched.replace(folder / ("rows.tsv.gz" if _is_gzip(fetched) else "rows.tsv"))
+    note.write_bytes(msgspec.json.encode(file))
+    return rows
+
+
+def _folder(source: Source) -> Path:
+    return cache_folder() / "downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:16]
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _unpack(archive: Path, member: str, target: Path) -> Path:
+    """Write the archive's file called `member` to `target`, and remove the archive.
+
+    Only that file's bytes are taken, under our own name, so nothing in an archive can write anywhere else. The archive
+    is read to its end, where gzip's checksum is.
+    """
+    aside = target.with_name(target.name + ".partial")
+    found = False
+    try:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as entries:
+            for entry in entries:
+                content = entries.extractfile(entry) if entry.isfile() and Path(entry.name).name == member else None
+                if content:
+                    found = True
+                    with aside.open("wb") as output:
+                        shutil.copyfileobj(content, output, CHUNK_BYTES)
+            while stream.read(CHUNK_BYTES):
+                pass
+    except (EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error) as error:
+        archive.unlink()
+        aside.unlink(missing_ok=True)
+        raise TruncatedFileError(f"The downloaded archive is damaged: {error}. Run the command again.") from error
+    archive.unlink()
+    if not found:
+        raise DownloadError(f"The downloaded archive has no file {member}. Give a local copy of the rows.")
+    return aside.replace(target)

@@ -1,0 +1,1 @@
+"""What the model is compared with, and whether it may serve."""

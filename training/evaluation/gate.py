@@ -1,0 +1,109 @@
+"""Whether a candidate may serve. The verdict says for every check what was compared, and by how much."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from features.bundle import Verdict
+from training.evaluation.baselines import NAMES
+from training.evaluation.champion import Champion
+from training.evaluation.reference import Drift
+from training.metrics.evaluate import Evaluation
+from training.parameters import GateParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One comparison of the gate and its outcome in a sentence."""
+
+    passed: bool
+    reason: str
+
+
+def judge(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+) -> Verdict:
+    """The verdict on a candidate: accepted when every check passes. Failed checks come first among the reasons."""
+    made = checks(evaluation, baselines, champion, gate)
+    return Verdict(accepted=all(check.passed for check in made), reasons=tuple(check.reason for check in made))
+
+
+def checks(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+) -> tuple[Check, ...]:
+    """Every comparison, the failed ones first."""
+    return tuple(sorted(_checks(evaluation, baselines, champion, gate), key=lambda check: check.passed))
+
+
+def _checks(
+    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+) -> Iterator[Check]:
+    yield _auc(evaluation, gate)
+    yield _calibration(evaluation, gate)
+    for name, baseline in baselines.items():
+        yield _baseline(evaluation, name, baseline, gate)
+    yield _champion(evaluation, champion, gate)
+    if champion is not None and champion.drift is not None:
+        yield drift_check(champion.drift, gate.max_drift, of="the champion")
+
+
+def _auc(evaluation: Evaluation, gate: GateParameters) -> Check:
+    passed = evaluation.auc >= gate.min_auc
+    verb = "is at least" if passed else "is below"
+    return Check(passed=passed, reason=f"AUC {evaluation.auc:.4f} {verb} {gate.min_auc:.4f}.")
+
+
+def _calibration(evaluation: Evaluation, gate: GateParameters) -> Check:
+    passed = evaluation.calibration_error <= gate.max_calibration_error
+    verb = "is at most" if passed else "is above"
+    return Check(
+        passed=passed,
+        reason=f"Calibration error {evaluation.calibration_error:.4f} {verb} {gate.max_calibration_error:.4f} "
+        f"(chance alone gives about {evaluation.calibration_noise:.4f} on {evaluation.rows:,} rows).",
+    )
+
+
+def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: GateParameters) -> Check:
+    gain = baseline.log_loss - evaluation.log_loss
+    passed = gain > gate.min_log_loss_gain
+    needed = f"lower by more than {gate.min_log_loss_gain:.4f}" if gate.min_log_loss_gain else "lower"
+    return Check(
+        passed=passed,
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than that of the baseline "
+        f"{NAMES.get(name, name)} ({baseline.log_loss:.4f}){'' if passed else f', but must be {needed}'}.",
+    )
+
+
+def _champion(evaluation: Evaluation, champion: Champion | None, gate: GateParameters) -> Check:
+    if champion is None:
+        return Check(passed=True, reason="There is no champion yet to compare with.")
+    if champion.evaluation is None:
+        return Check(
+            passed=True,
+            reason=f"The champion ({champion.name}) is not compared: {champion.not_comparable}.",
+        )
+    gain = champion.evaluation.log_loss - evaluation.log_loss
+    passed = -gain <= gate.max_log_loss_rise
+    limit = (
+        "" if gain >= 0 else f", {'within' if passed else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
+    )
+    return Check(
+        passed=passed,
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than the champion's "
+        f"({champion.name}, {champion.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
+    )
+
+
+def drift_check(drift: Drift, limit: float, *, of: str) -> Check:
+    """Whether data has moved from the reference of a model, called `of`, by no more than `limit`; 0 is no limit."""
+    worst = drift.worst
+    passed = limit == 0 or worst.index <= limit
+    verb = "has no limit" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"
+    return Check(
+        passed=passed,
+        reason=f"Drift of {worst.index:.4f} in {'the ' if worst is drift.prediction else 'the column '}{worst.name} "
+        f"from what {of} was trained on {verb} (chance alone gives about {drift.chance:.4f} on {drift.rows:,} rows).",
+    )
+
+
+def _difference(gain: float) -> str:
+    return f"{abs(gain):.4f} {'lower' if gain >= 0 else 'higher'}"

@@ -1,0 +1,40 @@
+"""The quality of a model and of what it is compared with on the held-out rows, whole and in slices, from one pass."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from features.encoder import Encoder
+from features.schema import Schema
+from training.evaluation.baselines import Logistic
+from training.evaluation.score import score_held_out
+from training.metrics import slices
+from training.metrics.evaluate import Evaluation, evaluate_bins, score_bins
+from training.metrics.score_counts import SLICES
+from training.model.fit import Fitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What the held-out rows say; `logistic` is None where there is no logistic regression."""
+
+    evaluation: Evaluation
+    logistic: Evaluation | None
+    slices: tuple[slices.Slice, ...]
+
+
+def measure(
+    held_out: DataFrame, schema: Schema, encoder: Encoder, fitted: Fitted, logistic: Logistic | None
+) -> Measured:
+    """Score and measure the prepared rows `held_out`; raises `EvaluationError` where nothing can be measured."""
+    sliced = slices.choose(encoder, fitted.importance)
+    others = [] if logistic is None else [logistic.probability]
+    counts = score_held_out(held_out, schema, encoder, model=fitted.text, others=others, sliced=sliced)
+    bins = score_bins(counts)
+    names = slices.value_names(held_out, schema, sliced)
+    evaluations = [evaluate_bins(bins[of]) for of in sorted(bins) if of < SLICES]
+    return Measured(
+        evaluation=evaluations[0],
+        logistic=evaluations[1] if others else None,
+        slices=slices.measure(bins, sliced, names=schema.categorical, values=names),
+    )

@@ -1,0 +1,1 @@
+"""How good probabilities are: counts by score, and what follows from them."""

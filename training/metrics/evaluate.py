@@ -1,0 +1,161 @@
+"""How good the probabilities of held-out rows are, in one pass of Spark over them; what reaches the driver does not
+grow with the rows."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+
+from features.errors import PersonalizationError
+from training.metrics import curves
+from training.metrics.score_counts import COLUMNS, FIXED_POINT, NO_PROBABILITY, ScoreCounts
+from training.spark.identifiers import numbered
+
+DECIMALS = 9
+"""What the sums below are exact to; more digits would only differ from machine to machine."""
+LABEL, PROBABILITY = "label", "probability"
+"""The columns of scored rows."""
+CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
+
+
+class EvaluationError(PersonalizationError):
+    """Held-out rows that no metric can be computed from."""
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """The quality of a model on held-out rows."""
+
+    rows: int
+    clicks: int
+    auc: float
+    """Chance that a clicked row scores above an unclicked one, ties counted half."""
+    auc_error_bound: float
+    """How far `auc` can be from the AUC of the exact scores."""
+    average_precision: float
+    log_loss: float
+    """Mean of -ln(probability of what happened), in nats."""
+    normalized_entropy: float
+    """Log loss as a share of that of the rows' own click rate (He et al. 2014, "Practical Lessons from Predicting
+    Clicks on Ads at Facebook"): below 1 is better than knowing the click rate alone."""
+    calibration_error: float
+    """Expected calibration error over bins of equally many rows, see `training.metrics.curves`."""
+    calibration_noise: float
+    """What a perfectly calibrated model would show as `calibration_error` on as many rows, by chance."""
+    mean_probability: float
+    clicks_in_top_tenth: float
+    """Share of the clicks among the tenth of the rows with the highest probabilities."""
+    roc: tuple[tuple[float, float], ...]
+    precision_recall: tuple[tuple[float, float], ...]
+    reliability: tuple[curves.ReliabilityBin, ...]
+    histogram: curves.Histogram
+
+    @property
+    def base_rate(self) -> float:
+        """Share of the rows that were clicked."""
+        return self.clicks / self.rows
+
+    def scalars(self) -> dict[str, Any]:
+        """The figures without the curves, as plain JSON values."""
+        names = [name for name in self.__struct_fields__ if name not in CURVES]
+        return {"base_rate": self.base_rate} | {name: getattr(self, name) for name in names}
+
+
+def evaluate(scored: DataFrame, *, label: str = LABEL, probability: str = PROBABILITY) -> Evaluation:
+    """Evaluate the column `probability` (double, 0 to 1) against `label` (0 or 1) on all rows of `scored`.
+
+    Raises `EvaluationError` for no rows, for rows of one class only and for probabilities that are missing or not
+    within 0 to 1.
+    """
+
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        counts = ScoreCounts()
+        for batch in batches:
+            clicked, value = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+            counts.add(clicked == 1, value)
+        yield counts.batch()
+
+    return evaluate_counts(numbered(scored, [label, probability]).mapInArrow(count, COLUMNS))
+
+
+def evaluate_counts(counts: DataFrame) -> Evaluation:
+    """The same from the `ScoreCounts` of all tasks, of model 0."""
+    return evaluate_bins(score_bins(counts).get(0, _NO_ROWS))
+
+
+def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
+    """The metrics of rows that are counted by score; raises `EvaluationError` when all have the same label."""
+    clicks, rows = int(bins.clicks.sum()), int(bins.rows.sum())
+    if rows == 0:
+        raise EvaluationError("There are no held-out rows to measure on. Give more rows, or lower `train_fraction`.")
+    if clicks in {0, rows}:
+        raise EvaluationError(
+            f"All {rows:,} held-out rows have the label {int(clicks > 0)}, so nothing can be measured on them. "
+            "Give more rows, or hold out a larger share with a lower `train_fraction`."
+        )
+    auc, auc_error_bound = curves.area_under_roc(bins)
+    log_loss = float(bins.loss_sum.sum()) / rows
+    reliability = curves.reliability(bins)
+    calibration_error, calibration_noise = curves.calibration_error(reliability)
+    figures = {
+        "auc": auc,
+        "auc_error_bound": auc_error_bound,
+        "average_precision": curves.average_precision(bins),
+        "log_loss": log_loss,
+        "normalized_entropy": log_loss / curves.entropy(clicks / rows),
+        "calibration_error": calibration_error,
+        "calibration_noise": calibration_noise,
+        "mean_probability": float(bins.probability_sum.sum()) / rows,
+        "clicks_in_top_tenth": curves.clicks_in_top(bins, 0.1),
+    }
+    return Evaluation(
+        rows=rows,
+        clicks=clicks,
+        **{name: round(float(value), DECIMALS) for name, value in figures.items()},
+        roc=curves.roc_curve(bins),
+        precision_recall=curves.precision_recall_curve(bins),
+        reliability=reliability,
+        histogram=curves.histogram(bins),
+    )
+
+
+def score_bins(counts: DataFrame) -> dict[int, curves.ScoreBins]:
+    """The bins of each model and slice, by its number, from the `ScoreCounts` of all tasks.
+
+    Raises `EvaluationError` for probabilities that are missing or not within 0 to 1.
+    """
+    sums = [F.sum(name).alias(name) for name in ("rows", "clicks", "probability_sum", "loss_sum")]
+    tied = F.every("tied") & (F.min("probability") == F.max("probability"))
+    table = counts.groupBy("of", "bin").agg(*sums, tied.alias("tied")).toPandas()
+    return {int(of): _bins(table[table["of"] == of]) for of in table["of"].unique()}
+
+
+def _bins(table: pd.DataFrame) -> curves.ScoreBins:
+    invalid = int(table.loc[table["bin"] == NO_PROBABILITY, "rows"].sum())
+    if invalid:
+        raise EvaluationError(
+            f"{invalid:,} of {int(table['rows'].sum()):,} held-out rows have no probability between 0 and 1. "
+            "Look for infinite or extreme numbers in the data."
+        )
+    table = table.sort_values("bin", ascending=False)
+    clicks = table["clicks"].to_numpy(np.int64)
+    return curves.ScoreBins(
+        clicks=clicks,
+        others=table["rows"].to_numpy(np.int64) - clicks,
+        probability_sum=table["probability_sum"].to_numpy(np.float64) / FIXED_POINT,
+        loss_sum=table["loss_sum"].to_numpy(np.float64) / FIXED_POINT,
+        tied=table["tied"].to_numpy(np.bool_),
+    )
+
+
+_NO_ROWS = curves.ScoreBins(
+    clicks=np.empty(0, np.int64),
+    others=np.empty(0, np.int64),
+    probability_sum=np.empty(0),
+    loss_sum=np.empty(0),
+    tied=np.empty(0, np.bool_),
+)

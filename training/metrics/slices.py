@@ -1,0 +1,177 @@
+"""How good a model is on parts of the held-out rows: those that share a frequent value of a categorical column.
+
+A model can be right on average and wrong for one country. The rows of all slices are scored in the pass that scores the
+held-out rows anyway. Where a column holds several values, a row is in the slice of each frequent one that it has.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+
+from features.encoder import EACH, Encoder, RowOfEach
+from features.schema import Schema, encoded_category
+from training.metrics import curves
+from training.metrics.evaluate import DECIMALS
+from training.metrics.score_counts import SLICES, InSlices
+from training.preparation.matrices import RawInputs
+from training.preparation.prepare import CATEGORIES, RAW
+from training.preparation.several import texts
+
+COLUMNS = 10
+"""Columns that are sliced at most: those by which the model gains most."""
+VALUES = 5
+"""Values of a column with a slice of their own, its most frequent ones; all other values share one more."""
+FIRST_ROWS = 10_000
+"""Rows among which frequent values are looked for first: they are, and so all rows need not be read."""
+SHOWN_LENGTH = 40
+"""Characters of a value that are kept to name its slice."""
+BEYOND_CHANCE = 4.0
+"""Standard deviations by which the clicks of a slice must miss what was predicted to call it off: among 60 slices of a
+calibrated model, one in 250 runs has such a one."""
+MATERIAL = 0.1
+"""Share of the predicted clicks that the difference must be, too: on millions of rows everything is beyond chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlicedColumn:
+    """A categorical column by its index in the schema, and the hashes of its frequent values, int64[k]."""
+
+    index: int
+    hashes: npt.NDArray[np.int64]
+
+    def places(self, raw: RawInputs, *, start: int = 0) -> InSlices:
+        """Which slices rows are in, counted from `start`: 0 to k - 1 by a row's value, k for one with none of these."""
+        several = raw.several.get(self.index)
+        found = self._places(raw.hashes[:, self.index] if several is None else several.hashes)
+        rows: RowOfEach = EACH
+        if several is not None:
+            frequent = found < len(self.hashes)
+            others = np.setdiff1d(several.row, several.row[frequent])
+            rows = np.concatenate((several.row[frequent], others))
+            found = np.concatenate((found[frequent], np.full(len(others), len(self.hashes), dtype=np.int32)))
+        return InSlices(rows=rows, slices=found + np.int32(start))
+
+    def _places(self, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Which of the frequent values each of `hashes` int64[m] is, int32[m], k for none."""
+        found = np.full(len(hashes), len(self.hashes), dtype=np.int32)
+        for place, value in enumerate(self.hashes):
+            found[hashes == value] = place
+        return found
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """The quality on the held-out rows with one value of a column; `value` is "" for missing, None for all others."""
+
+    column: str
+    value: str | None
+    rows: int
+    clicks: int
+    mean_probability: float
+    auc: float | None
+    """None where all rows have the same label."""
+    log_loss: float
+    normalized_entropy: float | None
+    """Log loss as a share of that of the slice's own click rate; None as for `auc`."""
+    calibration_error: float
+    off: bool
+    """Whether the clicks miss the prediction by more than chance, and by enough to matter."""
+
+    @property
+    def click_rate(self) -> float:
+        """Share of the rows that were clicked."""
+        return self.clicks / self.rows
+
+
+def choose(encoder: Encoder, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
+    """The columns to slice, by the gain of their inputs in `importance`, with their frequent values."""
+    gains = [sum(importance[feature] for feature in encoded_category(name)) for name in encoder.columns]
+    by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
+    tables = ((index, encoder.column(index)) for index in by_gain)
+    return tuple(
+        SlicedColumn(index=index, hashes=encoder.hashes[table][_most_frequent(encoder.log_counts[table])])
+        for index, table in tables
+        if table.start < table.stop
+    )[:COLUMNS]
+
+
+def value_names(held_out: DataFrame, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
+    """How each value of the `columns` reads in the rows, in their order; the first `SHOWN_LENGTH` characters.
+
+    "" for a value that no row has.
+    """
+    wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
+    names: dict[tuple[int, int], str] = {}
+    for rows in (held_out.limit(FIRST_ROWS), held_out):
+        names |= _names(rows, schema, [value for value in wanted if value not in names])
+    return (names.get(value, "") for value in wanted)
+
+
+def _names(rows: DataFrame, schema: Schema, values: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """Those of the `values`, each a column's index and a hash, that are in the rows."""
+    if not values:
+        return {}
+
+    def text(index: int, value: int) -> Column:
+        whole = F.col(RAW)[index]
+        if index in schema.several:
+            found = F.filter(texts(whole, schema.several[index]), lambda one: F.xxhash64(one) == value)[0]
+        else:
+            found = F.when(F.col(CATEGORIES)[index] == value, whole)
+        return F.max(F.substring(found, 1, SHOWN_LENGTH))
+
+    found = rows.agg(*(text(*value) for value in values)).collect()[0]
+    return {value: text for value, text in zip(values, found, strict=True) if text is not None}
+
+
+def measure(
+    bins: Mapping[int, curves.ScoreBins],
+    columns: Sequence[SlicedColumn],
+    *,
+    names: Sequence[str],
+    values: Iterator[str],
+) -> tuple[Slice, ...]:
+    """The slices that have rows, by number; `names` are those of the schema's categories."""
+    measured = []
+    of = SLICES
+    for column in columns:
+        for place in range(len(column.hashes) + 1):
+            value = next(values) if place < len(column.hashes) else None
+            if of in bins:
+                measured.append(_measure(bins[of], column=names[column.index], value=value))
+            of += 1
+    return tuple(measured)
+
+
+def _most_frequent(log_counts: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    return np.argsort(-log_counts, kind="stable")[:VALUES]
+
+
+def _measure(bins: curves.ScoreBins, *, column: str, value: str | None) -> Slice:
+    rows, clicks = int(bins.rows.sum()), int(bins.clicks.sum())
+    mixed = 0 < clicks < rows
+    log_loss = float(bins.loss_sum.sum()) / rows
+    error, _ = curves.calibration_error(curves.reliability(bins))
+    return Slice(
+        column=column,
+        value=value,
+        rows=rows,
+        clicks=clicks,
+        mean_probability=round(float(bins.probability_sum.sum()) / rows, DECIMALS),
+        auc=round(curves.area_under_roc(bins)[0], DECIMALS) if mixed else None,
+        log_loss=round(log_loss, DECIMALS),
+        normalized_entropy=round(log_loss / curves.entropy(clicks / rows), DECIMALS) if mixed else None,
+        calibration_error=round(error, DECIMALS),
+        off=_is_off(bins, clicks),
+    )
+
+
+def _is_off(bins: curves.ScoreBins, clicks: int) -> bool:
+    means = bins.probability_sum / bins.rows
+    expected, deviation = bins.probability_sum.sum(), np.sqrt((bins.rows * means * (1 - means)).sum())
+    missed = abs(clicks - expected)
+    return bool(missed > BEYOND_CHANCE * deviation and missed > MATERIAL * expected)

@@ -1,0 +1,1 @@
+"""The fit and its calibration."""

@@ -1,0 +1,1 @@
+"""What is needed of Spark itself: the session, its log, its paths, and what its failures mean."""

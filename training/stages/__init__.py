@@ -1,0 +1,1 @@
+"""A run, stage by stage, from rows to a sealed bundle."""

@@ -1,0 +1,84 @@
+"""The second half of a run: the model beside everything that it is compared with, and the gate's verdict."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from features.bundle import Bundle, Verdict
+from features.reference import Reference
+from training.arguments import Arguments
+from training.evaluation import leaks, reference
+from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
+from training.evaluation.champion import Champion, evaluate_champion
+from training.evaluation.gate import judge
+from training.evaluation.measure import measure
+from training.evaluation.reachable import BestReachable, best_reachable
+from training.metrics.evaluate import Evaluation
+from training.metrics.slices import Slice
+from training.preparation.split import Part
+from training.stages.trained import Trained
+
+Stage = Callable[[str, str], AbstractContextManager[None]]
+"""Names a stage and says what it does; it lasts as long as the block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The model beside everything that it is compared with, on the same held-out rows."""
+
+    evaluation: Evaluation
+    baselines: Mapping[str, Evaluation]
+    champion: Champion | None
+    best_reachable: BestReachable | None
+    slices: tuple[Slice, ...]
+    warnings: tuple[str, ...]
+    """Sentences about the data that whoever owns it should read."""
+    reference: Reference
+    verdict: Verdict
+
+
+def judge_model(trained: Trained, arguments: Arguments, stage: Stage) -> Judged:
+    """Measure a model on its held-out rows and judge it."""
+    schema, prepared = trained.schema, trained.prepared
+    encoder = trained.encoded.encoder.encoder
+    held_out, seed = prepared.part(Part.HELD_OUT), arguments.training.seed
+    count = prepared.counts[Part.HELD_OUT]
+    with stage("baselines", "fit the baselines"):
+        rows = sample(trained.encoded.train, rows=prepared.training_rows, label=schema.label, seed=seed)
+        logistic = fit_logistic(*rows)
+        warnings = leaks.warnings(*rows, schema)
+    with stage("evaluate", f"score {count:,} held-out rows"):
+        measured = measure(held_out, schema, encoder, trained.fitted, logistic)
+        reachable = best_reachable(held_out, arguments.dataset, schema)
+        sampled = reference.sample(held_out, schema, rows=count, seed=seed)
+    baselines = {BASE_RATE: base_rate(measured.evaluation, rate=prepared.training_clicks / prepared.training_rows)}
+    if measured.logistic is not None:
+        baselines[LOGISTIC_REGRESSION] = measured.logistic
+    champion = _champion(held_out, sampled, arguments, stage)
+    return Judged(
+        evaluation=measured.evaluation,
+        baselines=baselines,
+        champion=champion,
+        best_reachable=reachable,
+        slices=measured.slices,
+        warnings=warnings,
+        reference=reference.make_reference(sampled, encoder, trained.fitted.text, trained.fitted.importance),
+        verdict=judge(measured.evaluation, baselines, champion, arguments.gate),
+    )
+
+
+def _champion(held_out: DataFrame, sampled: reference.Sample, arguments: Arguments, stage: Stage) -> Champion | None:
+    """The champion on the same held-out rows, with how far a sample of them has moved from what it was trained on."""
+    if arguments.champion is None:
+        return None
+    with stage("champion", "score the champion on the same rows"):
+        bundle = Bundle.load(arguments.champion)
+        return evaluate_champion(
+            held_out,
+            bundle,
+            sampled.schema,
+            arguments.training,
+            drift=reference.compare(bundle, sampled),
+        )

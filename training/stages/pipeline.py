@@ -1,0 +1,198 @@
+"""A training run from rows to a sealed bundle, stage by stage."""
+
+import hashlib
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
+from features.schema import Schema
+from training import datasets, report, work
+from training.arguments import Arguments
+from training.datasets.manifest import Manifest
+from training.evaluation.golden import golden_records
+from training.model.fit import fit
+from training.preparation.days import count_days, table_names
+from training.preparation.encode import FEATURES, encode, fold_encoder
+from training.preparation.prepare import Prepared, prepare
+from training.preparation.split import PART, RECORD_HASH, Part
+from training.preparation.vectors import stored_as_vectors
+from training.progress import Progress
+from training.result import Result, metrics
+from training.stages.judged import Judged, judge_model
+from training.stages.provenance import code_hash, library_versions
+from training.stages.publish import write_bundle
+from training.stages.summary import column_summaries, split_summaries
+from training.stages.trained import Encoded, Half, Trained
+
+NOT_OF_THE_MODEL = {"driver_memory_gib"}
+"""Parameters that change the run and not its model: a bundle does not tell where it was trained."""
+
+
+class Pipeline:
+    """One training run with its Spark session, its folder for the bundle and its folder for intermediate files."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        arguments: Arguments,
+        manifest: Manifest,
+        *,
+        output: Path,
+        log: Path,
+        progress: Progress,
+    ) -> None:
+        """Train as `arguments` say and put the bundle into `output / "bundle"`; `log` is the session's log."""
+        self._spark = spark
+        self._arguments = arguments
+        self._manifest = manifest
+        self._training = arguments.training
+        self._output = output
+        self._work = arguments.work or output / work.FOLDER
+        self._log = log
+        self._progress = progress
+
+    def run(self) -> Result:
+        """Train, evaluate, judge and write the bundle; intermediate files go whatever happens."""
+        found = work.begin(self._work, self._inputs())
+        if found:
+            self._progress("start", f"go on after {', '.join(found)}, which a run that was killed has finished")
+        try:
+            trained = self._train()
+            judged = judge_model(trained, self._arguments, self._stage)
+            for warning in judged.warnings:
+                self._progress("evaluate", warning)
+            return self._finish(trained, judged)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def _inputs(self) -> str:
+        """What the intermediate files follow from, as a hash."""
+        parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
+        return hashlib.sha256(f"{self._manifest.hash} {code_hash()} {parameters}".encode()).hexdigest()
+
+    def first_half(self) -> Half:
+        """Prepare and encode the rows: everything that comes before a model is fitted."""
+        prepared, schema = self._prepare()
+        return Half(schema=schema, prepared=prepared, encoded=self._encode(prepared, schema))
+
+    def _train(self) -> Trained:
+        half = self.first_half()
+        fitted = fit(
+            half.encoded.train,
+            half.schema,
+            self._training,
+            rows=half.prepared.training_rows,
+            log=self._log,
+            progress=self._progress,
+        )
+        return Trained(schema=half.schema, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
+
+    def _prepare(self) -> tuple[Prepared, Schema]:
+        with self._stage("read", "find the rows"):
+            source = datasets.open_source(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
+        with self._stage("prepare", "check, hash and split the rows"):
+            prepared = prepare(source, self._training, folder=self._work / "rows")
+        counts = prepared.counts
+        self._progress(
+            "prepare",
+            f"{counts[Part.FIT]:,} rows to train on, {counts[Part.VALIDATION]:,} to stop early by, "
+            f"{counts[Part.HELD_OUT]:,} held out",
+        )
+        return prepared, source.schema
+
+    def _encode(self, prepared: Prepared, schema: Schema) -> Encoded:
+        train = prepared.part(Part.FIT, Part.VALIDATION)
+        rows = prepared.training_rows
+        with self._stage("count", f"count the categories of {rows:,} rows"):
+            counted = count_days(
+                train,
+                schema,
+                self._training,
+                names=table_names(self._manifest, schema, self._training),
+                earlier=None if self._arguments.champion is None else self._arguments.champion / COUNTS,
+                folder=self._work,
+            )
+            encoder = fold_encoder(counted.total, schema, self._training)
+        if counted.known:
+            self._progress("count", f"{len(counted.known)} of {len(counted.tables)} days were counted before")
+        values = len(encoder.encoder.hashes)
+        with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
+            encoded = encode(train, schema, encoder, out_of_fold=True, extra=[PART, RECORD_HASH])
+            stored = stored_as_vectors(encoded, FEATURES, self._work / "train")
+            return Encoded(encoder=encoder, counted=counted, train=stored)
+
+    def _finish(self, trained: Trained, judged: Judged) -> Result:
+        target = self._output / "bundle"
+        with self._stage("bundle", "write the bundle"):
+            metadata = self._metadata(trained, judged)
+            page = self._report(trained, judged, metadata)
+            held_out = trained.prepared.part(Part.HELD_OUT)
+            bundle_hash = write_bundle(
+                target,
+                model=trained.fitted.text,
+                encoder=trained.encoded.encoder.encoder,
+                schema=trained.schema,
+                metadata=metadata,
+                golden=golden_records(held_out, trained.schema, trained.encoded.encoder, trained.fitted),
+                counted=trained.encoded.counted.tables,
+                reference=judged.reference,
+                work=self._work,
+                write_report=lambda path: report.write(path, page),
+            )
+        return Result(
+            metrics=metadata.metrics,
+            bundle=str(target),
+            bundle_hash=bundle_hash,
+            verdict=judged.verdict,
+            report=str(target / REPORT),
+            rows={part.value: trained.prepared.counts[part] for part in Part},
+            seconds=self._progress.seconds,
+        )
+
+    def _metadata(self, trained: Trained, judged: Judged) -> Metadata:
+        return Metadata(
+            bundle_format=BUNDLE_FORMAT,
+            manifest_hash=self._manifest.hash,
+            code_hash=code_hash(),
+            seed=self._training.seed,
+            hyperparameters=self._training.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
+            library_versions=library_versions(),
+            metrics=metrics(
+                judged.evaluation,
+                judged.baselines,
+                judged.champion,
+                judged.best_reachable,
+                best_iteration=trained.fitted.best_iteration,
+                scaling=trained.fitted.scaling,
+                slices=judged.slices,
+                warnings=judged.warnings,
+            ),
+            verdict=judged.verdict,
+        )
+
+    def _report(self, trained: Trained, judged: Judged, metadata: Metadata) -> report.ReportData:
+        fitted = trained.fitted
+        return report.ReportData(
+            dataset=self._manifest.description,
+            verdict=judged.verdict,
+            evaluation=judged.evaluation,
+            baselines=judged.baselines,
+            champion=judged.champion,
+            best_reachable=judged.best_reachable,
+            slices=judged.slices,
+            warnings=judged.warnings,
+            importance=fitted.importance,
+            learning_curve=report.LearningCurve(validation=fitted.losses, best_iteration=fitted.best_iteration),
+            splits=split_summaries(trained.prepared),
+            columns=column_summaries(trained.prepared, trained.encoded.counted.total, trained.schema),
+            parameters=self._training,
+            gate=self._arguments.gate,
+            versions=metadata.library_versions,
+            hashes={"manifest": metadata.manifest_hash, "code": metadata.code_hash},
+        )
+
+    def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
+        return self._progress.tasks(self._spark.sparkContext, name, detail)

@@ -1,0 +1,29 @@
+"""What a model comes from besides its data: the code that trains it, and the libraries."""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+import pyspark
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "synapseml", "xxhash")
+
+
+def code_hash() -> str:
+    """The identity of the code that trains: SHA-256 over all files of `features` and `training`, 64 hex digits."""
+    digest = hashlib.sha256()
+    for package in ("features", "training"):
+        for file in sorted((ROOT / package).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT).as_posix()}\0{file.stat().st_size}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that decide about a model.
+
+    Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself.
+    """
+    return {name: version(name) for name in LIBRARIES} | {"pyspark": pyspark.__version__}

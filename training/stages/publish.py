@@ -1,0 +1,99 @@
+"""The bundle of a run: written aside, sealed, and put in its place only when it is whole."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+import msgspec
+from pyspark.sql import DataFrame
+
+from features.bundle import COUNTS, GOLDEN, METADATA, MODEL, REPORT, SCHEMA, GoldenRecord, Metadata, seal
+from features.encoder import Encoder
+from features.reference import FILE as REFERENCE
+from features.reference import Reference
+from features.schema import Schema
+from training.datasets.manifest import WHOLE
+from training.preparation.encode import total
+from training.spark.spark_paths import to_write
+
+
+@contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """A new folder beside `target` that replaces it when the block ends without an error, and vanishes otherwise."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield aside
+        publish(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Give `folder` the name `target`; what had it before goes only when the new one is in place."""
+    folder.chmod(0o755)
+    if not target.exists():
+        folder.rename(target)
+        return
+    former = Path(mkdtemp(prefix=f".{target.name}-former-", dir=target.parent)) / target.name
+    target.rename(former)
+    try:
+        folder.rename(target)
+    except OSError:
+        former.rename(target)
+        raise
+    finally:
+        shutil.rmtree(former.parent, ignore_errors=True)
+
+
+def write_bundle(
+    target: Path,
+    *,
+    model: str,
+    encoder: Encoder,
+    schema: Schema,
+    metadata: Metadata,
+    golden: Iterable[GoldenRecord],
+    counted: Mapping[str, DataFrame],
+    reference: Reference,
+    work: Path,
+    write_report: Callable[[Path], None],
+) -> str:
+    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails.
+
+    `work` is a folder that all machines of a cluster see.
+    """
+    with written_aside(target) as folder:
+        (folder / MODEL).write_text(model, encoding="utf-8")
+        (folder / SCHEMA).write_bytes(schema.to_json())
+        (folder / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
+        (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in golden))
+        (folder / REFERENCE).write_bytes(reference.to_json())
+        encoder.save(folder)
+        for name, table in counted.items():
+            write_counts(table, folder / COUNTS / f"{name}.parquet", work, by_fold=name != WHOLE)
+        write_report(folder / REPORT)
+        return seal(folder)
+
+
+def write_counts(counted: DataFrame, file: Path, work: Path, *, by_fold: bool) -> None:
+    """The table of `training.preparation.encode.count` over all folds as one Parquet file, sorted by column and hash.
+
+    With `by_fold` it has the counts of each fold, too: then a later run can add other days to it.
+    Spark writes it below `work`, on whichever machine it likes.
+    """
+    table = counted.select(
+        "column",
+        "hash",
+        total(counted, "rows").alias("rows"),
+        total(counted, "clicks").alias("clicks"),
+        *(counted.columns[2:] if by_fold else ()),
+    )
+    file.parent.mkdir(exist_ok=True)
+    parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
+    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(to_write(parts))
+    (written,) = parts.glob("part-*.parquet")
+    shutil.copyfile(written, file)
+    shutil.rmtree(parts.parent)

@@ -1,0 +1,36 @@
+"""What the first half of a run leaves for the second: a model, and what it was made from."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from features.schema import Schema
+from training.model.fit import Fitted
+from training.preparation.days import DayCounts
+from training.preparation.encode import FoldEncoder
+from training.preparation.prepare import Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """The training rows as the model sees them, their inputs as vectors, and the encoder for all others."""
+
+    encoder: FoldEncoder
+    counted: DayCounts
+    train: DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Half:
+    """A run up to where a model is fitted."""
+
+    schema: Schema
+    prepared: Prepared
+    encoded: Encoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Half):
+    """A model and what it was made from."""
+
+    fitted: Fitted
