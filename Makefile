@@ -42,9 +42,10 @@ test-full: simulation ## run the tests with every count and fault, which takes m
 mutants: test-tools ## plant small faults, one by one, and see that the tests notice each
 	$(PYTHON) -m tests.mutants.run
 
-lint: setup ## check style and formatting
+lint: setup ## check style, formatting, and who imports whom
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	.venv/bin/lint-imports
 
 types: setup ## check the types, strictly and with every dependency installed
 	@$(PYTHON) -m tools.setup.azure simulation
@@ -107,5 +108,5 @@ docs: setup ## build the documentation's site into dist/site; a warning is an er
 	$(PYTHON) -m personalize.docs.site
 
 clean: ## remove what tools left in the work tree; stacks and caches stay
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -not -path './.venv/*' -not -path './.personalize/*' -prune -exec rm -rf {} +
