@@ -23,8 +23,6 @@ IMPORTED_AS = {
 }
 """Distributions whose package has another name."""
 OWN = ("scoring", "features")
-BROUGHT_BY_AZURE_ML = {ROOT / "scoring" / "azureml_entry.py": {"azureml_inference_server_http"}}
-"""Runs in Azure ML's own image, which has this."""
 
 
 def image_packages() -> set[str]:
@@ -69,7 +67,7 @@ def test_the_service_imports_nothing_that_its_image_does_not_hold() -> None:
     assert {"msgspec", "lightgbm", "prometheus_client", "synapse"} <= held
     files = reached()
     assert ROOT / "features" / "encoder.py" in files
-    missing = {str(file): found - held - BROUGHT_BY_AZURE_ML.get(file, set()) for file, found in files.items()}
+    missing = {str(file): found - held for file, found in files.items()}
     assert {file: names for file, names in missing.items() if names} == {}
 
 
