@@ -1,7 +1,7 @@
 """`python -m personalize.docs.site`: builds the documentation's site into `dist/site`, strictly.
 
-Every page is either a file in `docs/`, a section of the README or made from the code, so that nothing is said twice.
-The source is put together in `dist/docs`, which mkdocs then reads.
+Every page is either a file in `docs/` or made from the code. The source is put together in `dist/docs`, which mkdocs
+then reads.
 """
 
 import json
@@ -11,75 +11,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from infra.cost.prices import snapshot
-from infra.settings import Settings
-from infra.settings_text import describe_settings
-from personalize.docs.readme import START
-from personalize.views.settings_table import markdown_table
 from tools.paths import ROOT
 from tools.setup.uv import ensure_uv
 
 SOURCE = ROOT / "dist" / "docs"
 CONFIGURATION = ROOT / "mkdocs.yml"
-SECTIONS = {
-    "start.md": ("Start", "Use it"),
-    "how-to/own-data.md": ("Bring your own data",),
-    "how-to/azure.md": ("On Azure",),
-    "how-to/what-can-go-wrong.md": ("What can go wrong",),
-    "how-to/plain-pulumi.md": ("With a plain Pulumi",),
-    "reference/settings.md": ("Settings",),
-    "reference/prices.md": ("What a month on Azure costs",),
-    "explanation/quality.md": ("How good the model is",),
-    "explanation/folders.md": ("What is where",),
-}
-"""Pages that are sections of the README; `index.md` is what comes before the first."""
 
 
 def pages() -> dict[str, str]:
     """The text of every page that is not a file in `docs/`, by its path in the site."""
-    readme = readme_sections((ROOT / "README.md").read_text(encoding="utf-8"))
-    found = {"index.md": readme[""]}
-    for path, titles in SECTIONS.items():
-        first, *others = ((f"## {title}\n{readme[title]}") for title in titles)
-        found[path] = "\n".join([first.removeprefix("#"), *others])
-    found["reference/prices.md"] += prices_table()
-    found["reference/settings.md"] = settings_page(found["reference/settings.md"])
-    found["reference/commands.md"] = commands_page()
-    found["reference/http.md"] = http_page(describe_a_service()) + metrics_table()
-    return found
+    return {
+        "reference/options.md": options_page(),
+        "reference/http.md": http_page(describe_a_service()) + metrics_table(),
+    }
 
 
-def readme_sections(text: str) -> dict[str, str]:
-    """The README's text below each `## ` heading, by title; what comes before the first is called ""."""
-    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
-    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
-
-
-def settings_page(text: str) -> str:
-    """The README's section of the settings, its one table cut into one for each group."""
-    parts = [text.partition(START)[0]]
-    for group, rows in groupby(describe_settings(Settings), key=lambda row: re.split("[. ]", row.key)[0]):
-        parts += [f"\n## {group}\n", *markdown_table(rows)]
-    return "\n".join(parts) + "\n"
-
-
-def prices_table() -> str:
-    """The table of prices, row by row."""
-    prices = snapshot()
-    rows = ["| what | USD | for one | region | confidence | source |", "|---|---|---|---|---|---|"]
-    for row in prices.rows.values():
-        usd = f"{row.usd.likely.normalize():f}"
-        if row.usd.low != row.usd.high:
-            usd += f" ({row.usd.low.normalize():f} to {row.usd.high.normalize():f})"
-        rows.append(f"| `{row.id}` | {usd} | {row.unit} | {row.region} | {row.confidence} | {row.source} |")
-    return f"\n## Prices of {prices.as_of}\n\nThey were {prices.source}.\n\n" + "\n".join(rows) + "\n"
-
-
-def commands_page() -> str:
+def options_page() -> str:
     """Every command with its options, as typer describes them."""
     command = [sys.executable, "-m", "typer", "personalize.commands.app", "utils", "docs", "--name", "personalize"]
     text = subprocess.run(  # noqa: S603 - this very Python

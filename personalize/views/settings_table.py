@@ -1,4 +1,4 @@
-"""The settings as tables: with a stack's values for the terminal, with the defaults for the README."""
+"""The settings as tables: with a stack's values for the terminal, with the defaults for the documentation."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -219,7 +219,7 @@ def test_an_estimate_loads_neither_pulumi_nor_an_http_client() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_readme_shows_what_the_command_prints() -> None:
+def test_the_page_of_prices_shows_what_the_command_prints() -> None:
     result = CliRunner().invoke(app, ["estimate"], catch_exceptions=False)
     lines = [line.rstrip() for line in result.stdout.rstrip().splitlines()[1:]]
-    assert "\n".join(lines) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(lines) in (ROOT / "docs" / "reference" / "prices.md").read_text(encoding="utf-8")

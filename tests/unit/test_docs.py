@@ -17,7 +17,8 @@ OTHER_PAGES = [page for page in PAGES if not str(page.id).startswith("docs/")]
 AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
 """A page shows only what is to be changed there."""
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TROUBLESHOOTING = ROOT / "docs" / "reference" / "troubleshooting.md"
+FOLDERS = "features|training|scoring|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples|docs"
 
 
 def words(page: Path) -> str:
@@ -36,11 +37,11 @@ def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None
         commands.check(command, whole=False)
 
 
-def test_the_readme_s_commands_are_found() -> None:
-    found = [" ".join(command) for command in commands.commands_in_blocks(README)]
+def test_the_commands_of_pages_are_found() -> None:
+    found = [" ".join(command) for page in commands.pages() for command in commands.commands_in_blocks(words(page))]
     assert {"make up", "make test", "make env"} <= set(found)
     assert ".venv/bin/personalize rank examples/rank.json --top 3" in found
-    assert ["personalize", "up", "--refresh"] in list(commands.commands_in_sentences(README))
+    assert ["personalize", "up", "--refresh"] in list(commands.commands_in_sentences(words(TROUBLESHOOTING)))
 
 
 @pytest.mark.parametrize(
@@ -72,10 +73,20 @@ def test_every_setting_in_a_page_is_accepted(page: Path) -> None:
             load_settings(config)
 
 
+def missing(text: str) -> list[str]:
+    """The files and folders of the project that a page names between backticks, and that do not exist."""
+    named = re.findall(rf"`((?:{FOLDERS})/[\w./-]*|[A-Z]+\.md)`", text)
+    return [path for path in named if not (ROOT / path).exists()]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
-    named = re.findall(r"`((?:features|training|scoring|infra|tools|examples|docs|tests)/[\w./-]+)`", words(page))
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert missing(words(page)) == []
+
+
+def test_a_file_that_is_gone_is_found() -> None:
+    text = "See `infra/provider/`, `steps/provider/`, `infra/cloud/settings.py` and `CONTRIBUTION.md`."
+    assert missing(text) == ["infra/provider/", "infra/cloud/settings.py", "CONTRIBUTION.md"]
 
 
 @pytest.mark.parametrize("page", OTHER_PAGES)
