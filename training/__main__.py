@@ -7,6 +7,7 @@ from features.errors import PersonalizationError
 from training.arguments import UsageError, parse
 from training.datasets import check_split, describe
 from training.datasets.errors import DatasetError
+from training.progress import Format
 
 TRAINED, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PersonalizationError as error:
         sys.stderr.write(f"error: {error}\n")
         return BAD_INPUT if isinstance(error, UsageError | DatasetError) else FAILED
-    sys.stdout.write((result.to_json() if parsed.json else result.to_text()) + "\n")
+    sys.stdout.write((result.to_json() if parsed.result is Format.JSON else result.to_text()) + "\n")
     return TRAINED
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import EnumMeta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -12,31 +11,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from features.errors import PersonalizationError
 from training.parameters import Dataset, GateParameters, TrainingParameters
 from training.progress import Format
+from training.request import LocalRequest
 
+Arguments = LocalRequest
 Value = TypeVar("Value")
 
 
 class UsageError(PersonalizationError):
     """Options that do not make a training run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """A training run as the command line asks for it.
-
-    `data` is a folder that already holds the dataset, `champion` the bundle to compare with, `output` the run's folder,
-    `work` one for intermediate files. Every machine of a cluster must see `data` and `work`.
-    """
-
-    dataset: Dataset
-    training: TrainingParameters
-    gate: GateParameters
-    data: Path | None
-    champion: Path | None
-    output: Path | None
-    work: Path | None
-    json: bool
-    progress: Format
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,8 +27,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
-    """The arguments of a run; raises `UsageError` naming every option that is wrong."""
-    given = vars(_parser().parse_args(arguments))
+    """The run that options or a request ask for; raises `UsageError` naming everything that is wrong."""
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    if given["request"] is not None:
+        beside = [name for name, value in given.items() if name != "request" and value != parser.get_default(name)]
+        if beside:
+            raise UsageError(f"--request says everything, but {', '.join(beside)} was given too. Leave one out.")
+        return _read(given["request"])
     fields = {
         "rows": given["rows"],
         "seed": given["dataset_seed"],
@@ -63,9 +51,19 @@ def parse(arguments: Sequence[str]) -> Arguments:
         champion=given["champion"],
         output=given["output"],
         work=given["work"],
-        json=given["json"],
+        result=Format.JSON if given["json"] else Format.TEXT,
         progress=Format(given["progress"]),
     )
+
+
+def _read(file: Path) -> Arguments:
+    try:
+        return Arguments.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"The request {file} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        problems = (f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors())
+        raise UsageError(f"The request {file} is none: {'; '.join(problems)}.") from error
 
 
 def _parser() -> _Parser:
@@ -79,6 +77,7 @@ def _parser() -> _Parser:
     dataset.add_argument("--spec", help="tables: the YAML file that describes them")
     dataset.add_argument("--data", type=Path, help="folder that holds the dataset already; else its source is read")
     run = parser.add_argument_group("run")
+    run.add_argument("--request", type=Path, help="JSON file that says all of it, as `training/request.py` describes")
     run.add_argument("--champion", type=Path, help="bundle to compare with on the same held-out rows")
     run.add_argument("--output", type=Path, help="folder for the bundle and the log; the default is ./runs/<run>")
     run.add_argument("--work", type=Path, help="folder for intermediate files; the default is in the run's folder")

@@ -1,6 +1,6 @@
 """The training job on Databricks: data from the lake, the same run as everywhere, and its bundle back into the lake.
 
-The job's one parameter is a request as JSON; the step that starts the run writes it. Databricks takes no notice of an
+The job's one parameter is a `LakeRequest`; the run works on copies. Databricks takes no notice of an
 exit code, so that a run fails by an exception whose text is training's own sentence.
 """
 
@@ -12,13 +12,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Protocol
 
-import msgspec
 from pyspark.sql import SparkSession
 
 from features.errors import PersonalizationError
-from training.arguments import Arguments, parse
 from training.datasets import materialize
 from training.datasets.manifest import Manifest
+from training.request import LakeRequest
 from training.run import train
 
 RESULT = "result.json"
@@ -38,20 +37,6 @@ class ClusterError(PersonalizationError):
     """A cluster on which a run would not find its own files."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to train, as options of `python -m training`, and where in the lake (`abfss://` URLs) everything lies.
-
-    With `fetch` the data is not in the lake yet: the job downloads it, and puts it there for the next run.
-    """
-
-    options: list[str]
-    manifest_hash: str
-    data: str
-    fetch: bool
-    champion: str | None
-    output: str
-
-
 class Files(Protocol):
     """`dbutils.fs`, as far as it is used."""
 
@@ -65,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (text,) = sys.argv[1:] if arguments is None else arguments
     work = Path(mkdtemp(prefix="training-"))
     try:
-        _run(msgspec.json.decode(text, type=Request), _files(), work, _shared(work))
+        _run(LakeRequest.model_validate_json(text), _files(), work, _shared(work))
     except PersonalizationError as error:
         raise JobFailedError(f"error: {error}") from error
     finally:
@@ -73,33 +58,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shutil.rmtree(SHARED / work.name, ignore_errors=True)
 
 
-def _run(request: Request, files: Files, work: Path, shared: Path) -> None:
+def _run(request: LakeRequest, files: Files, work: Path, shared: Path) -> None:
     """Train; all machines of the cluster see `shared`, the driver alone `work`."""
+    copied = request.with_copies(
+        data=shared / "data", champion=work / "champion", output=work / "output", work=shared / "work"
+    )
     if request.champion is not None:
         files.cp(request.champion, _local(work / "champion"), recurse=True)
-    arguments = _arguments(request, work, shared)
     if request.fetch:
-        _fetch(request, arguments, files, shared)
+        _fetch(request, files, shared)
     else:
         files.cp(request.data, _local(shared / "data"), recurse=True)
     manifest = Manifest(
-        kind=arguments.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
+        kind=request.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
     )
-    result = train(arguments, manifest)
+    result = train(copied, manifest)
     files.cp(_local(Path(result.bundle)), f"{request.output}/{BUNDLE}", recurse=True)
     written = work / RESULT
     written.write_text(result.to_json())
     files.cp(_local(written), f"{request.output}/{RESULT}")
 
 
-def _arguments(request: Request, work: Path, shared: Path) -> Arguments:
-    places = ["--data", str(shared / "data"), "--work", str(shared / "work"), "--output", str(work / "output")]
-    champion = ["--champion", str(work / "champion")] if request.champion is not None else []
-    return parse([*request.options, *places, *champion])
-
-
-def _fetch(request: Request, arguments: Arguments, files: Files, work: Path) -> None:
-    materialize(arguments.dataset, work / "data")
+def _fetch(request: LakeRequest, files: Files, work: Path) -> None:
+    materialize(request.dataset, work / "data")
     files.cp(_local(work / "data"), request.data, recurse=True)
     mark = work / COMPLETE
     mark.write_text(request.manifest_hash)

@@ -8,7 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +25,7 @@ from training.metrics.evaluate import Evaluation, evaluate
 from training.model.fit import REFIT_ROWS, Fitted, fit, score
 from training.parameters import Calibration, TrainingParameters
 from training.preparation.split import PART, Part
-from training.progress import Progress
+from training.progress import Format, Progress
 from training.spark import log
 from training.spark.failure import explain
 from training.spark.session import spark_session, start_workers
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             explained = explain(error, log=Path(folder) / log.NAME)
             sys.stderr.write(f"error: {explained}\n")
             return BAD_INPUT if isinstance(explained, UsageError | DatasetError) else FAILED
-    sys.stdout.write((msgspec.json.encode(tuned).decode() if given.json else _text(tuned)) + "\n")
+    sys.stdout.write((msgspec.json.encode(tuned).decode() if given.result is Format.JSON else _text(tuned)) + "\n")
     return TUNED
 
 
@@ -200,7 +200,8 @@ def _parse(arguments: Sequence[str]) -> tuple[Arguments, Budget]:
     own, others = parser.parse_known_args(arguments)
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
         raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows none. Give more.")
-    return replace(parse(others), champion=None), Budget(trials=own.trials, minutes=own.minutes)
+    given = parse(others).model_copy(update={"champion": None})
+    return given, Budget(trials=own.trials, minutes=own.minutes)
 
 
 def _text(tuned: Tuned) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
@@ -24,12 +25,22 @@ def tune(
     """Search for better training parameters on this machine, within a budget; prints settings for the stack file."""
     from infra.settings import load_settings  # noqa: PLC0415 - see above
     from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - what `--help` does not need
-    from steps.shared.training_options import model_options  # noqa: PLC0415 - see above
+    from steps.shared.dataset_paths import located  # noqa: PLC0415 - see above
+    from training.progress import Format  # noqa: PLC0415 - see above
+    from training.request import LocalRequest  # noqa: PLC0415 - see above
 
     settings = load_settings(StackFiles(stack, config_file).effective())
-    command = [sys.executable, "-m", "training.tune", "--trials", str(trials)]
-    command += [] if minutes is None else ["--minutes", str(minutes)]
-    command += model_options(settings.dataset, settings.training, settings.gate)
-    code = subprocess.run([*command, *(["--json"] if as_json else [])], check=False).returncode  # noqa: S603 - our own
+    request = LocalRequest(
+        dataset=located(settings.dataset),
+        training=settings.training,
+        gate=settings.gate,
+        result=Format.JSON if as_json else Format.TEXT,
+    )
+    with NamedTemporaryFile("w", prefix="tune-", suffix=".json") as file:
+        file.write(request.model_dump_json())
+        file.flush()
+        command = [sys.executable, "-m", "training.tune", "--trials", str(trials), "--request", file.name]
+        command += [] if minutes is None else ["--minutes", str(minutes)]
+        code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own
     if code:
         raise typer.Exit(code)

@@ -5,7 +5,6 @@
 
 import hashlib
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState
 from azure_clients.retries import Patience, patiently, pause
 from features.errors import PersonalizationError
 from steps.provider.step import Context, StepCancelledError
-from steps.shared.training_options import reason_in
+from steps.shared.training_streams import reason_in
+from training.request import LakeRequest
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -42,7 +42,7 @@ class JobRuns:
     context: Context
     patience: Patience
 
-    def succeed(self, identity: str, request: dict[str, Any], usable: Usable) -> str:
+    def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
         """Let a run for `identity` succeed, unless one has, and return its address.
 
         `usable` says whether what an old run left is still there. Raises `RunFailedError` with the task's own
@@ -65,8 +65,8 @@ class JobRuns:
     def _listed(self) -> Any:  # noqa: ANN401 - the SDK's iterator
         return self.client.jobs.list_runs(job_id=self.job)
 
-    def _start(self, idempotency_token: str, request: dict[str, Any]) -> int:
-        parameters = {REQUEST: json.dumps(request)}
+    def _start(self, idempotency_token: str, request: LakeRequest) -> int:
+        parameters = {REQUEST: request.model_dump_json()}
         waiting = self._ask(
             "start the training job",
             lambda: self.client.jobs.run_now(self.job, job_parameters=parameters, idempotency_token=idempotency_token),

@@ -15,8 +15,9 @@ from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.bundles import CONTAINER, bring
 from steps.azure.stores.lake import LakeFolder, LakeInputs
 from steps.provider.step import Context, Created, State
+from steps.shared.dataset_paths import located
 from steps.shared.run_folder import MODEL_INPUTS, RESULT, RunFolder, RunInputs, run_id
-from steps.shared.training_options import model_options
+from training.request import LakeRequest
 
 BUNDLE = "bundle"
 """Folder of a run, in the lake and here."""
@@ -46,14 +47,17 @@ class TrainingRun(AzureStep[TrainingRunInputs]):
         identity = run_id(inputs, champion.version.bundle_hash if champion else None)
         run = RunFolder(self.folder(inputs.stack), identity)
         lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._patience)
-        request = {
-            "options": list(model_options(inputs.dataset, inputs.parameters, inputs.gate)),
-            "manifest_hash": inputs.manifest_hash,
-            "data": inputs.location,
-            "fetch": LakeFolder(inputs, RAW, inputs.manifest_hash, self._patience).read(COMPLETE, context) is None,
-            "champion": champion.bundle_url if champion else None,
-            "output": lake.url,
-        }
+        raw = LakeFolder(inputs, RAW, inputs.manifest_hash, self._patience)
+        request = LakeRequest(
+            dataset=located(inputs.dataset),
+            training=inputs.parameters,
+            gate=inputs.gate,
+            data=inputs.location,
+            manifest_hash=inputs.manifest_hash,
+            fetch=raw.read(COMPLETE, context) is None,
+            champion=champion.bundle_url if champion else None,
+            output=lake.url,
+        )
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
         runs = JobRuns(client, int(inputs.job_id), context, self._patience)
         address = runs.succeed(identity, request, _left_result(lake, context))

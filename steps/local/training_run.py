@@ -5,7 +5,6 @@ The run's folder is named by everything that the model depends on.
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,15 @@ from features.errors import PersonalizationError
 from steps.local.registry import LocalRegistry
 from steps.provider.step import Context, Created, State
 from steps.shared.child import Finished, clean_environment, end_orphan, run_child
+from steps.shared.dataset_paths import located
 from steps.shared.folders import StackFolder
 from steps.shared.inputs import LocalStep
 from steps.shared.run_folder import MODEL_INPUTS, OUTPUT, RunFolder, RunInputs, run_id
-from steps.shared.training_options import model_options, progress_shown, reason_in
+from steps.shared.training_streams import progress_shown, reason_in
+from training.progress import Format
+from training.request import LocalRequest
+
+REQUEST = "request.json"
 
 
 class TrainingFailedError(PersonalizationError):
@@ -38,7 +42,7 @@ class TrainingRun(LocalStep[RunInputs]):
         result = run.finished()
         if result is None:
             run.begin()
-            result = _train(arguments(inputs, folder, champion, run.path), run.path, context)
+            result = _train(request(inputs, folder, champion, run.path), run.path, context)
             run.keep(result)
         return run.created(result)
 
@@ -58,17 +62,23 @@ class TrainingRun(LocalStep[RunInputs]):
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
 
-def arguments(inputs: RunInputs, folder: StackFolder, champion: Path | None, run: Path) -> Iterator[str]:
-    """The options of `python -m training`."""
-    yield from model_options(inputs.dataset, inputs.parameters, inputs.gate)
-    yield from ("--data", str(folder.path / inputs.location), "--output", str(run / OUTPUT))
-    if champion is not None:
-        yield from ("--champion", str(champion))
-    yield from ("--json", "--progress", "json")
+def request(inputs: RunInputs, folder: StackFolder, champion: Path | None, run: Path) -> LocalRequest:
+    """What `python -m training` is to do in the folder `run`."""
+    return LocalRequest(
+        dataset=located(inputs.dataset),
+        training=inputs.parameters,
+        gate=inputs.gate,
+        data=folder.path / inputs.location,
+        champion=champion,
+        output=run / OUTPUT,
+        progress=Format.JSON,
+        result=Format.JSON,
+    )
 
 
-def _train(options: Iterator[str], run: Path, context: Context) -> dict[str, Any]:
-    command = [sys.executable, "-m", "training", *options]
+def _train(wanted: LocalRequest, run: Path, context: Context) -> dict[str, Any]:
+    (run / REQUEST).write_text(wanted.model_dump_json(indent=2) + "\n")
+    command = [sys.executable, "-m", "training", "--request", str(run / REQUEST)]
     finished = run_child(
         command, folder=run, environment=clean_environment(), on_line=progress_shown(context.report), context=context
     )

@@ -13,7 +13,7 @@ import pytest
 
 from steps.provider.step import StepCancelledError
 from steps.shared.child import PROCESS, Finished, end_orphan, run_child
-from steps.shared.training_options import reason_in
+from steps.shared.training_streams import reason_in
 from tests.provider.conftest import Recorder
 
 WITH_GRANDCHILD = """

@@ -12,7 +12,7 @@ from features.bundle import verify
 from steps.kinds import COMPUTED, Kind, Place
 from steps.local.catalogue import local_steps
 from steps.local.data_upload import DataUpload
-from steps.local.training_run import TrainingRun, arguments
+from steps.local.training_run import TrainingRun, request
 from steps.provider.step import StepCancelledError
 from steps.provider.values import UNKNOWN
 from steps.shared.folders import StackFolder
@@ -172,13 +172,11 @@ def test_a_run_is_named_by_everything_that_its_bundle_and_verdict_depend_on() ->
     assert len(names) == 6
 
 
-def test_training_understands_every_option_that_the_step_gives_it(folder: StackFolder, tmp_path: Path) -> None:
-    from training.arguments import parse  # noqa: PLC0415 - brings in Spark's modules
-
+def test_training_is_asked_for_what_the_inputs_say(folder: StackFolder, tmp_path: Path) -> None:
     inputs = training_inputs(num_leaves=7)
-    parsed = parse(list(arguments(TrainingRun().parse(inputs), folder, tmp_path / "champion", tmp_path / "run")))
-    assert parsed.training == TrainingParameters(num_leaves=7)
-    assert parsed.dataset.model_dump(mode="json") == inputs["dataset"]
-    assert parsed.data == folder.lake / "raw" / HASH
-    assert parsed.champion == tmp_path / "champion"
-    assert parsed.output == tmp_path / "run" / "output"
+    wanted = request(TrainingRun().parse(inputs), folder, tmp_path / "champion", tmp_path / "run")
+    assert wanted.training == TrainingParameters(num_leaves=7)
+    assert wanted.dataset.model_dump(mode="json") == inputs["dataset"]
+    assert wanted.data == folder.lake / "raw" / HASH
+    assert wanted.champion == tmp_path / "champion"
+    assert wanted.output == tmp_path / "run" / "output"

@@ -16,7 +16,7 @@ from tests.simulation.world import World
 
 GROUP = "azure-native:resources:ResourceGroup"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
-REQUEST = {"request": json.dumps({"output": "abfss://models@lakea.dfs.core.windows.net/runs/1", "options": []})}
+REQUEST = {"request": json.dumps({"output": "abfss://models@lakea.dfs.core.windows.net/runs/1"})}
 
 
 def test_every_call_fails_the_first_time_and_only_then(arm: AzureNative) -> None:

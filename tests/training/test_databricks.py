@@ -50,7 +50,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 def request(**changes: Any) -> str:
     """A request as the step writes it."""
     asked = {
-        "options": ["--dataset", "synthetic", "--rows", "1000", "--num-leaves", "7"],
+        "dataset": {"kind": "synthetic", "rows": 1000, "seed": 42},
+        "training": {"num_leaves": 7},
         "manifest_hash": "a" * 64,
         "data": "abfss://raw@l/data",
         "fetch": False,

@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from training.parameters import (
     TrainingParameters,
 )
 from training.progress import Format
+from training.request import LocalRequest
 
 
 def test_without_options_the_reference_model_is_trained_on_synthetic_rows() -> None:
@@ -19,7 +23,7 @@ def test_without_options_the_reference_model_is_trained_on_synthetic_rows() -> N
     assert parsed.dataset == SyntheticDataset()
     assert parsed.training == TrainingParameters()
     assert parsed.gate == GateParameters()
-    assert (parsed.json, parsed.progress, parsed.data, parsed.champion) == (False, Format.TEXT, None, None)
+    assert (parsed.result, parsed.progress, parsed.data, parsed.champion) == (Format.TEXT, Format.TEXT, None, None)
 
 
 @pytest.mark.parametrize("name", TrainingParameters.model_fields)
@@ -38,7 +42,7 @@ def test_every_gate_parameter_has_an_option(name: str) -> None:
 def test_options_reach_their_models() -> None:
     parsed = parse(["--num-leaves", "64", "--split", "time", "--gate-min-auc", "0.7", "--rows", "5000", "--json"])
     assert (parsed.training.num_leaves, parsed.training.split) == (64, Split.TIME)
-    assert (parsed.gate.min_auc, parsed.dataset, parsed.json) == (0.7, SyntheticDataset(rows=5000), True)
+    assert (parsed.gate.min_auc, parsed.dataset, parsed.result) == (0.7, SyntheticDataset(rows=5000), Format.JSON)
 
 
 def test_each_kind_of_dataset_takes_its_own_options() -> None:
@@ -68,3 +72,48 @@ def test_all_wrong_values_are_named_at_once() -> None:
 def test_a_wrong_option_is_named(arguments: list[str], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         parse(arguments)
+
+
+def test_a_request_is_read_as_it_was_written(tmp_path: Path) -> None:
+    wanted = LocalRequest(
+        dataset=TablesDataset(kind="tables", spec=Path("/tables/dataset.yaml")),
+        training=TrainingParameters(num_leaves=7, split=Split.TIME),
+        gate=GateParameters(min_auc=0.7),
+        data=tmp_path / "data",
+        champion=tmp_path / "champion",
+        output=tmp_path / "output",
+        progress=Format.JSON,
+        result=Format.JSON,
+    )
+    file = tmp_path / "request.json"
+    file.write_text(wanted.model_dump_json())
+    assert parse(["--request", str(file)]) == wanted
+
+
+def test_a_request_may_name_what_differs_from_the_defaults_alone(tmp_path: Path) -> None:
+    file = tmp_path / "request.json"
+    file.write_text('{"training": {"num_leaves": 7}}')
+    assert parse(["--request", str(file)]) == parse(["--num-leaves", "7"])
+
+
+def test_a_wrong_value_of_a_request_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "request.json"
+    file.write_text('{"training": {"num_leaves": 1}, "rows": 5}')
+    with pytest.raises(UsageError, match=r"training\.num_leaves: .*; rows: "):
+        parse(["--request", str(file)])
+
+
+def test_a_request_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"missing\.json cannot be read: No such file"):
+        parse(["--request", str(tmp_path / "missing.json")])
+
+
+def test_an_option_beside_a_request_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="num_leaves was given too"):
+        parse(["--request", str(tmp_path / "request.json"), "--num-leaves", "7"])
+
+
+def test_writing_a_request_needs_no_spark() -> None:
+    code = "import json, sys, training.request; print(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {"pyspark", "pandas", "synapse"}.isdisjoint(json.loads(found.stdout))

@@ -101,7 +101,8 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
     assert request["manifest_hash"] == "a" * 64
     assert request["champion"] is None
     assert request["fetch"]
-    assert request["options"][:2] == ["--dataset", "synthetic"]
+    assert request["dataset"] == {"kind": "synthetic", "rows": 1000, "seed": 1}
+    assert request["training"]["seed"] == 1
 
 
 def test_a_run_that_succeeded_is_used_again_even_on_another_machine(
