@@ -1,7 +1,7 @@
 """The stack's settings: one frozen model, and the only reader of `pulumi.Config`.
 
-Every error of a stack file is found in one go. Keys of other namespaces (`pulumi:`, `azure-native:`) are not ours to
-judge and pass.
+All errors of a stack file are reported at once. Keys of other namespaces (`pulumi:`, `azure-native:`) are not ours to
+check.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""The environment on Azure and the steps in it, one file for each Azure service."""
+"""The resources of a stack on Azure, one file for each Azure service."""

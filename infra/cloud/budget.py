@@ -1,4 +1,4 @@
-"""A budget over all four groups of the stack, those that AKS and Databricks make included: the VMs are there."""
+"""A budget for all four resource groups of the stack. AKS and Databricks make two of them, and the VMs are in those."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Everything on Azure that the steps work in, put together."""
+"""All Azure resources that the steps need, put together."""
 
 from dataclasses import dataclass
 

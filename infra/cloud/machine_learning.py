@@ -1,4 +1,4 @@
-"""Azure ML workspace: the model registry, and the lineage of images."""
+"""The Azure ML workspace, which holds the model registry and the lineage of images."""
 
 from dataclasses import dataclass
 

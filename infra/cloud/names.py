@@ -1,7 +1,7 @@
-"""Physical names: a pure function of project, stack, subscription and suffix, so that an interrupted run finds them.
+"""Physical names, computed from project, stack, subscription and suffix, so that an interrupted run finds them again.
 
-Azure keeps deleted names of some services for days, and some are unique in the whole world; a token of the four
-arguments makes them so, and the suffix is renewed after each destroy.
+Some names must be unique worldwide, and some stay taken for days after a deletion. So each contains a token computed
+from the four arguments, and the suffix is renewed after each destroy.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Two resource groups, because training needs no high availability and serving does."""
+"""Two resource groups, because serving must be highly available and training need not be."""
 
 from dataclasses import dataclass
 

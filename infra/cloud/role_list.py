@@ -1,4 +1,4 @@
-"""The built-in roles that the stack gives out. The policy pack lets no other through."""
+"""The built-in roles that the stack assigns. The policy pack allows no others."""
 
 from enum import StrEnum
 

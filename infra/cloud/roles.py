@@ -1,4 +1,4 @@
-"""Role assignments, with names that are the same whoever makes them."""
+"""Role assignments, whose names do not depend on who creates them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where a resource goes and what it is tagged with."""
+"""Where a resource is created, and its tags."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

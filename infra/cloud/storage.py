@@ -1,6 +1,6 @@
 """Two storage accounts: the data lake, and a plain one, because Azure ML refuses a lake for its own files.
 
-Neither takes keys: whoever reads or writes has a role.
+Neither accepts keys: whoever reads or writes needs a role.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""How many replicas, nodes and dollars a wanted load needs, and what a number of nodes bears. Pure functions.
+"""How many replicas, nodes and dollars a given load needs, and what load a number of nodes can take. Pure functions.
 
-One core scores one request after the other, so a request waits for those before it: the fuller the core, the longer.
+A core scores requests one after the other, so each waits for those before it, and the busier the core, the longer.
 The wait is that of an M/M/1 queue, whose 99th percentile is `-ln(0.01) / (capacity - load)`; it errs on the safe side
 for requests that take equally long, as these do.
 """

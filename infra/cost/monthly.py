@@ -1,4 +1,4 @@
-"""What a stack costs in a month, for those who have no use for the lines; nothing where a price is unknown."""
+"""What a stack costs in a month as a single number, or None where a price is unknown."""
 
 from infra.azure_settings import AzureSettings
 from infra.cost.estimate import Estimate, estimate

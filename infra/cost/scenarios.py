@@ -1,4 +1,4 @@
-"""What is used in a month: by the reference's own pricing scenario, and by a stack with its settings."""
+"""What is used in a month, in the reference article's pricing scenario and by a stack with given settings."""
 
 from dataclasses import dataclass
 

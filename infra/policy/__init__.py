@@ -1,4 +1,4 @@
-"""The policy pack: what no stack of this project may be, checked by Pulumi's engine before anything is made.
+"""The policy pack: rules that Pulumi's engine checks for every stack before anything is created.
 
-The engine puts this folder first on `sys.path`, so no module here may be called as a package is.
+The engine puts this folder first on `sys.path`, so no module here may have the name of an installed package.
 """

@@ -1,4 +1,4 @@
-"""What the engine runs: this folder is the pack."""
+"""The entry point of the policy pack, which Pulumi's engine runs."""
 
 from infra.policy.pack import make_pack
 

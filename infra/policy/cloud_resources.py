@@ -1,4 +1,4 @@
-"""Policies on what the stack has in Azure."""
+"""Policies for the stack's Azure resources."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Policies on every pod, whatever makes it."""
+"""Policies for every pod, whichever resource creates it."""
 
 import re
 from collections.abc import Iterator, Mapping

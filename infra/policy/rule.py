@@ -1,4 +1,4 @@
-"""A policy as plain data and a plain function, tested without an engine; `pack` hands it to Pulumi."""
+"""A policy as plain data and a plain function, testable without Pulumi's engine; `pack` hands it to Pulumi."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

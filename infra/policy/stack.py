@@ -1,4 +1,4 @@
-"""The policy on a stack as a whole."""
+"""The policy for a stack as a whole."""
 
 from collections.abc import Iterable, Iterator
 

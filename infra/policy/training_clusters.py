@@ -1,4 +1,4 @@
-"""Policies on the training job."""
+"""Policies for the training job's cluster."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

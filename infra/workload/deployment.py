@@ -1,4 +1,4 @@
-"""The service's pods: by digest, without any right that scoring does not need, replaced one by one."""
+"""The service's pods: their image given by digest, with no rights beyond what scoring needs, replaced one by one."""
 
 from dataclasses import dataclass
 

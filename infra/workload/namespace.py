@@ -1,4 +1,4 @@
-"""The namespace, where only restricted pods may run, and the account that stands for an identity in Azure."""
+"""The namespace, which admits only restricted pods, and the service account linked to an Azure identity."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How requests reach the pods, and that nothing else does: the pods call nobody, unless they send copies or traces."""
+"""Service and network policy: requests reach the pods, which call nobody unless they send copies or traces."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How many pods there are, and how many may be away at a time."""
+"""How many pods there are, and how many may be missing at a time."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The vault's secrets as files in the pods, by the Key Vault add-on of AKS: read anew every two minutes."""
+"""The vault's secrets as files in the pods; the Key Vault add-on of AKS renews them every two minutes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The steps on Azure, one small file each: what Pulumi's own providers cannot do, with Azure's and Databricks' SDKs."""
+"""The steps on Azure, one small file each: what Pulumi's providers cannot do, with the SDKs of Azure and Databricks."""

@@ -1,4 +1,4 @@
-"""The service's certificate, from an authority that is made for it and forgotten: clients trust that one alone.
+"""The service's certificate, signed by an authority made only for it, whose key is thrown away; clients trust that one.
 
 The name of a load balancer belongs to Azure, so no public authority would vouch for it without a domain of one's own.
 """

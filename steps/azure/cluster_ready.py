@@ -1,6 +1,6 @@
-"""Waits until the cluster lets the deployer in and has what its add-ons bring, and hands out how to reach it.
+"""Waits until the cluster admits the deployer and its add-ons are installed, and outputs how to reach it.
 
-AKS answers Forbidden for minutes after it was made, and Pulumi's Kubernetes provider does not wait.
+AKS answers Forbidden for minutes after its creation, and Pulumi's Kubernetes provider does not wait.
 """
 
 import base64

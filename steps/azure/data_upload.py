@@ -1,6 +1,6 @@
 """Step 1: the dataset in the lake, in a folder named by its manifest's hash, so that equal data is never sent twice.
 
-Rows that lie on the web are not sent from here: the training job fetches them itself, into the same folder.
+Rows that are on the web are not sent from here: the training job fetches them itself, into the same folder.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Records the image in Azure ML as an environment, where whoever looks at the model's lineage looks for it."""
+"""Records the image in Azure ML as an environment, which is where one looks for a model's lineage."""
 
 from azure_clients.retries import exists, patiently
 from steps.azure.inputs import AzureStep, MachineLearningInputs, workspace_client

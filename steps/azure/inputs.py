@@ -1,4 +1,4 @@
-"""What every step on Azure is given."""
+"""The inputs that every step on Azure has."""
 
 from abc import ABC
 from collections.abc import Callable

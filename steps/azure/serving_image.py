@@ -1,4 +1,4 @@
-"""Steps 4 and 5: the serving code and one model in an image of the container registry, known by its digest."""
+"""Steps 4 and 5: the serving code and one model as an image in the container registry, identified by its digest."""
 
 from collections.abc import Callable
 from pathlib import Path

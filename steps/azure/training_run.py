@@ -1,4 +1,4 @@
-"""Step 2: a run of the training job on Databricks, and its bundle brought to this machine."""
+"""Step 2: a run of the training job on Databricks, and the download of its bundle to this machine."""
 
 import json
 from pathlib import Path

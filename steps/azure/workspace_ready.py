@@ -1,6 +1,6 @@
 """Waits until the deployer is a member of the new Databricks workspace and Unity Catalog can be used in it.
 
-A workspace answers 403 for minutes after it was made, and Databricks' own provider does not wait.
+A workspace answers 403 for minutes after its creation, and Databricks' own provider does not wait.
 """
 
 from databricks.sdk import WorkspaceClient

@@ -1,4 +1,4 @@
-"""Step 1: the dataset in the lake folder, named by its manifest's hash, so that equal data is never brought twice."""
+"""Step 1: the dataset in the lake folder, named by its manifest's hash, so that equal data is never copied twice."""
 
 import shutil
 from typing import TYPE_CHECKING

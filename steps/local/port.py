@@ -1,4 +1,4 @@
-"""The port of a stack's service on this machine: free, or the service's own."""
+"""Whether the port of a stack's service on this machine is free, or already the service's own."""
 
 import errno
 import socket

@@ -1,4 +1,4 @@
-"""Asks a service whether it is ready, over and over, on connections that each may reach another process of it."""
+"""Asks a service repeatedly whether it is ready, each time on a new connection, which may reach another process."""
 
 import json
 import time

@@ -1,6 +1,6 @@
 """The model registry: MLflow's, on a sqlite file, with the bundles beside it.
 
-MLflow is imported on first use: it takes longer than most steps that only ask whether there is a champion.
+MLflow is imported on first use, because its import takes longer than most steps that only ask for the champion.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Moves a running service from one image to another, one process at a time, and back when that fails."""
+"""Moves a running service from one image to another, one process at a time, and back if that fails."""
 
 import time
 from collections import deque

@@ -1,4 +1,4 @@
-"""Step 7: the image as supervised processes on a port of this machine."""
+"""Step 7: the image served by supervised processes on a port of this machine."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
-"""supervisord over the service's processes: it owns the listening socket and starts again what dies.
+"""supervisord for the service's processes: it owns the listening socket and restarts what dies.
 
-The socket outlives each process, so that restarting them one after the other refuses no connection.
+The socket outlives each process, so no connection is refused while they are restarted one after the other.
 """
 
 import hashlib

@@ -1,1 +1,1 @@
-"""The engine's calls on one side, the steps on the other: what a step is, and how the engine reaches it."""
+"""The provider between Pulumi's engine and the steps: what a step is, and how the engine calls it."""

@@ -1,4 +1,4 @@
-"""The engine's calls on one side, the steps on the other."""
+"""Receives the calls of Pulumi's engine and passes them to the steps."""
 
 import asyncio
 import functools

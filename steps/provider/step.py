@@ -1,4 +1,4 @@
-"""What a step is to the provider: an ordinary class on plain Python values, tested without an engine."""
+"""What a step is to the provider: an ordinary class on plain Python values, testable without Pulumi's engine."""
 
 import threading
 from abc import ABC, abstractmethod

@@ -1,7 +1,7 @@
-"""Between the engine's property values and plain Python ones.
+"""Converts between property values of Pulumi's engine and plain Python values.
 
-What a preview cannot know is a mark on the wire, which `PropertyValue` passes on as text: its own kind for it can't be
-sent.
+A value that a preview cannot know yet is sent as a special text, which `PropertyValue` passes on unchanged, because its
+own type for unknown values cannot be sent.
 """
 
 from collections.abc import Mapping, Sequence

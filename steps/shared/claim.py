@@ -1,4 +1,4 @@
-"""Which resource owns a folder that is found again by its content.
+"""Which resource owns a folder that several may find by its content.
 
 After a failed update the engine may keep an old resource for later deletion while a new one has adopted the same
 folder; only the one that claimed it last may delete it.

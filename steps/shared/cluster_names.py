@@ -1,4 +1,4 @@
-"""Names and numbers of the service in the cluster. No SDK is imported here."""
+"""Names, ports and other constants of the service in the cluster. No SDK is imported here."""
 
 NAMESPACE = "scoring"
 SERVICE_ACCOUNT = "scoring"

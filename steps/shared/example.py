@@ -1,4 +1,4 @@
-"""The record that a user is shown to ask the service with: a held-out one, so that it fits any dataset."""
+"""The example record with which a user can try the service: a held-out one, so that it fits any dataset."""
 
 import json
 from pathlib import Path

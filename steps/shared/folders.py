@@ -1,4 +1,4 @@
-"""Where the parts of a local stack lie.
+"""Where the parts of a local stack are.
 
 Outputs name paths relative to the stack's folder, so that a checkout can move.
 """

@@ -1,4 +1,4 @@
-"""What is in an image, the same wherever it is built: the serving code, one model, and which ones they are."""
+"""The content of an image, the same wherever it is built: the serving code, one model, and a note of which they are."""
 
 import hashlib
 import json

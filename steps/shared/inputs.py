@@ -1,4 +1,4 @@
-"""What every local step is given."""
+"""The inputs that every local step has."""
 
 from abc import ABC
 from collections.abc import Callable

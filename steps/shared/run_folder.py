@@ -1,4 +1,4 @@
-"""A training run's folder in the stack's: found again when it is whole, owned by one resource."""
+"""A training run's folder inside the stack's folder: reused when it is complete, owned by one resource."""
 
 import hashlib
 import json

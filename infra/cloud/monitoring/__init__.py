@@ -1,1 +1,1 @@
-"""What is watched on Azure: logs and metrics, what is asked of them, and what wakes somebody up."""
+"""Monitoring on Azure: logs, metrics, the queries on them, and the alerts."""

@@ -1,4 +1,4 @@
-"""What wakes somebody up, and a workbook to look at when it does."""
+"""The alerts, and the workbook to look at when one is raised."""
 
 from dataclasses import dataclass
 

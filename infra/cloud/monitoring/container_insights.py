@@ -1,4 +1,4 @@
-"""Container insights: without a rule and its association the add-on runs and stays empty."""
+"""Container insights. Without a collection rule and its association the add-on runs but collects nothing."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Log Analytics with a daily cap, Application Insights, and who is told when something is wrong."""
+"""Log Analytics with a daily cap, Application Insights, and the people whom alerts notify."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is asked of Log Analytics, in its language KQL, by alerts and by the workbook.
+"""The queries, in Log Analytics' language KQL, that alerts and the workbook use.
 
 The service's own figures are the `summary` lines of its log (`scoring/worker/summary.py`), which Container insights
 collects.

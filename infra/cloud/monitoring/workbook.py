@@ -1,4 +1,4 @@
-"""The workbook, in Azure's own format: what users notice, then the model, the machines, and what they cost."""
+"""The workbook, in Azure's own format: what users notice first, then the model, the machines, and their cost."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""What serves on Azure: the cluster, the container registry, the vault, and the identity of the pods."""
+"""Serving on Azure: the cluster, the container registry, the vault, and the identity of the pods."""

@@ -1,4 +1,4 @@
-"""Container registry. Its admin user is off: builds and nodes have roles."""
+"""The container registry. Its admin user is disabled: builds and nodes have roles instead."""
 
 from dataclasses import dataclass
 

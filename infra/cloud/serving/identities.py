@@ -1,4 +1,4 @@
-"""The identity of the service's pods, which its Kubernetes service account stands for."""
+"""The Azure identity of the service's pods, linked to their Kubernetes service account."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Key Vault: the service's keys and its certificate's private key, read by the pods' identity alone."""
+"""The Key Vault with the service's keys and its certificate's private key; only the pods' identity may read them."""
 
 from dataclasses import dataclass
 

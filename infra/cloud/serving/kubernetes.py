@@ -1,6 +1,6 @@
-"""AKS: the cluster with its system pool, the scoring pool beside it, and when it is upgraded.
+"""The AKS cluster: its system pool, the scoring pool, and its maintenance windows.
 
-AKS takes one write to a cluster at a time, so everything in it depends on what was written before.
+AKS accepts only one change of a cluster at a time, so each resource here depends on the one before it.
 """
 
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""What trains on Azure: the Databricks workspace, its way to the lake, and the job with its wheel."""
+"""Training on Azure: the Databricks workspace, its access to the lake, and the job with its wheel."""

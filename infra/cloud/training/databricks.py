@@ -1,4 +1,4 @@
-"""Databricks workspace, and the identity by which it reaches the lake."""
+"""The Databricks workspace, and the identity with which it accesses the lake."""
 
 from dataclasses import dataclass
 

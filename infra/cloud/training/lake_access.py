@@ -1,4 +1,4 @@
-"""Unity Catalog: the workspace may read and write the lake, by the access connector and without a secret.
+"""Unity Catalog lets the workspace read and write the lake through the access connector, without a secret.
 
 These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace.
 """

@@ -1,1 +1,1 @@
-"""A new image beside the one that serves: tried on a part of the requests, compared, kept or taken back."""
+"""A trial: a new image gets a part of the requests, is compared with the one that serves, and is kept or withdrawn."""

@@ -1,4 +1,4 @@
-"""A few pods of a new image beside those of the one that serves, with the same keys and settings.
+"""A few pods with a new image, run beside those that serve, with the same keys and settings.
 
 They are behind the same load balancer, or, as a shadow, behind a Service that is sent copies of requests.
 """

@@ -1,4 +1,4 @@
-"""The build where a registry may not build: `docker buildx` on this machine, pushed with the deployer's own token."""
+"""The build for subscriptions without ACR Tasks: `docker buildx` on this machine, pushed with the deployer's token."""
 
 import json
 import shutil

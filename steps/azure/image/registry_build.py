@@ -1,6 +1,6 @@
 """A build in the container registry itself, by ACR Tasks: no Docker is needed where `up` runs.
 
-Subscriptions on trial may not use it: then `RegistryBuild.run` finds out before anything was built.
+Trial subscriptions may not use it; `RegistryBuild.run` notices that before anything is built.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Bundles on this machine: brought from the lake once, and never used unless they are whole."""
+"""Bundles on this machine: downloaded from the lake once, and used only if they are complete."""
 
 import shutil
 import uuid
