@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30.0
 AUTHORITY = "authority.pem"
-"""In the stack's folder: who vouches for the service on Azure."""
+"""In the stack's folder: the authority that signed the service's certificate on Azure."""
 
 
 class ServiceUnreachableError(PersonalizationError):

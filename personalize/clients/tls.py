@@ -1,4 +1,4 @@
-"""Whom a client believes that it is the service."""
+"""Which certificates a client of the service trusts."""
 
 import ssl
 from pathlib import Path

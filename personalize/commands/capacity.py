@@ -1,4 +1,4 @@
-"""`capacity`: what a wanted load needs, or what a number of nodes bears."""
+"""`capacity`: what a given load needs, or what load a number of nodes can take."""
 
 import json
 import re

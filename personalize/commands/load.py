@@ -1,4 +1,4 @@
-"""`load-test`: what the service bears."""
+"""`load-test`: what load the service can take."""
 
 import time
 from pathlib import Path

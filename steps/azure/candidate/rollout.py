@@ -1,4 +1,4 @@
-"""A new image serves a part of the requests before it serves all of them, and is withdrawn if it does worse.
+"""A new image serves a part of the requests before it serves all of them, and is taken back if it does worse.
 
 This step stands between the image and the pods: its output says which image they run, and nothing else does. A
 refusal is an output too, so that the next `up` neither tries the image again nor forgets it: `Champion` raises it.
