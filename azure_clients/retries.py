@@ -15,7 +15,7 @@ from databricks.sdk.errors import PermissionDenied, TooManyRequests, Unauthentic
 from databricks.sdk.errors import TemporarilyUnavailable as Unavailable
 from databricks.sdk.errors.base import DatabricksError
 
-from azure_clients.credentials import forget_tokens
+from azure_clients.credentials import TOKEN_ATTEMPTS, forget_tokens
 from features.errors import PersonalizationError
 
 Answer = TypeVar("Answer")
@@ -29,8 +29,6 @@ DATABRICKS_STATUS: dict[type[DatabricksError], int] = {
     TooManyRequests: 429,
     Unavailable: 503,
 }
-TOKEN_ATTEMPTS = 3
-"""A token that is refused this often is refused for good."""
 
 
 class Waiting(Protocol):

@@ -3,3 +3,7 @@
 
 class PersonalizationError(Exception):
     """What happened, the offending value and what to do about it, in words. Subclassed once per cause."""
+
+
+class BadInputError(PersonalizationError):
+    """Something that the caller gave cannot be used: nothing was tried. Causes of that kind are its subclasses."""

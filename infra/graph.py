@@ -24,11 +24,16 @@ from training.datasets import check_split, describe
 def program() -> None:
     """The Pulumi program of every stack: what `pulumi up` and `personalize up` run. Errors show as their sentence."""
     try:
-        outputs = deploy(load_settings(), pulumi.get_stack())
+        outputs = deploy(load_settings(_engine_values()), pulumi.get_stack())
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error
     for name, value in outputs.items():
         pulumi.export(name, value)
+
+
+def _engine_values() -> dict[str, Any]:
+    """All keys at once, which `pulumi.Config` cannot give: set by an inline program, or by the language host."""
+    return pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
 
 
 def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:

@@ -1,4 +1,4 @@
-"""The stack's settings: one frozen model, and the only reader of `pulumi.Config`.
+"""The stack's settings: one frozen model, made from what the engine or a stack file says, without Pulumi's packages.
 
 All errors of a stack file are reported at once. Keys of other namespaces (`pulumi:`, `azure-native:`) are not ours to
 check.
@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-import pulumi
 from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator
 
-from features.errors import PersonalizationError
+from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
 from infra.settings_text import explain
 from steps.shared.serving_settings import ScoringSettings
@@ -21,7 +20,7 @@ from training.parameters import Dataset, GateParameters, Parameters, SyntheticDa
 NAMESPACE = "personalization"
 
 
-class SettingsError(PersonalizationError):
+class SettingsError(BadInputError):
     """Every value of the stack file that cannot be used, one line each."""
 
 
@@ -74,14 +73,13 @@ class Settings(Parameters):
         return None if value == {} else value
 
 
-def load_settings(values: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of the running program's stack, or of `values` as the engine gives them (`namespace:key` to text).
+def load_settings(values: Mapping[str, Any]) -> Settings:
+    """The settings of the stack with `values`, as a stack file or the engine has them: by `namespace:key`.
 
     Raises `SettingsError` naming every unusable value with what is allowed.
     """
-    raw = dict(_engine_values() if values is None else values)
     prefix = f"{NAMESPACE}:"
-    own = {key.removeprefix(prefix): _decoded(value) for key, value in raw.items() if key.startswith(prefix)}
+    own = {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
     try:
         return Settings.model_validate(own)
     except ValidationError as error:
@@ -96,11 +94,6 @@ def azure_settings(settings: Settings) -> AzureSettings:
     if settings.azure is None:
         raise SettingsError("personalization:azure is missing: Pulumi.dev.yaml shows what it holds.")
     return settings.azure
-
-
-def _engine_values() -> dict[str, Any]:
-    """All keys at once, which `pulumi.Config` cannot give: set by an inline program, or by the language host."""
-    return pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
 
 
 def _decoded(value: Any) -> Any:  # noqa: ANN401 - whatever a stack file may hold

@@ -1,13 +1,13 @@
 """What can go wrong around an update, one class per cause."""
 
-from features.errors import PersonalizationError
+from features.errors import BadInputError, PersonalizationError
 
 
-class StackFileMissingError(PersonalizationError):
+class StackFileMissingError(BadInputError):
     """The stack has no `Pulumi.<stack>.yaml`."""
 
 
-class StackFileInvalidError(PersonalizationError):
+class StackFileInvalidError(BadInputError):
     """The stack's file can't be read as a stack file."""
 
 

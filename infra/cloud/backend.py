@@ -7,7 +7,6 @@ import pulumi
 import pulumi_azure_native as azure_native
 from pulumi import Output, ResourceOptions
 
-from azure_clients.credentials import cloud
 from infra.azure_settings import AzureSettings
 from infra.backend import (
     BuiltImage,
@@ -56,7 +55,7 @@ class CloudBackend:
         }
         self._steps: dict[Kind, StepResource] = {}
         self._requested: str | int = LATEST
-        studio = f"{cloud().studio}/?wsid={{}}&tid={settings.tenant}"
+        studio = f"https://ml.azure.com/?wsid={{}}&tid={settings.tenant}"
         self.outputs: dict[str, Output[Any]] = {
             "machine_learning": self._environment.machine_learning.id.apply(studio.format),
             "usd_per_month": Output.from_input(usd_per_month(stack, settings)),

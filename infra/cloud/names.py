@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 PROJECT = "personalization"
+PROJECT_TAG = "project"
+STACK_TAG = "stack"
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pulumi import Input, Output
 
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import PROJECT
-
-PROJECT_TAG = "project"
-STACK_TAG = "stack"
+from infra.cloud.names import PROJECT, PROJECT_TAG, STACK_TAG
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from features.errors import PersonalizationError
+from features.errors import BadInputError
 
 SNAPSHOT = Path(__file__).with_name("prices.json")
 UNVERIFIED_MARGIN = Decimal("0.25")
@@ -18,7 +18,7 @@ VM = "vm/"
 Confidence = Literal["good", "fair", "unverified"]
 
 
-class PriceUnknownError(PersonalizationError):
+class PriceUnknownError(BadInputError):
     """Something that a stack uses has no price."""
 
 

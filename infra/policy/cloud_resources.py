@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from infra.cloud.names import PROJECT_TAG, STACK_TAG
 from infra.cloud.role_list import Role
-from infra.cloud.site import PROJECT_TAG, STACK_TAG
 from infra.policy.rule import Properties, Rule, dig, is_production
 
 ACCOUNT = "azure-native:storage:StorageAccount"

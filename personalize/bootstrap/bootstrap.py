@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import tenacity
 
-from azure_clients.resource_manager import ManagerRefusedError, ResourceManager
+from azure_clients.errors import ManagerRefusedError
+from azure_clients.resource_manager import ResourceManager
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from personalize.bootstrap.item import Item, State

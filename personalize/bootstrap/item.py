@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from azure_clients.resource_manager import ManagerRefusedError, ResourceManager
+from azure_clients.errors import ManagerRefusedError
+from azure_clients.resource_manager import ResourceManager
 
 EXISTS = "RoleAssignmentExists"
 """Azure's word for a role that was given before, under another name."""

@@ -38,13 +38,15 @@ class StateNames:
         """The key that the states' secrets are encrypted with."""
         return "pulumi"
 
-    def backend(self, storage_domain: str) -> str:
-        """The state's address for Pulumi; `storage_domain` is the cloud's, such as `blob.core.windows.net`."""
-        return f"azblob://{self.container}?storage_account={self.account}&domain={storage_domain}"
+    @property
+    def backend(self) -> str:
+        """The state's address for Pulumi."""
+        return f"azblob://{self.container}?storage_account={self.account}&domain=blob.core.windows.net"
 
-    def secrets_provider(self, vault_domain: str) -> str:
-        """The key's address for Pulumi; `vault_domain` is the cloud's, such as `vault.azure.net`."""
-        return f"azurekeyvault://{self.vault}.{vault_domain}/keys/{self.key}"
+    @property
+    def secrets_provider(self) -> str:
+        """The key's address for Pulumi."""
+        return f"azurekeyvault://{self.vault}.vault.azure.net/keys/{self.key}"
 
     def identity(self, stack: str, *, preview: bool) -> str:
         """The identity of a stack's workflows: one that deploys, one that only looks."""

@@ -12,7 +12,7 @@ import httpx
 import yaml
 
 from azure_clients import credentials
-from azure_clients.resource_manager import ManagerRefusedError
+from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from personalize.clients.power import VERSION, cluster_path

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from features.errors import PersonalizationError
+from features.errors import BadInputError, PersonalizationError
 from features.files import write_private
 from infra.settings import load_settings
 from personalize.clients.tls import trusting
-from personalize.terminal.output import BadInputError
 from tools.paths import ROOT
 
 if TYPE_CHECKING:

@@ -4,29 +4,16 @@ import importlib.metadata
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from typer.core import TyperGroup
 
-from features.errors import PersonalizationError
-from personalize.commands import (
-    bootstrap,
-    capacity,
-    drift,
-    estimate,
-    init_data,
-    lifecycle,
-    load,
-    models,
-    operations,
-    power,
-    scoring,
-    teardown,
-    tune,
-    verify,
-)
-from personalize.terminal.output import BadInputError, ExitCode, messages
+from features.errors import BadInputError, PersonalizationError
+from personalize.errors import GateRejectedError, UpdateInterruptedError
+from personalize.terminal.lazy import LazyCommand
+from personalize.terminal.output import ExitCode, messages
 
 HELP = """Train a click model and serve it, as one Pulumi stack.
 
@@ -39,7 +26,50 @@ EPILOG = (
 )
 DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
 
+PANELS = {
+    "The stack": ("lifecycle.up", "lifecycle.preview", "power.pause", "power.resume", "teardown.destroy"),
+    "The service": (
+        "scoring.predict",
+        "scoring.rank",
+        "scoring.key",
+        "load.load_test",
+        "capacity.capacity",
+        "estimate.estimate",
+    ),
+    "Data and models": (
+        "init_data.init_data",
+        "models.models",
+        "models.rollback",
+        "models.report",
+        "drift.drift",
+        "tune.tune",
+    ),
+    "Looking after it": (
+        "operations.status",
+        "operations.logs",
+        "operations.doctor",
+        "bootstrap.bootstrap",
+        "verify.verify",
+        "operations.settings",
+        "lifecycle.reset",
+    ),
+}
+"""The commands as modules of `personalize.commands` and functions in them, by the heading in `--help`."""
+
+
+class Commands(TyperGroup):
+    """All commands, none of them imported before it is run."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own, passed on
+        super().__init__(**attributes)
+        for panel, places in PANELS.items():
+            for place in places:
+                module, _, function = place.partition(".")
+                self.add_command(LazyCommand(f"personalize.commands.{module}", function, panel))
+
+
 app = typer.Typer(
+    cls=Commands,
     name="personalize",
     help=HELP,
     epilog=EPILOG,
@@ -48,23 +78,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PANELS: dict[str, list[Callable[..., None]]] = {
-    "The stack": [lifecycle.up, lifecycle.preview, power.pause, power.resume, teardown.destroy],
-    "The service": [scoring.predict, scoring.rank, scoring.key, load.load_test, capacity.capacity, estimate.estimate],
-    "Data and models": [init_data.init_data, models.models, models.rollback, models.report, drift.drift, tune.tune],
-    "Looking after it": [
-        operations.status,
-        operations.logs,
-        operations.doctor,
-        bootstrap.bootstrap,
-        verify.verify,
-        operations.settings,
-        lifecycle.reset,
-    ],
-}
-for panel, commands in PANELS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
+
+
+def command_names() -> list[str]:
+    """The name of every command, in the order of `--help`."""
+    return [place.partition(".")[2].replace("_", "-") for places in PANELS.values() for place in places]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - the signature that typer calls
@@ -110,36 +128,19 @@ def main() -> None:
 
 def exit_code(error: PersonalizationError) -> ExitCode:
     """The exit code for an error."""
-    from infra.cost.prices import PriceUnknownError  # noqa: PLC0415 - see above
-    from infra.settings import SettingsError  # noqa: PLC0415 - see above
-    from personalize import errors  # noqa: PLC0415 - what `--help` does not need
-    from training.datasets.errors import DatasetError  # noqa: PLC0415 - see above
-
-    bad_input = (
-        BadInputError,
-        DatasetError,
-        PriceUnknownError,
-        SettingsError,
-        errors.StackFileInvalidError,
-        errors.StackFileMissingError,
-    )
     match error:
-        case errors.GateRejectedError():
+        case GateRejectedError():
             return ExitCode.GATE_REJECTED
-        case errors.UpdateInterruptedError():
+        case UpdateInterruptedError():
             return ExitCode.INTERRUPTED
+        case BadInputError():
+            return ExitCode.BAD_INPUT
         case _:
-            return ExitCode.BAD_INPUT if isinstance(error, bad_input) else ExitCode.FAILED
+            return ExitCode.FAILED
 
 
 def _leave(sentence: str, code: ExitCode, error: Exception) -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
-    messages.print(f"[bold red]error:[/bold red] {_escaped(sentence)}", soft_wrap=not messages.is_terminal)
+    messages.print(f"[bold red]error:[/bold red] {escape(sentence)}", soft_wrap=not messages.is_terminal)
     sys.exit(code)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape  # noqa: PLC0415 - only an error needs it
-
-    return escape(text)

@@ -1,14 +1,14 @@
 """`bootstrap`: what a subscription needs once, before the first stack."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from azure_clients import credentials
+from personalize.bootstrap.bootstrap import Bootstrap
+from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, results, say
-
-if TYPE_CHECKING:
-    from personalize.bootstrap.bootstrap import Bootstrap
 
 
 def bootstrap(
@@ -23,11 +23,7 @@ def bootstrap(
 
     What is there stays as it is. Who runs it must be the subscription's owner.
     """
-    from personalize.stack.on_azure import require_azure  # noqa: PLC0415 - imports that `--help` does not need
-
     settings = require_azure(stack, config_file)
-    from azure_clients import credentials  # noqa: PLC0415 - see above
-    from personalize.bootstrap.bootstrap import Bootstrap  # noqa: PLC0415 - needs Azure's packages
 
     made = Bootstrap(stack=stack, settings=settings, manager=credentials.resource_manager(settings.tenant), say=say)
     if not dry_run:
@@ -42,7 +38,7 @@ def bootstrap(
         _show(found, made, dry_run=dry_run)
 
 
-def _show(found: dict[str, Any], made: "Bootstrap", *, dry_run: bool) -> None:
+def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
     counts: dict[str, int] = {}
     for state in found["items"].values():
         counts[state] = counts.get(state, 0) + 1

@@ -3,15 +3,15 @@
 import json
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from features.errors import BadInputError
+from infra.cost.capacity import VM_SIZES, VmSize, capacity_for, qps_of
 from personalize.terminal import options
-from personalize.terminal.output import BadInputError, print_json, results
-
-if TYPE_CHECKING:
-    from infra.cost.capacity import VmSize
+from personalize.terminal.output import print_json, results
+from tools.paths import ROOT
 
 TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s)")
 
@@ -29,8 +29,6 @@ def capacity(
     as_json: options.Json = False,
 ) -> None:
     """Replicas, nodes, autoscaling bounds and monthly price for a load; or the load that nodes bear."""
-    from infra.cost.capacity import capacity_for, qps_of  # noqa: PLC0415 - not needed by `--help`
-
     if (qps is None) == (nodes is None):
         raise BadInputError("Give --qps or --nodes, and not both: `personalize capacity --qps 500 --p99 20ms`.")
     size, speed, limit = _size(vm_size), per_core or _measured(), _seconds(p99)
@@ -66,9 +64,7 @@ def _lines(figures: dict[str, Any]) -> list[str]:
     ]
 
 
-def _size(name: str) -> "VmSize":
-    from infra.cost.capacity import VM_SIZES  # noqa: PLC0415 - see `capacity`
-
+def _size(name: str) -> VmSize:
     if name not in VM_SIZES:
         raise BadInputError(f"No price is known for the VM size {name}. Known are {', '.join(VM_SIZES)}.")
     return VM_SIZES[name]
@@ -83,8 +79,6 @@ def _seconds(text: str) -> float:
 
 def _measured() -> float:
     """Single-record requests a second of one worker, from the last `make bench-serving`."""
-    from tools.paths import ROOT  # noqa: PLC0415 - see `capacity`
-
     file = ROOT / "benchmarks" / "results" / "serving.json"
     try:
         return float(json.loads(file.read_text(encoding="utf-8"))["figures"]["requests_per_second_and_core"])

@@ -4,15 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from infra.settings import Settings, load_settings
+from personalize.commands.models import served_report
+from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode
-
-if TYPE_CHECKING:
-    from infra.settings import Settings
+from tools.paths import state_folder
 
 
 def drift(
@@ -32,11 +33,6 @@ def drift(
 
     The limit is the setting `gate.max_drift`. Drift of the stack's resources is another thing: `make drift`.
     """
-    from infra.settings import load_settings  # noqa: PLC0415 - see above
-    from personalize.commands.models import served_report  # noqa: PLC0415 - see above
-    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - what `--help` does not need
-    from tools.paths import state_folder  # noqa: PLC0415 - see above
-
     settings = load_settings(StackFiles(stack, config_file).effective())
     page = output or state_folder(stack) / "drift.html"
     bundle = served_report(stack, config_file).parent
@@ -48,7 +44,7 @@ def drift(
         raise typer.Exit(code)
 
 
-def _arguments(settings: "Settings", data: str, bundle: Path, page: Path) -> Iterator[str]:
+def _arguments(settings: Settings, data: str, bundle: Path, page: Path) -> Iterator[str]:
     is_tables = settings.dataset.kind == "tables"
     yield from ("--dataset", "tables", "--spec", data) if is_tables else ("--dataset", "criteo", "--path", data)
     yield from ("--bundle", str(bundle), "--output", str(page), "--max-drift", str(settings.gate.max_drift))

@@ -1,18 +1,25 @@
 """`estimate`: what a stack, or the reference's scenario, costs in a month."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from infra.cost import scenarios
+from infra.cost.estimate import NOT_INCLUDED, Estimate
+from infra.cost.estimate import as_json as content
+from infra.cost.estimate import estimate as bill
+from infra.cost.prices import Figure, snapshot
+from infra.cost.scenarios import Scenario
+from infra.settings import SettingsError, load_settings
+from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
-from personalize.terminal.output import BadInputError, print_json, results, say
-
-if TYPE_CHECKING:
-    from infra.cost.estimate import Estimate
-    from infra.cost.prices import Figure
-    from infra.cost.scenarios import Scenario
+from personalize.terminal.output import print_json, results, say
+from tools.paths import cache_folder
 
 REFERENCE = "reference"
 STACK_FILE = ".yaml"
@@ -33,8 +40,6 @@ def estimate(
     as_json: options.Json = False,
 ) -> None:
     """What a month costs, line by line: the reference's scenario, or a stack beside it."""
-    from infra.cost.estimate import as_json as content  # noqa: PLC0415 - not needed by `--help`
-
     if scenario is not None and (scenario != REFERENCE or stack is not None):
         raise BadInputError(f"--scenario can be `{REFERENCE}` only, and not together with --stack.")
     first = stack or REFERENCE
@@ -47,28 +52,18 @@ def estimate(
     _show(found)
 
 
-def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> "Estimate":
-    from infra.cost.estimate import estimate as bill  # noqa: PLC0415 - see `estimate`
-    from infra.cost.prices import snapshot  # noqa: PLC0415 - see `estimate`
-
+def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> Estimate:
     wanted, prices = _scenario(name, trainings, hours), snapshot()
     found = bill(wanted, prices)
     if not live:
         return found
     from personalize.retail_prices import PriceList  # noqa: PLC0415 - an HTTP client that the snapshot does not need
-    from tools.paths import cache_folder  # noqa: PLC0415 - see above
 
     used = {line.price.id for line in found.lines}
     return bill(wanted, PriceList(cache_folder() / "prices").refreshed(prices, used, wanted.region))
 
 
-def _scenario(name: str, trainings: float, hours: float) -> "Scenario":
-    from pydantic import ValidationError  # noqa: PLC0415 - see `estimate`
-
-    from infra.azure_settings import AzureSettings  # noqa: PLC0415 - see `estimate`
-    from infra.cost import scenarios  # noqa: PLC0415 - see `estimate`
-    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - see `estimate`
-
+def _scenario(name: str, trainings: float, hours: float) -> Scenario:
     if name == REFERENCE:
         return scenarios.reference()
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
@@ -77,38 +72,32 @@ def _scenario(name: str, trainings: float, hours: float) -> "Scenario":
     try:
         settings = AzureSettings.model_validate(values.get("personalization:azure", {}))
     except ValidationError as error:
-        # The reader of all settings says it best; it imports Pulumi, which takes longer than a whole estimate.
-        from infra.settings import SettingsError, load_settings  # noqa: PLC0415 - see above
-
-        load_settings(values)
+        load_settings(values)  # says it best
         raise SettingsError(f"The settings of stack {name} on Azure cannot be used: {error}") from error
     return scenarios.of_settings(name, settings, trainings=trainings, hours_per_training=hours)
 
 
 def _settings_in(file: Path) -> dict[str, Any]:
     """A stack file as it is, without what was set on this machine alone."""
-    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - see `estimate`
-
     return StackFiles(file.stem, file).committed().get("config") or {}
 
 
-def _show(found: list["Estimate"]) -> None:
-    for bill in found:
-        results.print(_table(bill))
+def _show(found: list[Estimate]) -> None:
+    for one in found:
+        results.print(_table(one))
         results.print("")
     if len(found) > 1:
-        ours, theirs = (bill.total().likely for bill in found)
-        names = [bill.scenario.name for bill in found]
+        ours, theirs = (one.total().likely for one in found)
+        names = [one.scenario.name for one in found]
         results.print(f"{names[0]} less {names[1]}: {ours - theirs:+,.2f} USD a month", markup=False)
-    for bill in found:
-        for sentence in _remarks(bill):
-            say(f"{bill.scenario.name}: {sentence}")
-    from infra.cost.estimate import NOT_INCLUDED  # noqa: PLC0415 - see `estimate`
+    for one in found:
+        for sentence in _remarks(one):
+            say(f"{one.scenario.name}: {sentence}")
 
     say(f"not included: {NOT_INCLUDED}")
 
 
-def _table(bill: "Estimate") -> Table:
+def _table(bill: Estimate) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left", title=bill.scenario.name)
     table.add_column("", no_wrap=True)
     for title in ("quantity", "USD each", "a month", "between"):
@@ -129,11 +118,11 @@ def _table(bill: "Estimate") -> Table:
     return table
 
 
-def _between(usd: "Figure") -> str:
+def _between(usd: Figure) -> str:
     return "" if usd.low == usd.high else f"{usd.low:,.0f} - {usd.high:,.0f}"
 
 
-def _remarks(bill: "Estimate") -> list[str]:
+def _remarks(bill: Estimate) -> list[str]:
     prices, region = bill.prices, bill.scenario.region
     elsewhere = "" if prices.region == region else f", though the stack is in {region} (--live asks for that region)"
     found = [*bill.scenario.assumptions, f"prices of {prices.as_of} for {prices.region}{elsewhere}: {prices.source}"]

@@ -5,8 +5,14 @@ from typing import Annotated
 
 import typer
 
+from features.errors import BadInputError
 from personalize.terminal import options
-from personalize.terminal.output import BadInputError, print_json, results, say
+from personalize.terminal.output import print_json, results, say
+from training.datasets.described.columns import table_rules
+from training.datasets.described.quick import look_at
+from training.datasets.described.spec import load_spec
+from training.datasets.guesses.draft import explained, to_yaml
+from training.datasets.guesses.guess import guess
 
 NAME = "dataset.yaml"
 
@@ -29,12 +35,6 @@ def init_data(
     It guesses which table is which, the keys, what counts as a click, the time, numbers and categories, texts that mean
     missing, and separators; each guess says why, beside it. Correct the file, then point the setting `dataset` at it.
     """
-    from training.datasets.described.columns import table_rules  # noqa: PLC0415 - what `--help` does not need
-    from training.datasets.described.quick import look_at  # noqa: PLC0415 - see above
-    from training.datasets.described.spec import load_spec  # noqa: PLC0415 - see above
-    from training.datasets.guesses.draft import explained, to_yaml  # noqa: PLC0415 - see above
-    from training.datasets.guesses.guess import guess  # noqa: PLC0415 - see above
-
     target = (output or folder / NAME).expanduser().absolute()
     if target.exists() and not force:
         raise BadInputError(f"There is a file {target} already. Add --force to write over it, or --output FILE.")

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from personalize.commands.session import open_session
+from personalize.stack.on_azure import azure_of, require_packages
+from personalize.stack.outcome import OnStep, Outcome
+from personalize.stack.reset import reset_stack
+from personalize.stack.session import StackSession
 from personalize.terminal import options
-from personalize.terminal.output import confirm, messages, print_json, results, say, without_secrets
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from personalize.stack.session import OnStep, Outcome, StackSession
+from personalize.terminal.output import confirm, messages, print_json, results, without_secrets
+from personalize.terminal.progress import StepDisplay
+from personalize.views.azure_plan import agree, azure_outcome, show_azure_outcome
+from personalize.views.summary import show_summary
 
 
 def up(
@@ -42,28 +46,24 @@ def up(
     session = open_session(stack, config_file)
     _agree_on_azure(session, config_file, yes=yes, check=check)
 
-    def update(on_step: "OnStep") -> "Outcome":
+    def update(on_step: OnStep) -> Outcome:
         return session.up(on_step, refresh=refresh, replace_data=replace_data)
 
     show_update(update, stack, config_file, as_json=as_json)
 
 
-def _agree_on_azure(session: "StackSession", config_file: "Path | None", *, yes: bool, check: bool) -> None:
+def _agree_on_azure(session: StackSession, config_file: Path | None, *, yes: bool, check: bool) -> None:
     """Before anything is spent; a stack on this machine costs nothing, and one that is up was agreed on."""
-    from personalize.stack.on_azure import azure_of, require_packages  # noqa: PLC0415 - see `open_session`
-
     settings = azure_of(session.stack, config_file)
     if settings is None:
         return
     require_packages()
     if not session.exists():
-        from personalize.views.azure_plan import agree  # noqa: PLC0415 - see `open_session`
-
         agree(session.stack, settings, config_file, yes=yes, check=check)
 
 
 def show_update(
-    update: "Callable[[OnStep], Outcome]", stack: str, config_file: "Path | None" = None, *, as_json: bool
+    update: Callable[[OnStep], Outcome], stack: str, config_file: Path | None = None, *, as_json: bool
 ) -> None:
     """Run an update, its steps shown, and print what came of it."""
     outcome = shown_operation(update)
@@ -71,22 +71,16 @@ def show_update(
         outputs = without_secrets(outcome.outputs, outcome.secret)
         print_json(summary_of(outcome) | {"outputs": outputs} | _on_azure(outcome, stack, config_file))
         return
-    from personalize.views.summary import show_summary  # noqa: PLC0415 - needs what the other commands do not
 
     results.print(f"\n{changes_in_words(outcome)}", markup=False)
     show_summary(outcome.outputs, stack)
     if found := _on_azure(outcome, stack, config_file):
-        from personalize.views.azure_plan import show_azure_outcome  # noqa: PLC0415 - see `open_session`
-
         show_azure_outcome(found["azure"])
 
 
-def _on_azure(outcome: "Outcome", stack: str, config_file: "Path | None") -> "dict[str, dict[str, object]]":
-    from personalize.stack.on_azure import azure_of  # noqa: PLC0415 - see `open_session`
-
+def _on_azure(outcome: Outcome, stack: str, config_file: Path | None) -> dict[str, dict[str, object]]:
     if azure_of(stack, config_file) is None or "endpoint" not in outcome.outputs:
         return {}
-    from personalize.views.azure_plan import azure_outcome  # noqa: PLC0415 - see `open_session`
 
     return {"azure": azure_outcome(stack, outcome.outputs)}
 
@@ -111,34 +105,23 @@ def preview(
 
 def reset(*, stack: options.Stack = "local", yes: options.Yes = False) -> None:
     """Start afresh without Pulumi, when the state or its passphrase is lost: stop the service, delete the folder."""
-    from personalize.stack.reset import reset_stack  # noqa: PLC0415 - a rescue, not to be paid for by every command
-
     confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
     stopped, folder = reset_stack(stack)
     results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
 
 
-def open_session(stack: str, config_file: "Path | None" = None) -> "StackSession":
-    """The session of a command."""
-    from personalize.stack.session import StackSession  # noqa: PLC0415 - half a second that `--help` does not need
-
-    return StackSession(stack, settings_file=config_file, say=say)
-
-
-def shown_operation(operate: "Callable[[OnStep], Outcome]", *, plan: bool = False) -> "Outcome":
+def shown_operation(operate: Callable[[OnStep], Outcome], *, plan: bool = False) -> Outcome:
     """Run an operation of the engine with its steps on the screen."""
-    from personalize.terminal.progress import StepDisplay  # noqa: PLC0415 - see `open_session`
-
     with StepDisplay(messages, plan=plan).shown() as display:
         return operate(display)
 
 
-def summary_of(outcome: "Outcome") -> dict[str, object]:
+def summary_of(outcome: Outcome) -> dict[str, object]:
     """What every operation's JSON has."""
     return {"changes": outcome.changes, "steps": outcome.steps, "seconds": round(outcome.seconds, 1)}
 
 
-def changes_in_words(outcome: "Outcome") -> str:
+def changes_in_words(outcome: Outcome) -> str:
     """How many resources were created, updated and so on, and how long it took."""
     words = {"same": "unchanged", "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
     done = [f"{count} {words.get(kind, kind)}" for kind, count in sorted(outcome.changes.items()) if count]

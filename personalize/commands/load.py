@@ -1,18 +1,21 @@
 """`load-test`: what load the service can take."""
 
+import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
-from personalize.commands.lifecycle import open_session
+from personalize.clients.service import Service
+from personalize.commands.scoring import read_json
+from personalize.commands.session import open_session
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results
-
-if TYPE_CHECKING:
-    from personalize.clients.service import Service
-    from personalize.load.plan import LoadPlan
+from tools.paths import state_folder
 
 
 def load_test(
@@ -38,11 +41,6 @@ def load_test(
     as_json: options.Json = False,
 ) -> None:
     """Load the service and show how long it takes: latency counts from the moment a request should be sent."""
-    from personalize.clients.service import Service  # noqa: PLC0415 - not needed by `--help`
-    from personalize.load.client import run_load  # noqa: PLC0415 - the same
-    from personalize.load.plot import plot_load  # noqa: PLC0415 - the same
-    from tools.paths import state_folder  # noqa: PLC0415 - the same
-
     service = Service.of(open_session(stack, config_file))
     plan = _plan(service, file, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
     how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"
@@ -52,6 +50,8 @@ def load_test(
     if result.accepted:
         name = time.strftime("%Y%m%d-%H%M%S.svg")
         drawn = plot or state_folder(stack) / "load-tests" / name
+        from personalize.load.plot import plot_load  # noqa: PLC0415 - matplotlib takes a second
+
         plot_load(result, f"{how} for {seconds:g} s", drawn)
         figures["plot"] = str(drawn)
     if as_json:
@@ -63,14 +63,8 @@ def load_test(
 
 
 def _plan(
-    service: "Service", file: str | None, *, connections: int, rate: float | None, seconds: float, timeout: float
-) -> "LoadPlan":
-    import json  # noqa: PLC0415 - see `load_test`
-    from urllib.parse import urlsplit  # noqa: PLC0415 - the same
-
-    from personalize.commands.scoring import read_json  # noqa: PLC0415 - the same
-    from personalize.load.plan import LoadPlan  # noqa: PLC0415 - the same
-
+    service: Service, file: str | None, *, connections: int, rate: float | None, seconds: float, timeout: float
+) -> LoadPlan:
     content = service.example() if file is None else read_json(file)
     body = {"records": content} if isinstance(content, list) else content
     address = urlsplit(service.endpoint)

@@ -5,8 +5,14 @@ from typing import Annotated
 
 import typer
 
+from features.errors import BadInputError
+from infra.settings import NAMESPACE
+from personalize.commands.lifecycle import show_update
+from personalize.commands.session import open_session
+from personalize.stack.on_azure import azure_of
 from personalize.terminal import options
-from personalize.terminal.output import BadInputError, print_json, results
+from personalize.terminal.output import print_json, results
+from personalize.views.model_table import model_rows, require_version, show_models
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 """What a rollback brings up to date: data and training stay, even if their settings or their code changed meanwhile."""
@@ -16,8 +22,6 @@ def models(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
     """List the model versions, the newest first; the champion is the one that serves."""
-    from personalize.views.model_table import model_rows, show_models  # noqa: PLC0415 - the registry takes long to import
-
     rows = model_rows(stack, config_file)
     if as_json:
         print_json({"models": rows})
@@ -33,15 +37,10 @@ def rollback(
     as_json: options.Json = False,
 ) -> None:
     """Serve another model version, without training; it stays until `rollback latest`."""
-    from infra.settings import NAMESPACE  # noqa: PLC0415 - see `models`
-    from personalize.commands.lifecycle import open_session, show_update  # noqa: PLC0415 - see `models`
-
     wanted: str | int = version if version == "latest" else _number(version)
     session = open_session(stack, config_file)
     session.require()
     if isinstance(wanted, int):
-        from personalize.views.model_table import require_version  # noqa: PLC0415 - see `models`
-
         require_version(stack, wanted, config_file)
     name, before = f"{NAMESPACE}:model_version", session.files.read_overrides()
     others = {key: value for key, value in before.items() if key != name}
@@ -69,8 +68,6 @@ def report(
 
 def served_report(stack: str, config_file: Path | None) -> Path:
     """The served model's report, which lies in its bundle; raises `BadInputError` before there is one."""
-    from personalize.commands.lifecycle import open_session  # noqa: PLC0415 - see `models`
-
     outputs, _ = open_session(stack, config_file).outputs()
     path = _report(stack, config_file, Path(outputs.get("report", "")))
     if path is None or not path.is_file():
@@ -80,8 +77,6 @@ def served_report(stack: str, config_file: Path | None) -> Path:
 
 def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:
     """The report at `path`; that of a stack on Azure is fetched where another machine made it."""
-    from personalize.stack.on_azure import azure_of  # noqa: PLC0415 - see `models`
-
     if path.is_file() or (settings := azure_of(stack, config_file)) is None:
         return path
     from personalize.clients.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages

@@ -4,16 +4,20 @@ from typing import Annotated
 
 import typer
 
+from personalize.stack.on_azure import azure_of, require_packages
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, print_json, results
+from personalize.views.health import diagnose_machine, diagnose_stack, show_findings
+from personalize.views.log_files import follow_lines, last_lines, log_files
+from personalize.views.pod_logs import pod_lines
+from personalize.views.settings_table import setting_rows, show_settings
+from personalize.views.status import collect_status, show_status
 
 
 def status(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
     """Show what is up: service, model, requests and the last update, on one screen; on Azure cluster and pods too."""
-    from personalize.views.status import collect_status, show_status  # noqa: PLC0415 - imports that `--help` does not need
-
     found = collect_status(stack, config_file)
     if as_json:
         print_json(found)
@@ -29,17 +33,12 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each file or pod to start with.")] = 50,
 ) -> None:
     """Show the service's log: that of its processes, or of its pods."""
-    from personalize.stack.on_azure import azure_of, require_packages  # noqa: PLC0415 - see `status`
-
     settings = azure_of(stack, config_file)
     if settings is not None:
         require_packages()
-        from personalize.views.pod_logs import pod_lines  # noqa: PLC0415 - needs Azure's packages
-
         for line in pod_lines(stack, settings, lines, follow=follow):
             results.print(line, markup=False)
         return
-    from personalize.views.log_files import follow_lines, last_lines, log_files  # noqa: PLC0415 - see `status`
 
     files = log_files(stack)
     added = follow_lines(files)
@@ -54,8 +53,6 @@ def doctor(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
     """Check this machine, and the subscription of a stack on Azure: everything that is missing, each with its fix."""
-    from personalize.views.health import diagnose_machine, diagnose_stack, show_findings  # noqa: PLC0415 - see `status`
-
     findings = [*diagnose_machine(), *diagnose_stack(stack, config_file)]
     if as_json:
         print_json({"findings": findings})
@@ -72,8 +69,6 @@ def settings(
     as_json: options.Json = False,
 ) -> None:
     """List every setting with its value in this stack and what it means."""
-    from personalize.views.settings_table import setting_rows, show_settings  # noqa: PLC0415 - see `status`
-
     rows = setting_rows(stack, config_file)
     if as_json:
         print_json({row["key"]: row["value"] for row in rows})

@@ -1,15 +1,19 @@
 """`pause` and `resume`: a stack on Azure without its nodes for a while."""
 
 import time
-from typing import TYPE_CHECKING
 
+from azure_clients import credentials
+from infra.azure_settings import AzureSettings
+from infra.cost.estimate import Line, estimate
+from infra.cost.prices import snapshot
+from infra.cost.scenarios import of_settings
+from personalize.clients.power import Power, cluster_path, power_of, switch
+from personalize.clients.service import Service, ServiceUnreachableError
+from personalize.commands.session import open_session
+from personalize.errors import StackMissingError
+from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results, say
-
-if TYPE_CHECKING:
-    from infra.azure_settings import AzureSettings
-    from infra.cost.estimate import Line
-    from personalize.clients.power import Power
 
 READY_SECONDS = 900.0
 POLL_SECONDS = 5.0
@@ -21,10 +25,7 @@ def pause(
     *, stack: options.Stack = "dev", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
     """Stop the cluster of a stack on Azure: the service is away, models and data stay, nodes cost nothing."""
-    from personalize.stack.on_azure import require_azure  # noqa: PLC0415 - imports that `--help` does not need
-
     settings = require_azure(stack, config_file)
-    from personalize.clients.power import Power  # noqa: PLC0415 - needs Azure's packages
 
     changed = _switch(stack, settings, Power.STOPPED)
     lines = remaining(stack, settings)
@@ -43,10 +44,7 @@ def resume(
     *, stack: options.Stack = "dev", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
     """Start the cluster of a stack on Azure again, and wait until the service answers."""
-    from personalize.stack.on_azure import require_azure  # noqa: PLC0415 - imports that `--help` does not need
-
     settings = require_azure(stack, config_file)
-    from personalize.clients.power import Power  # noqa: PLC0415 - needs Azure's packages
 
     changed = _switch(stack, settings, Power.RUNNING)
     seconds = _await_service(stack)
@@ -62,21 +60,13 @@ def resume(
         results.print(f"The service answered after {seconds:.0f} s.", markup=False)
 
 
-def remaining(stack: str, settings: "AzureSettings") -> "list[Line]":
+def remaining(stack: str, settings: AzureSettings) -> list[Line]:
     """What costs money while the cluster is stopped, at most: its disks and its tier may be free then."""
-    from infra.cost.estimate import estimate  # noqa: PLC0415 - see `pause`
-    from infra.cost.prices import snapshot  # noqa: PLC0415 - see `pause`
-    from infra.cost.scenarios import of_settings  # noqa: PLC0415 - see `pause`
-
     bill = estimate(of_settings(stack, settings), snapshot())
     return [line for line in bill.lines if line.part == "always_on" and not line.price.id.startswith(NODES)]
 
 
-def _switch(stack: str, settings: "AzureSettings", wanted: "Power") -> bool:
-    from azure_clients import credentials  # noqa: PLC0415 - see `pause`
-    from personalize.clients.power import Power, cluster_path, power_of, switch  # noqa: PLC0415 - see `pause`
-    from personalize.errors import StackMissingError  # noqa: PLC0415 - see `pause`
-
+def _switch(stack: str, settings: AzureSettings, wanted: Power) -> bool:
     manager, path = credentials.resource_manager(settings.tenant), cluster_path(stack, settings)
     if power_of(manager, path) is None:
         raise StackMissingError(f"Stack {stack} has no cluster. Run `personalize up --stack {stack}` first.")
@@ -86,9 +76,6 @@ def _switch(stack: str, settings: "AzureSettings", wanted: "Power") -> bool:
 
 def _await_service(stack: str) -> float | None:
     """Seconds until the service was ready; None when it is not in time, or when the stack has none."""
-    from personalize.clients.service import Service, ServiceUnreachableError  # noqa: PLC0415 - see `pause`
-    from personalize.commands.lifecycle import open_session  # noqa: PLC0415 - see `pause`
-
     try:
         service = Service.of(open_session(stack))
     except ServiceUnreachableError:

@@ -1,14 +1,17 @@
 """`predict`, `rank` and `key`: asking the running service."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from personalize.commands.lifecycle import open_session
+from features.errors import BadInputError
+from personalize.clients.service import Service
+from personalize.commands.session import open_session
 from personalize.terminal import options
-from personalize.terminal.output import BadInputError, messages, print_json, results
+from personalize.terminal.output import messages, print_json, results
 
 Input = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 
@@ -21,8 +24,6 @@ def predict(
     as_json: options.Json = False,
 ) -> None:
     """Click probability of a record: `{"int00": 1, "cat00": "68fd1e64"}`, or of a list of them."""
-    from personalize.clients.service import Service  # noqa: PLC0415 - the HTTP client is not needed by `--help`
-
     content = read_json(file)
     body = {"records": content} if isinstance(content, list) else content
     answer = Service.of(open_session(stack, config_file)).post("/score", body)
@@ -47,8 +48,6 @@ def rank(
     as_json: options.Json = False,
 ) -> None:
     """Order items for a user by click probability: `{"user": {...}, "items": [{...}, ...]}`."""
-    from personalize.clients.service import Service  # noqa: PLC0415 - see `predict`
-
     content = read_json(file)
     if not isinstance(content, dict):
         raise BadInputError('A ranking needs one object: {"user": {...}, "items": [{...}, ...]}.')
@@ -73,7 +72,6 @@ def key(
 
 def read_json(file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     """The JSON in a file, or on standard input when it is `-`; raises `BadInputError`."""
-    import json  # noqa: PLC0415 - see `predict`
 
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")

@@ -3,16 +3,22 @@
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from personalize.commands.lifecycle import changes_in_words, open_session, shown_operation, summary_of
+from azure_clients import credentials
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from personalize.clients.registry import versions_of
+from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
+from personalize.commands.session import open_session
+from personalize.stack.on_azure import azure_of, require_packages
+from personalize.teardown.export import export
+from personalize.teardown.leftovers import ALWAYS, STORAGE_VERSION, leftovers, settled
 from personalize.terminal import options
-from personalize.terminal.output import BadInputError, ExitCode, confirm, messages, print_json, results, say
-
-if TYPE_CHECKING:
-    from infra.azure_settings import AzureSettings
+from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say
 
 
 def destroy(
@@ -32,8 +38,6 @@ def destroy(
 
     On Azure it ends with a list of what is left and why; exit code 1 means that something there still costs money.
     """
-    from personalize.stack.on_azure import azure_of, require_packages  # noqa: PLC0415 - imports that `--help` does not need
-
     session = open_session(stack, config_file)
     azure = azure_of(stack, config_file)
     if azure is not None:
@@ -56,7 +60,7 @@ def destroy(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _agree(stack: str, azure: "AzureSettings | None", *, yes: bool, delete_data: bool) -> None:
+def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: bool) -> None:
     """Ask, and on Azure a second time while there is a lake. Raises `BadInputError` where that must not be."""
     if azure is not None and azure.protect:
         raise BadInputError(
@@ -76,12 +80,8 @@ def _agree(stack: str, azure: "AzureSettings | None", *, yes: bool, delete_data:
         raise BadInputError(f"You typed {typed!r}, not {lake!r}: nothing was deleted.")
 
 
-def _lake(stack: str, azure: "AzureSettings") -> str | None:
+def _lake(stack: str, azure: AzureSettings) -> str | None:
     """The name of the stack's lake, None when there is none any more."""
-    from azure_clients import credentials  # noqa: PLC0415 - needs Azure's packages
-    from infra.cloud.names import Names  # noqa: PLC0415 - see above
-    from personalize.teardown.leftovers import STORAGE_VERSION  # noqa: PLC0415 - see above
-
     names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
     group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
@@ -90,9 +90,6 @@ def _lake(stack: str, azure: "AzureSettings") -> str | None:
 
 
 def _save(stack: str, config_file: Path | None) -> Path:
-    from personalize.clients.registry import versions_of  # noqa: PLC0415 - the registry takes long to import
-    from personalize.teardown.export import export  # noqa: PLC0415 - see above
-
     folder = Path(f"personalization-{stack}-export").absolute()
     versions = versions_of(stack, config_file)
     registered = versions.list()
@@ -101,11 +98,8 @@ def _save(stack: str, config_file: Path | None) -> Path:
     return folder
 
 
-def _look(stack: str, azure: "AzureSettings", found: dict[str, Any], *, as_json: bool) -> bool:
+def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: bool) -> bool:
     """Put what is left on Azure into `found`, and print it; whether some of it costs money."""
-    from azure_clients import credentials  # noqa: PLC0415 - see `_lake`
-    from personalize.teardown.leftovers import ALWAYS, leftovers, settled  # noqa: PLC0415 - see `_lake`
-
     manager = credentials.resource_manager(azure.tenant)
     left = settled(lambda: leftovers(manager, azure.subscription, stack), say, time.sleep)
     found["left"] = [asdict(one) for one in left]

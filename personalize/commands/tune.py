@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from infra.settings import load_settings
+from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
+from steps.shared.dataset_paths import located
+from training.progress import Format
+from training.request import LocalRequest
 
 
 def tune(
@@ -23,12 +28,6 @@ def tune(
     as_json: options.Json = False,
 ) -> None:
     """Search for better training parameters on this machine, within a budget; prints settings for the stack file."""
-    from infra.settings import load_settings  # noqa: PLC0415 - see above
-    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - what `--help` does not need
-    from steps.shared.dataset_paths import located  # noqa: PLC0415 - see above
-    from training.progress import Format  # noqa: PLC0415 - see above
-    from training.request import LocalRequest  # noqa: PLC0415 - see above
-
     settings = load_settings(StackFiles(stack, config_file).effective())
     request = LocalRequest(
         dataset=located(settings.dataset),

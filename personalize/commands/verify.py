@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from infra.cost.estimate import HOURS_PER_MONTH
+from infra.cost.monthly import bill
+from infra.cost.prices import PriceUnknownError
+from personalize.commands.lifecycle import shown_operation
+from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say
+from personalize.verify.assumptions import assumptions
+from personalize.verify.bench import Bench
+from personalize.verify.record import Record, record_file
+from personalize.views.azure_plan import announce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +44,7 @@ def verify(
     It begins with nothing and ends with nothing, goes on where the last call stopped, and writes down what Azure
     answers where the simulation assumes something. Costs a few dollars and two to four hours.
     """
-    from personalize.stack.on_azure import require_azure  # noqa: PLC0415 - imports that `--help` does not need
-
     settings = require_azure(stack, config_file)
-    from personalize.commands.lifecycle import shown_operation  # noqa: PLC0415 - needs Azure's packages
-    from personalize.verify.bench import Bench  # noqa: PLC0415 - see above
-    from personalize.verify.record import Record  # noqa: PLC0415 - see above
     from personalize.verify.runner import refuse_a_stack_in_use, run, wanted  # noqa: PLC0415 - see above
     from personalize.verify.stages import STAGES  # noqa: PLC0415 - see above
 
@@ -63,7 +67,6 @@ def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
     """Say what will happen and what it costs, and ask."""
     if not any(stage.changes for stage in todo):
         return
-    from personalize.views.azure_plan import announce  # noqa: PLC0415 - see `verify`
 
     announce(bench.stack, bench.settings)
     names = ", ".join(stage.name for stage in todo)
@@ -74,10 +77,6 @@ def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
 
 def _price(bench: "Bench") -> str:
     """What those hours cost at most, one training among them."""
-    from infra.cost.estimate import HOURS_PER_MONTH  # noqa: PLC0415 - see `verify`
-    from infra.cost.monthly import bill  # noqa: PLC0415 - see `verify`
-    from infra.cost.prices import PriceUnknownError  # noqa: PLC0415 - see `verify`
-
     try:
         costs = bill(bench.stack, bench.settings)
     except PriceUnknownError:
@@ -89,8 +88,6 @@ def _price(bench: "Bench") -> str:
 
 def as_values(record: "Record") -> dict[str, Any]:
     """The record with every assumption in full, those that nothing was seen of too."""
-    from personalize.verify.assumptions import assumptions  # noqa: PLC0415 - see `verify`
-
     found = record.model_dump(mode="json")
     seen = {name: one for stage in found["stages"].values() for name, one in stage["seen"].items()}
     nothing = {"holds": None, "answer": ""}
@@ -102,9 +99,6 @@ def as_values(record: "Record") -> dict[str, Any]:
 
 def show(record: "Record", stages: "Sequence[Stage]") -> None:
     """Print the stages, what Azure answered in each, and what is left for a person to look at."""
-    from personalize.verify.assumptions import assumptions  # noqa: PLC0415 - see `verify`
-    from personalize.verify.record import record_file  # noqa: PLC0415 - see `verify`
-
     known = assumptions()
     for stage in stages:
         found = record.stages.get(stage.name)

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pulumi.automation import EngineEvent
-from pulumi.automation.events import DiagnosticEvent, OpType, StepEventMetadata
+if TYPE_CHECKING:
+    from pulumi.automation import EngineEvent
+    from pulumi.automation.events import DiagnosticEvent, StepEventMetadata
 
 MARKUP = re.compile(r"<\{%.*?%\}>")
 NOISE = re.compile(
@@ -99,7 +100,7 @@ class EventReader:
         self.results: dict[str, dict[str, Any]] = {}
         """Outputs by step, secrets masked by the engine."""
 
-    def __call__(self, event: EngineEvent) -> None:
+    def __call__(self, event: "EngineEvent") -> None:
         """Take one event."""
         if event.resource_pre_event:
             self._step(event.resource_pre_event.metadata, Phase.STARTED)
@@ -112,7 +113,7 @@ class EventReader:
         elif event.summary_event:
             self.changes = {str(kind): count for kind, count in event.summary_event.resource_changes.items()}
 
-    def _step(self, metadata: StepEventMetadata, phase: Phase) -> None:
+    def _step(self, metadata: "StepEventMetadata", phase: Phase) -> None:
         state = metadata.new or metadata.old
         if state is None or not state.custom or metadata.type.startswith("pulumi:"):
             return
@@ -123,11 +124,11 @@ class EventReader:
             self.operations[step] = str(metadata.op.value)
             self.results[step] = dict(metadata.new.outputs or {})
         text = "cancelled" if phase is Phase.FAILED and self.cancelled else ""
-        if phase is Phase.FINISHED and metadata.op is OpType.REFRESH and metadata.new is None:
+        if phase is Phase.FINISHED and metadata.op.value == "refresh" and metadata.new is None:
             text = "gone"
         self._on_step(StepUpdate(step=step, phase=phase, operation=str(metadata.op.value), text=text))
 
-    def _diagnostic(self, event: DiagnosticEvent) -> None:
+    def _diagnostic(self, event: "DiagnosticEvent") -> None:
         text = clean(event.message)
         if not text or SUMMARIES.match(text) or event.severity == "debug":
             return
@@ -139,7 +140,7 @@ class EventReader:
         self._on_step(StepUpdate(step=step, phase=Phase.MESSAGE, text=text))
 
 
-def _change(metadata: StepEventMetadata) -> Change:
+def _change(metadata: "StepEventMetadata") -> Change:
     return Change(
         urn=metadata.urn,
         type=metadata.type,

@@ -3,8 +3,6 @@
 import re
 import socket
 
-from pulumi.automation.errors import CommandError, ConcurrentUpdateError
-
 from features.errors import PersonalizationError
 from personalize.engine.events import EventReader, clean, title
 from personalize.errors import (
@@ -17,12 +15,13 @@ from personalize.errors import (
 
 DEBUG_HINT = "Run it again with `--debug` to see all that Pulumi said."
 LAST_LINES = 3
+LOCKED = "the stack is currently locked by"
+"""How the engine says that another update holds the stack."""
 
 
-def explain(operation: str, error: CommandError, reader: EventReader, stack: str) -> PersonalizationError:
-    """The error to raise for a failed `operation` of the engine."""
-    text = str(error)
-    if isinstance(error, ConcurrentUpdateError):
+def explain(operation: str, text: str, reader: EventReader, stack: str) -> PersonalizationError:
+    """The error to raise for a failed `operation` of the engine, which printed `text`."""
+    if LOCKED in text:
         return _busy(text, stack)
     if "incorrect passphrase" in text:
         return PassphraseWrongError(

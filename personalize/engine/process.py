@@ -8,16 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-
-from pulumi.automation import CommandResult, PulumiCommand
-from pulumi.automation.errors import create_command_error
-from semver import VersionInfo
-
-from tools.versions import PULUMI
 
 FOREIGN_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "PULUMI_CONFIG")
 """Set for another project they would win over what is passed here."""
@@ -25,36 +20,44 @@ FOREIGN_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "PULUMI_CONFIG"
 OutputCallback = Callable[[str], Any]
 
 
-class InterruptiblePulumi(PulumiCommand):
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a command printed, and the exit code that it left."""
+
+    stdout: str
+    stderr: str
+    code: int
+
+
+class PulumiProcess:
     """Runs one command at a time; `interrupt` reaches the one that is running."""
 
     def __init__(self, executable: Path) -> None:
-        # The bootstrap has checked the version already: asking again costs a third of a second per command.
-        self.command = str(executable)
-        self.version = VersionInfo.parse(PULUMI)
+        """Nothing is run yet."""
+        self.executable = executable
         self._process: subprocess.Popen[str] | None = None
 
     def run(
         self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],
+        arguments: Sequence[str],
+        folder: str,
+        variables: Mapping[str, str],
         on_output: OutputCallback | None = None,
         on_error: OutputCallback | None = None,
-    ) -> CommandResult:
-        """What `PulumiCommand.run` does, in a process group of its own; raises its `CommandError`s."""
+    ) -> Finished:
+        """Run it with `arguments` in `folder`, with these environment variables; the callbacks get each line."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
-        environment = inherited | dict(additional_env) | {"PULUMI_AUTOMATION_API": "true"}
+        environment = inherited | dict(variables) | {"PULUMI_AUTOMATION_API": "true"}
         # Beside this interpreter are the project's own commands: a kubeconfig names one of them.
-        own = [str(Path(self.command).parent), str(Path(sys.executable).parent)]
+        own = [str(self.executable.parent), str(Path(sys.executable).parent)]
         environment["PATH"] = os.pathsep.join([*own, environment.get("PATH", os.defpath)])
         with (
             subprocess.Popen(  # noqa: S603 - the command is the CLI that the bootstrap chose
-                [self.command, "--non-interactive", *args],
+                [str(self.executable), "--non-interactive", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                cwd=cwd,
+                cwd=folder,
                 env=environment,
                 encoding="utf-8",
                 process_group=0,
@@ -64,11 +67,9 @@ class InterruptiblePulumi(PulumiCommand):
             self._process = process
             stdout = readers.submit(_consume, process.stdout, on_output)
             stderr = readers.submit(_consume, process.stderr, on_error)
-            result = CommandResult(stdout=stdout.result(), stderr=stderr.result(), code=process.wait())
+            finished = Finished(stdout=stdout.result(), stderr=stderr.result(), code=process.wait())
         self._process = None
-        if result.code != 0:
-            raise create_command_error(result)
-        return result
+        return finished
 
     def interrupt(self) -> bool:
         """Send the running command an interrupt; False when none is running."""

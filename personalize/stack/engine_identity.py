@@ -7,7 +7,7 @@ GitHub's from a file, and as that lives for five minutes, the file is written an
 import threading
 from pathlib import Path
 
-from azure_clients.credentials import IdentityError, client_assertion, cloud, workflow_client
+from azure_clients.credentials import AUTHORITY, IdentityError, client_assertion, workflow_client
 from features.files import write_private
 
 FILE = "assertion"
@@ -28,7 +28,7 @@ def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
         "AZURE_CLIENT_ID": client,
         "AZURE_TENANT_ID": tenant,
         "AZURE_FEDERATED_TOKEN_FILE": str(file),
-        "AZURE_AUTHORITY_HOST": f"https://{cloud().authority}/",
+        "AZURE_AUTHORITY_HOST": AUTHORITY,
     }
 
 

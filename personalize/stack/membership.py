@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
+from azure_clients import credentials
 from features.errors import PersonalizationError
 from steps.kinds import Kind, Place, token
 
@@ -35,14 +36,11 @@ def join(resources: Resources, tenant: str) -> None:
     from databricks.sdk.errors import Unauthenticated  # noqa: PLC0415 - an extra, and a second
     from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - see above
 
-    from azure_clients.credentials import forget_tokens  # noqa: PLC0415 - see above
-    from azure_clients.retries import TOKEN_ATTEMPTS  # noqa: PLC0415 - see above
-
     # The SDK repeats what is busy, and not what a token that has just ended was refused for.
     asking = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unauthenticated),
-        stop=tenacity.stop_after_attempt(TOKEN_ATTEMPTS),
-        before_sleep=lambda _: forget_tokens(),
+        stop=tenacity.stop_after_attempt(credentials.TOKEN_ATTEMPTS),
+        before_sleep=lambda _: credentials.forget_tokens(),
         reraise=True,
     )
     try:
@@ -70,6 +68,4 @@ def _client(resources: Resources, tenant: str) -> "WorkspaceClient | None":
     found = next((resource for resource in resources if resource["type"] == READY and resource.get("outputs")), None)
     if found is None:
         return None
-    from azure_clients import credentials  # noqa: PLC0415 - see above
-
     return credentials.databricks(tenant, found["outputs"]["url"], found["inputs"]["workspace_id"])

@@ -2,28 +2,23 @@
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from features.errors import PersonalizationError
-from personalize.terminal.output import BadInputError
-
-if TYPE_CHECKING:
-    from infra.azure_settings import AzureSettings
+from features.errors import BadInputError, PersonalizationError
+from infra.azure_settings import AzureSettings
+from infra.settings import load_settings
+from personalize.stack.stack_files import StackFiles
 
 
 class PackagesMissingError(PersonalizationError):
     """The packages for Azure were not installed."""
 
 
-def azure_of(stack: str, settings_file: Path | None = None) -> "AzureSettings | None":
+def azure_of(stack: str, settings_file: Path | None = None) -> AzureSettings | None:
     """The settings of a stack on Azure, None for one on this machine; raises `SettingsError`."""
-    from infra.settings import load_settings  # noqa: PLC0415 - see above
-    from personalize.stack.stack_files import StackFiles  # noqa: PLC0415 - imports that `--help` does not need
-
     return load_settings(StackFiles(stack, settings_file).effective()).azure
 
 
-def require_azure(stack: str, settings_file: Path | None = None) -> "AzureSettings":
+def require_azure(stack: str, settings_file: Path | None = None) -> AzureSettings:
     """The settings of a stack on Azure. Raises `BadInputError` for another one, `PackagesMissingError`."""
     settings = azure_of(stack, settings_file)
     if settings is None:

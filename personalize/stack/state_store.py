@@ -4,16 +4,15 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from infra.azure_settings import AzureSettings, StatePlace
+from personalize.bootstrap.names import StateNames
 from personalize.errors import EngineFailedError, StateUnreachableError
+from personalize.stack.engine_identity import engine_identity
 from personalize.stack.locks import clear_stale
 from personalize.stack.snapshot import of_deployment, read_snapshot
 from personalize.stack.stack_files import StackFiles
-
-if TYPE_CHECKING:
-    from personalize.bootstrap.names import StateNames
 
 PROJECT = "personalization"
 Run = Callable[..., str]
@@ -118,11 +117,7 @@ class SubscriptionState:
 
     def environment(self) -> dict[str, str]:
         """See `StateStore`. Raises `IdentityError` where a workflow gets no identity token."""
-        from azure_clients.credentials import cloud  # noqa: PLC0415 - see above
-        from personalize.stack.engine_identity import engine_identity  # noqa: PLC0415 - needs Azure's packages
-
-        backend = self._names.backend(cloud().storage_domain)
-        return {"PULUMI_BACKEND_URL": backend, **engine_identity(self._azure.tenant, self._files.folder)}
+        return {"PULUMI_BACKEND_URL": self._names.backend, **engine_identity(self._azure.tenant, self._files.folder)}
 
     def exists(self) -> bool:
         """See `StateStore`. Asked until it is true: nobody else takes a stack away while one works on it."""
@@ -140,10 +135,7 @@ class SubscriptionState:
 
     def initialise(self) -> None:
         """See `StateStore`."""
-        from azure_clients.credentials import cloud  # noqa: PLC0415 - needs Azure's packages
-
-        provider = self._names.secrets_provider(cloud().vault_domain)
-        initialise(self._files, self._run, "--secrets-provider", provider)
+        initialise(self._files, self._run, "--secrets-provider", self._names.secrets_provider)
         self._known = True
 
     def check(self) -> None:
@@ -175,9 +167,7 @@ class SubscriptionState:
         return of_deployment(json.loads(self._run(["stack", "export", "--stack", self._files.stack])))
 
     @property
-    def _names(self) -> "StateNames":
-        from personalize.bootstrap.names import StateNames  # noqa: PLC0415 - a stack on this machine does without
-
+    def _names(self) -> StateNames:
         return StateNames(subscription=self._azure.subscription)
 
 

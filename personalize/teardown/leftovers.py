@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azure_clients.resource_manager import ManagerRefusedError, ResourceManager
-from infra.cloud.names import PROJECT, READABLE_LENGTH, TOKEN_LENGTH
-from infra.cloud.site import PROJECT_TAG, STACK_TAG
+from azure_clients.errors import ManagerRefusedError
+from azure_clients.resource_manager import ResourceManager
+from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH
 
 RESOURCES_VERSION = "2021-04-01"
 VAULT_VERSION = "2023-07-01"

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from features.errors import PersonalizationError
+from features.errors import BadInputError
 
 results = Console(highlight=False, soft_wrap=True)
 """Standard output: the result, and with `--json` one JSON object and nothing else."""
@@ -31,10 +31,6 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     GATE_REJECTED = 3
     INTERRUPTED = 130
-
-
-class BadInputError(PersonalizationError):
-    """Something the caller gave cannot be used."""
 
 
 def say(sentence: str) -> None:

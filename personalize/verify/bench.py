@@ -12,13 +12,13 @@ from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.bootstrap.bootstrap import Bootstrap
-from personalize.checks.subscription.preflight import subject_of
-from personalize.checks.subscription.subject import Subject
+from personalize.checks.subscription.subject import Subject, subject_of
 from personalize.clients.cluster import Cluster
 from personalize.clients.service import Service
 from personalize.engine.events import StepUpdate
 from personalize.stack.on_azure import require_azure
-from personalize.stack.session import OnStep, Outcome, StackSession
+from personalize.stack.outcome import OnStep, Outcome
+from personalize.stack.session import StackSession
 from personalize.verify.stage import Seen
 
 WAITED = re.compile(r"waiting (?:to|for) (.+?)[:,].*?(\d+) s so far")

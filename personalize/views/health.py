@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from personalize.checks.doctor import Finding, Status, diagnose
+from personalize.checks.subscription.subject import subject_of
+from personalize.stack.on_azure import azure_of, require_packages
 from personalize.terminal.output import results
 
 MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]"} | dict.fromkeys(
@@ -23,13 +25,11 @@ def diagnose_machine() -> list[dict[str, Any]]:
 
 def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any]]:
     """The findings about the subscription of a stack on Azure; none for another stack. Raises `SettingsError`."""
-    from personalize.stack.on_azure import azure_of, require_packages  # noqa: PLC0415 - a stack on this machine does without
-
     settings = azure_of(stack, settings_file)
     if settings is None:
         return []
     require_packages()
-    from personalize.checks.subscription.preflight import examine, subject_of  # noqa: PLC0415 - needs Azure's packages
+    from personalize.checks.subscription.preflight import examine  # noqa: PLC0415 - needs Azure's packages
 
     return _rows(examine(subject_of(stack, settings)))
 

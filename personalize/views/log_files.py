@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from personalize.terminal.output import BadInputError
+from features.errors import BadInputError
 from tools.paths import state_folder
 
 POLL_SECONDS = 0.3

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from personalize.clients.cluster import Cluster
-from personalize.terminal.output import BadInputError
 
 
 def pod_lines(stack: str, settings: AzureSettings, count: int, *, follow: bool) -> Iterator[str]:

@@ -13,6 +13,9 @@ from personalize.stack.on_azure import azure_of
 from personalize.stack.processes import processes_of
 from personalize.stack.session import StackSession
 from personalize.terminal.output import results
+from personalize.views.azure_status import azure_status
+from personalize.views.model_table import champion
+from steps.azure.certificate import RENEW_BEFORE
 from tools.paths import state_folder
 
 MEBIBYTE = 1 << 20
@@ -38,8 +41,6 @@ def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, A
         service = Service.of(session, outputs)
         found["service"] = _service(service) | (_processes(stack) if azure is None else {})
     if azure is not None:
-        from personalize.views.azure_status import azure_status  # noqa: PLC0415 - needs Azure's packages
-
         found |= azure_status(stack, azure, outputs)
     return found
 
@@ -79,8 +80,6 @@ def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         state = "ready" if pod["ready"] else "[red]not ready[/]"
         yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
     if (days := cluster.get("certificate_days")) is not None:
-        from steps.azure.certificate import RENEW_BEFORE  # noqa: PLC0415 - a stack on this machine does without
-
         soon = "" if days >= RENEW_BEFORE.days else "; [red]`personalize up --refresh` renews it[/]"
         yield "certificate", f"{days} days left{soon}"
     for name, value in found["links"].items():
@@ -135,8 +134,6 @@ def _requests(service: dict[str, Any]) -> str:
 
 
 def _champion(stack: str, settings_file: Path | None) -> int | None:
-    from personalize.views.model_table import champion  # noqa: PLC0415 - the registry takes long to import
-
     return champion(stack, settings_file)
 
 
@@ -144,4 +141,4 @@ def _last_update(session: StackSession) -> dict[str, Any] | None:
     update = session.last_update()
     if update is None:
         return None
-    return {"kind": update.kind, "result": update.result, "time": f"{update.start_time:%Y-%m-%d %H:%M:%S}"}
+    return {"kind": update.kind, "result": update.result, "time": f"{update.started:%Y-%m-%d %H:%M:%S}"}

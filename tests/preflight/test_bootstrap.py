@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azure_clients.resource_manager import ManagerRefusedError
+from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import AzureSettings
 from infra.cloud.role_list import Role
 from personalize.bootstrap.bootstrap import Bootstrap, RegistrationUnfinishedError

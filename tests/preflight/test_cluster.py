@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from azure_clients import credentials
+from features.errors import BadInputError
 from personalize.clients.cluster import Cluster, ClusterUnreachableError, Pod
 from personalize.clients.power import cluster_path
 from personalize.clients.service import AUTHORITY, Service
 from personalize.clients.tls import trusting
 from personalize.stack.session import StackSession
-from personalize.terminal.output import BadInputError
 from personalize.views import pod_logs
 from personalize.views.azure_status import azure_status as status_of
 from personalize.views.status import show_status

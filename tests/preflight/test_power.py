@@ -9,13 +9,13 @@ import yaml
 from typer.testing import CliRunner
 
 from azure_clients import credentials
-from azure_clients.resource_manager import ManagerRefusedError
+from azure_clients.errors import ManagerRefusedError
+from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.clients.power import Power, cluster_path, power_of, switch
 from personalize.commands.app import app
 from personalize.commands.power import remaining
-from personalize.terminal.output import BadInputError
 from tests.preflight.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager
 

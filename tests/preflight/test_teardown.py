@@ -11,14 +11,16 @@ from typer.testing import CliRunner, Result
 
 from azure_clients import credentials
 from features.bundle import BundleError, verify
+from features.errors import BadInputError
 from infra.cloud.names import Names
 from personalize.commands import teardown
 from personalize.commands.app import app
-from personalize.stack.session import Outcome, StackSession
+from personalize.stack.outcome import Outcome
+from personalize.stack.session import StackSession
 from personalize.teardown import leftovers as module
 from personalize.teardown.export import INDEX, export
 from personalize.teardown.leftovers import Leftover, leftovers, settled
-from personalize.terminal.output import BadInputError, ExitCode, messages
+from personalize.terminal.output import ExitCode, messages
 from steps.local.registry import LocalRegistry
 from steps.shared.model_versions import Version
 from tests.preflight.conftest import SUBSCRIPTION
@@ -211,7 +213,7 @@ def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch:
 def test_the_models_are_saved_before_anything_is_deleted(
     destroy: Destroy, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("personalize.clients.registry.versions_of", lambda *_: registry)
+    monkeypatch.setattr("personalize.commands.teardown.versions_of", lambda *_: registry)
     saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
     assert Path(saved) == tmp_path / "personalization-dev-export"
     assert (Path(saved) / "version-2" / "report.html").is_file()

@@ -10,12 +10,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from azure_clients import credentials
-from features.errors import PersonalizationError
-from personalize.checks.subscription import preflight
+from features.errors import BadInputError, PersonalizationError
 from personalize.commands.app import app
 from personalize.engine.events import Phase, StepUpdate
-from personalize.stack.session import Outcome, StackSession
-from personalize.terminal.output import BadInputError, ExitCode
+from personalize.stack.outcome import Outcome
+from personalize.stack.session import StackSession
+from personalize.terminal.output import ExitCode
 from personalize.verify import bench as bench_module
 from personalize.verify import stages as stages_module
 from personalize.verify.assumptions import assumptions
@@ -25,6 +25,7 @@ from personalize.verify.runner import NoSuchStageError, StackIsUpError, refuse_a
 from personalize.verify.stage import Seen, Stage, StageFailedError
 from personalize.verify.stages import STAGES
 from personalize.verify.stages.subscription import SUBSCRIPTION
+from personalize.views import health
 from tests.preflight.conftest import SUBSCRIPTION as ID
 from tests.preflight.conftest import World
 from tests.preflight.test_power import SETTINGS
@@ -217,8 +218,8 @@ def subscription(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(bench_module, "require_azure", lambda *_: SETTINGS)
     monkeypatch.setattr(bench_module, "subject_of", lambda *_: world.subject())
     monkeypatch.setattr(credentials, "resource_manager", lambda _: world.fake.manager())
-    monkeypatch.setattr("personalize.stack.on_azure.azure_of", lambda *_: SETTINGS)
-    monkeypatch.setattr(preflight, "subject_of", lambda *_: world.subject())
+    monkeypatch.setattr(health, "azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr(health, "subject_of", lambda *_: world.subject())
     return world
 
 

@@ -13,7 +13,8 @@ from infra.components import Registry
 from infra.graph import serve
 from infra.local_backend import LocalBackend
 from infra.settings import Settings
-from personalize.engine.process import InterruptiblePulumi
+from personalize.engine.automation import InterruptiblePulumi
+from personalize.engine.process import PulumiProcess
 from steps.shared.serving_settings import ScoringSettings
 from tools.paths import ROOT
 from tools.toolchain import pulumi_command
@@ -82,7 +83,9 @@ class EngineStack:
             "personalization",
             self._declare,
             opts=automation.LocalWorkspaceOptions(
-                work_dir=str(self._work), env_vars=variables, pulumi_command=InterruptiblePulumi(pulumi_command())
+                work_dir=str(self._work),
+                env_vars=variables,
+                pulumi_command=InterruptiblePulumi(PulumiProcess(pulumi_command())),
             ),
         )
 

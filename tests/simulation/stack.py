@@ -14,7 +14,8 @@ from azure_clients import credentials
 from features.errors import PersonalizationError
 from personalize.commands.models import SERVING_STEPS
 from personalize.engine.events import StepUpdate
-from personalize.stack.session import Outcome, StackSession
+from personalize.stack.outcome import Outcome
+from personalize.stack.session import StackSession
 from personalize.stack.snapshot import read_snapshot
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from personalize.commands import drift, models, tune
+from personalize.commands import drift, tune
 from training import arguments
 from training.parameters import CriteoDataset
 
@@ -44,7 +44,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
     settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
+    monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
     drift.drift("day_3.tsv", config_file=settings, output=tmp_path / "page.html", as_json=True)
     command = started["command"]
     assert command[:3] == [sys.executable, "-m", "training.drift"]
@@ -63,7 +63,7 @@ def test_drift_compares_with_the_served_bundle_under_the_gates_limit(
 def test_drift_above_the_limit_is_exit_code_3(
     settings: Path, started: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
+    monkeypatch.setattr(drift, "served_report", lambda *_: tmp_path / "bundle" / "report.html")
     started["code"] = 3
     with pytest.raises(typer.Exit) as left:
         drift.drift("day_3.tsv", config_file=settings)

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 from pulumi.automation import CommandResult, EngineEvent
-from pulumi.automation.errors import CommandError, create_command_error
+from pulumi.automation.errors import create_command_error
 
 from personalize import errors
 from personalize.engine.events import EventReader, Phase, StepUpdate, clean, step_name
@@ -94,8 +94,8 @@ def test_the_stack_itself_has_no_step_name() -> None:
     assert step_name(URN) == "TrainingRun"
 
 
-def failed(stderr: str = "", stdout: str = "") -> CommandError:
-    return create_command_error(CommandResult(stdout, stderr, 255))
+def failed(stderr: str = "", stdout: str = "") -> str:
+    return str(create_command_error(CommandResult(stdout, stderr, 255)))
 
 
 def test_a_failed_step_is_named_with_its_sentence() -> None:

@@ -12,22 +12,23 @@ import pytest
 from pulumi.automation.errors import CommandError
 
 from personalize import errors
+from personalize.engine.automation import InterruptiblePulumi
 from personalize.engine.interruption import run_interruptible
-from personalize.engine.process import InterruptiblePulumi
+from personalize.engine.process import PulumiProcess
 
 
 @pytest.fixture
-def slow_pulumi(tmp_path: Path) -> Iterator[InterruptiblePulumi]:
+def slow_pulumi(tmp_path: Path) -> Iterator[PulumiProcess]:
     script = tmp_path / "pulumi"
     script.write_text("#!/bin/sh\ntrap 'echo cancelled >&2; exit 7' INT\necho started\nwhile :; do sleep 0.05; done\n")
     script.chmod(0o755)
-    pulumi = InterruptiblePulumi(script)
+    pulumi = PulumiProcess(script)
     yield pulumi
     pulumi.interrupt()
 
 
 def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
-    slow_pulumi: InterruptiblePulumi, tmp_path: Path
+    slow_pulumi: PulumiProcess, tmp_path: Path
 ) -> None:
     said: list[str] = []
     started = threading.Event()
@@ -38,9 +39,10 @@ def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press_ctrl_c).start()
+    command = InterruptiblePulumi(slow_pulumi)
     with pytest.raises(errors.UpdateInterruptedError, match="run the same command again") as caught:
         run_interruptible(
-            lambda: slow_pulumi.run(["up"], str(tmp_path), {}, on_output=lambda _: started.set()),
+            lambda: command.run(["up"], str(tmp_path), {}, on_output=lambda _: started.set()),
             slow_pulumi.interrupt,
             said.append,
         )
@@ -80,7 +82,7 @@ def test_variables_of_another_project_do_not_reach_pulumi(tmp_path: Path, monkey
     script = tmp_path / "pulumi"
     script.write_text("#!/bin/sh\necho ${PULUMI_CONFIG_PASSPHRASE-unset}\n")
     script.chmod(0o755)
-    assert InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout == "unset"
+    assert PulumiProcess(script).run(["up"], str(tmp_path), {}).stdout == "unset"
 
 
 def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,5 +90,5 @@ def test_pulumi_finds_the_projects_own_commands(tmp_path: Path, monkeypatch: pyt
     script = tmp_path / "pulumi"
     script.write_text('#!/bin/sh\necho "$PATH"\n')
     script.chmod(0o755)
-    found = InterruptiblePulumi(script).run(["up"], str(tmp_path), {}).stdout.split(":")
+    found = PulumiProcess(script).run(["up"], str(tmp_path), {}).stdout.split(":")
     assert found[:2] == [str(tmp_path), str(Path(sys.executable).parent)]

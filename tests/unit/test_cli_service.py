@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from features.errors import BadInputError
 from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError
-from personalize.terminal.output import BadInputError
 
 
 class Answers:

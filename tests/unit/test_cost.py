@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
@@ -18,7 +19,6 @@ from infra.cost.prices import Figure, PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings, reference
 from personalize.commands.app import app
 from personalize.errors import StackFileMissingError
-from personalize.terminal.output import BadInputError
 from tools.paths import ROOT
 
 NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -22,9 +22,9 @@ from typer.testing import CliRunner
 
 from infra.cost.prices import Figure, snapshot
 from personalize import retail_prices
+from personalize.commands import estimate
 from personalize.commands.app import app
 from personalize.retail_prices import ATTEMPTS, CACHE_SECONDS, LivePricesError, PriceList
-from tools import paths
 
 ITEMS = json.loads((Path(__file__).parent / "retail_prices" / "hand_written_items.json").read_text())["Items"]
 REGION = "westeurope"
@@ -187,7 +187,7 @@ def test_the_command_shows_live_prices_and_names_the_others(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retail_prices, "PriceList", functools.partial(PriceList, url=api.url, wait=wait_none()))
-    monkeypatch.setattr(paths, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(estimate, "cache_folder", lambda: tmp_path)
     result = CliRunner().invoke(app, ["estimate", "--stack", "dev", "--live", "--json"], catch_exceptions=False)
     found = json.loads(result.stdout)
     [storage] = [line for line in found["lines"] if line["name"] == "storage Standard_LRS"]

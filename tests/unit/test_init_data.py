@@ -12,8 +12,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from features.errors import BadInputError
 from personalize.commands.app import app, exit_code
-from personalize.terminal.output import BadInputError, ExitCode
+from personalize.terminal.output import ExitCode
 from tools.paths import ROOT
 from training import datasets
 from training.datasets.errors import DatasetError, GuessError

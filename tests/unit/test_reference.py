@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from infra.cost.prices import snapshot
-from personalize.commands.app import PANELS
+from personalize.commands.app import command_names
 from personalize.docs.tables import END, REFERENCE, START, TABLES, renewed
 from tests.support.blocks import blocks_of
 from tools.paths import ROOT
@@ -30,7 +30,7 @@ def test_what_is_around_a_table_stays_and_the_table_is_made_anew(
 
 
 def test_every_command_is_in_the_table_and_no_other() -> None:
-    commands = {command.__name__.replace("_", "-") for commands in PANELS.values() for command in commands}
+    commands = set(command_names())
     text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([a-z-]+)", row)} == commands

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from personalize.commands.app import PANELS
+from personalize.commands.app import command_names
 from personalize.docs import site
 from tools.paths import ROOT
 
@@ -46,8 +46,7 @@ def test_every_page_starts_with_its_title(pages: dict[str, str]) -> None:
 
 
 def test_every_command_is_described(pages: dict[str, str]) -> None:
-    commands = [command.__name__.replace("_", "-") for commands in PANELS.values() for command in commands]
-    assert [name for name in commands if f"## `personalize {name}`" not in pages["reference/options.md"]] == []
+    assert [name for name in command_names() if f"## `personalize {name}`" not in pages["reference/options.md"]] == []
     assert "`--refresh`: Look first at what is really there" in pages["reference/options.md"]
 
 

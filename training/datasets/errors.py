@@ -1,9 +1,9 @@
 """What can be wrong with a dataset, one class per cause."""
 
-from features.errors import PersonalizationError
+from features.errors import BadInputError
 
 
-class DatasetError(PersonalizationError):
+class DatasetError(BadInputError):
     """A dataset that cannot be used; the text names the file and, where there is one, the line or the key."""
 
 

@@ -1,7 +1,7 @@
 """Who is signed in, whether every client will be the same one, and whether that is somebody who may deploy."""
 
 from azure_clients import credentials
-from azure_clients.resource_manager import ManagerRefusedError
+from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import Deployer, PrincipalType
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.subject import Subject, bad, good, remark
@@ -39,7 +39,7 @@ def check_subscription(subject: Subject) -> Finding:
 def check_identity(subject: Subject) -> Finding:
     """Whether the tokens for all services, and the clients that are not ours, belong to one identity."""
     scopes = {
-        "the Resource Manager": credentials.cloud().manager_scope,
+        "the Resource Manager": credentials.MANAGER_SCOPE,
         "storage": credentials.STORAGE,
         "Databricks": credentials.DATABRICKS,
         "Kubernetes": credentials.KUBERNETES,

@@ -1,21 +1,18 @@
 """All checks of a subscription in one go. Nothing is changed; every bad finding says what to do."""
 
-import os
 from collections.abc import Callable
 
 from azure.core.exceptions import ClientAuthenticationError
 
-from azure_clients import credentials
 from azure_clients.credentials import IdentityError
-from azure_clients.resource_manager import ManagerRefusedError
-from infra.azure_settings import AzureSettings
+from azure_clients.errors import ManagerRefusedError
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.free_names import check_names
 from personalize.checks.subscription.identity import NOBODY, check_deployer, check_identity, check_subscription
 from personalize.checks.subscription.permissions import check_providers, check_roles
 from personalize.checks.subscription.services import check_builds, check_kubernetes, check_metastore, check_state
 from personalize.checks.subscription.sizes import check_sizes
-from personalize.checks.subscription.subject import Subject, bad, claims_of
+from personalize.checks.subscription.subject import Subject, bad
 
 Check = Callable[[Subject], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {
@@ -31,19 +28,6 @@ CHECKS: dict[str, Check] = {
     "names": check_names,
 }
 """What is looked at in a subscription that is there, by the name under which it is reported."""
-
-
-def subject_of(stack: str, settings: AzureSettings) -> Subject:
-    """The stack as the signed-in identity sees it; nothing is asked yet."""
-    signed_in = credentials.credential(settings.tenant)
-    return Subject(
-        stack=stack,
-        settings=settings,
-        manager=credentials.resource_manager(settings.tenant),
-        graph=credentials.graph(settings.tenant),
-        claims=lambda scope: claims_of(signed_in.get_token(scope).token),
-        environment=os.environ,
-    )
 
 
 def examine(subject: Subject) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,7 +44,7 @@ class Subject:
     @cached_property
     def caller(self) -> dict[str, Any]:
         """What the token for the Resource Manager says about who is signed in."""
-        return self.claims(credentials.cloud().manager_scope)
+        return self.claims(credentials.MANAGER_SCOPE)
 
     @cached_property
     def cluster_exists(self) -> bool:
@@ -62,6 +63,19 @@ class Subject:
     def serving(self, kind: str, name: str) -> str:
         """The path of a resource in the serving group."""
         return f"{self.subscription}/resourceGroups/{self.names.serving_group}/providers/{kind}/{name}"
+
+
+def subject_of(stack: str, settings: AzureSettings) -> Subject:
+    """The stack as the signed-in identity sees it; nothing is asked yet."""
+    signed_in = credentials.credential(settings.tenant)
+    return Subject(
+        stack=stack,
+        settings=settings,
+        manager=credentials.resource_manager(settings.tenant),
+        graph=credentials.graph(settings.tenant),
+        claims=lambda scope: claims_of(signed_in.get_token(scope).token),
+        environment=os.environ,
+    )
 
 
 def claims_of(token: str) -> dict[str, Any]:

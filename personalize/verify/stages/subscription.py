@@ -24,7 +24,7 @@ def _look_around(bench: Bench) -> str:
 def _one_identity(bench: Bench) -> Seen:
     subject = bench.subject
     scopes = (
-        credentials.cloud().manager_scope,
+        credentials.MANAGER_SCOPE,
         credentials.STORAGE,
         credentials.DATABRICKS,
         credentials.KUBERNETES,

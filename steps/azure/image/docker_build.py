@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from azure_clients.credentials import cloud, credential
+from azure_clients.credentials import MANAGER_SCOPE, credential
 from steps.azure.image.build_context import BuildContext
 from steps.azure.image.registry_build import LOG_LINES, BuildFailedError, ContainerRegistryInputs
 from steps.provider.step import Context
@@ -60,7 +60,7 @@ class DockerBuild:
     def _sign_in(self, docker: str) -> None:
         """Exchange the deployer's token for one of the registry, and give it to Docker."""
         server = self.registry.login_server
-        token = credential(self.registry.tenant).get_token(cloud().manager_scope).token
+        token = credential(self.registry.tenant).get_token(MANAGER_SCOPE).token
         form = {"grant_type": "access_token", "service": server, "access_token": token}
         try:
             answer = httpx.post(f"https://{server}/oauth2/exchange", data=form, timeout=REQUEST_SECONDS)

@@ -7,11 +7,11 @@ import pytest
 
 from azure_clients.retries import Patience
 from features.bundle import REPORT, verify
+from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from personalize.clients import azure_models
 from personalize.clients.azure_models import AzureVersions
 from personalize.errors import StackMissingError
-from personalize.terminal.output import BadInputError
 from personalize.views.model_table import model_rows, require_version
 from steps.azure.champion import Champion
 from steps.azure.model_version import ModelVersion

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from azure_clients import credentials
 from infra.azure_settings import AzureSettings
 from personalize.checks.doctor import Finding
-from personalize.checks.subscription.preflight import examine, subject_of
+from personalize.checks.subscription.preflight import examine
+from personalize.checks.subscription.subject import subject_of
 from tests.provider.cloud.conftest import SUBSCRIPTION, TENANT, Cloud
 from tests.simulation.world import DEFAULTS
 
@@ -42,7 +42,6 @@ def test_what_its_record_lacks_is_found(cloud: Cloud, setting: str, value: objec
 
 
 def test_a_sign_in_that_is_no_deployer_s_is_found(cloud: Cloud) -> None:
-    assert credentials.cloud().machine_learning == "AzureCloud"
     cloud.sign_in(DEFAULTS["deployers"][1]["object_id"])
     only = [DEFAULTS["deployers"][0]]
     assert not findings(deployers=only)["deployer"].ok

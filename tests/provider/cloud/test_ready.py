@@ -14,8 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from azure_clients.credentials import IdentityError, credential
-from azure_clients.credentials import cloud as azure_cloud
+from azure_clients.credentials import CloudUnsupportedError, IdentityError, credential
 from azure_clients.retries import AzureRefusedError, Patience
 from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
 from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
@@ -157,9 +156,7 @@ def test_a_workflow_without_an_application_is_told_what_to_set(monkeypatch: pyte
         credential("77777777-7777-4777-8777-777777777777")
 
 
-def test_other_clouds_have_other_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_cloud_is_refused_before_anybody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARM_ENVIRONMENT", "china")
-    assert azure_cloud().manager == "https://management.chinacloudapi.cn/"
-    monkeypatch.setenv("ARM_ENVIRONMENT", "mars")
-    with pytest.raises(IdentityError, match="mars"):
-        azure_cloud()
+    with pytest.raises(CloudUnsupportedError, match="`china`, but only Azure's public cloud"):
+        credential("88888888-8888-4888-8888-888888888888")

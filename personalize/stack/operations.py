@@ -1,0 +1,133 @@
+"""The engine's operations on one stack, with this process's own program: what needs Pulumi's packages.
+
+They take a quarter of a second to import, so `personalize.stack.session` does so only when it needs them.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi.automation import Stack, UpResult
+from pulumi.automation.errors import CommandError
+
+from features.errors import PersonalizationError
+from infra.azure_settings import AzureSettings
+from infra.graph import program
+from personalize.engine.automation import InterruptiblePulumi, Workspace
+from personalize.engine.events import EventReader
+from personalize.engine.failures import explain
+from personalize.engine.interruption import run_interruptible
+from personalize.engine.process import PulumiProcess
+from personalize.stack.outcome import OnStep, Outcome, Update
+from personalize.stack.pending import Refresh, Resource, settle
+from personalize.stack.shown_pools import forget_shown_pools
+from steps.local.port import require_port
+from steps.local.supervision import Supervisor
+from steps.shared.folders import StackFolder
+from steps.shared.serving_settings import ScoringSettings
+from tools.paths import ROOT
+
+
+@dataclass
+class Operations:
+    """Of the stack of that name, as `process` with these environment variables. `say` gets remarks."""
+
+    name: str
+    process: PulumiProcess
+    variables: Callable[[], Mapping[str, str]]
+    say: Callable[[str], None]
+    _program_error: PersonalizationError | None = None
+
+    def up(
+        self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], targets: Sequence[str] = ()
+    ) -> Outcome:
+        """Bring the stack, or those of its resources that match `targets`, to what the program says."""
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.up(
+                on_event=reader,
+                refresh=refresh or None,
+                policy_packs=list(policy_packs),
+                target=list(targets) or None,
+                show_secrets=False,
+                suppress_outputs=True,
+            )
+
+        return self._operate("update", operate, on_step)
+
+    def preview(self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str]) -> Outcome:
+        """Find out what `up` would do."""
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.preview(on_event=reader, refresh=refresh or None, policy_packs=list(policy_packs))
+
+        return self._operate("preview", operate, on_step)
+
+    def destroy(self, on_step: OnStep) -> Outcome:
+        """Delete everything that the stack made."""
+
+        def operate(stack: Stack, reader: EventReader) -> object:
+            return stack.destroy(on_event=reader, show_secrets=False)
+
+        return self._operate("destroy", operate, on_step)
+
+    def last_update(self) -> Update | None:
+        """The newest operation on the stack."""
+        found = self._stack().info(show_secrets=False)
+        return None if found is None else Update(kind=found.kind, result=found.result, started=found.start_time)
+
+    def settle(self, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
+        """Close what a killed engine left open; a sentence about it."""
+        return settle(self._stack(), pending, azure, refresh)
+
+    def require_port(self, scoring: ScoringSettings, folder: Path) -> None:
+        """Raise `PortInUseError` when another program has the port of the service, which lies in `folder`."""
+        require_port(scoring, Supervisor(StackFolder(folder).service))
+
+    def forget_shown_pools(self) -> None:
+        """See `personalize.stack.shown_pools`."""
+        forget_shown_pools(self._stack())
+
+    def _operate(self, operation: str, call: Callable[[Stack, EventReader], object], on_step: OnStep) -> Outcome:
+        reader = EventReader(on_step)
+        started = time.monotonic()
+        stack = self._stack()
+
+        def interrupt() -> bool:
+            reader.cancelled = True
+            return self.process.interrupt()
+
+        try:
+            result = run_interruptible(lambda: call(stack, reader), interrupt, self.say)
+        except CommandError as error:
+            if self._program_error:
+                raise self._program_error from error
+            raise explain(operation, str(error), reader, self.name) from error
+        outputs = result.outputs if isinstance(result, UpResult) else {}
+        return Outcome(
+            changes=reader.changes,
+            steps=reader.operations,
+            outputs={name: output.value for name, output in outputs.items()},
+            secret=frozenset(name for name, output in outputs.items() if output.secret),
+            seconds=time.monotonic() - started,
+            resources=tuple(reader.resources),
+        )
+
+    def _stack(self) -> Stack:
+        workspace = Workspace(
+            work_dir=str(ROOT),
+            program=self._program,
+            env_vars=self.variables(),
+            pulumi_command=InterruptiblePulumi(self.process),
+        )
+        return Stack.select(self.name, workspace)
+
+    def _program(self) -> None:
+        try:
+            program()
+        except pulumi.RunError as error:
+            if isinstance(error.__cause__, PersonalizationError):
+                self._program_error = error.__cause__
+            raise

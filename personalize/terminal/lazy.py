@@ -1,0 +1,47 @@
+"""Commands that are imported when they are run: `personalize --help` lists all of them and imports none."""
+
+import ast
+import importlib
+import importlib.util
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+
+class LazyCommand(TyperCommand):
+    """The function `module.function` as a command. Its help is read from the source, its options by an import."""
+
+    def __init__(self, module: str, function: str, panel: str) -> None:
+        """`panel` is the heading under which `--help` lists it. Nothing is imported yet."""
+        described = _docstrings(module)[function]
+        super().__init__(function.replace("_", "-"), help=described, rich_help_panel=panel, rich_markup_mode="rich")
+        self._place = module, function
+
+    @cached_property
+    def _command(self) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click to itself
+        module, function = self._place
+        alone = typer.Typer(rich_markup_mode="rich", add_completion=False)
+        run = getattr(importlib.import_module(module), function)
+        alone.command(self.name, rich_help_panel=self.rich_help_panel)(run)
+        return typer.main.get_command(alone)
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - see `_command`
+        """Import the command and read its arguments; what runs then is the command itself."""
+        return self._command.make_context(*arguments, **options)
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - see `_command`
+        """The command's parameters."""
+        return self._command.get_params(ctx)
+
+
+@cache
+def _docstrings(module: str) -> dict[str, str]:
+    """What a module's functions say of themselves, read without running it."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"There is no module {module}.")
+    content = ast.parse(Path(found.origin).read_text(encoding="utf-8")).body
+    return {node.name: ast.get_docstring(node) or "" for node in content if isinstance(node, ast.FunctionDef)}
