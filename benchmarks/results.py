@@ -14,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from features.files import write_whole
+
 FOLDER = Path(__file__).resolve().parent / "results"
 PACKAGES = ("lightgbm", "numpy", "pulumi", "pyspark", "starlette", "synapseml", "uvicorn")
 
@@ -50,9 +52,7 @@ def publish(name: str, figures: Mapping[str, Any], targets: Sequence[Target]) ->
         "figures": dict(figures),
         "targets": [asdict(target) for target in targets],
     }
-    aside = file.with_suffix(".tmp")
-    aside.write_text(json.dumps(content, indent=2) + "\n")
-    aside.replace(file)
+    write_whole(file, json.dumps(content, indent=2) + "\n")
     table = Table("target", "wanted", "measured", "holds", title=f"benchmark {name}")
     for target in targets:
         table.add_row(target.name, target.target, f"{target.measured:.4g}", "yes" if target.holds else "NO")

@@ -1,13 +1,38 @@
-"""Files that are whole or not there: written aside, then renamed."""
+"""Files and folders that are whole or not there: written aside, then renamed."""
 
 import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
+@contextmanager
+def written_aside(target: Path) -> Iterator[Path]:
+    """A path beside `target` where the body makes a file, link or folder, which takes the name `target` after that.
+
+    A file or link there is replaced; a folder must be gone by then. When the body fails, what it made is removed.
+    """
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        yield aside
+        aside.replace(target)
+    finally:
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write `text` aside, then rename; `mode` is what the file may be used for, less the process's mask."""
+    with written_aside(path) as aside:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+
 def write_private(path: Path, text: str) -> None:
-    """Write `text` aside with mode 0600, then rename."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
-    aside.replace(path)
+    """Write `text` aside for the owner's eyes alone, then rename."""
+    write_whole(path, text, 0o600)

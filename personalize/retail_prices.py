@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from tenacity.wait import wait_base
 
 from features.errors import PersonalizationError
+from features.files import write_whole
 from infra.cost.prices import VM, Figure, Price, Prices
 
 URL = "https://prices.azure.com/api/retail/prices"
@@ -146,6 +146,4 @@ def _read(file: Path) -> list[dict[str, Any]] | None:
 
 def _write(file: Path, items: list[dict[str, Any]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(json.dumps(items, default=float), encoding="utf-8")
-    aside.replace(file)
+    write_whole(file, json.dumps(items, default=float))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from features.files import written_aside
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError
 from tools.setup.golang import GoProgram, build
@@ -26,9 +27,8 @@ def actionlint() -> Path:
     target = cache_folder() / "actionlint" / hashlib.sha256(pins).hexdigest()[:12] / "actionlint"
     if not os.access(target, os.X_OK):
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(f".actionlint-{os.getpid()}")
-        build(GoProgram(name="actionlint", module=MODULE, package=PACKAGE), aside)
-        aside.replace(target)
+        with written_aside(target) as aside:
+            build(GoProgram(name="actionlint", module=MODULE, package=PACKAGE), aside)
     return target
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
 from personalize.stack.data_guard import begins_anew, refuse_to_replace_data
@@ -58,9 +59,7 @@ class AzureSide:
         renewed = SUFFIX.sub(lambda found: f"{found[1]}{new}{found[3]}", text, count=1)
         if renewed == text:
             return f"Azure keeps deleted names for days: set `azure.suffix` to another value than {old} before `up`."
-        aside = self.files.source.with_suffix(".new")
-        aside.write_text(renewed, encoding="utf-8")
-        aside.replace(self.files.source)
+        write_whole(self.files.source, renewed)
         return (
             f"Azure keeps deleted names for days: `azure.suffix` in {self.files.source.name} is now {new}, not {old}."
         )

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from features.bundle import BundleError, verify
+from features.files import write_whole, written_aside
 from steps.shared.model_versions import Version
 
 INDEX = "versions.json"
@@ -25,26 +25,20 @@ def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], 
         if not _whole(target, version.bundle_hash):
             _save(version, fetch, target)
     index = folder / INDEX
-    unfinished = index.with_suffix(".part")
-    unfinished.write_text(json.dumps([asdict(version) for version in versions], indent=2, default=str) + "\n")
-    unfinished.rename(index)
+    write_whole(index, json.dumps([asdict(version) for version in versions], indent=2, default=str) + "\n")
     return index
 
 
 def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        fetch(version, unfinished)
-        found = verify(unfinished)
+    with written_aside(target) as aside:
+        fetch(version, aside)
+        found = verify(aside)
         if found != version.bundle_hash:
             raise BundleError(
                 f"The bundle of version {version.number} has the hash {found}, but {version.bundle_hash} is "
                 "registered. Nothing was deleted; look into the registry first."
             )
         shutil.rmtree(target, ignore_errors=True)
-        unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _whole(folder: Path, bundle_hash: str) -> bool:

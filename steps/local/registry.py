@@ -6,7 +6,6 @@ MLflow is imported on first use, because its import takes longer than most steps
 import os
 import shutil
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from filelock import FileLock
 
 from features.bundle import Bundle, verify
 from features.errors import PersonalizationError
+from features.files import written_aside
 from steps.shared.model_versions import MODEL, Version, find, tags_of
 
 CHAMPION = "champion"
@@ -48,10 +48,8 @@ class LocalRegistry:
         with self._lock():
             if self.exists:
                 return
-            unfinished = self._folder / f"{DATABASE}.{uuid.uuid4().hex}"
-            with _readable(unfinished):
-                _client(unfinished).create_registered_model(MODEL)
-            unfinished.rename(self._database)
+            with written_aside(self._database) as aside, _readable(aside):
+                _client(aside).create_registered_model(MODEL)
 
     def delete(self) -> None:
         """Remove every version and every bundle."""
@@ -121,10 +119,9 @@ class LocalRegistry:
         """The registry's own copy of a bundle, which takes its name only when it is whole."""
         kept = self.bundle(bundle_hash)
         if not kept.is_dir():
-            unfinished = kept.with_name(f".{bundle_hash}.{uuid.uuid4().hex}")
-            shutil.copytree(bundle, unfinished)
-            verify(unfinished)
-            unfinished.rename(kept)
+            with written_aside(kept) as aside:
+                shutil.copytree(bundle, aside)
+                verify(aside)
         return kept
 
     def _entries(self) -> Iterator[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import PersonalizationError
+from features.files import written_aside
 from steps.local.probe import Probe, wait_until
 from steps.local.supervision import Supervisor, SupervisorError, Worker
 from steps.provider.step import Context, StepCancelledError
@@ -131,7 +132,5 @@ class Rollout:
 
 def _point(link: Path, target: Path) -> None:
     """Point a symbolic link elsewhere in one step, so that it never leads nowhere."""
-    aside = link.with_name(f".{link.name}")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(target)
-    aside.rename(link)
+    with written_aside(link) as aside:
+        aside.symlink_to(target)

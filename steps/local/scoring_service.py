@@ -1,11 +1,11 @@
 """Step 7: the image served by supervised processes on a port of this machine."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
 from typing import assert_never
 
+from features.files import write_private
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
@@ -157,8 +157,4 @@ def _write_keys(folder: Path, keys: tuple[str, str]) -> None:
     file = folder / "keys"
     if file.is_file() and file.read_text() == text:
         return
-    unfinished = folder / ".keys"
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text)
-    unfinished.rename(file)
+    write_private(file, text)

@@ -22,6 +22,7 @@ from jinja2 import Environment, StrictUndefined
 from supervisor.xmlrpc import SupervisorTransport
 
 from features.errors import PersonalizationError
+from features.files import write_whole
 from steps.shared.child import clean_environment
 
 PROGRAM = "scoring"
@@ -111,9 +112,7 @@ class Supervisor:
 
     def write(self, configuration: str) -> None:
         """Replace the configuration; a running supervisord keeps the one that it started with."""
-        unfinished = self._configuration.with_suffix(".part")
-        unfinished.write_text(configuration)
-        unfinished.rename(self._configuration)
+        write_whole(self._configuration, configuration)
 
     def runs(self) -> bool:
         """Whether this folder's supervisord answers."""

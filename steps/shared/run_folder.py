@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from features.bundle import BundleError, verify
+from features.files import write_whole
 from steps.provider.step import Created, State
 from steps.shared.child import end_orphan
 from steps.shared.claim import claim, owns, release
@@ -61,9 +62,7 @@ class RunFolder:
 
     def keep(self, result: dict[str, Any]) -> None:
         """Remember the result; from now on the run is found again."""
-        unfinished = self.path / f"{RESULT}.part"
-        unfinished.write_text(json.dumps(result))
-        unfinished.rename(self.path / RESULT)
+        write_whole(self.path / RESULT, json.dumps(result))
 
     def finished(self) -> dict[str, Any] | None:
         """The result of a run whose bundle is whole, or None."""

@@ -1,11 +1,11 @@
 """Bundles on this machine: downloaded from the lake once, and used only if they are complete."""
 
 import shutil
-import uuid
 from pathlib import Path
 
 from azure_clients.retries import Patience
 from features.bundle import BundleError, verify
+from features.files import written_aside
 from steps.azure.stores.lake import LakeFolder, LakeInputs
 from steps.provider.step import Context
 
@@ -22,15 +22,11 @@ def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) 
     if target.is_dir() and verify(target) == bundle_hash:
         return
     context.report("fetching the bundle")
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        folder.fetch(unfinished, context)
-        found = verify(unfinished)
+    with written_aside(target) as aside:
+        folder.fetch(aside, context)
+        found = verify(aside)
         if found != bundle_hash:
             raise BundleError(
                 f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."
             )
         shutil.rmtree(target, ignore_errors=True)
-        unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

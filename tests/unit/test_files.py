@@ -1,0 +1,53 @@
+"""What is written aside: whole under its name, or not there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from features.files import write_private, write_whole, written_aside
+
+
+def fail_after(make: Callable[[Path], object], target: Path) -> None:
+    with written_aside(target) as aside:
+        make(aside)
+        raise ZeroDivisionError
+
+
+def test_a_file_is_replaced_only_when_the_new_one_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    write_whole(file, "first")
+    with pytest.raises(ZeroDivisionError):
+        fail_after(lambda aside: aside.write_text("half"), file)
+    assert file.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    with written_aside(folder) as aside:
+        aside.mkdir()
+        (aside / "model").write_text("trees")
+        assert not folder.exists()
+    assert (folder / "model").read_text() == "trees"
+
+
+def test_half_a_folder_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        fail_after(lambda aside: (aside / "part").mkdir(parents=True), tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_points_elsewhere_and_what_it_pointed_to_stays(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "current").symlink_to("old")
+    with written_aside(tmp_path / "current") as aside:
+        aside.symlink_to("new")
+    assert (tmp_path / "current").readlink() == Path("new")
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new", "current"}
+
+
+def test_a_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", "secret")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
