@@ -22,7 +22,7 @@ help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
-	@python3 -m tools.bootstrap
+	@python3 -m tools.prepare
 
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)

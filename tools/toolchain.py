@@ -32,7 +32,7 @@ def pulumi_command() -> Path:
 
 
 def cached_pulumi() -> Path:
-    """Where the bootstrap puts the Pulumi CLI; the folder above `bin` is a root for `PulumiCommand(root=...)`."""
+    """Where the set-up puts the Pulumi CLI; the folder above `bin` is a root for `PulumiCommand(root=...)`."""
     return cache_folder() / "pulumi" / f"v{PULUMI}" / "bin" / "pulumi"
 
 

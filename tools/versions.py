@@ -1,13 +1,13 @@
 """Every version that is not in `uv.lock`; nothing else may repeat one (a test looks for them).
 
-Plain constants, so that the bootstrap can read them before the environment exists.
+Plain constants, so that the set-up can read them before the environment exists.
 """
 
 PYTHON = "3.11"
 """Python of Databricks Runtime 15.4, hence of everything here."""
 
 PULUMI = "3.274.1"
-"""Pulumi CLI: what the bootstrap installs (`tools/pulumi/go.mod` builds it), and the oldest on PATH that is used."""
+"""Pulumi CLI: what the set-up installs (`tools/pulumi/go.mod` builds it), and the oldest on PATH that is used."""
 
 GO = "1.26.6"
 """Oldest Go that builds the Pulumi CLI, as its module demands."""

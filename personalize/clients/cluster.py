@@ -2,7 +2,6 @@
 
 import base64
 import queue
-import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ import httpx
 import yaml
 
 from azure_clients import credentials
+from azure_clients.cluster import cluster_client
 from azure_clients.errors import ManagerRefusedError
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
 from personalize.clients.power import VERSION, cluster_path
 from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
 
-REQUEST_SECONDS = 15.0
 NODES = "/api/v1/nodes"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
@@ -57,15 +56,7 @@ class Cluster:
             raise ClusterUnreachableError(f"There is no way to the cluster of stack {stack}: {error}") from error
         kubeconfig = base64.b64decode(answer["kubeconfigs"][0]["value"])
         cluster = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]
-        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        token = credentials.credential(settings.tenant).get_token(credentials.KUBERNETES).token
-        client = httpx.Client(
-            base_url=cluster["server"],
-            verify=ssl.create_default_context(cadata=authority),
-            timeout=REQUEST_SECONDS,
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        return cls(client)
+        return cls(cluster_client(cluster, settings.tenant))
 
     def pods(self) -> list[Pod]:
         """The service's pods by name; raises `ClusterUnreachableError`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from azure_clients import credentials
-from personalize.bootstrap.bootstrap import Bootstrap
+from personalize.bootstrap.subscription import Bootstrap
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, results, say

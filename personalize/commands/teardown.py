@@ -11,7 +11,7 @@ from azure_clients import credentials
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
-from personalize.clients.registry import versions_of
+from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import changes_in_words, shown_operation, summary_of
 from personalize.commands.session import open_session
 from personalize.stack.on_azure import azure_of, require_packages

@@ -9,11 +9,11 @@ from typing import Any
 
 from features.errors import PersonalizationError
 from personalize.delivery.command import CommandFailedError, Personalize, result
-from personalize.delivery.drift import allowed, drift_report, find_drift
 from personalize.delivery.github import GitHub
 from personalize.delivery.plan import LABEL, Plan, refuse_data_loss
 from personalize.delivery.plan_comment import mark, plan_comment
 from personalize.delivery.rejection import rejection_report
+from personalize.delivery.resource_drift import allowed, drift_report, find_resource_drift
 from personalize.delivery.retraining import Need, decide
 from personalize.delivery.stack_file import changed_settings, settings_at
 from personalize.delivery.teardown import counted, destroyed
@@ -23,7 +23,7 @@ DRIFT_LABEL = "drift"
 REJECTED_LABEL = "gate-rejected"
 
 
-class DriftFoundError(PersonalizationError):
+class ResourceDriftError(PersonalizationError):
     """What is there is not what was deployed."""
 
 
@@ -75,9 +75,9 @@ class Delivery:
             self._up()
 
     def drift(self) -> None:
-        """Compare what is there with the last deployment; raises `DriftFoundError`, after opening an issue."""
+        """Compare what is there with the last deployment; raises `ResourceDriftError`, after opening an issue."""
         plan = Plan.read(result(self.run, "preview", "--stack", self.stack, "--refresh"))
-        found = find_drift(plan, allowed())
+        found = find_resource_drift(plan, allowed())
         title = f"Stack {self.stack} is not as it was deployed"
         if not found.real:
             self.say(f"Nothing differs, {len(found.benign)} allowed difference(s) aside.")
@@ -88,7 +88,7 @@ class Delivery:
         self.say(report)
         if self.github:
             self.github.open_issue(DRIFT_LABEL, title, report)
-        raise DriftFoundError(f"{len(found.real)} resource(s) of stack {self.stack} are not as they were deployed.")
+        raise ResourceDriftError(f"{len(found.real)} resource(s) of stack {self.stack} are not as they were deployed.")
 
     def destroy(self, typed: str, *, delete_data: bool) -> None:
         """Take the stack down when its name was typed, its models saved first; what still costs money is an error.

@@ -14,7 +14,7 @@ class InterruptiblePulumi(PulumiCommand):
     """Runs commands as `process`, which can be interrupted."""
 
     def __init__(self, process: PulumiProcess) -> None:
-        # The bootstrap has checked the version already: asking again costs a third of a second per command.
+        # The set-up has checked the version already: asking again costs a third of a second per command.
         self.command = str(process.executable)
         self.version = VersionInfo.parse(PULUMI)
         self._process = process

@@ -52,7 +52,7 @@ class PulumiProcess:
         own = [str(self.executable.parent), str(Path(sys.executable).parent)]
         environment["PATH"] = os.pathsep.join([*own, environment.get("PATH", os.defpath)])
         with (
-            subprocess.Popen(  # noqa: S603 - the command is the CLI that the bootstrap chose
+            subprocess.Popen(  # noqa: S603 - the command is the CLI that the set-up chose
                 [str(self.executable), "--non-interactive", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from azure_clients import credentials
 from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
-from personalize.bootstrap.bootstrap import Bootstrap
+from personalize.bootstrap.subscription import Bootstrap
 from personalize.checks.subscription.subject import Subject, subject_of
 from personalize.clients.cluster import Cluster
 from personalize.clients.service import Service

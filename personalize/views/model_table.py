@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from features.errors import BadInputError
-from personalize.clients.registry import versions_of
+from personalize.clients.model_registry import versions_of
 from personalize.errors import StackMissingError
 from personalize.terminal.output import results
 from steps.shared.model_versions import NoSuchVersionError

@@ -1,25 +1,34 @@
-"""What is up, gathered from the stack, its service and its processes, on one screen."""
+"""What is up, gathered from the stack, its service and its processes, on Azure its pods, on one screen."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 from rich.markup import escape
 from rich.table import Table
 
+from azure_clients import credentials
+from infra.azure_settings import AzureSettings
+from personalize.clients.cluster import Cluster, ClusterUnreachableError
+from personalize.clients.power import Power, cluster_path, power_of
 from personalize.clients.service import Service
 from personalize.stack.on_azure import azure_of
 from personalize.stack.processes import processes_of
 from personalize.stack.session import StackSession
 from personalize.terminal.output import results
-from personalize.views.azure_status import azure_status
 from personalize.views.model_table import champion
 from steps.azure.certificate import RENEW_BEFORE
 from tools.paths import state_folder
 
 MEBIBYTE = 1 << 20
 QUANTILES = (0.5, 0.99)
+PORTAL = "https://portal.azure.com/#@{tenant}/resource"
+LINKS = {"databricks": "Databricks", "run": "training run", "image_digest": "image"}
+"""The stack's outputs that lead further, and what they are called."""
 
 
 def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
@@ -32,7 +41,7 @@ def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, A
         "endpoint": outputs.get("endpoint"),
         "model_version": outputs.get("model_version"),
         "pinned": session.files.read_overrides().get("personalization:model_version", "latest"),
-        "champion": _champion(stack, settings_file),
+        "champion": champion(stack, settings_file),
         "metrics": outputs.get("metrics"),
         "last_update": _last_update(session),
         "service": {"ready": False},
@@ -43,6 +52,27 @@ def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, A
     if azure is not None:
         found |= azure_status(stack, azure, outputs)
     return found
+
+
+def azure_status(stack: str, settings: AzureSettings, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The cluster with its pods, and links; what cannot be reached is said in it. Raises `ManagerRefusedError`."""
+    path = cluster_path(stack, settings)
+    power = power_of(credentials.resource_manager(settings.tenant), path)
+    cluster: dict[str, Any] = {"power": power, "pods": [], "problem": None}
+    if power is None:
+        cluster["problem"] = "there is none"
+    elif power is Power.STOPPED:
+        cluster["problem"] = f"stopped; `personalize resume --stack {stack}` starts it"
+    else:
+        try:
+            cluster["pods"] = [asdict(pod) for pod in Cluster.of(stack, settings).pods()]
+        except ClusterUnreachableError as error:
+            cluster["problem"] = str(error)
+    if certificate := outputs.get("authority"):
+        ends = x509.load_pem_x509_certificate(str(certificate).encode()).not_valid_after_utc
+        cluster["certificate_days"] = (ends - datetime.now(UTC)).days
+    links = {title: outputs[name] for name, title in LINKS.items() if name in outputs}
+    return {"cluster": cluster, "links": links | {"portal": PORTAL.format(tenant=settings.tenant) + path}}
 
 
 def show_status(found: dict[str, Any]) -> None:
@@ -131,10 +161,6 @@ def _requests(service: dict[str, Any]) -> str:
     below = service["latency"]["p99_seconds_below"]
     latency = f"; 99 of 100 in at most {below * 1000:g} ms" if below else ""
     return f"{by_status or 'none yet'}; {service['records']:,} records scored{latency}"
-
-
-def _champion(stack: str, settings_file: Path | None) -> int | None:
-    return champion(stack, settings_file)
 
 
 def _last_update(session: StackSession) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from personalize.delivery.command import CommandFailedError, Ended, personalize
 from personalize.delivery.github import GitHub
 from personalize.delivery.plan import LABEL, DataAtRiskError
 from personalize.delivery.stack_file import settings_at
-from personalize.delivery.tasks import Delivery, DriftFoundError, NotConfirmedError, ServiceNotReadyError
+from personalize.delivery.tasks import Delivery, NotConfirmedError, ResourceDriftError, ServiceNotReadyError
 from personalize.terminal.output import ExitCode
 from tests.delivery.conftest import LAKE, NEW_DATA, Told, preview, resource
 from tests.delivery.github_server import REPOSITORY, TOKEN, GitHubServer
@@ -173,7 +173,7 @@ def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer) 
     gone = planned(resource("node-cpu", "azure-native:monitor:MetricAlert", "create"))
     bench = Bench(hub, preview=gone)
     for _ in range(2):
-        with pytest.raises(DriftFoundError, match="1 resource"):
+        with pytest.raises(ResourceDriftError, match="1 resource"):
             bench.delivery.drift()
     assert [one["title"] for one in hub.issues] == ["Stack dev is not as it was deployed"]
     assert bench.told.calls[0] == ("preview", "--stack", "dev", "--refresh")

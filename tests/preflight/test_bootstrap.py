@@ -9,10 +9,10 @@ import pytest
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import AzureSettings
 from infra.cloud.role_list import Role
-from personalize.bootstrap.bootstrap import Bootstrap, RegistrationUnfinishedError
 from personalize.bootstrap.item import State
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.providers import NAMESPACES
+from personalize.bootstrap.subscription import Bootstrap, RegistrationUnfinishedError
 from personalize.bootstrap.workflow import only_roles
 from tests.preflight.conftest import CALLER, SUBSCRIPTION, TENANT
 from tests.support.fake_manager import Call, FakeManager

@@ -17,7 +17,7 @@ from personalize.clients.service import AUTHORITY, Service
 from personalize.clients.tls import trusting
 from personalize.stack.session import StackSession
 from personalize.views import pod_logs
-from personalize.views.azure_status import azure_status as status_of
+from personalize.views.status import azure_status as status_of
 from personalize.views.status import show_status
 from steps.azure.certificate import Certificate, CertificateInputs
 from steps.provider.step import Context
@@ -122,11 +122,12 @@ def test_the_cluster_is_reached_as_azure_says(monkeypatch: pytest.MonkeyPatch, a
     value = {"kubeconfigs": [{"name": "user", "value": base64.b64encode(kubeconfig.encode()).decode()}]}
     fake.answer("/listClusterUserCredential$", value)
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
-    monkeypatch.setattr(credentials, "credential", lambda _: AnyToken())
+    monkeypatch.setattr("azure_clients.cluster.credential", lambda _: AnyToken())
     made: dict[str, Any] = {}
     monkeypatch.setattr("httpx.Client", lambda **options: made.update(options))
     Cluster.of("dev", SETTINGS)
-    assert (made["base_url"], made["headers"]) == ("https://aks", {"Authorization": "Bearer token"})
+    signed = next(made["auth"].auth_flow(httpx.Request("GET", "https://aks/api")))
+    assert (made["base_url"], signed.headers["Authorization"]) == ("https://aks", "Bearer token")
 
 
 def test_the_status_has_pods_and_links(reached: FakeManager) -> None:

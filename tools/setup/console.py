@@ -1,6 +1,6 @@
 """How the set-up speaks, runs long commands and fails.
 
-The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library and to the grammar of Python 3.8.
 """
 

@@ -2,7 +2,7 @@
 
 The wheel is fetched by pip where the machine has one, as pip knows the machine's mirror and proxy, else straight from
 the address in the lock, with the lock's checksum. Either way it needs nothing that installing the packages does not.
-The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library and to the grammar of Python 3.8.
 """
 

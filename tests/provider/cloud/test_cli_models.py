@@ -53,7 +53,7 @@ def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     cloud.world.set("ml_assets", {})
     monkeypatch.setattr(azure_models, "Names", ExampleNames)
     monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
-    monkeypatch.setattr("personalize.clients.registry.azure_of", lambda *_: SETTINGS)
+    monkeypatch.setattr("personalize.clients.model_registry.azure_of", lambda *_: SETTINGS)
     yield
     cloud.world.set("ml_assets", {})
 

@@ -1,11 +1,11 @@
-"""Drift: what is on the list of harmless differences, and what is not."""
+"""Drift of the resources: what is on the list of harmless differences, and what is not."""
 
 import re
 
 import pytest
 
-from personalize.delivery.drift import Benign, allowed, drift_report, find_drift
 from personalize.delivery.plan import Plan
+from personalize.delivery.resource_drift import Benign, allowed, drift_report, find_resource_drift
 from personalize.engine.events import Change
 from tests.delivery.conftest import preview, resource
 
@@ -16,7 +16,7 @@ LIST = (HIDDEN, SAVED)
 
 
 def found(*resources: dict[str, object]) -> tuple[tuple[Change, ...], tuple[tuple[Change, str], ...]]:
-    drift = find_drift(Plan.read(preview(*resources)), LIST)
+    drift = find_resource_drift(Plan.read(preview(*resources)), LIST)
     return drift.real, drift.benign
 
 
@@ -70,7 +70,7 @@ def test_nothing_that_matters_for_security_is_allowed() -> None:
         ("azure-native:authorization:RoleAssignment", "principalId"),
     ]
     plan = Plan.read(preview(*(resource("it", kind, "update", path) for kind, path in matter)))
-    assert len(find_drift(plan, allowed()).real) == len(matter)
+    assert len(find_resource_drift(plan, allowed()).real) == len(matter)
 
 
 def test_the_report_names_what_differs_and_what_to_do() -> None:
@@ -81,7 +81,7 @@ def test_the_report_names_what_differs_and_what_to_do() -> None:
             resource("workbook", WORKBOOK, "update", "serializedData"),
         )
     )
-    text = drift_report("dev", find_drift(plan, LIST))
+    text = drift_report("dev", find_resource_drift(plan, LIST))
     assert "found 2 difference(s)" in text
     assert "- `lake` (`azure-native:storage:StorageAccount`) is not as it was deployed: `allowBlobPublicAccess`" in text
     assert "- `node-cpu` (`azure-native:monitor:MetricAlert`) is gone" in text

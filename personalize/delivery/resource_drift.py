@@ -34,7 +34,7 @@ class Benign:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drift:
+class ResourceDrift:
     """What a refresh found."""
 
     real: tuple[Change, ...]
@@ -49,7 +49,7 @@ def allowed() -> tuple[Benign, ...]:
     return tuple(Benign(**entry) for entry in yaml.safe_load(ALLOWED_FILE.read_text(encoding="utf-8")))
 
 
-def find_drift(plan: Plan, benign: Sequence[Benign]) -> Drift:
+def find_resource_drift(plan: Plan, benign: Sequence[Benign]) -> ResourceDrift:
     """Sort a plan that was made after a refresh: a change in place whose every path is allowed is benign."""
     real, harmless = [], []
     for change in plan.changes:
@@ -59,10 +59,10 @@ def find_drift(plan: Plan, benign: Sequence[Benign]) -> Drift:
             harmless.append((change, "; ".join(dict.fromkeys(known))))
         else:
             real.append(change)
-    return Drift(real=tuple(real), benign=tuple(harmless))
+    return ResourceDrift(real=tuple(real), benign=tuple(harmless))
 
 
-def drift_report(stack: str, drift: Drift) -> str:
+def drift_report(stack: str, drift: ResourceDrift) -> str:
     """Markdown for an issue."""
     lines = [f"A look at what is really there found {len(drift.real)} difference(s) from the last deployment.", ""]
     for change in drift.real:

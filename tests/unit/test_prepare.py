@@ -1,4 +1,4 @@
-"""The part of the bootstrap that runs before any package is there."""
+"""The part of the set-up that runs before any package is there."""
 
 import ast
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bootstrap, machine
+from tools import machine, prepare
 from tools.paths import ROOT
 from tools.setup import packages, uv
 from tools.setup.console import SetupError, elapsed, first_that_works, run_reported
@@ -19,13 +19,13 @@ from tools.setup.uv import LockedUv
 LISTED = """
 import sys
 before = set(sys.modules)
-import tools.bootstrap
+import tools.prepare
 print("\\n".join(name for name in set(sys.modules) - before if name.split(".")[0] not in sys.stdlib_module_names))
 """
 
 
-def modules_of_the_bootstrap() -> list[str]:
-    """What importing the bootstrap brings in beside the standard library, in a Python without any package."""
+def modules_of_the_set_up() -> list[str]:
+    """What importing the set-up brings in beside the standard library, in a Python without any package."""
     command = [sys.executable, "-S", "-c", LISTED]
     answer = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, check=True, text=True)
     return sorted(answer.stdout.split())
@@ -46,12 +46,12 @@ def locked_wheel(wheel: bytes) -> LockedUv:
     )
 
 
-def test_the_bootstrap_imports_no_package() -> None:
-    assert all(name.split(".")[0] in {"tools", "infra", "training", "features"} for name in modules_of_the_bootstrap())
+def test_the_set_up_imports_no_package() -> None:
+    assert all(name.split(".")[0] in {"tools", "infra", "training", "features"} for name in modules_of_the_set_up())
 
 
-def test_everything_that_the_bootstrap_imports_keeps_to_python_3_8() -> None:
-    for name in modules_of_the_bootstrap():
+def test_everything_that_the_set_up_imports_keeps_to_python_3_8() -> None:
+    for name in modules_of_the_set_up():
         path = ROOT / name.replace(".", "/")
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
@@ -62,7 +62,7 @@ def test_another_platform_is_refused_with_the_reason(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(machine, "platform_name", lambda: "Darwin arm64")
 
     with pytest.raises(SetupError, match=r"this machine is Darwin arm64, .*WSL 2"):
-        bootstrap.check_machine()
+        prepare.check_machine()
 
 
 @pytest.mark.parametrize(("version", "reason"), [("", "no GNU C library"), ("2.17", "here is 2.17")])
@@ -72,7 +72,7 @@ def test_a_c_library_that_no_package_runs_on_is_refused(
     monkeypatch.setattr(machine, "glibc_version", lambda: version)
 
     with pytest.raises(SetupError, match=reason):
-        bootstrap.check_machine()
+        prepare.check_machine()
 
 
 def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +81,15 @@ def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(m
     monkeypatch.setattr(machine, "is_root", lambda: False)
 
     with pytest.raises(SetupError, match=r"run: sudo dnf install -y libgomp$"):
-        bootstrap.check_machine()
+        prepare.check_machine()
 
 
-def test_an_error_of_the_bootstrap_is_one_line_and_a_status(
+def test_an_error_of_the_set_up_is_one_line_and_a_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(machine, "platform_name", lambda: "Darwin arm64")
 
-    assert bootstrap.main() == 1
+    assert prepare.main() == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""Prepares this machine: `python3 -m tools.bootstrap`, by any Python from 3.8 on and without a package.
+"""Prepares this machine: `python3 -m tools.prepare`, by any Python from 3.8 on and without a package.
 
 It checks what it can not bring (platform, OpenMP), brings uv, lets uv install the locked packages into `.venv`, and
 hands over to `tools.setup` in there. What is already in place is only looked at, so a second run takes a second.
@@ -65,7 +65,7 @@ def check_machine() -> None:
 
 @contextmanager
 def _only_one() -> "Iterator[None]":
-    """Let one bootstrap at a time change `.venv` and the cache."""
+    """Let one set-up at a time change `.venv` and the cache."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "setup.lock").open("w") as lock:
         try:
