@@ -1,6 +1,7 @@
 """Two ways of feeding the same rows to native LightGBM that people use instead of our encoding, on the same split."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -9,17 +10,17 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from scipy import sparse
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.metrics import log_loss, roc_auc_score
 
 from features.schema import Schema
-from training import datasets
+from training.datasets.progress import silent
+from training.engines.local.engine import LocalEngine
+from training.engines.local.rows import LocalRows
+from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, matrix
+from training.kernels.split import Part
 from training.parameters import CriteoDataset, TrainingParameters
-from training.preparation.prepare import CATEGORIES, NUMBERS, prepare
-from training.preparation.split import PART, Part
 
 HASHED_SLOTS = 2**18
 """The number of slots that the reference's notebook hashes into."""
@@ -29,18 +30,25 @@ RARE_ROWS = 10
 """Categories seen in fewer training rows share one code, as in the measured table of Criteo's first rows."""
 
 
-def split_rows(
-    spark: SparkSession, sample: Path, parameters: TrainingParameters
-) -> tuple[Mapping[Part, pd.DataFrame], Schema]:
+def split_rows(sample: Path, parameters: TrainingParameters) -> tuple[Mapping[Part, pd.DataFrame], Schema]:
     """The rows of `sample` by part, exactly as a training run with these parameters divides them."""
-    source = datasets.open_source(spark, CriteoDataset(kind="criteo", path=str(sample)))
+    engine = LocalEngine(data_size=0)
+    source = engine.open_source(CriteoDataset(kind="criteo", path=str(sample)), None, silent)
     schema = source.schema
-    with TemporaryDirectory() as folder:
-        prepared = prepare(source, parameters, folder=Path(folder) / "rows")
-        numbers = [F.col(NUMBERS)[index].alias(name) for index, name in enumerate(schema.numeric)]
-        categories = [F.col(CATEGORIES)[index].alias(name) for index, name in enumerate(schema.categorical)]
-        frame = prepared.rows.select(schema.label, *numbers, *categories, PART).toPandas()
-    return {part: frame[frame[PART] == part.value] for part in Part}, schema
+    with TemporaryDirectory() as folder, closing(engine):
+        rows, count = source.prepare(parameters, Path(folder) / "rows")
+        divided = rows.divided(parameters, count=count)
+        return {part: _frame(divided.part(part), schema) for part in Part}, schema
+
+
+def _frame(rows: LocalRows, schema: Schema) -> pd.DataFrame:
+    """Labels, numbers and hashed categories."""
+    labels, numbers, hashes = zip(*(batch.columns for batch in rows.batches([LABEL, NUMBERS, CATEGORIES])), strict=True)
+    columns = {schema.label: np.concatenate([part.to_numpy() for part in labels])}
+    for names, lists in ((schema.numeric, numbers), (schema.categorical, hashes)):
+        values = np.concatenate([matrix(part, len(names)) for part in lists])
+        columns |= dict(zip(names, values.T, strict=True))
+    return pd.DataFrame(columns)
 
 
 def feature_hashing(

@@ -14,9 +14,8 @@ import pandas as pd
 from benchmarks.peers_quality import categorical_codes, feature_hashing, split_rows
 from benchmarks.results import Target, at_least, at_most
 from features.schema import Schema
+from training.kernels.split import Part
 from training.parameters import TrainingParameters
-from training.preparation.split import Part
-from training.spark.session import spark_session
 
 SEEDS = range(1, 6)
 PEERS: Mapping[str, Callable[[Mapping[Part, pd.DataFrame], Schema, TrainingParameters], dict[str, float]]] = {
@@ -36,14 +35,11 @@ def real_rows(sample: Path) -> tuple[dict[str, Any], list[Target]]:
     for seed in SEEDS:
         run = train("--dataset", "criteo", "--path", str(sample), "--seed", str(seed))["metrics"]
         scores["ours"].append({name: run[name] for name in ("auc", "log_loss", "calibration_error")})
-    with TemporaryDirectory() as folder:
-        spark = spark_session(TrainingParameters(), log=Path(folder) / "spark.log")
-        for seed in SEEDS:
-            parameters = TrainingParameters(seed=seed)
-            parts, schema = split_rows(spark, sample, parameters)
-            for name, peer in PEERS.items():
-                scores[name].append(peer(parts, schema, parameters))
-        spark.stop()
+    for seed in SEEDS:
+        parameters = TrainingParameters(seed=seed)
+        parts, schema = split_rows(sample, parameters)
+        for name, peer in PEERS.items():
+            scores[name].append(peer(parts, schema, parameters))
     figures = {name: _summary(rows) for name, rows in scores.items()}
     targets = []
     for name in PEERS:

@@ -1,12 +1,13 @@
 """What the join of a dataset of three tables costs: read, check and join interactions, users and items.
 
 It has a process of its own, started on the cores that it may use. The tables are made of synthetic rows, with users and
-items as unevenly frequent as the rows' values; the joined rows go nowhere, so nothing else is counted.
+items as unevenly frequent as the rows' values.
 """
 
 import argparse
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +20,10 @@ from pyarrow import parquet
 
 from benchmarks.training_run import cpu_seconds
 from features.schema import CRITEO
-from training import datasets
 from training.datasets.generated import synthetic
+from training.datasets.progress import silent
+from training.engines.local.engine import LocalEngine
 from training.parameters import TablesDataset, TrainingParameters
-from training.spark.log import NAME
-from training.spark.session import spark_session
 
 ROWS_A_USER, ROWS_AN_ITEM = 20, 100
 USER_COLUMNS, ITEM_COLUMNS = CRITEO.categorical[:9], CRITEO.categorical[9:18]
@@ -38,20 +38,16 @@ def main() -> None:
     rows = parser.parse_args().rows
     with TemporaryDirectory() as folder:
         spec = write_tables(Path(folder), rows)
-        print(json.dumps(join(spec, log=Path(folder) / NAME)))
+        print(json.dumps(join(spec, Path(folder) / "work")))
 
 
-def join(spec: Path, *, log: Path) -> dict[str, Any]:
-    """`seconds` and `cpu_seconds` of reading, checking and joining the tables; the start of Spark is not counted."""
-    spark = spark_session(TrainingParameters(), log=log)
-    spark.range(1).count()
+def join(spec: Path, work: Path) -> dict[str, Any]:
+    """`seconds` and `cpu_seconds` of reading, checking and joining the tables, and of writing them as a run does."""
     process = psutil.Process()
     began, cpu = time.perf_counter(), cpu_seconds(process)
-    source = datasets.open_source(spark, TablesDataset(kind="tables", spec=spec))
-    source.frame.write.format("noop").mode("overwrite").save()
-    seconds, used = time.perf_counter() - began, cpu_seconds(process) - cpu
-    spark.stop()
-    return {"seconds": seconds, "cpu_seconds": used}
+    with closing(LocalEngine(data_size=0)) as engine:
+        engine.open_source(TablesDataset(kind="tables", spec=spec), None, silent).prepare(TrainingParameters(), work)
+        return {"seconds": time.perf_counter() - began, "cpu_seconds": cpu_seconds(process) - cpu}
 
 
 def write_tables(folder: Path, rows: int) -> Path:

@@ -65,7 +65,7 @@ class Model:
 
 def model(runs: Mapping[int, Run], assumptions: Assumptions) -> Model:
     """The model from the runs by rows: the slope of the processor time between the two largest of them. On a smaller
-    one Java compiles less (`training.spark.session`).
+    one Java compiles less (`training.engines.spark.session`).
 
     What does not grow with the rows (compiling, planning, jobs one after another) is what remains of the smaller one's
     clock. With one run only, all of its processor time counts as growing.

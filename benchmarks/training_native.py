@@ -1,8 +1,8 @@
 """Native LightGBM on the very rows that a run encoded, with the same parameters: `fit` is measured against it.
 
-The parameters are those that the run's model names, not those of our settings: what SynapseML does not hand on, or sets
-itself, is then the same on both sides. It has a process of its own, so that its threads, like the run's, have the cores
-that it was started on.
+The parameters are those that the run's model names, not those of our settings: what the engine sets itself is then the
+same on both sides. It has a process of its own, so that its threads, like the run's, have the cores that it was started
+on.
 """
 
 import argparse
@@ -16,18 +16,17 @@ from typing import Any
 import lightgbm
 import numpy as np
 import numpy.typing as npt
-from pyarrow import Table, dataset
+from pyarrow import RecordBatch
 from sklearn.metrics import roc_auc_score
 
 from features.bundle import MODEL
 from features.encoder import Encoder
 from features.schema import CRITEO
-from training.model.fit import REFIT_ROWS
+from training.engines.local import chunks
+from training.kernels.columns import FEATURES, LABEL, PART, RAW, matrix, raw_columns, raw_inputs
+from training.kernels.split import PARTS, Part
+from training.model.fitted import REFIT_ROWS
 from training.parameters import TrainingParameters
-from training.preparation.encode import FEATURES
-from training.preparation.matrices import matrix
-from training.preparation.prepare import CATEGORIES, NUMBERS, RAW
-from training.preparation.split import PART, Part
 
 NOT_OF_THE_TREES = {
     "early_stopping_round",
@@ -67,7 +66,7 @@ SWITCHES = {
 
 
 def main() -> None:
-    """Fit on the Parquet files in `train`, score the held-out ones of `rows`, print seconds and AUC as JSON."""
+    """Fit on the files in `train`, score the held-out ones of `rows`, print seconds and AUC as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("bundle", type=Path)
@@ -81,7 +80,7 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
     Reading the rows is not counted: they are in memory, as 64-bit floats, when the clock starts.
     """
     inputs, label, part = _train(folder / "train")
-    is_validation = part == Part.VALIDATION.value
+    is_validation = part == PARTS.index(Part.VALIDATION)
     options = model_parameters((bundle / MODEL).read_text(encoding="utf-8"))
     options["num_threads"] = str(len(os.sched_getaffinity(0)))
     rows, labels = inputs[~is_validation], label[~is_validation]
@@ -112,26 +111,24 @@ def model_parameters(text: str) -> dict[str, str]:
     return {name: words[value] if name in SWITCHES else value for name, value in pairs if name not in NOT_OF_THE_TREES}
 
 
-def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.object_]]:
-    values = dataset.field(FEATURES, "values")
-    columns = {"label": dataset.field(CRITEO.label), "values": values, "part": dataset.field(PART)}
-    table = dataset.dataset(folder, format="parquet").to_table(columns=columns).combine_chunks()
-    inputs = _matrix(table, "values", len(CRITEO.encoded_features))
-    return inputs, table.column("label").to_numpy().astype(np.float64), table.column("part").to_numpy()
+def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int8]]:
+    """Inputs, labels and parts of the encoded rows."""
+    batches = _batches(folder)
+    inputs = np.concatenate([matrix(batch.column(FEATURES), len(CRITEO.encoded_features)) for batch in batches])
+    label, part = (np.concatenate([batch.column(name).to_numpy() for batch in batches]) for name in (LABEL, PART))
+    return inputs, label.astype(np.float64), part
 
 
-def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
     """Inputs and labels of the rows that the run held out: those whose categories it kept as they were."""
-    names = [CRITEO.label, NUMBERS, CATEGORIES]
-    rows = dataset.dataset(folder, format="parquet").to_table(columns=names, filter=dataset.field(RAW).is_valid())
-    table = rows.combine_chunks()
-    numeric = _matrix(table, NUMBERS, len(CRITEO.numeric))
-    inputs = encoder.encode(numeric, _matrix(table, CATEGORIES, len(CRITEO.categorical)))
-    return inputs, table.column(CRITEO.label).to_numpy()
+    batches = [batch.filter(batch.column(RAW).is_valid()) for batch in _batches(folder)]
+    raw = (raw_inputs([batch.column(name) for name in raw_columns(CRITEO)], CRITEO) for batch in batches)
+    inputs = np.concatenate([encoder.encode(*part) for part in raw])
+    return inputs, np.concatenate([batch.column(LABEL).to_numpy() for batch in batches])
 
 
-def _matrix(table: Table, name: str, width: int) -> npt.NDArray[Any]:
-    return np.vstack([matrix(chunk, width) for chunk in table.column(name).chunks])
+def _batches(folder: Path) -> list[RecordBatch]:
+    return [batch for file in chunks.files(folder) for batch in chunks.read(file)]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Category values as 64-bit integers, the same on Spark (`xxhash64`) and in plain Python.
 
-The field of a column that holds several values is split here; `training.preparation.several` does the same on Spark.
+The field of a column that holds several values is split here; `training.engines.spark.several` does the same on Spark.
 """
 
 from collections.abc import Iterable

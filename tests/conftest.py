@@ -10,6 +10,8 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from training.runtime import jars_folder
+
 if TYPE_CHECKING:
     # Imported where they are needed: they take seconds, in each process of the tests before its first one.
     from pyspark.sql import SparkSession
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 # Each test's Spark lives for seconds: compiling its code thoroughly would cost more than the code then saves.
 os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+
+JARS = jars_folder()
+"""Where they are, also when the first test that needs Spark has a cache of its own."""
 
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("project", deadline=None)
@@ -77,18 +82,20 @@ def collected(request: pytest.FixtureRequest) -> set[str]:
 @pytest.fixture(scope="session")
 def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of the session `spark`."""
-    from training.spark import log  # noqa: PLC0415 - see above
+    from training.streams import LOG  # noqa: PLC0415 - see above
 
-    return tmp_path_factory.mktemp("spark") / log.NAME
+    return tmp_path_factory.mktemp("spark") / LOG
 
 
 @pytest.fixture(scope="session")
 def spark(spark_log: Path) -> "Iterator[SparkSession]":
     """A local session as training itself starts it."""
+    from training.engines.spark.session import spark_session  # noqa: PLC0415 - see above
     from training.parameters import TrainingParameters  # noqa: PLC0415 - see above
-    from training.spark.session import spark_session  # noqa: PLC0415 - see above
 
-    session = spark_session(TrainingParameters(driver_memory_gib=2), log=spark_log)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PERSONALIZATION_JARS", str(JARS))
+        session = spark_session(TrainingParameters(driver_memory_gib=2), log=spark_log)
     yield session
     session.stop()
 

@@ -12,24 +12,19 @@ from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import Bundle
-from training import report
-from training.datasets import describe, open_source
+from training import engines, report
+from training.datasets import describe
 from training.datasets.errors import DatasetError
-from training.datasets.source import Source
+from training.datasets.progress import silent
+from training.engine import Source
 from training.evaluation import reference
 from training.evaluation.gate import drift_check
-from training.parameters import Dataset, TrainingParameters
-from training.preparation.prepare import numbers_and_hashes
-from training.preparation.split import RECORD_HASH
-from training.spark import log
-from training.spark.failure import explain
-from training.spark.identifiers import column
-from training.spark.session import on_databricks, spark_session
-from training.spark.streams import output_to
+from training.failure import explain
+from training.parameters import Dataset, EngineName, TrainingParameters
+from training.progress import Progress
+from training.streams import LOG, output_to
 
 WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3
 
@@ -55,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(given, needed) is None:
         parser.error(f"--{needed} is needed for --dataset {given.dataset}")
     with TemporaryDirectory(prefix="drift-") as folder:
-        logged = Path(folder) / log.NAME
+        logged = Path(folder) / LOG
         try:
             with output_to(logged):
                 result = _run(given, logged)
@@ -67,19 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return WITHIN if result.passed else ABOVE
 
 
-def compare_source(bundle: Bundle, source: Source) -> reference.Drift:
+def compare_source(bundle: Bundle, source: Source, folder: Path) -> reference.Drift:
     """How far the rows of `source`, of which a sample is taken by their content, have moved from a model's reference.
 
-    Raises the `DatasetError` that fits for rows that are not right, `NotComparableError` where nothing can be said.
+    What has to be written goes to `folder`. Raises the `DatasetError` that fits for rows that are not right,
+    `NotComparableError` where nothing can be said.
     """
     schema = source.schema
-    with source.reading():
-        source.require_right(source.frame)
-        rows = source.frame.select(
-            *numbers_and_hashes(schema),
-            F.xxhash64(*map(column, schema.features)).alias(RECORD_HASH),
-        )
-        sampled = reference.Sample.of(rows.orderBy(RECORD_HASH).limit(reference.ROWS), schema)
+    rows, _ = source.prepare(TrainingParameters(), folder)
+    sampled = reference.lowest(rows, schema)
     drift = reference.compare(bundle, sampled)
     if drift is None:
         missing = bundle.schema.lacking(schema)
@@ -94,13 +85,10 @@ def _run(given: argparse.Namespace, logged: Path) -> Result:
     dataset = adapter.validate_python({"kind": given.dataset, **place})
     bundle = Bundle.load(given.bundle)
     manifest = describe(dataset)
-    parameters = TrainingParameters(driver_memory_gib=given.driver_memory_gib)
-    spark: SparkSession = spark_session(parameters, log=logged, data_size=manifest.size)
-    try:
-        drift = compare_source(bundle, open_source(spark, dataset))
-    finally:
-        if not on_databricks():
-            spark.stop()
+    parameters = TrainingParameters(engine=EngineName(given.engine), driver_memory_gib=given.driver_memory_gib)
+    opened = engines.opened(parameters, log=logged, progress=Progress(sys.stderr), data_size=manifest.size)
+    with opened as engine:
+        drift = compare_source(bundle, engine.open_source(dataset, None, silent), logged.with_name("rows"))
     check = drift_check(drift, given.max_drift, of=f"model {bundle.hash[:12]}")
     given.output.parent.mkdir(parents=True, exist_ok=True)
     report.write_drift(given.output, drift, check, dataset=manifest.description, bundle_hash=bundle.hash)
@@ -124,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--spec", help="tables: the YAML file that describes them")
     add("--output", type=Path, default=Path("drift.html"), help="the page to write")
     add("--max-drift", type=float, default=0.0, help="index above which the exit code is 3; 0 for none")
+    add("--engine", choices=[name.value for name in EngineName], default=EngineName.AUTO, help="what reads the data")
     add("--driver-memory-gib", type=int, default=4, help="heap of Spark")
     add("--json", action="store_true", help="print one JSON object on standard output")
     return parser

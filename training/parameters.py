@@ -60,6 +60,14 @@ class Calibration(StrEnum):
     NONE = "none"
 
 
+class EngineName(StrEnum):
+    """What runs the stages of a training run."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 class TrainingParameters(Parameters):
     """How a model is trained. Where a default is not the reference's, it was measured to be better.
 
@@ -99,6 +107,8 @@ class TrainingParameters(Parameters):
     """Rows of the column's average that are mixed into each category's target rate."""
     seed: int = Field(default=42, ge=0)
     """Same seed, same data and same cluster shape: same model."""
+    engine: EngineName = EngineName.AUTO
+    """Train in this machine's own processes (local) or on Spark (spark); auto is Spark on a cluster, and local else."""
     driver_memory_gib: int = Field(default=4, ge=1)
     """Heap of the local Spark driver; a cluster has its own."""
 

@@ -5,12 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import msgspec
-
-if TYPE_CHECKING:
-    from pyspark import SparkContext
 
 POLL_SECONDS = 0.5
 
@@ -73,20 +70,6 @@ class Progress:
             yield
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
-
-    @contextmanager
-    def tasks(self, spark: "SparkContext", name: str, detail: str) -> Iterator[None]:
-        """As `stage`, and report how many tasks of the running Spark job are done, once a second."""
-        with self.stage(name, detail), background(lambda: self._report_tasks(spark, name, detail)):
-            yield
-
-    def _report_tasks(self, spark: "SparkContext", name: str, detail: str) -> None:
-        tracker = spark.statusTracker()
-        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-        total = sum(stage.numTasks for stage in stages if stage)
-        done = sum(stage.numCompletedTasks for stage in stages if stage)
-        if total:
-            self(name, f"{detail}, {done} of {total} tasks", done=done, total=total)
 
 
 @contextmanager

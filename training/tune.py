@@ -15,23 +15,22 @@ from tempfile import TemporaryDirectory
 import msgspec
 import optuna
 import yaml
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
+from training import engines
 from training.arguments import Arguments, UsageError, parse
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.evaluation.measure import measure
-from training.metrics.evaluate import Evaluation, evaluate
-from training.model.fit import REFIT_ROWS, Fitted, fit, score
+from training.evaluation.score import scoring_encoded
+from training.failure import explain
+from training.kernels.split import Part
+from training.metrics.evaluate import Evaluation, evaluate_counts
+from training.model.fitted import REFIT_ROWS, Fitted
 from training.parameters import Calibration, TrainingParameters
-from training.preparation.split import PART, Part
 from training.progress import Format, Progress
-from training.spark import log
-from training.spark.failure import explain
-from training.spark.session import spark_session, start_workers
-from training.spark.streams import output_to
 from training.stages.pipeline import Pipeline
 from training.stages.trained import Half
+from training.streams import LOG, output_to
 
 TUNED, FAILED, BAD_INPUT = 0, 1, 2
 STAGE = "tune"
@@ -89,13 +88,12 @@ TUNABLE = (
 class Search:
     """A search on the encoded rows of one dataset."""
 
-    def __init__(self, half: Half, base: TrainingParameters, *, log_file: Path, progress: Progress) -> None:
+    def __init__(self, half: Half, base: TrainingParameters, *, progress: Progress) -> None:
         """Look around the parameters `base`, which are the first trial."""
         self._half = half
         self._base = base
-        self._log = log_file
         self._progress = progress
-        self._validation = half.encoded.train.where(F.col(PART) == Part.VALIDATION.value)
+        self._validation = half.encoded.train.part(Part.VALIDATION)
         self._fits: dict[int, Fitted] = {}
 
     def run(self, budget: Budget) -> Tuned:
@@ -129,17 +127,14 @@ class Search:
     def _validation_loss(self, trial: optuna.Trial) -> float:
         half = self._half
         chosen = self._base if trial.number == 0 else suggest(trial, self._base)
-        fitted = fit(
-            half.encoded.train,
-            half.schema,
+        fitted = half.encoded.train.fit(
             # The validation rows judge here: neither a scaling by them, nor a second fit on them.
             chosen.model_copy(update={"calibration": Calibration.NONE}),
             rows=REFIT_ROWS + 1,
-            log=self._log,
             progress=self._progress,
         )
         self._fits[trial.number] = fitted
-        return evaluate(score(self._validation, half.schema, fitted.transformer)).log_loss
+        return evaluate_counts(self._validation.scan(scoring_encoded(fitted.text))).log_loss
 
     def _held_out(self, number: int) -> Evaluation:
         half = self._half
@@ -167,10 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory(prefix="tune-") as folder:
         try:
             given, budget = _parse(sys.argv[1:] if arguments is None else arguments)
-            with output_to(Path(folder) / log.NAME) as terminal:
+            with output_to(Path(folder) / LOG) as terminal:
                 tuned = _run(given, budget, Path(folder), Progress(terminal, style=given.progress))
         except Exception as error:  # noqa: BLE001 - `explain` finds the sentence of each
-            explained = explain(error, log=Path(folder) / log.NAME)
+            explained = explain(error, log=Path(folder) / LOG)
             sys.stderr.write(f"error: {explained}\n")
             return BAD_INPUT if isinstance(explained, UsageError | DatasetError) else FAILED
     sys.stdout.write((msgspec.json.encode(tuned).decode() if given.result is Format.JSON else _text(tuned)) + "\n")
@@ -179,15 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments, budget: Budget, folder: Path, progress: Progress) -> Tuned:
     manifest = describe(arguments.dataset)
-    log_file = folder / log.NAME
-    with progress.stage("start", "start Spark"):
-        spark = spark_session(arguments.training, log=log_file)
-    start_workers(spark)
-    try:
-        pipeline = Pipeline(spark, arguments, manifest, output=folder, log=log_file, progress=progress)
-        return Search(pipeline.first_half(), arguments.training, log_file=log_file, progress=progress).run(budget)
-    finally:
-        spark.stop()
+    opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
+    with opened as engine:
+        pipeline = Pipeline(engine, arguments, manifest, output=folder, progress=progress)
+        return Search(pipeline.first_half(), arguments.training, progress=progress).run(budget)
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Arguments, Budget]:

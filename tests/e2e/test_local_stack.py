@@ -17,7 +17,7 @@ from tests.e2e.conftest import LENIENT_GATE, ROWS, TRAINING
 from tests.e2e.life import Life, changed
 from tests.e2e.paths import SYNTHETIC
 from tests.support.checkout import Checkout
-from training.spark import log
+from training.streams import LOG
 
 pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
@@ -42,7 +42,7 @@ def training_processes(checkout: Checkout) -> list[psutil.Process]:
 def training_logs(checkout: Checkout, before: set[Path]) -> Iterator[bool]:
     """Whether there is something in the logs of the runs that have begun since `before`."""
     for run in set((checkout.state / "runs").iterdir()) - before:
-        yield from (file.stat().st_size > 0 for file in run.rglob(log.NAME))
+        yield from (file.stat().st_size > 0 for file in run.rglob(LOG))
 
 
 def listening(port: int) -> bool:

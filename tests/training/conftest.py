@@ -1,45 +1,32 @@
-"""One small training run for all tests that look at what a run leaves behind."""
+"""One small training run for all tests that look at what a run leaves behind, and the ways to read a dataset."""
 
-import io
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
 
-from training.arguments import parse
-from training.datasets import describe
-from training.progress import Format, Progress
-from training.result import Result
-from training.stages.pipeline import Pipeline
+from features.schema import Schema
+from tests.support.rows import Read, from_spark, read_locally, read_on_spark
+from tests.support.training_runs import Run, train
 
-ROWS = ("--rows", "4000")
-OPTIONS = (
-    *("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0"),
-    *("--feature-fraction-by-node", "0.7"),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A finished run: its result, its folder, and the lines of its progress."""
-
-    result: Result
-    output: Path
-    progress: list[str]
-
-
-def train(spark: SparkSession, log: Path, output: Path, *options: str) -> Run:
-    """Train in this process, on synthetic rows unless the options name a dataset."""
-    arguments = parse([*OPTIONS, *(() if "--dataset" in options else ROWS), *options])
-    stream = io.StringIO()
-    progress = Progress(stream, style=Format.JSON)
-    manifest = describe(arguments.dataset)
-    result = Pipeline(spark, arguments, manifest, output=output, log=log, progress=progress).run()
-    return Run(result=result, output=output, progress=stream.getvalue().splitlines())
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 @pytest.fixture(scope="session")
-def run(spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on 4,000 synthetic rows, in a folder whose name Spark would take for a pattern, or for encoded."""
-    return train(spark, spark_log, tmp_path_factory.mktemp("run") / "a run [1] of 100%20")
+    return train(tmp_path_factory.mktemp("run") / "a run [1] of 100%20")
+
+
+@pytest.fixture(params=["local", pytest.param("spark", marks=pytest.mark.spark)])
+def read(request: pytest.FixtureRequest) -> Read:
+    """Either engine's way of reading a dataset."""
+    if request.param == "local":
+        return read_locally
+    spark = request.getfixturevalue("spark")
+    return lambda *dataset: _as_promised(*read_on_spark(spark, *dataset))
+
+
+def _as_promised(frame: "DataFrame", schema: Schema) -> tuple[pd.DataFrame, Schema]:
+    return from_spark(frame, schema), schema

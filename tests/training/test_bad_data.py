@@ -7,17 +7,14 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
 from features.hashing import hash_value
 from features.schema import CRITEO
-from tests.training.conftest import Run, train
+from tests.support.training_runs import Run, train
 from training.datasets import describe, materialize
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError
 from training.parameters import CriteoDataset
-
-pytestmark = pytest.mark.spark
 
 ROWS = 3_000
 MEGABYTES = 10 << 20
@@ -41,7 +38,7 @@ def awkward_row(number: int, generator: np.random.Generator) -> str:
 
 
 @pytest.fixture(scope="module")
-def awkward(spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def awkward(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on such rows; one of them has a category of 10 MB."""
     folder = tmp_path_factory.mktemp("awkward") / "a day [of {many}]"
     folder.mkdir()
@@ -49,7 +46,7 @@ def awkward(spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempP
     lines = [awkward_row(number, generator) for number in range(ROWS)]
     lines[5] = lines[5].rpartition("\t")[0] + "\t" + "x" * MEGABYTES
     (folder / "rows.tsv").write_text("\n".join(lines) + "\n")
-    return train(spark, spark_log, folder / "run", "--dataset", "criteo", "--path", str(folder / "rows.tsv"))
+    return train(folder / "run", "--dataset", "criteo", "--path", str(folder / "rows.tsv"))
 
 
 def test_a_model_comes_of_columns_that_are_missing_constant_or_all_distinct(awkward: Run) -> None:
@@ -98,24 +95,15 @@ def test_an_empty_partition_is_named(tmp_path: Path) -> None:
         describe(days(tmp_path / "days", day_0=GOOD, day_1=""))
 
 
-def test_a_partition_of_another_schema_is_named_with_its_line(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
+def test_a_partition_of_another_schema_is_named_with_its_line(tmp_path: Path) -> None:
     dataset = days(tmp_path / "days", day_0=GOOD, day_1=GOOD.replace("\n", "\textra\n"))
     with pytest.raises(MalformedRowError, match=r"day_1, line 1: 41 tab-separated fields instead of 40"):
-        train(spark, spark_log, tmp_path / "run", "--dataset", "criteo", "--path", dataset.path)
+        train(tmp_path / "run", "--dataset", "criteo", "--path", dataset.path)
 
 
-def test_a_partition_that_vanished_from_the_lake_is_missed(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
+def test_a_partition_that_vanished_from_the_lake_is_missed(tmp_path: Path) -> None:
     dataset = days(tmp_path / "days", day_0=GOOD, day_1=GOOD)
     materialize(dataset, tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "dt=day_1")
     with pytest.raises(MissingFileError, match="day_1"):
-        train(
-            spark,
-            spark_log,
-            tmp_path / "run",
-            *("--dataset", "criteo", "--path", dataset.path, "--data", str(tmp_path / "lake")),
-        )
+        train(tmp_path / "run", "--dataset", "criteo", "--path", dataset.path, "--data", str(tmp_path / "lake"))

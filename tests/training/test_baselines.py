@@ -2,21 +2,17 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from pyspark.ml.functions import array_to_vector
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from tests.support.prepared_rows import MemoryRows
 from training.evaluation import baselines
 from training.evaluation.baselines import base_rate, fit_logistic, sample
+from training.kernels import columns, xxh64
 from training.metrics.evaluate import evaluate
-from training.preparation import encode
-from training.preparation.split import RECORD_HASH
-
-pytestmark = pytest.mark.spark
 
 FEATURES = ("small", "large", "partly", "constant", "absent")
 
@@ -54,28 +50,30 @@ def test_logistic_regression_is_as_good_as_on_all_the_columns_by_hand(rows: pd.D
     assert roc_auc_score(held_out["label"], expected) > 0.7
 
 
-def test_the_base_rate_is_that_of_the_training_rows(spark: SparkSession, rows: pd.DataFrame) -> None:
+def test_the_base_rate_is_that_of_the_training_rows(rows: pd.DataFrame) -> None:
     rate, held_out = rows["label"][:3_000].mean(), rows["label"][3_000:]
-    scored = spark.createDataFrame(pd.DataFrame({"label": held_out, "probability": 0.3}))
-    measured = base_rate(evaluate(scored), rate=rate)
+    measured = base_rate(evaluate(held_out.to_numpy() == 1, np.full(1_000, 0.3)), rate=rate)
     assert measured.auc == 0.5
     assert measured.log_loss == pytest.approx(log_loss(held_out, np.full(1_000, rate)))
 
 
-def test_a_large_training_set_is_sampled_by_content(
-    spark: SparkSession, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def encoded(rows: pd.DataFrame) -> pa.RecordBatch:
+    """The rows as a run encodes them, with a hash of their own content."""
+    hashes = xxh64.of_numbers(rows["small"].to_numpy(), xxh64.first_seeds(len(rows))).view(np.int64)
+    columns_of_run = {
+        columns.LABEL: pa.array(rows["label"]),
+        columns.RECORD_HASH: pa.array(hashes),
+        columns.FEATURES: columns.lists(rows[list(FEATURES)].to_numpy(np.float64)),
+    }
+    return pa.RecordBatch.from_pydict(columns_of_run)
+
+
+def test_a_large_training_set_is_sampled_by_content(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "SAMPLE_ROWS", 1_000)
-    values = [F.coalesce(F.col(name), F.lit(float("nan"))) for name in FEATURES]
-    inputs = array_to_vector(F.array(*values)).alias(encode.FEATURES)
+    shuffled = rows.sample(frac=1, random_state=1)
     sampled = [
-        sample(
-            spark.createDataFrame(part).repartition(3).select("label", inputs, F.xxhash64(*values).alias(RECORD_HASH)),
-            rows=len(rows),
-            label="label",
-            seed=1,
-        )
-        for part in (rows, rows.sample(frac=1, random_state=1))
+        sample(MemoryRows((encoded(part[:1_500]), encoded(part[1_500:]))), rows=len(rows), seed=1)
+        for part in (rows, shuffled)
     ]
     assert 900 < len(sampled[0][0]) < 1_100
     for first, second in zip(*sampled, strict=True):

@@ -4,18 +4,15 @@ import lightgbm
 import msgspec
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
-from pyspark.sql import types as spark_types
 
 from features.bundle import MODEL, Bundle
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
-from training.evaluation.champion import evaluate_champion, score_with_bundle
+from tests.support.prepared_rows import MemoryRows, prepared, with_columns
+from training.evaluation.champion import evaluate_champion, scoring_with
+from training.kernels.columns import CATEGORIES, NUMBERS
+from training.metrics.score_counts import ScoreCounts
 from training.parameters import TrainingParameters
-from training.preparation.prepare import CATEGORIES, NUMBERS, numbers_and_hashes
-
-pytestmark = pytest.mark.spark
 
 SCHEMA = Schema(numeric=("price", "age"), categorical=("shop", "town"))
 PARAMETERS = TrainingParameters()
@@ -27,15 +24,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def held_out(spark: SparkSession) -> DataFrame:
+def held_out() -> MemoryRows:
     """300 prepared rows with missing numbers and categories, and values that the champion has never seen."""
     records = random_records(SCHEMA, 300, seed=7, values=2_000)
-    fields = [spark_types.StructField("label", spark_types.IntegerType())]
-    fields += [spark_types.StructField(name, spark_types.DoubleType()) for name in SCHEMA.numeric]
-    fields += [spark_types.StructField(name, spark_types.StringType()) for name in SCHEMA.categorical]
-    rows = [(index % 3 // 2, *(record[name] for name in SCHEMA.features)) for index, record in enumerate(records)]
-    raw = spark.createDataFrame(rows, spark_types.StructType(fields)).fillna("", [*SCHEMA.categorical])
-    return raw.select("label", *numbers_and_hashes(SCHEMA))
+    return MemoryRows((prepared(records, SCHEMA, label=[index % 3 // 2 for index in range(300)]),))
 
 
 def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
@@ -44,17 +36,16 @@ def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
     return msgspec.structs.replace(bundle, metadata=metadata)
 
 
-def test_spark_gives_the_probabilities_of_the_bundles_own_model(held_out: DataFrame, bundle: Bundle) -> None:
-    counts = score_with_bundle(held_out, bundle, SCHEMA).toPandas()
+def test_rows_get_the_probabilities_of_the_bundles_own_model(held_out: MemoryRows, bundle: Bundle) -> None:
     inputs = bundle.encoder.encode(*to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)))
-    expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
-    assert counts["tied"].all()  # so that a bin's probability is that of each of its rows
-    probability = np.repeat(counts["probability"].to_numpy(), counts["rows"].to_numpy())
-    np.testing.assert_allclose(np.sort(probability), np.sort(expected), atol=1e-12)
-    assert counts["clicks"].sum() == 100
+    expected = ScoreCounts()
+    clicked = np.arange(300) % 3 // 2 == 1
+    expected.add(clicked, np.asarray(lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)))
+    counts = held_out.scan(scoring_with(bundle, SCHEMA)).sort_by([("of", "ascending"), ("bin", "ascending")])
+    assert counts.to_pylist() == expected.batch().to_pylist()
 
 
-def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: DataFrame, bundle: Bundle) -> None:
+def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: MemoryRows, bundle: Bundle) -> None:
     champion = evaluate_champion(held_out, bundle, SCHEMA, PARAMETERS, name="version 3")
     assert champion.not_comparable is None
     assert champion.evaluation is not None
@@ -62,20 +53,17 @@ def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: Dat
     assert champion.scalars()["auc"] == champion.evaluation.auc
 
 
-def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: DataFrame, bundle: Bundle) -> None:
+def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: MemoryRows, bundle: Bundle) -> None:
     wider = Schema(numeric=("weight", "age", "price"), categorical=("town", "street", "shop"))
-    price, age = F.col(NUMBERS)[0], F.col(NUMBERS)[1]
-    shop, town = F.col(CATEGORIES)[0], F.col(CATEGORIES)[1]
-    rows = held_out.select(
-        "label",
-        F.array(F.lit(1.0), age, price).alias(NUMBERS),
-        F.array(town, F.lit(1), shop).alias(CATEGORIES),
-    )
+    (batch,) = held_out.batches
+    numbers = [[1.0, age, price] for price, age in batch.column(NUMBERS).to_pylist()]
+    hashes = [[town, 1, shop] for shop, town in batch.column(CATEGORIES).to_pylist()]
+    rows = MemoryRows((with_columns(batch, **{NUMBERS: numbers, CATEGORIES: hashes}),))
     expected = evaluate_champion(held_out, bundle, SCHEMA, PARAMETERS).evaluation
     assert evaluate_champion(rows, bundle, wider, PARAMETERS).evaluation == expected
 
 
-def test_a_champion_that_needs_other_columns_is_not_compared(held_out: DataFrame, bundle: Bundle) -> None:
+def test_a_champion_that_needs_other_columns_is_not_compared(held_out: MemoryRows, bundle: Bundle) -> None:
     other = Schema(numeric=("price", "town"), categorical=("shop",))
     champion = evaluate_champion(held_out, bundle, other, PARAMETERS)
     assert champion.evaluation is None
@@ -93,7 +81,7 @@ def test_a_champion_that_needs_other_columns_is_not_compared(held_out: DataFrame
     ],
 )
 def test_a_champion_that_has_seen_the_rows_is_not_compared(
-    held_out: DataFrame, bundle: Bundle, earlier: dict[str, object], *, fair: bool
+    held_out: MemoryRows, bundle: Bundle, earlier: dict[str, object], *, fair: bool
 ) -> None:
     champion = evaluate_champion(
         held_out, trained_with(bundle, TrainingParameters.model_validate(earlier)), SCHEMA, PARAMETERS

@@ -16,7 +16,7 @@ import pyspark
 import pytest
 
 from features.schema import CRITEO
-from training.spark import log
+from training.streams import LOG
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 
@@ -96,7 +96,7 @@ def both_at_work(folder: Path) -> bool:
 def test_two_executors_make_a_model_as_good_as_that_of_one_process(tmp_path: Path) -> None:
     cluster, reports = trained(CLUSTER, tmp_path / "cluster", spark_sql_files_maxPartitionBytes="1m")
     assert max(report["total"] for report in reports if report["stage"] == "encode" and report["total"]) > 2
-    assert "driver expecting 2 connections" in (tmp_path / "cluster" / log.NAME).read_text()
+    assert "driver expecting 2 connections" in (tmp_path / "cluster" / LOG).read_text()
     local, _ = trained("local[2]", tmp_path / "local")
     assert cluster["rows"] == local["rows"]
     assert cluster["auc"] == pytest.approx(local["auc"], abs=0.002)

@@ -1,6 +1,5 @@
 """Columns are called as their owner likes: dots, spaces, quotes and braces go through the whole pipeline."""
 
-import io
 from pathlib import Path
 
 import lightgbm
@@ -8,19 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
 from features.hashing import hash_values
+from tests.support.training_runs import train
 from training import datasets
-from training.arguments import parse
-from training.datasets import describe
-from training.progress import Progress
+from training.parameters import TablesDataset
 from training.result import Result
-from training.spark.identifiers import column, quoted
-from training.stages.pipeline import Pipeline
-
-pytestmark = pytest.mark.spark
 
 NUMERIC = ("length.min", "alter jahre", "a`b", "größe", "x[0]{y}:z")
 CATEGORICAL = ("item.id", "wohn ort", 'said "so"', "genre,main")
@@ -65,14 +58,12 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(spark: SparkSession, spark_log: Path, described: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def result(described: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A whole run, held out by time, from the dataset's copy in the lake."""
     output = tmp_path_factory.mktemp("named")
+    datasets.materialize(TablesDataset(kind="tables", spec=described), output / "lake")
     options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "5")
-    arguments = parse([*options, "--data", str(output / "lake")])
-    datasets.materialize(arguments.dataset, output / "lake")
-    manifest = describe(arguments.dataset)
-    return Pipeline(spark, arguments, manifest, output=output, log=spark_log, progress=Progress(io.StringIO())).run()
+    return train(output, *options, "--data", str(output / "lake")).result
 
 
 def test_a_run_takes_any_column_name(result: Result) -> None:
@@ -85,7 +76,7 @@ def test_a_split_by_time_holds_out_the_last_fifth(result: Result) -> None:
     assert result.rows["held_out"] == ROWS // 5
 
 
-def test_the_service_would_give_sparks_own_probabilities_whatever_the_names(result: Result) -> None:
+def test_the_service_would_give_the_runs_own_probabilities_whatever_the_names(result: Result) -> None:
     bundle = Bundle.load(Path(result.bundle))
     records = [golden.record for golden in bundle.golden]
     numeric = np.array([[record[name] for name in NUMERIC] for record in records], dtype=np.float64)
@@ -101,19 +92,7 @@ def test_the_report_calls_the_columns_by_their_own_names(result: Result) -> None
         assert name in page
 
 
-def test_the_champion_is_compared_by_the_same_names(
-    spark: SparkSession, spark_log: Path, described: Path, result: Result, tmp_path: Path
-) -> None:
+def test_the_champion_is_compared_by_the_same_names(described: Path, result: Result, tmp_path: Path) -> None:
     options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "3")
-    arguments = parse([*options, "--champion", result.bundle])
-    manifest = describe(arguments.dataset)
-    progress = Progress(io.StringIO())
-    again = Pipeline(spark, arguments, manifest, output=tmp_path, log=spark_log, progress=progress).run()
+    again = train(tmp_path, *options, "--champion", result.bundle).result
     assert again.metrics["champion"]["auc"] == result.metrics["auc"]
-
-
-@pytest.mark.parametrize("name", ["a.b", "a b", "`", "a`b`", "", "ä", "a,b", "x[0]"])
-def test_a_quoted_name_is_that_column_alone(spark: SparkSession, name: str) -> None:
-    frame = spark.createDataFrame([(1,)], ["plain"]).select(column("plain").alias(name or "empty"))
-    assert frame.select(column(name or "empty")).columns == [name or "empty"]
-    assert quoted(name) == "`" + name.replace("`", "``") + "`"

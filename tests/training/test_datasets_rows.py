@@ -1,29 +1,24 @@
-"""Criteo rows on Spark: typed as promised, and every wrong one named by file and line."""
+"""Criteo's rows: typed as promised, and every wrong one named by file and line, whatever reads them."""
 
 import gzip
 import math
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from features.schema import CRITEO
-from tests.support.rows import read
+from tests.support.rows import Read
 from training import datasets
-from training.datasets.errors import (
-    EmptyDatasetError,
-    MalformedRowError,
-    OneClassError,
-    TruncatedFileError,
-)
+from training.datasets.errors import EmptyDatasetError, MalformedRowError, OneClassError, TruncatedFileError
 from training.datasets.generated import synthetic
-from training.datasets.published.rows import _complaint, _parse
+from training.datasets.published.lines import complaint
+from training.engines.spark.reading.criteo import _parse
 from training.parameters import CriteoDataset, SyntheticDataset
-
-pytestmark = pytest.mark.spark
 
 
 @pytest.fixture(autouse=True)
@@ -44,28 +39,25 @@ def criteo(path: Path, lines: list[str]) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
 
 
-def test_rows_have_the_promised_types_and_missing_values(spark: SparkSession, tmp_path: Path) -> None:
-    rows, schema = read(spark, criteo(tmp_path / "train.txt", GOOD))
+def test_rows_have_the_promised_types_and_missing_values(read: Read, tmp_path: Path) -> None:
+    rows, schema = read(criteo(tmp_path / "train.txt", GOOD))
     assert schema == CRITEO
-    types = dict(rows.dtypes)
-    assert types == {"label": "int"} | dict.fromkeys(CRITEO.numeric, "double") | dict.fromkeys(
-        CRITEO.categorical, "string"
-    )
-    assert rows.columns == [CRITEO.label, *CRITEO.features]
-    (row,) = rows.filter("int01 < 0").collect()
-    assert (row.label, row.int00, row.int01, row.int02, row.cat05, row.cat06) == (1, None, -2.0, 3.0, "", "68fd1e64")
+    assert rows.columns.tolist() == [CRITEO.label, *CRITEO.features]
+    (row,) = rows[rows["int01"] < 0].itertuples()
+    assert (row.label, row.int01, row.int02, row.cat05, row.cat06) == (1, -2.0, 3.0, "", "68fd1e64")
+    assert rows["int00"].isna().tolist() == [False, False, True]
 
 
-def test_gzip_and_a_folder_of_files_are_read(spark: SparkSession, tmp_path: Path) -> None:
+def test_gzip_and_a_folder_of_files_are_read(read: Read, tmp_path: Path) -> None:
     for name in ("day_0.gz", "day_1.gz"):
         (tmp_path / name).write_bytes(gzip.compress("".join(text + "\n" for text in GOOD).encode()))
-    rows, _ = read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
-    assert rows.count() == 6
+    rows, _ = read(CriteoDataset(kind="criteo", path=str(tmp_path)))
+    assert len(rows) == 6
 
 
-def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tmp_path: Path) -> None:
-    rows, _ = read(spark, criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
-    assert {row.cat25 for row in rows.collect()} == {"68fd1e64"}
+def test_windows_line_ends_are_no_part_of_the_last_field(read: Read, tmp_path: Path) -> None:
+    rows, _ = read(criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
+    assert set(rows["cat25"]) == {"68fd1e64"}
 
 
 @pytest.mark.parametrize(
@@ -81,32 +73,32 @@ def test_windows_line_ends_are_no_part_of_the_last_field(spark: SparkSession, tm
         ("", "1 tab-separated fields instead of 40"),
     ],
 )
-def test_a_wrong_row_is_named_by_file_and_line(spark: SparkSession, tmp_path: Path, wrong: str, complaint: str) -> None:
+def test_a_wrong_row_is_named_by_file_and_line(read: Read, tmp_path: Path, wrong: str, complaint: str) -> None:
     (tmp_path / "day_0").write_text("\n".join(GOOD) + "\n")
     criteo(tmp_path / "day_1", [*GOOD, wrong, *GOOD])
     with pytest.raises(MalformedRowError) as caught:
-        read(spark, CriteoDataset(kind="criteo", path=str(tmp_path)))
+        read(CriteoDataset(kind="criteo", path=str(tmp_path)))
     assert str(caught.value).startswith(f"{tmp_path}/day_1, line 4: {complaint}")
 
 
-def test_a_truncated_gzip_is_named(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_truncated_gzip_is_named(read: Read, tmp_path: Path) -> None:
     lines = [line(str(number % 2), int04=str(number * 7_919)) for number in range(3_000)]
     content = gzip.compress("".join(text + "\n" for text in lines).encode())
     (tmp_path / "day_0.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(TruncatedFileError, match=r"day_0\.gz is truncated or damaged: after line \d+"):
-        read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+        read(CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
-def test_a_gzip_of_nothing_is_an_empty_dataset(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_gzip_of_nothing_is_an_empty_dataset(read: Read, tmp_path: Path) -> None:
     (tmp_path / "day_0.gz").write_bytes(gzip.compress(b""))
     with pytest.raises(EmptyDatasetError, match=r"no row in .*day_0\.gz"):
-        read(spark, CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
+        read(CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
 @pytest.mark.parametrize("label", ["0", "1"])
-def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path, label: str) -> None:
+def test_labels_that_are_all_the_same_are_refused(read: Read, tmp_path: Path, label: str) -> None:
     with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
-        read(spark, criteo(tmp_path / "train.txt", [line(label)] * 5))
+        read(criteo(tmp_path / "train.txt", [line(label)] * 5))
 
 
 FIELD = st.one_of(
@@ -117,44 +109,38 @@ FIELD = st.one_of(
 )
 
 
+@pytest.mark.spark
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=30, max_size=60))
 def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tuple[str, str, str]]) -> None:
     lines = [line(label, int03=third, int12=last) for label, third, last in fields]
     parsed = _parse(spark.createDataFrame([(text,) for text in lines], "value string")).collect()
-    assert [row["_problem"] for row in parsed] == [_complaint(text) is not None for text in lines]
+    assert [row["_problem"] for row in parsed] == [complaint(text) is not None for text in lines]
     for row, text in zip(parsed, lines, strict=True):
         if not row["_problem"]:
             expected = text.split("\t")[4]
             assert row.int03 == (float(expected) if expected else None)
 
 
-def test_synthetic_rows_are_the_same_from_files_and_from_spark(spark: SparkSession, tmp_path: Path) -> None:
+def test_synthetic_rows_are_the_same_from_files_and_from_memory(read: Read, tmp_path: Path) -> None:
     dataset = SyntheticDataset(rows=3_000, seed=5)
     datasets.materialize(dataset, tmp_path / "lake")
-    generated, _ = read(spark, dataset)
-    stored, schema = read(spark, dataset, tmp_path / "lake")
+    generated, _ = read(dataset)
+    stored, schema = read(dataset, tmp_path / "lake")
     assert schema == CRITEO
-    assert generated.schema.simpleString() == stored.schema.simpleString()
-    assert sorted(map(repr, generated.collect())) == sorted(map(repr, stored.collect()))
+    columns = [CRITEO.label, *CRITEO.features]
+    first, second = (rows.sort_values(columns, ignore_index=True) for rows in (generated, stored))
+    pd.testing.assert_frame_equal(first, second)
+    probability = synthetic.true_probability({name: generated[name] for name in CRITEO.features})
+    assert math.isclose(probability.mean(), generated["label"].mean(), abs_tol=0.03)
 
 
-def test_the_true_probability_can_be_computed_on_spark(spark: SparkSession) -> None:
-    rows, _ = read(spark, SyntheticDataset(rows=2_000))
-    frame = rows.toPandas()
-    probability = synthetic.true_probability({str(name): values for name, values in frame.items()})
-    assert math.isclose(probability.mean(), frame["label"].mean(), abs_tol=0.03)
-
-
-def test_real_rows_are_read_without_a_complaint(spark: SparkSession) -> None:
+def test_real_rows_are_read_without_a_complaint(read: Read) -> None:
     path = os.environ.get("PERSONALIZATION_CRITEO_SAMPLE")
     if not path:
         pytest.skip("PERSONALIZATION_CRITEO_SAMPLE names no file of Criteo's rows")
-    rows, _ = read(spark, CriteoDataset(kind="criteo", path=path))
-    found = rows.selectExpr(
-        "count(*) rows", "avg(label) rate", "min(int01) least", "avg(int(cat21 = '')) empty"
-    ).collect()[0]
-    assert found.rows >= 10_000
-    assert 0.1 < found.rate < 0.5
-    assert found.least < 0
-    assert 0 < found.empty < 1
+    rows, _ = read(CriteoDataset(kind="criteo", path=path))
+    assert len(rows) >= 10_000
+    assert 0.1 < rows["label"].mean() < 0.5
+    assert rows["int01"].min() < 0
+    assert 0 < (rows["cat21"] == "").mean() < 1

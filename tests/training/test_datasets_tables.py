@@ -1,8 +1,9 @@
-"""Interactions, users and items on Spark: joined as described, and every mistake named by file, line or key."""
+"""Interactions, users and items: joined as described, and every mistake named by file, line or key, whatever reads
+them."""
 
-from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -10,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from tests.support.rows import read
+from tests.support.rows import Read
 from tools.paths import ROOT
 from training import datasets
-from training.datasets.described import checked
 from training.datasets.described.fields import TableRules, checks, is_click, key_of
 from training.datasets.described.spec import Label
 from training.datasets.errors import (
+    DatasetError,
     DuplicateKeyError,
     EmptyDatasetError,
     EncodingError,
@@ -25,9 +26,8 @@ from training.datasets.errors import (
     OneClassError,
     SeveralProblemsError,
 )
+from training.engines.spark.reading import checked
 from training.parameters import TablesDataset
-
-pytestmark = pytest.mark.spark
 
 USERS = "user,age\nu1,30\nu2,\n"
 ITEMS = 'item,genre\ni1,drama\ni2,"sci-fi, ""space"""\n'
@@ -56,44 +56,40 @@ def dataset(folder: Path, *, tables: dict[str, str] | None = None, **changes: ob
     return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
 
 
-def test_tables_are_joined_on_their_keys(spark: SparkSession, tmp_path: Path) -> None:
+def test_tables_are_joined_on_their_keys(read: Read, tmp_path: Path) -> None:
     reports = []
     described = dataset(tmp_path)
-    rows, schema = read(spark, described, None, lambda *said, **_: reports.append(said))
+    rows, schema = read(described, None, lambda *said, **_: reports.append(said))
     assert (schema.numeric, schema.categorical, schema.timestamp) == (("age",), ("genre", "item"), "seen")
-    assert dict(rows.dtypes) == {
-        "label": "int",
-        "age": "double",
-        "genre": "string",
-        "item": "string",
-        "seen": "timestamp",
-    }
-    assert sorted(map(tuple, rows.collect())) == [
-        (0, None, 'sci-fi, "space"', "i2", datetime(2026, 1, 31, 10, 0)),  # noqa: DTZ001 - Spark gives local times
-        (1, 30.0, "drama", "i1", datetime(2026, 1, 31, 10, 0)),  # noqa: DTZ001
+    at_ten = 1_769_853_600_000_000
+    rows = rows.sort_values("label", ignore_index=True)
+    assert rows[["label", "genre", "item", "seen"]].to_numpy().tolist() == [
+        [0, 'sci-fi, "space"', "i2", at_ten],
+        [1, "drama", "i1", at_ten],
     ]
+    np.testing.assert_array_equal(rows["age"], [np.nan, 30.0])
     assert reports == [("data", "2 of 3 interactions have a known user and item")]
 
 
-def test_a_text_that_means_missing_is_missing_in_its_column_alone(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_text_that_means_missing_is_missing_in_its_column_alone(read: Read, tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
         tables={"users": "user,age\nu1,unkonwn\nu2,40\nu3,NA\n", "items": "item,genre\ni1,NA\ni2,?\n"},
         missing=["NA", "unkonwn"],
         categorical=[{"column": "genre", "missing": ["?"]}],
     )
-    rows, _ = read(spark, described)
-    assert {row.genre: row.age for row in rows.collect()} == {"NA": None, "": 40.0}
+    rows, _ = read(described)
+    assert rows.set_index("genre")["age"].fillna(-1).to_dict() == {"NA": -1.0, "": 40.0}
 
 
-def test_the_copy_in_the_lake_reads_the_same(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_copy_in_the_lake_reads_the_same(read: Read, tmp_path: Path) -> None:
     described = dataset(tmp_path)
     datasets.materialize(described, tmp_path / "lake")
-    first, second = (read(spark, described, folder)[0].collect() for folder in (None, tmp_path / "lake"))
-    assert sorted(map(repr, first)) == sorted(map(repr, second))
+    first, second = (read(described, folder)[0].sort_values("item") for folder in (None, tmp_path / "lake"))
+    assert repr(first.to_dict("list")) == repr(second.to_dict("list"))
 
 
-def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSession, tmp_path: Path) -> None:
+def test_parquet_and_tsv_tables_with_other_key_names_are_joined(read: Read, tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
         users={"path": "users.parquet", "key": "id", "interactions_key": "user"},
@@ -102,25 +98,24 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(spark: SparkSess
     )
     pd.DataFrame({"id": ["u1", "u2"], "age": [30.5, None]}).to_parquet(tmp_path / "users.parquet")
     (tmp_path / "items.tsv").write_text(ITEMS.replace(",", "\t", 3) + "\t\n  \n\n")
-    rows, _ = read(spark, described)
-    assert sorted((row.label, row.age) for row in rows.collect() if row.label) == [(1, 30.5)]
+    rows, _ = read(described)
+    assert rows[rows["label"] == 1]["age"].tolist() == [30.5]
 
 
-def test_the_example_has_no_row_without_user_and_item(spark: SparkSession) -> None:
-    rows, _ = read(spark, TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
-    found = rows.selectExpr("count(*) rows", "avg(label) rate").collect()[0]
-    assert found.rows == 3_000
-    assert 0.2 < found.rate < 0.5
+def test_the_example_has_no_row_without_user_and_item(read: Read) -> None:
+    rows, _ = read(TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
+    assert len(rows) == 3_000
+    assert 0.2 < rows["label"].mean() < 0.5
 
 
-def test_all_wrong_fields_of_all_tables_are_in_one_error(spark: SparkSession, tmp_path: Path) -> None:
+def test_all_wrong_fields_of_all_tables_are_in_one_error(read: Read, tmp_path: Path) -> None:
     wrong = {
         "users": "user,age\nu1,30\nu2,4,5\n,old\n",
         "items": ITEMS + 'i3,"a\nb"\n',
         "interactions": INTERACTIONS + "u1,i1,,2026-01-01\nu1,i1,3,\nu1,i1,3,soon\n",
     }
-    with pytest.raises(SeveralProblemsError) as caught:
-        read(spark, dataset(tmp_path, tables=wrong))
+    with pytest.raises(DatasetError) as caught:
+        read(dataset(tmp_path, tables=wrong))
     for part in (
         "users.csv: 1 of 3 rows is not split as the header is: line 3 has 3 fields",
         "users.csv, key user: 1 of 3 fields is no key: line 4 ''",
@@ -133,66 +128,64 @@ def test_all_wrong_fields_of_all_tables_are_in_one_error(spark: SparkSession, tm
         assert part in str(caught.value)
 
 
-def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_named(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_named(read: Read, tmp_path: Path) -> None:
     genre = {"column": "genre", "separator": "|"}
     with pytest.raises(SeveralProblemsError) as caught:
-        read(spark, dataset(tmp_path, missing=["30"], categorical=[genre]))
+        read(dataset(tmp_path, missing=["30"], categorical=[genre]))
     assert "no value is left in the column age: each of its 1 filled fields" in str(caught.value)
     assert "the separator '|' is in none of the 2 fields of the column genre, which look like 'drama'" in str(
         caught.value
     )
 
 
-def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(read: Read, tmp_path: Path) -> None:
     described = dataset(tmp_path)
     (tmp_path / "items.csv").write_bytes("item,genre\ni1,drama\ni2,comédie\n".encode("latin-1"))
     with pytest.raises(EncodingError, match=r"items\.csv is not UTF-8: line 3, byte 7 is 0xe9"):
-        read(spark, described)
+        read(described)
 
 
-def test_the_sign_for_a_broken_character_may_stand_in_a_file(spark: SparkSession, tmp_path: Path) -> None:
-    rows, _ = read(spark, dataset(tmp_path, tables={"items": "item,genre\ni1,dr\ufffdma\ni2,\n"}))
-    assert sorted(row.genre for row in rows.collect()) == ["", "dr\ufffdma"]
+def test_the_sign_for_a_broken_character_may_stand_in_a_file(read: Read, tmp_path: Path) -> None:
+    rows, _ = read(dataset(tmp_path, tables={"items": "item,genre\ni1,dr\ufffdma\ni2,\n"}))
+    assert sorted(rows["genre"]) == ["", "dr\ufffdma"]
 
 
-def test_a_whole_number_is_the_same_key_whatever_its_type(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_whole_number_is_the_same_key_whatever_its_type(read: Read, tmp_path: Path) -> None:
     interactions = "user,item,rating,seen\n12,i1,5,1\n12345678.0,i2,1,2\n7,i1,4,3\n"
     described = dataset(tmp_path, tables={"interactions": interactions}, users={"path": "u.parquet", "key": "user"})
     pd.DataFrame({"user": [12.0, 12_345_678.0, 7.5], "age": [30, 40, 50]}).to_parquet(tmp_path / "u.parquet")
-    rows, _ = read(spark, described)
-    assert sorted((row.age, row.label) for row in rows.collect()) == [(30.0, 1), (40.0, 0)]
+    rows, _ = read(described)
+    assert sorted(zip(rows["age"], rows["label"], strict=True)) == [(30.0, 1), (40.0, 0)]
 
 
-def test_keys_may_be_features(spark: SparkSession, tmp_path: Path) -> None:
-    rows, schema = read(spark, dataset(tmp_path, categorical=["user", "item"]))
+def test_keys_may_be_features(read: Read, tmp_path: Path) -> None:
+    rows, schema = read(dataset(tmp_path, categorical=["user", "item"]))
     assert schema.categorical == ("user", "item")
-    assert sorted((row.user, row.item) for row in rows.collect()) == [("u1", "i1"), ("u2", "i2")]
+    assert sorted(zip(rows["user"], rows["item"], strict=True)) == [("u1", "i1"), ("u2", "i2")]
 
 
-def test_a_label_without_a_rule_must_be_0_or_1(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_label_without_a_rule_must_be_0_or_1(read: Read, tmp_path: Path) -> None:
     with pytest.raises(
         MalformedRowError, match=r"2 of 3 fields are neither 0 nor 1 \(without `at_least` .*: line 2 '5', line 4 '4'"
     ):
-        read(spark, dataset(tmp_path, label={"column": "rating"}))
+        read(dataset(tmp_path, label={"column": "rating"}))
 
 
-def test_a_wrong_row_of_a_parquet_file_is_shown(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_wrong_row_of_a_parquet_file_is_shown(read: Read, tmp_path: Path) -> None:
     described = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
     with pytest.raises(MalformedRowError, match=r"users\.parquet, number age: 1 of 2 .*: row 2 'old'"):
-        read(spark, described)
+        read(described)
 
 
-def test_a_duplicate_user_is_named_by_its_key(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows with the user 'u1', and 1 more keys"):
-        read(spark, dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
+def test_a_duplicate_user_is_named_by_its_key(read: Read, tmp_path: Path) -> None:
+    with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows .*with the user 'u1', and 1 more keys"):
+        read(dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
 
 
-def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, tmp_path: Path) -> None:
+def test_keys_that_match_nothing_say_how_many_rows_survive(read: Read, tmp_path: Path) -> None:
     with pytest.raises(JoinError) as caught:
-        read(spark, dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
+        read(dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
     assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in" in str(caught.value)
     assert "keys look like 'u1', 'u2', 'u9' in the interactions' user and '1', '2' in the users' user" in str(
         caught.value
@@ -200,14 +193,14 @@ def test_keys_that_match_nothing_say_how_many_rows_survive(spark: SparkSession, 
     assert "3 have a row in" in str(caught.value)
 
 
-def test_labels_that_are_all_the_same_are_refused(spark: SparkSession, tmp_path: Path) -> None:
+def test_labels_that_are_all_the_same_are_refused(read: Read, tmp_path: Path) -> None:
     with pytest.raises(OneClassError, match="have the label 0"):
-        read(spark, dataset(tmp_path, label={"column": "rating", "at_least": 9}))
+        read(dataset(tmp_path, label={"column": "rating", "at_least": 9}))
 
 
-def test_a_table_of_its_header_alone_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_table_of_its_header_alone_is_refused(read: Read, tmp_path: Path) -> None:
     with pytest.raises(EmptyDatasetError, match=r"users\.csv names its columns but has no row"):
-        read(spark, dataset(tmp_path, tables={"users": "user,age\n"}))
+        read(dataset(tmp_path, tables={"users": "user,age\n"}))
 
 
 TEXT = st.one_of(
@@ -230,6 +223,7 @@ LABELS = [
 ]
 
 
+@pytest.mark.spark
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(*[TEXT] * 4), min_size=60, max_size=90), st.sampled_from(LABELS))
 def test_both_checks_have_the_same_rules(
@@ -252,6 +246,7 @@ def test_both_checks_have_the_same_rules(
         assert row[-1] == (is_click(present["label"], label) if present["label"] else None)
 
 
+@pytest.mark.spark
 @pytest.mark.parametrize(
     ("label", "clicks", "others"),
     [
@@ -268,6 +263,7 @@ def test_the_rule_makes_the_label(spark: SparkSession, label: Label, clicks: lis
     assert made == [1] * len(clicks) + [0] * len(others)
 
 
+@pytest.mark.spark
 def test_times_are_seconds_or_words(spark: SparkSession) -> None:
     texts = ["1769853600", "2026-01-31 10:00:00", "2026-01-31T10:00:00", "2026-01-31T11:00:00+01:00"]
     frame = spark.createDataFrame([(text,) for text in texts], "seen string")

@@ -3,24 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyarrow import parquet
 
 from features.counts import Counts
 from features.schema import CRITEO
-from tests.training.conftest import Run, train
+from tests.support.training_runs import Run, train
 from training import datasets
 from training.datasets.manifest import Manifest
-from training.datasets.source import DAY
+from training.datasets.progress import silent
+from training.engine import CountTable
+from training.engines.local.engine import LocalEngine
+from training.engines.local.rows import LocalRows
+from training.kernels.split import Part
 from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
 from training.preparation.days import DayCounts, count_days, table_names
-from training.preparation.encode import count
-from training.preparation.prepare import prepare
-from training.preparation.split import Part
-from training.stages.publish import write_counts
-
-pytestmark = pytest.mark.spark
 
 PARAMETERS = TrainingParameters(folds=3)
 
@@ -46,70 +43,72 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Window:
     """The training rows of the latest days, prepared, and what their days are called."""
 
-    rows: DataFrame
+    rows: LocalRows
     manifest: Manifest
     names: dict[str, str]
 
     def counted(self, work: Path, *, earlier: Path | None = None) -> DayCounts:
-        return count_days(self.rows, CRITEO, PARAMETERS, names=self.names, earlier=earlier, folder=work)
+        return count_days(self.rows, PARAMETERS, names=self.names, earlier=earlier, folder=work)
 
 
-def window(spark: SparkSession, folder: Path, work: Path, *, days: int) -> Window:
+def window(folder: Path, work: Path, *, days: int) -> Window:
     dataset = CriteoDataset(kind="criteo", path=str(folder), days=days)
     manifest = datasets.describe(dataset)
-    prepared = prepare(datasets.open_source(spark, dataset), PARAMETERS, folder=work / "rows")
+    source = LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
+    rows, count = source.prepare(PARAMETERS, work / "rows")
     return Window(
-        rows=prepared.part(Part.FIT, Part.VALIDATION),
+        rows=rows.divided(PARAMETERS, count=count).part(Part.FIT, Part.VALIDATION),
         manifest=manifest,
         names=table_names(manifest, CRITEO, PARAMETERS),
     )
 
 
 @pytest.fixture(scope="module")
-def latest(spark: SparkSession, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Window:
+def latest(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Window:
     """The latest three days."""
-    return window(spark, folder, tmp_path_factory.mktemp("work"), days=3)
+    return window(folder, tmp_path_factory.mktemp("work"), days=3)
 
 
-def sorted_table(table: DataFrame) -> pd.DataFrame:
-    frame = table.toPandas().sort_values(["column", "hash"], ignore_index=True)
-    return frame[sorted(frame.columns)]
+def table(counted: CountTable, file: Path) -> list[dict[str, int]]:
+    """What the table holds, fold by fold."""
+    counted.write(file, file.parent, by_fold=True)
+    rows: list[dict[str, int]] = parquet.read_table(file).to_pylist()
+    return rows
 
 
 def test_the_window_holds_the_latest_days_by_number(latest: Window) -> None:
     assert [file.partition for file in latest.manifest.partitions] == ["day_9", "day_10", "day_11"]
-    assert {row[DAY] for row in latest.rows.select(DAY).distinct().collect()} == {"day_9", "day_10", "day_11"}
+    assert set(latest.rows.days) == {"day_9", "day_10", "day_11"}
 
 
 def test_days_counted_one_by_one_add_up_to_one_count_of_all(latest: Window, tmp_path: Path) -> None:
     counted = latest.counted(tmp_path)
-    recomputed = count(latest.rows, CRITEO, PARAMETERS, folder=tmp_path / "at-once")
-    pd.testing.assert_frame_equal(sorted_table(counted.total), sorted_table(recomputed))
+    recomputed = latest.rows.count(PARAMETERS, tmp_path)
+    assert table(counted.total, tmp_path / "total") == table(recomputed, tmp_path / "at-once")
     assert len(counted.tables) == 3
 
 
 def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path) -> None:
     """The bundle of yesterday's window has two of the three days; the rows of those two are not even there."""
-    (tmp_path / "yesterday").mkdir()
     earlier = tmp_path / "counts"
-    for name, table in latest.counted(tmp_path / "yesterday").tables.items():
+    earlier.mkdir()
+    for name, counted in latest.counted(tmp_path).tables.items():
         if "day_11" not in name:
-            write_counts(table, earlier / f"{name}.parquet", tmp_path, by_fold=True)
-    only_new = Window(rows=latest.rows.where(f"{DAY} = 'day_11'"), manifest=latest.manifest, names=latest.names)
-    (tmp_path / "today").mkdir()
-    merged = only_new.counted(tmp_path / "today", earlier=earlier)
+            counted.write(earlier / f"{name}.parquet", tmp_path, by_fold=True)
+    only_new = Window(rows=latest.rows.day("day_11"), manifest=latest.manifest, names=latest.names)
+    merged = only_new.counted(tmp_path, earlier=earlier)
     assert merged.known == ("day_10", "day_9")
-    recomputed = count(latest.rows, CRITEO, PARAMETERS, folder=tmp_path / "at-once")
-    pd.testing.assert_frame_equal(sorted_table(merged.total), sorted_table(recomputed))
+    recomputed = latest.rows.count(PARAMETERS, tmp_path)
+    assert table(merged.total, tmp_path / "total") == table(recomputed, tmp_path / "at-once")
 
 
-def test_a_bundles_tables_of_days_merge_without_spark(latest: Window, tmp_path: Path) -> None:
+def test_a_bundles_tables_of_days_merge_by_themselves(latest: Window, tmp_path: Path) -> None:
     counted = latest.counted(tmp_path)
-    for name, table in counted.tables.items():
-        write_counts(table, tmp_path / "counts" / f"{name}.parquet", tmp_path, by_fold=True)
-    write_counts(counted.total, tmp_path / "counts" / "total.parquet", tmp_path, by_fold=False)
-    merged = Counts.merge(Counts.read(tmp_path / "counts" / f"{name}.parquet") for name in counted.tables)
-    total = Counts.read(tmp_path / "counts" / "total.parquet")
+    for name, of_day in counted.tables.items():
+        of_day.write(tmp_path / f"{name}.parquet", tmp_path, by_fold=True)
+    counted.total.write(tmp_path / "total.parquet", tmp_path, by_fold=False)
+    merged = Counts.merge(Counts.read(tmp_path / f"{name}.parquet") for name in counted.tables)
+    total = Counts.read(tmp_path / "total.parquet")
     assert (merged.hash.tolist(), merged.clicks.tolist()) == (total.hash.tolist(), total.clicks.tolist())
 
 
@@ -151,13 +150,10 @@ def test_three_tables_are_not_three_days(tmp_path: Path) -> None:
     assert table_names(manifest, CRITEO, PARAMETERS) == {}
 
 
-@pytest.mark.full
-def test_a_model_of_merged_days_is_the_model_of_all_rows(
-    spark: SparkSession, spark_log: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_a_model_of_merged_days_is_the_model_of_all_rows(folder: Path, tmp_path: Path) -> None:
     def of_days(days: int, output: Path, *options: str, place: Path = folder) -> Run:
         dataset = ("--dataset", "criteo", "--path", str(place), "--days", str(days))
-        return train(spark, spark_log, output, *dataset, *options)
+        return train(output, *dataset, *options)
 
     (tmp_path / "raw").mkdir()
     for day in (8, 9, 10):

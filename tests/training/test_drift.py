@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
-from tests.training.conftest import Run, train
+from tests.support.training_runs import Run, train
 from tools.paths import ROOT
 from training import datasets
 from training.datasets.errors import DatasetError
+from training.datasets.progress import silent
 from training.drift import NotComparableError, compare_source, main
-from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset
-
-pytestmark = pytest.mark.spark
+from training.engines.local.engine import LocalEngine
+from training.evaluation.reference import Drift
+from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
 
 PRICE, SHOP = 1 + 3, 1 + 13 + 5
 """The fields of int03 and cat05 in a row of Criteo's format."""
@@ -48,39 +48,42 @@ def bundle(run: Run) -> Bundle:
     return Bundle.load(Path(run.result.bundle))
 
 
+def compared(bundle: Bundle, dataset: Dataset, work: Path) -> Drift:
+    source = LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
+    return compare_source(bundle, source, work / "rows")
+
+
 def criteo(path: Path) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
 
 
-def test_a_day_like_the_models_has_not_moved(spark: SparkSession, bundle: Bundle, day: Path) -> None:
-    drift = compare_source(bundle, datasets.open_source(spark, criteo(day)))
+def test_a_day_like_the_models_has_not_moved(bundle: Bundle, day: Path, tmp_path: Path) -> None:
+    drift = compared(bundle, criteo(day), tmp_path)
     assert drift.rows == 4_000
     assert drift.worst.index < 0.1
     assert {moved.name for moved in drift.columns} == set(bundle.schema.features)
 
 
-def test_columns_that_changed_are_found_and_no_others(spark: SparkSession, bundle: Bundle, other_day: Path) -> None:
-    drift = compare_source(bundle, datasets.open_source(spark, criteo(other_day)))
+def test_columns_that_changed_are_found_and_no_others(bundle: Bundle, other_day: Path, tmp_path: Path) -> None:
+    drift = compared(bundle, criteo(other_day), tmp_path)
     assert {moved.name for moved in drift.columns if moved.index > 0.25} == {"int03", "cat05"}
 
 
-def test_a_day_that_is_not_right_is_refused(spark: SparkSession, bundle: Bundle, tmp_path: Path) -> None:
+def test_a_day_that_is_not_right_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "day").write_text("1\t2\t3\n")
     with pytest.raises(DatasetError, match="line 1: 3 tab-separated fields"):
-        compare_source(bundle, datasets.open_source(spark, criteo(tmp_path / "day")))
+        compared(bundle, criteo(tmp_path / "day"), tmp_path)
 
 
-def test_data_without_the_models_columns_says_nothing(spark: SparkSession, bundle: Bundle) -> None:
+def test_data_without_the_models_columns_says_nothing(bundle: Bundle, tmp_path: Path) -> None:
     tables = TablesDataset(kind="tables", spec=ROOT / "examples" / "tables" / "dataset.yaml")
     with pytest.raises(NotComparableError, match="lacks its columns int00"):
-        compare_source(bundle, datasets.open_source(spark, tables))
+        compared(bundle, tables, tmp_path)
 
 
-def test_a_champion_trained_on_other_data_rejects_above_the_limit(
-    spark: SparkSession, spark_log: Path, run: Run, other_day: Path, tmp_path: Path
-) -> None:
+def test_a_champion_trained_on_other_data_rejects_above_the_limit(run: Run, other_day: Path, tmp_path: Path) -> None:
     options = ("--dataset", "criteo", "--path", str(other_day), "--champion", run.result.bundle)
-    moved = train(spark, spark_log, tmp_path, *options, "--gate-max-drift", "0.25")
+    moved = train(tmp_path, *options, "--gate-max-drift", "0.25")
     assert not moved.result.verdict.accepted
     assert any(reason.startswith("Drift of ") and "above 0.2500" in reason for reason in moved.result.verdict.reasons)
     assert moved.result.metrics["champion"]["drift"]["columns"]["int03"] > 0.25

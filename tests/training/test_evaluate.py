@@ -1,16 +1,11 @@
-"""One pass over scored rows agrees with scikit-learn in any order of the rows, and refuses what is no probability."""
-
-from collections.abc import Sequence
+"""Metrics from counts agree with scikit-learn in any order of the rows, and what is no probability is refused."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from training.metrics.evaluate import EvaluationError, evaluate
-
-pytestmark = pytest.mark.spark
+from training.metrics.evaluate import Evaluation, EvaluationError, evaluate
 
 ROWS = 20_000
 
@@ -25,12 +20,16 @@ def rows() -> pd.DataFrame:
     return pd.DataFrame({"label": label, "probability": probability})
 
 
-def scored(spark: SparkSession, pairs: Sequence[tuple[int, float | None]]) -> DataFrame:
-    return spark.createDataFrame(list(pairs), "label int, probability double")
+def scored(rows: pd.DataFrame) -> Evaluation:
+    return evaluate(rows["label"].to_numpy() == 1, rows["probability"].to_numpy(np.float64))
 
 
-def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataFrame) -> None:
-    evaluation = evaluate(spark.createDataFrame(rows))
+def pairs(*pairs: tuple[int, float | None]) -> pd.DataFrame:
+    return pd.DataFrame({"label": [label for label, _ in pairs], "probability": [value for _, value in pairs]})
+
+
+def test_the_metrics_agree_with_scikit_learn(rows: pd.DataFrame) -> None:
+    evaluation = scored(rows)
     label, probability = rows["label"], rows["probability"]
     assert abs(evaluation.auc - roc_auc_score(label, probability)) <= evaluation.auc_error_bound < 1e-3
     assert evaluation.auc == pytest.approx(roc_auc_score(label, probability), abs=1e-5)
@@ -40,25 +39,22 @@ def test_the_metrics_agree_with_scikit_learn(spark: SparkSession, rows: pd.DataF
     assert (evaluation.rows, evaluation.clicks) == (ROWS, label.sum())
 
 
-def test_the_figures_do_not_depend_on_the_order_or_the_partitions(spark: SparkSession, rows: pd.DataFrame) -> None:
-    shuffled = rows.sample(frac=1, random_state=1)
-    assert evaluate(spark.createDataFrame(rows).repartition(2)) == evaluate(
-        spark.createDataFrame(shuffled).repartition(7)
-    )
+def test_the_figures_do_not_depend_on_the_order(rows: pd.DataFrame) -> None:
+    assert scored(rows) == scored(rows.sample(frac=1, random_state=1))
 
 
-def test_certain_probabilities_keep_the_log_loss_finite(spark: SparkSession) -> None:
-    evaluation = evaluate(scored(spark, [(1, 1.0), (0, 0.0), (0, 1.0), (1, 0.0)]))
+def test_certain_probabilities_keep_the_log_loss_finite() -> None:
+    evaluation = scored(pairs((1, 1.0), (0, 0.0), (0, 1.0), (1, 0.0)))
     assert evaluation.auc == 0.5
     assert evaluation.log_loss == pytest.approx(-np.log(1e-15) / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), -0.1, 1.1, float("inf")])
-def test_what_is_no_probability_is_refused_with_its_count(spark: SparkSession, value: float | None) -> None:
+def test_what_is_no_probability_is_refused_with_its_count(value: float | None) -> None:
     with pytest.raises(EvaluationError, match="1 of 3 held-out rows have no probability between 0 and 1"):
-        evaluate(scored(spark, [(1, 0.5), (0, 0.4), (1, value)]))
+        scored(pairs((1, 0.5), (0, 0.4), (1, value)))
 
 
-def test_no_rows_at_all_are_refused(spark: SparkSession) -> None:
+def test_no_rows_at_all_are_refused() -> None:
     with pytest.raises(EvaluationError, match="no held-out rows"):
-        evaluate(scored(spark, []))
+        scored(pairs())

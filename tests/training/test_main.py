@@ -12,7 +12,8 @@ import pytest
 
 from features.bundle import verify
 
-SMALL = ("--rows", "2000", "--num-leaves", "8", "--driver-memory-gib", "1")
+SMALL = ("--rows", "2000", "--num-leaves", "8")
+ENGINES = ["local", pytest.param("spark", marks=pytest.mark.spark)]
 IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
 
 
@@ -20,27 +21,27 @@ def command(*options: str) -> list[str]:
     return [sys.executable, "-m", "training", *options]
 
 
-@pytest.mark.spark
-def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path, engine: str) -> None:
     options = ("--json", "--progress", "json", "--num-iterations", "3", "--output", str(tmp_path / "run"))
-    done = subprocess.run(command(*SMALL, *options), capture_output=True, text=True, check=True)
+    done = subprocess.run(command(*SMALL, *options, "--engine", engine), capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
     assert verify(Path(result["bundle"])) == result["bundle_hash"]
     assert all(json.loads(line)["message"] for line in done.stderr.splitlines())
-    assert (tmp_path / "run" / "training.log").stat().st_size > 0
+    assert (tmp_path / "run" / "training.log").is_file()
 
 
-@pytest.mark.spark
-def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sigterm_ends_a_run_and_leaves_nothing_half_written(tmp_path: Path, engine: str) -> None:
     output = tmp_path / "run"
     # More work than anybody would wait for: ending must not mean finishing first.
     slow = ("--rows", "20000", "--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
-    options = (*slow, "--min-data-in-leaf", "1", "--driver-memory-gib", "1", "--output", str(output))
+    options = (*slow, "--min-data-in-leaf", "1", "--engine", engine, "--output", str(output))
     with subprocess.Popen(command(*options), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert any("fit: iteration" in line for line in process.stderr)
         children = psutil.Process(process.pid).children(recursive=True)
-        assert any(child.name() == "java" for child in children)
+        assert any(child.name() == "java" for child in children) is (engine == "spark")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=45) == 128 + signal.SIGTERM
     _, alive = psutil.wait_procs(children, timeout=20)
@@ -48,11 +49,16 @@ def test_sigterm_ends_spark_and_leaves_nothing_half_written(tmp_path: Path) -> N
     assert {path.name for path in output.iterdir()} <= {"training.log", "training.properties"}
 
 
-@pytest.mark.spark
 @pytest.mark.full
-def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("engine", "stages"),
+    [("local", "rows, train"), pytest.param("spark", "counts-all, rows, train", marks=pytest.mark.spark)],
+)
+def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
+    tmp_path: Path, engine: str, stages: str
+) -> None:
     output = tmp_path / "run"
-    options = ("--num-iterations", "3", "--progress", "json", "--json")
+    options = ("--num-iterations", "3", "--progress", "json", "--json", "--engine", engine)
     with subprocess.Popen(
         command(*SMALL, *options, "--output", str(output)), stderr=subprocess.PIPE, text=True
     ) as process:
@@ -65,21 +71,21 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(tmp_p
         subprocess.run(command(*SMALL, *options, "--output", str(folder)), capture_output=True, text=True, check=True)
         for folder in (output, tmp_path / "afresh")
     )
-    assert "go on after counts-all, rows, train" in again.stderr
+    assert f"go on after {stages}" in again.stderr
     assert "go on after" not in afresh.stderr
     assert json.loads(again.stdout)["bundle_hash"] == json.loads(afresh.stdout)["bundle_hash"]
     assert not (output / "work").exists()
 
 
-@pytest.mark.spark
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.skipif(
     shutil.which("unshare") is None
     or subprocess.run([*IN_OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
     reason="a small disk needs a mount namespace, which this machine does not allow",
 )
-def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, engine: str) -> None:
     script = f'mount -t tmpfs -o size=200k none {tmp_path} && exec "$@"'
-    options = ("--num-iterations", "3", "--output", str(tmp_path / "run"))
+    options = ("--num-iterations", "3", "--engine", engine, "--output", str(tmp_path / "run"))
     done = subprocess.run(
         [*IN_OWN_MOUNTS, "sh", "-c", script, "sh", *command(*SMALL, *options)],
         capture_output=True,
@@ -104,3 +110,12 @@ def test_bad_input_is_one_sentence_and_exit_code_2(options: tuple[str, ...], nam
     assert done.stderr.startswith("error: ")
     assert named in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_run_on_engine_local_imports_neither_spark_nor_java(tmp_path: Path) -> None:
+    code = "import json, sys; from training.__main__ import main; main(sys.argv[1:]); print(json.dumps([*sys.modules]))"
+    options = (*SMALL, "--num-iterations", "3", "--engine", "local", "--output", str(tmp_path / "run"))
+    done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    assert {"pyspark", "py4j", "synapse"}.isdisjoint(imported)
+    assert "lightgbm" in imported

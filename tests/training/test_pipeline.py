@@ -6,20 +6,17 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
 from features.counts import Counts, derive_encoder
 from features.hashing import hash_values
 from tests.support.pooled import pooled
-from tests.training.conftest import Run, train
+from tests.support.training_runs import Run, train
 from training.parameters import TrainingParameters
-
-pytestmark = pytest.mark.spark
 
 
 def assert_same_probabilities(bundle: Bundle) -> None:
-    """The golden records, which Spark's transformer scored, by the bundle's encoder and model."""
+    """The golden records, which the run scored, by the bundle's encoder and model."""
     schema = bundle.schema
     records = [golden.record for golden in bundle.golden]
     numeric = np.array([[record[name] for name in schema.numeric] for record in records], dtype=np.float64)
@@ -29,7 +26,7 @@ def assert_same_probabilities(bundle: Bundle) -> None:
     np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
 
 
-def test_the_service_would_give_sparks_own_probabilities(run: Run) -> None:
+def test_the_service_would_give_the_runs_own_probabilities(run: Run) -> None:
     assert_same_probabilities(Bundle.load(Path(run.result.bundle)))
 
 
@@ -57,23 +54,19 @@ def test_the_counts_are_those_of_the_training_rows_alone(run: Run) -> None:
     assert np.bincount(counts.column, weights=counts.rows).tolist() == [rows["fit"] + rows["validation"]] * 26
 
 
-def test_a_second_run_makes_the_very_same_bundle(
-    run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
-    again = train(spark, spark_log, tmp_path)
+def test_a_second_run_makes_the_very_same_bundle(run: Run, tmp_path: Path) -> None:
+    again = train(tmp_path)
     assert again.result.bundle_hash == run.result.bundle_hash
 
 
-def test_another_seed_makes_another_model(run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path) -> None:
-    other = train(spark, spark_log, tmp_path, "--seed", "7", "--champion", run.result.bundle)
+def test_another_seed_makes_another_model(run: Run, tmp_path: Path) -> None:
+    other = train(tmp_path, "--seed", "7", "--champion", run.result.bundle)
     assert other.result.bundle_hash != run.result.bundle_hash
     assert "it has seen some of these rows" in other.result.metrics["champion"]["not_comparable"]
 
 
-def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(
-    run: Run, spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
-    other = train(spark, spark_log, tmp_path, "--num-leaves", "4", "--champion", run.result.bundle)
+def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(run: Run, tmp_path: Path) -> None:
+    other = train(tmp_path, "--num-leaves", "4", "--champion", run.result.bundle)
     champion = other.result.metrics["champion"]
     assert champion["not_comparable"] is None
     assert [champion[name] for name in ("rows", "auc", "log_loss")] == [
@@ -144,10 +137,8 @@ def test_lightgbm_was_given_every_parameter(run: Run) -> None:
     assert asked["feature_fraction_by_node"] == 0.7  # another than the default, which would be there unasked
 
 
-def test_a_model_of_too_few_trees_is_corrected_by_the_validation_rows(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
-) -> None:
-    few = train(spark, spark_log, tmp_path, "--num-iterations", "4", "--validation-fraction", "0.5")
+def test_a_model_of_too_few_trees_is_corrected_by_the_validation_rows(tmp_path: Path) -> None:
+    few = train(tmp_path, "--num-iterations", "4", "--validation-fraction", "0.5")
     assert few.result.metrics["scaling"]["slope"] > 1.5
     assert_same_probabilities(Bundle.load(Path(few.result.bundle)))
 

@@ -1,4 +1,4 @@
-"""Columns that hold several values: split, counted and encoded on Spark as plain Python would do it row by row."""
+"""Categories as numbers, one value a field and several: counted and encoded as plain Python would do it row by row."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,52 +6,36 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import MODEL, Bundle
-from features.hashing import hash_several, hash_value
+from features.encoder import Several
+from features.hashing import hash_value
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
-from training.evaluation.champion import score_with_bundle
+from tests.support.prepared_rows import MemoryRows, prepared
+from training.engines.local import chunks
+from training.engines.local.counted import LocalCounts
+from training.engines.local.engine import LocalEngine
+from training.engines.local.rows import LocalRows
+from training.evaluation.champion import scoring_with
 from training.evaluation.reference import Sample
+from training.kernels.columns import FEATURES, FOLD, RECORD_HASH
+from training.kernels.count import count
+from training.kernels.encode import FoldEncoder
+from training.kernels.split import Division, Part
+from training.metrics.score_counts import FIXED_POINT
 from training.parameters import TrainingParameters
-from training.preparation.encode import FEATURES, count, encode, fold_encoder
-from training.preparation.prepare import numbers_and_hashes
-from training.preparation.several import VALUES
-from training.preparation.split import FOLD
-
-pytestmark = pytest.mark.spark
+from training.stages.pipeline import fold_encoder
 
 SCHEMA = Schema(numeric=("age",), categorical=("tags", "city", "genres"), separators={"genres": "|", "tags": " "})
 PARAMETERS = TrainingParameters(folds=3, min_category_rows=4, smoothing=5.0)
-SEPARATORS = (" ", "|", ".", "||", "\\", "$^", "a", "\t", "é", "😀", "\\E")
-
-
-def prepared(spark: SparkSession, rows: pd.DataFrame, schema: Schema = SCHEMA) -> DataFrame:
-    """Raw rows as `training.preparation.prepare` leaves them, with `label`, the fold and `id`."""
-    kept = [name for name in ("id", FOLD) if name in rows]
-    typed = spark.createDataFrame(rows).withColumn("label", F.col("label").cast("int"))
-    return typed.select("label", *numbers_and_hashes(schema), *(F.col(name).cast("int").alias(name) for name in kept))
 
 
 def values_of(text: str, separator: str) -> set[str]:
     """The definition, in its plainest form."""
     return {part.strip(" ") for part in text.split(separator)} - {""} or {""}
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.data())
-def test_spark_splits_a_field_as_plain_python_does(spark: SparkSession, data: st.DataObject) -> None:
-    separator = data.draw(st.sampled_from(SEPARATORS))
-    part = st.text(st.sampled_from([*" ab\t\n|.\\$^E", "é", "😀", "\u00a0"]), max_size=3)
-    fields = data.draw(st.lists(st.lists(part, max_size=5).map(separator.join), min_size=1, max_size=100))
-    schema = Schema(numeric=(), categorical=("c",), separators={"c": separator})
-    frame = spark.createDataFrame([(field,) for field in fields], "c string").select(*numbers_and_hashes(schema))
-    assert [row[VALUES][0] for row in frame.collect()] == [hash_several(field, separator).tolist() for field in fields]
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +54,6 @@ def rows() -> pd.DataFrame:
             "tags": [field(" ") for _ in range(400)],
             "city": random.choice(["Bonn", "Köln", ""], 400),
             "genres": [field(" | ") for _ in range(400)],
-            FOLD: random.integers(0, 3, 400),
-            "id": range(400),
         }
     )
 
@@ -106,47 +88,78 @@ def by_definition(rows: pd.DataFrame, name: str, *, out_of_fold: bool) -> list[t
     return expected
 
 
-@pytest.mark.parametrize("out_of_fold", [True, False])
-def test_every_row_is_encoded_as_the_definition_says_to_the_bit(
-    spark: SparkSession, rows: pd.DataFrame, tmp_path: Path, *, out_of_fold: bool
+def divided(rows: pd.DataFrame, schema: Schema, parameters: TrainingParameters, folder: Path) -> LocalRows:
+    """The rows as a run has them, in two files, all of them to train on."""
+    batch = prepared(rows.to_dict(orient="records"), schema, label=rows["label"].tolist())
+    half = len(rows) // 2
+    for name, part in (("0", batch.slice(0, half)), ("1", batch.slice(half))):
+        chunks.write(folder / f"{name}{chunks.SUFFIX}", [part])
+    files = chunks.files(folder)
+    engine = LocalEngine(data_size=0, processes=1)
+    every = LocalRows(runner=engine, schema=schema, files=files, days=("", ""))
+    return every.divided(parameters, count=len(rows)).part(*Part)
+
+
+def with_folds(rows: pd.DataFrame, schema: Schema, parameters: TrainingParameters) -> pd.DataFrame:
+    """The rows with the fold that each is in."""
+    batch = prepared(rows.to_dict(orient="records"), schema, label=rows["label"].tolist())
+    division = Division.of(parameters, np.empty(0, np.int64), rows=len(rows))
+    return rows.assign(**{FOLD: division.folds(batch.column(RECORD_HASH).to_numpy())})
+
+
+def inputs(rows: LocalRows, encoder: FoldEncoder, work: Path) -> pd.DataFrame:
+    """The out-of-fold inputs by name, in the rows' order."""
+    batches = [batch for file in rows.encode(encoder, work / "train").files for batch in chunks.read(file)]
+    encoded = np.concatenate([np.stack(batch.column(FEATURES).to_pylist()) for batch in batches])
+    return pd.DataFrame(encoded, columns=list(rows.schema.encoded_features))
+
+
+@pytest.mark.parametrize("name", SCHEMA.categorical)
+def test_every_row_is_encoded_as_the_definition_says_to_the_bit(rows: pd.DataFrame, tmp_path: Path, name: str) -> None:
+    of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
+    encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), SCHEMA, PARAMETERS)
+    encoded = inputs(of_run, encoder, tmp_path)
+    actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
+    assert actual == by_definition(with_folds(rows, SCHEMA, PARAMETERS), name, out_of_fold=True)
+
+
+@pytest.mark.parametrize("name", SCHEMA.categorical)
+def test_a_held_out_row_is_encoded_by_all_rows_as_the_service_encodes_it(
+    rows: pd.DataFrame, tmp_path: Path, name: str
 ) -> None:
-    frame = prepared(spark, rows)
-    encoder = fold_encoder(count(frame, SCHEMA, PARAMETERS, folder=tmp_path / "counts"), SCHEMA, PARAMETERS)
-    table = encode(frame, SCHEMA, encoder, out_of_fold=out_of_fold, extra=["id"]).toPandas().sort_values("id")
-    encoded = pd.DataFrame(np.stack(table[FEATURES].tolist()), columns=list(SCHEMA.encoded_features))
-    for name in SCHEMA.categorical:
-        actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
-        assert actual == by_definition(rows, name, out_of_fold=out_of_fold)
+    encoder = fold_encoder(divided(rows, SCHEMA, PARAMETERS, tmp_path).count(PARAMETERS, tmp_path), SCHEMA, PARAMETERS)
+    sample = Sample.of(pa.Table.from_batches([prepared(rows.to_dict(orient="records"), SCHEMA)]), SCHEMA)
+    encoded = pd.DataFrame(sample.inputs(SCHEMA, encoder.encoder), columns=list(SCHEMA.encoded_features))
+    actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
+    assert actual == by_definition(with_folds(rows, SCHEMA, PARAMETERS), name, out_of_fold=False)
 
 
-def test_rates_by_hand(spark: SparkSession, tmp_path: Path) -> None:
+def test_rates_by_hand() -> None:
     schema = Schema(numeric=(), categorical=("genres",), separators={"genres": "|"})
-    parameters = TrainingParameters(folds=2, min_category_rows=1, smoothing=2.0)
-    rows = pd.DataFrame(
-        {
-            "genres": ["a|b", "a", "b|a|b", ""],
-            "label": [1, 0, 1, 0],
-            FOLD: [0, 0, 1, 1],
-            "id": [0, 1, 2, 3],
-        }
-    )
-    frame = prepared(spark, rows, schema)
-    counted = count(frame, schema, parameters, folder=tmp_path / "counts")
-    table = {row["hash"]: (row["rows_0"], row["rows_1"], row["clicks_0"], row["clicks_1"]) for row in counted.collect()}
-    assert table == {hash_value("a"): (2, 1, 1, 1), hash_value("b"): (1, 1, 1, 1), hash_value(""): (0, 1, 0, 0)}
+    a_b, a, b_a_b, missing = (np.array(hashes, dtype=np.int64) for hashes in ([1, 2], [1], [1, 2], [0]))
+    hashes, row = np.concatenate([a_b, a, b_a_b, missing]), np.array([0, 0, 1, 2, 2, 3])
+    clicked, folds = np.array([True, False, True, False]), np.array([0, 0, 1, 1], dtype=np.int32)
+    counted = count(hashes, clicked[row], folds[row], number=2)
+    assert counted.hash.tolist() == [0, 1, 2]
+    assert counted.rows.tolist() == [[0, 1], [2, 1], [1, 1]]
+    assert counted.clicks.tolist() == [[0, 0], [1, 1], [1, 1]]
     # 6 values in all, 4 of clicked rows: 2/3 on average, of which two rows are mixed in.
-    a, b, missing = (2 + 4 / 3) / (3 + 2), (2 + 4 / 3) / (2 + 2), (0 + 4 / 3) / (1 + 2)
-    encoder = fold_encoder(counted, schema, parameters)
-    served = encode(frame, schema, encoder, out_of_fold=False, extra=["id"]).toPandas().sort_values("id")
-    assert np.stack(served[FEATURES].tolist())[:, 0] == pytest.approx([(a + b) / 2, a, (a + b) / 2, missing], abs=1e-7)
+    of_a, of_b, of_missing = (2 + 4 / 3) / (3 + 2), (2 + 4 / 3) / (2 + 2), (0 + 4 / 3) / (1 + 2)
+    parameters = TrainingParameters(folds=2, min_category_rows=1, smoothing=2.0)
+    encoder = fold_encoder(LocalCounts(columns=[counted], folds=2), schema, parameters)
+    several = {0: Several(hashes=hashes, row=row)}
+    nothing, whole = np.empty((4, 0)), np.zeros((4, 1), dtype=np.int64)
+    served = encoder.encoder.encode(nothing, whole, several)
+    expected = [(of_a + of_b) / 2, of_a, (of_a + of_b) / 2, of_missing]
+    assert served[:, 0] == pytest.approx(expected, abs=1e-7)
     # By the rows of the other fold: a was seen once there for fold 0 and twice for fold 1, b once for each.
     a_0, b_0, a_1, b_1 = (1 + 4 / 3) / 3, (1 + 4 / 3) / 3, (1 + 4 / 3) / 4, (1 + 4 / 3) / 3
-    trained = encode(frame, schema, encoder, out_of_fold=True, extra=["id"]).toPandas().sort_values("id")
+    trained = encoder.encode(nothing, whole, several, folds)
     expected = [(a_0 + b_0) / 2, a_0, (a_1 + b_1) / 2, 2 / 3]
-    assert np.stack(trained[FEATURES].tolist())[:, 0] == pytest.approx(expected, abs=1e-7)
+    assert trained[:, 0] == pytest.approx(expected, abs=1e-7)
 
 
-def test_a_sample_on_the_driver_is_encoded_as_the_rows_are(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
     bundle = Bundle.load(make_bundle(tmp_path / "bundle", schema=SCHEMA, rows=300, trees=1))
     wider = Schema(
         numeric=("age",),
@@ -154,31 +167,28 @@ def test_a_sample_on_the_driver_is_encoded_as_the_rows_are(spark: SparkSession, 
         separators={"more": ",", "genres": "|", "tags": " "},
     )
     records = random_records(SCHEMA, 200, seed=3)
-    rows = pd.DataFrame(records).assign(more="x,y", label=[index % 2 for index in range(200)])
-    frame = prepared(spark, rows, wider).coalesce(1)
+    table = pa.Table.from_batches([prepared([{**record, "more": "x,y"} for record in records], wider)])
     inputs = bundle.encoder.encode(*to_arrays(SCHEMA, records))
-    np.testing.assert_array_equal(Sample.of(frame, wider).inputs(SCHEMA, bundle.encoder), inputs)
+    np.testing.assert_array_equal(Sample.of(table, wider).inputs(SCHEMA, bundle.encoder), inputs)
 
 
-def test_a_champion_takes_its_columns_of_several_values_from_wider_rows(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_champion_takes_its_columns_of_several_values_from_wider_rows(tmp_path: Path) -> None:
     wider = Schema(numeric=("age",), categorical=("genres", "city", "tags"), separators={"genres": "|", "tags": " "})
-    assert_scored_alike(spark, tmp_path, own=SCHEMA, rows=wider)
+    assert_scored_alike(tmp_path, own=SCHEMA, rows=wider)
 
 
-def test_a_champion_that_takes_a_field_whole_can_be_compared_on_rows_that_are_split(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_a_champion_that_takes_a_field_whole_can_be_compared_on_rows_that_are_split(tmp_path: Path) -> None:
     whole = Schema(numeric=("age",), categorical=("city", "tags", "genres"), separators={"tags": " "})
-    assert_scored_alike(spark, tmp_path, own=whole, rows=SCHEMA)
+    assert_scored_alike(tmp_path, own=whole, rows=SCHEMA)
 
 
-def assert_scored_alike(spark: SparkSession, folder: Path, *, own: Schema, rows: Schema) -> None:
+def assert_scored_alike(folder: Path, *, own: Schema, rows: Schema) -> None:
     """The bundle of the schema `own` gives prepared rows of the schema `rows` what LightGBM gives the records."""
     bundle = Bundle.load(make_bundle(folder / "bundle", schema=own, rows=500, trees=5))
     records = random_records(own, 200, seed=3)
-    frame = prepared(spark, pd.DataFrame(records).assign(label=[index % 2 for index in range(200)]), rows)
-    counts = score_with_bundle(frame, bundle, rows).toPandas()
+    counts = MemoryRows((prepared(records, rows),)).scan(scoring_with(bundle, rows)).to_pandas()
     inputs = bundle.encoder.encode(*to_arrays(own, records))
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
-    found = np.sort(np.repeat(counts["probability"].to_numpy(), counts["rows"].to_numpy()))
-    np.testing.assert_allclose(found, np.sort(expected), atol=1e-4)  # rows of a bin have one of their probabilities
+    mean = counts["probability_sum"].to_numpy() / counts["rows"].to_numpy() / FIXED_POINT
+    found = np.sort(np.repeat(mean, counts["rows"].to_numpy()))
+    np.testing.assert_allclose(found, np.sort(expected), atol=1e-4)  # rows of a bin have its mean

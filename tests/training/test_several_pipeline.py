@@ -9,17 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from pyspark.sql import SparkSession
 
 from features.bundle import Bundle
 from tests.support.services import running_service
-from tests.training.conftest import Run, train
-from training import datasets
-from training.datasets.source import Source
+from tests.support.training_runs import Run, train
+from training.datasets.progress import silent
 from training.drift import NotComparableError, compare_source
+from training.engines.local.engine import LocalEngine
+from training.engines.local.source import LocalSource
 from training.parameters import TablesDataset
-
-pytestmark = pytest.mark.spark
 
 ROWS = 3_000
 GENRES = (
@@ -68,16 +66,16 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(spark: SparkSession, spark_log: Path, tables: Path) -> Run:
+def whole(tables: Path) -> Run:
     """A run that takes the field as one category."""
-    return train(spark, spark_log, tables / "whole", "--dataset", "tables", "--spec", str(tables / "whole.yaml"))
+    return train(tables / "whole", "--dataset", "tables", "--spec", str(tables / "whole.yaml"))
 
 
 @pytest.fixture(scope="module")
-def split(spark: SparkSession, spark_log: Path, tables: Path, whole: Run) -> Run:
+def split(tables: Path, whole: Run) -> Run:
     """A run in which each genre counts, beside the model that took the field whole."""
     options = ("--dataset", "tables", "--spec", str(tables / "split.yaml"), "--champion", whole.result.bundle)
-    return train(spark, spark_log, tables / "split", *options)
+    return train(tables / "split", *options)
 
 
 def test_the_genre_that_decides_is_found_in_combinations_that_nobody_has_seen(whole: Run, split: Run) -> None:
@@ -125,13 +123,14 @@ def test_the_service_finds_it_too(split: Run, tmp_path: Path) -> None:
 
 
 def test_data_is_compared_with_the_model_only_where_it_is_split_alike(
-    spark: SparkSession, tables: Path, split: Run, whole: Run
+    tables: Path, split: Run, whole: Run, tmp_path: Path
 ) -> None:
-    def source(name: str) -> Source:
-        return datasets.open_source(spark, TablesDataset(kind="tables", spec=tables / name))
+    def source(name: str) -> LocalSource:
+        dataset = TablesDataset(kind="tables", spec=tables / name)
+        return LocalEngine(data_size=0, processes=1).open_source(dataset, None, silent)
 
     of_split, of_whole = (Bundle.load(Path(run.result.bundle)) for run in (split, whole))
-    assert compare_source(of_split, source("split.yaml")).worst.index < 0.1
-    assert compare_source(of_whole, source("split.yaml")).rows == ROWS
+    assert compare_source(of_split, source("split.yaml"), tmp_path / "split").worst.index < 0.1
+    assert compare_source(of_whole, source("split.yaml"), tmp_path / "whole").rows == ROWS
     with pytest.raises(NotComparableError, match="lacks its columns genres"):
-        compare_source(of_split, source("whole.yaml"))
+        compare_source(of_split, source("whole.yaml"), tmp_path / "other")

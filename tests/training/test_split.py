@@ -4,8 +4,10 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 
 from features.schema import Schema
 from training.datasets.errors import NoTimestampError
+from training.engines.spark.split import draw, with_parts
+from training.kernels.columns import FOLD, PART, RECORD_HASH, TIME
+from training.kernels.split import PARTS, Part, SplitError
 from training.parameters import Split, TrainingParameters
-from training.preparation.split import FOLD, PART, RECORD_HASH, Part, SplitError, draw, with_parts
 
 pytestmark = pytest.mark.spark
 
@@ -17,7 +19,7 @@ ROWS = 10_000
 def rows(spark: SparkSession) -> DataFrame:
     """10,000 distinct records, one a minute on average but in bursts."""
     minutes = (F.col("id") * F.col("id") / ROWS).cast("long")
-    frame = spark.range(ROWS).select((minutes * 60_000_000).alias("at"), F.xxhash64("id").alias(RECORD_HASH))
+    frame = spark.range(ROWS).select((minutes * 60_000_000).alias(TIME), F.xxhash64("id").alias(RECORD_HASH))
     return frame.cache()
 
 
@@ -28,8 +30,8 @@ def sizes(split: DataFrame, column: str) -> dict[str | int, int]:
 def test_a_random_split_has_the_shares_that_were_asked_for(rows: DataFrame) -> None:
     parameters = TrainingParameters(train_fraction=0.8, validation_fraction=0.1)
     parts = sizes(with_parts(rows, SCHEMA, parameters, count=ROWS), PART)
-    assert parts[Part.HELD_OUT] == pytest.approx(2_000, abs=150)
-    assert parts[Part.VALIDATION] == pytest.approx(800, abs=100)
+    assert parts[PARTS.index(Part.HELD_OUT)] == pytest.approx(2_000, abs=150)
+    assert parts[PARTS.index(Part.VALIDATION)] == pytest.approx(800, abs=100)
     assert sum(parts.values()) == ROWS
 
 
@@ -51,7 +53,7 @@ def test_a_fold_says_nothing_about_the_part(rows: DataFrame) -> None:
 def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame) -> None:
     first = with_parts(rows, SCHEMA, TrainingParameters(), count=ROWS)
     shuffled = with_parts(
-        rows.repartition(7, "at").orderBy(F.desc(RECORD_HASH)), SCHEMA, TrainingParameters(), count=ROWS
+        rows.repartition(7, TIME).orderBy(F.desc(RECORD_HASH)), SCHEMA, TrainingParameters(), count=ROWS
     )
     other = with_parts(rows, SCHEMA, TrainingParameters(seed=7), count=ROWS)
     assert first.exceptAll(shuffled).count() == 0
@@ -61,11 +63,10 @@ def test_a_split_depends_on_the_record_and_the_seed_alone(rows: DataFrame) -> No
 def test_a_split_by_time_holds_out_the_latest_rows(rows: DataFrame) -> None:
     parameters = TrainingParameters(split=Split.TIME, train_fraction=0.8, validation_fraction=0.1)
     split = with_parts(rows, SCHEMA, parameters, count=ROWS)
-    spans = {
-        row[PART]: row for row in split.groupBy(PART).agg(F.min("at"), F.max("at"), F.count("*").alias("n")).collect()
-    }
-    fit, validation, held_out = (spans[part] for part in (Part.FIT, Part.VALIDATION, Part.HELD_OUT))
-    assert fit["max(at)"] < validation["min(at)"] <= validation["max(at)"] < held_out["min(at)"]
+    limits = [F.min(TIME).alias("first"), F.max(TIME).alias("last"), F.count("*").alias("n")]
+    spans = {row[PART]: row for row in split.groupBy(PART).agg(*limits).collect()}
+    fit, validation, held_out = (spans[PARTS.index(part)] for part in (Part.FIT, Part.VALIDATION, Part.HELD_OUT))
+    assert fit["last"] < validation["first"] <= validation["last"] < held_out["first"]
     assert held_out["n"] == pytest.approx(2_000, abs=5)
     assert validation["n"] == pytest.approx(800, abs=5)
 
@@ -78,5 +79,5 @@ def test_a_split_by_time_needs_a_timestamp(rows: DataFrame) -> None:
 def test_a_split_by_time_needs_different_times(rows: DataFrame) -> None:
     with pytest.raises(SplitError, match="rows of different times"):
         with_parts(
-            rows.withColumn("at", F.lit(5).cast("long")), SCHEMA, TrainingParameters(split=Split.TIME), count=ROWS
+            rows.withColumn(TIME, F.lit(5).cast("long")), SCHEMA, TrainingParameters(split=Split.TIME), count=ROWS
         )

@@ -7,12 +7,12 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from pyspark.sql import SparkSession
 
 from infra.settings import load_settings
-from tests.training.conftest import OPTIONS, ROWS
+from tests.support.training_runs import OPTIONS, ROWS
 from training.arguments import UsageError, parse
 from training.datasets import describe
+from training.engines.local.engine import LocalEngine
 from training.parameters import TrainingParameters
 from training.progress import Format, Progress
 from training.stages.pipeline import Pipeline
@@ -58,16 +58,16 @@ def test_a_gain_on_the_validation_rows_alone_is_none() -> None:
     assert "num_leaves" not in text
 
 
-@pytest.mark.spark
 def test_a_search_is_never_worse_on_the_validation_rows_than_where_it_began(
-    spark: SparkSession, spark_log: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     arguments = parse([*OPTIONS, *ROWS])
     stream = io.StringIO()
     progress = Progress(stream, style=Format.JSON)
     manifest = describe(arguments.dataset)
-    pipeline = Pipeline(spark, arguments, manifest, output=tmp_path, log=spark_log, progress=progress)
-    search = Search(pipeline.first_half(), arguments.training, log_file=spark_log, progress=progress)
+    engine = LocalEngine(data_size=0, processes=1)
+    pipeline = Pipeline(engine, arguments, manifest, output=tmp_path, progress=progress)
+    search = Search(pipeline.first_half(), arguments.training, progress=progress)
     found = search.run(Budget(trials=3, minutes=None))
     assert found.trials == 3
     assert found.validation_after <= found.validation_before

@@ -1,19 +1,20 @@
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from py4j.protocol import Py4JNetworkError
 
 from features.errors import PersonalizationError
-from training.spark.failure import (
-    DiskFullError,
+from training.engines.spark.failure import (
     ExecutorLostError,
-    OutOfMemoryError,
     SparkFailedError,
     SparkGoneError,
     explain,
     root_cause,
 )
+from training.failure import DiskFullError, OutOfMemoryError, RunFailedError
+from training.failure import explain as explain_anywhere
 
 LOG = Path("runs/1/training.log")
 
@@ -32,7 +33,8 @@ def test_an_error_that_is_a_sentence_already_is_kept() -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_with_the_way_out(number: int) -> None:
+@pytest.mark.parametrize("explain", [explain, explain_anywhere])
+def test_a_full_disk_is_told_with_the_way_out(number: int, explain: Callable[..., PersonalizationError]) -> None:
     explained = explain(OSError(number, "no room", "/data/bundle"), log=LOG)
     assert isinstance(explained, DiskFullError)
     assert "/data/bundle" in str(explained)
@@ -89,6 +91,13 @@ def test_any_other_failure_is_its_cause_and_where_the_log_is() -> None:
     assert "ValueError: the number 7 is odd" in str(explained)
     assert str(LOG) in str(explained)
     assert "Traceback" not in str(explained)
+
+
+def test_without_spark_a_failure_is_its_own_words_and_where_the_log_is() -> None:
+    explained = explain_anywhere(ValueError("the number 7 is odd\nand more"), log=LOG)
+    assert isinstance(explained, RunFailedError)
+    assert str(explained) == f"The run failed: ValueError: the number 7 is odd. The whole story is in {LOG}."
+    assert isinstance(explain_anywhere(MemoryError("1 GiB"), log=LOG), OutOfMemoryError)
 
 
 def test_the_cause_is_one_line() -> None:

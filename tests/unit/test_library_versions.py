@@ -2,10 +2,14 @@
 
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as real
+from pathlib import Path
+from typing import Any
 
 import pyspark
 import pytest
 
+from training.engines.local.engine import LocalEngine
+from training.engines.spark import engine
 from training.stages import provenance
 
 
@@ -17,7 +21,12 @@ def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch
             raise PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(provenance, "version", version)
-    found = provenance.library_versions()
-    assert found["pyspark"] == pyspark.__version__
-    assert {"lightgbm", "synapseml", "xxhash"} < set(found)
+    monkeypatch.setattr(engine, "version", version)
+    nothing: Any = None
+    found = engine.SparkEngine(session=nothing, log=Path()).libraries
+    assert found == {"pyspark": pyspark.__version__, "synapseml": real("synapseml")}
+
+
+def test_engine_local_brings_no_library_of_its_own() -> None:
+    assert not LocalEngine(data_size=0).libraries
+    assert {"lightgbm", "xxhash"} < set(provenance.library_versions())

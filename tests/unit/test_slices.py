@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from features.encoder import Encoder, Several
+from training.kernels.columns import RawInputs
 from training.metrics.curves import ScoreBins
 from training.metrics.score_counts import SLICES
 from training.metrics.slices import SlicedColumn, choose, measure
-from training.preparation.matrices import RawInputs
 
 
 def encoder(*log_counts: list[float]) -> Encoder:

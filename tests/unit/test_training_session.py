@@ -3,8 +3,8 @@
 import pytest
 
 from training.datasets import describe
+from training.engines.spark.session import compiler_options
 from training.parameters import SyntheticDataset
-from training.spark.session import compiler_options
 
 
 @pytest.mark.parametrize(("rows", "quick"), [(100_000, True), (1_000_000, False)])

@@ -1,7 +1,7 @@
-"""Datasets: what they are (`describe`), their copy in the lake (`materialize`), their rows on Spark (`open_source`)."""
+"""Datasets: what they are (`describe`), and their copy in the lake (`materialize`)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from training.datasets.described import tables
 from training.datasets.described.spec import load_spec
@@ -11,11 +11,6 @@ from training.datasets.manifest import Manifest
 from training.datasets.progress import Reporter, silent
 from training.datasets.published import criteo
 from training.parameters import CriteoDataset, Dataset, Split, SyntheticDataset, TablesDataset
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-    from training.datasets.source import Source
 
 
 def describe(dataset: Dataset) -> Manifest:
@@ -53,17 +48,3 @@ def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> No
             tables.materialize(dataset, folder, report)
         case _:
             assert_never(dataset)
-
-
-def open_source(
-    spark: "SparkSession", dataset: Dataset, folder: Path | None = None, report: Reporter = silent
-) -> "Source":
-    """The dataset's rows, from its copy in `folder` or, without one, from its source; they are not read yet.
-
-    Label int 0 or 1, numbers double with null for missing, categories string with "" for missing. `report` learns how
-    many rows a join leaves. Raises the `DatasetError` that fits for what shows without reading.
-    """
-    # Spark takes a second to import, and only reading needs it.
-    from training.datasets import on_spark  # noqa: PLC0415 - see above
-
-    return on_spark.open_source(spark, dataset, folder, report)

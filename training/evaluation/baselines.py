@@ -4,21 +4,22 @@ Logistic regression is fitted on the driver, on a sample whose size is bounded, 
 in which the model does.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from pyspark.ml.functions import vector_to_array
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+import pyarrow as pa
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from training.engine import Scannable
+from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
+from training.kernels.kernel import Kernel
+from training.kernels.split import about
 from training.metrics.curves import ScoreBins
 from training.metrics.evaluate import Evaluation, evaluate_bins
-from training.preparation.encode import FEATURES
-from training.preparation.split import RECORD_HASH, about
-from training.spark.identifiers import column
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
@@ -29,6 +30,7 @@ SAMPLE_ROWS = 100_000
 DECIMALS = 6
 """Of the probabilities that logistic regression is judged by: the order in which a processor adds shows in the last
 bits, and the report must not."""
+_SAMPLED = pa.schema([(LABEL, pa.int32()), (RECORD_HASH, pa.int64()), (FEATURES, pa.list_(pa.float64()))])
 ITERATIONS = 100
 REGULARISATION = 1e-5
 """Just enough L2 to keep the coefficients finite where columns say the same."""
@@ -56,18 +58,24 @@ def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
     return evaluate_bins(ScoreBins.of_constant(clicks=clicks, others=others, probability=rate))
 
 
-def sample(
-    train: DataFrame, *, rows: int, label: str, seed: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
-    """Inputs float64[n, m] and labels int32[n] of about `SAMPLE_ROWS` of the `rows` encoded rows, given as vectors.
+def sample(train: Scannable, *, rows: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    """Inputs float64[n, m] and labels int32[n] of about `SAMPLE_ROWS` of the `rows` encoded rows.
 
     They are chosen and ordered by their content, and so the same ones in every run.
     """
-    train = about(train, SAMPLE_ROWS, rows=rows, seed=seed, purpose="baselines")
-    inputs = vector_to_array(F.col(FEATURES)).alias(FEATURES)
-    table = train.select(column(label).alias("label"), inputs, F.col(RECORD_HASH)).toPandas()
-    table = table.sort_values([RECORD_HASH, "label"], kind="stable")
-    return np.stack(table[FEATURES].tolist()), table["label"].to_numpy(np.int32)
+    table = (
+        train.scan(Kernel(columns=_SAMPLED.names, schema=_SAMPLED, function=partial(_sample, rows=rows, seed=seed)))
+        .sort_by([(RECORD_HASH, "ascending"), (LABEL, "ascending")])
+        .combine_chunks()
+    )
+    label, _, inputs = (table.column(name).chunk(0) for name in _SAMPLED.names)
+    return matrix(inputs, inputs.value_lengths()[0].as_py()), label.to_numpy().astype(np.int32)
+
+
+def _sample(batches: Iterable[pa.RecordBatch], *, rows: int, seed: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        chosen = about(SAMPLE_ROWS, batch.column(1).to_numpy(), rows=rows, seed=seed, purpose="baselines")
+        yield batch.filter(pa.array(chosen)).rename_columns(_SAMPLED.names).cast(_SAMPLED)
 
 
 def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) -> Logistic | None:

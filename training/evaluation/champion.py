@@ -8,19 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.bundle import MODEL, Bundle
 from features.encoder import Encoder
 from features.schema import Schema
+from training.engine import Scannable
 from training.evaluation.reference import Drift
-from training.evaluation.score import score_held_out
+from training.evaluation.score import scoring
+from training.kernels.kernel import Kernel
 from training.metrics.evaluate import Evaluation, evaluate_counts
 from training.parameters import TrainingParameters
-from training.preparation.prepare import CATEGORIES, NUMBERS
-from training.preparation.several import VALUES
-from training.spark.identifiers import column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +39,7 @@ class Champion:
 
 
 def evaluate_champion(
-    held_out: DataFrame,
+    held_out: Scannable,
     bundle: Bundle,
     schema: Schema,
     parameters: TrainingParameters,
@@ -59,28 +56,17 @@ def evaluate_champion(
     reason = _other_columns(lacking) or _seen(bundle.metadata.hyperparameters, parameters)
     if reason is not None:
         return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason, drift=drift)
-    evaluation = evaluate_counts(score_with_bundle(held_out, bundle, schema))
+    evaluation = evaluate_counts(held_out.scan(scoring_with(bundle, schema)))
     return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluation, drift=drift)
 
 
-def score_with_bundle(held_out: DataFrame, bundle: Bundle, schema: Schema) -> DataFrame:
-    """The `ScoreCounts` of each task, of model 0: prepared rows of `schema` by the bundle's own encoder and model.
+def scoring_with(bundle: Bundle, schema: Schema) -> Kernel:
+    """The `ScoreCounts` of prepared rows of `schema` by the bundle's own encoder and model, which is number 0.
 
     `schema` lacks no column of the bundle's, and may have more.
     """
-    own = bundle.schema
-    numbers = (F.col(NUMBERS)[schema.numeric.index(name)] for name in own.numeric)
-    hashes = (F.col(CATEGORIES)[schema.categorical.index(name)] for name in own.categorical)
-    places = {schema.categorical[index]: place for place, index in enumerate(schema.several)}
-    values = [F.col(VALUES)[places[own.categorical[index]]] for index in own.several]
-    rows = held_out.select(
-        column(schema.label).alias(own.label),
-        F.array(*numbers).cast("array<double>").alias(NUMBERS),
-        F.array(*hashes).cast("array<bigint>").alias(CATEGORIES),
-        *([F.array(*values).alias(VALUES)] if values else []),
-    )
     model = (bundle.path / MODEL).read_text(encoding="utf-8")
-    return score_held_out(rows, own, _in_memory(bundle.encoder), model=model, others=[])
+    return scoring(schema, _in_memory(bundle.encoder), model=model, own=bundle.schema)
 
 
 def _in_memory(encoder: Encoder) -> Encoder:

@@ -1,32 +1,60 @@
-"""Golden records: held-out rows with the probability that Spark gave them, for every service to reproduce."""
+"""Golden records: held-out rows with the probability that training gave them, for every service to reproduce."""
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
 
 from features.bundle import GoldenRecord
+from features.encoder import Encoder
 from features.schema import Schema
-from training.metrics.evaluate import PROBABILITY
-from training.model.fit import Fitted, score
-from training.preparation.encode import FoldEncoder, encode
-from training.preparation.prepare import as_they_were
-from training.preparation.split import RECORD_HASH
+from training.engine import Scannable
+from training.kernels.columns import CATEGORIES, NUMBERS, RAW, RECORD_HASH, VALUES, raw_columns, raw_inputs
+from training.kernels.kernel import Kernel
+from training.model.fitted import Fitted
 
 GOLDEN_RECORDS = 100
+_TYPES = {
+    RECORD_HASH: pa.int64(),
+    RAW: pa.list_(pa.string()),
+    NUMBERS: pa.list_(pa.float64()),
+    CATEGORIES: pa.list_(pa.int64()),
+    VALUES: pa.list_(pa.list_(pa.int64())),
+}
 
 
-def golden_records(
-    held_out: DataFrame, schema: Schema, encoder: FoldEncoder, fitted: Fitted
-) -> tuple[GoldenRecord, ...]:
+def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted) -> tuple[GoldenRecord, ...]:
     """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by their content and so the same in every run."""
-    # Only the hashes are sorted, not whole rows.
-    lowest = held_out.select(RECORD_HASH).orderBy(RECORD_HASH).limit(GOLDEN_RECORDS).collect()
-    chosen = held_out.where(F.col(RECORD_HASH) <= lowest[-1][RECORD_HASH]).coalesce(1).cache()
-    encoded = encode(chosen, schema, encoder, out_of_fold=False, extra=[RECORD_HASH])
-    probabilities = {
-        row[RECORD_HASH]: row[PROBABILITY]
-        for row in score(encoded, schema, fitted.transformer, extra=[RECORD_HASH]).collect()
-    }
-    rows = as_they_were(chosen, schema, RECORD_HASH).collect()
-    chosen.unpersist()
-    records = {row[RECORD_HASH]: {name: row[name] for name in schema.features} for row in rows}
-    return tuple(GoldenRecord(record=records[key], probability=probabilities[key]) for key in sorted(records))
+    columns = (RECORD_HASH, RAW, *raw_columns(schema))
+    kernel = Kernel(
+        columns=columns,
+        schema=pa.schema([(name, _TYPES[name]) for name in columns]),
+        function=partial(_lowest, columns=columns),
+    )
+    table = held_out.scan(kernel).sort_by(RECORD_HASH)
+    hashes, places = np.unique(table.column(RECORD_HASH).to_numpy(), return_index=True)
+    table = table.take(places[: min(GOLDEN_RECORDS, len(hashes))])
+    raw = raw_inputs([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
+    probabilities = fitted.predict(encoder.encode(*raw)).tolist()
+    numbers = [[None if np.isnan(number) else number for number in row] for row in raw.numeric.tolist()]
+    rows = zip(numbers, table.column(RAW).to_pylist(), probabilities, strict=True)
+    return tuple(
+        GoldenRecord(record=dict(zip(schema.features, [*numeric, *texts], strict=True)), probability=probability)
+        for numeric, texts, probability in rows
+    )
+
+
+def _lowest(batches: Iterable[pa.RecordBatch], *, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """The rows whose record hashes are lowest, of which no other run needs to know."""
+    schema = pa.schema([(name, _TYPES[name]) for name in columns])
+    kept = schema.empty_table()
+    for batch in batches:
+        more = pa.Table.from_batches([batch.rename_columns(columns)]).cast(schema)
+        kept = _distinct(pa.concat_tables([kept, more]))
+    yield from kept.combine_chunks().to_batches()
+
+
+def _distinct(table: pa.Table) -> pa.Table:
+    _, places = np.unique(table.column(RECORD_HASH).to_numpy(), return_index=True)
+    return table.take(places[:GOLDEN_RECORDS])

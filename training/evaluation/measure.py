@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-
 from features.encoder import Encoder
 from features.schema import Schema
+from training.engine import Scannable
 from training.evaluation.baselines import Logistic
-from training.evaluation.score import score_held_out
+from training.evaluation.score import scoring
 from training.metrics import slices
 from training.metrics.evaluate import Evaluation, evaluate_bins, score_bins
 from training.metrics.score_counts import SLICES
-from training.model.fit import Fitted
+from training.model.fitted import Fitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +23,13 @@ class Measured:
 
 
 def measure(
-    held_out: DataFrame, schema: Schema, encoder: Encoder, fitted: Fitted, logistic: Logistic | None
+    held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, logistic: Logistic | None
 ) -> Measured:
     """Score and measure the prepared rows `held_out`; raises `EvaluationError` where nothing can be measured."""
     sliced = slices.choose(encoder, fitted.importance)
     others = [] if logistic is None else [logistic.probability]
-    counts = score_held_out(held_out, schema, encoder, model=fitted.text, others=others, sliced=sliced)
-    bins = score_bins(counts)
+    kernel = scoring(schema, encoder, model=fitted.text, others=others, sliced=sliced)
+    bins = score_bins(held_out.scan(kernel))
     names = slices.value_names(held_out, schema, sliced)
     evaluations = [evaluate_bins(bins[of]) for of in sorted(bins) if of < SLICES]
     return Measured(

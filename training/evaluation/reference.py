@@ -3,24 +3,33 @@
 Both come from a sample on the driver whose size is bounded: 50,000 rows put less than 0.0005 of chance into an index.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import lightgbm
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
 from features.bundle import MODEL, Bundle
-from features.encoder import Encoder, Several
+from features.encoder import Encoder
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
 from features.schema import Schema, encoded_category
-from training.preparation.prepare import CATEGORIES, NUMBERS, raw_columns
-from training.preparation.several import VALUES, of_columns
-from training.preparation.split import about
+from training.engine import Scannable
+from training.kernels.columns import (
+    CATEGORIES,
+    NUMBERS,
+    RECORD_HASH,
+    VALUES,
+    RawInputs,
+    chosen,
+    raw_columns,
+    raw_inputs,
+)
+from training.kernels.kernel import Kernel
+from training.kernels.split import about
 
 ROWS = 50_000
 """Rows of a sample at most."""
@@ -32,36 +41,24 @@ VALUES_TYPE = pa.list_(pa.list_(pa.int64()))
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Rows of a dataset: `numeric` float64[n, p] with NaN for missing, `hashes` int64[n, c], in the schema's order, and
-    `several` by the index of the column."""
+    """Rows of a dataset of this schema."""
 
     schema: Schema
-    numeric: npt.NDArray[np.float64]
-    hashes: npt.NDArray[np.int64]
-    several: Mapping[int, Several]
+    raw: RawInputs
 
     def __len__(self) -> int:
         """How many rows there are."""
-        return len(self.numeric)
+        return len(self.raw.numeric)
 
     @classmethod
-    def of(cls, frame: DataFrame, schema: Schema) -> "Sample":
-        """All rows of `frame`, which has the `raw_columns` of `schema`."""
-        table = frame.select(raw_columns(schema)).toPandas()
-        values = pa.array(table[VALUES].tolist(), VALUES_TYPE) if schema.several else None
-        return cls(
-            schema=schema,
-            numeric=_stacked(table[NUMBERS].tolist(), len(schema.numeric), np.float64),
-            hashes=_stacked(table[CATEGORIES].tolist(), len(schema.categorical), np.int64),
-            several={} if values is None else of_columns(values, schema),
-        )
+    def of(cls, table: pa.Table, schema: Schema) -> "Sample":
+        """All rows of `table`, which has the `raw_columns` of `schema`."""
+        columns = (table.column(name).combine_chunks() for name in raw_columns(schema))
+        return cls(schema=schema, raw=raw_inputs(list(columns), schema))
 
     def inputs(self, schema: Schema, encoder: Encoder) -> npt.NDArray[np.float64]:
         """A model's inputs, float64[n, m], of its own `schema`, which lacks none of the sample's columns."""
-        numeric = [self.schema.numeric.index(name) for name in schema.numeric]
-        categorical = [self.schema.categorical.index(name) for name in schema.categorical]
-        several = {index: self.several[categorical[index]] for index in schema.several}
-        return encoder.encode(self.numeric[:, numeric], self.hashes[:, categorical], several)
+        return encoder.encode(*chosen(self.raw, self.schema, schema))
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +94,46 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def sample(held_out: DataFrame, schema: Schema, *, rows: int, seed: int) -> Sample:
+def sample(held_out: Scannable, schema: Schema, *, rows: int, seed: int) -> Sample:
     """About `ROWS` of the `rows` prepared rows, chosen by their content and so the same ones in every run."""
-    return Sample.of(about(held_out, ROWS, rows=rows, seed=seed, purpose="reference"), schema)
+    return Sample.of(held_out.scan(sampling(schema, partial(_about, rows=rows, seed=seed))), schema)
+
+
+def lowest(rows: Scannable, schema: Schema, *, most: int = ROWS) -> Sample:
+    """At most `most` of the prepared rows: those whose record hashes are lowest."""
+    table = rows.scan(sampling(schema, partial(_lowest, most=most))).sort_by(RECORD_HASH)
+    return Sample.of(table.slice(0, most), schema)
+
+
+def sampling(schema: Schema, choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]) -> Kernel:
+    """The inputs of those rows of each batch that `choose` takes by their record hashes, int64[n]."""
+    hashes = {NUMBERS: pa.list_(pa.float64()), CATEGORIES: pa.list_(pa.int64()), VALUES: VALUES_TYPE}
+    columns = (RECORD_HASH, *raw_columns(schema))
+    return Kernel(
+        columns=columns,
+        schema=pa.schema([(name, hashes.get(name, pa.int64())) for name in columns]),
+        function=partial(_sample, choose=choose, columns=columns),
+    )
+
+
+def _sample(
+    batches: Iterable[pa.RecordBatch],
+    *,
+    choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]],
+    columns: tuple[str, ...],
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch.filter(pa.array(choose(batch.column(0).to_numpy()))).rename_columns(columns)
+
+
+def _about(record_hash: npt.NDArray[np.int64], *, rows: int, seed: int) -> npt.NDArray[np.bool_]:
+    return about(ROWS, record_hash, rows=rows, seed=seed, purpose="reference")
+
+
+def _lowest(record_hash: npt.NDArray[np.int64], *, most: int) -> npt.NDArray[np.bool_]:
+    if len(record_hash) <= most:
+        return np.ones(len(record_hash), dtype=np.bool_)
+    return np.asarray(record_hash <= np.partition(record_hash, most - 1)[most - 1])
 
 
 def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:
@@ -143,7 +177,3 @@ def _moved(name: str, histogram: Histogram, values: npt.NDArray[np.float64]) -> 
 
 def _predict(model: str, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(lightgbm.Booster(model_str=model).predict(inputs), dtype=np.float64)
-
-
-def _stacked(rows: list[Any], width: int, kind: type[np.generic]) -> npt.NDArray[Any]:
-    return np.array(rows, dtype=kind).reshape(len(rows), width)

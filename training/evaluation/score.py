@@ -4,57 +4,96 @@ Native LightGBM scores whole batches here; that Spark's own transformer says the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
 from features.encoder import Encoder
 from features.schema import Schema
-from training.metrics.score_counts import COLUMNS, ScoreCounts
+from training.kernels.columns import FEATURES, LABEL, chosen, matrix, raw_columns, raw_inputs
+from training.kernels.kernel import Kernel
+from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
 from training.metrics.slices import SlicedColumn
-from training.preparation.matrices import raw_inputs
-from training.preparation.prepare import raw_columns
-from training.spark.identifiers import numbered
 
 Scorer = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 """Inputs float64[n, m] to click probabilities float64[n]."""
 
 
-def score_held_out(
-    rows: DataFrame,
+def scoring_encoded(model: str) -> Kernel:
+    """The `ScoreCounts` of encoded rows by LightGBM's `model`, which is number 0."""
+    return Kernel(
+        columns=(LABEL, FEATURES), schema=COLUMNS, function=partial(_encoded, model=model), by=BY, merged=MERGED
+    )
+
+
+def _encoded(batches: Iterable[pa.RecordBatch], *, model: str) -> Iterator[pa.RecordBatch]:
+    counts, booster = ScoreCounts(), lightgbm.Booster(model_str=model)
+    for batch in batches:
+        label, inputs = batch.columns
+        probability = booster.predict(matrix(inputs, booster.num_feature()), num_threads=1)
+        counts.add(label.to_numpy() == 1, np.asarray(probability, dtype=np.float64))
+    yield counts.batch()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scoring:
+    """Scores prepared rows of `schema` by a model of the schema `own`, which lacks none of its columns in them."""
+
+    schema: Schema
+    own: Schema
+    encoder: Encoder
+    model: str
+    others: tuple[Scorer, ...]
+    sliced: tuple[SlicedColumn, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        starts = np.cumsum([0, *(len(column.hashes) + 1 for column in self.sliced)], dtype=np.int32)
+        counts = ScoreCounts(models=1 + len(self.others), slices=int(starts[-1]))
+        booster = lightgbm.Booster(model_str=self.model)
+        for batch in batches:
+            label, *columns_of_inputs = batch.columns
+            raw = raw_inputs(columns_of_inputs, self.schema)
+            raw = raw if self.own is self.schema else chosen(raw, self.schema, self.own)
+            inputs = self.encoder.encode(*raw)
+            # One thread: as many of these run as there are cores.
+            probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
+            clicked = label.to_numpy() == 1
+            places = [column.places(raw, start=start) for column, start in zip(self.sliced, starts[:-1], strict=True)]
+            counts.add(clicked, probability, slices=places)
+            for number, scorer in enumerate(self.others, start=1):
+                counts.add(clicked, scorer(inputs), model=number)
+        yield counts.batch()
+
+
+def scoring(
     schema: Schema,
     encoder: Encoder,
     *,
     model: str,
-    others: Sequence[Scorer],
+    own: Schema | None = None,
+    others: Sequence[Scorer] = (),
     sliced: Sequence[SlicedColumn] = (),
-) -> DataFrame:
-    """The `ScoreCounts` of each task: LightGBM's `model` is number 0, the `others` are from 1 on.
+) -> Kernel:
+    """The `ScoreCounts` of prepared rows of `schema`: LightGBM's `model` is number 0, the `others` are from 1 on.
 
-    The model's rows are counted again in a slice for each value of the columns `sliced`, one column after the other.
+    `own` is the model's schema where it is another one, which lacks no column in the rows. The model's rows are counted
+    again in a slice for each value of the columns `sliced`, one column after the other.
     """
-    shared = rows.sparkSession.sparkContext.broadcast((encoder, model, tuple(others), tuple(sliced)))
-
-    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        tables, text, scorers, columns = shared.value
-        starts = np.cumsum([0, *(len(column.hashes) + 1 for column in columns)], dtype=np.int32)
-        counts = ScoreCounts(models=1 + len(scorers), slices=int(starts[-1]))
-        booster = lightgbm.Booster(model_str=text)
-        for batch in batches:
-            label, *columns_of_inputs = batch.columns
-            raw = raw_inputs(columns_of_inputs, schema)
-            inputs = tables.encode(*raw)
-            # One thread: Spark runs as many tasks as there are cores.
-            probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
-            clicked = label.to_numpy() == 1
-            places = [column.places(raw, start=start) for column, start in zip(columns, starts[:-1], strict=True)]
-            counts.add(clicked, probability, slices=places)
-            for number, scorer in enumerate(scorers, start=1):
-                counts.add(clicked, scorer(inputs), model=number)
-        yield counts.batch()
-
-    inputs = numbered(rows, [schema.label, *raw_columns(schema)])
-    return inputs.mapInArrow(score, COLUMNS)
+    return Kernel(
+        columns=(LABEL, *raw_columns(schema)),
+        schema=COLUMNS,
+        function=_Scoring(
+            schema=schema,
+            own=own or schema,
+            encoder=encoder,
+            model=model,
+            others=tuple(others),
+            sliced=tuple(sliced),
+        ),
+        by=BY,
+        merged=MERGED,
+    )

@@ -59,6 +59,16 @@ def raw_inputs(columns: Sequence[pa.ListArray], schema: Schema) -> RawInputs:
     )
 
 
+def chosen(raw: RawInputs, schema: Schema, own: Schema) -> RawInputs:
+    """The inputs of rows of `schema` as those of another schema, which lacks none of its columns in them."""
+    categorical = [schema.categorical.index(name) for name in own.categorical]
+    return RawInputs(
+        numeric=raw.numeric[:, [schema.numeric.index(name) for name in own.numeric]],
+        hashes=raw.hashes[:, categorical],
+        several={index: raw.several[categorical[index]] for index in own.several},
+    )
+
+
 def matrix(column: pa.ListArray, width: int) -> npt.NDArray[Any]:
     """The rows of `column`, n lists of `width` numbers each, as a matrix [n, width]."""
     values: npt.NDArray[Any] = column.flatten().to_numpy(zero_copy_only=False)

@@ -1,7 +1,7 @@
 """Typed fields to prepared rows: categories become hashes, and every row gets the hash that decides about its split."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ class Fields:
     numeric: Sequence[npt.NDArray[np.float64]]
     categorical: Sequence[pa.StringArray]
     time: npt.NDArray[np.int64] | None = None
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """What else was counted in reading them, by name."""
 
     def __len__(self) -> int:
         """How many rows there are."""

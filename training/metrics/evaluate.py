@@ -1,25 +1,20 @@
-"""How good the probabilities of held-out rows are, in one pass of Spark over them; what reaches the driver does not
-grow with the rows."""
+"""How good the probabilities of held-out rows are, from counts of them by score, which do not grow with the rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.errors import PersonalizationError
 from training.metrics import curves
-from training.metrics.score_counts import COLUMNS, FIXED_POINT, NO_PROBABILITY, ScoreCounts
-from training.spark.identifiers import numbered
+from training.metrics.score_counts import FIXED_POINT, NO_PROBABILITY, ScoreCounts
 
 DECIMALS = 9
 """What the sums below are exact to; more digits would only differ from machine to machine."""
-LABEL, PROBABILITY = "label", "probability"
-"""The columns of scored rows."""
 CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
 
 
@@ -65,25 +60,19 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return {"base_rate": self.base_rate} | {name: getattr(self, name) for name in names}
 
 
-def evaluate(scored: DataFrame, *, label: str = LABEL, probability: str = PROBABILITY) -> Evaluation:
-    """Evaluate the column `probability` (double, 0 to 1) against `label` (0 or 1) on all rows of `scored`.
+def evaluate(clicked: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> Evaluation:
+    """Evaluate the probabilities float64[n] of rows that were clicked or not, bool[n].
 
     Raises `EvaluationError` for no rows, for rows of one class only and for probabilities that are missing or not
     within 0 to 1.
     """
-
-    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        counts = ScoreCounts()
-        for batch in batches:
-            clicked, value = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
-            counts.add(clicked == 1, value)
-        yield counts.batch()
-
-    return evaluate_counts(numbered(scored, [label, probability]).mapInArrow(count, COLUMNS))
+    counts = ScoreCounts()
+    counts.add(clicked, probability)
+    return evaluate_counts(pa.Table.from_batches([counts.batch()]))
 
 
-def evaluate_counts(counts: DataFrame) -> Evaluation:
-    """The same from the `ScoreCounts` of all tasks, of model 0."""
+def evaluate_counts(counts: pa.Table) -> Evaluation:
+    """The same from the `ScoreCounts` of all rows, of model 0."""
     return evaluate_bins(score_bins(counts).get(0, _NO_ROWS))
 
 
@@ -123,32 +112,35 @@ def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
     )
 
 
-def score_bins(counts: DataFrame) -> dict[int, curves.ScoreBins]:
-    """The bins of each model and slice, by its number, from the `ScoreCounts` of all tasks.
+def score_bins(counts: pa.Table) -> dict[int, curves.ScoreBins]:
+    """The bins of each model and slice, by its number, from the `ScoreCounts` of all rows.
 
     Raises `EvaluationError` for probabilities that are missing or not within 0 to 1.
     """
-    sums = [F.sum(name).alias(name) for name in ("rows", "clicks", "probability_sum", "loss_sum")]
-    tied = F.every("tied") & (F.min("probability") == F.max("probability"))
-    table = counts.groupBy("of", "bin").agg(*sums, tied.alias("tied")).toPandas()
-    return {int(of): _bins(table[table["of"] == of]) for of in table["of"].unique()}
+    columns = {name: counts.column(name).to_numpy() for name in counts.column_names}
+    order = np.lexsort((-columns["bin"], columns["of"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    numbers, starts = np.unique(columns["of"], return_index=True)
+    bounds = pairwise([*starts.tolist(), len(order)])
+    return {
+        number: _bins({name: values[start:end] for name, values in columns.items()})
+        for number, (start, end) in zip(numbers.tolist(), bounds, strict=True)
+    }
 
 
-def _bins(table: pd.DataFrame) -> curves.ScoreBins:
-    invalid = int(table.loc[table["bin"] == NO_PROBABILITY, "rows"].sum())
+def _bins(columns: Mapping[str, npt.NDArray[Any]]) -> curves.ScoreBins:
+    invalid = int(columns["rows"][columns["bin"] == NO_PROBABILITY].sum())
     if invalid:
         raise EvaluationError(
-            f"{invalid:,} of {int(table['rows'].sum()):,} held-out rows have no probability between 0 and 1. "
+            f"{invalid:,} of {int(columns['rows'].sum()):,} held-out rows have no probability between 0 and 1. "
             "Look for infinite or extreme numbers in the data."
         )
-    table = table.sort_values("bin", ascending=False)
-    clicks = table["clicks"].to_numpy(np.int64)
     return curves.ScoreBins(
-        clicks=clicks,
-        others=table["rows"].to_numpy(np.int64) - clicks,
-        probability_sum=table["probability_sum"].to_numpy(np.float64) / FIXED_POINT,
-        loss_sum=table["loss_sum"].to_numpy(np.float64) / FIXED_POINT,
-        tied=table["tied"].to_numpy(np.bool_),
+        clicks=columns["clicks"],
+        others=columns["rows"] - columns["clicks"],
+        probability_sum=columns["probability_sum"] / FIXED_POINT,
+        loss_sum=columns["loss_sum"] / FIXED_POINT,
+        tied=columns["lowest"] == columns["highest"],
     )
 
 

@@ -1,9 +1,9 @@
-"""Rows counted by score where they are scored: Spark then moves and adds counts, which do not grow with the rows.
+"""Rows counted by score where they are scored: what is then moved are counts, which do not grow with the rows.
 
 The bins are so narrow that the AUC is right to about five digits, and how far it can be off is measured with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.encoder import EACH, RowOfEach
+from training.kernels.kernel import Merge
 
 LOGIT_LIMIT = 20
 BINS_PER_LOGIT = 16_384
@@ -26,12 +27,23 @@ SLICES = 1_000
 SMALLEST_PROBABILITY = 1e-15
 """Probabilities are kept this far from 0 and 1 in the log loss, as LightGBM does in its own."""
 FIXED_POINT = 2.0**30
-"""Sums over rows are integers of this scale: unlike floats, they add up to the same whatever order Spark adds them in.
+"""Sums over rows are integers of this scale: unlike floats, they add up to the same whatever the order.
 A log loss of 35 fits 2.5e8 times; a row is rounded by 1e-9 at most."""
-COLUMNS = (
-    "of int, bin int, rows long, clicks long, probability_sum long, loss_sum long, probability double, tied boolean"
+BY = ("of", "bin")
+MERGED: Mapping[str, Merge] = {
+    **dict.fromkeys(("rows", "clicks", "probability_sum", "loss_sum"), "sum"),
+    "lowest": "min",
+    "highest": "max",
+}
+COLUMNS = pa.schema(
+    [
+        *((name, pa.int32()) for name in BY),
+        *((name, pa.int64()) for name, how in MERGED.items() if how == "sum"),
+        *((name, pa.float64()) for name, how in MERGED.items() if how != "sum"),
+    ]
 )
-"""A bin's counts and sums; `tied` says that all of its rows have `probability`, which else is that of one of them."""
+"""A bin's counts and sums; all of its rows have the probability `lowest` where that is `highest`, which else are 0 and
+1."""
 
 
 class InSlices(NamedTuple):
@@ -102,11 +114,10 @@ class ScoreCounts:
             self._clicks[hit],
             self._probability_sum[hit],
             self._loss_sum[hit],
-            self._probability[hit],
-            ~self._differ[hit],
+            np.where(self._differ[hit], 0.0, self._probability[hit]),
+            np.where(self._differ[hit], 1.0, self._probability[hit]),
         )
-        names = [column.split()[0] for column in COLUMNS.split(", ")]
-        return pa.RecordBatch.from_arrays([pa.array(values) for values in counted], names=names)
+        return pa.RecordBatch.from_arrays([pa.array(values) for values in counted], schema=COLUMNS)
 
 
 def _fixed_point(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.encoder import EACH, Encoder, RowOfEach
 from features.schema import Schema, encoded_category
+from training.engine import Scannable
+from training.kernels.columns import RawInputs
+from training.kernels.names import naming
 from training.metrics import curves
 from training.metrics.evaluate import DECIMALS
 from training.metrics.score_counts import SLICES, InSlices
-from training.preparation.matrices import RawInputs
-from training.preparation.prepare import CATEGORIES, RAW
-from training.preparation.several import texts
 
 COLUMNS = 10
 """Columns that are sliced at most: those by which the model gains most."""
@@ -28,8 +26,6 @@ VALUES = 5
 """Values of a column with a slice of their own, its most frequent ones; all other values share one more."""
 FIRST_ROWS = 10_000
 """Rows among which frequent values are looked for first: they are, and so all rows need not be read."""
-SHOWN_LENGTH = 40
-"""Characters of a value that are kept to name its slice."""
 BEYOND_CHANCE = 4.0
 """Standard deviations by which the clicks of a slice must miss what was predicted to call it off: among 60 slices of a
 calibrated model, one in 250 runs has such a one."""
@@ -99,33 +95,18 @@ def choose(encoder: Encoder, importance: Mapping[str, float]) -> tuple[SlicedCol
     )[:COLUMNS]
 
 
-def value_names(held_out: DataFrame, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
-    """How each value of the `columns` reads in the rows, in their order; the first `SHOWN_LENGTH` characters.
+def value_names(held_out: Scannable, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
+    """How each value of the `columns` reads in the rows, in their order; their first characters.
 
     "" for a value that no row has.
     """
     wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
     names: dict[tuple[int, int], str] = {}
-    for rows in (held_out.limit(FIRST_ROWS), held_out):
-        names |= _names(rows, schema, [value for value in wanted if value not in names])
+    for first in (FIRST_ROWS, None):
+        if missing := [value for value in wanted if value not in names]:
+            found = held_out.scan(naming(schema, missing), first=first)
+            names |= {(row["column"], row["hash"]): row["text"] for row in found.to_pylist()}
     return (names.get(value, "") for value in wanted)
-
-
-def _names(rows: DataFrame, schema: Schema, values: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Those of the `values`, each a column's index and a hash, that are in the rows."""
-    if not values:
-        return {}
-
-    def text(index: int, value: int) -> Column:
-        whole = F.col(RAW)[index]
-        if index in schema.several:
-            found = F.filter(texts(whole, schema.several[index]), lambda one: F.xxhash64(one) == value)[0]
-        else:
-            found = F.when(F.col(CATEGORIES)[index] == value, whole)
-        return F.max(F.substring(found, 1, SHOWN_LENGTH))
-
-    found = rows.agg(*(text(*value) for value in values)).collect()[0]
-    return {value: text for value, text in zip(values, found, strict=True) if text is not None}
 
 
 def measure(

@@ -5,23 +5,14 @@ the tables of several days add up to exactly what one count of all their rows gi
 """
 
 import hashlib
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from pathlib import Path
-
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
 from features.schema import Schema
 from training.datasets.manifest import WHOLE, Manifest
-from training.datasets.source import DAY
+from training.engine import CountTable, Rows
 from training.parameters import Split, TrainingParameters
-from training.preparation.encode import count
-from training.spark.identifiers import column
-from training.spark.spark_paths import stored, to_read
-from training.work import COMPLETE
 
 FORMAT = 1
 """Of the tables, and of what decides about a row's part and fold: another one is not comparable."""
@@ -30,10 +21,10 @@ SUFFIX = ".parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class DayCounts:
-    """The table of `encode.count` over all days, that of each day by its name, and the days known before."""
+    """The counts over all days, those of each day by the name of its table, and the days known before."""
 
-    total: DataFrame
-    tables: Mapping[str, DataFrame]
+    total: CountTable
+    tables: Mapping[str, CountTable]
     known: tuple[str, ...] = field(default=())
 
 
@@ -53,8 +44,7 @@ def table_names(manifest: Manifest, schema: Schema, parameters: TrainingParamete
 
 
 def count_days(
-    rows: DataFrame,
-    schema: Schema,
+    rows: Rows,
     parameters: TrainingParameters,
     *,
     names: Mapping[str, str],
@@ -67,33 +57,17 @@ def count_days(
     `folder`, where the tables are written.
     """
     if not names:
-        counted = count(rows, schema, parameters, folder=folder / f"counts-{WHOLE}")
+        counted = rows.count(parameters, folder / f"counts-{WHOLE}")
         return DayCounts(total=counted, tables={WHOLE: counted})
     known, tables = [], {}
     for day, name in names.items():
         target = folder / f"counts-{name}"
         if earlier is not None and (table := earlier / f"{name}{SUFFIX}").is_file():
             known.append(day)
-            tables[name] = _taken(rows.sparkSession, table, target, parameters)
+            tables[name] = rows.known_counts(table, parameters, target)
         else:
-            of_day = rows.where(column(DAY) == day) if len(names) > 1 else rows
-            tables[name] = count(of_day, schema, parameters, folder=target)
-    total = _added_up(tables.values(), folder / "counts-total")
+            of_day = rows.day(day) if len(names) > 1 else rows
+            tables[name] = of_day.count(parameters, target)
+    first, *others = tables.values()
+    total = first.plus(others, folder / "counts-total") if others else first
     return DayCounts(total=total, tables=tables, known=tuple(known))
-
-
-def _taken(spark: SparkSession, table: Path, target: Path, parameters: TrainingParameters) -> DataFrame:
-    """A day's table of an earlier bundle, which lies on this machine, where all machines see it."""
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(table, target / f"part-00000{SUFFIX}")
-    (target / COMPLETE).touch()
-    by_fold = [f"{kind}_{fold}" for kind in ("rows", "clicks") for fold in range(parameters.folds)]
-    return spark.read.parquet(to_read(target)).select("column", "hash", *by_fold)
-
-
-def _added_up(tables: Collection[DataFrame], folder: Path) -> DataFrame:
-    every = reduce(DataFrame.unionByName, tables)
-    if len(tables) == 1:
-        return every
-    total = every.groupBy("column", "hash").agg(*(F.sum(name).alias(name) for name in every.columns[2:]))
-    return stored(total, folder)

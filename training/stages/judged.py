@@ -4,20 +4,19 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-
 from features.bundle import Bundle, Verdict
 from features.reference import Reference
 from training.arguments import Arguments
+from training.engine import Rows
 from training.evaluation import leaks, reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
 from training.evaluation.champion import Champion, evaluate_champion
 from training.evaluation.gate import judge
 from training.evaluation.measure import measure
 from training.evaluation.reachable import BestReachable, best_reachable
+from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
-from training.preparation.split import Part
 from training.stages.trained import Trained
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
@@ -46,7 +45,7 @@ def judge_model(trained: Trained, arguments: Arguments, stage: Stage) -> Judged:
     held_out, seed = prepared.part(Part.HELD_OUT), arguments.training.seed
     count = prepared.counts[Part.HELD_OUT]
     with stage("baselines", "fit the baselines"):
-        rows = sample(trained.encoded.train, rows=prepared.training_rows, label=schema.label, seed=seed)
+        rows = sample(trained.encoded.train, rows=prepared.training_rows, seed=seed)
         logistic = fit_logistic(*rows)
         warnings = leaks.warnings(*rows, schema)
     with stage("evaluate", f"score {count:,} held-out rows"):
@@ -69,7 +68,7 @@ def judge_model(trained: Trained, arguments: Arguments, stage: Stage) -> Judged:
     )
 
 
-def _champion(held_out: DataFrame, sampled: reference.Sample, arguments: Arguments, stage: Stage) -> Champion | None:
+def _champion(held_out: Rows, sampled: reference.Sample, arguments: Arguments, stage: Stage) -> Champion | None:
     """The champion on the same held-out rows, with how far a sample of them has moved from what it was trained on."""
     if arguments.champion is None:
         return None

@@ -5,20 +5,19 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
+from features.counts import MOST_ROWS, threshold
 from features.schema import Schema
-from training import datasets, report, work
+from training import report, work
 from training.arguments import Arguments
 from training.datasets.manifest import Manifest
+from training.engine import CountTable, Engine
 from training.evaluation.golden import golden_records
-from training.model.fit import fit
+from training.kernels.encode import FoldEncoder
+from training.kernels.split import Part
+from training.parameters import TrainingParameters
 from training.preparation.days import count_days, table_names
-from training.preparation.encode import FEATURES, encode, fold_encoder
-from training.preparation.prepare import Prepared, prepare
-from training.preparation.split import PART, RECORD_HASH, Part
-from training.preparation.vectors import stored_as_vectors
+from training.preparation.prepared import Prepared, prepare
 from training.progress import Progress
 from training.result import Result, metrics
 from training.stages.judged import Judged, judge_model
@@ -32,26 +31,24 @@ NOT_OF_THE_MODEL = {"driver_memory_gib"}
 
 
 class Pipeline:
-    """One training run with its Spark session, its folder for the bundle and its folder for intermediate files."""
+    """One training run with its engine, its folder for the bundle and its folder for intermediate files."""
 
     def __init__(
         self,
-        spark: SparkSession,
+        engine: Engine,
         arguments: Arguments,
         manifest: Manifest,
         *,
         output: Path,
-        log: Path,
         progress: Progress,
     ) -> None:
-        """Train as `arguments` say and put the bundle into `output / "bundle"`; `log` is the session's log."""
-        self._spark = spark
+        """Train as `arguments` say and put the bundle into `output / "bundle"`."""
+        self._engine = engine
         self._arguments = arguments
         self._manifest = manifest
-        self._training = arguments.training
+        self._training = arguments.training.model_copy(update={"engine": engine.name})
         self._output = output
         self._work = arguments.work or output / work.FOLDER
-        self._log = log
         self._progress = progress
 
     def run(self) -> Result:
@@ -80,19 +77,13 @@ class Pipeline:
 
     def _train(self) -> Trained:
         half = self.first_half()
-        fitted = fit(
-            half.encoded.train,
-            half.schema,
-            self._training,
-            rows=half.prepared.training_rows,
-            log=self._log,
-            progress=self._progress,
-        )
+        rows = half.prepared.training_rows
+        fitted = half.encoded.train.fit(self._training, rows=rows, progress=self._progress)
         return Trained(schema=half.schema, prepared=half.prepared, encoded=half.encoded, fitted=fitted)
 
     def _prepare(self) -> tuple[Prepared, Schema]:
         with self._stage("read", "find the rows"):
-            source = datasets.open_source(self._spark, self._arguments.dataset, self._arguments.data, self._progress)
+            source = self._engine.open_source(self._arguments.dataset, self._arguments.data, self._progress)
         with self._stage("prepare", "check, hash and split the rows"):
             prepared = prepare(source, self._training, folder=self._work / "rows")
         counts = prepared.counts
@@ -109,7 +100,6 @@ class Pipeline:
         with self._stage("count", f"count the categories of {rows:,} rows"):
             counted = count_days(
                 train,
-                schema,
                 self._training,
                 names=table_names(self._manifest, schema, self._training),
                 earlier=None if self._arguments.champion is None else self._arguments.champion / COUNTS,
@@ -120,9 +110,7 @@ class Pipeline:
             self._progress("count", f"{len(counted.known)} of {len(counted.tables)} days were counted before")
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
-            encoded = encode(train, schema, encoder, out_of_fold=True, extra=[PART, RECORD_HASH])
-            stored = stored_as_vectors(encoded, FEATURES, self._work / "train")
-            return Encoded(encoder=encoder, counted=counted, train=stored)
+            return Encoded(encoder=encoder, counted=counted, train=train.encode(encoder, self._work / "train"))
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
         target = self._output / "bundle"
@@ -136,7 +124,7 @@ class Pipeline:
                 encoder=trained.encoded.encoder.encoder,
                 schema=trained.schema,
                 metadata=metadata,
-                golden=golden_records(held_out, trained.schema, trained.encoded.encoder, trained.fitted),
+                golden=golden_records(held_out, trained.schema, trained.encoded.encoder.encoder, trained.fitted),
                 counted=trained.encoded.counted.tables,
                 reference=judged.reference,
                 work=self._work,
@@ -159,7 +147,7 @@ class Pipeline:
             code_hash=code_hash(),
             seed=self._training.seed,
             hyperparameters=self._training.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
-            library_versions=library_versions(),
+            library_versions=library_versions() | dict(self._engine.libraries),
             metrics=metrics(
                 judged.evaluation,
                 judged.baselines,
@@ -195,4 +183,11 @@ class Pipeline:
         )
 
     def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:
-        return self._progress.tasks(self._spark.sparkContext, name, detail)
+        return self._engine.stage(self._progress, name, detail)
+
+
+def fold_encoder(counted: CountTable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
+    """The encoders that follow from the counts: of values in `min_category_rows` rows, `features.counts.MAX_VALUES` at
+    most."""
+    needed = threshold(counted.values_by_rows(MOST_ROWS), min_category_rows=parameters.min_category_rows)
+    return FoldEncoder.of(counted.frequent(needed), schema, parameters)

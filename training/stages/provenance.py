@@ -4,10 +4,8 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-import pyspark
-
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "synapseml", "xxhash")
+LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "xxhash")
 
 
 def code_hash() -> str:
@@ -22,8 +20,5 @@ def code_hash() -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide about a model.
-
-    Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself.
-    """
-    return {name: version(name) for name in LIBRARIES} | {"pyspark": pyspark.__version__}
+    """The versions of the libraries that decide about a model on every engine."""
+    return {name: version(name) for name in LIBRARIES}

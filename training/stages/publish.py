@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import msgspec
-from pyspark.sql import DataFrame
 
 from features.bundle import COUNTS, GOLDEN, METADATA, MODEL, REPORT, SCHEMA, GoldenRecord, Metadata, seal
 from features.encoder import Encoder
@@ -15,8 +14,7 @@ from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
 from training.datasets.manifest import WHOLE
-from training.preparation.encode import total
-from training.spark.spark_paths import to_write
+from training.engine import CountTable
 
 
 @contextmanager
@@ -56,7 +54,7 @@ def write_bundle(
     schema: Schema,
     metadata: Metadata,
     golden: Iterable[GoldenRecord],
-    counted: Mapping[str, DataFrame],
+    counted: Mapping[str, CountTable],
     reference: Reference,
     work: Path,
     write_report: Callable[[Path], None],
@@ -72,28 +70,8 @@ def write_bundle(
         (folder / GOLDEN).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in golden))
         (folder / REFERENCE).write_bytes(reference.to_json())
         encoder.save(folder)
+        (folder / COUNTS).mkdir()
         for name, table in counted.items():
-            write_counts(table, folder / COUNTS / f"{name}.parquet", work, by_fold=name != WHOLE)
+            table.write(folder / COUNTS / f"{name}.parquet", work, by_fold=name != WHOLE)
         write_report(folder / REPORT)
         return seal(folder)
-
-
-def write_counts(counted: DataFrame, file: Path, work: Path, *, by_fold: bool) -> None:
-    """The table of `training.preparation.encode.count` over all folds as one Parquet file, sorted by column and hash.
-
-    With `by_fold` it has the counts of each fold, too: then a later run can add other days to it.
-    Spark writes it below `work`, on whichever machine it likes.
-    """
-    table = counted.select(
-        "column",
-        "hash",
-        total(counted, "rows").alias("rows"),
-        total(counted, "clicks").alias("clicks"),
-        *(counted.columns[2:] if by_fold else ()),
-    )
-    file.parent.mkdir(exist_ok=True)
-    parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
-    table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(to_write(parts))
-    (written,) = parts.glob("part-*.parquet")
-    shutil.copyfile(written, file)
-    shutil.rmtree(parts.parent)

@@ -2,22 +2,21 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-
 from features.schema import Schema
-from training.model.fit import Fitted
+from training.engine import Rows
+from training.kernels.encode import FoldEncoder
+from training.model.fitted import Fitted
 from training.preparation.days import DayCounts
-from training.preparation.encode import FoldEncoder
-from training.preparation.prepare import Prepared
+from training.preparation.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """The training rows as the model sees them, their inputs as vectors, and the encoder for all others."""
+    """The training rows as the model sees them, and the encoder for all others."""
 
     encoder: FoldEncoder
     counted: DayCounts
-    train: DataFrame
+    train: Rows
 
 
 @dataclass(frozen=True, kw_only=True)

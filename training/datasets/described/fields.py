@@ -1,6 +1,6 @@
 """What the fields of a table must look like: plain rules for one field, and the faults of many.
 
-`training.datasets.described.checked` has the same rules as Spark expressions; a differential test holds them together.
+The engine Spark has the same rules as expressions of its own; a differential test holds them together.
 """
 
 import math

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.datasets.described.fields import TableRules
-from training.datasets.errors import (
-    DatasetError,
-    DuplicateKeyError,
-    EmptyDatasetError,
-    JoinError,
-    SeveralProblemsError,
-)
+from training.datasets.errors import DatasetError, DuplicateKeyError, EmptyDatasetError, JoinError, SeveralProblemsError
 
 KEY_EXAMPLES = 3
 """So many keys of each side are shown where none match."""

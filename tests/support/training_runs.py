@@ -1,0 +1,44 @@
+"""A training run in the test's own process, on the engine that needs no Java."""
+
+import io
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.arguments import parse
+from training.datasets import describe
+from training.engine import Engine
+from training.engines.local.engine import LocalEngine
+from training.progress import Format, Progress
+from training.result import Result
+from training.stages.pipeline import Pipeline
+
+ROWS = ("--rows", "4000")
+OPTIONS = (
+    *("--num-iterations", "12", "--num-leaves", "8", "--early-stopping-rounds", "0"),
+    *("--feature-fraction-by-node", "0.7"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished run: its result, its folder, and the lines of its progress."""
+
+    result: Result
+    output: Path
+    progress: list[str]
+
+
+def train(output: Path, *options: str, processes: int = 1) -> Run:
+    """Train on synthetic rows unless the options name a dataset, in so many processes."""
+    with closing(LocalEngine(data_size=0, processes=processes)) as engine:
+        return train_on(engine, output, *options)
+
+
+def train_on(engine: Engine, output: Path, *options: str) -> Run:
+    """The same on any engine."""
+    arguments = parse([*OPTIONS, *(() if "--dataset" in options else ROWS), *options])
+    stream = io.StringIO()
+    progress = Progress(stream, style=Format.JSON)
+    result = Pipeline(engine, arguments, describe(arguments.dataset), output=output, progress=progress).run()
+    return Run(result=result, output=output, progress=stream.getvalue().splitlines())

@@ -1,0 +1,87 @@
+"""The same rows and seed on both engines: the same parts, counts and encoder to the bit, and models of one quality."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+from pyspark.sql import SparkSession
+
+from features.bundle import Bundle
+from features.encoder import FOLDER
+from features.reference import FILE
+from tests.support.training_runs import Run, train, train_on
+from tools.paths import ROOT
+from training.engines.spark.engine import SparkEngine
+
+pytestmark = pytest.mark.spark
+
+OPTIONS = {
+    "synthetic rows": (),
+    "tables by time": ("--dataset", "tables", "--spec", str(ROOT / "examples/tables/dataset.yaml"), "--split", "time"),
+}
+SAME_AUC = 0.005
+"""Of 800 held-out rows; `make bench-training` compares a million."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The same run on both engines."""
+
+    local: Run
+    spark: Run
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        return [Bundle.load(Path(run.result.bundle)) for run in (self.local, self.spark)]
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def pair(
+    request: pytest.FixtureRequest, spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Pair:
+    folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[request.param]
+    on_spark = SparkEngine(session=spark, log=spark_log)
+    return Pair(
+        local=train(folder / "local", *options, processes=2),
+        spark=train_on(on_spark, folder / "spark", *options),
+    )
+
+
+def test_every_row_is_in_the_same_part(pair: Pair) -> None:
+    assert pair.local.result.rows == pair.spark.result.rows
+    local, spark = ([record.record for record in bundle.golden] for bundle in pair.bundles)
+    assert local == spark
+
+
+def test_every_value_is_counted_alike(pair: Pair) -> None:
+    local, spark = (parquet.read_table(bundle.path / "counts" / "all.parquet") for bundle in pair.bundles)
+    assert local.num_rows > 0
+    assert local.equals(spark)
+
+
+@pytest.mark.parametrize("name", ["schema.json", *(f"{FOLDER}/{file}" for file in ("layout.json", "rates.npy"))])
+def test_the_encoder_is_the_same_to_the_bit(pair: Pair, name: str) -> None:
+    local, spark = ((bundle.path / name).read_bytes() for bundle in pair.bundles)
+    assert local == spark
+
+
+def test_the_columns_of_the_reference_are_the_same(pair: Pair) -> None:
+    local, spark = (bundle.reference for bundle in pair.bundles)
+    assert local is not None, FILE
+    assert spark is not None, FILE
+    shared = local.columns.keys() & spark.columns.keys()
+    assert {name: local.columns[name] for name in shared} == {name: spark.columns[name] for name in shared}
+
+
+def test_the_models_are_of_one_quality_and_so_is_what_they_are_compared_with(pair: Pair) -> None:
+    local, spark = (run.result.metrics for run in (pair.local, pair.spark))
+    assert local["auc"] == pytest.approx(spark["auc"], abs=SAME_AUC)
+    assert local["baselines"] == spark["baselines"]
+    assert local["best_reachable"] == spark["best_reachable"]
+
+
+def test_a_bundle_names_its_engine_and_that_engines_libraries(pair: Pair) -> None:
+    local, spark = (bundle.metadata for bundle in pair.bundles)
+    assert [metadata.hyperparameters["engine"] for metadata in (local, spark)] == ["local", "spark"]
+    assert set(spark.library_versions) - set(local.library_versions) == {"pyspark", "synapseml"}

@@ -1,0 +1,46 @@
+"""Where a training run's kernels run: in processes of this machine, or on Spark."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from training.engine import Engine
+from training.parameters import EngineName, TrainingParameters
+from training.platform import on_databricks
+from training.progress import Progress
+
+ALL_CORES = "local[*]"
+"""Spark in one process, with as many tasks at a time as the machine has cores."""
+
+
+def chosen(name: EngineName) -> EngineName:
+    """The engine that `auto` stands for here, or the one that was named."""
+    if name is not EngineName.AUTO:
+        return name
+    return EngineName.SPARK if on_databricks() else EngineName.LOCAL
+
+
+@contextmanager
+def opened(
+    parameters: TrainingParameters,
+    *,
+    log: Path,
+    progress: Progress,
+    data_size: int,
+    master: str = ALL_CORES,
+) -> Iterator[Engine]:
+    """The engine that the parameters name, for a run over `data_size` bytes of data, 0 for unknown.
+
+    Spark runs on `master`, and writes to the file `log`. An error of the engine's own leaves the block as the sentence
+    that it means.
+    """
+    if chosen(parameters.engine) is EngineName.SPARK:
+        from training.engines.spark.engine import spark_engine  # noqa: PLC0415 - it is not installed everywhere
+
+        with spark_engine(parameters, log=log, progress=progress, data_size=data_size, master=master) as spark:
+            yield spark
+    else:
+        from training.engines.local.engine import LocalEngine  # noqa: PLC0415 - only the engine that runs is needed
+
+        with closing(LocalEngine(data_size=data_size)) as local:
+            yield local

@@ -1,0 +1,69 @@
+"""Criteo's files in blocks that are parsed as a whole; only a block with a wrong row is looked at line by line."""
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from features.schema import CRITEO
+from training.datasets.described.texts import require_utf8
+from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
+from training.datasets.labels import require_both_classes
+from training.datasets.published.lines import complaint
+from training.engines.local import blocks
+from training.engines.local.rows import Runner
+from training.engines.local.source import LocalSource, Piece
+from training.kernels.criteo import BadRowsError, parse
+from training.kernels.hashed import Fields
+
+
+def open_criteo(runner: Runner, files: Sequence[tuple[Path, str]]) -> LocalSource:
+    """The rows of these files, each with its day."""
+
+    def check(found: Counter[str]) -> None:
+        listed = ", ".join(str(file) for file, _ in files)
+        if not found["rows"]:
+            raise EmptyDatasetError(f"There is no row in {listed}. Give a file with rows in it.")
+        require_both_classes(listed, rows=found["rows"], clicks=found["clicks"])
+
+    return LocalSource(
+        runner=runner,
+        schema=CRITEO,
+        pieces=[
+            Piece(day=day, fields=partial(_fields, file, start)) for file, day in files for start in blocks.starts(file)
+        ],
+        files=[file for file, _ in files],
+        check=check,
+    )
+
+
+def _fields(file: Path, start: int) -> Iterator[Fields]:
+    """The rows that begin in a part of a file; raises the `DatasetError` that fits."""
+    before = 0
+    try:
+        for block in blocks.of_part(file, start):
+            try:
+                yield parse(pa.py_buffer(block.content))
+            except BadRowsError as error:
+                raise _explained(block) from error
+            before = (block.lines or 0) + block.content.count(b"\n")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TruncatedFileError(
+            f"The gzip file {file} is truncated or damaged: after line {before} it cannot be read ({error}). "
+            "Copy or download it again."
+        ) from error
+
+
+def _explained(block: blocks.Block) -> DatasetError:
+    """The error for a block of which some row is not right."""
+    before = block.lines_before()
+    lines = block.content.decode(errors="replace").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=before + 1):
+        if wrong := complaint(line.rstrip("\r")):
+            return MalformedRowError(f"{block.file}, line {number}: {wrong}")
+    require_utf8(block.file)
+    return DatasetError(f"{block.file} cannot be read from line {before + 1} on, though each line is well formed.")

@@ -1,0 +1,88 @@
+"""The engine of this machine's own processes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar, assert_never
+
+from training.datasets.described import tables
+from training.datasets.layout import partition_of, parts
+from training.datasets.progress import Reporter
+from training.datasets.published import criteo
+from training.engines.local.criteo import open_criteo
+from training.engines.local.pool import Pool, cores
+from training.engines.local.source import LocalSource
+from training.engines.local.synthetic import open_generated
+from training.engines.local.tables import open_tables
+from training.parameters import CriteoDataset, Dataset, EngineName, SyntheticDataset, TablesDataset
+from training.progress import Progress
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+BYTES_OF_ONE_PROCESS = 60_000_000
+"""Bytes of data, 250,000 of Criteo's rows, up to which one process is done before others would have begun."""
+
+
+class LocalEngine:
+    """See `training.engine.Engine`."""
+
+    name = EngineName.LOCAL
+    libraries: Mapping[str, str] = {}
+
+    def __init__(self, *, data_size: int, processes: int | None = None) -> None:
+        """For `data_size` bytes of data, 0 for unknown, with so many processes, by default one for each core."""
+        small = 0 < data_size <= BYTES_OF_ONE_PROCESS
+        self._pool = Pool(processes or (1 if small else cores()))
+        self._report: Callable[[int, int], None] = _silent
+
+    @property
+    def processes(self) -> int:
+        """How many processes work at a time."""
+        return self._pool.processes
+
+    def run(self, function: Callable[[Task], Answer], todo: Sequence[Task]) -> list[Answer]:
+        """The answers, in the order of the tasks; says how many are done."""
+        answers = []
+        for answer in self._pool.map(function, todo):
+            answers.append(answer)
+            self._report(len(answers), len(todo))
+        return answers
+
+    @contextmanager
+    def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:
+        """Report that a stage begins, and how many of its tasks are done."""
+
+        def report(done: int, total: int) -> None:
+            if total > 1:
+                progress(name, f"{detail}, {done} of {total} tasks", done=done, total=total)
+
+        with progress.stage(name, detail):
+            self._report = report
+            try:
+                yield
+            finally:
+                self._report = _silent
+
+    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> LocalSource:
+        """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+        match dataset:
+            case SyntheticDataset():
+                if data is None:
+                    return open_generated(self, dataset)
+                return open_criteo(self, [(file, partition_of(file)) for file in parts(data)])
+            case CriteoDataset():
+                if data is None:
+                    return open_criteo(self, criteo.fetch(dataset, report))
+                return open_criteo(self, [(file, partition_of(file)) for file in parts(data)])
+            case TablesDataset():
+                return open_tables(self, tables.spec_of(dataset, data), report)
+            case _:
+                assert_never(dataset)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.close()
+
+
+def _silent(_done: int, _total: int) -> None:
+    pass

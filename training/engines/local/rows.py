@@ -1,0 +1,123 @@
+"""Prepared rows in files of this machine."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from features.schema import Schema
+from training.datasets.errors import required_timestamp
+from training.engines.local import chunks, tasks
+from training.engines.local.counted import LocalCounts
+from training.engines.local.fit import fit
+from training.engines.local.tasks import Counting, Scan, Selection, Writing
+from training.kernels.columns import TIME
+from training.kernels.encode import FoldEncoder, out_of_fold
+from training.kernels.kernel import Kernel
+from training.kernels.split import Division, Part
+from training.model.fitted import Fitted
+from training.parameters import Split, TrainingParameters
+from training.progress import Progress
+from training.work import COMPLETE
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+
+class Runner(Protocol):
+    """Runs tasks in as many processes as there are, and reports how many are done."""
+
+    @property
+    def processes(self) -> int:
+        """How many tasks run at a time."""
+        ...
+
+    def run(self, function: Callable[[Task], Answer], todo: Sequence[Task]) -> list[Answer]:
+        """The answers, in the order of the tasks."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRows:
+    """Rows in `files`, each of which has the day in `days` of the same place; see `training.engine.Rows`."""
+
+    runner: Runner
+    schema: Schema
+    files: tuple[Path, ...]
+    days: tuple[str, ...]
+    division: Division | None = None
+    parts: tuple[Part, ...] = ()
+
+    def part(self, *parts: Part) -> "LocalRows":
+        """The divided rows of these parts."""
+        return replace(self, parts=parts)
+
+    def day(self, day: str) -> "LocalRows":
+        """The rows that came with this day's files."""
+        files = tuple(file for file, own in zip(self.files, self.days, strict=True) if own == day)
+        return replace(self, files=files, days=(day,) * len(files))
+
+    def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """The rows with these columns, in this order, in this process."""
+        return self._of(self.files).batches(columns)
+
+    def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
+        """What the kernel gives over all rows, or over those of the first file; merged as the kernel says."""
+        groups = [self.files[:1]] if first is not None else self._groups()
+        todo = [Scan(rows=self._of(group), columns=kernel.columns, function=kernel.function) for group in groups]
+        batches = [batch for part in self.runner.run(tasks.scan, todo) for batch in part]
+        return kernel.merge(pa.Table.from_batches(batches, kernel.schema))
+
+    def divided(self, parameters: TrainingParameters, *, count: int) -> "LocalRows":
+        """These rows, of which there are `count`, with `PART` and `FOLD`."""
+        times = np.empty(0, dtype=np.int64)
+        if parameters.split is Split.TIME:
+            required_timestamp(self.schema.timestamp)
+            read = [batch.column(TIME).to_numpy() for file in self.files for batch in chunks.read(file)]
+            times = np.concatenate(read)
+        return replace(self, division=Division.of(parameters, times, rows=count))
+
+    def count(self, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
+        """The category values of divided rows."""
+        columns = len(self.schema.categorical)
+        bounds = np.linspace(0, columns, min(self.runner.processes, columns) + 1).astype(int).tolist()
+        todo = [
+            Counting(rows=self._of(self.files), schema=self.schema, columns=range(*bound), folds=parameters.folds)
+            for bound in pairwise(bounds)
+        ]
+        found = self.runner.run(tasks.counted, todo)
+        return LocalCounts(columns=[table for part in found for table in part], folds=parameters.folds)
+
+    def known_counts(self, table: Path, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
+        """What an earlier run counted on rows like these."""
+        return LocalCounts.read(table, columns=len(self.schema.categorical), folds=parameters.folds)
+
+    def encode(self, encoder: FoldEncoder, folder: Path) -> "LocalRows":
+        """The inputs of divided rows, a file for each of theirs."""
+        kernel = out_of_fold(encoder)
+        if not (folder / COMPLETE).exists():
+            folder.mkdir()
+            scans = (
+                Scan(rows=self._of((file,)), columns=kernel.columns, function=kernel.function) for file in self.files
+            )
+            todo = [Writing(scan=scan, target=folder / file.name) for scan, file in zip(scans, self.files, strict=True)]
+            self.runner.run(tasks.write, todo)
+            (folder / COMPLETE).touch()
+        files = chunks.files(folder)
+        return replace(self, files=files, days=("",) * len(files), division=None, parts=())
+
+    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
+        """A model of these encoded rows."""
+        return fit(self.files, self.schema, parameters, rows=rows, progress=progress)
+
+    def _of(self, files: tuple[Path, ...]) -> Selection:
+        return Selection(files=files, division=self.division, parts=self.parts)
+
+    def _groups(self) -> list[tuple[Path, ...]]:
+        """The files in a few groups for each process, in order."""
+        groups = np.array_split(np.arange(len(self.files)), min(4 * self.runner.processes, len(self.files)))
+        return [tuple(self.files[index] for index in group) for group in groups]

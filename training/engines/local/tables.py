@@ -1,0 +1,165 @@
+"""The three tables of a described dataset: the interactions in blocks, each joined with all users and items.
+
+The tables are only checked to be right. What is wrong with one that is not, `training.datasets.described.quick` says.
+"""
+
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import UNSET
+from pyarrow import parquet
+
+from features.schema import Schema
+from training.datasets.described.columns import KEYS, header, table_rules
+from training.datasets.described.fields import TableRules
+from training.datasets.described.quick import look_at
+from training.datasets.described.spec import LABEL, TablesSpec
+from training.datasets.described.texts import as_texts, delimiter, is_text
+from training.datasets.errors import DatasetError
+from training.datasets.manifest import WHOLE
+from training.datasets.progress import STAGE, Reporter
+from training.engines.local import blocks
+from training.engines.local.rows import Runner
+from training.engines.local.source import LocalSource, Piece
+from training.kernels.hashed import Fields
+from training.kernels.numbers import NotNumbersError
+from training.kernels.tables import BadFieldsError, TypedTable, are_borne_out, matches, typed
+from training.kernels.texts import BadLinesError, parse
+
+_NOT_RIGHT = (BadFieldsError, BadLinesError, NotNumbersError, pa.ArrowException, EOFError, OSError, zlib.error)
+_BATCH_ROWS = 100_000
+"""Rows of a Parquet file that are held at a time."""
+Texts = Mapping[str, pa.StringArray]
+
+
+def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSource:
+    """The interactions whose user and item are known; `report` says how many they are.
+
+    Users and items are read now. Raises the `DatasetError` that fits for tables that are not right.
+    """
+    rules = table_rules(spec)
+    uses = Counter[str]()
+    for table in KEYS:
+        uses.update(_entities(spec, table).uses)
+
+    def check(found: Counter[str]) -> None:
+        mixed = 0 < found["clicks"] < found["rows"]
+        if not mixed or not are_borne_out(found + uses, list(rules.values())):
+            _explain(spec)
+        report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known user and item")
+
+    interactions = rules["interactions"].path
+    parts = blocks.starts(interactions) if is_text(interactions) else [0]
+    return LocalSource(
+        runner=runner,
+        schema=Schema(
+            numeric=spec.numeric_names,
+            categorical=spec.categorical_names,
+            label=LABEL,
+            timestamp=spec.timestamp,
+            separators=spec.separators or UNSET,
+        ),
+        pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, start)) for start in parts],
+        files=[rule.path for rule in rules.values()],
+        check=check,
+    )
+
+
+@lru_cache(maxsize=4)
+def _entities(spec: TablesSpec, table: str) -> TypedTable:
+    """All users, or all items."""
+    rules = table_rules(spec)[table]
+    try:
+        texts = list(_texts(rules))
+        whole = {name: pa.concat_arrays([part[name] for part in texts]) for name in rules.columns}
+        found = typed(whole, rules)
+        (keys,) = found.keys.values()
+        if len(keys) == 0 or len(pc.unique(keys)) < len(keys):
+            raise BadFieldsError("no row, or a repeated key")
+    except _NOT_RIGHT as error:
+        _explain(spec, error)
+    return found
+
+
+def _joined(spec: TablesSpec, start: int) -> Iterator[Fields]:
+    """The interactions that begin in a part of their file."""
+    rules = table_rules(spec)["interactions"]
+    try:
+        for texts in _texts(rules, start):
+            yield _join(typed(texts, rules), spec)
+    except _NOT_RIGHT as error:
+        _explain(spec, error)
+
+
+def _join(own: TypedTable, spec: TablesSpec) -> Fields:
+    """Interactions with their users' and items' columns; those whose user or item is unknown are left out."""
+    places = {}
+    known = np.ones(len(own.keys[KEYS["users"]]), dtype=np.bool_)
+    for table, key in KEYS.items():
+        found = matches(own.keys[key], _entities(spec, table).keys[key])
+        known &= found.is_valid().to_numpy(zero_copy_only=False)
+        places[table] = found
+    own_rows = pa.array(np.flatnonzero(known))
+    rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
+    tables = {"interactions": own} | {table: _entities(spec, table) for table in KEYS}
+    numeric = {name: (of, table) for table, of in tables.items() for name in of.numeric}
+    categorical = {name: (of, table) for table, of in tables.items() for name in of.categorical}
+    kept = own_rows.to_numpy()
+    return Fields(
+        label=_present(own.label)[kept].astype(np.int8),
+        numeric=[
+            of.numeric[name][rows[table].to_numpy()]
+            for name, (of, table) in ((name, numeric[name]) for name in spec.numeric_names)
+        ],
+        categorical=[
+            of.categorical[name].take(rows[table])
+            for name, (of, table) in ((name, categorical[name]) for name in spec.categorical_names)
+        ],
+        time=None if own.time is None else own.time[kept],
+        counted=Counter(own.uses) + Counter(read=len(known)),
+    )
+
+
+def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
+    return np.empty(0, np.int8) if label is None else label
+
+
+def _texts(rules: TableRules, start: int | None = None) -> Iterator[Texts]:
+    """The columns of a table that are used, as text, of a part of its file, or of all of it."""
+    if not is_text(rules.path):
+        yield from _of_parquet(rules)
+        return
+    names = header(rules.path)
+    for part in blocks.starts(rules.path) if start is None else [start]:
+        for block in blocks.of_part(rules.path, part):
+            content = block.content.split(b"\n", 1)[-1] if block.lines == 0 else block.content
+            texts = parse(content, names, delimiter(rules.path))
+            yield {name: texts[name] for name in rules.columns}
+
+
+def _of_parquet(rules: TableRules) -> Iterator[Texts]:
+    with parquet.ParquetFile(rules.path) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=rules.columns):
+            yield {name: _as_text(batch.column(name)) for name in rules.columns}
+
+
+def _as_text(values: pa.Array) -> pa.StringArray:
+    distinct = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    texts = pa.array(as_texts(distinct.dictionary), pa.string())
+    return pc.fill_null(texts.take(distinct.indices), "")
+
+
+def _explain(spec: TablesSpec, cause: Exception | None = None) -> NoReturn:
+    """Raise the `DatasetError` that says what is wrong with the tables, which are read once more for it."""
+    look_at(table_rules(spec), sys.maxsize)
+    raise DatasetError(
+        f"The tables of {spec.interactions} cannot be read ({cause}), though each row is well formed. Write them again."
+    ) from cause

@@ -1,0 +1,95 @@
+"""The engine that runs on Spark: the cluster's own session, or one of this machine."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pyspark
+from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
+
+from training.datasets.progress import Reporter
+from training.engines.spark.failure import explain
+from training.engines.spark.prepare import SparkSource
+from training.engines.spark.reading.sources import open_source
+from training.engines.spark.session import spark_session, start_workers
+from training.parameters import Dataset, EngineName, TrainingParameters
+from training.platform import on_databricks
+from training.progress import Progress, background
+
+STOP_SECONDS = 20
+"""How long Spark may take to stop; the JVM ends with this process in any case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkEngine:
+    """See `training.engine.Engine`; `log` is the local session's log."""
+
+    session: SparkSession
+    log: Path
+    name = EngineName.SPARK
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself."""
+        return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
+
+    @contextmanager
+    def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:
+        """Report that a stage begins and, once a second, how many tasks of the running job are done."""
+
+        def report() -> None:
+            tracker = self.session.sparkContext.statusTracker()
+            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+            total = sum(stage.numTasks for stage in stages if stage)
+            done = sum(stage.numCompletedTasks for stage in stages if stage)
+            if total:
+                progress(name, f"{detail}, {done} of {total} tasks", done=done, total=total)
+
+        with progress.stage(name, detail), background(report):
+            yield
+
+    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource:
+        """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+        return SparkSource(source=open_source(self.session, dataset, data, report), log=self.log)
+
+
+@contextmanager
+def spark_engine(
+    parameters: TrainingParameters, *, log: Path, progress: Progress, data_size: int, master: str
+) -> Iterator[SparkEngine]:
+    """The engine on a session of its own, which ends with the block, unless it is the cluster's."""
+    start = log.stat().st_size if log.exists() else 0
+    handler = signal.getsignal(signal.SIGINT)
+    session = None
+    try:
+        with progress.stage("start", "start Spark"):
+            session = spark_session(parameters, log=log, master=master, data_size=data_size)
+        # Spark has put a handler of its own in the place of the run's.
+        signal.signal(signal.SIGINT, handler)
+        start_workers(session)
+        yield SparkEngine(session=session, log=log)
+    except Exception as error:
+        raise explain(error, log=log, start=start) from error
+    finally:
+        _end(session)
+
+
+def _end(session: SparkSession | None) -> None:
+    """Stop Spark, unless it is the cluster's own. Each Python thread has a Java thread of its own, and this one's may
+    be in the middle of a job."""
+    if session is None or on_databricks():
+        return
+
+    def stop() -> None:
+        # A JVM that is gone already cannot be stopped.
+        with suppress(Py4JError, OSError):
+            session.stop()
+
+    thread = threading.Thread(target=stop, name="stop", daemon=True)
+    thread.start()
+    thread.join(STOP_SECONDS)

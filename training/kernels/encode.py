@@ -1,0 +1,128 @@
+"""Categories as numbers: the tables that follow from the counts, and a lookup in them for each row.
+
+A row of the training part gets the rate that the other folds give its value, so that its own label never helps to
+predict it; a held-out row gets what the service will use.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
+from features.encoder import Encoder, RowOfEach, Several
+from features.schema import Schema
+from training.kernels.columns import FEATURES, FOLD, LABEL, PART, RECORD_HASH, lists, raw_columns, raw_inputs
+from training.kernels.kernel import Kernel
+from training.parameters import TrainingParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrequentValues:
+    """The values that get a place in the encoder, ascending by column, then hash, and a pool of each column's others.
+
+    `column` int16[v], `hash` int64[v], `rows` and `clicks` int64[v, folds], `rare_rows` and `rare_clicks`
+    int64[c, folds].
+    """
+
+    column: npt.NDArray[np.int16]
+    hash: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    clicks: npt.NDArray[np.int64]
+    rare_rows: npt.NDArray[np.int64]
+    rare_clicks: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldEncoder:
+    """The encoder and, for each fold, the rates that the rows outside of it give.
+
+    `rates` float32[v, k] and `unseen` float32[c, k] are aligned with the encoder's; log counts are those of all rows,
+    since how often a value occurs tells nothing about a label.
+    """
+
+    schema: Schema
+    encoder: Encoder
+    rates: npt.NDArray[np.float32]
+    unseen: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, values: FrequentValues, schema: Schema, parameters: TrainingParameters) -> "FoldEncoder":
+        """The encoders that follow from these counts."""
+        kept = Counts(
+            column=values.column, hash=values.hash, rows=values.rows.sum(axis=1), clicks=values.clicks.sum(axis=1)
+        )
+        pooled = PooledCounts(
+            kept=kept, rare_rows=values.rare_rows.sum(axis=1), rare_clicks=values.rare_clicks.sum(axis=1)
+        )
+        average = pooled.averages()[:, None]
+        return cls(
+            schema=schema,
+            encoder=derive_encoder(pooled, columns=schema.categorical, smoothing=parameters.smoothing),
+            rates=smoothed_rate(
+                kept.clicks[:, None] - values.clicks,
+                kept.rows[:, None] - values.rows,
+                average=np.broadcast_to(average[kept.column], values.rows.shape),
+                smoothing=parameters.smoothing,
+            ),
+            unseen=smoothed_rate(
+                pooled.rare_clicks[:, None] - values.rare_clicks,
+                pooled.rare_rows[:, None] - values.rare_rows,
+                average=np.broadcast_to(average, values.rare_rows.shape),
+                smoothing=parameters.smoothing,
+            ),
+        )
+
+    def encode(
+        self,
+        numeric: npt.NDArray[np.float64],
+        hashes: npt.NDArray[np.int64],
+        several: Mapping[int, Several] | None,
+        folds: npt.NDArray[np.int32],
+    ) -> npt.NDArray[np.float64]:
+        """As `Encoder.encode`, by the rows outside of each row's fold, int32[n]."""
+
+        def lookup(
+            index: int, hashes: npt.NDArray[np.int64], row: RowOfEach
+        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            position, seen = self.encoder.find(index, hashes)
+            fold = folds[row]
+            rate = self.unseen[index][fold]
+            log_count = np.full(len(hashes), self.encoder.unseen[index, 1])
+            rate[seen] = self.rates[position[seen], fold[seen]]
+            log_count[seen] = self.encoder.log_counts[position[seen]]
+            return rate, log_count
+
+        return self.encoder.encode(numeric, hashes, several, lookup)
+
+
+_KEPT = (LABEL, PART, RECORD_HASH)
+
+
+def out_of_fold(encoder: FoldEncoder) -> Kernel:
+    """The inputs of divided rows, each by the rows outside of its fold, beside `LABEL`, `PART` and `RECORD_HASH`."""
+    return Kernel(
+        columns=(*_KEPT, FOLD, *raw_columns(encoder.schema)),
+        schema=pa.schema(
+            [
+                (LABEL, pa.int8()),
+                (PART, pa.int8()),
+                (RECORD_HASH, pa.int64()),
+                (FEATURES, pa.list_(pa.float64())),
+            ]
+        ),
+        function=_Encoding(encoder=encoder),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Encoding:
+    encoder: FoldEncoder
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            columns, (fold, *raw) = batch.columns[: len(_KEPT)], batch.columns[len(_KEPT) :]
+            encoded = self.encoder.encode(*raw_inputs(raw, self.encoder.schema), fold.to_numpy())
+            yield pa.RecordBatch.from_arrays([*columns, lists(encoded)], names=[*_KEPT, FEATURES])

@@ -1,0 +1,125 @@
+"""The tables of a described dataset as typed columns: each distinct text of a column is looked at once."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from training.datasets.described.fields import TableRules, checks, is_click, is_number, key_of
+from training.datasets.described.spec import Label
+from training.datasets.described.uses import spoken_of
+from training.kernels.numbers import numbers
+
+_SECOND = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BadFieldsError(ValueError):
+    """Fields that are not what their column must hold. Who knows the file says which: no user ever sees this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypedTable:
+    """n rows of a table: `keys` by their joined name, `numeric` float64[n] with NaN for missing, `categorical` with ""
+    for missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them.
+
+    `uses` counts the fields that are not empty, that are a value and that have the separator, as
+    `training.datasets.described.uses.Use` does, by "filled NAME", "present NAME" and "separated NAME".
+    """
+
+    keys: Mapping[str, pa.StringArray]
+    numeric: Mapping[str, npt.NDArray[np.float64]]
+    categorical: Mapping[str, pa.StringArray]
+    label: npt.NDArray[np.int8] | None
+    time: npt.NDArray[np.int64] | None
+    uses: Mapping[str, int]
+
+
+def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
+    """The columns of a table that are used, from their texts, "" for missing.
+
+    Raises `BadFieldsError` when a field is not what its column must hold, and `NotNumbersError` for numbers.
+    """
+    values = {name: _values(texts[name], rules.missing.get(name, frozenset())) for name in rules.columns}
+    for check in checks(rules):
+        if check.role != "number" and not all(
+            check.is_right(text) for text in pc.unique(texts[check.column]).to_pylist()
+        ):
+            raise BadFieldsError(f"{check.column}: {check.fault}")
+    return TypedTable(
+        keys={key: _of_each(values[name], key_of, pa.string()) for key, name in rules.keys.items()},
+        numeric={name: numbers(_null_for_empty(values[name])) for name in rules.numeric},
+        categorical={name: values[name] for name in rules.categorical},
+        label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),
+        time=None
+        if rules.timestamp is None
+        else _of_each(values[rules.timestamp], _microseconds, pa.int64()).to_numpy(zero_copy_only=False),
+        uses=_uses(texts, values, rules),
+    )
+
+
+def matches(keys: pa.StringArray, known: pa.StringArray) -> pa.Int32Array:
+    """The row among the `known` keys of each of `keys`, null where it has none."""
+    return pc.index_in(keys, known)
+
+
+def _values(texts: pa.StringArray, missing: frozenset[str]) -> pa.StringArray:
+    """The texts, "" where one means missing."""
+    words = sorted(missing - {""})
+    if not words:
+        return texts
+    return pc.if_else(pc.is_in(texts, pa.array(words, pa.string())), "", texts)
+
+
+def _null_for_empty(texts: pa.StringArray) -> pa.StringArray:
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _of_each(texts: pa.StringArray, function: Callable[[str], object], kind: pa.DataType) -> pa.Array:
+    distinct = texts.dictionary_encode()
+    return pa.array(list(map(function, distinct.dictionary.to_pylist())), kind).take(distinct.indices)
+
+
+def _clicks(texts: pa.StringArray, label: Label) -> npt.NDArray[np.int8]:
+    clicked: npt.NDArray[np.int8] = (
+        _of_each(texts, lambda text: is_click(text, label), pa.bool_()).cast(pa.int8()).to_numpy(zero_copy_only=False)
+    )
+    return clicked
+
+
+def _microseconds(text: str) -> int:
+    """Seconds since 1970, or a time in words that is UTC unless it says otherwise, in microseconds."""
+    if is_number(text):
+        return int(float(text) * _SECOND)
+    moment = datetime.fromisoformat(text)
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _uses(texts: Mapping[str, pa.StringArray], values: Mapping[str, pa.StringArray], rules: TableRules) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for name in spoken_of(rules):
+        found[f"filled {name}"] = _filled(texts[name])
+        found[f"present {name}"] = _filled(values[name])
+        if separator := rules.separators.get(name):
+            found[f"separated {name}"] = pc.sum(pc.match_substring(values[name], separator)).as_py() or 0
+    return found
+
+
+def are_borne_out(uses: Mapping[str, int], rules: Sequence[TableRules]) -> bool:
+    """Whether a value is left in each column of which the description says something, and its separator occurs."""
+    for name in (name for rule in rules for name in spoken_of(rule)):
+        if uses.get(f"filled {name}", 0) and not uses.get(f"present {name}", 0):
+            return False
+        has_separator = any(name in rule.separators for rule in rules)
+        if has_separator and uses.get(f"present {name}", 0) and not uses.get(f"separated {name}", 0):
+            return False
+    return True
+
+
+def _filled(texts: pa.StringArray) -> int:
+    return int(pc.sum(pc.not_equal(texts, "")).as_py() or 0)

@@ -1,0 +1,34 @@
+"""The fields of a text table from a block of bytes, without its header."""
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyarrow import csv
+
+_BLANK_LINE = re.compile(rb"^[ \t\r]*(?:\n|\Z)", re.MULTILINE)
+"""No row, even where tabs separate fields: to Spark it is none either."""
+
+
+class BadLinesError(ValueError):
+    """Lines that are not split as the header is. Who knows the file says which: no user ever sees this."""
+
+
+def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.StringArray]:
+    """The texts of each column in a block of whole lines, "" for an empty field; lines of blanks alone are none.
+
+    Raises `BadLinesError` when a line has another number of fields, or one with a line break in quotes.
+    """
+    rows = _BLANK_LINE.sub(b"", block)
+    if not rows:
+        return {name: pa.array([], pa.string()) for name in names}
+    read = csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(rows))
+    split = csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False)
+    texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+    try:
+        table = csv.read_csv(pa.BufferReader(rows), read, split, texts)
+    except pa.ArrowInvalid as error:
+        raise BadLinesError(str(error)) from error
+    if table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
+        raise BadLinesError("a line break in quotes")
+    return {name: pa.concat_arrays([*table.column(name).chunks, pa.array([], pa.string())]) for name in names}

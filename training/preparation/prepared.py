@@ -1,0 +1,59 @@
+"""The rows of a run, checked, hashed and divided into the parts that they are for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.engine import Rows, Source
+from training.kernels import tally
+from training.kernels.split import Part, SplitError
+from training.parameters import TrainingParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Divided rows, and how many of them there are."""
+
+    rows: Rows
+    counts: dict[Part, int]
+    clicks: dict[Part, int]
+    missing: tuple[int, ...]
+    """Rows to train on without each of the numbers."""
+
+    def part(self, *parts: Part) -> Rows:
+        """The rows of these parts."""
+        return self.rows.part(*parts)
+
+    @property
+    def training_rows(self) -> int:
+        """How many rows are trained on: to fit, and to stop early by."""
+        return self.counts[Part.FIT] + self.counts[Part.VALIDATION]
+
+    @property
+    def training_clicks(self) -> int:
+        """How many of those are clicks."""
+        return self.clicks[Part.FIT] + self.clicks[Part.VALIDATION]
+
+
+def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:
+    """Write the rows of `source` to `folder`, unless they are there already, and divide them.
+
+    Raises the `DatasetError` that fits for rows that are not right, and `SplitError` when a part has no row, or rows of
+    one class only.
+    """
+    rows, count = source.prepare(parameters, folder)
+    divided = rows.divided(parameters, count=count)
+    found = tally.Tally.of(divided.scan(tally.kernel(source.schema)))
+    for part in Part:
+        _check_part(part, found.rows[part], found.clicks[part])
+    return Prepared(rows=divided, counts=found.rows, clicks=found.clicks, missing=found.missing)
+
+
+def _check_part(part: Part, rows: int, clicks: int) -> None:
+    name = part.value.replace("_", "-")
+    if rows == 0:
+        raise SplitError(f"There are no {name} rows. Give more rows, or change `train_fraction`.")
+    if clicks in {0, rows}:
+        raise SplitError(
+            f"All {rows:,} {name} rows have the label {int(clicks > 0)}, and a model needs both. "
+            "Check the label's rule, or give more rows."
+        )

@@ -1,1 +1,0 @@
-"""What is needed of Spark itself: the session, its log, its paths, and what its failures mean."""
