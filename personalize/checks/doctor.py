@@ -16,6 +16,7 @@ MEMORY_GIB = 6
 """Spark's driver has 4 GiB of heap by default; Pulumi, the service and the system need the rest."""
 
 SETUP = "make setup"
+SPARK = "make spark"
 
 
 class Status(StrEnum):
@@ -105,19 +106,22 @@ def _check_packages(probes: Probes) -> Finding:
 def _check_java(probes: Probes) -> Finding:
     found = probes.java()
     command = machine.install_command("java", probes.package_manager(), is_root=probes.is_root())
-    return _finding(
-        "Java",
-        found=str(found or ""),
-        wanted=f"Java {JAVA}",
-        holds=bool(found),
-        fix=f"{SETUP}, or for a patched one: {command}",
-    )
+    fix = f"{SPARK}, or for a patched one: {command}"
+    return _for_spark("Java", found=str(found or "none"), wanted=f"Java {JAVA}", holds=bool(found), fix=fix)
 
 
 def _check_jars(probes: Probes) -> Finding:
     problems = probes.jar_problems()
     found = "; ".join(problems) or "all, as pinned"
-    return _finding("Spark jars", found=found, wanted=f"SynapseML {SYNAPSEML}", holds=not problems, fix=SETUP)
+    return _for_spark("Spark jars", found=found, wanted=f"SynapseML {SYNAPSEML}", holds=not problems, fix=SPARK)
+
+
+def _for_spark(name: str, *, found: str, wanted: str, holds: bool, fix: str) -> Finding:
+    """What is no fault where it is missing: only Spark on this machine needs it."""
+    if holds:
+        return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
+    remark = f"{fix} (only for `training.engine: spark` and `scoring.engine: spark-serving` on this machine)"
+    return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=remark)
 
 
 def _check_pulumi(probes: Probes) -> Finding:

@@ -38,8 +38,6 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "Python": ("python_version", lambda: "3.12.1"),
     "uv": ("uv", lambda: None),
     "Python packages": ("packages_in_sync", lambda: False),
-    "Java": ("java", lambda: None),
-    "Spark jars": ("jar_problems", lambda: ["jsch-0.1.54.jar is missing"]),
     "Pulumi": ("pulumi", lambda: None),
     "disk space": ("free_disk_bytes", lambda: GIB),
     "memory": ("memory_bytes", lambda: 2 * GIB),
@@ -100,6 +98,19 @@ def test_a_pulumi_that_does_not_start_is_wrong() -> None:
 
     assert found.status is Status.WRONG
     assert "rm -f /cache/bin/pulumi" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "probe", "answer"),
+    [("Java", "java", None), ("Spark jars", "jar_problems", ["jsch-0.1.54.jar is missing"])],
+)
+def test_what_spark_alone_needs_is_a_remark_with_the_way_to_get_it(name: str, probe: str, answer: Any) -> None:
+    answers: dict[str, Any] = {probe: lambda: answer}
+    found = finding(name, replace(HEALTHY, **answers))
+
+    assert (found.ok, found.status) == (True, Status.REMARK)
+    assert found.fix.startswith("make spark")
+    assert "training.engine: spark" in found.fix
 
 
 def test_go_is_never_a_fault_because_the_lock_has_one() -> None:

@@ -93,16 +93,24 @@ def test_an_error_of_the_set_up_is_one_line_and_a_status(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_java_comes_as_a_package_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "system_java_homes", list)
+@pytest.mark.parametrize(
+    ("homes", "there", "installed"),
+    [([Path("/usr/lib/jvm/17")], False, False), ([], True, False), ([], False, True)],
+)
+def test_java_comes_as_a_package_where_the_machine_has_none(
+    monkeypatch: pytest.MonkeyPatch, homes: list[Path], *, there: bool, installed: bool
+) -> None:
+    calls: list[tuple[str, ...]] = []
 
-    assert packages.needed_extras() == [*packages.EXTRAS, "java"]
+    def sync(_uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
+        calls.append(options)
+        return subprocess.CompletedProcess(options, int("--check" in options and not there))
 
+    monkeypatch.setattr(packages, "system_java_homes", lambda: homes)
+    monkeypatch.setattr(packages, "_sync", sync)
+    packages.ensure_java(Path("uv"))
 
-def test_the_java_of_the_machine_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "system_java_homes", lambda: [Path("/usr/lib/jvm/17")])
-
-    assert packages.needed_extras() == [*packages.EXTRAS]
+    assert (("--extra", "java") in calls) is installed
 
 
 def test_the_lock_names_a_release_and_a_wheel_of_uv() -> None:

@@ -71,7 +71,7 @@ def test_java_on_the_path_is_found_behind_its_links(no_java: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("no_java")
 def test_no_java_is_an_error_that_says_what_to_run() -> None:
-    with pytest.raises(JavaMissingError, match="make setup"):
+    with pytest.raises(JavaMissingError, match="make spark"):
         java_home()
 
 
@@ -82,7 +82,7 @@ def test_the_pinned_jars_are_given_in_order(jar_folder: Path) -> None:
 def test_a_missing_jar_is_named(jar_folder: Path) -> None:
     (jar_folder / "two-1.jar").unlink()
 
-    with pytest.raises(JarsError, match=r"two-1\.jar is missing.*make setup"):
+    with pytest.raises(JarsError, match=r"two-1\.jar is missing.*make spark"):
         jars()
 
 

@@ -1,1 +1,1 @@
-"""What `make setup` prepares once the Python environment exists: the Pulumi CLI and SynapseML's jars."""
+"""What `make setup` prepares once the Python environment exists, and `make spark` where Spark is to run here."""

