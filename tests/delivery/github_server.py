@@ -13,7 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from personalize.delivery.github import RETRIES
+
 REPOSITORY = "owner/personalization"
+AT_ONCE = RETRIES.new(backoff_factor=0)
 TOKEN = "token-of-the-workflow"  # noqa: S105 - of nothing but a test's own server
 
 
@@ -29,6 +32,7 @@ class GitHubServer:
     issues: list[dict[str, Any]] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
     """Statuses to answer first."""
+    fail_writing: bool = False
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(  # noqa: PLR0911 - one for each address
@@ -43,17 +47,24 @@ class GitHubServer:
             case ["GET", "issues", number, "comments"]:
                 return [one for one in self.comments if one["on"] == int(number)]
             case ["POST", "issues", number, "comments"]:
-                return _added(self.comments, {"id": 100 + len(self.comments), "on": int(number), **body})
+                own = 100 + len(self.comments)
+                return _added(self.comments, {"id": own, "url": self._at(f"comments/{own}"), "on": int(number), **body})
             case ["PATCH", "issues", "comments", number]:
                 return _changed(next(one for one in self.comments if one["id"] == int(number)), body)
             case ["GET", "issues"]:
                 return [one for one in self.issues if self._is_wanted(one, query)]
             case ["POST", "issues"]:
-                return _added(self.issues, {"number": 1 + len(self.issues), "state": "open", **body})
+                own = 1 + len(self.issues)
+                return _added(self.issues, {"number": own, "url": self._at(str(own)), "state": "open", **body})
+            case ["GET", "issues", number]:
+                return next(one for one in self.issues if one["number"] == int(number))
             case ["PATCH", "issues", number]:
                 return _changed(next(one for one in self.issues if one["number"] == int(number)), body)
             case _:
                 return None
+
+    def _at(self, issue: str) -> str:
+        return f"{self.url}/repos/{REPOSITORY}/issues/{issue}"
 
     @staticmethod
     def _is_wanted(issue: dict[str, Any], query: dict[str, list[str]]) -> bool:
@@ -81,9 +92,11 @@ def serving() -> Iterator[GitHubServer]:
             query = parse_qs(address.query)
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
             hub.requests.append((self.command, re.sub(rf"^/repos/{REPOSITORY}/", "", address.path)))
-            if hub.failures:
+            if hub.fail_writing and self.command == "POST":
+                self._send(500, {}, {})
+            elif hub.failures:
                 self._send(hub.failures.pop(0), {}, {})
-            elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            elif self.headers.get("Authorization") != f"token {TOKEN}":
                 self._send(401, {}, {})
             elif (found := hub.answer(self.command, address.path, query, body)) is None:
                 self._send(404, {}, {})

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tenacity import wait_none
 
 from personalize.delivery import tasks
 from personalize.delivery.command import CommandFailedError, Ended, personalize
@@ -16,7 +15,7 @@ from personalize.delivery.stack_file import settings_at
 from personalize.delivery.tasks import Delivery, NotConfirmedError, ResourceDriftError, ServiceNotReadyError
 from personalize.terminal.output import ExitCode
 from tests.delivery.conftest import LAKE, NEW_DATA, Told, preview, resource
-from tests.delivery.github_server import REPOSITORY, TOKEN, GitHubServer
+from tests.delivery.github_server import AT_ONCE, REPOSITORY, TOKEN, GitHubServer
 from tools.paths import ROOT
 
 UP = Ended(
@@ -41,7 +40,7 @@ class Bench:
         self.told = Told({"estimate": Ended(code=ExitCode.BAD_INPUT), "status": READY, "up": UP, **answers})
         self.said: list[str] = []
         event = {"pull_request": {"number": pull_request}} if pull_request else {}
-        github = GitHub(api=hub.url, repository=REPOSITORY, token=TOKEN, event=event, wait=wait_none())
+        github = GitHub(api=hub.url, repository=REPOSITORY, token=TOKEN, event=event, retries=AT_ONCE)
         self.delivery = Delivery(stack="dev", run=self.told, github=github, say=self.said.append)
 
     @property
