@@ -1,4 +1,4 @@
-"""The serving bench as a table for the README and as a chart."""
+"""The serving bench as a table for the documentation and as a chart."""
 
 from pathlib import Path
 from typing import Any
