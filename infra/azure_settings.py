@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
-from steps.shared.serving_settings import RolloutKind
+from steps.descriptions.serving_settings import RolloutKind
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
 

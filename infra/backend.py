@@ -1,159 +1,93 @@
-"""What the graph asks of a target: five small protocols, with what goes in and what comes out of each step.
+"""What the graph asks of a target. A target adds to each step what it alone knows, and nothing else.
 
-A target implements them with resources of its own; `infra.components` wraps those in components whose names are the
-same everywhere.
+What goes into a step and comes out of it is in `steps.descriptions`; `infra.components` wraps the steps in components
+whose names are the same everywhere.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Protocol
 
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
-from steps.shared.serving_settings import ScoringSettings
-from training.parameters import Dataset, GateParameters, TrainingParameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataUploadArgs:
-    """A dataset and the hash of its manifest, 64 hexadecimal digits, which says whether the data changed."""
-
-    registry: Input[str]
-    dataset: Dataset
-    manifest_hash: str
+from infra.step_resource import OutputsT_co, StepResource
+from steps.descriptions import data_upload, model_registry, model_version, serving_image, training_run
+from steps.descriptions.serving_settings import Engine, ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class UploadedData:
-    """Where the data lies, in the target's own terms."""
+class Declared(Generic[OutputsT_co]):
+    """A step that a target has declared.
 
-    location: Output[str]
-    manifest_hash: Output[str]
+    `passed_on` are inputs, by name, that the next step has on this target alone; `shown` are outputs of the stack
+    beside those that every stack has.
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRunArgs:
-    """Everything that a model depends on."""
-
-    registry: Input[str]
-    dataset: Dataset
-    location: Input[str]
-    manifest_hash: Input[str]
-    parameters: TrainingParameters
-    gate: GateParameters
-    code_hash: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedModel:
-    """A candidate: where its bundle lies and the bundle's hash, 64 hexadecimal digits."""
-
-    bundle: Output[str]
-    bundle_hash: Output[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelVersionArgs:
-    """The candidate, and which version is wanted: the newest accepted one, or a number."""
-
-    registry: Input[str]
-    bundle: Input[str]
-    bundle_hash: Input[str]
-    requested: Literal["latest"] | int
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisteredModel:
-    """The version to serve, with the metrics of its evaluation and where its report lies."""
-
-    version: Output[int]
-    bundle_hash: Output[str]
-    metrics: Output[dict[str, Any]]
-    report: Output[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServingImageArgs:
-    """A model version, the engine that scores with it, and the hash of the serving code, 64 hexadecimal digits."""
-
-    registry: Input[str]
-    version: Input[int]
-    bundle_hash: Input[str]
-    engine: str
-    code_hash: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuiltImage:
-    """An image, named by the digest of its content: `sha256:` and 64 hexadecimal digits."""
-
-    digest: Output[str]
+    step: StepResource[OutputsT_co]
+    passed_on: Mapping[str, Output[Any]] = field(default_factory=dict)
+    shown: Mapping[str, Output[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringServiceArgs:
-    """The image to serve and how."""
+    """The image to serve and how; `requested` is the version that the settings ask for."""
 
-    registry: Input[str]
-    digest: Input[str]
-    version: Input[int]
+    registry: Output[str]
+    digest: Output[str]
+    version: Output[int]
     settings: ScoringSettings
+    requested: Literal["latest"] | int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningService:
-    """A service that answers: its URL, the version behind it and its current key (a secret)."""
+    """A service that answers: its URL, the version behind it and its current key (a secret); `shown` as above."""
 
     endpoint: Output[str]
     version: Output[int]
     key: Output[str]
+    shown: Mapping[str, Output[Any]] = field(default_factory=dict)
 
 
-class DataStore(Protocol):
-    """Where the training data lies."""
+class Backend(Protocol):
+    """A target. Each method declares what the step needs there; `passed_on` is what the step before passed on."""
 
-    def upload(self, name: str, args: DataUploadArgs, options: ResourceOptions) -> UploadedData:
+    @property
+    def shown(self) -> Mapping[str, Output[Any]]:
+        """What the stack shows of the target itself."""
+        ...
+
+    def open(self, name: str, options: ResourceOptions) -> Declared[model_registry.Outputs]:
+        """The registry; only deleting this resource deletes versions, bundles and images."""
+        ...
+
+    def upload(self, name: str, inputs: data_upload.Inputs, options: ResourceOptions) -> Declared[data_upload.Outputs]:
         """Bring the dataset in, unless it is there."""
         ...
 
-
-class Trainer(Protocol):
-    """What turns data into a model."""
-
-    def train(self, name: str, args: TrainingRunArgs, options: ResourceOptions) -> TrainedModel:
-        """Train once for each set of arguments, whatever the gate's verdict."""
+    def train(self, name: str, inputs: training_run.Inputs, options: ResourceOptions) -> Declared[training_run.Outputs]:
+        """Train once for each set of inputs, whatever the gate's verdict."""
         ...
 
-
-class ModelRegistry(Protocol):
-    """What owns the model versions, their bundles and the images."""
-
-    def open(self, name: str, options: ResourceOptions) -> Output[str]:
-        """The registry's name; only deleting this resource deletes versions, bundles and images."""
-        ...
-
-    def register(self, name: str, args: ModelVersionArgs, options: ResourceOptions) -> RegisteredModel:
+    def register(
+        self, name: str, inputs: model_version.Inputs, passed_on: Mapping[str, Output[Any]], options: ResourceOptions
+    ) -> Declared[model_version.Outputs]:
         """Register the candidate, or find the version that is asked for; refuse what the gate rejected."""
         ...
 
-
-class ImageBuilder(Protocol):
-    """What puts the serving code and a model into an image."""
-
-    def build(self, name: str, args: ServingImageArgs, options: ResourceOptions) -> BuiltImage:
+    def build(
+        self,
+        name: str,
+        inputs: serving_image.Inputs,
+        engine: Engine,
+        passed_on: Mapping[str, Output[Any]],
+        options: ResourceOptions,
+    ) -> Declared[serving_image.Outputs]:
         """Build the image of this code and this model version, unless it is there."""
         ...
 
-
-class ModelService(Protocol):
-    """What runs an image as a service."""
-
-    def serve(self, name: str, args: ScoringServiceArgs, options: ResourceOptions) -> RunningService:
+    def serve(
+        self, name: str, args: ScoringServiceArgs, passed_on: Mapping[str, Output[Any]], options: ResourceOptions
+    ) -> RunningService:
         """Serve the image, and make its version the champion once it answers."""
         ...
-
-
-class Backend(DataStore, Trainer, ModelRegistry, ImageBuilder, ModelService, Protocol):
-    """All of a target."""
-
-    outputs: dict[str, Output[Any]]
-    """What the stack shows beside what every stack does, once all steps are declared."""

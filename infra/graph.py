@@ -1,21 +1,18 @@
 """The graph: dataset, training run, model version, image, service; each edge is an output of the step before it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 import pulumi
 
 from features.errors import PersonalizationError
-from infra.backend import (
-    Backend,
-    DataUploadArgs,
-    ModelVersionArgs,
-    ScoringServiceArgs,
-    ServingImageArgs,
-    TrainingRunArgs,
-)
+from infra.backend import Backend, ScoringServiceArgs
 from infra.components import DataUpload, ModelVersion, Registry, ScoringService, ServingImage, TrainingRun
 from infra.local_backend import LocalBackend
 from infra.settings import Settings, Target, azure_settings, load_settings
+from infra.step_resource import later
+from steps.descriptions import data_upload, model_version, serving_image, training_run
 from steps.shared.code_hash import serving_code_hash, training_code_hash
 from steps.shared.dataset_paths import located
 from training.datasets import check_split, describe
@@ -48,59 +45,74 @@ def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:
     registry = Registry("registry", backend)
     data = DataUpload(
         "data",
-        DataUploadArgs(registry=registry.registry, dataset=settings.dataset, manifest_hash=manifest.hash),
+        data_upload.Inputs.model_construct(
+            registry=later(registry.registry), dataset=settings.dataset, manifest_hash=manifest.hash
+        ),
         backend,
     )
     training = TrainingRun(
         "training",
-        TrainingRunArgs(
-            registry=registry.registry,
+        training_run.Inputs.model_construct(
+            registry=later(registry.registry),
             dataset=settings.dataset,
-            location=data.location,
-            manifest_hash=data.manifest_hash,
+            location=later(data.location),
+            manifest_hash=later(data.manifest_hash),
             parameters=settings.training,
             gate=settings.gate,
             code_hash=training_code_hash(),
         ),
         backend,
     )
-    return serve(settings, backend, registry, training.bundle, training.bundle_hash)
+    candidate = Candidate(bundle=training.bundle, bundle_hash=training.bundle_hash, passed_on=training.passed_on)
+    return {**serve(settings, backend, registry, candidate), **training.shown}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A trained model: where its bundle lies, the bundle's hash, and what its target passed on."""
+
+    bundle: pulumi.Output[str]
+    bundle_hash: pulumi.Output[str]
+    passed_on: Mapping[str, pulumi.Output[Any]]
 
 
 def serve(
-    settings: Settings,
-    backend: Backend,
-    registry: Registry,
-    bundle: pulumi.Input[str],
-    bundle_hash: pulumi.Input[str],
+    settings: Settings, backend: Backend, registry: Registry, candidate: Candidate
 ) -> dict[str, pulumi.Output[Any]]:
-    """Declare what follows the training of `bundle`, and return the stack's outputs, `key` being secret."""
+    """Declare what follows the training of `candidate`, and return the stack's outputs, `key` being secret."""
     version = ModelVersion(
         "model",
-        ModelVersionArgs(
-            registry=registry.registry,
-            bundle=bundle,
-            bundle_hash=bundle_hash,
-            requested=settings.model_version,
+        model_version.Inputs.model_construct(
+            registry=later(registry.registry),
+            bundle=later(candidate.bundle),
+            bundle_hash=later(candidate.bundle_hash),
+            requested=str(settings.model_version),
         ),
+        candidate.passed_on,
         backend,
     )
     image = ServingImage(
         "image",
-        ServingImageArgs(
-            registry=registry.registry,
-            version=version.version,
-            bundle_hash=version.bundle_hash,
-            engine=settings.scoring.engine.value,
+        serving_image.Inputs.model_construct(
+            registry=later(registry.registry),
+            version=later(version.version),
+            bundle_hash=later(version.bundle_hash),
             code_hash=serving_code_hash(),
         ),
+        settings.scoring.engine,
+        version.passed_on,
         backend,
     )
     service = ScoringService(
         "service",
         ScoringServiceArgs(
-            registry=registry.registry, digest=image.digest, version=version.version, settings=settings.scoring
+            registry=registry.registry,
+            digest=image.digest,
+            version=version.version,
+            settings=settings.scoring,
+            requested=settings.model_version,
         ),
+        image.passed_on,
         backend,
     )
     return {
@@ -111,7 +123,8 @@ def serve(
         "report": version.report,
         "image_digest": image.digest,
         "bundle_hash": version.bundle_hash,
-        **backend.outputs,
+        **backend.shown,
+        **service.shown,
     }
 
 

@@ -1,24 +1,24 @@
-"""The graph's protocols on this machine: each step is one resource of the steps' provider."""
+"""The graph's steps on this machine: each is one resource of the steps' provider."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pulumi import Output, ResourceOptions
 
-from infra.backend import (
-    BuiltImage,
-    DataUploadArgs,
-    ModelVersionArgs,
-    RegisteredModel,
-    RunningService,
-    ScoringServiceArgs,
-    ServingImageArgs,
-    TrainedModel,
-    TrainingRunArgs,
-    UploadedData,
+from infra.backend import Declared, RunningService, ScoringServiceArgs
+from infra.step_resource import OutputsT_co, StepResource, later
+from steps.descriptions import (
+    api_key,
+    data_upload,
+    model_registry,
+    model_version,
+    scoring_service,
+    serving_image,
+    training_run,
 )
-from infra.step_resource import StepResource
-from steps.kinds import Kind, Place
+from steps.descriptions.description import Description, StepInputs
+from steps.descriptions.serving_settings import Engine
+from steps.kinds import Place
 
 
 class LocalBackend:
@@ -26,81 +26,63 @@ class LocalBackend:
 
     def __init__(self, stack: str) -> None:
         """`stack` names the folder that holds everything."""
-        self._stack = stack
-        self.outputs: dict[str, Output[Any]] = {}
+        self._target = {"stack": stack}
+        self.shown: Mapping[str, Output[Any]] = {}
 
-    def open(self, name: str, options: ResourceOptions) -> Output[str]:
+    def open(self, name: str, options: ResourceOptions) -> Declared[model_registry.Outputs]:
         """A folder with MLflow's database, the bundles and the images."""
-        return self._step(Kind.REGISTRY, name, {}, options).output("registry")
+        return Declared(step=self._step(model_registry.LOCAL, name, model_registry.Inputs(), options))
 
-    def upload(self, name: str, args: DataUploadArgs, options: ResourceOptions) -> UploadedData:
+    def upload(self, name: str, inputs: data_upload.Inputs, options: ResourceOptions) -> Declared[data_upload.Outputs]:
         """A folder of the lake, named by the manifest's hash."""
-        inputs = {
-            "registry": args.registry,
-            "dataset": args.dataset.model_dump(mode="json"),
-            "manifest_hash": args.manifest_hash,
-        }
-        step = self._step(Kind.DATA_UPLOAD, name, inputs, options)
-        return UploadedData(location=step.output("location"), manifest_hash=step.output("uploaded_hash"))
+        return Declared(step=self._step(data_upload.LOCAL, name, inputs, options))
 
-    def train(self, name: str, args: TrainingRunArgs, options: ResourceOptions) -> TrainedModel:
+    def train(self, name: str, inputs: training_run.Inputs, options: ResourceOptions) -> Declared[training_run.Outputs]:
         """`python -m training` in a process of its own."""
-        inputs = {
-            "registry": args.registry,
-            "dataset": args.dataset.model_dump(mode="json"),
-            "location": args.location,
-            "manifest_hash": args.manifest_hash,
-            "parameters": args.parameters.model_dump(mode="json"),
-            "gate": args.gate.model_dump(mode="json"),
-            "code_hash": args.code_hash,
-        }
-        step = self._step(Kind.TRAINING_RUN, name, inputs, options)
-        return TrainedModel(bundle=step.output("bundle"), bundle_hash=step.output("bundle_hash"))
+        return Declared(step=self._step(training_run.LOCAL, name, inputs, options))
 
-    def register(self, name: str, args: ModelVersionArgs, options: ResourceOptions) -> RegisteredModel:
+    def register(
+        self, name: str, inputs: model_version.Inputs, passed_on: Mapping[str, Output[Any]], options: ResourceOptions
+    ) -> Declared[model_version.Outputs]:
         """A version in MLflow's registry."""
-        inputs = {
-            "registry": args.registry,
-            "bundle": args.bundle,
-            "bundle_hash": args.bundle_hash,
-            "requested": str(args.requested),
-        }
-        step = self._step(Kind.MODEL_VERSION, name, inputs, options)
-        return RegisteredModel(
-            version=step.output("version").apply(int),
-            bundle_hash=step.output("served_hash"),
-            metrics=step.output("metrics"),
-            report=step.output("report"),
-        )
+        del passed_on
+        return Declared(step=self._step(model_version.LOCAL, name, inputs, options))
 
-    def build(self, name: str, args: ServingImageArgs, options: ResourceOptions) -> BuiltImage:
-        """A folder laid out as the image is, named by the digest of its content."""
-        inputs = {
-            "registry": args.registry,
-            "version": args.version,
-            "bundle_hash": args.bundle_hash,
-            "code_hash": args.code_hash,
-        }
-        return BuiltImage(digest=self._step(Kind.SERVING_IMAGE, name, inputs, options).output("digest"))
+    def build(
+        self,
+        name: str,
+        inputs: serving_image.Inputs,
+        engine: Engine,
+        passed_on: Mapping[str, Output[Any]],
+        options: ResourceOptions,
+    ) -> Declared[serving_image.Outputs]:
+        """A folder laid out as the image is, the same for every engine."""
+        del engine, passed_on
+        return Declared(step=self._step(serving_image.LOCAL, name, inputs, options))
 
-    def serve(self, name: str, args: ScoringServiceArgs, options: ResourceOptions) -> RunningService:
+    def serve(
+        self, name: str, args: ScoringServiceArgs, passed_on: Mapping[str, Output[Any]], options: ResourceOptions
+    ) -> RunningService:
         """Supervised processes on a port of this machine."""
-        settings = args.settings.model_dump(mode="json")
-        rotation = {"registry": args.registry, "rotation": settings.pop("key_rotation")}
-        key = self._step(Kind.API_KEY, f"{name}-key", rotation, options)
-        inputs = {
-            "registry": args.registry,
-            "digest": args.digest,
-            "version": args.version,
-            "settings": settings,
-            "keys": [Output.secret(key.output("current")), Output.secret(key.output("previous"))],
-        }
-        step = self._step(Kind.SCORING_SERVICE, name, inputs, options)
+        del passed_on
+        rotation = api_key.Inputs.model_construct(registry=later(args.registry), rotation=args.settings.key_rotation)
+        key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
+        current = key.output(lambda found: found.current)
+        inputs = scoring_service.Inputs.model_construct(
+            registry=later(args.registry),
+            digest=later(args.digest),
+            version=later(args.version),
+            settings=args.settings,
+            keys=(later(current), later(key.output(lambda found: found.previous))),
+        )
+        step = self._step(scoring_service.LOCAL, name, inputs, options)
         return RunningService(
-            endpoint=step.output("endpoint"),
-            version=step.output("served_version").apply(int),
-            key=Output.secret(key.output("current")),
+            endpoint=step.output(lambda found: found.endpoint),
+            version=step.output(lambda found: found.served_version),
+            key=current,
         )
 
-    def _step(self, kind: Kind, name: str, inputs: Mapping[str, Any], options: ResourceOptions) -> StepResource:
-        return StepResource(Place.LOCAL, kind, name, {"stack": self._stack, **inputs}, options)
+    def _step(
+        self, description: Description[Any, OutputsT_co], name: str, inputs: StepInputs, options: ResourceOptions
+    ) -> StepResource[OutputsT_co]:
+        return StepResource(Place.LOCAL, description, name, inputs, target=self._target, options=options)

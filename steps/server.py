@@ -83,7 +83,7 @@ async def serve(engine_address: str) -> None:
     await server.stop(grace=None)
 
 
-def _azure_steps() -> Mapping[Kind, Step[Any]]:
+def _azure_steps() -> Mapping[Kind, Step[Any, Any]]:
     """Imported when the first Azure step is needed: stack `local` has no use for Azure's SDKs."""
     from steps.azure.catalogue import azure_steps  # noqa: PLC0415 - see above
 

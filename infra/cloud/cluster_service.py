@@ -12,8 +12,8 @@ from pulumi_azure_native import containerservice
 from infra.cloud.environment import Environment
 from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
 from infra.workload.workload import Workload, WorkloadArgs
+from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared.cluster_names import CERTIFICATE_SECRET, KEYS_SECRET, PRIVATE_KEY_SECRET, TRACES_SECRET
-from steps.shared.serving_settings import ScoringSettings
 
 HASH_DIGITS = 16
 

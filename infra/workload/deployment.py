@@ -34,8 +34,8 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared import cluster_names
-from steps.shared.serving_settings import ScoringSettings
 
 START_CHECKS = 60
 CHECK_SECONDS = 5

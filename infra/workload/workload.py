@@ -11,7 +11,7 @@ from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
 from infra.workload.network import Network, NetworkArgs
 from infra.workload.scaling import Scaling, ScalingArgs
 from infra.workload.secrets import VaultFiles, VaultFilesArgs
-from steps.shared.serving_settings import RolloutKind, ScoringSettings
+from steps.descriptions.serving_settings import RolloutKind, ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)

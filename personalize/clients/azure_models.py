@@ -9,10 +9,9 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
-from steps.azure.inputs import MachineLearningInputs
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.bundles import bring, lake_folder
-from steps.azure.stores.lake import LakeInputs
+from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
 from steps.shared.model_versions import Version
@@ -32,7 +31,7 @@ class AzureVersions:
         self._settings = settings
         self._names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
         self._context = Context(report=say)
-        inputs = MachineLearningInputs(
+        inputs = MachineLearning(
             stack=stack,
             tenant=settings.tenant,
             subscription=settings.subscription,
@@ -66,7 +65,7 @@ class AzureVersions:
         version = entry.version
         kept = target or bundle_folder(state_folder(self._stack) / "registry", version.bundle_hash)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        lake = LakeInputs(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
+        lake = Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
         bring(lake_folder(lake, entry.bundle_url, LOOK), kept, version.bundle_hash, self._context)
         return kept
 

@@ -23,10 +23,10 @@ from personalize.engine.process import PulumiProcess
 from personalize.stack.outcome import OnStep, Outcome, Update
 from personalize.stack.pending import Refresh, Resource, settle
 from personalize.stack.shown_pools import forget_shown_pools
+from steps.descriptions.serving_settings import ScoringSettings
 from steps.local.port import require_port
 from steps.local.supervision import Supervisor
 from steps.shared.folders import StackFolder
-from steps.shared.serving_settings import ScoringSettings
 from tools.paths import ROOT
 
 

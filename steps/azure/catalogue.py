@@ -18,19 +18,20 @@ from steps.provider.step import Step
 from steps.shared.api_key import ApiKey
 
 
-def azure_steps() -> dict[Kind, Step[Any]]:
+def azure_steps() -> dict[Kind, Step[Any, Any]]:
     """One step of each kind."""
-    return {
-        Kind.REGISTRY: Registry(),
-        Kind.WORKSPACE_READY: WorkspaceReady(),
-        Kind.CLUSTER_READY: ClusterReady(),
-        Kind.DATA_UPLOAD: DataUpload(),
-        Kind.TRAINING_RUN: TrainingRun(),
-        Kind.MODEL_VERSION: ModelVersion(),
-        Kind.SERVING_IMAGE: ServingImage(),
-        Kind.ENVIRONMENT: Environment(),
-        Kind.API_KEY: ApiKey(),
-        Kind.CERTIFICATE: Certificate(),
-        Kind.ROLLOUT: Rollout(),
-        Kind.CHAMPION: Champion(),
-    }
+    steps: tuple[Step[Any, Any], ...] = (
+        Registry(),
+        WorkspaceReady(),
+        ClusterReady(),
+        DataUpload(),
+        TrainingRun(),
+        ModelVersion(),
+        ServingImage(),
+        Environment(),
+        ApiKey(),
+        Certificate(),
+        Rollout(),
+        Champion(),
+    )
+    return {step.description.kind: step for step in steps}

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from steps.descriptions.azure.certificate import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
-from steps.shared.inputs import LocalInputs, LocalStep
+from steps.shared.local_step import LocalStep
 
 VALID = timedelta(days=825)
 """The longest that all common clients accept from a private authority."""
@@ -21,20 +22,12 @@ SKEW = timedelta(hours=1)
 NAME = "personalization"
 
 
-class CertificateInputs(LocalInputs):
-    """The host that the certificate is for."""
+class Certificate(LocalStep[AzureInputs, Outputs]):
+    """Makes a certificate that lives in the stack's state alone."""
 
-    host: str
+    description = AZURE
 
-
-class Certificate(LocalStep[CertificateInputs]):
-    """Computes `authority` and `certificate`, and `private_key`, all PEM. They live in the stack's state alone."""
-
-    inputs = CertificateInputs
-    replaced_by = frozenset({"stack", "host"})
-    secrets = frozenset({"private_key"})
-
-    def create(self, inputs: CertificateInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Make both; the authority's key is not kept, so that it can sign nothing else."""
         del context
         authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -53,16 +46,16 @@ class Certificate(LocalStep[CertificateInputs]):
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(authority_key, hashes.SHA256())
         )
-        computed = {
-            "authority": _pem(authority),
-            "certificate": _pem(certificate),
-            "private_key": key.private_bytes(
+        outputs = Outputs(
+            authority=_pem(authority),
+            certificate=_pem(certificate),
+            private_key=key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             ).decode(),
-        }
-        return Created(inputs.host, computed)
+        )
+        return Created(inputs.host, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone two months before it ends, so that `up --refresh` renews it."""
         certificate = x509.load_pem_x509_certificate(state["certificate"].encode())
         if certificate.not_valid_after_utc - datetime.now(UTC) < RENEW_BEFORE:

@@ -1,8 +1,9 @@
 """Marks the version that serves, once it does: later candidates are compared with it."""
 
 from features.errors import PersonalizationError
-from steps.azure.inputs import AzureStep, MachineLearningInputs
+from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry
+from steps.descriptions.azure.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 
@@ -10,32 +11,20 @@ class CandidateRejectedError(PersonalizationError):
     """A new image did worse than the one that serves, which goes on serving."""
 
 
-class ChampionInputs(MachineLearningInputs):
-    """The version that serves, and the image that proves it: this step comes after the rollout of that image.
-
-    `refusal` is why that image was taken back, empty where it was not.
-    """
-
-    version: int
-    image: str
-    refusal: str = ""
-
-
-class Champion(AzureStep[ChampionInputs]):
+class Champion(AzureStep[AzureInputs, Outputs]):
     """Sets a tag in the registry."""
 
-    inputs = ChampionInputs
-    replaced_by = frozenset({"stack", "workspace"})
+    description = AZURE
 
-    def create(self, inputs: ChampionInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Mark it; raises `CandidateRejectedError`, `NoSuchVersionError` or `AzureRefusedError`."""
         if inputs.refusal:
             raise CandidateRejectedError(inputs.refusal)
         context.report(f"marking version {inputs.version} as the champion")
         AzureRegistry(inputs, context, self._patience).set_champion(inputs.version)
-        return Created(inputs.workspace, {"champion": inputs.version})
+        return Created(inputs.workspace, Outputs(champion=inputs.version))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when another version is marked, so that the next `up` marks this one again."""
         found = AzureRegistry(self.parse(state), context, self._patience).champion()
         marked = found is not None and found.version.number == state["version"]

@@ -16,7 +16,8 @@ from azure_clients.cluster import cluster_client
 from azure_clients.kubernetes_token import API, COMMAND
 from azure_clients.retries import Deadline
 from features.errors import PersonalizationError
-from steps.azure.inputs import AzureInputs, AzureStep
+from steps.azure.azure_step import AzureStep
+from steps.descriptions.azure.cluster_ready import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -30,20 +31,12 @@ class ClusterNotReadyError(PersonalizationError):
     """A cluster that does not let the deployer in, or lacks what its add-ons bring."""
 
 
-class ClusterReadyInputs(AzureInputs):
-    """A cluster: the Resource Manager's id, and the kubeconfig that Azure gives for it, in base64."""
+class ClusterReady(AzureStep[AzureInputs, Outputs]):
+    """Hands out a kubeconfig once the cluster can be used."""
 
-    cluster_id: str
-    kubeconfig: str
+    description = AZURE
 
-
-class ClusterReady(AzureStep[ClusterReadyInputs]):
-    """Computes `access`, a kubeconfig without any secret."""
-
-    inputs = ClusterReadyInputs
-    replaced_by = frozenset({"cluster_id"})
-
-    def create(self, inputs: ClusterReadyInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Wait; raises `ClusterNotReadyError` with what is still missing after ten minutes."""
         cluster = _cluster(inputs.kubeconfig)
         deadline = Deadline(self._patience, context)
@@ -55,7 +48,7 @@ class ClusterReady(AzureStep[ClusterReadyInputs]):
                         "who is signed in, or `azure.authorized_ip_ranges` not this machine's address, correct it and "
                         "run `up` again."
                     )
-        return Created(inputs.cluster_id, {"access": access(cluster, inputs.tenant)})
+        return Created(inputs.cluster_id, Outputs(access=access(cluster, inputs.tenant)))
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the cluster is another resource."""

@@ -6,8 +6,9 @@ Rows that are on the web are not sent from here: the training job fetches them i
 import shutil
 import uuid
 
-from steps.azure.inputs import AzureStep
-from steps.azure.stores.lake import LakeFolder, LakeInputs
+from steps.azure.azure_step import AzureStep
+from steps.azure.stores.lake import LakeFolder
+from steps.descriptions.data_upload import AZURE, AzureInputs, Outputs
 from steps.local.data_upload import reporter
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
@@ -20,31 +21,22 @@ OWNER = "_OWNER"
 """Which resource may delete the folder: the one that found or filled it last."""
 
 
-class DataUploadInputs(LakeInputs):
-    """A dataset; `manifest_hash` is 64 hexadecimal digits."""
-
-    registry: str
-    dataset: Dataset
-    manifest_hash: str
-
-
-class DataUpload(AzureStep[DataUploadInputs]):
+class DataUpload(AzureStep[AzureInputs, Outputs]):
     """Brings a dataset into the lake's `raw/<manifest hash>`."""
 
-    inputs = DataUploadInputs
-    replaced_by = frozenset({"stack", "blob_endpoint", "manifest_hash"})
+    description = AZURE
 
-    def create(self, inputs: DataUploadInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Send what is not there; raises `DatasetError`, `AzureRefusedError`, or `StepCancelledError`."""
         lake = self._lake(inputs)
         if not _fetched_by_job(inputs.dataset) and lake.read(COMPLETE, context) is None:
             self._send(lake, inputs, context)
         owner = uuid.uuid4().hex
         lake.write(OWNER, owner.encode(), context)
-        computed = {"location": lake.url, "uploaded_hash": inputs.manifest_hash, "claim": owner}
-        return Created(inputs.manifest_hash, computed)
+        outputs = Outputs(location=lake.url, uploaded_hash=inputs.manifest_hash, claim=owner)
+        return Created(inputs.manifest_hash, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when nobody owns the folder any more."""
         known = self._lake(self.parse(state)).read(OWNER, context) is not None
         return super().read(identity, state, context) if known else None
@@ -56,7 +48,7 @@ class DataUpload(AzureStep[DataUploadInputs]):
         if lake.read(OWNER, context) in {None, state["claim"].encode()}:
             lake.remove(context)
 
-    def _send(self, lake: LakeFolder, inputs: DataUploadInputs, context: Context) -> None:
+    def _send(self, lake: LakeFolder, inputs: AzureInputs, context: Context) -> None:
         """The copy on this machine stays until all of it is in the lake, so that an interrupted upload goes on."""
         copy = self.folder(inputs.stack).lake / "raw" / inputs.manifest_hash
         # Spark's and pandas' modules take longer to import than all other steps together.
@@ -67,7 +59,7 @@ class DataUpload(AzureStep[DataUploadInputs]):
         lake.write(COMPLETE, inputs.manifest_hash.encode(), context)
         shutil.rmtree(copy)
 
-    def _lake(self, inputs: DataUploadInputs) -> LakeFolder:
+    def _lake(self, inputs: AzureInputs) -> LakeFolder:
         return LakeFolder(inputs, CONTAINER, inputs.manifest_hash, self._patience)
 
 

@@ -1,27 +1,20 @@
 """Records the image in Azure ML as an environment, which is where one looks for a model's lineage."""
 
 from azure_clients.retries import exists, patiently
-from steps.azure.inputs import AzureStep, MachineLearningInputs, workspace_client
+from steps.azure.azure_step import AzureStep, workspace_client
+from steps.descriptions.azure.environment import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 NAME = "scoring"
 VERSION_DIGITS = 32
 
 
-class EnvironmentInputs(MachineLearningInputs):
-    """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
-
-    image: str
-    version: int
-
-
-class Environment(AzureStep[EnvironmentInputs]):
+class Environment(AzureStep[AzureInputs, Outputs]):
     """One version of the environment `scoring` for each image, named by the start of the image's digest."""
 
-    inputs = EnvironmentInputs
-    replaced_by = frozenset({"stack", "workspace", "image"})
+    description = AZURE
 
-    def create(self, inputs: EnvironmentInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Record it; a version that is there is the same image. Raises `AzureRefusedError`."""
         from azure.ai.ml.entities import Environment as Asset  # noqa: PLC0415 - a second that others need not wait
 
@@ -31,9 +24,9 @@ class Environment(AzureStep[EnvironmentInputs]):
         tags = {"model_version": str(inputs.version)}
         asset = Asset(name=NAME, version=version, image=inputs.image, tags=tags)
         patiently("record the image", lambda: client.environments.create_or_update(asset), context, self._patience)
-        return Created(version, {"environment": f"{NAME}:{version}"})
+        return Created(version, Outputs(environment=f"{NAME}:{version}"))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when Azure ML does not know it."""
         inputs = self.parse(state)
         client = workspace_client(inputs)

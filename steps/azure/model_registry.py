@@ -9,23 +9,23 @@ import shutil
 from azure.core.exceptions import ResourceNotFoundError
 
 from azure_clients.retries import exists, patiently, pause
-from steps.azure.inputs import AzureStep, MachineLearningInputs, workspace_client
+from steps.azure.azure_step import AzureStep, workspace_client
+from steps.descriptions.model_registry import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.model_versions import MODEL
 
 
-class Registry(AzureStep[MachineLearningInputs]):
+class Registry(AzureStep[AzureInputs, Outputs]):
     """The models of an Azure ML workspace."""
 
-    inputs = MachineLearningInputs
-    replaced_by = frozenset({"stack", "subscription", "resource_group", "workspace"})
+    description = AZURE
 
-    def create(self, inputs: MachineLearningInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Wait until the workspace answers; raises `AzureRefusedError`."""
         self._look(inputs, context)
-        return Created(inputs.workspace, {"registry": MODEL})
+        return Created(inputs.workspace, Outputs(registry=MODEL))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone with the workspace."""
         found = self._look(self.parse(state), context)
         return super().read(identity, state, context) if found else None
@@ -41,13 +41,13 @@ class Registry(AzureStep[MachineLearningInputs]):
             shutil.rmtree(remains, ignore_errors=True)
         folder.example.unlink(missing_ok=True)
 
-    def _look(self, inputs: MachineLearningInputs, context: Context) -> bool:
+    def _look(self, inputs: AzureInputs, context: Context) -> bool:
         client = workspace_client(inputs)
         return exists(
             "reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context, self._patience
         )
 
-    def _purge(self, inputs: MachineLearningInputs, context: Context) -> None:
+    def _purge(self, inputs: AzureInputs, context: Context) -> None:
         try:
             deletion = workspace_client(inputs).workspaces.begin_delete(
                 inputs.workspace, delete_dependent_resources=False, permanently_delete=True

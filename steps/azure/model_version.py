@@ -1,35 +1,22 @@
 """Step 3: a number for the candidate in Azure ML, or the number that the settings ask for."""
 
 from features.bundle import REPORT
-from steps.azure.inputs import AzureStep, MachineLearningInputs
+from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
 from steps.azure.stores.bundles import bring, lake_folder
-from steps.azure.stores.lake import LakeInputs
+from steps.descriptions.model_version import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State
 from steps.shared.example import write_example
 from steps.shared.model_versions import LATEST
 
 
-class ModelVersionInputs(MachineLearningInputs, LakeInputs):
-    """A candidate's bundle, here and in the lake, what it comes from, and `latest` or an older version's number."""
-
-    registry: str
-    bundle: str
-    bundle_hash: str
-    bundle_url: str
-    data_url: str
-    run_url: str
-    requested: str
-
-
-class ModelVersion(AzureStep[ModelVersionInputs]):
+class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
     """Registers the candidate. Versions belong to the registry, so deleting this resource deletes none."""
 
-    inputs = ModelVersionInputs
-    replaced_by = frozenset({"stack", "workspace", "bundle_hash", "requested"})
+    description = AZURE
 
-    def create(self, inputs: ModelVersionInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Register or find the version; raises `GateFailedError`, `NoSuchVersionError` or `AzureRefusedError`."""
         folder = self.folder(inputs.stack)
         entry = self._entry(inputs, context)
@@ -37,21 +24,21 @@ class ModelVersion(AzureStep[ModelVersionInputs]):
         bring(lake_folder(inputs, entry.bundle_url, self._patience), kept, entry.version.bundle_hash, context)
         entry.version.require_accepted(kept / REPORT)
         write_example(folder, kept)
-        computed = {
-            "version": entry.version.number,
-            "served_hash": entry.version.bundle_hash,
-            "served_url": entry.bundle_url,
-            "metrics": entry.version.metrics,
-            "report": folder.relative(kept / REPORT),
-        }
-        return Created(str(entry.version.number), computed)
+        outputs = AzureOutputs(
+            version=entry.version.number,
+            served_hash=entry.version.bundle_hash,
+            served_url=entry.bundle_url,
+            metrics=entry.version.metrics,
+            report=folder.relative(kept / REPORT),
+        )
+        return Created(str(entry.version.number), outputs)
 
-    def update(self, identity: str, old: State, inputs: ModelVersionInputs, context: Context) -> State:
+    def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
         """The same bundle from another run or place: its version stays as it is."""
-        del inputs
-        return super().read(identity, old, context) or {}
+        del identity, inputs, context
+        return self.known(old)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """Gone when the registry does not know it."""
         registry = AzureRegistry(self.parse(state), context, self._patience)
         known = any(str(entry.version.number) == identity for entry in registry.list())
@@ -60,7 +47,7 @@ class ModelVersion(AzureStep[ModelVersionInputs]):
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the registry owns its versions."""
 
-    def _entry(self, inputs: ModelVersionInputs, context: Context) -> Entry:
+    def _entry(self, inputs: AzureInputs, context: Context) -> Entry:
         registry = AzureRegistry(inputs, context, self._patience)
         if inputs.requested != LATEST:
             return registry.get(int(inputs.requested))

@@ -7,16 +7,17 @@ from typing import Any
 from azure_clients import credentials
 from features.bundle import REPORT
 from features.errors import PersonalizationError
+from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import COMPLETE
 from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, Usable
-from steps.azure.inputs import AzureStep, MachineLearningInputs
 from steps.azure.stores.azure_registry import AzureRegistry
 from steps.azure.stores.bundles import CONTAINER, bring
-from steps.azure.stores.lake import LakeFolder, LakeInputs
+from steps.azure.stores.lake import LakeFolder
+from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
-from steps.shared.run_folder import MODEL_INPUTS, RESULT, RunFolder, RunInputs, run_id
+from steps.shared.run_folder import RESULT, RunFolder, run_id
 from training.request import LakeRequest
 
 BUNDLE = "bundle"
@@ -27,21 +28,12 @@ class TrainingResultError(PersonalizationError):
     """A run that succeeded without leaving what it was started for."""
 
 
-class TrainingRunInputs(RunInputs, MachineLearningInputs, LakeInputs):
-    """What a model depends on, the workspace with the job that trains it, and the registry with the champion."""
-
-    databricks_url: str
-    databricks_workspace_id: str
-    job_id: str
-
-
-class TrainingRun(AzureStep[TrainingRunInputs]):
+class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
     """Trains on Databricks into the lake's `models/runs/<run id>`; a run that succeeded is found again."""
 
-    inputs = TrainingRunInputs
-    replaced_by = MODEL_INPUTS | {"stack"}
+    description = AZURE
 
-    def create(self, inputs: TrainingRunInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Train, unless it is done; raises `RunFailedError` with the task's own sentence, or `AzureRefusedError`."""
         champion = AzureRegistry(inputs, context, self._patience).champion()
         identity = run_id(inputs, champion.version.bundle_hash if champion else None)
@@ -62,15 +54,15 @@ class TrainingRun(AzureStep[TrainingRunInputs]):
         runs = JobRuns(client, int(inputs.job_id), context, self._patience)
         address = runs.succeed(identity, request, _left_result(lake, context))
         result = run.finished() or self._bring(run, lake, context)
-        created = run.created(result)
-        return Created(created.id, {**created.computed, "bundle_url": f"{lake.url}/{BUNDLE}", "run_url": address})
+        outputs = run.outputs(result).model_dump()
+        return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
 
-    def update(self, identity: str, old: State, inputs: TrainingRunInputs, context: Context) -> State:
+    def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
         """The same model from another place: it stays as it is."""
         del inputs
-        return self.read(identity, old, context) or {}
+        return self.read(identity, old, context) or self.known(old)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """Gone when its result is no longer in the lake; what is missing on this machine is brought again."""
         inputs = self.parse(state)
         lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._patience)

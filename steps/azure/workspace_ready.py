@@ -10,7 +10,8 @@ from databricks.sdk.errors.base import DatabricksError
 from azure_clients import credentials
 from azure_clients.retries import patiently
 from features.errors import PersonalizationError
-from steps.azure.inputs import AzureInputs, AzureStep
+from steps.azure.azure_step import AzureStep
+from steps.descriptions.azure.workspace_ready import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 
@@ -18,20 +19,12 @@ class MetastoreMissingError(PersonalizationError):
     """The workspace has no Unity Catalog."""
 
 
-class WorkspaceReadyInputs(AzureInputs):
-    """A workspace: the Resource Manager's id, and its host as Azure gives it, without a scheme."""
-
-    workspace_id: str
-    workspace_host: str
-
-
-class WorkspaceReady(AzureStep[WorkspaceReadyInputs]):
+class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
     """Hands out the workspace's URL once it can be used."""
 
-    inputs = WorkspaceReadyInputs
-    replaced_by = frozenset({"workspace_id", "workspace_host"})
+    description = AZURE
 
-    def create(self, inputs: WorkspaceReadyInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Wait; raises `AzureRefusedError` or `MetastoreMissingError`."""
         url = f"https://{inputs.workspace_host}"
         client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
@@ -43,7 +36,7 @@ class WorkspaceReady(AzureStep[WorkspaceReadyInputs]):
                 "get none by themselves: an account admin must create one for this region in the account console and "
                 "turn on its automatic assignment. Then run `up` again."
             )
-        return Created(inputs.workspace_id, {"url": url, "metastore": metastore})
+        return Created(inputs.workspace_id, Outputs(url=url, metastore=metastore))
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the workspace is another resource."""

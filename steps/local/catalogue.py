@@ -13,14 +13,15 @@ from steps.provider.step import Step
 from steps.shared.api_key import ApiKey
 
 
-def local_steps() -> dict[Kind, Step[Any]]:
+def local_steps() -> dict[Kind, Step[Any, Any]]:
     """One step of each kind."""
-    return {
-        Kind.REGISTRY: Registry(),
-        Kind.DATA_UPLOAD: DataUpload(),
-        Kind.TRAINING_RUN: TrainingRun(),
-        Kind.MODEL_VERSION: ModelVersion(),
-        Kind.SERVING_IMAGE: ServingImage(),
-        Kind.API_KEY: ApiKey(),
-        Kind.SCORING_SERVICE: ScoringService(),
-    }
+    steps: tuple[Step[Any, Any], ...] = (
+        Registry(),
+        DataUpload(),
+        TrainingRun(),
+        ModelVersion(),
+        ServingImage(),
+        ApiKey(),
+        ScoringService(),
+    )
+    return {step.description.kind: step for step in steps}

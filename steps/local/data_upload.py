@@ -3,31 +3,22 @@
 import shutil
 from typing import TYPE_CHECKING
 
+from steps.descriptions.data_upload import LOCAL, LocalInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.claim import claim, owns, release
 from steps.shared.dataset_paths import located
-from steps.shared.inputs import LocalInputs, LocalStep
-from training.parameters import Dataset
+from steps.shared.local_step import LocalStep
 
 if TYPE_CHECKING:
     from training.datasets.progress import Reporter
 
 
-class DataUploadInputs(LocalInputs):
-    """A dataset; `manifest_hash` is 64 hexadecimal digits."""
-
-    registry: str
-    dataset: Dataset
-    manifest_hash: str
-
-
-class DataUpload(LocalStep[DataUploadInputs]):
+class DataUpload(LocalStep[LocalInputs, Outputs]):
     """Brings a dataset into `lake/raw/<manifest hash>`."""
 
-    inputs = DataUploadInputs
-    replaced_by = frozenset({"stack", "manifest_hash"})
+    description = LOCAL
 
-    def create(self, inputs: DataUploadInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Copy, download or generate the dataset; raises `DatasetError` when it is not what its manifest says."""
         folder = self.folder(inputs.stack)
         target = folder.lake / "raw" / inputs.manifest_hash
@@ -35,14 +26,10 @@ class DataUpload(LocalStep[DataUploadInputs]):
         from training.datasets import materialize  # noqa: PLC0415
 
         materialize(located(inputs.dataset), target, reporter(context))
-        computed = {
-            "location": folder.relative(target),
-            "uploaded_hash": inputs.manifest_hash,
-            "claim": claim(target),
-        }
-        return Created(inputs.manifest_hash, computed)
+        outputs = Outputs(location=folder.relative(target), uploaded_hash=inputs.manifest_hash, claim=claim(target))
+        return Created(inputs.manifest_hash, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when the folder is."""
         folder = self.folder(state["stack"])
         return super().read(identity, state, context) if (folder.lake / "raw" / identity).is_dir() else None

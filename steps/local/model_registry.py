@@ -2,31 +2,27 @@
 
 import shutil
 
+from steps.descriptions.model_registry import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.provider.step import Context, Created, State
 from steps.shared.child import end_orphan
-from steps.shared.inputs import LocalInputs, LocalStep
+from steps.shared.local_step import LocalStep
 from steps.shared.model_versions import MODEL
 
 
-class RegistryInputs(LocalInputs):
-    """The stack's name alone."""
-
-
-class Registry(LocalStep[RegistryInputs]):
+class Registry(LocalStep[LocalInputs, Outputs]):
     """Makes the registry; removing it removes what other steps left in the stack's folder, too."""
 
-    inputs = RegistryInputs
-    replaced_by = frozenset({"stack"})
+    description = LOCAL
 
-    def create(self, inputs: RegistryInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Make the registry, or adopt the one that is there."""
         context.report("opening the model registry")
         folder = self.folder(inputs.stack)
         LocalRegistry(folder.registry).create()
-        return Created(MODEL, {"registry": MODEL})
+        return Created(MODEL, Outputs(registry=MODEL))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when the database is; raises `RegistryError` when it is damaged."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
         if not registry.exists:

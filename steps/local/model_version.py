@@ -2,30 +2,21 @@
 
 from pathlib import Path
 
+from steps.descriptions.model_version import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.provider.step import Context, Created, State
 from steps.shared.example import write_example
 from steps.shared.folders import StackFolder
-from steps.shared.inputs import LocalInputs, LocalStep
+from steps.shared.local_step import LocalStep
 from steps.shared.model_versions import LATEST, Version
 
 
-class ModelVersionInputs(LocalInputs):
-    """A candidate's bundle, and `latest` for it or the number of an older version."""
-
-    registry: str
-    bundle: str
-    bundle_hash: str
-    requested: str
-
-
-class ModelVersion(LocalStep[ModelVersionInputs]):
+class ModelVersion(LocalStep[LocalInputs, Outputs]):
     """Registers the candidate. Versions belong to the registry, so deleting this resource deletes none."""
 
-    inputs = ModelVersionInputs
-    replaced_by = frozenset({"stack", "bundle_hash", "requested"})
+    description = LOCAL
 
-    def create(self, inputs: ModelVersionInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Register or find the version; raises `GateFailedError` or `NoSuchVersionError`."""
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
@@ -38,9 +29,9 @@ class ModelVersion(LocalStep[ModelVersionInputs]):
         report = bundle / "report.html"
         version.require_accepted(report)
         write_example(folder, bundle)
-        return Created(str(version.number), _computed(version, report, folder))
+        return Created(str(version.number), _outputs(version, report, folder))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone with the registry or with its bundle."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
         kept = registry.exists and registry.bundle(state["served_hash"]).is_dir()
@@ -50,10 +41,10 @@ class ModelVersion(LocalStep[ModelVersionInputs]):
         """Nothing: the registry owns its versions."""
 
 
-def _computed(version: Version, report: Path, folder: StackFolder) -> State:
-    return {
-        "version": version.number,
-        "served_hash": version.bundle_hash,
-        "metrics": version.metrics,
-        "report": folder.relative(report),
-    }
+def _outputs(version: Version, report: Path, folder: StackFolder) -> Outputs:
+    return Outputs(
+        version=version.number,
+        served_hash=version.bundle_hash,
+        metrics=version.metrics,
+        report=folder.relative(report),
+    )

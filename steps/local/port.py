@@ -7,8 +7,8 @@ from contextlib import suppress
 import psutil
 
 from features.errors import PersonalizationError
+from steps.descriptions.serving_settings import ScoringSettings
 from steps.local.supervision import Supervisor
-from steps.shared.serving_settings import ScoringSettings
 
 
 class PortInUseError(PersonalizationError):

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import assert_never
 
 from features.files import write_private
+from steps.descriptions.scoring_service import LOCAL, LocalInputs, Outputs
+from steps.descriptions.serving_settings import Engine, ScoringSettings
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
@@ -14,8 +16,7 @@ from steps.local.supervision import Supervisor
 from steps.provider.step import Context, Created, Difference, State
 from steps.shared.child import clean_environment, run_child
 from steps.shared.folders import StackFolder
-from steps.shared.inputs import LocalInputs, LocalStep
-from steps.shared.serving_settings import Engine, ScoringSettings
+from steps.shared.local_step import LocalStep
 from tools.paths import ROOT
 from training.runtime import jars, java_home
 
@@ -26,22 +27,10 @@ KEY_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
 
 
-class ScoringServiceInputs(LocalInputs):
-    """The image to serve, its model version, and the valid keys, the current one first."""
-
-    registry: str
-    digest: str
-    version: int
-    settings: ScoringSettings
-    keys: tuple[str, str]
-
-
-class ScoringService(LocalStep[ScoringServiceInputs]):
+class ScoringService(LocalStep[LocalInputs, Outputs]):
     """Serves an image; once it answers, its version is the champion."""
 
-    inputs = ScoringServiceInputs
-    replaced_by = frozenset({"stack"})
-    secrets = frozenset({"keys"})
+    description = LOCAL
 
     def diff(self, old: State, new: State) -> Difference:
         """A service that a refresh found stopped differs from a wanted one although its inputs do not."""
@@ -49,7 +38,7 @@ class ScoringService(LocalStep[ScoringServiceInputs]):
         drift = frozenset({"status"} if old.get("status") != RUNNING else ())
         return Difference(difference.changed | drift, difference.replaces)
 
-    def create(self, inputs: ScoringServiceInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Start the service or roll the image out; raises `PortInUseError` or `RolloutFailedError`."""
         folder = self.folder(inputs.stack)
         supervisor = Supervisor(folder.service)
@@ -70,11 +59,12 @@ class ScoringService(LocalStep[ScoringServiceInputs]):
         if not wait_until(probe.accepts_key, times=4 * settings.workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
         LocalRegistry(folder.registry).set_champion(inputs.version)
-        computed = {"endpoint": probe.endpoint, "served_version": inputs.version, "status": RUNNING}
-        return Created(inputs.registry, computed)
+        outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
+        return Created(inputs.registry, outputs)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone with its folder; stopped when no process answers with the right version."""
+        del identity
         folder = self.folder(state["stack"])
         if not folder.service.is_dir():
             return None
@@ -84,7 +74,7 @@ class ScoringService(LocalStep[ScoringServiceInputs]):
         healthy = supervisor.runs() and wait_until(
             lambda: probe.version() == str(state["served_version"]), times=1, seconds=ANSWER_SECONDS, context=context
         )
-        return {**(super().read(identity, state, context) or {}), "status": RUNNING if healthy else STOPPED}
+        return self.known({**state, "status": RUNNING if healthy else STOPPED})
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """End the processes, free the port and remove the service's folder."""
@@ -131,7 +121,7 @@ def _engine_variables(engine: Engine) -> dict[str, str]:
             assert_never(engine)
 
 
-def _check_image(folder: StackFolder, inputs: ScoringServiceInputs, context: Context) -> None:
+def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> None:
     """Let the image score its golden records before it takes over from the one that serves."""
     context.report("checking the new image")
     place = folder.service / "check"

@@ -5,10 +5,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from steps.descriptions.serving_image import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.provider.step import Context, Created, State
-from steps.shared.image_content import ServingImageInputs, fill, image_digest
-from steps.shared.inputs import LocalStep
+from steps.shared.image_content import fill, image_digest
+from steps.shared.local_step import LocalStep
 from tools.paths import ROOT, state_folder
 
 ENTRYPOINT = """#!/bin/sh
@@ -19,18 +20,17 @@ exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring --image "$here"
 """
 
 
-class ServingImage(LocalStep[ServingImageInputs]):
+class ServingImage(LocalStep[LocalInputs, Outputs]):
     """Builds `images/<digest>`. Images belong to the registry, so deleting this resource deletes none."""
 
-    inputs = ServingImageInputs
-    replaced_by = frozenset({"stack", "version", "bundle_hash", "code_hash"})
+    description = LOCAL
 
     def __init__(self, folder_of: Callable[[str], Path] = state_folder, code: Path = ROOT) -> None:
         """`code` is the folder of the serving packages."""
         super().__init__(folder_of)
         self._code = code
 
-    def create(self, inputs: ServingImageInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Build the image aside; it takes its name when it is whole, and is used again when it is there."""
         context.report(f"building the image of model version {inputs.version}")
         folder = self.folder(inputs.stack)
@@ -44,9 +44,9 @@ class ServingImage(LocalStep[ServingImageInputs]):
                 unfinished.rename(folder.image(digest))
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-        return Created(digest, {"digest": digest})
+        return Created(digest, Outputs(digest=digest))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when the folder is, or when its content is not what its name says."""
         image = self.folder(state["stack"]).image(identity)
         return super().read(identity, state, context) if image.is_dir() and image_digest(image) == identity else None
@@ -54,7 +54,7 @@ class ServingImage(LocalStep[ServingImageInputs]):
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the registry owns the images."""
 
-    def _fill(self, image: Path, bundle: Path, inputs: ServingImageInputs) -> None:
+    def _fill(self, image: Path, bundle: Path, inputs: LocalInputs) -> None:
         fill(image, self._code, bundle, inputs)
         entrypoint = image / "entrypoint"
         entrypoint.write_text(ENTRYPOINT)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
+from steps.descriptions.training_run import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.provider.step import Context, Created, State
 from steps.shared.child import Finished, clean_environment, end_orphan, run_child
 from steps.shared.dataset_paths import located
 from steps.shared.folders import StackFolder
-from steps.shared.inputs import LocalStep
-from steps.shared.run_folder import MODEL_INPUTS, OUTPUT, RunFolder, RunInputs, run_id
+from steps.shared.local_step import LocalStep
+from steps.shared.run_folder import OUTPUT, RunFolder, run_id
 from steps.shared.training_streams import progress_shown, reason_in
 from training.progress import Format
 from training.request import LocalRequest
@@ -27,13 +28,12 @@ class TrainingFailedError(PersonalizationError):
     """A training run that ended without a bundle."""
 
 
-class TrainingRun(LocalStep[RunInputs]):
+class TrainingRun(LocalStep[LocalInputs, Outputs]):
     """Trains into `runs/<run id>`; a run that has finished is found again instead of repeated."""
 
-    inputs = RunInputs
-    replaced_by = MODEL_INPUTS | {"stack"}
+    description = LOCAL
 
-    def create(self, inputs: RunInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Train; raises `TrainingFailedError` with training's own sentence, `StepCancelledError` after Ctrl-C."""
         folder = self.folder(inputs.stack)
         champion = LocalRegistry(folder.registry).champion_bundle()
@@ -44,14 +44,14 @@ class TrainingRun(LocalStep[RunInputs]):
             run.begin()
             result = _train(request(inputs, folder, champion, run.path), run.path, context)
             run.keep(result)
-        return run.created(result)
+        return Created(run.identity, run.outputs(result))
 
-    def update(self, identity: str, old: State, inputs: RunInputs, context: Context) -> State:
+    def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
         """The same data from another place: the model stays as it is."""
         del inputs
-        return self.read(identity, old, context) or {}
+        return self.read(identity, old, context) or self.known(old)
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when the run's result or its bundle is."""
         run = RunFolder(self.folder(state["stack"]), identity)
         return super().read(identity, state, context) if run.finished() else None
@@ -62,7 +62,7 @@ class TrainingRun(LocalStep[RunInputs]):
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
 
-def request(inputs: RunInputs, folder: StackFolder, champion: Path | None, run: Path) -> LocalRequest:
+def request(inputs: LocalInputs, folder: StackFolder, champion: Path | None, run: Path) -> LocalRequest:
     """What `python -m training` is to do in the folder `run`."""
     return LocalRequest(
         dataset=located(inputs.dataset),

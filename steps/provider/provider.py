@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pulumi.provider.experimental import provider as protocol
+from pulumi.provider.experimental.property_value import PropertyValue
 
-from steps.kinds import COMPUTED, Kind, Place
-from steps.provider.step import Context, Step
+from steps.kinds import Kind, Place
+from steps.provider.step import Context, State, Step
 from steps.provider.values import UNKNOWN, plain, properties
 
 Report = Callable[[str, str], None]
 """Shows a line beside the resource with this URN."""
-Catalogue = Callable[[], Mapping[Kind, Step[Any]]]
+Catalogue = Callable[[], Mapping[Kind, Step[Any, Any]]]
 """Gives the steps of a place. Called when the first of them is needed: Azure's SDKs take seconds to import."""
 
 
@@ -56,20 +57,20 @@ class StepsProvider(protocol.Provider):
         step = self._step(request.urn)
         inputs = plain(request.properties)
         if request.preview:
-            return protocol.CreateResponse("", properties({**inputs, **_unknown(request.urn)}, step.secrets))
+            return protocol.CreateResponse("", _properties(inputs, _unknown(step), step))
         created = await asyncio.to_thread(step.create, step.parse(inputs), self._context(request.urn))
-        return protocol.CreateResponse(created.id, properties({**inputs, **created.computed}, step.secrets))
+        return protocol.CreateResponse(created.id, _properties(inputs, created.outputs.model_dump(), step))
 
     async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
         """Change the resource in place."""
         step = self._step(request.urn)
         inputs = plain(request.news)
         if request.preview:
-            return protocol.UpdateResponse(properties({**inputs, **_unknown(request.urn)}, step.secrets))
-        computed = await asyncio.to_thread(
+            return protocol.UpdateResponse(_properties(inputs, _unknown(step), step))
+        outputs = await asyncio.to_thread(
             step.update, request.resource_id, plain(request.olds), step.parse(inputs), self._context(request.urn)
         )
-        return protocol.UpdateResponse(properties({**inputs, **computed}, step.secrets))
+        return protocol.UpdateResponse(_properties(inputs, outputs.model_dump(), step))
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
         """Look at the world; an empty id tells the engine that the resource is gone."""
@@ -78,7 +79,7 @@ class StepsProvider(protocol.Provider):
         found = await asyncio.to_thread(step.read, request.resource_id, state, self._context(request.urn))
         if found is None:
             return protocol.ReadResponse("", {}, {})
-        return protocol.ReadResponse(request.resource_id, properties({**state, **found}, step.secrets), request.inputs)
+        return protocol.ReadResponse(request.resource_id, _properties(state, found.model_dump(), step), request.inputs)
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
         """Remove the resource."""
@@ -92,17 +93,15 @@ class StepsProvider(protocol.Provider):
     def _context(self, urn: str) -> Context:
         return Context(report=lambda message: self._report(urn, message), cancelled=self._cancelled)
 
-    def _step(self, urn: str) -> Step[Any]:
-        place, kind = _type(urn)
-        return self._catalogues[place]()[kind]
+    def _step(self, urn: str) -> Step[Any, Any]:
+        # A URN's third part ends in `personalize:PLACE:KIND` after the parents' types.
+        _, place, kind = urn.split("::")[2].rpartition("$")[2].split(":")
+        return self._catalogues[Place(place)]()[Kind(kind)]
 
 
-def _type(urn: str) -> tuple[Place, Kind]:
-    """The step's type in a URN, whose third part ends in `personalize:PLACE:KIND` after the parents' types."""
-    _, place, kind = urn.split("::")[2].rpartition("$")[2].split(":")
-    return Place(place), Kind(kind)
+def _unknown(step: Step[Any, Any]) -> State:
+    return dict.fromkeys(step.description.outputs.model_fields, UNKNOWN)
 
 
-def _unknown(urn: str) -> dict[str, Any]:
-    place, kind = _type(urn)
-    return dict.fromkeys(COMPUTED[place][kind], UNKNOWN)
+def _properties(inputs: State, computed: State, step: Step[Any, Any]) -> dict[str, PropertyValue]:
+    return properties({**inputs, **computed}, step.description.secrets)

@@ -4,13 +4,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from features.errors import PersonalizationError
-from training.parameters import Parameters
+from steps.descriptions.description import Description, InputsT, OutputsT
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
 State = Mapping[str, Any]
 """A resource's inputs and computed values by name, as plain Python values."""
 
@@ -47,11 +48,11 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Created:
-    """A new resource: its id, and the values that the step computed."""
+class Created(Generic[OutputsT]):
+    """A new resource: its id, and what the step computed."""
 
     id: str
-    computed: State
+    outputs: OutputsT
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,11 @@ class Difference:
     replaces: frozenset[str]
 
 
-InputsT = TypeVar("InputsT", bound=Parameters)
-
-
-class Step(ABC, Generic[InputsT]):
+class Step(ABC, Generic[InputsT, OutputsT]):
     """One kind of resource. Every method may be called again after it was interrupted, and then continues."""
 
-    inputs: ClassVar[type[Parameters]]
-    """The model of the inputs; its field names are the resource's properties."""
-    replaced_by: ClassVar[frozenset[str]] = frozenset()
-    """Inputs whose change makes a new resource. The old one is deleted after everything else has succeeded."""
-    secrets: ClassVar[frozenset[str]] = frozenset()
-    """Values that the state keeps encrypted."""
+    description: ClassVar[Description[Any, Any]]
+    """The step's own: a description of `InputsT` and `OutputsT`."""
 
     def check(self, inputs: State) -> dict[str, str]:
         """What is wrong with the inputs, by name; values that are not known yet are not judged."""
@@ -86,22 +80,22 @@ class Step(ABC, Generic[InputsT]):
 
     def diff(self, old: State, new: State) -> Difference:
         """Compare the state of a resource with its wanted inputs."""
-        changed = frozenset(name for name in self.inputs.model_fields if old.get(name) != new.get(name))
-        return Difference(changed, changed & self.replaced_by)
+        changed = frozenset(name for name in self.description.inputs.model_fields if old.get(name) != new.get(name))
+        return Difference(changed, changed & self.description.replaced_by)
 
     @abstractmethod
-    def create(self, inputs: InputsT, context: Context) -> Created:
+    def create(self, inputs: InputsT, context: Context) -> Created[OutputsT]:
         """Make the resource, or adopt what an interrupted run left."""
 
-    def update(self, identity: str, old: State, inputs: InputsT, context: Context) -> State:
-        """Bring the resource to these inputs and return the computed values. Only called for what is not replaced."""
+    def update(self, identity: str, old: State, inputs: InputsT, context: Context) -> OutputsT:
+        """Bring the resource to these inputs. Only called for what is not replaced."""
         del identity, old
-        return self.create(inputs, context).computed
+        return self.create(inputs, context).outputs
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
-        """The computed values as they are in the world, None when the resource is gone."""
+    def read(self, identity: str, state: State, context: Context) -> OutputsT | None:
+        """What the step computed as it is in the world, None when the resource is gone."""
         del identity, context
-        return {name: value for name, value in state.items() if name not in self.inputs.model_fields}
+        return self.known(state)
 
     @abstractmethod
     def delete(self, identity: str, state: State, context: Context) -> None:
@@ -109,8 +103,15 @@ class Step(ABC, Generic[InputsT]):
 
     def parse(self, inputs: State) -> InputsT:
         """The inputs as their model; raises pydantic's `ValidationError`."""
-        named = {name: value for name, value in inputs.items() if name in self.inputs.model_fields}
-        return self.inputs.model_validate(named)  # type: ignore[return-value]  # `inputs` is the type of InputsT
+        return cast("InputsT", _model(self.description.inputs, inputs))
+
+    def known(self, state: State) -> OutputsT:
+        """What the step computed when it was last asked."""
+        return cast("OutputsT", _model(self.description.outputs, state))
+
+
+def _model(model: type[ModelT], values: State) -> ModelT:
+    return model.model_validate({name: value for name, value in values.items() if name in model.model_fields})
 
 
 def _holds_unknown(value: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -2,37 +2,29 @@
 
 import secrets
 
+from steps.descriptions.api_key import EVERYWHERE, LocalInputs, Outputs
 from steps.provider.step import Context, Created, State
-from steps.shared.inputs import LocalInputs, LocalStep
+from steps.shared.local_step import LocalStep
 
 KEY_BYTES = 32
 
 
-class ApiKeyInputs(LocalInputs):
-    """Each new value of `rotation` makes a new key."""
-
-    registry: str
-    rotation: int
-
-
-class ApiKey(LocalStep[ApiKeyInputs]):
+class ApiKey(LocalStep[LocalInputs, Outputs]):
     """Keys that live in the stack's state alone, encrypted."""
 
-    inputs = ApiKeyInputs
-    replaced_by = frozenset({"stack"})
-    secrets = frozenset({"current", "previous"})
+    description = EVERYWHERE
 
-    def create(self, inputs: ApiKeyInputs, context: Context) -> Created:
+    def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """The first key, with none before it."""
         del inputs, context
-        return Created("key", {"current": secrets.token_urlsafe(KEY_BYTES), "previous": ""})
+        return Created("key", Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=""))
 
-    def update(self, identity: str, old: State, inputs: ApiKeyInputs, context: Context) -> State:
+    def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
         """A new key when `rotation` changed; the old one stays valid."""
         del identity, context
         if old["rotation"] == inputs.rotation:
-            return {"current": old["current"], "previous": old["previous"]}
-        return {"current": secrets.token_urlsafe(KEY_BYTES), "previous": old["current"]}
+            return self.known(old)
+        return Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=old["current"])
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the keys end with the state."""

@@ -8,24 +8,15 @@ from pathlib import Path
 
 from features.bundle import verify
 from features.errors import PersonalizationError
+from steps.descriptions.serving_image import Inputs
 from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash, source_files
-from steps.shared.inputs import LocalInputs
 
 
 class CodeChangedError(PersonalizationError):
     """The serving code was edited while its image was being built."""
 
 
-class ServingImageInputs(LocalInputs):
-    """A model version and the serving code's hash."""
-
-    registry: str
-    version: int
-    bundle_hash: str
-    code_hash: str
-
-
-def fill(image: Path, code: Path, bundle: Path, inputs: ServingImageInputs) -> None:
+def fill(image: Path, code: Path, bundle: Path, inputs: Inputs) -> None:
     """Put `model`, `app` and `image.json` into the new folder `image`; `code` holds the serving packages.
 
     Raises `BundleError` when the bundle is not whole, `CodeChangedError` when the code is not that of the inputs.

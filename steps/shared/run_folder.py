@@ -9,35 +9,18 @@ from typing import Any
 
 from features.bundle import BundleError, verify
 from features.files import write_whole
-from steps.provider.step import Created, State
+from steps.descriptions.training_run import MODEL_INPUTS, Inputs, Outputs
+from steps.provider.step import State
 from steps.shared.child import end_orphan
 from steps.shared.claim import claim, owns, release
 from steps.shared.folders import StackFolder
-from steps.shared.inputs import LocalInputs
-from training.parameters import Dataset, GateParameters, TrainingParameters
 
 RESULT = "result.json"
 OUTPUT = "output"
 """The folder that training writes to."""
 
 
-class RunInputs(LocalInputs):
-    """Everything that a model depends on, but for the champion that its gate compares with."""
-
-    registry: str
-    dataset: Dataset
-    location: str
-    manifest_hash: str
-    parameters: TrainingParameters
-    gate: GateParameters
-    code_hash: str
-
-
-MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash"})
-"""The inputs whose change makes another model."""
-
-
-def run_id(inputs: RunInputs, champion: str | None) -> str:
+def run_id(inputs: Inputs, champion: str | None) -> str:
     """16 hexadecimal digits that differ when anything does that the run's bundle or verdict depends on."""
     fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
     return hashlib.sha256(json.dumps([fields, champion], sort_keys=True).encode()).hexdigest()[:16]
@@ -72,17 +55,16 @@ class RunFolder:
         except (OSError, ValueError, BundleError):
             return None
 
-    def created(self, result: dict[str, Any]) -> Created:
-        """The resource of a finished run, which owns the folder from now on."""
-        computed = {
-            "bundle": self.stack.relative(Path(result["bundle"])),
-            "bundle_hash": result["bundle_hash"],
-            "verdict": result["verdict"],
-            "metrics": result["metrics"],
-            "report": self.stack.relative(Path(result["report"])),
-            "claim": claim(self.path),
-        }
-        return Created(self.identity, computed)
+    def outputs(self, result: dict[str, Any]) -> Outputs:
+        """What a finished run computed, for the resource that owns the folder from now on."""
+        return Outputs(
+            bundle=self.stack.relative(Path(result["bundle"])),
+            bundle_hash=result["bundle_hash"],
+            verdict=result["verdict"],
+            metrics=result["metrics"],
+            report=self.stack.relative(Path(result["report"])),
+            claim=claim(self.path),
+        )
 
     def remove(self, state: State) -> None:
         """Remove it, unless another resource has taken it over; registered bundles have their copy elsewhere."""

@@ -247,7 +247,7 @@ def tried(cluster: Cluster, image: str, kind: str = "canary") -> Mapping[str, An
     step = Rollout(patience=Patience(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0)
     lines: list[str] = []
     wanted = step.parse({**inputs, "percent": 20, "seconds": CANARY_SECONDS})
-    computed = step.create(wanted, Context(lines.append)).computed
+    computed = step.create(wanted, Context(lines.append)).outputs.model_dump()
     assert "trying the new image" in lines[-1], lines
     return computed
 

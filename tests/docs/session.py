@@ -92,7 +92,10 @@ class Reader:
 
     def _move_default_port(self) -> None:
         """Whatever a page configures leaves the port as it is: so that others can run, the copy has another default."""
-        file, default = self.checkout.folder / "steps" / "shared" / "serving_settings.py", "port: int = Field(default="
+        file, default = (
+            self.checkout.folder / "steps" / "descriptions" / "serving_settings.py",
+            "port: int = Field(default=",
+        )
         before, found, after = file.read_text(encoding="utf-8").partition(default + PORT)
         assert found, f"{file} has no {default + PORT!r}"
         file.write_text(f"{before}{default}{self.checkout.port}{after}", encoding="utf-8")

@@ -8,12 +8,14 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 
-from steps.kinds import COMPUTED, Place, token
+from steps.azure.catalogue import azure_steps
+from steps.kinds import Place, token
+from tests.infra.recorder import computed
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
 DEPLOYERS = ("33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444")
-STEPS = {token(Place.AZURE, kind): names for kind, names in COMPUTED[Place.AZURE].items()}
+STEPS = {token(Place.AZURE, kind): step for kind, step in azure_steps().items()}
 STEP_VALUES: dict[str, Any] = {
     "version": 3.0,
     "champion": 3.0,
@@ -103,8 +105,7 @@ class CloudRecorder(pulumi.runtime.Mocks):
             return None, args.inputs
         self.resources.append(args)
         if args.typ in STEPS:
-            computed = {name: STEP_VALUES.get(name, f"{args.name}.{name}") for name in STEPS[args.typ]}
-            return f"{args.name}-id", {**args.inputs, **computed}
+            return f"{args.name}-id", {**args.inputs, **computed(STEPS[args.typ], args, STEP_VALUES)}
         if args.typ in AZURE_NAMES:
             name = args.inputs[AZURE_NAMES[args.typ]]
             shown = {} if args.typ in NAMELESS else {"name": name}

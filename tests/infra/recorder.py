@@ -1,16 +1,19 @@
 """Mocks for the graph that cannot lie: a type that nobody declared fails the test, and every resource is remembered."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi.runtime
 
-from steps.kinds import COMPUTED, Place, token
+from steps.kinds import Place, token
+from steps.local.catalogue import local_steps
+from steps.provider.step import Step
 
-STEPS = {token(Place.LOCAL, kind): computed for kind, computed in COMPUTED[Place.LOCAL].items()}
+STEPS = {token(Place.LOCAL, kind): step for kind, step in local_steps().items()}
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
 COMPONENTS = {
     "personalization:data:DataUpload",
     "personalization:training:TrainingRun",
@@ -38,12 +41,22 @@ class Recorder(pulumi.runtime.Mocks):
         if args.typ not in STEPS:
             raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
         self.steps[args.name] = args
-        computed = {name: VALUES.get(name, f"{args.name}.{name}") for name in STEPS[args.typ]}
-        return f"{args.name}-id", {**args.inputs, **computed}
+        return f"{args.name}-id", {**args.inputs, **computed(STEPS[args.typ], args, VALUES)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
         """No step calls a function of a provider."""
         raise AssertionError(f"The program calls {args.token}.")
+
+
+def computed(step: Step[Any, Any], args: pulumi.runtime.MockResourceArgs, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step computes: of `values` by name, else a text that says what it is. It takes its inputs seriously."""
+    assert step.check({name: _opened(value) for name, value in args.inputs.items()}) == {}
+    return {name: values.get(name, f"{args.name}.{name}") for name in step.description.outputs.model_fields}
+
+
+def _opened(value: Any) -> Any:
+    """A secret's value."""
+    return value["value"] if isinstance(value, dict) and SECRET_MARK in value else value
 
 
 def run(declare: Callable[[], dict[str, pulumi.Output[Any]]]) -> tuple[Recorder, dict[str, Any]]:

@@ -13,7 +13,7 @@ from infra.settings import Settings, Target
 from steps.kinds import Kind
 from tests.infra import recorder as local
 from tests.infra.cloud_recorder import CONNECTION, DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
-from tests.infra.test_graph import SECRET_MARK
+from tests.infra.recorder import SECRET_MARK
 from training.parameters import TrainingParameters
 
 AZURE = {

@@ -10,13 +10,15 @@ import pytest
 
 from infra.graph import deploy
 from infra.settings import Settings
+from infra.step_resource import StepResource
+from steps.descriptions import api_key, serving_image
+from steps.descriptions.description import StepInputs
+from steps.kinds import Place
 from steps.shared.code_hash import serving_code_hash, training_code_hash
-from tests.infra.recorder import COMPONENTS, Recorder, run
+from tests.infra.recorder import COMPONENTS, SECRET_MARK, Recorder, run
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
 from training.parameters import Split, SyntheticDataset, TrainingParameters
-
-SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +158,24 @@ def test_a_false_assertion_on_an_output_fails() -> None:
 def test_importing_creates_nothing(module: str) -> None:
     """Without an engine a resource cannot even be declared, so an import that declared one would fail."""
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+
+
+IMAGE = serving_image.Inputs.model_construct(registry="ctr", version=1, bundle_hash="b", code_hash="c")
+KEY = api_key.Inputs.model_construct(registry="ctr", rotation=1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "target", "named"),
+    [(IMAGE, {}, "stack"), (KEY, {"stack": "test", "version": 1, "bundle_hash": "b", "code_hash": "c"}, "more than")],
+    ids=["the target knows too little", "inputs of another step"],
+)
+def test_a_step_whose_inputs_do_not_fit_is_not_declared(
+    inputs: StepInputs, target: dict[str, object], named: str
+) -> None:
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        options = pulumi.ResourceOptions()
+        with pytest.raises(TypeError, match=f"image is declared without .*{named}"):
+            StepResource(Place.LOCAL, serving_image.LOCAL, "image", inputs, target=target, options=options)
+        return {}
+
+    assert run(declare)[0].steps == {}

@@ -6,8 +6,8 @@ import pulumi
 
 from infra.azure_settings import AzureSettings
 from infra.workload.workload import Workload, WorkloadArgs
+from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared.cluster_names import NAME
-from steps.shared.serving_settings import ScoringSettings
 from tests.infra.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, run_cloud
 
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "d" * 64

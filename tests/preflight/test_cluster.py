@@ -19,7 +19,8 @@ from personalize.stack.session import StackSession
 from personalize.views import pod_logs
 from personalize.views.status import azure_status as status_of
 from personalize.views.status import show_status
-from steps.azure.certificate import Certificate, CertificateInputs
+from steps.azure.certificate import Certificate
+from steps.descriptions.azure.certificate import AzureInputs
 from steps.provider.step import Context
 from tests.preflight.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager
@@ -57,7 +58,7 @@ def cluster(handler: Callable[[httpx.Request], httpx.Response] = answer) -> Clus
 def authority() -> str:
     """The authority of a stack's certificate."""
     context = Context(report=lambda _: None)
-    return str(Certificate().create(CertificateInputs(stack="dev", host="score"), context).computed["authority"])
+    return str(Certificate().create(AzureInputs(stack="dev", host="score"), context).outputs.authority)
 
 
 @pytest.fixture

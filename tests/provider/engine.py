@@ -10,12 +10,12 @@ from pulumi import automation
 
 from features.bundle import verify
 from infra.components import Registry
-from infra.graph import serve
+from infra.graph import Candidate, serve
 from infra.local_backend import LocalBackend
 from infra.settings import Settings
 from personalize.engine.automation import InterruptiblePulumi
 from personalize.engine.process import PulumiProcess
-from steps.shared.serving_settings import ScoringSettings
+from steps.descriptions.serving_settings import ScoringSettings
 from tools.paths import ROOT
 from tools.toolchain import pulumi_command
 
@@ -24,6 +24,8 @@ STACK = "test"
 
 class EngineStack:
     """One stack in a folder; `model` and `scoring` are what a test changes between two updates."""
+
+    name = STACK
 
     def __init__(self, folder: Path, port: int) -> None:
         self.state = folder / "stacks"
@@ -43,35 +45,42 @@ class EngineStack:
     @property
     def folder(self) -> Path:
         """What the steps keep."""
-        return self.state / STACK
+        return self.state / self.name
 
     def up(self, *, refresh: bool = False) -> dict[str, int]:
         """Resources by what was done to them."""
-        outcome = self._select().up(on_output=self.output.append, refresh=refresh)
+        outcome = self.select().up(on_output=self.output.append, refresh=refresh)
         return _counts(outcome.summary.resource_changes)
 
     def preview(self) -> dict[str, int]:
         """Resources by what would be done to them."""
-        outcome = self._select().preview(on_output=self.output.append)
+        outcome = self.select().preview(on_output=self.output.append)
         return {str(kind): count for kind, count in outcome.change_summary.items()}
 
     def destroy(self) -> dict[str, int]:
         """Resources by what was done to them."""
-        return _counts(self._select().destroy(on_output=self.output.append).summary.resource_changes)
+        return _counts(self.select().destroy(on_output=self.output.append).summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets opened."""
-        return {name: output.value for name, output in self._select().outputs().items()}
+        return {name: output.value for name, output in self.select().outputs().items()}
 
-    def _declare(self) -> None:
+    def declare(self) -> None:
+        """The program."""
         backend = LocalBackend(STACK)
         registry = Registry("registry", backend)
         settings = Settings(scoring=ScoringSettings(**self.scoring), model_version=self.requested)
         bundle_hash = verify(self.folder / self.model)
-        for name, value in serve(settings, backend, registry, self.model, bundle_hash).items():
+        candidate = Candidate(
+            bundle=pulumi.Output.from_input(self.model),
+            bundle_hash=pulumi.Output.from_input(bundle_hash),
+            passed_on={},
+        )
+        for name, value in serve(settings, backend, registry, candidate).items():
             pulumi.export(name, value)
 
-    def _select(self) -> automation.Stack:
+    def select(self) -> automation.Stack:
+        """The stack, as Pulumi's Automation API has it."""
         variables = {
             "PULUMI_BACKEND_URL": f"file://{self._backend}",
             "PULUMI_CONFIG_PASSPHRASE": "for tests alone",
@@ -79,9 +88,9 @@ class EngineStack:
             "PERSONALIZE_STATE": str(self.state),
         }
         return automation.create_or_select_stack(
-            STACK,
+            self.name,
             "personalization",
-            self._declare,
+            self.declare,
             opts=automation.LocalWorkspaceOptions(
                 work_dir=str(self._work),
                 env_vars=variables,

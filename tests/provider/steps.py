@@ -9,11 +9,11 @@ BASE = {"stack": STACK, "registry": "ctr"}
 HASH = "a" * 64
 
 
-def create(step: Step[Any], inputs: State, recorder: Recorder) -> Created:
+def create(step: Step[Any, Any], inputs: State, recorder: Recorder) -> Created[Any]:
     """Create the resource as the provider does."""
     return step.create(step.parse(inputs), recorder.context)
 
 
-def state(inputs: State, created: Created) -> State:
+def state(inputs: State, created: Created[Any]) -> State:
     """What the engine remembers of a resource."""
-    return {**inputs, **created.computed}
+    return {**inputs, **created.outputs.model_dump()}

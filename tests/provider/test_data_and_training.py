@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from features.bundle import verify
-from steps.kinds import COMPUTED, Kind, Place
+from steps.kinds import Kind
 from steps.local.catalogue import local_steps
 from steps.local.data_upload import DataUpload
 from steps.local.training_run import TrainingRun, request
@@ -57,15 +57,7 @@ def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> P
     return run
 
 
-@pytest.mark.parametrize("kind", COMPUTED[Place.LOCAL])
-def test_every_kind_has_a_step_whose_computed_values_are_no_inputs(kind: Kind) -> None:
-    step = local_steps()[kind]
-    assert set(COMPUTED[Place.LOCAL][kind]).isdisjoint(step.inputs.model_fields)
-    assert step.secrets <= {*COMPUTED[Place.LOCAL][kind], *step.inputs.model_fields}
-    assert step.replaced_by <= set(step.inputs.model_fields)
-
-
-@pytest.mark.parametrize("kind", COMPUTED[Place.LOCAL])
+@pytest.mark.parametrize("kind", local_steps())
 def test_a_step_has_a_class_that_the_engine_refuses_bad_inputs_of(kind: Kind) -> None:
     assert "stack" in local_steps()[kind].check({})
 
@@ -96,7 +88,7 @@ def test_data_that_moved_but_is_the_same_is_not_brought_again() -> None:
 def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, folder_of: FolderOf, recorder: Recorder) -> None:
     step = DataUpload(folder_of)
     created = create(step, upload_inputs(), recorder)
-    assert created.computed["location"] == f"lake/raw/{HASH}"
+    assert created.outputs.location == f"lake/raw/{HASH}"
     assert list((folder.lake / "raw" / HASH).glob("dt=*/part-*"))
     assert step.read(created.id, state(upload_inputs(), created), recorder.context) is not None
     step.delete(created.id, state(upload_inputs(), created), recorder.context)
@@ -130,8 +122,8 @@ def test_a_finished_run_is_found_again(
     run = finished_run(folder, bundle_of(1), training_inputs())
     created = create(TrainingRun(folder_of), training_inputs(), recorder)
     assert created.id == run.name
-    assert created.computed["bundle"] == f"runs/{run.name}/output/bundle"
-    assert created.computed["bundle_hash"] == verify(bundle_of(1))
+    assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
+    assert created.outputs.bundle_hash == verify(bundle_of(1))
 
 
 def test_a_run_whose_bundle_was_altered_is_gone(

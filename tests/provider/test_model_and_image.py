@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from features.bundle import METADATA, BundleError, seal, verify
+from steps.descriptions.model_registry import Outputs
 from steps.local.model_registry import Registry
 from steps.local.model_version import ModelVersion
 from steps.local.registry import LocalRegistry
@@ -46,7 +47,7 @@ def test_the_candidate_gets_the_next_version(
 ) -> None:
     step = ModelVersion(folder_of)
     created = [create(step, candidate(folder, bundle_of(seed)), recorder) for seed in (1, 2)]
-    assert [made.computed["version"] for made in created] == [1, 2]
+    assert [made.outputs.version for made in created] == [1, 2]
     assert [version.number for version in registry.list()] == [1, 2]
 
 
@@ -55,7 +56,7 @@ def test_an_older_version_is_served_without_registering_the_candidate(
 ) -> None:
     registry.register(bundle_of(1))
     created = create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="1"), recorder)
-    assert created.computed["served_hash"] == verify(bundle_of(1))
+    assert created.outputs.served_hash == verify(bundle_of(1))
     assert len(registry.list()) == 1
 
 
@@ -113,7 +114,7 @@ def test_a_version_is_gone_with_its_bundle(
     inputs = candidate(folder, bundle_of(1))
     created = create(step, inputs, recorder)
     assert step.read(created.id, state(inputs, created), recorder.context) is not None
-    shutil.rmtree(registry.bundle(created.computed["served_hash"]))
+    shutil.rmtree(registry.bundle(created.outputs.served_hash))
     assert step.read(created.id, state(inputs, created), recorder.context) is None
 
 
@@ -195,8 +196,8 @@ def test_a_rotation_keeps_the_key_before_it_valid(recorder: Recorder) -> None:
     first = {**BASE, "rotation": 1}
     known = state(first, create(step, first, recorder))
     rotated = step.update("key", known, step.parse({**BASE, "rotation": 2}), recorder.context)
-    assert rotated["previous"] == known["current"]
-    assert rotated["current"] != known["current"]
+    assert rotated.previous == known["current"]
+    assert rotated.current != known["current"]
 
 
 def test_keys_change_at_a_rotation_only(recorder: Recorder) -> None:
@@ -204,7 +205,7 @@ def test_keys_change_at_a_rotation_only(recorder: Recorder) -> None:
     first = {**BASE, "rotation": 1}
     known = state(first, create(step, first, recorder))
     same = step.update("key", known, step.parse({**first, "registry": "other"}), recorder.context)
-    assert same == {"current": known["current"], "previous": ""}
+    assert (same.current, same.previous) == (known["current"], "")
 
 
 @pytest.mark.usefixtures("registry")
@@ -223,6 +224,6 @@ def test_the_registry_is_gone_without_its_database(
     folder: StackFolder, folder_of: FolderOf, recorder: Recorder
 ) -> None:
     step = Registry(folder_of)
-    assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) == {"registry": "ctr"}
+    assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) == Outputs(registry="ctr")
     (folder.registry / "mlflow.db").unlink()
     assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) is None

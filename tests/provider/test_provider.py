@@ -16,12 +16,12 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from features.errors import PersonalizationError
 from steps import server
+from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
 from steps.kinds import Kind, Place
 from steps.provider import values
 from steps.provider.provider import Report, StepsProvider
 from steps.provider.step import Context, Created, State, Step
 from steps.server import ErrorsAsStatuses
-from training.parameters import Parameters
 
 URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -29,20 +29,25 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
 
 
-class Inputs(Parameters):
+class Inputs(StepInputs):
     """A step's inputs: what it is to do."""
 
     does: str
 
 
-class Scripted(Step[Inputs]):
+class Outputs(StepOutputs):
+    """What a step computes."""
+
+    current: Secret[str]
+    previous: str
+
+
+class Scripted(Step[Inputs, Outputs]):
     """A step that does what its input says, each a way in which a real one may end."""
 
-    inputs = Inputs
-    replaced_by = frozenset({"does"})
-    secrets = frozenset({"current"})
+    description = Description(kind=Kind.API_KEY, inputs=Inputs, outputs=Outputs, replaced_by=frozenset({"does"}))
 
-    def create(self, inputs: Inputs, context: Context) -> Created:
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
         """Succeed, fail in a known or in an unknown way, or wait for the interruption."""
         match inputs.does:
             case "fail":
@@ -55,9 +60,9 @@ class Scripted(Step[Inputs]):
                 context.report("waiting")
                 context.cancelled.wait(timeout=30)
                 context.raise_if_cancelled()
-        return Created("one", {"current": "key", "previous": ""})
+        return Created("one", Outputs(current="key", previous=""))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone, always."""
         del identity, state, context
         return None
@@ -181,7 +186,7 @@ def test_a_step_ends_when_its_engine_is_gone(
     begun = threading.Event()
 
     class Waiting(Scripted):
-        def create(self, inputs: Inputs, context: Context) -> Created:
+        def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
             begun.set()
             ended.append("cancelled" if context.cancelled.wait(timeout=20) else "went on")
             return super().create(inputs, context)
@@ -246,7 +251,7 @@ def test_steps_run_beside_one_another() -> None:
 
     original = Scripted.create
 
-    def meet(self: Scripted, inputs: Inputs, context: Context) -> Created:
+    def meet(self: Scripted, inputs: Inputs, context: Context) -> Created[Outputs]:
         barrier.wait()
         return original(self, inputs, context)
 
@@ -258,8 +263,8 @@ def test_steps_run_beside_one_another() -> None:
 def test_the_steps_of_a_place_are_made_when_the_first_of_them_is_needed() -> None:
     made: list[Place] = []
 
-    def catalogue(place: Place) -> Callable[[], dict[Kind, Step[Any]]]:
-        def make() -> dict[Kind, Step[Any]]:
+    def catalogue(place: Place) -> Callable[[], dict[Kind, Step[Any, Any]]]:
+        def make() -> dict[Kind, Step[Any, Any]]:
             made.append(place)
             return {Kind.API_KEY: Scripted()}
 

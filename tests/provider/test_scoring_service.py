@@ -63,7 +63,8 @@ class Stack:
 
     def read(self, known: State) -> State | None:
         """What a refresh finds."""
-        return self.step.read("ctr", known, Recorder().context)
+        found = self.step.read("ctr", known, Recorder().context)
+        return None if found is None else found.model_dump()
 
     def ask(self, key: str = KEYS[0]) -> httpx.Response:
         """Score one record on a new connection."""

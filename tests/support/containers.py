@@ -22,9 +22,9 @@ import psutil
 from features.bundle import verify
 from scoring.engines import EngineName
 from steps.azure.image.build_context import build_context
+from steps.descriptions.serving_image import Inputs
 from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
 from steps.shared.code_hash import serving_code_hash
-from steps.shared.image_content import ServingImageInputs
 from tests.support.services import KEY, RunningService, started_service
 from tools.paths import ROOT
 
@@ -100,8 +100,7 @@ class ImageBuilder:
         arguments = [f"BASE={self.base}"]
         if engine is EngineName.SPARK_SERVING:
             arguments.append(f"JAVA_BASE={self.java_base}")
-        inputs = ServingImageInputs(
-            stack="test",
+        inputs = Inputs(
             registry=name,
             version=version,
             bundle_hash=verify(bundle),

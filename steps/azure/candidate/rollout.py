@@ -13,12 +13,13 @@ import httpx
 
 from azure_clients.cluster import cluster_client
 from azure_clients.retries import USUAL, Deadline, Patience, pause
+from steps.azure.azure_step import AzureStep
 from steps.azure.candidate.candidate import Candidate, ClusterRefusedError, Manifest, image_of, sends_copies
 from steps.azure.candidate.comparison import Figures, enough, total, worse
-from steps.azure.inputs import AzureInputs, AzureStep
+from steps.descriptions.azure.rollout import AZURE, AzureInputs, Outputs
+from steps.descriptions.serving_settings import RolloutKind
 from steps.provider.step import Context, Created, State
 from steps.shared.cluster_names import CANDIDATE, NAME
-from steps.shared.serving_settings import RolloutKind
 from tools.paths import state_folder
 
 LOOK_SECONDS = 5.0
@@ -32,24 +33,10 @@ def connect(access: str, tenant: str) -> httpx.Client:
     return cluster_client(json.loads(access)["clusters"][0]["cluster"], tenant)
 
 
-class RolloutInputs(AzureInputs):
-    """How the cluster is reached, the image, and which share of the pods tries it for how long."""
+class Rollout(AzureStep[AzureInputs, Outputs]):
+    """Tries a new image beside the one that serves."""
 
-    access: str
-    image: str
-    kind: RolloutKind
-    percent: int
-    seconds: int
-
-
-class Rollout(AzureStep[RolloutInputs]):
-    """Computes `stable`, the image that all pods run, the `candidate`, and the `weight` that the trial gave it.
-
-    `weight` is the percentage of the requests: 100 for a candidate that may serve, 0 for one that was taken back;
-    `refusal` then says why.
-    """
-
-    inputs = RolloutInputs
+    description = AZURE
 
     def __init__(
         self,
@@ -64,7 +51,7 @@ class Rollout(AzureStep[RolloutInputs]):
         self._connect = connect
         self._look_seconds = look_seconds
 
-    def create(self, inputs: RolloutInputs, context: Context) -> Created:
+    def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Try the image, unless it serves already or nothing does; raises `ClusterRefusedError`.
 
         The candidate's pods end in any case: those of the usual Deployment take over, one by one.
@@ -81,7 +68,7 @@ class Rollout(AzureStep[RolloutInputs]):
                 candidate.remove()
         return Created(f"{inputs.stack}-rollout", _decided(inputs, before, refusal))
 
-    def read(self, identity: str, state: State, context: Context) -> State | None:
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when a killed run left a candidate, so that the next `up` removes it; unchanged without a cluster."""
         inputs = self.parse(state)
         with self._connect(inputs.access, inputs.tenant) as client:
@@ -98,7 +85,7 @@ class Rollout(AzureStep[RolloutInputs]):
         with self._connect(inputs.access, inputs.tenant) as client:
             Candidate(client).remove()
 
-    def _try(self, candidate: Candidate, serving: Manifest, inputs: RolloutInputs, context: Context) -> str | None:
+    def _try(self, candidate: Candidate, serving: Manifest, inputs: AzureInputs, context: Context) -> str | None:
         """Why the image may not serve; None when nothing speaks against it."""
         shadow = inputs.kind is RolloutKind.SHADOW
         if shadow and not sends_copies(serving):
@@ -161,17 +148,17 @@ class _Tally:
         return {pod.life: pod.figures for pod in self._candidate.figures(self._name)}
 
 
-def _decided(inputs: RolloutInputs, before: str, refusal: str | None) -> State:
+def _decided(inputs: AzureInputs, before: str, refusal: str | None) -> Outputs:
     if refusal is None:
-        return {"stable": inputs.image, "candidate": inputs.image, "weight": ALL, "refusal": ""}
+        return Outputs(stable=inputs.image, candidate=inputs.image, weight=ALL, refusal="")
     sentence = (
         f"The new image {inputs.image} was tried on {_share(inputs)} and taken back: {refusal}. The "
         f"image before it serves all of them. It is not tried again until it is another one, or until "
         "`azure.candidate_seconds` or `azure.candidate_percent` changes; `azure.rollout: rolling` takes it untried."
     )
-    return {"stable": before, "candidate": inputs.image, "weight": 0, "refusal": sentence}
+    return Outputs(stable=before, candidate=inputs.image, weight=0, refusal=sentence)
 
 
-def _share(inputs: RolloutInputs) -> str:
+def _share(inputs: AzureInputs) -> str:
     copies = "copies of " if inputs.kind is RolloutKind.SHADOW else ""
     return f"{copies}{inputs.percent} % of the requests"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from steps.shared.image_content import ServingImageInputs, files_of, fill, image_digest
+from steps.descriptions.serving_image import Inputs
+from steps.shared.image_content import files_of, fill, image_digest
 
 RECIPE = Path("scoring", "Dockerfile")
 DOCKERFILE = "Dockerfile"
@@ -44,7 +45,7 @@ class BuildContext:
 
 
 @contextmanager
-def build_context(code: Path, bundle: Path, inputs: ServingImageInputs, *, target: str) -> Iterator[BuildContext]:
+def build_context(code: Path, bundle: Path, inputs: Inputs, *, target: str) -> Iterator[BuildContext]:
     """The context of one model and the serving code in `code`, for the length of a block.
 
     Raises `BundleError` or `CodeChangedError`.

@@ -11,7 +11,8 @@ import httpx
 
 from azure_clients.credentials import MANAGER_SCOPE, credential
 from steps.azure.image.build_context import BuildContext
-from steps.azure.image.registry_build import LOG_LINES, BuildFailedError, ContainerRegistryInputs
+from steps.azure.image.registry_build import LOG_LINES, BuildFailedError
+from steps.descriptions.places import ContainerRegistry
 from steps.provider.step import Context
 from steps.shared.child import clean_environment, run_child
 
@@ -25,7 +26,7 @@ LOGIN_SECONDS = 60.0
 class DockerBuild:
     """Builds for one registry."""
 
-    registry: ContainerRegistryInputs
+    registry: ContainerRegistry
     context: Context
 
     def run(self, content: BuildContext, repository: str) -> str:

@@ -16,7 +16,7 @@ from azure_clients import credentials
 from azure_clients.retries import Patience, patiently, pause
 from features.errors import PersonalizationError
 from steps.azure.image.build_context import DOCKERFILE, BuildContext
-from steps.azure.inputs import AzureInputs
+from steps.descriptions.places import ContainerRegistry
 from steps.provider.step import Context, StepCancelledError
 
 if TYPE_CHECKING:
@@ -40,20 +40,11 @@ class TasksNotAllowedError(PersonalizationError):
     """The subscription may not build in its registries."""
 
 
-class ContainerRegistryInputs(AzureInputs):
-    """A container registry."""
-
-    subscription: str
-    resource_group: str
-    registry_name: str
-    login_server: str
-
-
 @dataclass(frozen=True)
 class RegistryBuild:
     """Builds in one registry."""
 
-    registry: ContainerRegistryInputs
+    registry: ContainerRegistry
     context: Context
     patience: Patience
 

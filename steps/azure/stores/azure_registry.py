@@ -14,7 +14,8 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from azure_clients.retries import Patience, patiently
 from features.bundle import Bundle
-from steps.azure.inputs import MachineLearningInputs, workspace_client
+from steps.azure.azure_step import workspace_client
+from steps.descriptions.places import MachineLearning
 from steps.provider.step import Context
 from steps.shared.model_versions import MODEL, Version, find, tags_of
 
@@ -39,7 +40,7 @@ class Entry:
 class AzureRegistry:
     """The versions of our model in a workspace."""
 
-    def __init__(self, inputs: MachineLearningInputs, context: Context, patience: Patience) -> None:
+    def __init__(self, inputs: MachineLearning, context: Context, patience: Patience) -> None:
         """Nothing is asked yet."""
         self._client = workspace_client(inputs)
         self._context = context

@@ -6,13 +6,14 @@ from pathlib import Path
 from azure_clients.retries import Patience
 from features.bundle import BundleError, verify
 from features.files import written_aside
-from steps.azure.stores.lake import LakeFolder, LakeInputs
+from steps.azure.stores.lake import LakeFolder
+from steps.descriptions.places import Lake
 from steps.provider.step import Context
 
 CONTAINER = "models"
 
 
-def lake_folder(inputs: LakeInputs, url: str, patience: Patience) -> LakeFolder:
+def lake_folder(inputs: Lake, url: str, patience: Patience) -> LakeFolder:
     """The folder that `url`, an address for Spark, names in the lake's container for models."""
     return LakeFolder(inputs, CONTAINER, url.split("/", 3)[3], patience)
 

@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from azure_clients import credentials
 from azure_clients.retries import Patience, patiently
-from steps.azure.inputs import AzureInputs
+from steps.descriptions.places import Lake
 from steps.provider.step import Context
 
 if TYPE_CHECKING:
@@ -28,16 +28,10 @@ MEGABYTE = 1e6
 Answer = TypeVar("Answer")
 
 
-class LakeInputs(AzureInputs):
-    """The lake's Blob endpoint, `https://ACCOUNT.blob.core.windows.net/`."""
-
-    blob_endpoint: str
-
-
 class LakeFolder:
     """The folder `path` of a container."""
 
-    def __init__(self, inputs: LakeInputs, container: str, path: str, patience: Patience) -> None:
+    def __init__(self, inputs: Lake, container: str, path: str, patience: Patience) -> None:
         """Nothing is asked yet."""
         self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, container)
         self._container = container

@@ -11,6 +11,7 @@ from azure_clients.retries import Patience
 from steps.azure.candidate.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
 from steps.azure.candidate.rollout import Rollout
 from steps.azure.champion import CandidateRejectedError, Champion
+from steps.descriptions.azure.rollout import Outputs
 from steps.provider.step import StepCancelledError
 from steps.shared.cluster_names import ANSWERING, CANDIDATE, NAME
 from tests.infra.workload_program import manifests
@@ -116,12 +117,12 @@ def inputs(**changes: Any) -> dict[str, Any]:
     return {**AZURE, "access": "{}", "image": NEW, "kind": "canary", "percent": 20, "seconds": 1, **changes}
 
 
-PROMOTED = {"stable": NEW, "candidate": NEW, "weight": 100, "refusal": ""}
+PROMOTED = Outputs(stable=NEW, candidate=NEW, weight=100, refusal="")
 
 
 def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Recorder) -> None:
     server = Server()
-    assert create(rollout(server), inputs(), recorder).computed == PROMOTED
+    assert create(rollout(server), inputs(), recorder).outputs == PROMOTED
     (applied,) = server.applied
     assert applied["spec"]["replicas"] == 1, "a fifth of five"
     assert server.candidate is None
@@ -150,7 +151,7 @@ SHADOW = {"rollout": "shadow"}
 
 def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
     server = Server(settings=SHADOW)
-    assert create(rollout(server), inputs(kind="shadow"), recorder).computed == PROMOTED
+    assert create(rollout(server), inputs(kind="shadow"), recorder).outputs == PROMOTED
     (applied,) = server.applied
     usual = manifests(OLD, **SHADOW)
     labels = applied["spec"]["template"]["metadata"]["labels"].items()
@@ -164,14 +165,14 @@ def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
 
 def test_a_shadow_that_does_worse_is_taken_back(recorder: Recorder) -> None:
     server = Server(settings=SHADOW, low=10)
-    computed = create(rollout(server), inputs(kind="shadow", seconds=30), recorder).computed
-    assert "was tried on copies of 20 % of the requests and taken back" in computed["refusal"]
-    assert computed["stable"] == OLD
+    computed = create(rollout(server), inputs(kind="shadow", seconds=30), recorder).outputs
+    assert "was tried on copies of 20 % of the requests and taken back" in computed.refusal
+    assert computed.stable == OLD
 
 
 def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder) -> None:
     server = Server()
-    assert create(rollout(server), inputs(kind="shadow"), recorder).computed == PROMOTED
+    assert create(rollout(server), inputs(kind="shadow"), recorder).outputs == PROMOTED
     assert server.applied == []
     assert "send no copies" in recorder.lines[-1]
 
@@ -188,13 +189,9 @@ def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder)
     ids=["errors", "latency", "other probabilities", "crash", "no start"],
 )
 def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, recorder: Recorder) -> None:
-    computed = create(rollout(server), inputs(seconds=30), recorder).computed
-    assert reason in computed["refusal"]
-    assert {name: computed[name] for name in ("stable", "candidate", "weight")} == {
-        "stable": OLD,
-        "candidate": NEW,
-        "weight": 0,
-    }
+    computed = create(rollout(server), inputs(seconds=30), recorder).outputs
+    assert reason in computed.refusal
+    assert (computed.stable, computed.candidate, computed.weight) == (OLD, NEW, 0)
     assert len(server.applied) == 1
     assert server.candidate is None
 
@@ -213,7 +210,7 @@ def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Record
 def test_where_there_is_nothing_to_try_the_image_passes_at_once(
     server: Server, changes: dict[str, Any], recorder: Recorder
 ) -> None:
-    assert create(rollout(server), inputs(**changes), recorder).computed == PROMOTED
+    assert create(rollout(server), inputs(**changes), recorder).outputs == PROMOTED
     assert server.applied == []
 
 
@@ -236,7 +233,7 @@ def test_what_a_killed_run_left_is_removed(recorder: Recorder) -> None:
 
 
 def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder) -> None:
-    server, state = Server(image=NEW), {**inputs(), **PROMOTED}
+    server, state = Server(image=NEW), {**inputs(), **PROMOTED.model_dump()}
     assert rollout(server).read("test-rollout", state, recorder.context) == PROMOTED
     server.candidate = {"spec": {"replicas": 1}}
     assert rollout(server).read("test-rollout", state, recorder.context) is None

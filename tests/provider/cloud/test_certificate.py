@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 
 from steps.azure import certificate
-from steps.azure.certificate import Certificate, CertificateInputs
+from steps.azure.certificate import Certificate
+from steps.descriptions.azure.certificate import AzureInputs
 from steps.provider.step import Context, State
 
 HOST = "score-test.westeurope.cloudapp.azure.com"
@@ -20,7 +21,7 @@ CONTEXT = Context(report=lambda _: None)
 @pytest.fixture(scope="module")
 def made() -> State:
     """A certificate for HOST."""
-    return Certificate().create(CertificateInputs(stack="dev", host=HOST), CONTEXT).computed
+    return Certificate().create(AzureInputs(stack="dev", host=HOST), CONTEXT).outputs.model_dump()
 
 
 def handshake(made: State, host: str, folder: Path) -> None:
@@ -57,13 +58,15 @@ def test_a_client_does_not_trust_it_for_another_host(made: State, tmp_path: Path
 
 
 def test_every_authority_is_another_one(made: State) -> None:
-    again = Certificate().create(CertificateInputs(stack="dev", host=HOST), CONTEXT).computed
-    assert again["authority"] != made["authority"]
+    again = Certificate().create(AzureInputs(stack="dev", host=HOST), CONTEXT).outputs
+    assert again.authority != made["authority"]
 
 
 def test_a_fresh_one_stays(made: State) -> None:
     state = {"stack": "dev", "host": HOST, **made}
-    assert Certificate().read(HOST, state, CONTEXT) == made
+    found = Certificate().read(HOST, state, CONTEXT)
+    assert found is not None
+    assert found.model_dump() == made
 
 
 def test_one_that_ends_soon_counts_as_gone(made: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,4 +80,4 @@ def test_it_lasts_no_longer_than_clients_accept(made: State) -> None:
 
 
 def test_only_the_private_key_is_a_secret() -> None:
-    assert Certificate.secrets == {"private_key"}
+    assert Certificate.description.secrets == {"private_key"}

@@ -89,9 +89,9 @@ def test_the_job_trains_on_the_lake_and_its_model_is_registered(
         return tmp_path / stack
 
     upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "dataset": DATASET, "manifest_hash": "e" * 64}
-    data = create(DataUpload(folder_of, PATIENCE), upload, recorder).computed
+    data = create(DataUpload(folder_of, PATIENCE), upload, recorder).outputs
     inputs = training_inputs(cluster, data["location"])
-    trained = create(TrainingRun(folder_of, PATIENCE), inputs, recorder).computed
+    trained = create(TrainingRun(folder_of, PATIENCE), inputs, recorder).outputs
     assert verify(tmp_path / STACK / trained["bundle"]) == trained["bundle_hash"]
     assert trained["metrics"]["auc"] > 0.5
     candidate = {
@@ -102,6 +102,6 @@ def test_the_job_trains_on_the_lake_and_its_model_is_registered(
         "data_url": data["location"],
         "requested": "latest",
     }
-    version = create(ModelVersion(folder_of, PATIENCE), candidate, recorder).computed
+    version = create(ModelVersion(folder_of, PATIENCE), candidate, recorder).outputs
     assert version["served_hash"] == trained["bundle_hash"]
     assert version["metrics"] == trained["metrics"]

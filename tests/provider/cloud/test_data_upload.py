@@ -43,7 +43,7 @@ def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(
     for nth, kind in enumerate([FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED], start=1):
         cloud.arm.faults.order("^http blob PUT .*part", nth=nth, kind=kind)
     created = create(step(tmp_path), inputs("1"), recorder)
-    assert created.computed["location"] == f"abfss://raw@lakeabc.dfs.core.windows.net/{'1' * 64}"
+    assert created.outputs.location == f"abfss://raw@lakeabc.dfs.core.windows.net/{'1' * 64}"
     (part,) = [name for name in names("1") if name.startswith("dt=")]
     assert len(lake().get_blob_client(f"{'1' * 64}/{part}").get_blob_properties().metadata[SHA256]) == 64
     assert {COMPLETE, OWNER} < set(names("1"))
@@ -111,7 +111,7 @@ def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(
 def test_rows_on_the_web_are_left_to_the_job(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     del cloud
     created = create(step(tmp_path), inputs("6", kind="criteo", path="full"), recorder)
-    assert created.computed["location"].endswith("6" * 64)
+    assert created.outputs.location.endswith("6" * 64)
     assert names("6") == [OWNER]
 
 

@@ -82,15 +82,15 @@ def test_a_candidate_is_registered_once_with_its_lineage(
     cloud.arm.faults.order("^http management GET .*/models/", kind=FaultKind.THROTTLED)
     created = create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
     assert create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder).id == created.id == "1"
-    assert created.computed["served_hash"] == verify(bundle_of(1))
-    assert (tmp_path / STACK / created.computed["report"]).is_file()
+    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert (tmp_path / STACK / created.outputs.report).is_file()
     example = json.loads((tmp_path / STACK / "example.json").read_text())
     assert example == json.loads((bundle_of(1) / "golden.jsonl").read_text().splitlines()[0])["record"]
     (shown,) = cloud.world.setting("ml_assets").values()
     tags = shown["properties"]["tags"]
     assert tags["data"] == "abfss://raw@lakeabc.dfs.core.windows.net/1"
     assert tags["run"].startswith("https://adb-1")
-    assert json.loads(tags["metrics"]) == created.computed["metrics"]
+    assert json.loads(tags["metrics"]) == created.outputs.metrics
     assert shown["properties"]["modelUri"].startswith("azureml://")
 
 
@@ -110,8 +110,8 @@ def test_an_older_version_is_found_and_its_bundle_brought(
     create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
     elsewhere = tmp_path / "elsewhere"
     created = create(step(elsewhere), candidate(elsewhere, bundle_of(2), requested="1"), recorder)
-    assert created.computed["served_hash"] == verify(bundle_of(1))
-    assert verify((elsewhere / STACK / created.computed["report"]).parent) == verify(bundle_of(1))
+    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert verify((elsewhere / STACK / created.outputs.report).parent) == verify(bundle_of(1))
     with pytest.raises(NoSuchVersionError, match="registered are: 1"):
         create(step(tmp_path), candidate(tmp_path, bundle_of(2), requested="9"), recorder)
 

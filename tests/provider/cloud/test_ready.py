@@ -39,7 +39,7 @@ def ready(tmp_path: Path, patience: Patience = PATIENCE) -> WorkspaceReady:
 def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     cloud.world.set("members", {})
     created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
-    assert created.computed == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
+    assert created.outputs.model_dump() == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
 
@@ -48,7 +48,7 @@ def test_a_workspace_that_is_busy_or_wants_a_new_token_is_asked_again(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, fault: FaultKind
 ) -> None:
     cloud.arm.faults.order("^http databricks GET .*/Me", kind=fault)
-    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).computed["metastore"] == "m-1"
+    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
 
 
 def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
@@ -106,7 +106,7 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
     created = create(ClusterReady(lambda stack: tmp_path / stack, PATIENCE), cluster, recorder)
     for reason in ("role is not effective", "has not brought"):
         assert any(reason in line for line in recorder.lines)
-    access = json.loads(created.computed["access"])
+    access = json.loads(created.outputs.access)
     assert access["clusters"][0]["cluster"]["server"].startswith("http://127.0.0.1")
     assert "token" not in access["users"][0]["user"]
 

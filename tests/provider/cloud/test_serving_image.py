@@ -86,8 +86,8 @@ def test_the_image_holds_code_and_model_and_nothing_else(
     (code / "secret.txt").write_text("not for the image")
     wanted = inputs(tmp_path, bundle_of(1), code)
     created = create(step(tmp_path, code), wanted, recorder)
-    assert created.computed["image"] == f"{HOST}/scoring@{created.computed['digest']}"
-    image = cloud.world.folder / "images" / created.computed["digest"].removeprefix("sha256:")
+    assert created.outputs.image == f"{HOST}/scoring@{created.outputs.digest}"
+    image = cloud.world.folder / "images" / created.outputs.digest.removeprefix("sha256:")
     files = {Path(name).name for name in PROJECT_FILES}
     assert {entry.name for entry in image.iterdir()} == {"Dockerfile", "app", "model", "image.json", *files}
     assert verify(image / "model") == verify(bundle_of(1))
@@ -102,11 +102,11 @@ def test_an_image_that_the_registry_has_is_not_built_again(
     wanted = inputs(tmp_path, bundle_of(3), code)
     first = create(step(tmp_path, code), wanted, recorder)
     before = builds(cloud)
-    assert create(step(tmp_path, code), wanted, recorder).computed == first.computed
+    assert create(step(tmp_path, code), wanted, recorder).outputs == first.outputs
     assert builds(cloud) == before
     (code / "scoring" / "note.txt").write_text("another image")
     changed = inputs(tmp_path, bundle_of(3), code)
-    assert create(step(tmp_path, code), changed, recorder).computed["digest"] != first.computed["digest"]
+    assert create(step(tmp_path, code), changed, recorder).outputs.digest != first.outputs.digest
     assert builds(cloud) == before + 1
 
 
@@ -181,7 +181,7 @@ def test_docker_builds_where_the_registry_may_not(
     docker.write_text(DOCKER % ("d" * 64, 0))
     docker.chmod(0o755)
     created = create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
-    assert created.computed["digest"] == "sha256:" + "d" * 64
+    assert created.outputs.digest == "sha256:" + "d" * 64
     assert f"--target lightgbm --tag {HOST}/scoring:lightgbm-" in docker.with_name("docker.arguments").read_text()
     assert docker.with_name("docker.token").read_text().count(".") == 2
     assert "docker: step 1 of 9" in recorder.lines
@@ -216,4 +216,4 @@ def test_a_bundle_that_is_not_on_this_machine_is_brought(
         name = file.relative_to(bundle_of(1)).as_posix()
         models.upload_blob(f"image/bundle/{name}", file.read_bytes(), overwrite=True)
     shutil.rmtree(tmp_path / STACK / "registry")
-    assert create(step(tmp_path, code), wanted, recorder).computed["digest"].startswith("sha256:")
+    assert create(step(tmp_path, code), wanted, recorder).outputs.digest.startswith("sha256:")

@@ -92,9 +92,9 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
         cloud.arm.faults.order("^http databricks GET .*/runs/get$", nth=nth, kind=kind)
     cloud.arm.faults.order("^http databricks POST .*/run-now", kind=FaultKind.UNAVAILABLE)
     created = create(step(tmp_path), inputs(cloud, 1), recorder)
-    assert created.computed["bundle_hash"] == verify(tmp_path / STACK / created.computed["bundle"])
-    assert created.computed["bundle_url"].endswith(f"/runs/{created.id}/bundle")
-    assert created.computed["run_url"].startswith("https://adb-")
+    assert created.outputs.bundle_hash == verify(tmp_path / STACK / created.outputs.bundle)
+    assert created.outputs.bundle_url.endswith(f"/runs/{created.id}/bundle")
+    assert created.outputs.run_url.startswith("https://adb-")
     assert any(line.startswith("training run ") and "https://adb-" in line for line in recorder.lines)
     (request,) = training.requests
     assert request["data"] == DATA
@@ -111,8 +111,8 @@ def test_a_run_that_succeeded_is_used_again_even_on_another_machine(
     first = create(step(tmp_path / "one"), inputs(cloud, 2), recorder)
     second = create(step(tmp_path / "two"), inputs(cloud, 2), recorder)
     assert len(training.requests) == 1
-    assert second.computed["bundle_hash"] == first.computed["bundle_hash"]
-    assert (tmp_path / "two" / STACK / second.computed["bundle"]).is_dir()
+    assert second.outputs.bundle_hash == first.outputs.bundle_hash
+    assert (tmp_path / "two" / STACK / second.outputs.bundle).is_dir()
 
 
 def test_a_failed_run_says_why_and_the_next_up_tries_again(
@@ -125,7 +125,7 @@ def test_a_failed_run_says_why_and_the_next_up_tries_again(
     with pytest.raises(RunFailedError, match=r"^The training run failed: The label has one class only.*https://adb-"):
         create(step(tmp_path), inputs(cloud, 3), recorder)
     cloud.task.work = training
-    assert create(step(tmp_path), inputs(cloud, 3), recorder).computed["metrics"] == {"auc": 0.75}
+    assert create(step(tmp_path), inputs(cloud, 3), recorder).outputs.metrics == {"auc": 0.75}
 
 
 def test_a_cluster_that_does_not_start_says_so(
@@ -197,8 +197,8 @@ def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone
     created = create(step(tmp_path), inputs(cloud, 8), recorder)
     known = state(inputs(cloud, 8), created)
     step(tmp_path).delete(created.id, known, recorder.context)
-    assert not (tmp_path / STACK / created.computed["bundle"]).exists()
+    assert not (tmp_path / STACK / created.outputs.bundle).exists()
     assert step(tmp_path).read(created.id, known, recorder.context) is not None
-    assert (tmp_path / STACK / created.computed["bundle"]).is_dir()
+    assert (tmp_path / STACK / created.outputs.bundle).is_dir()
     container(TENANT, BLOB, "models").delete_blob(f"runs/{created.id}/{RESULT}")
     assert step(tmp_path).read(created.id, known, recorder.context) is None

@@ -1,26 +1,17 @@
-"""The inputs that every local step has."""
+"""A step that works in the stack's folder, as all of them do."""
 
 from abc import ABC
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
+from steps.descriptions.description import InputsT, OutputsT
 from steps.provider.step import Step
 from steps.shared.folders import StackFolder
 from tools.paths import state_folder
-from training.parameters import Parameters
 
 
-class LocalInputs(Parameters):
-    """The stack's name, which is the name of its folder."""
-
-    stack: str
-
-
-LocalInputsT = TypeVar("LocalInputsT", bound=LocalInputs)
-
-
-class LocalStep(Step[LocalInputsT], ABC, Generic[LocalInputsT]):
+class LocalStep(Step[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
     """A step that works in the stack's folder."""
 
     def __init__(self, folder_of: Callable[[str], Path] = state_folder) -> None:

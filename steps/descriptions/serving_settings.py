@@ -47,7 +47,7 @@ class ScoringSettings(Parameters):
     """Single-record requests a second that one core of the nodes scores; `personalize load-test` measures it."""
     max_records: int = Field(default=1000, ge=1, le=100_000)
     """Records that one request may hold."""
-    key_rotation: int = Field(default=1, ge=1)
+    key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
     """Raise it to issue a new key; the key before it stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])
     """A certificate chain in PEM; the service then answers HTTPS. Needs `tls_key`."""

@@ -1,0 +1,31 @@
+"""The service's keys: the current one, and the one before it."""
+
+from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
+from steps.descriptions.places import Stack
+from steps.kinds import Kind
+
+
+class Inputs(StepInputs):
+    """Each new value of `rotation` makes a new key."""
+
+    registry: str
+    rotation: int
+
+
+class LocalInputs(Inputs, Stack):
+    """The same on every target: the keys live in the stack's state alone."""
+
+
+class Outputs(StepOutputs):
+    """The key before is empty at first."""
+
+    current: Secret[str]
+    previous: Secret[str]
+
+
+EVERYWHERE = Description(
+    kind=Kind.API_KEY,
+    inputs=LocalInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"stack"}),
+)

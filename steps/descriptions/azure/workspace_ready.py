@@ -1,0 +1,31 @@
+"""A Databricks workspace that lets the deployer in."""
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.places import Directory
+from steps.kinds import Kind
+
+
+class Inputs(StepInputs):
+    """A workspace: the Resource Manager's id, and its host as Azure gives it, without a scheme."""
+
+    workspace_id: str
+    workspace_host: str
+
+
+class AzureInputs(Inputs, Directory):
+    """And where to sign in."""
+
+
+class Outputs(StepOutputs):
+    """The workspace's URL, and the metastore that is assigned to it."""
+
+    url: str
+    metastore: str
+
+
+AZURE = Description(
+    kind=Kind.WORKSPACE_READY,
+    inputs=AzureInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"workspace_id", "workspace_host"}),
+)

@@ -1,0 +1,44 @@
+"""Step 1: a dataset where training finds it, under its manifest's hash."""
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.places import Lake, Stack
+from steps.kinds import Kind
+from training.parameters import Dataset
+
+
+class Inputs(StepInputs):
+    """A dataset, and its manifest's hash, 64 hexadecimal digits, which says whether the data changed."""
+
+    registry: str
+    dataset: Dataset
+    manifest_hash: str
+
+
+class LocalInputs(Inputs, Stack):
+    """Into the lake folder."""
+
+
+class AzureInputs(Inputs, Lake):
+    """Into the lake."""
+
+
+class Outputs(StepOutputs):
+    """Where the data lies in the target's own terms, its manifest's hash, and whose the folder is."""
+
+    location: str
+    uploaded_hash: str
+    claim: str
+
+
+LOCAL = Description(
+    kind=Kind.DATA_UPLOAD,
+    inputs=LocalInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"stack", "manifest_hash"}),
+)
+AZURE = Description(
+    kind=Kind.DATA_UPLOAD,
+    inputs=AzureInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"stack", "blob_endpoint", "manifest_hash"}),
+)

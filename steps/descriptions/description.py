@@ -1,0 +1,56 @@
+"""What a description of a step consists of."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, TypeVar
+
+from steps.kinds import Kind
+from training.parameters import Parameters
+
+
+class StepInputs(Parameters):
+    """Inputs of a step."""
+
+
+class StepOutputs(Parameters):
+    """What a step computes beyond its inputs. An input keeps its name, so that no field may be called like one.
+
+    A field that is new in a step that holds data needs a default: states of before do not have it.
+    """
+
+
+class _Secret:
+    """Marks a field that the state keeps encrypted."""
+
+
+ValueT = TypeVar("ValueT")
+Secret = Annotated[ValueT, _Secret()]
+InputsT = TypeVar("InputsT", bound=StepInputs)
+OutputsT = TypeVar("OutputsT", bound=StepOutputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description(Generic[InputsT, OutputsT]):
+    """A kind of step at one place. `replaced_by` are the inputs whose change makes a new resource.
+
+    The old resource is deleted after everything else has succeeded. Raises `TypeError` for names that do not fit.
+    """
+
+    kind: Kind
+    inputs: type[InputsT]
+    outputs: type[OutputsT]
+    replaced_by: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        """See that the names fit together."""
+        twice = self.inputs.model_fields.keys() & self.outputs.model_fields.keys()
+        unknown = self.replaced_by - self.inputs.model_fields.keys()
+        if twice or unknown:
+            raise TypeError(f"{self.kind}: computed and given: {sorted(twice)}; no inputs: {sorted(unknown)}")
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Inputs and outputs that the state keeps encrypted."""
+        fields: dict[str, Any] = {**self.inputs.model_fields, **self.outputs.model_fields}
+        return frozenset(
+            name for name, found in fields.items() if any(isinstance(mark, _Secret) for mark in found.metadata)
+        )

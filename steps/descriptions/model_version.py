@@ -1,0 +1,57 @@
+"""Step 3: a number for the candidate, or the number that the settings ask for."""
+
+from typing import Any
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.places import Lake, MachineLearning, Stack
+from steps.kinds import Kind
+
+
+class Inputs(StepInputs):
+    """A candidate's bundle, and `latest` for it or the number of an older version."""
+
+    registry: str
+    bundle: str
+    bundle_hash: str
+    requested: str
+
+
+class LocalInputs(Inputs, Stack):
+    """In MLflow's registry."""
+
+
+class AzureInputs(Inputs, MachineLearning, Lake):
+    """In Azure ML, with the bundle in the lake, and what it comes from."""
+
+    bundle_url: str
+    data_url: str
+    run_url: str
+
+
+class Outputs(StepOutputs):
+    """The version to serve, the hash of its bundle, the metrics of its evaluation, and where its report lies."""
+
+    version: int
+    served_hash: str
+    metrics: dict[str, Any]
+    report: str
+
+
+class AzureOutputs(Outputs):
+    """Its bundle in the lake."""
+
+    served_url: str
+
+
+LOCAL = Description(
+    kind=Kind.MODEL_VERSION,
+    inputs=LocalInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"stack", "bundle_hash", "requested"}),
+)
+AZURE = Description(
+    kind=Kind.MODEL_VERSION,
+    inputs=AzureInputs,
+    outputs=AzureOutputs,
+    replaced_by=frozenset({"stack", "workspace", "bundle_hash", "requested"}),
+)

@@ -1,0 +1,36 @@
+"""Step 7 on this machine: supervised processes on a port. On Azure, Kubernetes has objects of its own for it."""
+
+from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
+from steps.descriptions.places import Stack
+from steps.descriptions.serving_settings import ScoringSettings
+from steps.kinds import Kind
+
+
+class Inputs(StepInputs):
+    """The image to serve, its model version, and the valid keys, the current one first."""
+
+    registry: str
+    digest: str
+    version: int
+    settings: ScoringSettings
+    keys: Secret[tuple[str, str]]
+
+
+class LocalInputs(Inputs, Stack):
+    """On this machine."""
+
+
+class Outputs(StepOutputs):
+    """The URL, the version that answers there, and whether it does."""
+
+    endpoint: str
+    served_version: int
+    status: str
+
+
+LOCAL = Description(
+    kind=Kind.SCORING_SERVICE,
+    inputs=LocalInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"stack"}),
+)

@@ -1,0 +1,52 @@
+"""Steps 4 and 5: the serving code and one model version in an image, named by the digest of its content."""
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.places import ContainerRegistry, Lake, Stack
+from steps.kinds import Kind
+
+
+class Inputs(StepInputs):
+    """A model version, and the hash of the serving code, 64 hexadecimal digits."""
+
+    registry: str
+    version: int
+    bundle_hash: str
+    code_hash: str
+
+
+class LocalInputs(Inputs, Stack):
+    """A folder that is laid out as the image is."""
+
+
+class AzureInputs(Inputs, ContainerRegistry, Lake):
+    """In a container registry, with the bundle from the lake."""
+
+    bundle_url: str
+    target: str
+    """Stage of the recipe: the engine, and `-traces` behind it where requests are traced."""
+
+
+class Outputs(StepOutputs):
+    """`sha256:` and 64 hexadecimal digits."""
+
+    digest: str
+
+
+class AzureOutputs(Outputs):
+    """The whole reference, `HOST/NAME@sha256:...`."""
+
+    image: str
+
+
+LOCAL = Description(
+    kind=Kind.SERVING_IMAGE,
+    inputs=LocalInputs,
+    outputs=Outputs,
+    replaced_by=frozenset({"stack", "version", "bundle_hash", "code_hash"}),
+)
+AZURE = Description(
+    kind=Kind.SERVING_IMAGE,
+    inputs=AzureInputs,
+    outputs=AzureOutputs,
+    replaced_by=frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash"}),
+)

@@ -1,0 +1,67 @@
+"""Step 2: a candidate, trained once for each set of inputs, whatever the gate's verdict."""
+
+from typing import Any
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.places import Lake, MachineLearning, Stack
+from steps.kinds import Kind
+from training.parameters import Dataset, GateParameters, TrainingParameters
+
+MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash"})
+"""The inputs whose change makes another model."""
+
+
+class Inputs(StepInputs):
+    """Everything that a model depends on, but for the champion that its gate compares with."""
+
+    registry: str
+    dataset: Dataset
+    location: str
+    manifest_hash: str
+    parameters: TrainingParameters
+    gate: GateParameters
+    code_hash: str
+
+
+class LocalInputs(Inputs, Stack):
+    """In a process of its own."""
+
+
+class AzureInputs(Inputs, MachineLearning, Lake):
+    """By a job on Databricks, beside the registry with the champion."""
+
+    databricks_url: str
+    databricks_workspace_id: str
+    job_id: str
+
+
+class Outputs(StepOutputs):
+    """Where the bundle lies in the stack's folder, its hash, what was found, and whose the run's folder is."""
+
+    bundle: str
+    bundle_hash: str
+    verdict: dict[str, Any]
+    metrics: dict[str, Any]
+    report: str
+    claim: str
+
+
+class AzureOutputs(Outputs):
+    """The bundle in the lake, and the run's page."""
+
+    bundle_url: str
+    run_url: str
+
+
+LOCAL = Description(
+    kind=Kind.TRAINING_RUN,
+    inputs=LocalInputs,
+    outputs=Outputs,
+    replaced_by=MODEL_INPUTS | {"stack"},
+)
+AZURE = Description(
+    kind=Kind.TRAINING_RUN,
+    inputs=AzureInputs,
+    outputs=AzureOutputs,
+    replaced_by=MODEL_INPUTS | {"stack"},
+)
