@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.training_model import FULL_ROWS
-from features.counts import MAX_VALUES, MOST_ROWS, threshold
+from features.counts import MAX_ROWS, MAX_VALUES, threshold
 from features.encoder import Encoder
 from features.hashing import hash_values
 from features.schema import CRITEO
@@ -60,7 +60,7 @@ def _modelled_values() -> npt.NDArray[np.int64]:
     counts = []
     for cardinality, skew in zip(CARDINALITIES, recipe.SKEW, strict=True):
         share = np.arange(1, cardinality + 1, dtype=np.float64) ** -skew
-        counts.append(np.minimum(FULL_ROWS * share / share.sum(), MOST_ROWS).astype(np.int64))
+        counts.append(np.minimum(FULL_ROWS * share / share.sum(), MAX_ROWS).astype(np.int64))
     at_least = TrainingParameters().min_category_rows
     needed = threshold(np.bincount(np.concatenate(counts)), min_category_rows=at_least)
     return np.array([np.count_nonzero(rows >= needed) for rows in counts])

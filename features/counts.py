@@ -23,7 +23,7 @@ ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows",
 
 MAX_VALUES = 3_500_000
 """Values that an encoder has a place for at most, all columns together: at 16 bytes each, 56 MB of a bundle."""
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 """Where `threshold` stops: values of so many rows are too few to fill an encoder, whatever the dataset."""
 
 

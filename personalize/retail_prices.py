@@ -23,7 +23,7 @@ VERSION = "2023-01-01-preview"
 CACHE_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 4
-MOST_PAGES = 50
+MAX_PAGES = 50
 """An answer of more is one to a question that we did not mean."""
 NOT_ON_DEMAND = ("Spot", "Low Priority")
 
@@ -77,7 +77,7 @@ class PriceList:
         parameters = {"api-version": VERSION, "currencyCode": "'USD'", "$filter": condition}
         link = str(httpx.URL(self._url, params=parameters))
         with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
-            for _ in range(MOST_PAGES):
+            for _ in range(MAX_PAGES):
                 page = self._page(client, link)
                 items += page["Items"]
                 if not page["NextPageLink"]:
@@ -85,7 +85,7 @@ class PriceList:
                     return items
                 link = str(page["NextPageLink"])
         raise LivePricesError(
-            f"Azure's price list has more than {MOST_PAGES} pages for `{condition}`. Leave --live away."
+            f"Azure's price list has more than {MAX_PAGES} pages for `{condition}`. Leave --live away."
         )
 
     def _page(self, client: httpx.Client, link: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class AzureVersions:
         return self.bundle(found) / REPORT if found else None
 
     def _blob_endpoint(self) -> str:
-        """Asked for, because its host differs from cloud to cloud."""
+        """Where Azure says that the lake is."""
         group = f"/subscriptions/{self._settings.subscription}/resourceGroups/{self._names.training_group}"
         path = f"{group}/providers/Microsoft.Storage/storageAccounts/{self._names.lake}"
         account = credentials.resource_manager(self._settings.tenant).get(path, STORAGE_VERSION)

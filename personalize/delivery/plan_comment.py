@@ -8,9 +8,9 @@ from personalize.delivery.plan import DATA_HOLDERS, LABEL, Plan
 from personalize.engine.events import Change
 
 WORDS = {"create": "new", "update": "changed", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
-MOST_ROWS = 60
+MAX_ROWS = 60
 """A comment may have 65,536 characters; a row has about 150, and the first plan of a stack over 100 resources."""
-MOST_PATHS = 6
+MAX_PATHS = 6
 CENT = Decimal("0.01")
 
 
@@ -58,17 +58,17 @@ def _table(plan: Plan) -> Iterator[str]:
         return
     yield "| | resource | type | differs in |"
     yield "|---|---|---|---|"
-    for change in plan.changes[:MOST_ROWS]:
+    for change in plan.changes[:MAX_ROWS]:
         yield f"| {WORDS[change.operation]} | `{_code(change.name)}` | `{_code(change.type)}` | {_paths(change)} |"
     yield ""
-    if len(plan.changes) > MOST_ROWS:
-        yield f"... and {len(plan.changes) - MOST_ROWS} more; the workflow's log has them all."
+    if len(plan.changes) > MAX_ROWS:
+        yield f"... and {len(plan.changes) - MAX_ROWS} more; the workflow's log has them all."
         yield ""
 
 
 def _paths(change: Change) -> str:
-    shown = ", ".join(f"`{_code(path)}`" for path in change.properties[:MOST_PATHS])
-    more = len(change.properties) - MOST_PATHS
+    shown = ", ".join(f"`{_code(path)}`" for path in change.properties[:MAX_PATHS])
+    more = len(change.properties) - MAX_PATHS
     return f"{shown} and {more} more" if more > 0 else shown
 
 

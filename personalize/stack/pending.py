@@ -11,7 +11,7 @@ from pulumi.automation import Deployment, Stack
 
 from infra.azure_settings import AzureSettings
 from personalize.stack.adoption import identity_of
-from personalize.stack.membership import numbered_identity
+from personalize.stack.databricks_access import numbered_identity
 
 CREATING = "creating"
 Refresh = Callable[[list[str]], object]

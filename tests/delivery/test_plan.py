@@ -3,7 +3,7 @@
 import pytest
 
 from personalize.delivery.plan import DATA_HOLDERS, LABEL, DataAtRiskError, Plan, PlanUnreadableError, refuse_data_loss
-from personalize.delivery.plan_comment import MOST_ROWS, mark, plan_comment
+from personalize.delivery.plan_comment import MAX_ROWS, mark, plan_comment
 from tests.delivery.conftest import LAKE, preview, resource
 
 ALERT = resource("node-cpu", "azure-native:monitor:MetricAlert", "replace", "scopes")
@@ -91,7 +91,7 @@ def test_a_name_cannot_break_out_of_the_table() -> None:
 def test_a_long_plan_is_cut_and_fits_a_comment() -> None:
     many = [resource(f"resource-{number:03}", "t" * 80, "create", *("path" * 5,) * 9) for number in range(200)]
     text = plan_comment("dev", Plan.read(preview(*many)), BILL, allowed=False)
-    assert text.count("| new |") == MOST_ROWS
+    assert text.count("| new |") == MAX_ROWS
     assert "... and 140 more" in text
     assert "and 3 more |" in text
     assert len(text) < 65_536
