@@ -9,8 +9,8 @@ import pytest
 import typer
 
 from personalize.commands import drift, tune
-from training import arguments
 from training.parameters import CriteoDataset
+from training.request import LocalRequest
 
 SETTINGS = """\
 config:
@@ -34,6 +34,10 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def run(command: list[str], *, check: bool) -> SimpleNamespace:
         assert not check
         seen["command"] = command
+        if "--request" in command:
+            seen["request"] = LocalRequest.model_validate_json(
+                Path(command[command.index("--request") + 1]).read_text()
+            )
         return SimpleNamespace(returncode=seen["code"])
 
     for module in (drift, tune):
@@ -74,7 +78,7 @@ def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Pat
     tune.tune(trials=7, minutes=2.5, config_file=settings)
     command = started["command"]
     assert command[:3] == [sys.executable, "-m", "training.tune"]
-    assert command[3:7] == ["--trials", "7", "--minutes", "2.5"]
-    parsed = arguments.parse(command[7:])
-    assert parsed.dataset == CriteoDataset(kind="criteo", path="/data/criteo", days=3)
-    assert (parsed.training.num_leaves, parsed.gate.max_drift) == (63, 0.25)
+    assert [*command[3:6], *command[7:]] == ["--trials", "7", "--request", "--minutes", "2.5"]
+    request = started["request"]
+    assert request.dataset == CriteoDataset(kind="criteo", path="/data/criteo", days=3)
+    assert (request.training.num_leaves, request.gate.max_drift) == (63, 0.25)
