@@ -40,17 +40,7 @@ class Workload(pulumi.ComponentResource):
         super().__init__("personalization:workload:Workload", name, None, opts)
         own = ResourceOptions(parent=self)
         namespace = ScoringNamespace("namespace", ScoringNamespaceArgs(client_id=args.client_id), own)
-        files = VaultFiles(
-            "vault-files",
-            VaultFilesArgs(
-                namespace=namespace.name,
-                vault=args.vault,
-                tenant=args.azure.tenant,
-                client_id=args.client_id,
-                traces=args.azure.traces,
-            ),
-            own,
-        )
+        files = VaultFiles("vault-files", _vault_files(args, namespace), own)
         shadow = args.azure.rollout is RolloutKind.SHADOW
         network = Network(
             "network",
@@ -59,22 +49,7 @@ class Workload(pulumi.ComponentResource):
         )
         pods = ScoringPods(
             "pods",
-            ScoringPodsArgs(
-                namespace=namespace.name,
-                account=namespace.account,
-                secret_provider=files.name,
-                image=args.image,
-                scoring=args.scoring,
-                cpu_millicores=args.azure.cpu_millicores,
-                memory_mib=args.azure.memory_mib,
-                rollout_seconds=args.azure.rollout_seconds,
-                certificate_hash=args.certificate_hash,
-                shadow=network.shadow,
-                shadow_percent=args.azure.candidate_percent,
-                trace_percent=args.azure.trace_percent if args.azure.traces else None,
-                pool_label=args.pool_label,
-                pool=args.pool,
-            ),
+            _pods(args, namespace, files, network),
             ResourceOptions(parent=self, depends_on=[files, network]),
         )
         Scaling(
@@ -89,3 +64,32 @@ class Workload(pulumi.ComponentResource):
         self.ready: list[pulumi.Resource] = [pods, network]
         """The pods answer and the address is there."""
         self.register_outputs({})
+
+
+def _vault_files(args: WorkloadArgs, namespace: ScoringNamespace) -> VaultFilesArgs:
+    return VaultFilesArgs(
+        namespace=namespace.name,
+        vault=args.vault,
+        tenant=args.azure.tenant,
+        client_id=args.client_id,
+        traces=args.azure.traces,
+    )
+
+
+def _pods(args: WorkloadArgs, namespace: ScoringNamespace, files: VaultFiles, network: Network) -> ScoringPodsArgs:
+    return ScoringPodsArgs(
+        namespace=namespace.name,
+        account=namespace.account,
+        secret_provider=files.name,
+        image=args.image,
+        scoring=args.scoring,
+        cpu_millicores=args.azure.cpu_millicores,
+        memory_mib=args.azure.memory_mib,
+        rollout_seconds=args.azure.rollout_seconds,
+        certificate_hash=args.certificate_hash,
+        shadow=network.shadow,
+        shadow_percent=args.azure.candidate_percent,
+        trace_percent=args.azure.trace_percent if args.azure.traces else None,
+        pool_label=args.pool_label,
+        pool=args.pool,
+    )

@@ -12,7 +12,7 @@ from personalize.clients.service import Service
 from personalize.commands.scoring import read_json
 from personalize.commands.session import open_session
 from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan
+from personalize.load.plan import LoadPlan, LoadResult
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results
 from tools.paths import state_folder
@@ -48,12 +48,7 @@ def load_test(
     result = run_load(plan, processes=processes)
     figures: dict[str, Any] = {"connections": connections, "rate": rate, **result.summary()}
     if result.accepted:
-        name = time.strftime("%Y%m%d-%H%M%S.svg")
-        drawn = plot or state_folder(stack) / "load-tests" / name
-        from personalize.load.plot import plot_load  # noqa: PLC0415 - matplotlib takes a second
-
-        plot_load(result, f"{how} for {seconds:g} s", drawn)
-        figures["plot"] = str(drawn)
+        figures["plot"] = _draw(result, f"{how} for {seconds:g} s", plot, stack)
     if as_json:
         print_json(figures)
     else:
@@ -81,6 +76,15 @@ def _plan(
         tls=address.scheme == "https",
         authorities=service.certificate,
     )
+
+
+def _draw(result: LoadResult, title: str, file: Path | None, stack: str) -> str:
+    """Draw the latencies, in `file` or in the stack's folder; gives the chart's path."""
+    from personalize.load.plot import plot_load  # noqa: PLC0415 - matplotlib takes a second
+
+    drawn = file or state_folder(stack) / "load-tests" / time.strftime("%Y%m%d-%H%M%S.svg")
+    plot_load(result, title, drawn)
+    return str(drawn)
 
 
 def _show(figures: dict[str, Any]) -> None:

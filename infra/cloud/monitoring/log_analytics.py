@@ -29,37 +29,46 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
         """Make all three."""
         super().__init__("personalization:azure:Monitoring", name, None, opts)
-        site = args.site
-        self.logs = operationalinsights.Workspace(
+        self.logs = self._workspace(args)
+        self.insights = self._application_insights(args)
+        self.connection: Output[str] = Output.secret(self.insights.connection_string)
+        """How Application Insights is reached. Nobody gets in by it alone: it takes identities only."""
+        self.operators = self._action_group(args)
+        self.register_outputs({"logs": self.logs.id, "insights": self.insights.id, "operators": self.operators.id})
+
+    def _workspace(self, args: MonitoringArgs) -> operationalinsights.Workspace:
+        return operationalinsights.Workspace(
             "logs",
             workspace_name=args.names.logs,
-            resource_group_name=site.group,
-            location=site.location,
+            resource_group_name=args.site.group,
+            location=args.site.location,
             sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
             retention_in_days=args.retention_days,
             workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=args.cap_gb),
-            tags=site.tags,
+            tags=args.site.tags,
             opts=ResourceOptions(parent=self),
         )
-        self.insights = applicationinsights.Component(
+
+    def _application_insights(self, args: MonitoringArgs) -> applicationinsights.Component:
+        return applicationinsights.Component(
             "insights",
             resource_name_=args.names.insights,
-            resource_group_name=site.group,
-            location=site.location,
+            resource_group_name=args.site.group,
+            location=args.site.location,
             kind="web",
             application_type=applicationinsights.ApplicationType.WEB,
             ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
             workspace_resource_id=self.logs.id,
             disable_local_auth=True,
-            tags=site.tags,
+            tags=args.site.tags,
             opts=ResourceOptions(parent=self),
         )
-        self.connection: Output[str] = Output.secret(self.insights.connection_string)
-        """How Application Insights is reached. Nobody gets in by it alone: it takes identities only."""
-        self.operators = monitor.ActionGroup(
+
+    def _action_group(self, args: MonitoringArgs) -> monitor.ActionGroup:
+        return monitor.ActionGroup(
             "operators",
             action_group_name=args.names.action_group,
-            resource_group_name=site.group,
+            resource_group_name=args.site.group,
             location="global",
             group_short_name="operators",
             enabled=True,
@@ -68,10 +77,9 @@ class Monitoring(pulumi.ComponentResource):
                     name="operators", email_address=args.mail, use_common_alert_schema=True
                 )
             ],
-            tags=site.tags,
+            tags=args.site.tags,
             opts=ResourceOptions(parent=self),
         )
-        self.register_outputs({"logs": self.logs.id, "insights": self.insights.id, "operators": self.operators.id})
 
 
 @dataclass(frozen=True, kw_only=True)
