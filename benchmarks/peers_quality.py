@@ -1,6 +1,6 @@
 """Two ways of feeding the same rows to native LightGBM that people use instead of our encoding, on the same split."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,6 +102,20 @@ def _scores(
     *,
     categorical: list[int] | Literal["auto"],
 ) -> dict[str, float]:
+    labels = {part: frame[schema.label].to_numpy() for part, frame in parts.items()}
+
+    def dataset(*chosen: Part) -> lightgbm.Dataset:
+        stack = sparse.vstack if sparse.issparse(matrices[chosen[0]]) else np.vstack
+        label = np.concatenate([labels[part] for part in chosen])
+        rows = stack([matrices[part] for part in chosen])
+        return lightgbm.Dataset(rows, label, categorical_feature=categorical, free_raw_data=False)
+
+    probability = _fitted(dataset, parameters).predict(matrices[Part.HELD_OUT])
+    label = labels[Part.HELD_OUT]
+    return {"auc": float(roc_auc_score(label, probability)), "log_loss": float(log_loss(label, probability))}
+
+
+def _fitted(dataset: Callable[..., lightgbm.Dataset], parameters: TrainingParameters) -> lightgbm.Booster:
     """Early stopping on the validation rows, then all training rows with the best number of trees, as ours does.
 
     With the reference's hyperparameters or with ours, whichever has the lower loss on the validation rows; what the
@@ -116,14 +130,6 @@ def _scores(
         "deterministic": True,
         "verbosity": -1,
     }
-    labels = {part: frame[schema.label].to_numpy() for part, frame in parts.items()}
-
-    def dataset(*chosen: Part) -> lightgbm.Dataset:
-        stack = sparse.vstack if sparse.issparse(matrices[chosen[0]]) else np.vstack
-        label = np.concatenate([labels[part] for part in chosen])
-        rows = stack([matrices[part] for part in chosen])
-        return lightgbm.Dataset(rows, label, categorical_feature=categorical, free_raw_data=False)
-
     fit, validation = dataset(Part.FIT), dataset(Part.VALIDATION)
 
     def watched(trees: int, chosen: dict[str, float]) -> lightgbm.Booster:
@@ -132,7 +138,4 @@ def _scores(
 
     fitted = [(watched(REFERENCE_TREES, REFERENCE), REFERENCE), (watched(parameters.num_iterations, ours), ours)]
     best, chosen = min(fitted, key=lambda pair: pair[0].best_score["valid_0"]["binary_logloss"])
-    booster = lightgbm.train(options | chosen, dataset(Part.FIT, Part.VALIDATION), max(1, best.best_iteration))
-    probability = booster.predict(matrices[Part.HELD_OUT])
-    label = labels[Part.HELD_OUT]
-    return {"auc": float(roc_auc_score(label, probability)), "log_loss": float(log_loss(label, probability))}
+    return lightgbm.train(options | chosen, dataset(Part.FIT, Part.VALIDATION), max(1, best.best_iteration))

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving_spark import Source
+from benchmarks.serving.spark import Source
 from tools.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parents[1] / "peers"
 KEY = "a-key-of-the-benchmark-0123456789"
 
 
@@ -115,7 +115,7 @@ def _mlflow(model: Path, folder: Path, port: int) -> Peer:
 def _bare_spark(model: Path, folder: Path, port: int, source: Source) -> Peer:
     place = folder / source
     place.mkdir()
-    command = [sys.executable, "-m", "benchmarks.serving_spark", "--source", source, "--model", str(model)]
+    command = [sys.executable, "-m", "benchmarks.serving.spark", "--source", source, "--model", str(model)]
     return Peer(
         name=f"bare Spark Serving, {source}",
         port=port,

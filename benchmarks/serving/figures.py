@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-FOLDER = Path(__file__).parent / "results"
+FOLDER = Path(__file__).parents[1] / "results"
 HEADER = (
     "| one worker | 1 connection | 16 | 64 | p50 / p99 / p99.9 at 64 | batches of 100 | errors | start | memory |",
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -31,7 +31,7 @@ ENDS = {
 
 def main() -> None:
     """Answer until the query ends."""
-    options = parser("benchmarks.serving_spark")
+    options = parser("benchmarks.serving.spark")
     options.add_argument("--source", type=Source, required=True)
     arguments = options.parse_args()
     source, sink = ENDS[arguments.source]
