@@ -92,8 +92,8 @@ def listening_socket(settings: ServerSettings) -> socket.socket:
 
 def _allow_open_files() -> None:
     """Let this process and its workers have as many connections as the system permits."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _inherited_socket(descriptor: int) -> socket.socket:

@@ -21,7 +21,7 @@ WHOLE = 100
 """Percent."""
 
 QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
-"""Java stops for some 50 milliseconds now and then, which is no reason to refuse anybody."""
+"""Java pauses for some 50 milliseconds now and then, which is no reason to refuse requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,71 +86,82 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve click probabilities of a model bundle over HTTP.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add: Any = parser.add_argument
-    served: Any = parser.add_mutually_exclusive_group(required=True)
-    served.add_argument("--bundle", type=Path, metavar="FOLDER", help="the model bundle to serve")
-    served.add_argument("--image", type=Path, metavar="FOLDER", help="an image's folder: its bundle, name and version")
-    add("--check", action="store_true", help="score the bundle's golden records and exit: 0 when right, else 1")
-    add("--keys-file", type=Path, metavar="FILE", help="one or two bearer keys, each on its line; read when it changes")
+    _add_model(parser)
+    _add_server(parser)
+    _add_limits(parser)
+    _add_logs(parser)
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model")
+    source: Any = group.add_mutually_exclusive_group(required=True)
+    source.add_argument("--bundle", type=Path, metavar="FOLDER", help="the model bundle to serve")
+    source.add_argument("--image", type=Path, metavar="FOLDER", help="an image's folder: its bundle, name and version")
+    add: Any = group.add_argument
+    add("--check", action="store_true", help="score the bundle's golden records and exit: 0 if all match, else 1")
+    add("--engine", type=EngineName, choices=list(EngineName), default=EngineName.LIGHTGBM, help="what computes scores")
+    add("--model-name", default="ctr", help="model name to put into each answer")
+    add("--model-version", default="unregistered", help="model version to put into each answer")
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    add: Any = parser.add_argument_group("server").add_argument
+    add("--keys-file", type=Path, metavar="FILE", help="one or two bearer keys, one a line; read again when it changes")
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=_number(0, 65_535), default=8123, help="port to listen on; 0 lets the system choose")
     add("--fd", type=_number(0, 65_535), metavar="N", help="serve on this open socket instead of --host and --port")
-    add("--workers", type=_number(1, 256), default=1, help="processes, best one a core")
-    add("--engine", type=EngineName, choices=list(EngineName), default=EngineName.LIGHTGBM, help="what computes scores")
-    add("--model-name", default="ctr", help="the model's name in each answer")
-    add("--model-version", default="unregistered", help="the model's version in each answer")
-    add("--max-records", type=_number(1, 100_000), default=1000, metavar="N", help="records in a request at most")
-    add("--max-body-bytes", type=_number(1, 1 << 30), default=4 << 20, metavar="N", help="bytes of a body at most")
-    add(
-        "--max-header-bytes", type=_number(256, 1 << 20), default=16 << 10, metavar="N", help="bytes of headers at most"
-    )
-    add(
-        "--max-queue", type=_number(1, 100_000), default=256, metavar="N", help="requests that wait in a worker at most"
-    )
-    seconds = ", ".join(f"{limit:g} for {engine}" for engine, limit in QUEUE_SECONDS.items())
-    add(
-        "--queue-seconds",
-        type=float,
-        default=argparse.SUPPRESS,
-        metavar="S",
-        help=f"seconds that the queue may take to answer (default: {seconds})",
-    )
-    add("--max-connections", type=_number(1, 100_000), default=1000, metavar="N", help="clients of a worker at most")
-    add("--client-seconds", type=float, default=10.0, metavar="S", help="seconds to send a request or take its answer")
-    add(
-        "--deadline-seconds", type=float, default=1.0, metavar="S", help="seconds that a whole request may wait at most"
-    )
-    add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help="seconds for open requests at the end")
+    add("--workers", type=_number(1, 256), default=1, help="worker processes, ideally one per core")
+    add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain, to serve HTTPS")
+    add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
+    help_text = "send copies of answered requests to this service and ignore its answers"
+    add("--shadow", type=_address, metavar="HOST:PORT", help=help_text)
+    add("--shadow-percent", type=_number(1, 100), default=20, metavar="N", help="percentage of requests to copy")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add: Any = parser.add_argument_group("limits").add_argument
+    for option, bounds, default, help_text in (
+        ("--max-records", (1, 100_000), 1000, "maximum number of records in a request"),
+        ("--max-body-bytes", (1, 1 << 30), 4 << 20, "maximum size of a request's body in bytes"),
+        ("--max-header-bytes", (256, 1 << 20), 16 << 10, "maximum size of a request's headers in bytes"),
+        ("--max-queue", (1, 100_000), 256, "maximum number of requests waiting in a worker"),
+        ("--max-connections", (1, 100_000), 1000, "maximum number of clients connected to a worker"),
+    ):
+        add(option, type=_number(*bounds), default=default, metavar="N", help=help_text)
+    defaults = ", ".join(f"{limit:g} for {engine}" for engine, limit in QUEUE_SECONDS.items())
+    help_text = f"refuse requests when the queue takes longer than this (default: {defaults})"
+    add("--queue-seconds", type=float, default=argparse.SUPPRESS, metavar="S", help=help_text)
+    help_text = "time that a client has to send a request or to read its answer"
+    add("--client-seconds", type=float, default=10.0, metavar="S", help=help_text)
+    help_text = "maximum time that a complete request may wait"
+    add("--deadline-seconds", type=float, default=1.0, metavar="S", help=help_text)
+    help_text = "time that open requests have to finish at shutdown"
+    add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help=help_text)
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    add: Any = parser.add_argument_group("logs and traces").add_argument
     add(
         "--log-requests",
         type=RequestLines,
         choices=list(RequestLines),
         default=RequestLines.ALL,
-        help="requests with a line of their own in the log; `refused` are those with a status of 400 or more",
+        help="requests that get a line in the log; `refused` are those answered with a status of 400 or above",
     )
-    add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain to serve HTTPS")
-    add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
-    add(
-        "--shadow",
-        type=_address,
-        metavar="HOST:PORT",
-        help="send copies of answered requests there; answers are unused",
-    )
-    add("--shadow-percent", type=_number(1, 100), default=20, metavar="N", help="share of the requests that are copied")
     add(
         "--traces",
         type=Path,
         metavar="FILE",
-        help="trace requests; holds Application Insights' connection string; needs an image that was built for it",
+        help="trace requests; FILE holds Application Insights' connection string; needs an image built with tracing",
     )
-    add("--trace-percent", type=_share, default=1.0, metavar="N", help="share of the requests that are traced")
-    return parser
+    add("--trace-percent", type=_share, default=1.0, metavar="N", help="percentage of requests to trace")
 
 
 def _share(text: str) -> float:
     share = float(text)
     if not 0 < share <= WHOLE:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {WHOLE}")
+        raise argparse.ArgumentTypeError(f"{text} must be above 0 and at most {WHOLE}")
     return share
 
 
@@ -161,11 +172,11 @@ def _address(text: str) -> str:
     return text
 
 
-def _number(least: int, most: int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__
+def _number(minimum: int, maximum: int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__
     def number(text: str) -> int:
         value = int(text)
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"{value} is not between {minimum} and {maximum}")
         return value
 
     return number

@@ -15,10 +15,10 @@ A pause of Java's or of the machine's takes a tenth of that, and says little abo
 class Queue:
     """Requests that arrived whole and have no answer yet."""
 
-    def __init__(self, *, most: int, seconds: float) -> None:
-        """Full with `most` requests, or with those that take longer than `seconds` at the pace of the last answers."""
+    def __init__(self, *, maximum: int, seconds: float) -> None:
+        """Full with `maximum` requests, or with those that take over `seconds` at the pace of the last answers."""
         self.waiting = 0
-        self._most = most
+        self._maximum = maximum
         self._seconds = seconds
         self._busy = self._answers = 0.0
         """Seconds with requests waiting, and the answers of those seconds; older ones count less."""
@@ -27,7 +27,7 @@ class Queue:
 
     def full(self) -> bool:
         """Whether one more request would wait too long."""
-        if self.waiting >= self._most:
+        if self.waiting >= self._maximum:
             return True
         return self.waiting >= ALWAYS_TAKEN and self.waiting * self._busy > self._seconds * self._answers
 

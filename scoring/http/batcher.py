@@ -46,7 +46,7 @@ class Batcher:
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
-        self.queue = Queue(most=settings.max_queue, seconds=settings.queue_seconds)
+        self.queue = Queue(maximum=settings.max_queue, seconds=settings.queue_seconds)
         self._service = service
         self._shadow = (
             Shadow(settings.shadow, settings.shadow_percent, service.keys, settings.tls_certificate)

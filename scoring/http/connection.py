@@ -21,7 +21,7 @@ from scoring.request_errors import (
     SlowHead,
 )
 
-MOST_PIPELINED = 32
+MAX_PIPELINED = 32
 """Requests that a client may send ahead of their answers."""
 
 
@@ -102,7 +102,7 @@ class Connection(PatientConnection):
     def on_headers_complete(self) -> None:
         """Called by the parser before the body: start the request, or refuse it when too many wait."""
         running = self._running()
-        if running and len(self.pipeline) >= MOST_PIPELINED:
+        if running and len(self.pipeline) >= MAX_PIPELINED:
             raise _LimitError
         method = self.parser.get_method()
         if method == b"CONNECT":

@@ -1,6 +1,6 @@
 """The OpenAPI description of a running service, generated from the types that decode requests and encode answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -47,8 +47,7 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
     roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
     roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
-    record, batch, rank, scored, scored_batch, ranked, explained, healthy, ready, error = references
-    example = {key: value for key, value in model.bundle.golden[0].record.items() if value not in (None, "")}
+    *scoring, healthy, ready, error = references
     return {
         "openapi": "3.1.0",
         "info": {
@@ -57,36 +56,7 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
             "description": f"Bundle {model.bundle.hash}. A feature that is absent or null counts as missing.",
         },
         "paths": {
-            "/score": {
-                "post": _operation(
-                    "score",
-                    "Click probability of one record, or of several",
-                    body={"anyOf": [record, batch]},
-                    answer={"anyOf": [scored, scored_batch]},
-                    error=error,
-                    examples={"one": {"value": example}, "several": {"value": {"records": [example]}}},
-                )
-            },
-            "/rank": {
-                "post": _operation(
-                    "rank",
-                    "Items ordered by their click probability for a user",
-                    body=rank,
-                    answer=ranked,
-                    error=error,
-                    examples={"items": {"value": _rank_example(example)}},
-                )
-            },
-            "/explain": {
-                "post": _operation(
-                    "explain",
-                    "Click probability of one record and what each feature adds to it",
-                    body=record,
-                    answer=explained,
-                    error=error,
-                    examples={"one": {"value": example}},
-                )
-            },
+            **_scoring_paths(model, scoring, error),
             "/healthz": {"get": _look("healthz", "Whether the process runs", healthy)},
             "/readyz": {"get": _look("readyz", "Whether the service scores", ready, error)},
             "/metrics": {"get": _metrics()},
@@ -99,6 +69,37 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) -> Json:
+    """The paths that score. `references` name the schemas of record, batch and items to rank, then of each answer."""
+    record, batch, rank, scored, scored_batch, ranked, explained = references
+    example = {key: value for key, value in model.bundle.golden[0].record.items() if value not in (None, "")}
+    score = _operation(
+        "score",
+        "Click probability of one record, or of several",
+        body={"anyOf": [record, batch]},
+        answer={"anyOf": [scored, scored_batch]},
+        error=error,
+        examples={"one": {"value": example}, "several": {"value": {"records": [example]}}},
+    )
+    order = _operation(
+        "rank",
+        "Items ordered by their click probability for a user",
+        body=rank,
+        answer=ranked,
+        error=error,
+        examples={"items": {"value": _rank_example(example)}},
+    )
+    explain = _operation(
+        "explain",
+        "Click probability of one record and what each feature adds to it",
+        body=record,
+        answer=explained,
+        error=error,
+        examples={"one": {"value": example}},
+    )
+    return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
 
 
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:

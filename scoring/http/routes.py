@@ -25,19 +25,7 @@ def routes(service: Service) -> list[Route]:
         return _json(HealthAnswer(status="running"))
 
     async def ready(request: Request) -> Response:
-        given = request.headers.get("authorization")
-        try:
-            model = service.model
-        except Rejection as rejection:
-            return _rejected(rejection)
-        answer = ReadyAnswer(
-            status="ready",
-            model=service.name,
-            bundle_hash=model.bundle.hash,
-            engine=service.settings.engine,
-            key_accepted=msgspec.UNSET if given is None else service.keys.accepts(given.encode("latin-1")),
-        )
-        return _json(answer)
+        return _readiness(service, request.headers.get("authorization"))
 
     async def metrics(_: Request) -> Response:
         return Response(service.metrics.render(), headers={"content-type": service.metrics.content_type})
@@ -59,6 +47,21 @@ def routes(service: Service) -> list[Route]:
         Route("/metrics", metrics),
         Route("/openapi.json", openapi),
     ]
+
+
+def _readiness(service: Service, authorization: str | None) -> Response:
+    try:
+        model = service.model
+    except Rejection as rejection:
+        return _rejected(rejection)
+    answer = ReadyAnswer(
+        status="ready",
+        model=service.name,
+        bundle_hash=model.bundle.hash,
+        engine=service.settings.engine,
+        key_accepted=msgspec.UNSET if authorization is None else service.keys.accepts(authorization.encode("latin-1")),
+    )
+    return _json(answer)
 
 
 async def refuse(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 const EVERY_MILLISECONDS = 5000;
 const FIRST_MILLISECONDS = 1000;
 const WINDOW_MILLISECONDS = 60000;
-const MOST_FEATURES = 12;
+const MAX_FEATURES = 12;
 const count = new Intl.NumberFormat("en");
 const figure = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const index = new Intl.NumberFormat("en", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
@@ -114,7 +114,7 @@ function showDrift(samples) {
   const compared = all("scoring_compared_rows_total")[0]?.value ?? 0;
   const moved = [
     ...all("scoring_prediction_psi").map(({ value }) => ["the predictions", value]),
-    ...all("scoring_feature_psi").map(({ labels, value }) => [labels.feature, value]).sort((one, other) => other[1] - one[1]).slice(0, MOST_FEATURES),
+    ...all("scoring_feature_psi").map(({ labels, value }) => [labels.feature, value]).sort((one, other) => other[1] - one[1]).slice(0, MAX_FEATURES),
   ];
   const line = ([name, value]) => {
     const made = row([name, index.format(value), word(value)], 1, 0, Math.min(100, (50 * value) / major));

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scoring.errors import KeysError
 
-MOST_KEYS = 2
+MAX_KEYS = 2
 SHORTEST_KEY = 16
 """Characters of a key at least."""
 
@@ -51,7 +51,7 @@ class KeyRing:
             keys = tuple(line.strip() for line in self._file.read_bytes().splitlines() if line.strip())
         except OSError as error:
             raise KeysError(f"The keys file {self._file} cannot be read: {error.strerror}. Create it.") from error
-        if not 1 <= len(keys) <= MOST_KEYS:
+        if not 1 <= len(keys) <= MAX_KEYS:
             raise KeysError(f"The keys file {self._file} has {len(keys)} keys. Write one or two, each on its line.")
         if any(len(key) < SHORTEST_KEY or not key.isascii() or b" " in key for key in keys):
             raise KeysError(

@@ -49,61 +49,18 @@ class Metrics:
         import prometheus_client as prometheus  # noqa: PLC0415 - reads the variable when imported
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - the same
 
+        from scoring.worker import meters  # noqa: PLC0415 - the same
+
         self.content_type = prometheus.CONTENT_TYPE_PLAIN_0_0_4
         self._registry = prometheus.CollectorRegistry()
         MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call] # prometheus_client has no types here
         self._render = prometheus.generate_latest
         own = self.own = prometheus.CollectorRegistry()
-        self._requests = prometheus.Counter(
-            "scoring_requests", "Answered requests.", ["operation", "status"], registry=own
-        )
-        self._seconds = prometheus.Histogram(
-            "scoring_request_seconds",
-            "Seconds from a whole request to its answer, the wait included.",
-            ["operation"],
-            buckets=BUCKETS,
-            registry=own,
-        )
-        self._records = prometheus.Counter("scoring_records", "Scored records.", registry=own)
-        self._probability = prometheus.Histogram(
-            "scoring_probability", "Click probabilities given.", buckets=PROBABILITY_BUCKETS, registry=own
-        )
-        self._ready = prometheus.Gauge(
-            "scoring_ready_workers",
-            "Workers that reproduced the golden records.",
-            registry=own,
-            multiprocess_mode="livesum",
-        )
-        self._model = prometheus.Gauge(
-            "scoring_model_info",
-            "Workers by the model that they serve.",
-            ["name", "version", "bundle_hash"],
-            registry=own,
-            multiprocess_mode="livesum",
-        )
-        self._dropped = prometheus.Counter(
-            "scoring_log_lines_dropped", "Log lines that could not be written in time.", registry=own
-        )
-        self._cpu = prometheus.Counter(
-            "scoring_cpu_seconds", "Seconds of processor time that the workers used.", registry=own
-        )
+        self._requests = meters.RequestMeters(own, BUCKETS)
+        self._scores = meters.ScoreMeters(own, PROBABILITY_BUCKETS)
+        self._worker = meters.WorkerMeters(own)
+        self._drift = meters.DriftMeters(own)
         self._computed = 0.0
-        self._compared = prometheus.Counter(
-            "scoring_compared_rows", "Scored rows that were compared with the model's reference.", registry=own
-        )
-        self._prediction_moved = prometheus.Gauge(
-            "scoring_prediction_psi",
-            "Population stability index of the probabilities against the model's held-out rows; the highest worker's.",
-            registry=own,
-            multiprocess_mode="livemax",
-        )
-        self._features_moved = prometheus.Gauge(
-            "scoring_feature_psi",
-            "Population stability index of a feature against the model's held-out rows; the highest worker's.",
-            ["feature"],
-            registry=own,
-            multiprocess_mode="livemax",
-        )
         self._durations: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._answers: Counter[tuple[str, int]] = Counter()
         self._given = array("d")
@@ -119,38 +76,38 @@ class Metrics:
 
     def dropped(self, lines: int) -> None:
         """Count log lines that were given up."""
-        self._dropped.inc(lines)
+        self._worker.dropped.inc(lines)
 
     def serves(self, *, name: str, version: str, bundle_hash: str, ready: bool) -> None:
         """Say which model this worker serves, and whether it is ready."""
-        self._model.labels(name, version, bundle_hash).set(1)
-        self._ready.set(int(ready))
+        self._worker.model.labels(name, version, bundle_hash).set(1)
+        self._worker.ready.set(int(ready))
 
     def serves_no_more(self, *, name: str, version: str, bundle_hash: str) -> None:
         """Say that this worker has another model now."""
-        self._model.labels(name, version, bundle_hash).set(0)
+        self._worker.model.labels(name, version, bundle_hash).set(0)
 
     def moved(self, rows: int, prediction: float, features: Mapping[str, float]) -> None:
         """Say how far `rows` more rows have moved what this worker scores from its model's reference."""
-        self._compared.inc(rows)
-        self._prediction_moved.set(prediction)
+        self._drift.rows.inc(rows)
+        self._drift.prediction.set(prediction)
         for name, index in features.items():
-            self._features_moved.labels(name).set(index)
+            self._drift.feature.labels(name).set(index)
 
     def publish(self) -> None:
         """Let all workers see what was counted: together, because each write to the shared files costs microseconds."""
         for (operation, status), answers in self._answers.items():
-            self._requests.labels(operation, str(status)).inc(answers)
+            self._requests.answered.labels(operation, str(status)).inc(answers)
         self._answers.clear()
         for operation, durations in self._durations.items():
-            _observe(self._seconds.labels(operation), BUCKETS, durations)
+            _observe(self._requests.seconds.labels(operation), BUCKETS, durations)
         self._durations.clear()
         if self._given:
-            self._records.inc(len(self._given))
-            _observe(self._probability, PROBABILITY_BUCKETS, self._given)
+            self._scores.records.inc(len(self._given))
+            _observe(self._scores.probability, PROBABILITY_BUCKETS, self._given)
             self._given = array("d")
         computed = time.process_time()
-        self._cpu.inc(computed - self._computed)
+        self._worker.cpu.inc(computed - self._computed)
         self._computed = computed
 
     def render(self) -> bytes:
@@ -170,7 +127,7 @@ def _reserve_disk(folder: Path) -> None:
                 os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
             except OSError as error:
                 raise DiskFullError(
-                    f"The metrics need {len(FILES) * FILE_BYTES >> 10} KiB a worker in {folder.parent}: "
+                    f"The metrics need {len(FILES) * FILE_BYTES >> 10} KiB per worker in {folder.parent}: "
                     f"{error.strerror}. Make room, or name another folder in TMPDIR."
                 ) from error
 

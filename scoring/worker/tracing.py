@@ -26,7 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from scoring.exchange import Headers
 from scoring.worker.logs import LogSink
 
-MOST_PER_SECOND = 20
+MAX_PER_SECOND = 20
 """Traces of a worker at most, however many its clients ask for: what they weigh is paid for by volume."""
 SEND_SECONDS = 5.0
 """How often what was traced is sent."""
@@ -150,7 +150,7 @@ class Tracing:
     def _allowed(self) -> bool:
         now = time.monotonic()
         if now - self._second >= 1:
-            self._second, self._left = now, MOST_PER_SECOND
+            self._second, self._left = now, MAX_PER_SECOND
         self._left -= 1
         return self._left >= 0
 

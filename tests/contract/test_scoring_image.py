@@ -18,9 +18,9 @@ from tests.support.services import RunningService, is_ready, wait_until
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 
 START_SECONDS = 180.0
-MOST_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
+MAX_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
 """What a target may add to its base, which `docs/explanation/scoring.md` states."""
-MOST_TRACES_MIB = 50
+MAX_TRACES_MIB = 50
 """What sending traces may add to that."""
 
 
@@ -81,7 +81,7 @@ def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningSe
 
 def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, engine: EngineName) -> None:
     own = image.size - images.laid_out(images.base).size
-    assert own / 2**20 < MOST_MIB[engine]
+    assert own / 2**20 < MAX_MIB[engine]
 
 
 def test_an_image_that_traces_sends_what_it_traced(
@@ -89,7 +89,7 @@ def test_an_image_that_traces_sends_what_it_traced(
 ) -> None:
     image = images.build(bundle.path, engine, traces=True)
     own = image.size - images.laid_out(images.base).size
-    assert own / 2**20 < MOST_MIB[engine] + MOST_TRACES_MIB
+    assert own / 2**20 < MAX_MIB[engine] + MAX_TRACES_MIB
     arguments = ["--deadline-seconds", "5", "--queue-seconds", "5", "--traces", TRACES_FILE, "--trace-percent", "100"]
     with (
         running_ingestion() as ingestion,

@@ -15,13 +15,13 @@ from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer,
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
 SCORE = score()
-MOST_CONNECTIONS = 30
+MAX_CONNECTIONS = 30
 
 
 @pytest.fixture(scope="module")
 def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service in which two requests may wait, and not for long."""
-    limits = ["--max-queue", "2", "--max-connections", str(MOST_CONNECTIONS), "--client-seconds", "1"]
+    limits = ["--max-queue", "2", "--max-connections", str(MAX_CONNECTIONS), "--client-seconds", "1"]
     with running_service(bundle.path, tmp_path_factory.mktemp("tight"), arguments=limits) as running:
         yield running
 
@@ -157,7 +157,7 @@ def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService) -
 
 def test_too_many_clients_are_sent_away(tight: RunningService) -> None:
     with ExitStack() as stack:
-        for _ in range(MOST_CONNECTIONS + 5):
+        for _ in range(MAX_CONNECTIONS + 5):
             stack.enter_context(connected(tight))
         last = stack.enter_context(connected(tight))
         last.sendall(SCORE)

@@ -25,7 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_queue_is_full_with_its_most_requests() -> None:
-    queue = Queue(most=3, seconds=1.0)
+    queue = Queue(maximum=3, seconds=1.0)
     for _ in range(3):
         assert not queue.full()
         queue.enter()
@@ -35,7 +35,7 @@ def test_a_queue_is_full_with_its_most_requests() -> None:
 
 
 def test_slow_answers_make_the_queue_shorter(clock: Clock) -> None:
-    queue = Queue(most=1000, seconds=0.02)
+    queue = Queue(maximum=1000, seconds=0.02)
     _answers(queue, clock, each=0.001)
     assert _length(queue) == pytest.approx(21, abs=1)
     _answers(queue, clock, each=0.0001)
@@ -44,7 +44,7 @@ def test_slow_answers_make_the_queue_shorter(clock: Clock) -> None:
 
 def test_a_stop_of_the_machine_is_no_reason_to_refuse(clock: Clock) -> None:
     """Java stops for some 50 milliseconds now and then; what comes afterwards is answered as fast as before."""
-    queue = Queue(most=1000, seconds=0.1)
+    queue = Queue(maximum=1000, seconds=0.1)
     _answers(queue, clock, each=0.0002)
     before = _length(queue)
     clock.now += 0.05
@@ -53,7 +53,7 @@ def test_a_stop_of_the_machine_is_no_reason_to_refuse(clock: Clock) -> None:
 
 
 def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock) -> None:
-    queue = Queue(most=1000, seconds=0.02)
+    queue = Queue(maximum=1000, seconds=0.02)
     _answers(queue, clock, each=0.001)
     before = _length(queue)
     for _ in range(queue.waiting):
@@ -67,13 +67,13 @@ def test_a_pause_without_requests_is_not_taken_for_slowness(clock: Clock) -> Non
 
 
 def test_a_few_requests_are_taken_whatever_came_before(clock: Clock) -> None:
-    queue = Queue(most=1000, seconds=0.02)
+    queue = Queue(maximum=1000, seconds=0.02)
     _answers(queue, clock, each=10.0)
     assert _length(queue) == ALWAYS_TAKEN
 
 
 def test_answers_given_together_share_their_time(clock: Clock) -> None:
-    queue = Queue(most=1000, seconds=0.02)
+    queue = Queue(maximum=1000, seconds=0.02)
     for _ in range(10):
         for _ in range(64):
             queue.enter()

@@ -1,0 +1,146 @@
+"""The process in which Spark scores: how it is started, shown to be right, asked whether it hangs, and ended.
+
+By itself Spark Serving loses a request now and then, dies of a second partition and has no limit. Whoever calls it
+(`spark_serving`) has to bear that; this module only says whether Spark is there.
+"""
+
+import asyncio
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from scoring.engines.booster import Booster, Prediction
+from scoring.errors import EngineError
+from scoring.scratch import ScratchFolder
+
+PROBE_SECONDS = 10.0
+POLL_SECONDS = 0.1
+END_SECONDS = 2.0
+"""How long Spark has to end after its standard input has."""
+
+STANDARD_ERROR = 2
+"""Where Java's last words go as well: it reports on standard output that its memory is full."""
+
+TOLERANCE = 1e-9
+FAILURES = (OSError, http.client.HTTPException, msgspec.DecodeError)
+"""What a call raises that Spark did not answer, or not with probabilities."""
+
+Rows = npt.NDArray[np.float64]
+
+
+class SparkProcess:
+    """One Spark at a time on a port of loopback, for one model."""
+
+    def __init__(self, model: Path, booster: Booster) -> None:
+        """`booster` holds the same model, to check the answers; raises `EngineError` when Spark is not installed."""
+        _require_spark()
+        self.port = 0
+        """Where the Spark that runs now answers; another one after each `start`."""
+        self._model = model
+        self._booster = booster
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: ScratchFolder | None = None
+
+    async def start(self) -> None:
+        """Start Spark, in place of one that runs, and wait until it answers as the model does.
+
+        Raises `EngineError` when Spark ends meanwhile or answers something else. There is no time limit.
+        """
+        self._spawn()
+        await self._prove()
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection to the Spark that runs now; it opens with its first call, and again after it was closed."""
+        return http.client.HTTPConnection("127.0.0.1", self.port)
+
+    def exit_code(self) -> int | None:
+        """The exit code of a Spark that has ended, None while it runs and when it was never started."""
+        return None if self._process is None else self._process.poll()
+
+    async def check(self, seconds: float) -> None:
+        """Ask Spark for one score; raises one of `FAILURES` when it does not answer within `seconds`."""
+        await call(self.connect(), np.zeros((1, self._booster.features)), seconds)
+
+    def end(self) -> None:
+        """End Spark, if it runs, and remove its folder."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._folder is not None:
+            self._folder.remove()
+
+    def _spawn(self) -> None:
+        self.end()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.port = port
+        command = [sys.executable, "-m", "scoring.engines.spark_query", "--model", str(self._model)]
+        self._folder = ScratchFolder("spark-serving")
+        command += ["--features", str(self._booster.features), "--port", str(port), "--folder", str(self._folder.path)]
+        self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+            command, stdin=subprocess.PIPE, stdout=STANDARD_ERROR
+        )
+
+    async def _prove(self) -> None:
+        """Wait for the first answer and compare it with the model's own."""
+        probe = np.zeros((1, self._booster.features))
+        expected = float(self._booster.predict(probe, Prediction.PROBABILITY)[0])
+        while True:
+            if self._process is None or self._process.poll() is not None:
+                raise EngineError("Spark ended while it was starting; the lines above in the log say why.")
+            try:
+                found = (await call(self.connect(), probe, PROBE_SECONDS))[0]
+            except FAILURES:
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            if not abs(found - expected) <= TOLERANCE:
+                raise EngineError(f"Spark scores {found!r} where the model gives {expected!r}. Serve another version.")
+            return
+
+
+async def call(connection: http.client.HTTPConnection, rows: Rows, seconds: float) -> list[float]:
+    """Spark's probabilities for `rows`, float64[n, f]; raises one of `FAILURES`.
+
+    It runs in a thread, which costs a fifth of what an HTTP client for event loops does.
+    """
+    body = msgspec.json.encode({"rows": rows.tolist()})  # NaN becomes null
+
+    def post() -> bytes:
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        connection.request("POST", "/score", body)
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != HTTPStatus.OK:
+            raise http.client.HTTPException(f"status {answer.status}")
+        return content
+
+    return msgspec.json.decode(await asyncio.to_thread(post), type=list[float])[: len(rows)]
+
+
+def _require_spark() -> None:
+    for package in ("pyspark", "synapse"):
+        if find_spec(package) is None:
+            raise EngineError(
+                f"The engine spark-serving needs the package {package}. Install the extra `local`, or choose the "
+                "engine lightgbm."
+            )
+    if not os.environ.get("PERSONALIZATION_JARS"):
+        raise EngineError("The engine spark-serving needs SynapseML's jars. Name their folder in PERSONALIZATION_JARS.")
