@@ -13,7 +13,7 @@ from infra.cost.estimate import HOURS_PER_MONTH
 from infra.cost.prices import VM, Confidence, snapshot
 
 TARGET_UTILISATION = 0.7
-LEAST_REPLICAS = 2
+MIN_REPLICAS = 2
 """So that one may go down, or be renewed, without an outage."""
 RESERVED_CORES = 0.5
 """Of each node, for Kubernetes itself and what runs on every node."""
@@ -86,8 +86,8 @@ def capacity_for(
             f"A p99 of {p99_seconds * 1000:g} ms cannot be had from replicas that score {capacity:,.0f} requests a "
             f"second: even an idle one needs {least * 1000:.1f} ms. Ask for more, or measure a faster core."
         )
-    replicas = max(LEAST_REPLICAS, math.ceil(qps / load))
-    nodes = max(LEAST_REPLICAS, math.ceil(replicas / replicas_per_node(size, cores_per_replica)))
+    replicas = max(MIN_REPLICAS, math.ceil(qps / load))
+    nodes = max(MIN_REPLICAS, math.ceil(replicas / replicas_per_node(size, cores_per_replica)))
     carried = qps / replicas
     return Capacity(
         replicas=replicas,

@@ -45,7 +45,7 @@ METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/https:(?P<name>[^:]+):(?P<port>\
 PATIENT = ["--queue-seconds", "5", "--deadline-seconds", "10"]
 """Of the service: clients, cluster and pods share a few cores here, and a refusal above capacity is another matter."""
 ROLLOUT_SECONDS = 240.0
-LEAST_PODS = 2
+MIN_PODS = 2
 """Of the settings' default: the autoscaler sees to it, some seconds after the Deployment is there."""
 
 
@@ -119,7 +119,7 @@ class Cluster:
         counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
         current = status.get("observedGeneration") == found["metadata"]["generation"]
         pods = self.plane.items(f"{NAMESPACE}/pods")
-        complete = wanted >= LEAST_PODS and counts == {wanted}
+        complete = wanted >= MIN_PODS and counts == {wanted}
         return current and complete and len(pods) == wanted == len(self.router.endpoints)
 
     def settle(self) -> None:

@@ -31,7 +31,7 @@ MakeBundle = Callable[[int], Path]
 
 GOLDEN_RECORDS = 50
 SMOOTHING = 20.0
-MOST_VALUES = 5
+MAX_VALUES = 5
 
 
 def make_bundle(
@@ -76,7 +76,7 @@ def write_golden(folder: Path, records: list[Record], probabilities: list[float]
 def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 200) -> list[Record]:
     """`rows` records of the schema with one value in ten missing, as null or the empty string.
 
-    Fields with several values have up to `MOST_VALUES`, in any order and some of them twice.
+    Fields with several values have up to `MAX_VALUES`, in any order and some of them twice.
     """
     generator = np.random.default_rng(seed)
     numbers = np.round(generator.exponential(20.0, (rows, len(schema.numeric))), 3)
@@ -94,7 +94,7 @@ def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 20
         records.append(record)
     for index, separator in schema.several.items():
         for record in records:
-            more = generator.zipf(1.5, generator.integers(0, MOST_VALUES)) % values
+            more = generator.zipf(1.5, generator.integers(0, MAX_VALUES)) % values
             field = [str(record[schema.categorical[index]]), *(f"{index:02x}{code:06x}" for code in more)]
             record[schema.categorical[index]] = f" {separator}".join(field)
     return records

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.cost.capacity import LEAST_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of
+from infra.cost.capacity import MIN_REPLICAS, VM_SIZES, CapacityError, VmSize, capacity_for, qps_of
 
 SIZE = VmSize(name="Standard_Test", cores=4, usd_per_hour=0.2, confidence="good")
 RATES = st.floats(min_value=1, max_value=1_000_000)
@@ -62,7 +62,7 @@ def test_what_is_provided_bears_what_was_asked_for(qps: float, p99: float, speed
 def test_one_replica_less_would_not_do(qps: float, p99: float, speed: float) -> None:
     found = capacity_for(qps=qps, p99_seconds=p99, qps_per_core=speed, size=SIZE)
     load = min(0.7 * speed, speed - math.log(100) / p99)
-    assert found.replicas == LEAST_REPLICAS or (found.replicas - 1) * load < qps
+    assert found.replicas == MIN_REPLICAS or (found.replicas - 1) * load < qps
 
 
 def test_every_price_says_how_far_it_can_be_trusted() -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from features.reference import MAJOR_SHIFT
 
-LEAST_REQUESTS = 100
+MIN_REQUESTS = 100
 """Fewer in a window say nothing about a share of them."""
 FAILED_SHARE = 0.01
 SLOW_SECONDS = 0.1
@@ -75,12 +75,12 @@ ALERTS = {
     "error-rate": Alert(
         query=f"""summaries
 | summarize requests = sum(tolong(line.requests)), failed = sum(tolong(line.failed))
-| where requests >= {LEAST_REQUESTS} and failed > {FAILED_SHARE} * requests
+| where requests >= {MIN_REQUESTS} and failed > {FAILED_SHARE} * requests
 """
     ),
     "latency": Alert(
         query=f"""{LATENCIES}| summarize p99 = percentilew(seconds, requests, 99), requests = sum(requests)
-| where requests >= {LEAST_REQUESTS} and p99 > {SLOW_SECONDS}
+| where requests >= {MIN_REQUESTS} and p99 > {SLOW_SECONDS}
 """
     ),
     "no-traffic": Alert(

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from features import reference
 
-LEAST_REQUESTS = 50
+MIN_REQUESTS = 50
 """Fewer say nothing."""
-LEAST_FOR_LATENCY = 500
+MIN_REQUESTS_FOR_LATENCY = 500
 """Fewer say nothing of the slowest hundredth."""
 MORE_FAILURES = 0.01
 """Share of the requests by which more may fail, apart from chance."""
@@ -100,7 +100,7 @@ def total(figures: Iterable[Figures]) -> Figures:
 
 def enough(candidate: Figures, stable: Figures) -> bool:
     """Whether both answered so much that a comparison says something."""
-    return min(candidate.requests, stable.requests) >= LEAST_REQUESTS
+    return min(candidate.requests, stable.requests) >= MIN_REQUESTS
 
 
 def worse(candidate: Figures, stable: Figures) -> str | None:
@@ -124,7 +124,7 @@ def _fails_more(candidate: Figures, stable: Figures) -> str | None:
 
 
 def _slower(candidate: Figures, stable: Figures) -> str | None:
-    if min(candidate.requests, stable.requests) < LEAST_FOR_LATENCY:
+    if min(candidate.requests, stable.requests) < MIN_REQUESTS_FOR_LATENCY:
         return None
     if candidate.p99_seconds <= max(SLOW_SECONDS, TIMES_SLOWER * stable.p99_seconds):
         return None
@@ -140,7 +140,7 @@ def _shifted(candidate: Figures, stable: Figures) -> str | None:
     The latter's quantile is Wilson and Hilferty's (1931).
     """
     new, old = candidate.probabilities, stable.probabilities
-    if new.keys() != old.keys() or min(new[math.inf], old[math.inf]) < LEAST_REQUESTS:
+    if new.keys() != old.keys() or min(new[math.inf], old[math.inf]) < MIN_REQUESTS:
         return None
     spread = 2 / (9 * (len(old) - 1))
     usual = reference.chance_index(len(old), old[math.inf], new[math.inf])

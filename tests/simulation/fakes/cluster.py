@@ -35,7 +35,7 @@ POLL_SECONDS = 0.2
 TAIL_LINES = 30
 STOP_SECONDS = 20.0
 ALONE = "local[2]"
-MOST_WORKERS = 2
+MAX_WORKERS = 2
 WORKER_MIB = 1024
 COMPILES_QUICKLY = "-XX:TieredStopAtLevel=1"
 """For Java's processes of a run over few rows: better code costs more than they would save."""
@@ -139,7 +139,7 @@ def spark_environment(memory_gib: int) -> dict[str, str]:
 
 def _master(run: Run) -> str:
     """A driver alone, or executors in processes of their own, fewer than a real cluster's."""
-    workers = min(int(run.inputs["jobClusters"][0]["newCluster"].get("numWorkers") or 0), MOST_WORKERS)
+    workers = min(int(run.inputs["jobClusters"][0]["newCluster"].get("numWorkers") or 0), MAX_WORKERS)
     return f"local-cluster[{workers},1,{WORKER_MIB}]" if workers else ALONE
 
 

@@ -14,7 +14,7 @@ BACK_OFF_SECONDS = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """Before each start, as a kubelet waits."""
 RESTART_GRACE_SECONDS = 30.0
 """For a container whose probes failed."""
-LEAST_GRACE_SECONDS = 2.0
+MIN_GRACE_SECONDS = 2.0
 """After SIGTERM, also when `preStop` used up all of the grace period."""
 
 
@@ -69,7 +69,7 @@ class Container:
         self._leaving = True
         pause = float(self._spec.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
         await asyncio.sleep(min(pause, grace_seconds))
-        await self._terminate(max(grace_seconds - pause, LEAST_GRACE_SECONDS))
+        await self._terminate(max(grace_seconds - pause, MIN_GRACE_SECONDS))
 
     def kill(self) -> None:
         """End the process at once and for good."""

@@ -23,7 +23,7 @@ KILLED_AT = rf"{WRITES}|^http \S+ (PUT|POST) "
 """What changes something in Azure: by the providers, and by our own steps."""
 UP_CALLS, DESTROY_CALLS = 70, 30
 """Fewer of these than there are, so that each that is chosen comes."""
-MOST_TRIES = 100
+MAX_TRIES = 100
 SLOW_SECONDS = 10.0
 KILL_SECONDS = 240.0
 POLL_SECONDS = 0.02
@@ -105,7 +105,7 @@ def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
 def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, operate: Callable[[], Done]) -> int:
     """Run it again and again; returns how many of the failed runs did not say what failed."""
     silent = 0
-    for attempt in range(1, MOST_TRIES + 1):
+    for attempt in range(1, MAX_TRIES + 1):
         try:
             operate()
         except stack.failure as error:
@@ -114,7 +114,7 @@ def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, ope
             continue
         report.note(f"{name}_runs", report.figures.get(f"{name}_runs", 0) + attempt)
         return silent
-    raise AssertionError(f"{name} did not go through in {MOST_TRIES} runs")
+    raise AssertionError(f"{name} did not go through in {MAX_TRIES} runs")
 
 
 def _kill(stack: SimulatedStack, command: str, call: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
 
-MOST_NOTIFICATIONS = 5
+MAX_NOTIFICATIONS = 5
 
 
 def _refuse_start(call: Call) -> None:
@@ -21,8 +21,8 @@ def _refuse_start(call: Call) -> None:
 
 def _refuse_notifications(call: Call) -> None:
     notifications = call.input("notifications", {})
-    if len(notifications) > MOST_NOTIFICATIONS:
-        raise RefusedError(400, "BadRequest", f"A budget has at most {MOST_NOTIFICATIONS} notifications.")
+    if len(notifications) > MAX_NOTIFICATIONS:
+        raise RefusedError(400, "BadRequest", f"A budget has at most {MAX_NOTIFICATIONS} notifications.")
     for name, notification in notifications.items():
         if not any(notification.get(key) for key in ("contactEmails", "contactRoles", "contactGroups")):
             raise RefusedError(400, "BadRequest", f"The notification '{name}' reaches nobody.")

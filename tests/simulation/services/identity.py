@@ -10,7 +10,7 @@ from tests.simulation.world import key_of
 
 IDENTITY = GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
 CREDENTIAL = "azure-native:managedidentity:FederatedIdentityCredential"
-MOST_CREDENTIALS = 20
+MAX_CREDENTIALS = 20
 
 
 def _refuse_same_subject(call: Call) -> None:
@@ -24,8 +24,8 @@ def _refuse_same_subject(call: Call) -> None:
     if any((other.inputs.get("issuer"), other.inputs.get("subject")) == wanted for other in siblings):
         message = f"Issuer and subject {wanted} are already used by another credential of this identity."
         raise RefusedError(409, "Conflict", message)
-    if len(siblings) >= MOST_CREDENTIALS:
-        raise RefusedError(400, "BadRequest", f"An identity has at most {MOST_CREDENTIALS} federated credentials.")
+    if len(siblings) >= MAX_CREDENTIALS:
+        raise RefusedError(400, "BadRequest", f"An identity has at most {MAX_CREDENTIALS} federated credentials.")
 
 
 def _refuse_bad_issuer(call: Call) -> None:

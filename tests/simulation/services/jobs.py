@@ -18,7 +18,7 @@ INVALID = "INVALID_PARAMETER_VALUE"
 RULE_TYPES = frozenset({"fixed", "forbidden", "allowlist", "blocklist", "regex", "range", "unlimited"})
 RUNTIME = re.compile(r"\d+\.\d+\.x-((cpu|gpu)-ml-)?(photon-)?scala2\.1[23]")
 DEDICATED = frozenset({"SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"})
-MOST_FILE_BYTES = 500 * 1024 * 1024
+MAX_FILE_BYTES = 500 * 1024 * 1024
 WORKSPACE_ROOT = "/Workspace"
 
 
@@ -156,7 +156,7 @@ def _refuse_file(call: DatabricksCall) -> None:
             size = len(base64.b64decode(call.inputs["contentBase64"], validate=True))
         except binascii.Error as error:
             raise RefusedError(400, INVALID, f"contentBase64 is not base64: {error}.") from error
-        if size > MOST_FILE_BYTES:
+        if size > MAX_FILE_BYTES:
             raise RefusedError(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", f"The file has {size} bytes.")
 
 

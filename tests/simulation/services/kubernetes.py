@@ -11,7 +11,7 @@ from tests.simulation.services.resources import GROUP
 
 CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resourceName}"
 MANAGED_WINDOWS = frozenset({"default", "aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule"})
-LEAST_WINDOW_HOURS = 4
+MIN_WINDOW_HOURS = 4
 
 
 def _serial(identity: str) -> str:
@@ -59,8 +59,8 @@ def _refuse_window(call: Call) -> None:
             400, "InvalidParameter", f"'{call.name}' is no maintenance configuration; one of {sorted(MANAGED_WINDOWS)}."
         )
     hours = call.input("maintenanceWindow.durationHours")
-    if call.name != "default" and (hours is None or hours < LEAST_WINDOW_HOURS):
-        raise RefusedError(400, "InvalidParameter", f"A window lasts at least {LEAST_WINDOW_HOURS} hours, not {hours}.")
+    if call.name != "default" and (hours is None or hours < MIN_WINDOW_HOURS):
+        raise RefusedError(400, "InvalidParameter", f"A window lasts at least {MIN_WINDOW_HOURS} hours, not {hours}.")
 
 
 def _cluster_outputs(call: Call) -> dict[str, Any]:
