@@ -17,7 +17,8 @@ from tests.cluster.conftest import binaries_or_skip
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.control_plane import ControlPlane
-from tests.simulation.examples import CLUSTER, create_all, example
+from tests.simulation.examples import create_all, example
+from tests.simulation.inputs.names import CLUSTER
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
 from tools.paths import ROOT

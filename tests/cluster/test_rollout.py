@@ -5,17 +5,16 @@ Its pods are processes that start, are probed and end as the manifests say; see 
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
-from azure_clients.retries import Patience
 from features.bundle import Bundle
-from steps.azure.candidate.rollout import Rollout
-from steps.provider.step import Context
-from tests.cluster.rollouts import NAMESPACE, ROLLOUT_SECONDS, SHADOW, Clients, Cluster, clients
+from tests.cluster.rollouts import NAMESPACE, SHADOW, Clients, Cluster, clients
+from tests.cluster.trials import tried
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.certificates import Authority
@@ -41,7 +40,6 @@ RATE = 300.0
 """Requests a second."""
 KEYS_SECONDS = 5.0
 """Until every pod has read its keys again, which each does four times a second."""
-CANARY_SECONDS = 20
 ODD_SEED = 8
 LAG_SECONDS = 2.0
 """How late the router learns of pods that come and go."""
@@ -77,11 +75,7 @@ def cluster(
     aks = Aks(world, plane)
     aks.start()
     wait_until(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None, seconds=60)
-    odd = Bundle.load(make_bundle(folder / "odd", seed=ODD_SEED))
-    images = {
-        reference: build(folder / f"image-{version}", model.path, model.hash, version)
-        for version, (reference, model) in enumerate(((OLD, bundle), (NEW, bundle), (ODD, odd)), start=1)
-    }
+    images = images_in(folder, bundle)
     files = folder / "vault"
     files.mkdir()
     kubelet = Kubelet(plane, "scoring", images=images, vault=files, folder=folder / "pods")
@@ -102,6 +96,15 @@ def cluster(
         wait_until(lambda: plane.get(NAMESPACE) is None, seconds=60)
         aks.stop()
         world.close()
+
+
+def images_in(folder: Path, bundle: Bundle) -> Mapping[str, Path]:
+    """Two images of `bundle` and one of another model, by their references."""
+    odd = Bundle.load(make_bundle(folder / "odd", seed=ODD_SEED))
+    return {
+        reference: build(folder / f"image-{version}", model.path, model.hash, version)
+        for version, (reference, model) in enumerate(((OLD, bundle), (NEW, bundle), (ODD, odd)), start=1)
+    }
 
 
 def certify(cluster: Cluster, authority: Authority, name: str) -> None:
@@ -241,18 +244,7 @@ def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster,
         cluster.settle()
 
 
-def tried(cluster: Cluster, image: str, kind: str = "canary") -> Mapping[str, Any]:
-    """What the stack's own step decides of an image, beside the one that serves."""
-    inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": kind}
-    step = Rollout(patience=Patience(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0)
-    lines: list[str] = []
-    wanted = step.parse({**inputs, "percent": 20, "seconds": CANARY_SECONDS})
-    computed = step.create(wanted, Context(lines.append)).outputs.model_dump()
-    assert "trying the new image" in lines[-1], lines
-    return computed
-
-
-def unharmed(found: Clients, *, least: float = RATE * SECONDS / 2) -> None:
+def unharmed(found: Clients, *, minimum: float = RATE * SECONDS / 2) -> None:
     """Everything was scored, and that was not little."""
     assert found.failed == {}
-    assert found.answered >= least
+    assert found.answered >= minimum

@@ -10,9 +10,10 @@ import pytest
 
 from tests.cluster.conftest import binaries_or_skip
 from tests.simulation.azure_native import AzureNative
-from tests.simulation.examples import CLUSTER, DEPLOYER, create_all, example, role
+from tests.simulation.examples import create_all, example
 from tests.simulation.fakes.kubernetes_access import CLUSTER_ADMIN
 from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.inputs.names import CLUSTER, DEPLOYER, role
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.simulation import Simulation
 from tests.simulation.tokens import KUBERNETES, MANAGEMENT, issue

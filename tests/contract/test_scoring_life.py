@@ -1,4 +1,4 @@
-"""How the service starts, changes its keys, counts, drains and fails."""
+"""How the service changes its keys, counts, drains and ends."""
 
 import socket
 import ssl
@@ -11,13 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from features.bundle import MODEL, Bundle, seal
-from tests.support.bundles import write_golden
+from features.bundle import Bundle
 from tests.support.certificates import make_certificate
 from tests.support.services import (
     KEY,
     RunningService,
-    run_scoring,
     running_service,
     wait_until,
     workers,
@@ -141,95 +139,6 @@ def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path) -> N
         assert answer.status_code == 200
         with pytest.raises(httpx.TransportError):
             httpx.get(running.url.replace("https", "http"))
-
-
-def test_a_service_that_does_not_reproduce_the_golden_records_is_not_ready(bundle_copy: Path, tmp_path: Path) -> None:
-    golden = Bundle.load(bundle_copy).golden
-    probabilities = [one.probability for one in golden]
-    probabilities[3] += 2e-9
-    write_golden(bundle_copy, [dict(one.record) for one in golden], probabilities)
-    seal(bundle_copy)
-    with running_service(bundle_copy, tmp_path, wait_ready=False) as running:
-        wait_until(lambda: running.client.get("/healthz").status_code == 200)
-        for answer in (running.client.get("/readyz"), running.client.post("/score", json={})):
-            assert answer.status_code == 503
-            assert answer.headers["retry-after"] == "1"
-            assert answer.json()["error"]["code"] == "not_ready"
-            assert "Golden record 3" in answer.json()["error"]["message"]
-    checked = run_scoring("--check", "--bundle", str(bundle_copy))
-    assert (checked.returncode, checked.stdout) == (1, "")
-    assert "Golden record 3" in checked.stderr
-
-
-def test_the_check_of_a_good_bundle_says_so(bundle: Bundle) -> None:
-    checked = run_scoring("--check", "--bundle", str(bundle.path))
-    assert checked.returncode == 0
-    assert checked.stdout == f"The bundle {bundle.hash[:12]} reproduces its 50 golden records with engine lightgbm.\n"
-
-
-@pytest.mark.parametrize("check", [True, False], ids=["check", "serve"])
-def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_path: Path, *, check: bool) -> None:
-    model = bundle_copy / MODEL
-    content = bytearray(model.read_bytes())
-    content[len(content) // 2] ^= 1
-    model.write_bytes(bytes(content))
-    ended = run_scoring("--bundle", str(bundle_copy), *(["--check"] if check else _serve(tmp_path)))
-    assert ended.returncode == 1
-    assert ended.stderr == f"The file model.txt of the bundle in {bundle_copy} was altered. Train the model again.\n"
-
-
-def test_a_model_that_lightgbm_cannot_read_is_refused_with_a_sentence(bundle_copy: Path) -> None:
-    (bundle_copy / MODEL).write_text("nothing")
-    seal(bundle_copy)
-    ended = run_scoring("--bundle", str(bundle_copy), "--check")
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("LightGBM failed: ")
-
-
-def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), "--port", str(port))
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"127.0.0.1:{port} cannot be listened on: Address already in use.")
-    assert ended.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [(None, "cannot be read"), ("", "has 0 keys"), ("a\n" * 3, "has 3 keys"), ("short\n", "shorter than 16")],
-)
-def test_a_keys_file_that_cannot_be_used_is_named(
-    bundle: Bundle, tmp_path: Path, content: str | None, sentence: str
-) -> None:
-    keys = tmp_path / "keys"
-    if content is not None:
-        keys.write_text(content)
-    ended = run_scoring("--bundle", str(bundle.path), "--keys-file", str(keys), "--port", "0")
-    assert ended.returncode == 1
-    assert str(keys) in ended.stderr
-    assert sentence in ended.stderr
-
-
-def test_a_certificate_that_cannot_be_used_is_named(bundle: Bundle, tmp_path: Path) -> None:
-    certificate = tmp_path / "cert.pem"
-    certificate.write_text("nothing")
-    tls = ["--tls-cert", str(certificate), "--tls-key", str(certificate)]
-    ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), *tls)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"The certificate {certificate} with the key")
-
-
-def test_a_descriptor_that_is_no_listening_socket_is_named(bundle: Bundle, tmp_path: Path) -> None:
-    arguments = ["--bundle", str(bundle.path), *_serve(tmp_path), "--fd"]
-    assert run_scoring(*arguments, "0").stderr.startswith("--fd 0 is not an open socket")
-    assert run_scoring(*arguments, "77").stderr.startswith("--fd 77 is not an open socket")
-
-
-def _serve(folder: Path) -> list[str]:
-    keys = folder / "keys"
-    keys.write_text(KEY)
-    return ["--keys-file", str(keys), "--port", "0"]
 
 
 def _status(service: RunningService, key: str) -> int:

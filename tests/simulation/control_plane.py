@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests.simulation.certificates import Authority
+from tests.simulation.kubeconfig import write_kubeconfig
 from tests.simulation.processes import Process, free_ports
 from tests.simulation.stages import STAGE_DEFINITION, stages
 
@@ -231,21 +232,7 @@ class ControlPlane:
         user = {"client-certificate-data": certificate, "client-key-data": key}
         authority = base64.b64encode(self.certificate_authority).decode()
         cluster = {"server": self.server, "certificate-authority-data": authority}
-        return self._write_config(name, cluster, user)
+        return write_kubeconfig(self._folder, name, cluster, user)
 
     def _webhook(self, name: str, address: str) -> Path:
-        return self._write_config(name, {"server": address}, {})
-
-    def _write_config(self, name: str, cluster: Mapping[str, str], user: Mapping[str, str]) -> Path:
-        path = self._folder / f"{name}.kubeconfig"
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "simulated",
-            "clusters": [{"name": "simulated", "cluster": cluster}],
-            "users": [{"name": name, "user": user}],
-            "contexts": [{"name": "simulated", "context": {"cluster": "simulated", "user": name}}],
-        }
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(config), encoding="utf-8")
-        return path
+        return write_kubeconfig(self._folder, name, {"server": address}, {})

@@ -5,21 +5,19 @@ import time
 import pytest
 
 from tests.simulation.azure_native import AzureNative
-from tests.simulation.examples import (
+from tests.simulation.examples import EXAMPLES, create_all, example
+from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import (
     BLOB_CONTRIBUTOR,
     CLUSTER,
     DEPLOYER,
-    EXAMPLES,
     GROUP,
     INSIGHTS,
     LAKE,
     SUBSCRIPTION,
     VAULT,
-    create_all,
-    example,
     role,
 )
-from tests.simulation.faults import FaultKind
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.authorization import effective_roles
 from tests.simulation.services.principals import principals

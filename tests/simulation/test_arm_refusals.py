@@ -7,7 +7,8 @@ import pytest
 from steps.provider.step import UnknownValue
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import REMOVED, changed
-from tests.simulation.examples import EXAMPLES, GROUP, LAKE, SUBSCRIPTION, create_all, example
+from tests.simulation.examples import EXAMPLES, create_all, example
+from tests.simulation.inputs.names import GROUP, LAKE, SUBSCRIPTION
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.catalogue import TYPES
 

@@ -10,7 +10,8 @@ from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import REMOVED, changed
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import DEPLOYER, GROUP, LAKE, SUBSCRIPTION, create_all, example, role
+from tests.simulation.examples import create_all, example
+from tests.simulation.inputs.names import DEPLOYER, GROUP, LAKE, SUBSCRIPTION, role
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB, POLICY

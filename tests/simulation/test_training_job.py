@@ -13,10 +13,11 @@ from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import DEPLOYER, create_all, example
+from tests.simulation.examples import create_all, example
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.inputs.names import DEPLOYER
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.test_databricks_refusals import EXAMPLES

@@ -12,9 +12,10 @@ from tests.provider.conftest import STACK
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import DEPLOYER, GROUP, PLAIN, create_all, example
+from tests.simulation.examples import create_all, example
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.inputs.names import DEPLOYER, GROUP, PLAIN
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.test_databricks_refusals import EXAMPLES

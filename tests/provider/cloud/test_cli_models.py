@@ -19,7 +19,7 @@ from tests.provider.cloud.conftest import MACHINE_LEARNING, SUBSCRIPTION, TENANT
 from tests.provider.cloud.test_models import IMAGE, candidate
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create
-from tests.simulation.examples import GROUP
+from tests.simulation.inputs.names import GROUP
 from tests.simulation.world import DEFAULTS
 from tests.support.bundles import MakeBundle
 from tools import azurite

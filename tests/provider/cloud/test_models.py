@@ -19,8 +19,8 @@ from steps.shared.model_versions import GateFailedError, NoSuchVersionError
 from tests.provider.cloud.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state
-from tests.simulation.examples import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import GROUP, SUBSCRIPTION
 from tests.support.bundles import MakeBundle
 from tools import azurite
 

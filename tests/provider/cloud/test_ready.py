@@ -23,9 +23,9 @@ from tests.provider.cloud.conftest import AZURE, NOBODY, Cloud
 from tests.provider.conftest import Recorder
 from tests.provider.steps import create
 from tests.simulation.certificates import Authority
-from tests.simulation.examples import CLUSTER, DEPLOYER
 from tests.simulation.fakes.service import Listener, application
 from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import CLUSTER, DEPLOYER
 from tests.simulation.tokens import KUBERNETES, verify
 
 SHORT = Patience(seconds=1, pause=0.05)

@@ -21,9 +21,9 @@ from steps.shared.image_content import CodeChangedError
 from tests.provider.cloud.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
 from tests.provider.conftest import STACK, Recorder
 from tests.provider.steps import create, state
-from tests.simulation.examples import GROUP
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import GROUP
 from tests.support.bundles import MakeBundle
 from tools import azurite
 from tools.paths import ROOT

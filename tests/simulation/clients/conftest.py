@@ -1,0 +1,54 @@
+"""The fakes behind Azure's own host names; the tests here call them with Microsoft's and Databricks' own clients."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.clients.calls import STRANGER
+from tests.simulation.examples import create_all
+from tests.simulation.fakes.internet import Internet
+from tests.simulation.fakes.runs import Run, Runs, TaskFailedError
+from tests.simulation.world import World
+
+
+def task(run: Run) -> str:
+    """A task that fails when it is told to."""
+    if "error" in run.parameters:
+        raise TaskFailedError(run.parameters["error"])
+    return f"trained with {run.parameters}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world of all tests here: starting the fakes takes a second or two."""
+    return tmp_path_factory.mktemp("internet")
+
+
+@pytest.fixture(scope="module")
+def internet(folder: Path, azure_packages: None) -> Iterator[Internet]:  # noqa: ARG001 - skips before anything starts
+    """The fakes over the examples; this process is led to them by its environment."""
+    world = World(folder / "world")
+    create_all(AzureNative(world))
+    started = Internet(world, Runs(task))
+    started.start()
+    before = dict(os.environ)
+    os.environ.update(started.environment())
+    yield started
+    os.environ.clear()
+    os.environ.update(before)
+    assert started.proxy is not None
+    refused = list(started.proxy.refused)
+    started.stop()
+    world.close()
+    assert set(refused) <= {STRANGER}
+
+
+@pytest.fixture(scope="module")
+def cloud(folder: Path, internet: Internet) -> Iterator[AzureNative]:  # noqa: ARG001 - it must be running
+    """The Resource Manager of that world."""
+    arm = AzureNative(World(folder / "world"))
+    yield arm
+    arm.world.close()
