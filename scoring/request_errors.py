@@ -157,14 +157,14 @@ class TooLarge(Rejection):
 
 
 class UnsupportedMediaType(Rejection):
-    """A body that does not say that it is JSON."""
+    """A body that is not declared as JSON."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class InternalError(Rejection):
-    """A mistake of the service itself."""
+    """A fault of the service itself."""
 
     status = 500
     code = "internal_error"
@@ -182,7 +182,7 @@ class Unavailable(Rejection):
 
 
 class NotReady(Unavailable):
-    """A service that has no model that it trusts."""
+    """A service that has not verified its model."""
 
     code = "not_ready"
 
@@ -194,7 +194,7 @@ class Overloaded(Unavailable):
 
 
 class DeadlineExceeded(Unavailable):
-    """A request whose turn came too late to be of use."""
+    """A request that waited too long to be of use."""
 
     code = "deadline_exceeded"
 

@@ -73,5 +73,5 @@ class ReadyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     bundle_hash: str
     engine: str
     key_accepted: Annotated[
-        bool | msgspec.UnsetType, msgspec.Meta(description="Whether a key that came with the question is valid.")
+        bool | msgspec.UnsetType, msgspec.Meta(description="Whether the key sent with the request is valid.")
     ] = msgspec.UNSET

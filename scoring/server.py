@@ -17,7 +17,7 @@ import uvicorn
 from features.bundle import Bundle
 from scoring.errors import KeysError, ListenError, TlsError, TracesError
 from scoring.http.front import Front
-from scoring.http.graceful_shutdown import LeavingConnection
+from scoring.http.graceful_shutdown import DrainingConnection
 from scoring.http.traced import TracedConnection
 from scoring.settings import ServerSettings
 from scoring.worker.keys import KeyRing
@@ -85,8 +85,8 @@ def listening_socket(settings: ServerSettings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), backlog=BACKLOG, reuse_port=False)
     except OSError as error:
         raise ListenError(
-            f"{settings.host}:{settings.port} cannot be listened on: {os.strerror(error.errno or 0)}. "
-            "End what uses it, or choose another port with --port (in a stack: `scoring: {port: ...}`)."
+            f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}. "
+            "Stop the program that uses it, or choose another port with --port (in a stack: `scoring: {port: ...}`)."
         ) from error
 
 
@@ -117,7 +117,7 @@ def _config(settings: ServerSettings) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http=LeavingConnection if settings.traces is None else TracedConnection,
+        http=DrainingConnection if settings.traces is None else TracedConnection,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -81,10 +81,10 @@ def capacity_for(
     capacity = qps_per_core * min(cores_per_replica, 1.0)  # a replica is one process, which uses one core at most
     load = min(utilisation * capacity, capacity - math.log(100) / p99_seconds)
     if load <= 0:
-        least = math.log(100) / capacity
+        minimum = math.log(100) / capacity
         raise CapacityError(
             f"A p99 of {p99_seconds * 1000:g} ms cannot be had from replicas that score {capacity:,.0f} requests a "
-            f"second: even an idle one needs {least * 1000:.1f} ms. Ask for more, or measure a faster core."
+            f"second: even an idle one needs {minimum * 1000:.1f} ms. Ask for more, or measure a faster core."
         )
     replicas = max(MIN_REPLICAS, math.ceil(qps / load))
     nodes = max(MIN_REPLICAS, math.ceil(replicas / replicas_per_node(size, cores_per_replica)))

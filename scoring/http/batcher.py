@@ -157,7 +157,7 @@ class Batcher:
         self._service.sink.event(
             "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
         )
-        self.reject(request, InternalError("The service made a mistake; its log has the request's id."))
+        self.reject(request, InternalError("Internal error; the service's log has the details under the request's id."))
 
     def _record(self, request: Request, status: int) -> None:
         seconds = time.perf_counter() - request.arrived

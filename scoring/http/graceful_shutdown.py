@@ -10,7 +10,7 @@ FAREWELL_SECONDS = 3.0
 """A client in steady use of its connection sends something within this time."""
 
 
-class LeavingConnection(DirectConnection):
+class DrainingConnection(DirectConnection):
     """A connection whose last answer says so."""
 
     _leaving = False

@@ -57,11 +57,11 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
         },
         "paths": {
             **_scoring_paths(model, scoring, error),
-            "/healthz": {"get": _look("healthz", "Whether the process runs", healthy)},
-            "/readyz": {"get": _look("readyz", "Whether the service scores", ready, error)},
+            "/healthz": {"get": _look("healthz", "Whether the process runs", "It runs.", healthy)},
+            "/readyz": {"get": _look("readyz", "Whether the service is ready to score", "It is ready.", ready, error)},
             "/metrics": {"get": _metrics()},
             "/openapi.json": {
-                "get": _look("openapi", "What this service takes and answers", {"type": "object"}, error)
+                "get": _look("openapi", "The description of this service", "This document.", {"type": "object"}, error)
             },
         },
         "components": {
@@ -113,8 +113,8 @@ def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: 
     }
 
 
-def _look(identity: str, summary: str, answer: Json, error: Json | None = None) -> Json:
-    responses = {"200": _response(f"{summary}: it does.", answer)}
+def _look(identity: str, summary: str, found: str, answer: Json, error: Json | None = None) -> Json:
+    responses = {"200": _response(found, answer)}
     if error is not None:
         responses[str(NotReady.status)] = _response(NotReady.__doc__ or "", error)
     return {"operationId": identity, "summary": summary, "responses": responses}

@@ -69,12 +69,12 @@ async def refuse(request: Request, error: Exception) -> Response:
     allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     if allowed:
         return _rejected(MethodNotAllowed(request.method, allowed=allowed))
-    return _rejected(NotFound("There is nothing here; /openapi.json lists what there is."))
+    return _rejected(NotFound("This path does not exist; /openapi.json lists those that do."))
 
 
 async def fail(_: Request, _error: Exception) -> Response:
-    """The answer when a route made a mistake; the server writes the mistake to the log."""
-    return _rejected(InternalError("The service made a mistake; its log has more."))
+    """The answer when a route fails; the server writes the cause to the log."""
+    return _rejected(InternalError("Internal error; the service's log has the details."))
 
 
 def _json(answer: msgspec.Struct | Mapping[str, object]) -> Response:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from scoring.exchange import Headers
 from scoring.http.direct import DirectConnection, DirectRequest
-from scoring.http.graceful_shutdown import LeavingConnection
+from scoring.http.graceful_shutdown import DrainingConnection
 from scoring.model.operations import Operation
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def traced_request(connection: DirectConnection, operation: Operation, headers: 
     return TracedRequest(connection, operation, headers, tracing, trace)
 
 
-class TracedConnection(LeavingConnection):
+class TracedConnection(DrainingConnection):
     """A connection some of whose requests are traced."""
 
     request = staticmethod(traced_request)

@@ -58,13 +58,13 @@ class RequestTypes:
         several = _several(self.record, max_records)
         self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
         # JSON Schema counts 3.0 as a whole number, so it is taken as one.
-        most = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
+        count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
         self.rank = _struct(
             "RankRequest",
             [
                 ("user", Annotated[self.record, msgspec.Meta(description="Features that all items share.")]),
                 ("items", Annotated[several, msgspec.Meta(description="The features of each item to rank.")]),
-                ("top", most | msgspec.UnsetType | None, msgspec.UNSET),
+                ("top", count | msgspec.UnsetType | None, msgspec.UNSET),
             ],
             {},
             "A user and the items to rank for them. What an item states holds for it instead of what the user states.",

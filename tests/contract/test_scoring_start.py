@@ -65,7 +65,7 @@ def test_a_port_in_use_is_named_in_a_sentence(bundle: Bundle, tmp_path: Path) ->
         port = listener.getsockname()[1]
         ended = run_scoring("--bundle", str(bundle.path), *_serve(tmp_path), "--port", str(port))
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"127.0.0.1:{port} cannot be listened on: Address already in use.")
+    assert ended.stderr.startswith(f"Cannot listen on 127.0.0.1:{port}: Address already in use.")
     assert ended.stderr.count("\n") == 1
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 DAYS = 40
 OFTEN = """
 import runpy
-from scoring import summary
+from scoring.worker import summary
 summary.EVERY_SECONDS = 0.5
 runpy.run_module("scoring", run_name="__main__", alter_sys=True)
 """
