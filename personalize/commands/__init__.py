@@ -1,1 +1,1 @@
-"""The commands. Modules that take long to import are imported by the command that needs them."""
+"""The commands: `app` lists them, and imports a module of them when one of its commands is asked for."""
