@@ -115,6 +115,10 @@ def serve(
         image.passed_on,
         backend,
     )
+    return {**_outputs(version, image, service), **backend.shown, **service.shown}
+
+
+def _outputs(version: ModelVersion, image: ServingImage, service: ScoringService) -> dict[str, pulumi.Output[Any]]:
     return {
         "endpoint": service.endpoint,
         "key": service.key,
@@ -123,8 +127,6 @@ def serve(
         "report": version.report,
         "image_digest": image.digest,
         "bundle_hash": version.bundle_hash,
-        **backend.shown,
-        **service.shown,
     }
 
 

@@ -19,8 +19,8 @@ from personalize.engine.automation import InterruptiblePulumi, Workspace
 from personalize.engine.events import EventReader
 from personalize.engine.failures import explain
 from personalize.engine.interruption import run_interruptible
+from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
-from personalize.stack.outcome import OnStep, Outcome, Update
 from personalize.stack.pending import Refresh, Resource, settle
 from personalize.stack.shown_pools import forget_shown_pools
 from steps.descriptions.serving_settings import ScoringSettings

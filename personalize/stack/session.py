@@ -15,10 +15,10 @@ from filelock import FileLock
 from infra.settings import Target, load_settings
 from personalize.engine.events import EventReader
 from personalize.engine.failures import explain
+from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
 from personalize.errors import StackMissingError
 from personalize.stack.azure_side import AzureSide
-from personalize.stack.outcome import OnStep, Outcome, Update
 from personalize.stack.snapshot import secret_outputs
 from personalize.stack.stack_files import StackFiles
 from personalize.stack.state_store import PROJECT, StateStore, state_store

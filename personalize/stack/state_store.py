@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from infra.azure_settings import AzureSettings, StatePlace
 from personalize.bootstrap.names import StateNames
+from personalize.engine.identity import engine_identity
 from personalize.errors import EngineFailedError, StateUnreachableError
-from personalize.stack.engine_identity import engine_identity
 from personalize.stack.locks import clear_stale
 from personalize.stack.snapshot import of_deployment, read_snapshot
 from personalize.stack.stack_files import StackFiles

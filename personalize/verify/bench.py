@@ -16,8 +16,8 @@ from personalize.checks.subscription.subject import Subject, subject_of
 from personalize.clients.cluster import Cluster
 from personalize.clients.service import Service
 from personalize.engine.events import StepUpdate
+from personalize.engine.outcome import OnStep, Outcome
 from personalize.stack.on_azure import require_azure
-from personalize.stack.outcome import OnStep, Outcome
 from personalize.stack.session import StackSession
 from personalize.verify.stage import Seen
 

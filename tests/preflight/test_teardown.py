@@ -15,7 +15,7 @@ from features.errors import BadInputError
 from infra.cloud.names import Names
 from personalize.commands import teardown
 from personalize.commands.app import app
-from personalize.stack.outcome import Outcome
+from personalize.engine.outcome import Outcome
 from personalize.stack.session import StackSession
 from personalize.teardown import leftovers as module
 from personalize.teardown.export import INDEX, export

@@ -13,7 +13,7 @@ from azure_clients import credentials
 from features.errors import BadInputError, PersonalizationError
 from personalize.commands.app import app
 from personalize.engine.events import Phase, StepUpdate
-from personalize.stack.outcome import Outcome
+from personalize.engine.outcome import Outcome
 from personalize.stack.session import StackSession
 from personalize.terminal.output import ExitCode
 from personalize.verify import bench as bench_module

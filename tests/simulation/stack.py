@@ -14,7 +14,7 @@ from azure_clients import credentials
 from features.errors import PersonalizationError
 from personalize.commands.models import SERVING_STEPS
 from personalize.engine.events import StepUpdate
-from personalize.stack.outcome import Outcome
+from personalize.engine.outcome import Outcome
 from personalize.stack.session import StackSession
 from personalize.stack.snapshot import read_snapshot
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment

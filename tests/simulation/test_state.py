@@ -17,8 +17,8 @@ from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.workflow import KEY_USER
+from personalize.engine import identity
 from personalize.errors import StackMissingError, StateUnreachableError
-from personalize.stack import engine_identity
 from personalize.stack.session import StackSession
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.fakes.internet import Internet
@@ -180,8 +180,8 @@ def test_a_workflow_uses_the_store_by_its_federated_identity(
     simulated.set("caller", "nobody")  # what the Azure CLI would say
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.actions.githubusercontent.com")
     monkeypatch.setenv("ARM_CLIENT_ID", CLIENT)
-    monkeypatch.setattr(engine_identity, "client_assertion", lambda: "a.statement.of-github")
+    monkeypatch.setattr(identity, "client_assertion", lambda: "a.statement.of-github")
     runner = machine("runner")
     assert runner.outputs()[0]["key"] == SECRET
-    file = Path(os.environ["PERSONALIZE_STATE"]) / "dev" / engine_identity.FILE
+    file = Path(os.environ["PERSONALIZE_STATE"]) / "dev" / identity.FILE
     assert file.stat().st_mode & 0o077 == 0

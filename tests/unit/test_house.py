@@ -1,0 +1,91 @@
+"""The house rules that a tool of its own does not check: how long files and functions are, and how full folders."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.paths import ROOT
+
+PRODUCT = ("features", "training", "scoring", "azure_clients", "steps", "infra", "personalize", "tools", "benchmarks")
+MAX_FILE_LINES = 250
+MAX_FUNCTION_LINES = 40
+MAX_MODULES = 17
+AIM_MODULES = 12
+
+
+def long_files(root: Path) -> Iterator[str]:
+    """A sentence for each file that is too long."""
+    for file in python_files(root):
+        lines = len(file.read_text(encoding="utf-8").splitlines())
+        if lines > MAX_FILE_LINES:
+            yield (
+                f"{file.relative_to(root)} has {lines} lines, and {MAX_FILE_LINES} are the limit: split it by purpose."
+            )
+
+
+def long_functions(root: Path) -> Iterator[str]:
+    """A sentence for each function that is too long, from `def` to its last line."""
+    for file in python_files(root):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAX_FUNCTION_LINES:
+                    yield (
+                        f"{node.name} in {file.relative_to(root)}, line {node.lineno}, has {lines} lines, and "
+                        f"{MAX_FUNCTION_LINES} are the limit: take a step out of it."
+                    )
+
+
+def full_folders(root: Path) -> Iterator[str]:
+    """A sentence for each folder with too many modules."""
+    modules = Counter(file.parent for file in python_files(root))
+    for folder, count in modules.items():
+        if count > MAX_MODULES:
+            yield (
+                f"{folder.relative_to(root)} has {count} modules, and {MAX_MODULES} are the limit (about {AIM_MODULES} "
+                "is the aim): give those that belong together a folder of their own."
+            )
+
+
+def python_files(root: Path) -> list[Path]:
+    """The modules of the product's packages."""
+    return sorted(file for package in PRODUCT for file in (root / package).rglob("*.py"))
+
+
+def test_no_file_of_the_product_is_too_long() -> None:
+    assert python_files(ROOT)
+    assert not list(long_files(ROOT))
+
+
+def test_no_function_of_the_product_is_too_long() -> None:
+    assert not list(long_functions(ROOT))
+
+
+def test_no_folder_of_the_product_is_too_full() -> None:
+    assert not list(full_folders(ROOT))
+
+
+def test_each_package_of_the_product_is_looked_at() -> None:
+    assert {file.relative_to(ROOT).parts[0] for file in python_files(ROOT)} == set(PRODUCT)
+
+
+def test_what_is_too_long_or_too_full_is_named_with_its_length(tmp_path: Path) -> None:
+    folder = tmp_path / "infra" / "cloud"
+    folder.mkdir(parents=True)
+    (folder / "vault.py").write_text("1\n" * 210 + "async def grown():\n" + "    1\n" * 40)
+    for number in range(17):
+        (folder / f"module{number}.py").touch()
+    (file,), (function,), (full,) = long_files(tmp_path), long_functions(tmp_path), full_folders(tmp_path)
+    assert file.startswith("infra/cloud/vault.py has 251 lines, and 250 are the limit")
+    assert function.startswith("grown in infra/cloud/vault.py, line 211, has 41 lines, and 40 are the limit")
+    assert full.startswith("infra/cloud has 18 modules, and 17 are the limit (about 12 is the aim)")
+
+
+def test_what_is_within_the_limits_is_let_be(tmp_path: Path) -> None:
+    folder = tmp_path / "infra"
+    folder.mkdir()
+    (folder / "vault.py").write_text("1\n" * 210 + "def whole():\n" + "    1\n" * 39)
+    for number in range(16):
+        (folder / f"module{number}.py").touch()
+    assert not [*long_files(tmp_path), *long_functions(tmp_path), *full_folders(tmp_path)]
