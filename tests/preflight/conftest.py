@@ -2,6 +2,7 @@
 
 import importlib.util
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv 
 
 if TYPE_CHECKING:
     from personalize.checks.subscription.subject import Subject
+    from personalize.verify.bench import Bench
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
@@ -106,3 +108,17 @@ class World:
 def world() -> World:
     """A subscription where nothing is missing."""
     return World()
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of stacks is kept in a folder of the test."""
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def bench() -> "Bench":
+    """One that no stage of these tests asks for anything."""
+    from personalize.verify.bench import Bench  # noqa: PLC0415 - needs Azure's packages
+
+    return Bench(stack="dev", settings_file=None, shown=lambda operate: operate(lambda _: None), say=lambda _: None)
