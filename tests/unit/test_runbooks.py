@@ -61,6 +61,6 @@ def test_two_rotations_end_a_leaked_key() -> None:
     known: dict[str, Any] = {"current": "leaked", "previous": "", "rotation": 1}
     for rotation in (2, 3):
         inputs = step.parse({**BASE, "registry": "ctr", "rotation": rotation})
-        known = {**step.update("key", known, inputs, context), "rotation": rotation}
+        known = {**step.update("key", known, inputs, context).model_dump(), "rotation": rotation}
     assert "leaked" not in known.values()
     assert known["current"] != known["previous"]
