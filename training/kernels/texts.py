@@ -8,6 +8,7 @@ from pyarrow import csv
 
 _BLANK_LINE = re.compile(rb"^[ \t\r]*(?:\n|\Z)", re.MULTILINE)
 """No row, even where tabs separate fields: to Spark it is none either."""
+_LONE_RETURN = re.compile(rb"\r(?!\n|\Z)")
 
 
 class BadLinesError(ValueError):
@@ -22,6 +23,8 @@ def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.St
     rows = _BLANK_LINE.sub(b"", block)
     if not rows:
         return {name: pa.array([], pa.string()) for name in names}
+    if _LONE_RETURN.search(rows):
+        raise BadLinesError("a line that ends as on no system of today, or a line break in quotes")
     read = csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(rows))
     split = csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False)
     texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
@@ -29,6 +32,8 @@ def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.St
         table = csv.read_csv(pa.BufferReader(rows), read, split, texts)
     except pa.ArrowInvalid as error:
         raise BadLinesError(str(error)) from error
-    if table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
+    # A quote that nothing closes takes what follows into its field, the last line's end at least.
+    open_quote = "\n" in table.column(names[-1])[-1].as_py()
+    if open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
         raise BadLinesError("a line break in quotes")
     return {name: pa.concat_arrays([*table.column(name).chunks, pa.array([], pa.string())]) for name in names}

@@ -36,19 +36,22 @@ def is_gzip(file: Path) -> bool:
         return probe.read(2) == b"\x1f\x8b"
 
 
-def starts(file: Path) -> list[int]:
-    """The byte at which each part of a file begins that one process can read by `of_part`."""
-    return [0] if is_gzip(file) else list(range(0, file.stat().st_size, BLOCK_BYTES))
+def parts(file: Path) -> list[tuple[int, int]]:
+    """From which byte to which the file can be read by one process each, with `of_part`."""
+    size = file.stat().st_size
+    if is_gzip(file):
+        return [(0, size)]
+    return [(start, min(start + BLOCK_BYTES, size)) for start in range(0, size, BLOCK_BYTES)]
 
 
-def of_part(file: Path, start: int) -> Iterator[Block]:
-    """The lines that begin in this part of a file."""
+def of_part(file: Path, start: int, end: int) -> Iterator[Block]:
+    """The lines that begin in a part of a file."""
     if is_gzip(file):
         yield from _of_gzip(file)
         return
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         first = _line_start(mapped, start)
-        content = mapped[first : _line_start(mapped, start + BLOCK_BYTES)]
+        content = mapped[first : _line_start(mapped, end)]
     if content:
         yield Block(file=file, content=content, start=first, lines=0 if first == 0 else None)
 

@@ -34,18 +34,18 @@ def open_criteo(runner: Runner, files: Sequence[tuple[Path, str]]) -> LocalSourc
         runner=runner,
         schema=CRITEO,
         pieces=[
-            Piece(day=day, fields=partial(_fields, file, start)) for file, day in files for start in blocks.starts(file)
+            Piece(day=day, fields=partial(_fields, file, *part)) for file, day in files for part in blocks.parts(file)
         ],
         files=[file for file, _ in files],
         check=check,
     )
 
 
-def _fields(file: Path, start: int) -> Iterator[Fields]:
+def _fields(file: Path, start: int, end: int) -> Iterator[Fields]:
     """The rows that begin in a part of a file; raises the `DatasetError` that fits."""
     before = 0
     try:
-        for block in blocks.of_part(file, start):
+        for block in blocks.of_part(file, start, end):
             try:
                 yield parse(pa.py_buffer(block.content))
             except BadRowsError as error:

@@ -57,7 +57,7 @@ def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSour
         report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known user and item")
 
     interactions = rules["interactions"].path
-    parts = blocks.starts(interactions) if is_text(interactions) else [0]
+    parts = blocks.parts(interactions) if is_text(interactions) else [None]
     return LocalSource(
         runner=runner,
         schema=Schema(
@@ -67,7 +67,7 @@ def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSour
             timestamp=spec.timestamp,
             separators=spec.separators or UNSET,
         ),
-        pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, start)) for start in parts],
+        pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, part)) for part in parts],
         files=[rule.path for rule in rules.values()],
         check=check,
     )
@@ -89,11 +89,11 @@ def _entities(spec: TablesSpec, table: str) -> TypedTable:
     return found
 
 
-def _joined(spec: TablesSpec, start: int) -> Iterator[Fields]:
+def _joined(spec: TablesSpec, part: tuple[int, int] | None) -> Iterator[Fields]:
     """The interactions that begin in a part of their file."""
     rules = table_rules(spec)["interactions"]
     try:
-        for texts in _texts(rules, start):
+        for texts in _texts(rules, part):
             yield _join(typed(texts, rules), spec)
     except _NOT_RIGHT as error:
         _explain(spec, error)
@@ -132,14 +132,14 @@ def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
     return np.empty(0, np.int8) if label is None else label
 
 
-def _texts(rules: TableRules, start: int | None = None) -> Iterator[Texts]:
+def _texts(rules: TableRules, only: tuple[int, int] | None = None) -> Iterator[Texts]:
     """The columns of a table that are used, as text, of a part of its file, or of all of it."""
     if not is_text(rules.path):
         yield from _of_parquet(rules)
         return
     names = header(rules.path)
-    for part in blocks.starts(rules.path) if start is None else [start]:
-        for block in blocks.of_part(rules.path, part):
+    for part in blocks.parts(rules.path) if only is None else [only]:
+        for block in blocks.of_part(rules.path, *part):
             content = block.content.split(b"\n", 1)[-1] if block.lines == 0 else block.content
             texts = parse(content, names, delimiter(rules.path))
             yield {name: texts[name] for name in rules.columns}

@@ -1,0 +1,115 @@
+"""Engine local: any number of processes and any size of blocks make the same bundle, and every fault is a sentence."""
+
+import gzip
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.schema import CRITEO
+from tests.support.training_runs import train
+from training import datasets
+from training.datasets.errors import DatasetError, MalformedRowError
+from training.datasets.manifest import WHOLE
+from training.datasets.progress import silent
+from training.engines.local import blocks
+from training.engines.local.engine import LocalEngine
+from training.engines.local.pool import Pool, ProcessLostError
+from training.engines.local.source import LocalSource, Piece
+from training.kernels.criteo import parse
+from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
+
+ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3,000 rows of Criteo's format, 0.7 MB."""
+    folder = tmp_path_factory.mktemp("rows")
+    datasets.materialize(SyntheticDataset(rows=3_000), folder / "lake")
+    return folder / "lake" / "dt=all" / "part-00000.tsv"
+
+
+def test_one_process_and_two_make_the_same_bundle_whatever_the_blocks(
+    rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--dataset", "criteo", "--path", str(rows))
+    alone = train(tmp_path / "alone", *options)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)
+    in_blocks = train(tmp_path / "blocks", *options)
+    together = train(tmp_path / "together", *options, processes=2)
+    assert in_blocks.result.bundle_hash == alone.result.bundle_hash == together.result.bundle_hash
+    assert any("1 of 8 tasks" in line for line in in_blocks.progress)
+
+
+LINE = st.text(st.sampled_from("ab\r"), max_size=5)
+
+
+@given(st.lists(LINE, max_size=12), st.sampled_from(["", "\n"]), st.integers(1, 9))
+def test_parts_of_a_file_hold_each_line_once_and_know_how_many_precede_them(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, size: int
+) -> None:
+    content = ("\n".join(lines) + end).encode() or b"\n"
+    plain, packed = (tmp_path_factory.mktemp("file") / name for name in ("rows", "rows.gz"))
+    plain.write_bytes(content)
+    packed.write_bytes(gzip.compress(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK_BYTES", size)
+        for file in (plain, packed):
+            found = [block for part in blocks.parts(file) for block in blocks.of_part(file, *part)]
+            assert b"".join(block.content for block in found) == content
+            assert all(block.content.endswith(b"\n") for block in found[:-1])
+            before = np.cumsum([0, *(block.content.count(b"\n") for block in found)])
+            assert [block.lines_before() for block in found] == before[:-1].tolist()
+
+
+def test_a_wrong_row_in_a_later_block_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
+    lines = [ROW] * 40
+    lines[29] = ROW.replace("5", "five", 1)
+    (tmp_path / "day").write_text("\n".join(lines))
+    with pytest.raises(MalformedRowError, match=r"day, line 30: 'five' in the numeric column int00 is not a number"):
+        train(tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "day"
+    file.write_text(f"{ROW}\n")
+
+    def fields():  # type: ignore[no-untyped-def] # noqa: ANN202 - a piece's own
+        yield parse(pa.py_buffer(file.read_bytes()))
+        file.write_text(f"{ROW}\n{ROW}\n")
+
+    engine = LocalEngine(data_size=0, processes=1)
+    piece = Piece(day=WHOLE, fields=fields)
+    source = LocalSource(runner=engine, schema=CRITEO, pieces=[piece], files=[file], check=lambda _found: None)
+    with pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"):
+        source.prepare(TrainingParameters(), tmp_path / "rows")
+
+
+def end(number: int) -> int:
+    """A task in whose middle its process is killed."""
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_killed_process_of_the_pool_is_a_sentence_and_no_hang() -> None:
+    with closing(Pool(2)) as pool, pytest.raises(ProcessLostError, match="ended in the middle of its work"):
+        list(pool.map(end, [0, 1, 2]))
+
+
+def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
+    (tmp_path / "days").mkdir()
+    for name, text in (("day_0", f"{ROW}\n"), ("day_1", f"{ROW}\textra\n")):
+        (tmp_path / "days" / name).write_text(text)
+    with closing(LocalEngine(data_size=0, processes=2)) as engine:
+        source = engine.open_source(CriteoDataset(kind="criteo", path=str(tmp_path / "days")), None, silent)
+        with pytest.raises(MalformedRowError, match="day_1, line 1: 41 tab-separated fields"):
+            source.prepare(TrainingParameters(), tmp_path / "rows")

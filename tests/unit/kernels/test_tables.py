@@ -1,0 +1,103 @@
+"""The tables of a description, block by block, against the rules for one line and one field."""
+
+import io
+from csv import writer
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.datasets.described.fields import TableRules, checks, is_click, key_of
+from training.datasets.described.spec import Label
+from training.datasets.described.texts import Table
+from training.kernels.numbers import NotNumbersError
+from training.kernels.tables import BadFieldsError, typed
+from training.kernels.texts import BadLinesError, parse
+
+NAMES = ["a", "b", "c"]
+FIELD = st.text(st.sampled_from([*'ab,;"\t |', "é", "\u2028"]), max_size=4)
+
+
+@given(st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=8), st.sampled_from([",", "\t"]))
+def test_what_a_csv_writer_wrote_is_read_as_python_reads_it(rows: list[list[str]], delimiter: str) -> None:
+    text = io.StringIO()
+    writer(text, delimiter=delimiter, lineterminator="\n").writerows([NAMES, *rows])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / ("rows.tsv" if delimiter == "\t" else "rows.csv")
+        path.write_text(text.getvalue(), newline="")
+        chunks = list(Table(path, NAMES))
+    body = text.getvalue().split("\n", 1)[1].encode()
+    if any(chunk.misshapen for chunk in chunks):
+        with pytest.raises(BadLinesError):
+            parse(body, NAMES, delimiter)
+        return
+    expected = {name: [text for chunk in chunks for text in chunk.columns[name]] for name in NAMES}
+    assert {name: column.to_pylist() for name, column in parse(body, NAMES, delimiter).items()} == expected
+
+
+@pytest.mark.parametrize("body", ["1,2\n", "1,2,3,4\n", '1,"2\n2",3\n', '1,"2\r2",3\n', '1,2,"3\n'])
+def test_lines_that_are_not_split_as_the_header_are_noticed(body: str) -> None:
+    with pytest.raises(BadLinesError):
+        parse(f"1,2,3\n{body}".encode(), NAMES, ",")
+
+
+def test_bytes_that_are_not_utf_8_are_noticed() -> None:
+    with pytest.raises(BadLinesError):
+        parse(b"1,2,\xff\n", NAMES, ",")
+
+
+WORDS = ("", "0", "1", "1.0", "12.0", "012", "a1", "+3", "1e400", "NaN", "true", "yes", "NA", "-0.0", "1769853600.25")
+TIMES = ("2026-01-31", "2026-01-31 10:00:00", "2026-01-31T11:00:00+01:00", "2026-02-30")
+TEXT = st.sampled_from([*WORDS, *TIMES])
+RULES = TableRules(
+    path=Path("rows.csv"),
+    keys={"joined": "key"},
+    numeric=["number"],
+    categorical=["word"],
+    label=Label(column="label", at_least=1),
+    timestamp="time",
+    missing={name: frozenset({"", "NA"}) for name in ("key", "number", "word", "label", "time")},
+    separators={"word": "e"},
+)
+
+
+@given(st.lists(st.tuples(*[TEXT] * 5), min_size=1, max_size=4))
+def test_a_table_is_refused_when_a_field_is_and_else_is_what_its_fields_say(rows: list[tuple[str, ...]]) -> None:
+    names = ["key", "number", "word", "label", "time"]
+    texts = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    columns = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    if not all(check.is_right(text) for check in checks(RULES) for text in texts[check.column]):
+        with pytest.raises((BadFieldsError, NotNumbersError)):
+            typed(columns, RULES)
+        return
+    table = typed(columns, RULES)
+    present = {name: ["" if text == "NA" else text for text in values] for name, values in texts.items()}
+    assert table.keys["joined"].to_pylist() == [key_of(text) for text in present["key"]]
+    assert table.categorical["word"].to_pylist() == present["word"]
+    np.testing.assert_array_equal(table.numeric["number"], [float(text or "nan") for text in present["number"]])
+    assert table.label is not None
+    assert RULES.label is not None
+    assert table.label.tolist() == [int(bool(is_click(text, RULES.label))) for text in present["label"]]
+    assert table.uses["filled word"] == sum(map(bool, texts["word"]))
+    assert table.uses["present word"] == sum(map(bool, present["word"]))
+    assert table.uses["separated word"] == sum("e" in text for text in present["word"])
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1769853600.25", datetime(2026, 1, 31, 10, 0, 0, 250_000, tzinfo=UTC)),
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T11:00:00+01:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_in_microseconds_and_utc_unless_it_says_otherwise(text: str, moment: datetime) -> None:
+    rules = TableRules(path=Path("rows.csv"), keys={}, timestamp="time")
+    table = typed({"time": pa.array([text])}, rules)
+    assert table.time is not None
+    assert table.time.tolist() == [round(moment.timestamp() * 1_000_000)]
