@@ -76,7 +76,7 @@ def _child(cores: int, *module: str) -> Figures:
 
 
 def _figures(rows: int, run: Run, native: Figures, joined: Cost) -> Figures:
-    """Rates a second and core; the start of Spark is shown, but belongs to no row."""
+    """Rates a second and core; what an engine takes to start is shown, but belongs to no row."""
     stages = {
         name: asdict(cost) | {"rows_a_second_a_core": rows / max(cost.cpu_seconds, 0.01)}
         for name, cost in {**run.costs, JOIN: joined}.items()
@@ -108,12 +108,12 @@ def _targets(measured: Sequence[Figures], modelled: Model) -> list[Target]:
     targets = []
     if run := by_size.get((MILLION, 2)):
         targets += [
-            at_least("1 M rows: rows a second a core, by processor time", 10_000, run["rows_a_second_a_core"]),
-            at_least("1 M rows: the same with a join of three tables", 10_000, run["rows_a_second_a_core_with_join"]),
+            at_least("1 M rows: rows a second a core, by processor time", 28_000, run["rows_a_second_a_core"]),
+            at_least("1 M rows: the same with a join of three tables", 20_000, run["rows_a_second_a_core_with_join"]),
             at_least("1 M rows: without, by the clock", 10_000, run["rows_a_second_a_core_by_the_clock"]),
-            at_most("1 M rows: fit over native LightGBM, by the clock", 1.3, run["fit_over_native"]),
-            at_most("1 M rows: the same by processor time", 1.3, run["fit_over_native_by_processor_time"]),
-            at_most("1 M rows: AUC away from native LightGBM's", 0.001, abs(run["auc"] - run["native"]["auc"])),
+            at_most("1 M rows: fit over native LightGBM, by the clock", 1.05, run["fit_over_native"]),
+            at_most("1 M rows: the same by processor time", 1.05, run["fit_over_native_by_processor_time"]),
+            at_most("1 M rows: AUC away from native LightGBM's", 0.0005, abs(run["auc"] - run["native"]["auc"])),
         ]
     if (large := by_size.get((4 * MILLION, 2))) and (run := by_size.get((MILLION, 2))):
         targets += [

@@ -1,14 +1,11 @@
 """Native LightGBM on the very rows that a run encoded, with the same parameters: `fit` is measured against it.
 
-The parameters are those that the run's model names, not those of our settings: what the engine sets itself is then the
-same on both sides. It has a process of its own, so that its threads, like the run's, have the cores that it was started
-on.
+It is what a page of LightGBM's documentation would write for rows that are in memory. It has a process of its own, so
+that its threads, like the run's, have the cores that it was started on.
 """
 
 import argparse
 import json
-import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -19,50 +16,14 @@ import numpy.typing as npt
 from pyarrow import RecordBatch
 from sklearn.metrics import roc_auc_score
 
-from features.bundle import MODEL
 from features.encoder import Encoder
 from features.schema import CRITEO
 from training.engines.local import chunks
+from training.engines.local.fit import native_parameters
 from training.kernels.columns import FEATURES, LABEL, PART, RAW, matrix, raw_columns, raw_inputs
 from training.kernels.split import PARTS, Part
 from training.model.fitted import REFIT_ROWS
 from training.parameters import TrainingParameters
-
-NOT_OF_THE_TREES = {
-    "early_stopping_round",
-    "local_listen_port",
-    "num_iterations",
-    "num_machines",
-    "num_threads",
-    "pre_partition",
-    "tree_learner",
-}
-"""Parameters that say where a model was trained, or that are given anew."""
-
-SWITCHES = {
-    "boost_from_average",
-    "deterministic",
-    "enable_bundle",
-    "extra_trees",
-    "feature_pre_filter",
-    "first_metric_only",
-    "force_col_wise",
-    "force_row_wise",
-    "gpu_use_dp",
-    "header",
-    "is_enable_sparse",
-    "is_unbalance",
-    "lambdarank_norm",
-    "linear_tree",
-    "precise_float_parser",
-    "reg_sqrt",
-    "two_round",
-    "uniform_drop",
-    "use_missing",
-    "xgboost_dart_mode",
-    "zero_as_missing",
-}
-"""Parameters that a model tells as 0 or 1, and that LightGBM takes as words only."""
 
 
 def main() -> None:
@@ -81,8 +42,7 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
     """
     inputs, label, part = _train(folder / "train")
     is_validation = part == PARTS.index(Part.VALIDATION)
-    options = model_parameters((bundle / MODEL).read_text(encoding="utf-8"))
-    options["num_threads"] = str(len(os.sched_getaffinity(0)))
+    options = native_parameters(parameters)
     rows, labels = inputs[~is_validation], label[~is_validation]
     watched, watched_labels = inputs[is_validation], label[is_validation]
     began, cpu = time.perf_counter(), time.process_time()
@@ -101,14 +61,6 @@ def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) ->
     held_out, held_out_label = _held_out(folder / "rows", Encoder.load(bundle))
     auc = roc_auc_score(held_out_label, booster.predict(held_out))
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "auc": float(auc)}
-
-
-def model_parameters(text: str) -> dict[str, str]:
-    """The parameters that a model was trained with, as it tells them itself, without those of `NOT_OF_THE_TREES`."""
-    block = text.partition("\nparameters:")[2].partition("\nend of parameters")[0]
-    pairs = re.findall(r"^\[(\w+): (.+)\]$", block, re.MULTILINE)
-    words = {"0": "false", "1": "true"}
-    return {name: words[value] if name in SWITCHES else value for name, value in pairs if name not in NOT_OF_THE_TREES}
 
 
 def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int8]]:

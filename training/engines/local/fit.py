@@ -47,7 +47,7 @@ def fit(
             list(encoded.inputs),
             encoded.label,
             feature_name=slot_names(schema),
-            params=_parameters(parameters),
+            params=native_parameters(parameters),
         ).construct()
         watching = FitProgress(progress, parameters.num_iterations)
         booster = _fit_watched(every, encoded, parameters, watching)
@@ -57,7 +57,7 @@ def fit(
             scaling = _scaling(booster, encoded)
     if rows <= REFIT_ROWS:
         with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"):
-            text = lightgbm.train(_parameters(parameters), every, trees).model_to_string()
+            text = lightgbm.train(native_parameters(parameters), every, trees).model_to_string()
     if scaling is not None:
         text = scaled(text, scaling)
     final = lightgbm.Booster(model_str=text)
@@ -86,7 +86,7 @@ def _fit_watched(
     if parameters.early_stopping_rounds:
         callbacks.append(lightgbm.early_stopping(parameters.early_stopping_rounds, verbose=False))
     booster = lightgbm.train(
-        _parameters(parameters), train, parameters.num_iterations, valid_sets=[validation], callbacks=callbacks
+        native_parameters(parameters), train, parameters.num_iterations, valid_sets=[validation], callbacks=callbacks
     )
     booster.best_iteration = booster.best_iteration or booster.num_trees()
     return booster
@@ -108,7 +108,8 @@ def _scaling(booster: lightgbm.Booster, encoded: _Rows) -> Scaling | None:
     return fit_scaling(encoded.label[encoded.watched], probability)
 
 
-def _parameters(parameters: TrainingParameters) -> dict[str, Any]:
+def native_parameters(parameters: TrainingParameters) -> dict[str, Any]:
+    """The parameters as LightGBM calls them, with what a run never changes."""
     return {
         "objective": "binary",
         "metric": "binary_logloss",
