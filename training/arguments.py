@@ -13,7 +13,6 @@ from training.parameters import Dataset, GateParameters, TrainingParameters
 from training.progress import Format
 from training.request import LocalRequest
 
-Arguments = LocalRequest
 Value = TypeVar("Value")
 
 
@@ -26,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. `python -m training --help` lists the options.")
 
 
-def parse(arguments: Sequence[str]) -> Arguments:
+def parse(arguments: Sequence[str]) -> LocalRequest:
     """The run that options or a request ask for; raises `UsageError` naming everything that is wrong."""
     parser = _parser()
     given = vars(parser.parse_args(arguments))
@@ -43,7 +42,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
         "spec": given["spec"],
     }
     dataset = {"kind": given["dataset"]} | {name: value for name, value in fields.items() if value is not None}
-    return Arguments(
+    return LocalRequest(
         dataset=_validated(TypeAdapter(Dataset), dataset, prefix="--"),
         training=_validated(TypeAdapter(TrainingParameters), _chosen(given, TrainingParameters, ""), prefix="--"),
         gate=_validated(TypeAdapter(GateParameters), _chosen(given, GateParameters, "gate_"), prefix="--gate-"),
@@ -56,9 +55,9 @@ def parse(arguments: Sequence[str]) -> Arguments:
     )
 
 
-def _read(file: Path) -> Arguments:
+def _read(file: Path) -> LocalRequest:
     try:
-        return Arguments.model_validate_json(file.read_bytes())
+        return LocalRequest.model_validate_json(file.read_bytes())
     except OSError as error:
         raise UsageError(f"The request {file} cannot be read: {error.strerror}.") from error
     except ValidationError as error:

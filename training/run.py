@@ -9,10 +9,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from training import engines, work
-from training.arguments import Arguments
 from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.progress import Progress
+from training.request import LocalRequest
 from training.stages.provenance import code_hash
 from training.streams import LOG, output_to
 
@@ -23,7 +23,7 @@ STOPPED = 128
 """Added to the number of the signal that ended a run, as shells do."""
 
 
-def train(arguments: Arguments, manifest: Manifest, *, master: str = engines.ALL_CORES) -> "Result":
+def train(arguments: LocalRequest, manifest: Manifest, *, master: str = engines.ALL_CORES) -> "Result":
     """Train in the run's folder, with everything that libraries print in its log; `master` is for engine Spark.
 
     Raises a `PersonalizationError`, whatever went wrong.
@@ -41,7 +41,7 @@ def train(arguments: Arguments, manifest: Manifest, *, master: str = engines.ALL
         raise explain(error, log=log_file) from error
 
 
-def _run(arguments: Arguments, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> "Result":
+def _run(arguments: LocalRequest, manifest: Manifest, output: Path, progress: Progress, *, master: str) -> "Result":
     opened = engines.opened(
         arguments.training, log=output / LOG, progress=progress, data_size=manifest.size, master=master
     )
@@ -61,7 +61,7 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(STOPPED + number)
 
 
-def _run_hash(arguments: Arguments, manifest: Manifest) -> str:
+def _run_hash(arguments: LocalRequest, manifest: Manifest) -> str:
     inputs = [
         manifest.hash,
         code_hash(),

@@ -17,7 +17,7 @@ import optuna
 import yaml
 
 from training import engines
-from training.arguments import Arguments, UsageError, parse
+from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.evaluation.measure import measure
@@ -28,6 +28,7 @@ from training.metrics.evaluate import Evaluation, evaluate_counts
 from training.model.fitted import REFIT_ROWS, Fitted
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Format, Progress
+from training.request import LocalRequest
 from training.stages.pipeline import Pipeline
 from training.stages.trained import Half
 from training.streams import LOG, output_to
@@ -172,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return TUNED
 
 
-def _run(arguments: Arguments, budget: Budget, folder: Path, progress: Progress) -> Tuned:
+def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progress) -> Tuned:
     manifest = describe(arguments.dataset)
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
     with opened as engine:
@@ -180,7 +181,7 @@ def _run(arguments: Arguments, budget: Budget, folder: Path, progress: Progress)
         return Search(pipeline.first_half(), arguments.training, progress=progress).run(budget)
 
 
-def _parse(arguments: Sequence[str]) -> tuple[Arguments, Budget]:
+def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
     parser = argparse.ArgumentParser(
         prog="python -m training.tune",
         description="Look for better parameters. All options of `python -m training` are taken too.",

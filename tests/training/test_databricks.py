@@ -12,10 +12,10 @@ import pytest
 from features.bundle import Bundle, verify
 from tests.support.bundles import make_bundle
 from training import databricks
-from training.arguments import Arguments
 from training.databricks import COMPLETE, RESULT, ClusterError, JobFailedError, main
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest
+from training.request import LocalRequest
 from training.result import Result
 
 
@@ -61,10 +61,10 @@ def request(**changes: Any) -> str:
     return json.dumps(asked | changes)
 
 
-def trained(tmp_path: Path, seen: list[tuple[Arguments, Manifest]]) -> Callable[[Arguments, Manifest], Result]:
+def trained(tmp_path: Path, seen: list[tuple[LocalRequest, Manifest]]) -> Callable[[LocalRequest, Manifest], Result]:
     """A run that needs no Spark."""
 
-    def train(arguments: Arguments, manifest: Manifest) -> Result:
+    def train(arguments: LocalRequest, manifest: Manifest) -> Result:
         seen.append((arguments, manifest))
         assert arguments.data is not None
         assert list(arguments.data.glob("dt=*/part-*"))
@@ -85,7 +85,7 @@ def trained(tmp_path: Path, seen: list[tuple[Arguments, Manifest]]) -> Callable[
 def test_a_run_takes_its_data_from_the_lake_and_leaves_its_bundle_there(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[Arguments, Manifest]] = []
+    seen: list[tuple[LocalRequest, Manifest]] = []
     monkeypatch.setattr(databricks, "train", trained(tmp_path, seen))
     main([request()])
     ((arguments, manifest),) = seen
@@ -109,7 +109,7 @@ def test_data_that_is_not_in_the_lake_is_brought_for_the_next_run_too(
 def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Arguments, __: Manifest) -> Result:
+    def fail(_: LocalRequest, __: Manifest) -> Result:
         raise DatasetError("The label has one class only.")
 
     monkeypatch.setattr(databricks, "train", fail)
@@ -122,7 +122,7 @@ def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
 def test_what_all_machines_read_and_write_lies_where_they_see_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[Arguments, Manifest]] = []
+    seen: list[tuple[LocalRequest, Manifest]] = []
     monkeypatch.setattr(databricks, "train", trained(tmp_path, seen))
     monkeypatch.setattr(databricks, "_shared", lambda _: tmp_path / "shared")
     main([request()])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from features.bundle import Bundle, Verdict
 from features.reference import Reference
-from training.arguments import Arguments
 from training.engine import Rows
 from training.evaluation import leaks, reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
@@ -17,6 +16,7 @@ from training.evaluation.reachable import BestReachable, best_reachable
 from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
+from training.request import LocalRequest
 from training.stages.trained import Trained
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
@@ -38,7 +38,7 @@ class Judged:
     verdict: Verdict
 
 
-def judge_model(trained: Trained, arguments: Arguments, stage: Stage) -> Judged:
+def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judged:
     """Measure a model on its held-out rows and judge it."""
     schema, prepared = trained.schema, trained.prepared
     encoder = trained.encoded.encoder.encoder
@@ -68,7 +68,7 @@ def judge_model(trained: Trained, arguments: Arguments, stage: Stage) -> Judged:
     )
 
 
-def _champion(held_out: Rows, sampled: reference.Sample, arguments: Arguments, stage: Stage) -> Champion | None:
+def _champion(held_out: Rows, sampled: reference.Sample, arguments: LocalRequest, stage: Stage) -> Champion | None:
     """The champion on the same held-out rows, with how far a sample of them has moved from what it was trained on."""
     if arguments.champion is None:
         return None

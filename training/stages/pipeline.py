@@ -9,7 +9,6 @@ from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
 from features.counts import MAX_ROWS, threshold
 from features.schema import Schema
 from training import report, work
-from training.arguments import Arguments
 from training.datasets.manifest import Manifest
 from training.engine import CountTable, Engine
 from training.evaluation.golden import golden_records
@@ -19,6 +18,7 @@ from training.parameters import TrainingParameters
 from training.preparation.days import count_days, table_names
 from training.preparation.prepared import Prepared, prepare
 from training.progress import Progress
+from training.request import LocalRequest
 from training.result import Result, metrics
 from training.stages.judged import Judged, judge_model
 from training.stages.provenance import code_hash, library_versions
@@ -36,7 +36,7 @@ class Pipeline:
     def __init__(
         self,
         engine: Engine,
-        arguments: Arguments,
+        arguments: LocalRequest,
         manifest: Manifest,
         *,
         output: Path,
