@@ -34,7 +34,7 @@ test: test-tools ## run the tests, in about twenty minutes
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
 
 test-fast: setup ## run what needs neither Java nor Pulumi's engine, in about a minute: while you work
-	$(PYTEST) $(PARALLEL) -m "not (full or cluster or spark or engine or slow)" tests/unit tests/contract
+	$(PYTEST) $(PARALLEL) -m "not (full or cluster or spark or engine or slow)" tests/*/unit tests/training/kernels tests/scoring/contract
 
 test-new: test-tools ## run the tests that are new or changed since BASE five times, within 20 minutes
 	$(PYTHON) -m tools.new_tests --base "$(BASE)" -- $(PARALLEL) -m "not full and not cluster"

@@ -30,7 +30,7 @@ settings.load_profile("project")
 
 
 PATHS = "tests/e2e/test_paths.py"
-TRAINING = "tests/training/"
+TRAINING = "tests/training/runs/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from features.bundle import Bundle
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan, LoadResult
-from tests.infra.workload_program import manifests
+from tests.infra.graph.workload_program import manifests
 from tests.simulation.aks import NODES, OWNED
 from tests.simulation.control_plane import ControlPlane
 from tests.simulation.nodes.kubelet import Kubelet

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
 from tests.cluster.test_control_plane import eventually
-from tests.infra.workload_program import manifests
+from tests.infra.graph.workload_program import manifests
 from tests.simulation.aks import NODES, Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.control_plane import ControlPlane

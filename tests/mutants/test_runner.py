@@ -21,7 +21,7 @@ ANYTHING = Mutant(
     file="features/hashing.py",
     before="HASH_SEED = 42",
     after="HASH_SEED = 43",
-    tests=("tests/unit/test_hashing.py",),
+    tests=("tests/features/unit/test_hashing.py",),
 )
 
 

@@ -1,0 +1,47 @@
+"""The lists of mutants can be used: each fault can still be made, and the tests that are to notice it are there."""
+
+import ast
+
+import pytest
+
+from tests.mutants.mutant import Mutant, MutantError, listed
+from tools.paths import ROOT
+
+ANYTHING = Mutant(
+    name="anything",
+    file="features/hashing.py",
+    before="HASH_SEED = 42",
+    after="HASH_SEED = 43",
+    tests=("tests/features/unit/test_hashing.py",),
+)
+
+
+def described(mutant: Mutant) -> str:
+    return mutant.name
+
+
+@pytest.mark.parametrize("mutant", listed(), ids=described)
+def test_every_mutant_can_still_be_made_and_its_tests_are_there(mutant: Mutant) -> None:
+    content = (ROOT / mutant.file).read_text()
+    altered = mutant.altered(content)
+    assert altered != content
+    if mutant.file.endswith(".py"):
+        assert ast.dump(ast.parse(altered)) != ast.dump(ast.parse(content)), "it changes nothing but the looks"
+    for test in mutant.tests:
+        file, _, function = test.partition("::")
+        assert f"def {function.partition('[')[0]}" in (ROOT / file).read_text()
+
+
+def test_there_are_sixty_mutants_in_every_part_of_the_program() -> None:
+    parts = [mutant.file.split("/")[0] for mutant in listed()]
+    assert len(parts) >= 60
+    assert all(parts.count(part) >= 6 for part in ("features", "training", "scoring", "infra"))
+    steps = ("steps/",)
+    assert all(any(mutant.file.startswith(step) for mutant in listed()) for step in steps)
+
+
+def test_a_text_that_is_gone_or_there_twice_makes_no_mutant() -> None:
+    with pytest.raises(MutantError, match="0 times"):
+        ANYTHING.altered("nothing of the kind")
+    with pytest.raises(MutantError, match="2 times"):
+        ANYTHING.altered("HASH_SEED = 42\nHASH_SEED = 42\n")

@@ -1,0 +1,156 @@
+"""Mocks for a program on Azure: what Azure and Kubernetes would answer, for the types that are used and no other."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi.runtime
+
+from steps.azure.catalogue import azure_steps
+from steps.kinds import Place, token
+from tests.infra.graph.recorder import computed
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+TENANT = "22222222-2222-4222-8222-222222222222"
+DEPLOYERS = ("33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444")
+STEPS = {token(Place.AZURE, kind): step for kind, step in azure_steps().items()}
+STEP_VALUES: dict[str, Any] = {
+    "version": 3.0,
+    "champion": 3.0,
+    "metrics": {"auc": 0.75},
+    "url": "https://adb-1.azuredatabricks.net",
+    "digest": "sha256:" + "d" * 64,
+    "certificate": "certificate.pem",
+}
+AZURE_NAMES: dict[str, str] = {
+    "azure-native:resources:ResourceGroup": "resourceGroupName",
+    "azure-native:storage:StorageAccount": "accountName",
+    "azure-native:storage:BlobContainer": "containerName",
+    "azure-native:storage:BlobServiceProperties": "blobServicesName",
+    "azure-native:storage:ManagementPolicy": "managementPolicyName",
+    "azure-native:keyvault:Vault": "vaultName",
+    "azure-native:keyvault:Secret": "secretName",
+    "azure-native:operationalinsights:Workspace": "workspaceName",
+    "azure-native:applicationinsights:Component": "resourceName",
+    "azure-native:applicationinsights:Workbook": "resourceName",
+    "azure-native:monitor:ActionGroup": "actionGroupName",
+    "azure-native:monitor:DiagnosticSetting": "name",
+    "azure-native:monitor:MetricAlert": "ruleName",
+    "azure-native:monitor:ScheduledQueryRule": "ruleName",
+    "azure-native:monitor:DataCollectionRule": "dataCollectionRuleName",
+    "azure-native:monitor:DataCollectionRuleAssociation": "associationName",
+    "azure-native:containerregistry:Registry": "registryName",
+    "azure-native:machinelearningservices:Workspace": "workspaceName",
+    "azure-native:databricks:Workspace": "workspaceName",
+    "azure-native:databricks:AccessConnector": "connectorName",
+    "azure-native:containerservice:ManagedCluster": "resourceName",
+    "azure-native:containerservice:AgentPool": "agentPoolName",
+    "azure-native:containerservice:MaintenanceConfiguration": "configName",
+    "azure-native:managedidentity:UserAssignedIdentity": "resourceName",
+    "azure-native:managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
+    "azure-native:authorization:RoleAssignment": "roleAssignmentName",
+    "azure-native:consumption:Budget": "budgetName",
+}
+"""The types, and which input is the resource's name."""
+NAMELESS = frozenset({"azure-native:storage:ManagementPolicy", "azure-native:storage:BlobServiceProperties"})
+USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
+OTHER_TYPES = ("databricks:index/", "kubernetes:", "pulumi:providers:")
+
+
+CONNECTION = "InstrumentationKey=00000000-0000-4000-8000-000000000007;IngestionEndpoint=https://in.example.com/"
+
+
+def azure_outputs(kind: str, name: str) -> dict[str, Any]:
+    """What Azure adds to a resource's inputs."""
+    identity = {"type": "SystemAssigned", "principalId": f"principal-of-{name}", "tenantId": TENANT}
+    added: dict[str, dict[str, Any]] = {
+        "azure-native:storage:StorageAccount": {"primaryEndpoints": {"blob": f"https://{name}.blob.core.windows.net/"}},
+        "azure-native:applicationinsights:Component": {"connectionString": CONNECTION},
+        "azure-native:containerregistry:Registry": {"loginServer": f"{name}.azurecr.io"},
+        "azure-native:databricks:Workspace": {"workspaceUrl": "adb-1.azuredatabricks.net", "workspaceId": "1"},
+        "azure-native:databricks:AccessConnector": {"identity": identity},
+        "azure-native:containerservice:ManagedCluster": {
+            "fqdn": f"{name}.hcp.westeurope.azmk8s.io",
+            "identityProfile": {"kubeletidentity": {"objectId": "principal-of-nodes"}},
+            "oidcIssuerProfile": {"enabled": True, "issuerURL": "https://issuer.example.com/"},
+        },
+        "azure-native:managedidentity:UserAssignedIdentity": {
+            "principalId": "principal-of-pods",
+            "clientId": "client-of-pods",
+        },
+    }
+    return added.get(kind, {})
+
+
+def cluster_outputs(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
+    """What Kubernetes adds: an address to each Service."""
+    if args.typ != "kubernetes:core/v1:Service":
+        return {}
+    return {"spec": {**args.inputs["spec"], "clusterIP": "10.0.0.9"}}
+
+
+@dataclass
+class CloudRecorder(pulumi.runtime.Mocks):
+    """Answers as the providers would, and remembers what the program declared, by logical name and type."""
+
+    resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
+    components: dict[str, str] = field(default_factory=dict)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        """A resource of a known type with what its provider adds."""
+        if not args.custom:
+            self.components[args.name] = args.typ
+            return None, args.inputs
+        self.resources.append(args)
+        if args.typ in STEPS:
+            return f"{args.name}-id", {**args.inputs, **computed(STEPS[args.typ], args, STEP_VALUES)}
+        if args.typ in AZURE_NAMES:
+            name = args.inputs[AZURE_NAMES[args.typ]]
+            shown = {} if args.typ in NAMELESS else {"name": name}
+            return f"{_scope(args.inputs)}/{args.typ}/{name}", {
+                **args.inputs,
+                **shown,
+                **azure_outputs(args.typ, name),
+            }
+        if args.typ.startswith(OTHER_TYPES):
+            added = {"workspacePath": f"/Workspace{args.inputs.get('path')}"}
+            return f"{args.name}-id", {**added, **args.inputs, **cluster_outputs(args)}
+        raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        """Calls differ between who is signed in, so the program makes none but this, whose server is the same."""
+        if args.token != USER_CREDENTIALS:
+            raise AssertionError(f"The program calls {args.token}.")
+        return {"kubeconfigs": [{"name": "clusterUser", "value": "a3ViZWNvbmZpZw=="}]}, []
+
+    def inputs(self, kind: str, name: str) -> dict[str, Any]:
+        """The inputs of the one resource with this type and logical name."""
+        (found,) = [item for item in self.resources if item.typ == kind and item.name == name]
+        return found.inputs
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The inputs of all resources of a type."""
+        return [item.inputs for item in self.resources if item.typ == kind]
+
+
+def run_cloud(
+    declare: Callable[[], dict[str, pulumi.Output[Any]]], stack: str = "test"
+) -> tuple[CloudRecorder, dict[str, Any]]:
+    """Run a program on an event loop of its own; returns what it declared and its outputs' values."""
+    recorder = CloudRecorder()
+    values: dict[str, Any] = {}
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(recorder, project="personalization", stack=stack, preview=False)
+
+    def program() -> pulumi.Output[None]:
+        return pulumi.Output.all(**declare()).apply(values.update)
+
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]  # Pulumi gives it no types
+    return recorder, values
+
+
+def _scope(inputs: dict[str, Any]) -> str:
+    group = inputs.get("resourceGroupName")
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}" if group else f"/subscriptions/{SUBSCRIPTION}"

@@ -1,0 +1,172 @@
+"""The whole graph on Azure under mocks: the same components as on a laptop, and what flows between the steps."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
+
+from infra.graph import deploy
+from infra.settings import Settings, Target
+from steps.kinds import Kind
+from tests.infra.graph import recorder as local
+from tests.infra.graph.cloud_recorder import CONNECTION, DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
+from tests.infra.graph.recorder import SECRET_MARK
+from training.parameters import TrainingParameters
+
+AZURE = {
+    "subscription": SUBSCRIPTION,
+    "tenant": TENANT,
+    "deployers": [{"object_id": DEPLOYERS[0], "type": "User", "databricks_name": "somebody@example.com"}],
+    "alert_mail": "operators@example.com",
+}
+HOST = ".westeurope.cloudapp.azure.com"
+
+
+def settings(training: TrainingParameters | None = None, **azure: object) -> Settings:
+    """A small stack on Azure."""
+    values = {"target": "azure", "azure": AZURE | azure}
+    return Settings.model_validate(values | ({"training": training} if training else {}))
+
+
+def declared(wanted: Settings) -> tuple[CloudRecorder, dict[str, Any]]:
+    """What the graph declares."""
+    return run_cloud(lambda: deploy(wanted, "test"))
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[CloudRecorder, dict[str, Any]]:
+    """The graph of the default settings."""
+    return declared(settings())
+
+
+def step(recorder: CloudRecorder, kind: Kind) -> dict[str, Any]:
+    """The inputs of the step of a kind."""
+    (inputs,) = recorder.of(f"personalize:azure:{kind}")
+    return inputs
+
+
+def test_the_components_of_the_graph_are_those_of_the_local_stack(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    on_a_laptop, _ = local.run(lambda: deploy(Settings(target=Target.LOCAL), "test"))
+    assert on_a_laptop.components.items() <= small[0].components.items()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "source"),
+    [
+        (Kind.TRAINING_RUN, "location", "data.location"),
+        (Kind.TRAINING_RUN, "databricks_url", "https://adb-1.azuredatabricks.net"),
+        (Kind.MODEL_VERSION, "bundle_url", "training.bundle_url"),
+        (Kind.MODEL_VERSION, "run_url", "training.run_url"),
+        (Kind.SERVING_IMAGE, "bundle_url", "model.served_url"),
+        (Kind.ENVIRONMENT, "image", "image.image"),
+        (Kind.CHAMPION, "image", "image.image"),
+        (Kind.CHAMPION, "version", 3),
+    ],
+)
+def test_each_edge_is_an_output_of_the_step_before(
+    small: tuple[CloudRecorder, dict[str, Any]], kind: Kind, given: str, source: object
+) -> None:
+    assert step(small[0], kind)[given] == source
+
+
+def test_the_pods_run_the_image_that_was_built(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    (deployment,) = small[0].of("kubernetes:apps/v1:Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "image.image"
+
+
+def test_a_canary_stands_between_the_image_and_the_pods(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    assert small[0].of(f"personalize:azure:{Kind.ROLLOUT}") == []
+    recorder, _ = declared(settings(rollout="canary", candidate_percent=10, candidate_seconds=60))
+    rollout = step(recorder, Kind.ROLLOUT)
+    assert {name: rollout[name] for name in ("image", "kind", "percent", "seconds")} == {
+        "image": "image.image",
+        "kind": "canary",
+        "percent": 10,
+        "seconds": 60,
+    }
+    (deployment,) = recorder.of("kubernetes:apps/v1:Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "service-rollout.stable"
+    champion = step(recorder, Kind.CHAMPION)
+    assert (champion["image"], champion["refusal"]) == ("service-rollout.stable", "service-rollout.refusal")
+
+
+def test_a_version_that_is_asked_for_by_its_number_is_not_tried() -> None:
+    wanted = settings(rollout="canary").model_copy(update={"model_version": 2})
+    assert step(declared(wanted)[0], Kind.ROLLOUT)["kind"] == "rolling"
+
+
+def test_keys_and_private_key_reach_the_vault_as_secrets(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    written = {
+        name: small[0].inputs("azure-native:keyvault:Secret", name)["properties"]
+        for name in ("scoring-keys", "scoring-private-key")
+    }
+    assert all(SECRET_MARK in properties for properties in written.values())
+    keys = written["scoring-keys"]["value"]["value"]
+    assert keys == "service-key.current\nservice-key.previous\n"
+
+
+def test_traces_need_an_image_for_them_and_a_secret_in_the_vault(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    assert step(small[0], Kind.SERVING_IMAGE)["target"] == "lightgbm"
+    recorder, outputs = declared(settings(traces=True))
+    assert step(recorder, Kind.SERVING_IMAGE)["target"] == "lightgbm-traces"
+    properties = recorder.inputs("azure-native:keyvault:Secret", "scoring-traces")["properties"]
+    assert SECRET_MARK in properties
+    assert properties["value"]["value"] == CONNECTION
+    assert CONNECTION not in str(outputs)
+
+
+def test_the_certificate_is_for_the_host_of_the_endpoint(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    recorder, outputs = small
+    host = step(recorder, Kind.CERTIFICATE)["host"]
+    (service,) = recorder.of("kubernetes:core/v1:Service")
+    label = service["metadata"]["annotations"]["service.beta.kubernetes.io/azure-dns-label-name"]
+    assert host == label + HOST
+    assert outputs["endpoint"] == f"https://{host}"
+
+
+def test_the_outputs_are_those_of_every_stack_and_azure_s_own(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    every = {"endpoint", "key", "model_version", "metrics", "report", "image_digest", "bundle_hash"}
+    assert set(small[1]) == every | {"authority", "databricks", "machine_learning", "run", "usd_per_month"}
+
+
+def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    grants = small[0].of("databricks:index/grant:Grant")
+    assert {grant["principal"] for grant in grants} == {"somebody@example.com"}
+    assert len(grants) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "touched"),
+    [
+        ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
+        ({"scoring_nodes_max": 5}, {"scoring-pool"}),
+        ({"replicas_max": 9}, {"autoscaler"}),
+        ({"training_workers": 3}, {"training-policy", "training-job"}),
+        ({"log_cap_gb": 2.0}, {"logs"}),
+        ({"monthly_budget": 9}, {"budget"}),
+        ({"kubernetes_tier": "Standard"}, {"cluster"}),
+    ],
+)
+def test_a_setting_touches_exactly_its_resources(
+    small: tuple[CloudRecorder, dict[str, Any]], changes: dict[str, Any], touched: set[str]
+) -> None:
+    before = {(item.typ, item.name): item.inputs for item in small[0].resources}
+    after = {(item.typ, item.name): item.inputs for item in declared(settings(**changes))[0].resources}
+    assert before.keys() == after.keys()
+    assert {key[1] for key, inputs in after.items() if before[key] != inputs} == touched
+
+
+def test_a_hyperparameter_touches_the_training_run_alone(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
+    before = {(item.typ, item.name): item.inputs for item in small[0].resources}
+    after = declared(settings(TrainingParameters(num_leaves=7)))[0].resources
+    assert {item.name for item in after if before[(item.typ, item.name)] != item.inputs} == {"training"}
+
+
+def test_importing_the_graph_brings_no_sdk_of_azure() -> None:
+    code = "import sys, infra.graph; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    packages = {name.partition(".")[0] for name in found.stdout.split()}
+    assert packages.isdisjoint({"azure", "databricks", "pulumi_azure_native", "pulumi_databricks", "pulumi_kubernetes"})

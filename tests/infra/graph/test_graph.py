@@ -1,0 +1,181 @@
+"""The graph under mocks: which steps there are, and what flows from one to the next."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.graph import deploy
+from infra.settings import Settings
+from infra.step_resource import StepResource
+from steps.descriptions import api_key, serving_image
+from steps.descriptions.description import StepInputs
+from steps.kinds import Place
+from steps.shared.code_hash import serving_code_hash, training_code_hash
+from tests.infra.graph.recorder import COMPONENTS, SECRET_MARK, Recorder, run
+from training.datasets import describe
+from training.datasets.errors import NoTimestampError
+from training.parameters import Split, SyntheticDataset, TrainingParameters
+
+
+@pytest.fixture(scope="module")
+def declared() -> tuple[Recorder, dict[str, Any]]:
+    """The graph of the default settings."""
+    return run(lambda: deploy(Settings(), "test"))
+
+
+def inputs(recorder: Recorder, name: str) -> dict[str, Any]:
+    """What a step was given."""
+    return recorder.steps[name].inputs
+
+
+def test_the_components_are_these(declared: tuple[Recorder, dict[str, Any]]) -> None:
+    assert declared[0].components == {
+        "registry": "personalization:registry:Registry",
+        "data": "personalization:data:DataUpload",
+        "training": "personalization:training:TrainingRun",
+        "model": "personalization:registry:ModelVersion",
+        "image": "personalization:serving:ServingImage",
+        "service": "personalization:serving:ScoringService",
+    }
+    assert set(declared[0].components.values()) == COMPONENTS
+
+
+def test_every_step_belongs_to_the_stack(declared: tuple[Recorder, dict[str, Any]]) -> None:
+    assert {step.inputs["stack"] for step in declared[0].steps.values()} == {"test"}
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "source"),
+    [
+        ("data", "registry", "registry.registry"),
+        ("training", "manifest_hash", "data.uploaded_hash"),
+        ("training", "location", "data.location"),
+        ("model", "bundle", "training.bundle"),
+        ("model", "bundle_hash", "training.bundle_hash"),
+        ("image", "version", 3),
+        ("image", "bundle_hash", "model.served_hash"),
+        ("service", "digest", "image.digest"),
+        ("service", "version", 3),
+    ],
+)
+def test_each_edge_is_an_output_of_the_step_before(
+    declared: tuple[Recorder, dict[str, Any]], step: str, given: str, source: object
+) -> None:
+    assert inputs(declared[0], step)[given] == source
+
+
+def test_the_dataset_is_named_by_its_manifest(declared: tuple[Recorder, dict[str, Any]]) -> None:
+    assert inputs(declared[0], "data")["manifest_hash"] == describe(SyntheticDataset()).hash
+
+
+def test_training_and_image_carry_the_hashes_of_their_code(declared: tuple[Recorder, dict[str, Any]]) -> None:
+    assert inputs(declared[0], "training")["code_hash"] == training_code_hash()
+    assert inputs(declared[0], "image")["code_hash"] == serving_code_hash()
+
+
+def test_the_outputs_are_what_a_user_needs(declared: tuple[Recorder, dict[str, Any]]) -> None:
+    assert declared[1] == {
+        "endpoint": "service.endpoint",
+        "key": "service-key.current",
+        "model_version": 3,
+        "metrics": {"auc": 0.75},
+        "report": "model.report",
+        "image_digest": "image.digest",
+        "bundle_hash": "model.served_hash",
+    }
+
+
+def test_the_keys_reach_the_service_as_a_secret(declared: tuple[Recorder, dict[str, Any]]) -> None:
+    keys = inputs(declared[0], "service")["keys"]
+    assert SECRET_MARK in keys
+    assert keys["value"] == ["service-key.current", "service-key.previous"]
+
+
+def test_the_key_is_the_only_secret_output() -> None:
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        outputs = deploy(Settings(), "test")
+        return {name: pulumi.Output.from_input(output.is_secret()) for name, output in outputs.items()}
+
+    assert {name for name, secret in run(declare)[1].items() if secret} == {"key"}
+
+
+def test_a_split_by_time_of_rows_without_a_time_declares_nothing() -> None:
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        with pytest.raises(NoTimestampError, match="`split: time` needs a dataset with a timestamp"):
+            deploy(Settings(training=TrainingParameters(split=Split.TIME)), "test")
+        return {}
+
+    recorder, _ = run(declare)
+    assert (recorder.components, recorder.steps) == ({}, {})
+
+
+def test_a_hyperparameter_reaches_the_training_run_and_nothing_else() -> None:
+    before, _ = run(lambda: deploy(Settings(), "test"))
+    after, _ = run(lambda: deploy(Settings(training=TrainingParameters(num_leaves=7)), "test"))
+    changed = {name for name in before.steps if before.steps[name].inputs != after.steps[name].inputs}
+    assert changed == {"training"}
+
+
+def test_a_pinned_version_changes_the_model_version_alone() -> None:
+    before, _ = run(lambda: deploy(Settings(), "test"))
+    after, _ = run(lambda: deploy(Settings(model_version=2), "test"))
+    changed = {name for name in before.steps if before.steps[name].inputs != after.steps[name].inputs}
+    assert changed == {"model"}
+
+
+def _unknown_type() -> dict[str, pulumi.Output[Any]]:
+    return {"id": pulumi.CustomResource("personalize:local:Nothing", "nothing", {}).id}
+
+
+def _unknown_component() -> dict[str, pulumi.Output[Any]]:
+    return {"urn": pulumi.ComponentResource("personalization:data:Nothing", "nothing").urn}
+
+
+@pytest.mark.parametrize("lie", [_unknown_type, _unknown_component])
+def test_a_type_that_nobody_knows_fails(lie: Callable[[], dict[str, pulumi.Output[Any]]]) -> None:
+    with pytest.raises(Exception, match="nobody here knows"):
+        run(lie)
+
+
+def test_a_false_assertion_on_an_output_fails() -> None:
+    """The canary: were outputs never resolved, every assertion on them would pass unseen."""
+
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        def check(endpoint: str) -> None:
+            assert endpoint == "what it is not"
+
+        return {"checked": deploy(Settings(), "test")["endpoint"].apply(check)}
+
+    with pytest.raises(AssertionError, match="what it is not"):
+        run(declare)
+
+
+@pytest.mark.parametrize("module", ["infra.graph", "infra.components", "infra.local_backend", "infra.settings"])
+def test_importing_creates_nothing(module: str) -> None:
+    """Without an engine a resource cannot even be declared, so an import that declared one would fail."""
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+
+
+IMAGE = serving_image.Inputs.model_construct(registry="ctr", version=1, bundle_hash="b", code_hash="c")
+KEY = api_key.Inputs.model_construct(registry="ctr", rotation=1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "target", "named"),
+    [(IMAGE, {}, "stack"), (KEY, {"stack": "test", "version": 1, "bundle_hash": "b", "code_hash": "c"}, "more than")],
+    ids=["the target knows too little", "inputs of another step"],
+)
+def test_a_step_whose_inputs_do_not_fit_is_not_declared(
+    inputs: StepInputs, target: dict[str, object], named: str
+) -> None:
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        options = pulumi.ResourceOptions()
+        with pytest.raises(TypeError, match=f"image is declared without .*{named}"):
+            StepResource(Place.LOCAL, serving_image.LOCAL, "image", inputs, target=target, options=options)
+        return {}
+
+    assert run(declare)[0].steps == {}

@@ -1,0 +1,184 @@
+"""What others call things, written down by hand from what they publish: a wrong name passes every model of Azure.
+
+Role ids: Microsoft's "Azure built-in roles". Federated credentials: "Workload identity federation". Secret files: the
+Azure provider of the Secrets Store CSI driver. Log categories and metrics: "Supported resource logs" and "Supported
+metrics" of Azure Monitor. SynapseML: its own README for Databricks.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
+
+from infra.graph import deploy
+from infra.settings import Settings
+from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
+
+USER = "somebody@example.com"
+ROLES = {
+    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "AcrPush": "8311e382-0749-4cb8-b61a-304f252e45ec",
+    "Azure Kubernetes Service Cluster User Role": "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
+    "Azure Kubernetes Service RBAC Cluster Admin": "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b",
+    "AzureML Data Scientist": "f6c7c914-8db3-469d-8ca1-694a8f32e121",
+    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage File Data Privileged Contributor": "69566ab7-960f-475b-8e7c-b3118f30c6bd",
+}
+OF_DEPLOYER = {
+    ("lake", "Storage Blob Data Contributor"),
+    ("workspace-storage", "Storage Blob Data Contributor"),
+    ("workspace-storage", "Storage File Data Privileged Contributor"),
+    ("machine-learning", "AzureML Data Scientist"),
+    ("registry", "AcrPush"),
+    ("cluster", "Azure Kubernetes Service Cluster User Role"),
+    ("cluster", "Azure Kubernetes Service RBAC Cluster Admin"),
+}
+NAMED_BY = {
+    "azure-native:storage:StorageAccount": "accountName",
+    "azure-native:machinelearningservices:Workspace": "workspaceName",
+    "azure-native:containerregistry:Registry": "registryName",
+    "azure-native:containerservice:ManagedCluster": "resourceName",
+    "azure-native:keyvault:Vault": "vaultName",
+    "azure-native:applicationinsights:Component": "resourceName",
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> CloudRecorder:
+    """A small stack on Azure with traces and the pods' logs."""
+    azure = {
+        "subscription": SUBSCRIPTION,
+        "tenant": TENANT,
+        "deployers": [{"object_id": DEPLOYERS[0], "type": "User", "databricks_name": USER}],
+        "alert_mail": "operators@example.com",
+        "traces": True,
+        "container_insights": True,
+    }
+    settings = Settings.model_validate({"target": "azure", "azure": azure})
+    return run_cloud(lambda: deploy(settings, "test"))[0]
+
+
+def only(stack: CloudRecorder, kind: str) -> dict[str, Any]:
+    """The inputs of the only resource of a type."""
+    (found,) = stack.of(kind)
+    return found
+
+
+def roles(stack: CloudRecorder) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Whom each assignment is for, and the logical name of what it is on with the name of the role."""
+    names = {item.inputs[NAMED_BY[item.typ]]: item.name for item in stack.resources if item.typ in NAMED_BY}
+    published = {identity: name for name, identity in ROLES.items()}
+    for given in stack.of("azure-native:authorization:RoleAssignment"):
+        head, _, identity = given["roleDefinitionId"].rpartition("/")
+        assert head == f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
+        yield given["principalId"], (names[given["scope"].rpartition("/")[2]], published[identity])
+
+
+def test_a_deployer_has_these_roles_on_these_resources(stack: CloudRecorder) -> None:
+    assert {role for principal, role in roles(stack) if principal == DEPLOYERS[0]} == OF_DEPLOYER
+
+
+def test_machines_have_these_roles_on_these_resources(stack: CloudRecorder) -> None:
+    given = {
+        (principal.partition("-lake-access")[0], *role)
+        for principal, role in roles(stack)
+        if principal not in DEPLOYERS
+    }
+    assert given == {
+        ("principal-of", "lake", "Storage Blob Data Contributor"),
+        ("principal-of-nodes", "registry", "AcrPull"),
+        ("principal-of-pods", "vault", "Key Vault Secrets User"),
+        ("principal-of-pods", "insights", "Monitoring Metrics Publisher"),
+    }
+
+
+def test_the_pods_identity_trusts_their_service_account_at_azures_own_audience(stack: CloudRecorder) -> None:
+    credential = only(stack, "azure-native:managedidentity:FederatedIdentityCredential")
+    account = only(stack, "kubernetes:core/v1:ServiceAccount")["metadata"]
+    (deployment,) = stack.of("kubernetes:apps/v1:Deployment")
+    assert credential["audiences"] == ["api://AzureADTokenExchange"]
+    assert credential["issuer"] == "https://issuer.example.com/"
+    assert credential["subject"] == f"system:serviceaccount:{account['namespace']}:{account['name']}"
+    assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == account["name"]
+    assert deployment["metadata"]["namespace"] == account["namespace"]
+
+
+def test_the_pods_read_the_vaults_secrets_as_their_identity(stack: CloudRecorder) -> None:
+    provider = only(stack, "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass")["spec"]
+    vault = only(stack, "azure-native:keyvault:Vault")
+    secrets = {item["secretName"] for item in stack.of("azure-native:keyvault:Secret")}
+    objects = [yaml.safe_load(entry) for entry in yaml.safe_load(provider["parameters"].pop("objects"))["array"]]
+    assert provider == {
+        "provider": "azure",
+        "parameters": {"clientID": "client-of-pods", "keyvaultName": vault["vaultName"], "tenantId": TENANT},
+    }
+    assert {entry["objectName"] for entry in objects} == secrets
+    assert {entry["objectType"] for entry in objects} == {"secret"}
+    aliases = {entry["objectAlias"]: entry["objectName"] for entry in objects}
+    assert aliases == {
+        "keys": "scoring-keys",
+        "certificate": "scoring-certificate",
+        "private-key": "scoring-private-key",
+        "traces": "scoring-traces",
+    }
+
+
+def test_the_clusters_ranges_do_not_overlap_and_the_name_server_is_a_service(stack: CloudRecorder) -> None:
+    network = only(stack, "azure-native:containerservice:ManagedCluster")["networkProfile"]
+    pods, services = (ipaddress.ip_network(network[name]) for name in ("podCidr", "serviceCidr"))
+    assert not pods.overlaps(services)
+    assert ipaddress.ip_address(network["dnsServiceIP"]) in services
+    assert network["dnsServiceIP"] != str(services[1]), "Kubernetes keeps the first address for itself"
+
+
+def test_databricks_may_read_and_write_both_containers(stack: CloudRecorder) -> None:
+    grants = stack.of("databricks:index/grant:Grant")
+    assert [sorted(grant["privileges"]) for grant in grants] == [["READ_FILES", "WRITE_FILES"]] * 2
+
+
+def test_the_job_runs_the_wheel_beside_synapseml_from_where_that_is_published(stack: CloudRecorder) -> None:
+    job = only(stack, "databricks:index/job:Job")
+    (task,) = job["tasks"]
+    (cluster,) = job["jobClusters"]
+    libraries = task["libraries"]
+    wheel_task = task["pythonWheelTask"]
+    assert (wheel_task["packageName"], wheel_task["entryPoint"]) == ("personalization", "train")
+    assert cluster["newCluster"]["sparkVersion"] == "15.4.x-scala2.12"
+    assert [library["pypi"]["package"] for library in libraries if "pypi" in library] == ["synapseml==1.1.3"]
+    assert [library["maven"] for library in libraries if "maven" in library] == [
+        {
+            "coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3",
+            "repo": "https://mmlspark.blob.core.windows.net/maven",
+        }
+    ]
+
+
+def test_the_alerts_watch_metrics_that_a_cluster_has(stack: CloudRecorder) -> None:
+    watched = {}
+    for alert in stack.of("azure-native:monitor:MetricAlert"):
+        (criterion,) = alert["criteria"]["allOf"]
+        watched[criterion["metricName"]] = criterion["metricNamespace"], criterion["timeAggregation"]
+    assert watched == {
+        "node_cpu_usage_percentage": ("Microsoft.ContainerService/managedClusters", "Average"),
+        "node_memory_working_set_percentage": ("Microsoft.ContainerService/managedClusters", "Average"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "categories"),
+    [
+        ("cluster-logs", ["kube-audit-admin", "guard", "cluster-autoscaler"]),
+        ("databricks-logs", ["jobs", "clusters", "accounts", "unityCatalog"]),
+    ],
+)
+def test_logs_are_asked_for_by_the_categories_that_exist(
+    stack: CloudRecorder, name: str, categories: list[str]
+) -> None:
+    setting = stack.inputs("azure-native:monitor:DiagnosticSetting", name)
+    assert [log["category"] for log in setting["logs"]] == categories

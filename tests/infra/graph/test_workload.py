@@ -1,0 +1,137 @@
+"""The service's manifests under mocks."""
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
+
+from scoring.settings import parse
+from tests.infra.graph.workload_program import IMAGE, KINDS, manifests
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, Any]]:
+    """The manifests of the default settings."""
+    return manifests()
+
+
+def pod(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The pod of the Deployment."""
+    return dict(found["Deployment"]["spec"]["template"]["spec"])
+
+
+def container(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The pod's only container."""
+    (only,) = pod(found)["containers"]
+    return dict(only)
+
+
+def test_there_is_one_object_of_each_kind(found: dict[str, dict[str, Any]]) -> None:
+    assert set(found) == set(KINDS.values())
+
+
+def test_the_image_is_named_by_its_digest(found: dict[str, dict[str, Any]]) -> None:
+    assert container(found)["image"] == IMAGE
+
+
+def test_the_pod_has_no_right_that_it_does_not_need(found: dict[str, dict[str, Any]]) -> None:
+    context = container(found)["securityContext"]
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert pod(found)["securityContext"]["runAsNonRoot"] is True
+    assert pod(found)["automountServiceAccountToken"] is False
+
+
+def test_the_namespace_enforces_restricted_pods(found: dict[str, dict[str, Any]]) -> None:
+    labels = found["Namespace"]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_old_version_serves_until_the_new_one_is_ready(found: dict[str, dict[str, Any]]) -> None:
+    assert found["Deployment"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_a_pod_has_the_time_to_finish_what_it_began(found: dict[str, dict[str, Any]]) -> None:
+    leaving = container(found)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    arguments = container(found)["args"]
+    draining = int(arguments[arguments.index("--drain-seconds") + 1])
+    assert leaving + draining < pod(found)["terminationGracePeriodSeconds"]
+
+
+def test_how_many_pods_there_are_is_left_to_the_autoscaler(found: dict[str, dict[str, Any]]) -> None:
+    assert "replicas" not in found["Deployment"]["spec"]
+    assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == found["Deployment"]["metadata"]["name"]
+
+
+def test_the_autoscaler_keeps_to_the_settings() -> None:
+    scaling = manifests(replicas_min=3, replicas_max=9)["HorizontalPodAutoscaler"]["spec"]
+    assert (scaling["minReplicas"], scaling["maxReplicas"]) == (3, 9)
+
+
+def test_the_service_understands_its_arguments(found: dict[str, dict[str, Any]]) -> None:
+    settings = parse(["--bundle", "/model", *container(found)["args"]])
+    (port,) = container(found)["ports"]
+    assert settings.port == port["containerPort"]
+    assert settings.keys_file == Path("/mnt/secrets/keys")
+
+
+def test_every_secret_file_that_the_service_reads_is_mounted(found: dict[str, dict[str, Any]]) -> None:
+    entries = yaml.safe_load(found["SecretProviderClass"]["spec"]["parameters"]["objects"])["array"]
+    mount = next(item for item in container(found)["volumeMounts"] if item["name"] == "secrets")
+    mounted = {f"{mount['mountPath']}/{yaml.safe_load(entry)['objectAlias']}" for entry in entries}
+    assert mounted == {part for part in container(found)["args"] if part.startswith("/mnt")}
+
+
+def test_the_pods_call_nobody_and_are_called_on_one_port(found: dict[str, dict[str, Any]]) -> None:
+    policy = found["NetworkPolicy"]["spec"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert "egress" not in policy
+    assert [rule["ports"] for rule in policy["ingress"]] == [[{"port": 8443, "protocol": "TCP"}]]
+
+
+def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
+    found = manifests(rollout="shadow", candidate_percent=30)
+    shadow = found["Service scoring-shadow"]
+    assert "type" not in shadow["spec"], "nobody outside reaches it"
+    assert found["NetworkPolicy"]["spec"]["egress"] == [
+        {
+            "ports": [{"port": 8443, "protocol": "TCP"}],
+            "to": [{"podSelector": {"matchLabels": shadow["spec"]["selector"]}}],
+        }
+    ]
+    settings = parse(["--bundle", "/model", *container(found)["args"]])
+    assert (settings.shadow, settings.shadow_percent) == ("10.0.0.9:443", 30)
+    serving = found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert not shadow["spec"]["selector"].items() <= serving
+
+
+def test_pods_that_trace_know_where_to_and_may_reach_azure_alone() -> None:
+    found = manifests(traces=True, trace_percent=2.5)
+    settings = parse(["--bundle", "/model", *container(found)["args"]])
+    assert (settings.traces, settings.trace_percent) == (Path("/mnt/secrets/traces"), 2.5)
+    test_every_secret_file_that_the_service_reads_is_mounted(found)
+    names, azure = found["NetworkPolicy"]["spec"]["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert azure["ports"] == [{"port": 443, "protocol": "TCP"}]
+    (block,) = [peer["ipBlock"] for peer in azure["to"]]
+    refused = [ipaddress.ip_network(text) for text in block["except"]]
+    for address in ("10.244.0.5", "10.0.0.1", "169.254.169.254", "192.168.0.1"):
+        assert any(ipaddress.ip_address(address) in network for network in refused)
+    assert found["Deployment"]["spec"]["template"]["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+
+
+def test_the_load_balancer_has_a_name_and_reaches_the_pods(found: dict[str, dict[str, Any]]) -> None:
+    service = found["Service"]
+    assert service["metadata"]["annotations"] == {"service.beta.kubernetes.io/azure-dns-label-name": "score-test"}
+    assert service["spec"]["selector"].items() <= found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_another_certificate_starts_the_pods_anew() -> None:
+    templates = [manifests(certificate_hash=text)["Deployment"]["spec"]["template"] for text in ("one", "two")]
+    assert templates[0] != templates[1]
+    assert templates[0]["spec"] == templates[1]["spec"]

@@ -1,0 +1,57 @@
+"""The workload as a program declares it, for tests that look at its manifests."""
+
+from typing import Any
+
+import pulumi
+
+from infra.azure_settings import AzureSettings
+from infra.workload.workload import Workload, WorkloadArgs
+from steps.descriptions.serving_settings import ScoringSettings
+from steps.shared.cluster_names import NAME
+from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, run_cloud
+
+IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "d" * 64
+KINDS = {
+    "kubernetes:core/v1:Namespace": "Namespace",
+    "kubernetes:core/v1:ServiceAccount": "ServiceAccount",
+    "kubernetes:core/v1:Service": "Service",
+    "kubernetes:apps/v1:Deployment": "Deployment",
+    "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": "HorizontalPodAutoscaler",
+    "kubernetes:policy/v1:PodDisruptionBudget": "PodDisruptionBudget",
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": "NetworkPolicy",
+    "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass": "SecretProviderClass",
+}
+
+
+def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: object) -> dict[str, dict[str, Any]]:
+    """The manifests by kind, in the order in which they are declared; what is not called as all others, by name too."""
+    settings = AzureSettings.model_validate(
+        {
+            "subscription": SUBSCRIPTION,
+            "tenant": TENANT,
+            "deployers": [{"object_id": DEPLOYERS[0], "type": "User"}],
+            "alert_mail": "operators@example.com",
+            **azure,
+        }
+    )
+
+    def program() -> dict[str, pulumi.Output[Any]]:
+        args = WorkloadArgs(
+            azure=settings,
+            scoring=ScoringSettings(),
+            image=image,
+            dns_label="score-test",
+            vault="vault-abc",
+            client_id="55555555-5555-4555-8555-555555555555",
+            certificate_hash=certificate_hash,
+            pool_label="personalization/pool",
+            pool="scoring",
+        )
+        return {"urn": Workload("workload", args).urn}
+
+    recorder, _ = run_cloud(program)
+    found: dict[str, dict[str, Any]] = {}
+    for item in recorder.resources:
+        kind, name = KINDS[item.typ], item.inputs["metadata"]["name"]
+        found[kind if name == NAME else f"{kind} {name}"] = item.inputs
+    return found

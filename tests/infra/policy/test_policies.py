@@ -1,0 +1,195 @@
+"""Every policy lets its good example through and stops its bad one; the project's own stacks pass them all."""
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra azure`")
+
+from infra.cloud.environment import Environment, EnvironmentArgs
+from infra.cloud.names import Names
+from infra.cloud.role_list import Role
+from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
+from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
+from infra.cloud.training.wheel import Wheel
+from infra.policy.pack import RULES
+from infra.policy.rule import Rule
+from infra.policy.stack import BUDGET, GROUP, missing_budget
+from infra.settings import Settings, load_settings
+from infra.workload.workload import Workload, WorkloadArgs
+from tests.infra.graph.cloud_recorder import SUBSCRIPTION, run_cloud
+from tools.paths import ROOT
+
+SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/lake"
+ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+CLUSTER = {"numWorkers": 2, "azureAttributes": {"availability": "ON_DEMAND_AZURE"}}
+CONTAINER = {
+    "name": "scoring",
+    "image": "registry.azurecr.io/scoring@sha256:" + "a" * 64,
+    "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+    "readinessProbe": {"httpGet": {"path": "/readyz"}},
+    "livenessProbe": {"httpGet": {"path": "/healthz"}},
+    "securityContext": {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    },
+}
+
+
+def job(**changes: object) -> dict[str, Any]:
+    """A training job whose cluster is as it should be, but for `changes`."""
+    return {"timeoutSeconds": 60, "jobClusters": [{"jobClusterKey": "training", "newCluster": CLUSTER | changes}]}
+
+
+def deployment(**changes: object) -> dict[str, Any]:
+    """A Deployment whose container is as it should be, but for `changes`."""
+    return {"spec": {"template": {"spec": {"containers": [deepcopy(CONTAINER) | changes]}}}}
+
+
+EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "no-public-blobs": ({"allowBlobPublicAccess": False}, {}),
+    "no-public-containers": ({"publicAccess": "None"}, {"publicAccess": "Blob"}),
+    "no-shared-keys": ({"allowSharedKeyAccess": False}, {}),
+    "tls-1-2": ({"minimumTlsVersion": "TLS1_2"}, {"minimumTlsVersion": "TLS1_0"}),
+    "no-registry-admin": ({"adminUserEnabled": False}, {"adminUserEnabled": True}),
+    "no-local-accounts": ({"disableLocalAccounts": True}, {"disableLocalAccounts": False}),
+    "production-nodes": (
+        {"availabilityZones": ["1", "2"], "minCount": 2},
+        {"availabilityZones": ["1", "2"], "minCount": 1},
+    ),
+    "production-sla": ({"sku": {"tier": "Standard"}}, {"sku": {"tier": "Free"}}),
+    "required-tags": ({"tags": {"project": "personalization", "stack": "prod"}}, {"tags": {"stack": "prod"}}),
+    "known-roles": ({"roleDefinitionId": ROLES + Role.SECRETS_USER}, {"roleDefinitionId": ROLES + OWNER}),
+    "narrow-scopes": ({"scope": SCOPE}, {"scope": f"/subscriptions/{SUBSCRIPTION}"}),
+    "no-training-autoscaling": (job(), job(autoscale={"minWorkers": 1, "maxWorkers": 4})),
+    "no-training-spot": (job(), job(azureAttributes={"availability": "SPOT_AZURE"})),
+    "training-timeout": (job(), job() | {"timeoutSeconds": None}),
+    "pod-limits": (deployment(), deployment(resources={"requests": {"cpu": "1"}})),
+    "pod-probes": (deployment(), deployment(livenessProbe=None)),
+    "pod-non-root": (deployment(), deployment(securityContext={"allowPrivilegeEscalation": False})),
+    "pod-privileges": (deployment(), deployment(securityContext={"runAsNonRoot": True})),
+    "image-digests": (deployment(), deployment(image="registry.azurecr.io/scoring:latest")),
+}
+"""By policy: properties that pass and properties that do not, in a stack called `prod`."""
+
+
+def sentences(rule: Rule, properties: Mapping[str, Any], stack: str = "prod") -> list[str]:
+    """What the rule says against the properties."""
+    return list(rule.check(properties, stack))
+
+
+def test_every_policy_has_its_examples() -> None:
+    assert [rule.name for rule in RULES] == list(EXAMPLES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_policy_lets_its_good_example_through(rule: Rule) -> None:
+    assert sentences(rule, EXAMPLES[rule.name][0]) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_policy_stops_its_bad_example(rule: Rule) -> None:
+    assert sentences(rule, EXAMPLES[rule.name][1])
+
+
+@pytest.mark.parametrize("name", ["production-nodes", "production-sla"])
+def test_what_is_asked_of_production_is_not_asked_of_a_test_stack(name: str) -> None:
+    rule = next(rule for rule in RULES if rule.name == name)
+    assert sentences(rule, EXAMPLES[name][1], stack="dev") == []
+    assert sentences(rule, EXAMPLES[name][1], stack="prod-eu")
+
+
+@pytest.mark.parametrize("path", ["spec", "spec.jobTemplate.spec.template.spec"])
+def test_a_pod_is_found_wherever_it_stands(path: str) -> None:
+    rule = next(rule for rule in RULES if rule.name == "image-digests")
+    properties: dict[str, Any] = {"containers": [CONTAINER | {"image": "scoring:latest"}]}
+    for part in reversed(path.split(".")):
+        properties = {part: properties}
+    assert sentences(rule, properties)
+
+
+def test_a_stack_on_azure_without_a_budget_is_stopped() -> None:
+    assert list(missing_budget([GROUP]))
+    assert list(missing_budget([GROUP, BUDGET])) == []
+    assert list(missing_budget(["personalize:local:Registry"])) == []
+
+
+def committed(stack: str) -> Settings:
+    """The settings of a committed stack file."""
+    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return load_settings(
+        {key: json.dumps(value) if isinstance(value, dict) else value for key, value in content.items()}
+    )
+
+
+def declared(stack: str) -> list[tuple[str, dict[str, Any]]]:
+    """Types and properties of all that the stack declares beside its steps."""
+    settings = committed(stack)
+    azure = settings.azure
+    assert azure is not None
+
+    def program() -> dict[str, pulumi.Output[Any]]:
+        names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
+        environment = Environment("environment", EnvironmentArgs(settings=azure, names=names))
+        containers = {name: environment.storage.lake_url(name) for name in ("raw", "models")}
+        connector = environment.databricks.connector.id
+        LakeAccess(
+            "lake-access",
+            LakeAccessArgs(
+                name=names.catalog_object, connector=connector, containers=containers, deployers=azure.deployers
+            ),
+        )
+        wheel = Wheel("personalization-1-py3-none-any.whl", "0" * 16, "")
+        TrainingJob(
+            "training-job",
+            TrainingJobArgs(settings=azure, names=names, wheel=wheel),
+            environment.databricks.workspace,
+        )
+        workload = WorkloadArgs(
+            azure=azure,
+            scoring=settings.scoring,
+            image=str(CONTAINER["image"]),
+            dns_label=names.dns_label,
+            vault=names.vault,
+            client_id=azure.tenant,
+            certificate_hash="first",
+            pool_label="personalization/pool",
+            pool="scoring",
+        )
+        return {"urn": Workload("workload", workload).urn}
+
+    return [(item.typ, item.inputs) for item in run_cloud(program, stack)[0].resources]
+
+
+@pytest.fixture(scope="module", params=["dev", "prod"])
+def stack(request: pytest.FixtureRequest) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
+    """Each of the project's own stacks on Azure."""
+    return request.param, declared(request.param)
+
+
+def test_the_project_s_own_stack_passes(stack: tuple[str, list[tuple[str, dict[str, Any]]]]) -> None:
+    name, resources = stack
+    found = [
+        f"{kind}: {sentence}"
+        for rule in RULES
+        for kind, properties in resources
+        if kind in rule.types
+        for sentence in sentences(rule, properties, name)
+    ]
+    assert found == []
+    assert list(missing_budget(kind for kind, _ in resources)) == []
+
+
+def test_every_policy_meets_something_in_the_project_s_own_stack(
+    stack: tuple[str, list[tuple[str, dict[str, Any]]]],
+) -> None:
+    """A rule about a misspelt type would pass everything."""
+    present = {kind for kind, _ in stack[1]}
+    assert [rule.name for rule in RULES if not rule.types & present] == []

@@ -1,0 +1,220 @@
+"""The workflows: pinned, with the least permissions, and made of commands that work on a laptop too."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.personalize.delivery.workflow import (
+    FOLDER,
+    Event,
+    UnknownExpressionError,
+    evaluate,
+    fill,
+    holds,
+    load,
+    shells,
+)
+from tools.paths import ROOT
+
+NAMES = sorted(file.stem for file in FOLDER.glob("*.yml"))
+CHANGES_A_STACK = ("deploy", "retrain", "drift", "destroy")
+SIGNED_IN = {"ARM_CLIENT_ID": "client", "ARM_TENANT_ID": "tenant", "ARM_SUBSCRIPTION_ID": "subscription"}
+OWN = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "owner/it"}}}}
+EVENT = Event(
+    inputs={"stack": "dev", "confirm": "dev"},
+    vars=SIGNED_IN,
+    secrets={"GITHUB_TOKEN": "token"},
+    github={"repository": "owner/it", "event": OWN, "ref": "refs/heads/main", "event_name": "push"},
+)
+WRITES = {
+    "preview": {"id-token", "pull-requests"},
+    "deploy": {"id-token", "issues"},
+    "retrain": {"id-token", "issues"},
+    "drift": {"id-token", "issues"},
+    "destroy": {"id-token"},
+}
+"""What a workflow may write, all its jobs together; everything else it may read at most."""
+
+
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in NAMES:
+        for job in load(name)["jobs"].values():
+            yield name, job
+
+
+def uses() -> list[str]:
+    lines = [line for file in FOLDER.glob("*.yml") for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line.split("uses:")[1].strip() for line in lines if re.match(r"\s*(- )?uses:", line)]
+
+
+def test_the_seven_workflows_are_there() -> None:
+    assert NAMES == ["check", "deploy", "destroy", "drift", "preview", "retrain"]
+    assert (FOLDER.parent / "dependabot.yml").is_file()
+
+
+def test_every_action_is_pinned_by_commit_with_its_version_beside_it() -> None:
+    others = [line for line in uses() if not line.startswith("./")]
+    assert others
+    assert [line for line in others if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+
+
+def test_an_action_has_one_pin_everywhere() -> None:
+    pins: dict[str, set[str]] = {}
+    for line in uses():
+        pins.setdefault(line.partition("@")[0], set()).add(line)
+    assert [name for name, found in pins.items() if len(found) > 1] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workflow_has_no_permission_and_its_jobs_those_that_they_name(name: str) -> None:
+    content = load(name)
+    assert content["permissions"] == {}
+    given = [job["permissions"] for job in content["jobs"].values()]
+    assert {scope for one in given for scope, level in one.items() if level == "write"} == WRITES.get(name, set())
+
+
+def test_the_workflow_s_own_token_is_the_only_secret() -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in FOLDER.glob("*.yml"))
+    assert set(re.findall(r"secrets\.(\w+)", text)) == {"GITHUB_TOKEN"}
+    assert "secrets: inherit" not in text
+
+
+def test_no_expression_stands_in_a_shell_step() -> None:
+    assert [job["steps"] for _, job in jobs() for step in job.get("steps", []) if "${{" in step.get("run", "")] == []
+
+
+def test_a_checkout_leaves_no_token_behind() -> None:
+    checkouts = [step for _, job in jobs() for step in job.get("steps", []) if "actions/checkout@" in str(step)]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shell_step_is_a_make_target_that_a_dry_run_finds(name: str) -> None:
+    steps = shells(load(name), EVENT)
+    assert steps
+    for step in steps:
+        assert re.fullmatch(r"make [a-z-]+", step.run)
+        dry = subprocess.run(
+            ["make", "--dry-run", *step.run.split()[1:]],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", **step.env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert dry.returncode == 0, dry.stderr
+        for module in re.findall(r"-m ([\w.]+)", dry.stdout):
+            path = ROOT / module.replace(".", "/")
+            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file() or module in INSTALLED
+
+
+INSTALLED = {"pytest", "ruff", "mypy"}
+
+
+def test_a_target_that_is_not_there_would_be_found() -> None:
+    assert subprocess.run(["make", "--dry-run", "deplyo"], cwd=ROOT, capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.parametrize("name", [*CHANGES_A_STACK, "preview"])
+def test_the_stack_and_the_identity_reach_the_shell(name: str) -> None:
+    for step in shells(load(name), EVENT):
+        assert step.env["STACK"] == "dev"
+        assert SIGNED_IN.items() <= step.env.items()
+    assert (ROOT / "Pulumi.dev.yaml").is_file()
+
+
+def test_the_typed_name_reaches_the_shell_as_it_is_and_in_no_command() -> None:
+    [step] = shells(load("destroy"), Event(inputs={"stack": "dev", "confirm": "$(id)"}, vars=SIGNED_IN))
+    assert step.env["CONFIRM"] == "$(id)"
+    assert step.run == "make destroy"
+
+
+@pytest.mark.parametrize("name", CHANGES_A_STACK)
+def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
+    content = load(name)
+    [found] = [
+        one["concurrency"]
+        for one in (content, *content["jobs"].values())
+        if "concurrency" in one and "steps" in str(one)
+    ]
+    assert fill(found["group"], EVENT) == "stack-dev"
+    assert found["cancel-in-progress"] is False
+
+
+@pytest.mark.parametrize("name", ["deploy", "destroy"])
+def test_who_must_agree_is_said_by_the_environment_of_the_stack(name: str) -> None:
+    [environment] = [job["environment"] for job in load(name)["jobs"].values() if "environment" in job]
+    assert fill(environment, EVENT) == "dev"
+
+
+def test_a_deployment_needs_a_green_check_of_its_own_commit() -> None:
+    content = load("deploy")
+    assert content["jobs"]["deploy"]["needs"] == "check"
+    assert content["jobs"]["check"]["uses"] == "./.github/workflows/check.yml"
+    assert "workflow_call" in load("check")["on"]
+    assert content["on"]["push"] == {"branches": ["main"]}
+
+
+def test_a_fork_gets_no_preview_and_a_repository_without_azure_no_job() -> None:
+    fork = {"repository": "owner/it", "event": {"pull_request": {"head": {"repo": {"full_name": "other/it"}}}}}
+    assert shells(load("preview"), EVENT)
+    assert shells(load("preview"), Event(vars=SIGNED_IN, github=fork, secrets=EVENT.secrets)) == []
+    for name in (*CHANGES_A_STACK, "preview"):
+        assert shells(load(name), Event(inputs=EVENT.inputs, github=EVENT.github)) == []
+
+
+def test_the_labels_of_a_pull_request_start_a_new_preview() -> None:
+    assert {"labeled", "unlabeled"} <= set(load("preview")["on"]["pull_request"]["types"])
+
+
+def test_training_is_daily_and_drift_is_looked_for_by_the_clock() -> None:
+    [training] = load("retrain")["on"]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", training["cron"])
+    assert load("drift")["on"]["schedule"]
+
+
+def test_every_folder_with_pinned_packages_is_updated() -> None:
+    content = yaml.safe_load((FOLDER.parent / "dependabot.yml").read_text(encoding="utf-8"))
+    covered = {
+        (entry["package-ecosystem"], folder)
+        for entry in content["updates"]
+        for folder in entry.get("directories", [entry.get("directory")])
+    }
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    kinds = {"uv.lock": "uv", "go.mod": "gomod", "package-lock.json": "npm"}
+    for path in listed:
+        folder, _, name = ("/" + path).rpartition("/")
+        if name in kinds:
+            parent = folder.rpartition("/")[0]
+            assert {(kinds[name], folder or "/"), (kinds[name], f"{parent}/*")} & covered, path
+    assert all(entry["cooldown"]["default-days"] >= 7 for entry in content["updates"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("inputs.stack || 'dev'", "dev"),
+        ("inputs.none || 'prod'", "prod"),
+        ("vars.ARM_TENANT_ID != ''", True),
+        ("vars.NONE != ''", False),
+        ("github.event.pull_request.head.repo.full_name == github.repository && vars.ARM_TENANT_ID != ''", True),
+        ("'it''s' == 'it''s'", True),
+        ("failure()", False),
+    ],
+)
+def test_expressions_mean_what_they_mean_on_github(expression: str, value: object) -> None:
+    assert evaluate(expression, EVENT) == value
+    assert holds(f"${{{{ {expression} }}}}", EVENT) == bool(value)
+
+
+@pytest.mark.parametrize("expression", ["github.x > 3", "a[0]", "format('{0}', 1)"])
+def test_an_expression_that_is_not_known_is_not_guessed(expression: str) -> None:
+    with pytest.raises((UnknownExpressionError, KeyError)):
+        evaluate(expression, EVENT)

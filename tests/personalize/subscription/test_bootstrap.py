@@ -1,0 +1,203 @@
+"""The bootstrap: everything once and in order, nothing a second time, and what it tells the repository."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from azure_clients.errors import ManagerRefusedError
+from infra.azure_settings import AzureSettings
+from infra.cloud.role_list import Role
+from personalize.bootstrap.item import State
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.providers import NAMESPACES
+from personalize.bootstrap.subscription import Bootstrap, RegistrationUnfinishedError
+from personalize.bootstrap.workflow import only_roles
+from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
+from tests.support.fake_manager import Call, FakeManager
+
+PRINCIPAL = "77777777-7777-4777-8777-777777777777"
+PREVIEW = "99999999-9999-4999-8999-999999999999"
+CLIENT = "88888888-8888-4888-8888-888888888888"
+NAMES = StateNames(subscription=SUBSCRIPTION)
+PROVIDER = r"^(GET|POST) /subscriptions/[^/]+/providers/[^/]+(/register)?$"
+
+
+@pytest.fixture
+def fake() -> FakeManager:
+    """A subscription that was never used; an identity gets its ids when it is made, a provider takes two questions."""
+    made = FakeManager()
+    registered: dict[str, int] = {}
+
+    def provider(call: Call) -> dict[str, Any]:
+        namespace = call.path.split("/")[4]
+        if call.method == "POST":
+            registered[namespace] = 0
+        elif namespace in registered:
+            registered[namespace] += 1
+        return {"registrationState": "Registered" if registered.get(namespace, 0) > 1 else "Registering"}
+
+    def identity(call: Call) -> dict[str, Any]:
+        own = PREVIEW if call.path.endswith("-preview") else PRINCIPAL
+        content = {"properties": {"principalId": own, "clientId": CLIENT, "provisioningState": "Succeeded"}}
+        made.resources[call.path.lower()] = content
+        return content
+
+    made.answer(PROVIDER, provider)
+    made.answer(r"^PUT .*/userAssignedIdentities/[^/]+$", identity)
+    account = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{NAMES.group}/providers/Microsoft.Storage"
+    service = f"{account}/storageAccounts/{NAMES.account}/blobServices/default".lower()
+    made.resources[service] = {"properties": {"isVersioningEnabled": False}}  # as Azure makes it with the account
+    return made
+
+
+def bootstrap(fake: FakeManager, **settings: object) -> Bootstrap:
+    required = {
+        "subscription": SUBSCRIPTION,
+        "tenant": TENANT,
+        "deployers": [{"object_id": CALLER, "type": "User"}],
+        "alert_mail": "operators@example.com",
+        "github_repository": "octo/clicks",
+    }
+    azure = AzureSettings.model_validate(required | settings)
+    return Bootstrap(stack="dev", settings=azure, manager=fake.manager(), pause=lambda _: None)
+
+
+def made(fake: FakeManager) -> list[Call]:
+    return [call for call in fake.calls if call.method == "PUT"]
+
+
+def body(fake: FakeManager, ending: str) -> dict[str, Any]:
+    [found] = [call.body for call in made(fake) if call.path.endswith(ending)]
+    assert found is not None
+    return found
+
+
+def test_everything_is_made_once_and_found_the_second_time(fake: FakeManager) -> None:
+    first = bootstrap(fake).run(dry_run=False)
+    assert set(first.values()) == {State.MADE}
+    assert len(first) == 24
+    fake.calls.clear()
+    assert set(bootstrap(fake).run(dry_run=False).values()) == {State.THERE}
+    assert fake.changes() == []
+
+
+def test_a_dry_run_changes_nothing_and_names_the_same_things(fake: FakeManager) -> None:
+    planned = bootstrap(fake).run(dry_run=True)
+    assert set(planned.values()) == {State.MISSING}
+    assert fake.changes() == []
+    assert list(planned) == list(bootstrap(fake).run(dry_run=False))
+
+
+def test_it_goes_on_where_it_was_refused(fake: FakeManager) -> None:
+    fake.refused["PUT .*/vaults/[^/]+$"] = (409, "VaultAlreadyExists")
+    with pytest.raises(ManagerRefusedError, match="VaultAlreadyExists"):
+        bootstrap(fake).run(dry_run=False)
+    fake.refused.clear()
+    found = bootstrap(fake).run(dry_run=False)
+    assert found[f"storage account {NAMES.account}"] is State.THERE
+    assert found[f"Key Vault {NAMES.vault}"] is State.MADE
+
+
+def test_every_provider_is_registered_and_waited_for(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    asked = [line for line in fake.changes() if line.endswith("/register")]
+    assert [line.split("/")[-2] for line in asked] == list(NAMESPACES)
+
+
+def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None:
+    fake.answer("^(GET|POST) .*/Microsoft.Databricks(/register)?$", {"registrationState": "Registering"})
+    with pytest.raises(RegistrationUnfinishedError, match=r"registered Microsoft\.Databricks within 15 minutes"):
+        bootstrap(fake).run(dry_run=False)
+
+
+def test_the_state_has_no_keys_to_lose_and_keeps_its_old_versions(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    account = body(fake, f"/storageAccounts/{NAMES.account}")["properties"]
+    assert (account["allowSharedKeyAccess"], account["allowBlobPublicAccess"]) == (False, False)
+    assert body(fake, "/blobServices/default")["properties"]["isVersioningEnabled"] is True
+    assert body(fake, f"/vaults/{NAMES.vault}")["properties"]["enablePurgeProtection"] is True
+    assert body(fake, "/locks/keep")["properties"]["level"] == "CanNotDelete"
+
+
+def test_each_environment_of_the_repository_has_an_identity_of_its_own(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    trusted = [call.body or {} for call in made(fake) if "/federatedIdentityCredentials/" in call.path]
+    assert [found["properties"]["subject"] for found in trusted] == [
+        "repo:octo/clicks:environment:dev",
+        "repo:octo/clicks:environment:dev-nightly",
+        "repo:octo/clicks:environment:dev-preview",
+    ]
+
+
+def test_the_form_of_github_s_subject_is_a_setting(fake: FakeManager) -> None:
+    bootstrap(fake, github_subject="repo:octo@1/clicks@2").run(dry_run=False)
+    subject = body(fake, "/federatedIdentityCredentials/dev")["properties"]["subject"]
+    assert subject == "repo:octo@1/clicks@2:environment:dev"
+
+
+def roles(fake: FakeManager, principal: str) -> set[str]:
+    """The roles that somebody was given."""
+    given = [call.body["properties"] for call in made(fake) if call.body and "/roleAssignments/" in call.path]
+    own = [properties for properties in given if properties["principalId"] == principal]
+    return {str(properties["roleDefinitionId"]).rpartition("/")[2] for properties in own}
+
+
+def test_the_preview_s_identity_may_change_nothing(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    changing = {Role.BLOB_DATA_CONTRIBUTOR, "b24988ac-6180-42a0-ab88-20f7382dd24c"}
+    assert changing < roles(fake, PRINCIPAL)
+    assert not changing & roles(fake, PREVIEW)
+
+
+def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    given = [call.body["properties"] for call in made(fake) if call.body and "/roleAssignments/" in call.path]
+    limited = [properties for properties in given if "condition" in properties]
+    assert [found["roleDefinitionId"].rpartition("/")[2] for found in limited] == [
+        "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+    ]
+    assert set(re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", limited[0]["condition"])) == {str(role) for role in Role}
+    assert only_roles("a").count("ForAnyOfAnyValues:GuidEquals {a}") == 2
+
+
+def test_a_principal_that_the_directory_does_not_know_yet_is_waited_for(fake: FakeManager) -> None:
+    answers = iter([(400, {"error": {"code": "PrincipalNotFound", "message": "not yet"}})] * 2)
+    fake.answer(
+        "^PUT /subscriptions/[^/]+/providers/Microsoft.Authorization/roleAssignments/",
+        lambda call: next(answers, None) or {"id": call.path},
+    )
+    assert State.MADE in bootstrap(fake).run(dry_run=False).values()
+    assert next(answers, None) is None
+
+
+def test_a_role_that_was_given_before_under_another_name_is_enough(fake: FakeManager) -> None:
+    fake.refused["PUT .*/roleAssignments/"] = (409, "RoleAssignmentExists")
+    found = bootstrap(fake).run(dry_run=False)
+    assert {state for title, state in found.items() if title.startswith("role ")} == {State.THERE}
+
+
+def test_the_repository_is_told_ids_and_no_secret(fake: FakeManager) -> None:
+    done = bootstrap(fake)
+    done.run(dry_run=False)
+    assert done.variables() == {
+        "": {"ARM_TENANT_ID": TENANT, "ARM_SUBSCRIPTION_ID": SUBSCRIPTION},
+        "dev": {"ARM_CLIENT_ID": CLIENT},
+        "dev-nightly": {"ARM_CLIENT_ID": CLIENT},
+        "dev-preview": {"ARM_CLIENT_ID": CLIENT},
+    }
+    assert done.deployer() == {"object_id": PRINCIPAL, "type": "ServicePrincipal", "databricks_name": CLIENT}
+
+
+def test_without_a_repository_there_are_no_identities(fake: FakeManager) -> None:
+    done = bootstrap(fake, github_repository=None)
+    done.run(dry_run=False)
+    assert "managedidentity" not in json.dumps(fake.changes()).lower().replace("microsoft.managedidentity/register", "")
+    assert (done.deployer(), list(done.variables())) == (None, [""])
+
+
+def test_the_names_are_ones_that_azure_takes() -> None:
+    assert re.fullmatch("[a-z0-9]{3,24}", NAMES.account)
+    assert re.fullmatch("[a-z][a-z0-9-]{1,22}[a-z0-9]", NAMES.vault)
+    assert StateNames(subscription=CALLER).account != NAMES.account

@@ -1,0 +1,108 @@
+"""Stopping and starting the cluster: once, waited for, and what still costs meanwhile."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from azure_clients import credentials
+from azure_clients.errors import ManagerRefusedError
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from personalize.clients.power import Power, cluster_path, power_of, switch
+from personalize.commands.app import app
+from personalize.commands.power import remaining
+from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
+from tests.support.fake_manager import Call, FakeManager
+
+SETTINGS = AzureSettings.model_validate(
+    {
+        "subscription": SUBSCRIPTION,
+        "tenant": TENANT,
+        "deployers": [{"object_id": CALLER, "type": "User"}],
+        "alert_mail": "operators@example.com",
+    }
+)
+PATH = cluster_path("dev", SETTINGS)
+
+
+@pytest.fixture
+def fake() -> FakeManager:
+    """A cluster that runs, and that takes two questions to stop or start."""
+    made = FakeManager()
+    cluster: dict[str, Any] = {"properties": {"powerState": {"code": "Running"}, "provisioningState": "Succeeded"}}
+    made.resources[PATH.lower()] = cluster
+    waits: list[str] = []
+
+    def operate(call: Call) -> tuple[int, dict[str, Any]]:
+        waits.extend([call.path.rpartition("/")[2]] * 2)
+        return 202, {}
+
+    def operation(_: Call) -> dict[str, Any]:
+        if len(waits) > 1:
+            waits.pop()
+            return {"status": "InProgress"}
+        cluster["properties"]["powerState"] = {"code": "Stopped" if waits.pop() == "stop" else "Running"}
+        return {"status": "Succeeded"}
+
+    made.answer(r"^POST .*/(stop|start)$", operate)
+    made.answer("/operations/1$", operation)
+    made.headers["POST"] = {"Azure-AsyncOperation": "https://management.azure.com/operations/1?api-version=1"}
+    return made
+
+
+def test_a_cluster_is_stopped_and_started_again(fake: FakeManager) -> None:
+    manager = fake.manager()
+    assert switch(manager, PATH, Power.STOPPED)
+    assert power_of(manager, PATH) is Power.STOPPED
+    assert switch(manager, PATH, Power.RUNNING)
+    assert power_of(manager, PATH) is Power.RUNNING
+    assert fake.changes() == [f"POST {PATH}/stop", f"POST {PATH}/start"]
+
+
+def test_what_is_as_wanted_is_left_alone(fake: FakeManager) -> None:
+    assert not switch(fake.manager(), PATH, Power.RUNNING)
+    assert fake.changes() == []
+
+
+def test_a_refusal_is_azure_s_own_sentence(fake: FakeManager) -> None:
+    fake.refused["/stop$"] = (409, "OperationNotAllowed")
+    with pytest.raises(ManagerRefusedError, match="OperationNotAllowed") as caught:
+        switch(fake.manager(), PATH, Power.STOPPED)
+    assert (caught.value.status, caught.value.code) == (409, "OperationNotAllowed")
+
+
+def test_a_cluster_that_is_not_there_is_neither(fake: FakeManager) -> None:
+    fake.resources.clear()
+    assert power_of(fake.manager(), PATH) is None
+
+
+def test_the_path_is_that_of_the_stack_s_names() -> None:
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+    assert PATH.endswith(f"/{names.serving_group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}")
+
+
+def test_what_still_costs_has_no_nodes_but_what_stays() -> None:
+    names = {line.name for line in remaining("dev", SETTINGS)}
+    assert {"NAT gateway", "load balancer", "registry Basic", "disks of the nodes"} <= names
+    assert not {"system nodes", "scoring nodes", "training nodes"} & names
+
+
+def test_the_command_says_what_still_costs(fake: FakeManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
+    file = tmp_path / "stack.yaml"
+    own = {"personalization:target": "azure", "personalization:azure": SETTINGS.model_dump(mode="json")}
+    file.write_text(yaml.safe_dump({"config": own}))
+    command = ["pause", "--stack", "dev", "--config-file", str(file), "--json"]
+    first, second = (json.loads(CliRunner().invoke(app, command).stdout) for _ in range(2))
+    assert (first["changed"], second["changed"], second["power"]) == (True, False, "Stopped")
+    assert first["still_usd_per_month"]["NAT gateway"] == 36.0
+
+
+def test_a_stack_on_this_machine_has_nothing_to_pause() -> None:
+    left = CliRunner().invoke(app, ["pause", "--stack", "local"])
+    assert isinstance(left.exception, BadInputError)

@@ -1,0 +1,239 @@
+"""The preflight: a subscription that has everything passes, and each thing that it lacks is found alone with a fix."""
+
+from collections.abc import Callable
+
+import pytest
+
+from azure_clients.credentials import DATABRICKS, IdentityError
+from infra.cloud.names import Names
+from personalize.bootstrap.names import StateNames
+from personalize.bootstrap.state_store import account_path, vault_path
+from personalize.checks.doctor import Finding, Status
+from personalize.checks.subscription.preflight import examine
+from personalize.checks.subscription.subject import claims_of
+from tests.personalize.subscription.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
+
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def faults(findings: list[Finding]) -> dict[str, Finding]:
+    return {found.name: found for found in findings if not found.ok}
+
+
+def named(findings: list[Finding], name: str) -> Finding:
+    [found] = [found for found in findings if found.name == name]
+    return found
+
+
+def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world: World) -> None:
+    findings = examine(world.subject())
+    assert [(found.name, found.status) for found in findings if found.status is not Status.OK] == []
+    assert len(findings) == 12
+    assert {line.rpartition("/")[2] for line in world.fake.changes()} == {"checkNameAvailability"}
+
+
+def test_a_state_in_the_subscription_needs_what_the_bootstrap_makes(world: World) -> None:
+    subject = world.subject(state="subscription")
+    found = named(examine(subject), "state")
+    assert found.status is Status.WRONG
+    assert found.fix == "personalize bootstrap --stack dev"
+    names = StateNames(subscription=SUBSCRIPTION)
+    for path in (account_path(names), vault_path(names)):
+        world.fake.resources[path.lower()] = {}
+    assert named(examine(subject), "state").status is Status.OK
+
+
+SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
+    "identity": (lambda world: world.owners.update({DATABRICKS: NOBODY}), "az login --tenant"),
+    "roles": (lambda world: world.give_roles(CONTRIBUTOR), "Role Based Access Control Administrator"),
+    "resource providers": (
+        lambda world: world.fake.answer("/Microsoft.Databricks$", {"registrationState": "NotRegistered"}),
+        "personalize bootstrap --stack dev",
+    ),
+    "VM sizes": (
+        lambda world: world.restrictions.update({"Standard_E8ds_v5": [{"type": "Location"}]}),
+        "Standard_D2ds_v5, Standard_D4ds_v5",
+    ),
+    "quota": (lambda world: world.usages.update({"standardEDSv5Family": (96, 100)}), "standardEDSv5Family 8 free"),
+    "Kubernetes": (
+        lambda world: world.fake.answer("/kubernetesVersions$", {"values": [{"version": "1.36"}]}),
+        "azure.kubernetes_version",
+    ),
+    "names": (
+        lambda world: world.fake.answer(
+            "Microsoft.KeyVault/checkNameAvailability$", {"nameAvailable": False, "message": "soft-deleted"}
+        ),
+        "azure.suffix",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_each_thing_that_is_missing_is_found_alone_and_comes_with_a_fix(world: World, name: str) -> None:
+    change, fix = SPOILED[name]
+    change(world)
+    found = faults(examine(world.subject()))
+    assert list(found) == [name]
+    assert fix in found[name].fix
+
+
+def test_all_that_is_missing_is_found_in_one_go(world: World) -> None:
+    for change, _ in SPOILED.values():
+        change(world)
+    assert set(faults(examine(world.subject()))) == set(SPOILED) - {"quota"}  # no quota for a size that is not there
+
+
+def test_the_example_s_zeros_are_refused_before_anybody_is_asked(world: World) -> None:
+    findings = examine(world.subject(subscription=NOBODY, deployers=[{"object_id": NOBODY, "type": "Group"}]))
+    assert [found.name for found in findings] == ["stack file"]
+    assert "`azure.subscription`, `azure.deployers` are the example's zeros" in findings[0].found
+    assert world.fake.calls == []
+
+
+def test_nobody_who_is_signed_in_is_the_only_finding(world: World) -> None:
+    world.fake.answer(f"^GET /subscriptions/{SUBSCRIPTION}$", lambda _: (_ for _ in ()).throw(IdentityError("nobody")))
+    findings = examine(world.subject())
+    assert [(found.name, found.fix) for found in findings] == [("sign-in", f"az login --tenant {TENANT}")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((404, {"error": {"code": "SubscriptionNotFound", "message": "no"}}), "not visible"),
+        ({"state": "Warned", "tenantId": TENANT}, "it is Warned"),
+        ({"state": "Enabled", "tenantId": NOBODY}, f"belongs to the directory {NOBODY}"),
+    ],
+)
+def test_a_subscription_that_cannot_be_used_stops_everything_else(world: World, answer: object, said: str) -> None:
+    world.fake.answer(f"^GET /subscriptions/{SUBSCRIPTION}$", answer)  # type: ignore[arg-type]
+    findings = examine(world.subject())
+    assert [found.name for found in findings] == ["subscription"]
+    assert said in findings[0].found
+
+
+def test_a_variable_that_gives_a_client_another_identity_is_named(world: World) -> None:
+    found = faults(examine(world.subject(environment={"DATABRICKS_TOKEN": "secret", "ARM_USE_MSI": "true"})))
+    assert found["identity"].fix == "unset ARM_USE_MSI DATABRICKS_TOKEN"
+    assert "secret" not in found["identity"].found
+
+
+def test_a_deployer_by_a_group_passes(world: World) -> None:
+    world.fake.answer("/checkMemberObjects$", {"value": [GROUP]})
+    findings = examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}]))
+    assert faults(findings) == {}
+    [asked] = [call for call in world.fake.calls if call.path.endswith("/checkMemberObjects")]
+    assert (asked.path, asked.body) == (f"/v1.0/directoryObjects/{CALLER}/checkMemberObjects", {"ids": [GROUP]})
+
+
+def test_a_stranger_is_told_what_to_add_to_the_settings(world: World) -> None:
+    world.fake.answer("/checkMemberObjects$", {"value": []})
+    found = faults(examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}])))
+    assert f"{{object_id: {CALLER}, type: User}}" in found["deployer"].fix
+
+
+def test_a_directory_that_does_not_answer_stops_nothing(world: World) -> None:
+    world.fake.refused["checkMemberObjects"] = (403, "Authorization_RequestDenied")
+    found = named(examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}])), "deployer")
+    assert found.status is Status.REMARK
+    assert "Authorization_RequestDenied" in found.found
+
+
+def test_an_application_that_is_named_as_a_user_is_corrected(world: World) -> None:
+    world.claims = {"oid": CALLER, "appid": "workflow", "idtyp": "app"}
+    assert "type: ServicePrincipal" in faults(examine(world.subject()))["deployer"].fix
+
+
+def test_an_owner_needs_no_other_role(world: World) -> None:
+    world.give_roles(OWNER, scope="/providers/Microsoft.Management/managementGroups/all")
+    assert named(examine(world.subject()), "roles").status is Status.OK
+
+
+def test_a_role_on_a_group_is_not_one_on_the_subscription(world: World) -> None:
+    world.give_roles(OWNER, scope=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other")
+    assert named(examine(world.subject()), "roles").found == (
+        "Contributor and Role Based Access Control Administrator missing"
+    )
+
+
+def test_a_condition_on_the_giving_of_roles_is_said(world: World) -> None:
+    world.give_roles(CONTRIBUTOR, ROLE_ADMINISTRATOR, condition="@Resource[...]")
+    assert named(examine(world.subject()), "roles").status is Status.REMARK
+
+
+def test_a_zone_without_the_size_is_named_with_its_setting(world: World) -> None:
+    world.zones = {"1", "2"}
+    found = named(examine(world.subject(zones=["1", "2", "3"])), "VM sizes")
+    assert "Standard_D2ds_v5 (`azure.system_vm_size`) is not offered in zone 3" in found.found
+
+
+def test_a_zone_that_is_restricted_for_the_subscription_does_not_count(world: World) -> None:
+    world.restrictions["Standard_D2ds_v5"] = [{"type": "Zone", "restrictionInfo": {"zones": ["2"]}}]
+    assert "not offered in zone 2" in named(examine(world.subject(zones=["1", "2"])), "VM sizes").found
+
+
+def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:
+    world.usages["standardDDSv5Family"] = (0, 8)  # 2 nodes of 2 at first, 3 + 4 with their surge at most
+    found = named(examine(world.subject()), "quota")
+    assert found.status is Status.REMARK
+    assert "standardDDSv5Family 14 free" in found.fix
+
+
+def test_the_region_s_own_limit_counts_too(world: World) -> None:
+    world.usages["cores"] = (0, 10)
+    assert named(examine(world.subject()), "quota").found == "10 vCPUs of cores free"
+
+
+def test_nodes_that_are_there_already_need_no_quota_again(world: World) -> None:
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names.serving_group}"
+    path = f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
+    world.fake.resources[path.lower()] = {"name": names.cluster}
+    world.usages["standardDDSv5Family"] = (4, 4)
+    assert named(examine(world.subject()), "quota").status is Status.OK
+
+
+def test_the_stack_s_own_names_are_free_for_it(world: World) -> None:
+    world.fake.answer("Microsoft.Storage/checkNameAvailability$", {"nameAvailable": False, "reason": "AlreadyExists"})
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names.training_group}"
+    for account in (names.lake, names.workspace_storage):
+        world.fake.resources[f"{group}/providers/Microsoft.Storage/storageAccounts/{account}".lower()] = {}
+    assert named(examine(world.subject()), "names").status is Status.OK
+
+
+def test_the_group_that_databricks_makes_must_not_be_there_without_it(world: World) -> None:
+    names = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+    world.fake.resources[f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names.databricks_group}".lower()] = {}
+    assert "exists without its workspace" in named(examine(world.subject()), "names").found
+
+
+@pytest.mark.parametrize(("docker", "status"), [(None, Status.WRONG), ("/usr/bin/docker", Status.REMARK)])
+def test_a_trial_needs_a_docker_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch, docker: str | None, status: Status
+) -> None:
+    policies = {"quotaId": "FreeTrial_2014-09-01", "spendingLimit": "On"}
+    shown = {"state": "Enabled", "tenantId": TENANT, "subscriptionPolicies": policies}
+    world.fake.answer(f"^GET /subscriptions/{SUBSCRIPTION}$", shown)
+    monkeypatch.setattr("shutil.which", lambda _: docker)
+    assert named(examine(world.subject()), "image builds").status is status
+
+
+def test_a_region_without_any_workspace_cannot_tell_of_its_metastore(world: World) -> None:
+    world.fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": []})
+    found = named(examine(world.subject()), "metastore")
+    assert found.status is Status.REMARK
+    assert "account admin" in found.fix
+
+
+def test_a_refused_question_is_a_finding_of_its_own(world: World) -> None:
+    world.fake.refused["/usages$"] = (403, "AuthorizationFailed")
+    found = faults(examine(world.subject()))
+    assert list(found) == ["VM sizes"]
+    assert "AuthorizationFailed" in found["VM sizes"].found
+
+
+def test_a_token_says_who_it_belongs_to() -> None:
+    assert claims_of("e30.eyJvaWQiOiJtZSJ9.c2lnbmVk") == {"oid": "me"}

@@ -1,0 +1,219 @@
+"""The end of a stack on Azure: what is asked, what is saved, what is left and why."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from azure_clients import credentials
+from features.bundle import BundleError, verify
+from features.errors import BadInputError
+from infra.cloud.names import Names
+from personalize.commands import teardown
+from personalize.commands.app import app
+from personalize.engine.outcome import Outcome
+from personalize.stack.session import StackSession
+from personalize.teardown import leftovers as module
+from personalize.teardown.export import INDEX, export
+from personalize.teardown.leftovers import Leftover, leftovers, settled
+from personalize.terminal.output import ExitCode, messages
+from steps.local.registry import LocalRegistry
+from steps.shared.model_versions import Version
+from tests.personalize.subscription.conftest import SUBSCRIPTION
+from tests.personalize.subscription.test_power import SETTINGS
+from tests.support.bundles import MakeBundle
+from tests.support.fake_manager import FakeManager
+
+NAMES = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+OURS = {"project": "personalization", "stack": "dev"}
+LAKE = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{NAMES.training_group}/providers/Microsoft.Storage/storageAccounts/"
+    f"{NAMES.lake}"
+)
+Destroy = Callable[..., Result]
+
+
+def listed(fake: FakeManager, **lists: list[dict[str, Any]]) -> FakeManager:
+    """A subscription with these lists and nothing else."""
+    paths = {"groups": "/resourcegroups$", "resources": "/resources$", "vaults": "/deletedVaults$"}
+    for name, path in (paths | {"logs": "/deletedWorkspaces$"}).items():
+        fake.answer(f"^GET .*{path}", {"value": lists.get(name, [])})
+    return fake
+
+
+def found(**lists: list[dict[str, Any]]) -> list[Leftover]:
+    return leftovers(listed(FakeManager(), **lists).manager(), SUBSCRIPTION, "dev")
+
+
+def test_an_empty_subscription_has_nothing_left() -> None:
+    assert found() == []
+
+
+def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing() -> None:
+    properties = {"scheduledPurgeDate": "2026-12-02T10:00:00Z", "tags": OURS}
+    left = found(
+        vaults=[{"name": NAMES.vault, "properties": properties}, {"name": "other", "properties": {"tags": {}}}],
+        logs=[{"name": NAMES.logs}, {"name": "logs-of-somebody"}],
+    )
+    assert [(one.name, one.billable) for one in left] == [(NAMES.vault, False), (NAMES.logs, False)]
+    assert "until 2026-12-02" in left[0].why
+
+
+def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
+    identity = {"id": "/x/disk", "name": "disk", "type": "Microsoft.Compute/disks"}
+    left = found(resources=[identity | {"tags": OURS}, identity | {"tags": OURS | {"stack": "prod"}}])
+    assert [(one.name, one.billable, one.why) for one in left] == [
+        ("disk", True, "`az resource delete --ids /x/disk` deletes it")
+    ]
+
+
+def test_a_managed_group_is_told_with_what_it_belongs_to() -> None:
+    owner = (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/x/providers/Microsoft.Databricks/workspaces/{NAMES.databricks}"
+    )
+    left = found(groups=[{"name": NAMES.databricks_group, "managedBy": owner}])
+    assert f"it goes with {NAMES.databricks}" in left[0].why
+
+
+def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_left_alone() -> None:
+    renewed = Names(stack="dev", subscription=SUBSCRIPTION, suffix="b")
+    left = found(
+        groups=[
+            {"name": NAMES.training_group, "tags": OURS},
+            {"name": renewed.nodes_group},
+            {"name": "rg-training-devxxxxxxxxxx1"},  # no token of ours has a 1
+            {"name": NAMES.serving_group, "tags": {"project": "personalization", "stack": "dev2"}},
+            {"name": "NetworkWatcherRG"},
+        ]
+    )
+    assert sorted(one.name for one in left) == sorted([NAMES.training_group, renewed.nodes_group])
+
+
+def test_a_list_that_lags_is_looked_at_again() -> None:
+    costing = Leftover(name="a", kind="disk", billable=True, why="")
+    answers = iter([[costing], [costing], []])
+    waits: list[float] = []
+    assert settled(lambda: next(answers), lambda _: None, waits.append) == []
+    assert waits == [module.PAUSE_SECONDS] * 2
+
+
+def test_what_stays_on_the_list_is_told_in_the_end() -> None:
+    costing = Leftover(name="a", kind="disk", billable=True, why="")
+    assert settled(lambda: [costing], lambda _: None, lambda _: None) == [costing]
+
+
+@pytest.fixture
+def registry(tmp_path: Path, bundle_of: MakeBundle) -> LocalRegistry:
+    """Two versions."""
+    made = LocalRegistry(tmp_path / "registry")
+    made.create()
+    for seed in (1, 2):
+        made.register(bundle_of(seed))
+    return made
+
+
+def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: LocalRegistry, tmp_path: Path) -> None:
+    versions = registry.list()
+    index = export(versions, registry.fetch, tmp_path / "saved")
+    assert [entry["number"] for entry in json.loads(index.read_text())] == [1, 2]
+    for version in versions:
+        folder = tmp_path / "saved" / f"version-{version.number}"
+        assert verify(folder) == version.bundle_hash
+        assert (folder / "report.html").is_file()
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["version-1", "version-2", INDEX]
+
+
+def test_what_an_interrupted_export_saved_is_not_fetched_again(registry: LocalRegistry, tmp_path: Path) -> None:
+    export(registry.list()[:1], registry.fetch, tmp_path / "saved")
+    fetched: list[int] = []
+
+    def fetch(version: Version, target: Path) -> None:
+        fetched.append(version.number)
+        registry.fetch(version, target)
+
+    export(registry.list(), fetch, tmp_path / "saved")
+    assert fetched == [2]
+
+
+def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: LocalRegistry, tmp_path: Path) -> None:
+    first, second = registry.list()
+    with pytest.raises(BundleError, match="Nothing was deleted"):
+        export([first], lambda _, target: registry.fetch(second, target), tmp_path / "saved")
+    assert list((tmp_path / "saved").iterdir()) == []
+
+
+@pytest.fixture
+def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
+    """Runs `personalize destroy --stack dev` with a stack that is up and an engine that does nothing."""
+    monkeypatch.setattr(StackSession, "exists", lambda _: True)
+    outcome = Outcome(changes={"delete": 70}, steps={}, outputs={}, secret=frozenset(), seconds=1.0)
+    monkeypatch.setattr(teardown, "shown_operation", lambda _: outcome)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+
+    def run(fake: FakeManager, *arguments: str, **settings: object) -> Result:
+        monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())
+        azure = SETTINGS.model_dump(mode="json") | settings
+        own = {"personalization:target": "azure", "personalization:azure": azure}
+        file = tmp_path / "stack.yaml"
+        file.write_text(yaml.safe_dump({"config": own}))
+        return CliRunner().invoke(app, ["destroy", "--stack", "dev", "--config-file", str(file), *arguments])
+
+    return run
+
+
+def test_a_destroy_that_leaves_nothing_succeeds(destroy: Destroy) -> None:
+    done = destroy(listed(FakeManager()), "--yes", "--json")
+    assert done.exit_code == ExitCode.OK
+    assert json.loads(done.stdout) == {"changes": {"delete": 70}, "steps": {}, "seconds": 1.0, "left": []}
+
+
+def test_a_destroy_that_leaves_what_costs_money_fails(destroy: Destroy) -> None:
+    done = destroy(listed(FakeManager(), groups=[{"name": NAMES.nodes_group}]), "--yes", "--json")
+    assert done.exit_code == ExitCode.FAILED
+    assert json.loads(done.stdout)["left"][0]["name"] == NAMES.nodes_group
+
+
+def test_the_lake_needs_a_second_yes(destroy: Destroy) -> None:
+    fake = listed(FakeManager())
+    fake.resources[LAKE.lower()] = {"name": NAMES.lake}
+    refused = destroy(fake, "--yes", "--json")
+    assert isinstance(refused.exception, BadInputError)
+    assert "--delete-data" in str(refused.exception)
+    assert destroy(fake, "--yes", "--delete-data", "--json").exit_code == ExitCode.OK
+
+
+def test_a_typed_name_is_a_second_yes(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = listed(FakeManager())
+    fake.resources[LAKE.lower()] = {"name": NAMES.lake}
+    monkeypatch.setattr(type(messages), "is_terminal", property(lambda _: True))
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "yes")
+    assert "nothing was deleted" in str(destroy(fake, "--yes").exception)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: NAMES.lake)
+    assert destroy(fake, "--yes").exit_code == ExitCode.OK
+
+
+def test_a_stack_that_protects_its_data_is_left_alone(destroy: Destroy) -> None:
+    refused = destroy(listed(FakeManager()), "--yes", protect=True)
+    assert "azure.protect" in str(refused.exception)
+
+
+def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StackSession, "exists", lambda _: False)
+    done = destroy(listed(FakeManager(), resources=[{"id": "/x", "name": "x", "type": "t", "tags": OURS}]), "--yes")
+    assert done.exit_code == ExitCode.FAILED
+    assert "Something is left that costs money." in done.stdout
+
+
+def test_the_models_are_saved_before_anything_is_deleted(
+    destroy: Destroy, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personalize.commands.teardown.versions_of", lambda *_: registry)
+    saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
+    assert Path(saved) == tmp_path / "personalization-dev-export"
+    assert (Path(saved) / "version-2" / "report.html").is_file()

@@ -1,0 +1,199 @@
+"""What the service answers to requests that are wrong: one shape of error, which names the field."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.scoring.contract.conftest import MAX_BODY_BYTES, MAX_RECORDS
+from tests.support.services import KEY, RunningService
+
+JSON = {"content-type": "application/json"}
+
+WRONG_BODIES = [
+    (b"", "invalid_json", None),
+    (b"{", "invalid_json", None),
+    (b"not json", "invalid_json", None),
+    (b"{} {}", "invalid_json", None),
+    (b"\xef\xbb\xbf{}", "invalid_json", None),
+    (b"{'int00': 1}", "invalid_json", None),
+    (b'{"cat00": "\xff"}', "invalid_json", None),
+    (b'{"\xff": 1}', "invalid_json", None),
+    (b'{"cat00": "\\ud800"}', "invalid_json", None),
+    (b'{"cat00": "a\x01b"}', "invalid_json", None),
+    (b'{"int00": NaN}', "not_finite", "int00"),
+    (b'{"int00": Infinity}', "not_finite", "int00"),
+    (b'{"int00": -Infinity}', "not_finite", "int00"),
+    (b'{"records": [{}, {"int02": NaN}]}', "not_finite", "records[1].int02"),
+    (b'{"int00": 1e999}', "not_finite", "int00"),
+    (b'{"int00": ' + b"9" * 400 + b"}", "not_finite", "int00"),
+    (b"[]", "wrong_type", None),
+    (b"null", "wrong_type", None),
+    (b'"text"', "wrong_type", None),
+    (b'{"int00": "1"}', "wrong_type", "int00"),
+    (b'{"int00": true}', "wrong_type", "int00"),
+    (b'{"int00": [1]}', "wrong_type", "int00"),
+    (b'{"cat00": 1}', "wrong_type", "cat00"),
+    (b'{"cat00": {"a": "b"}}', "wrong_type", "cat00"),
+    (b'{"records": {}}', "wrong_type", "records"),
+    (b'{"records": null}', "wrong_type", "records"),
+    (b'{"records": [1]}', "wrong_type", "records[0]"),
+    (b'{"records": [{}, {"cat07": 1}]}', "wrong_type", "records[1].cat07"),
+    (b'{"int00": 1, "records": [{}]}', "wrong_type", "int00"),
+    (b'{"int00": null, "records": [{}]}', "wrong_type", "int00"),
+    (b'{"colour": 1}', "unknown_field", "colour"),
+    (b'{"label": 1}', "unknown_field", "label"),
+    (b'{"records": [{"colour": 1}]}', "unknown_field", "records[0].colour"),
+    (b'{"a": ' + b"[" * 100_000, "unknown_field", "a"),
+    (b'{"int00": 1, "int00": 2}', "duplicate_field", "int00"),
+    (b'{"int00": 1, "int00": null}', "duplicate_field", "int00"),
+    (b'{"int00": null, "int00": 1}', "duplicate_field", "int00"),
+    (b'{"cat00": "a:b", "cat00": "c"}', "duplicate_field", "cat00"),
+    (b'{"records": [{}, {"cat00": "a", "cat00": "b"}]}', "duplicate_field", "records[1].cat00"),
+    (b'{"records": [{}], "records": [{}]}', "duplicate_field", "records"),
+    (b'{"records": []}', "wrong_count", "records"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "field"), WRONG_BODIES, ids=[str(body[:40]) for body, _, _ in WRONG_BODIES])
+def test_a_wrong_body_is_refused_with_its_field(
+    client: httpx.Client, body: bytes, code: str, field: str | None
+) -> None:
+    answer = client.post("/score", content=body, headers=JSON)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["field"]) == (code, field)
+    assert error["message"].endswith(".")
+
+
+def test_more_records_than_the_limit_are_refused(client: httpx.Client) -> None:
+    assert client.post("/score", json={"records": [{}] * MAX_RECORDS}).status_code == 200
+    answer = client.post("/score", json={"records": [{}] * (MAX_RECORDS + 1)})
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {
+        "code": "wrong_count",
+        "field": "records",
+        "message": f"records must have at most {MAX_RECORDS} entries.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"items": [{}]}, "missing_field", "user"),
+        ({"user": {}}, "missing_field", "items"),
+        ({"user": {}, "items": []}, "wrong_count", "items"),
+        ({"user": {}, "items": [{}] * (MAX_RECORDS + 1)}, "wrong_count", "items"),
+        ({"user": {}, "items": [{}], "top": 0}, "wrong_type", "top"),
+        ({"user": {}, "items": [{}], "top": 1.5}, "wrong_type", "top"),
+        ({"user": {"colour": 1}, "items": [{}]}, "unknown_field", "user.colour"),
+        ({"user": {}, "items": [{}, {"int00": "x"}]}, "wrong_type", "items[1].int00"),
+    ],
+)
+def test_a_wrong_ranking_is_refused_with_its_field(client: httpx.Client, body: Any, code: str, field: str) -> None:
+    answer = client.post("/rank", json=body)
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == (code, field)
+
+
+@pytest.mark.parametrize("path", ["/score", "/rank"])
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", f"Basic {KEY}", KEY, f"Bearer {KEY}x", "Bearer wrong", "\u00e9"]
+)
+def test_a_request_without_a_valid_key_is_refused(
+    service: RunningService, path: str, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {b"authorization": authorization.encode("latin-1")}
+    answer = httpx.post(service.url + path, json={}, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["error"]["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
+)
+def test_another_content_type_is_refused(client: httpx.Client, content_type: str | None) -> None:
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = client.post("/score", content=b"{}", headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["error"]["code"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", 'application/json;charset="UTF-8"']
+)
+def test_json_may_be_announced_in_other_words(client: httpx.Client, content_type: str) -> None:
+    assert client.post("/score", content=b"{}", headers={"content-type": content_type}).status_code == 200
+
+
+def test_a_body_above_the_limit_is_refused_before_it_is_sent(service: RunningService) -> None:
+    head = (
+        f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
+        f"content-length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+    )
+    assert _raw(service, head.encode()).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * (MAX_BODY_BYTES // 50)
+
+    answer = client.post("/score", content=parts(), headers=JSON)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "too_large"
+
+
+def test_a_body_that_does_not_arrive_is_refused_in_time(service: RunningService) -> None:
+    head = (
+        f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
+        "content-length: 10\r\n\r\n{"
+    )
+    began = time.monotonic()
+    assert _raw(service, head.encode()).startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - began > 0.9
+
+
+def test_a_client_that_goes_away_does_no_harm(service: RunningService) -> None:
+    head = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
+    for _ in range(20):
+        with socket.create_connection(_address(service)) as connection:
+            connection.sendall(head.encode() + b"content-length: 10\r\n\r\n{")
+    assert service.client.post("/score", json={}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/score/", "/scores", "/%2e%2e/etc"])
+def test_an_unknown_path_is_refused_in_the_same_shape(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["x-request-id"]
+    assert answer.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/score", "POST"), ("PUT", "/rank", "POST"), ("POST", "/healthz", "GET"), ("DELETE", "/metrics", "GET")],
+)
+def test_another_method_is_refused_in_the_same_shape(
+    client: httpx.Client, method: str, path: str, allowed: str
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == 405
+    assert allowed in answer.headers["allow"]
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+def _address(service: RunningService) -> tuple[str, int]:
+    url = httpx.URL(service.url)
+    assert url.port is not None
+    return url.host, url.port
+
+
+def _raw(service: RunningService, request: bytes) -> bytes:
+    with socket.create_connection(_address(service), timeout=60) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)

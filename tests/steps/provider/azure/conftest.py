@@ -1,0 +1,121 @@
+"""The Azure steps against the simulated Azure: real SDKs, real HTTP, Azure's own host names behind a proxy."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_provider import TYPES
+from tests.simulation.examples import create_all, example
+from tests.simulation.fakes.internet import Internet
+from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.inputs.names import DEPLOYER, GROUP, PLAIN
+from tests.simulation.requirements import need_azure_packages
+from tests.simulation.services import databricks as workspaces
+from tests.simulation.test_databricks_refusals import EXAMPLES
+from tests.simulation.world import DEFAULTS, World
+from tests.steps.provider.conftest import STACK
+
+if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def azure_packages() -> None:
+    """Skip where the packages of the Azure stack were not installed."""
+    need_azure_packages()
+
+
+TENANT = DEFAULTS["tenant"]
+SUBSCRIPTION = DEFAULTS["subscription"]
+NOBODY = "99999999-9999-4999-8999-999999999999"
+BLOB = "https://lakeabc.blob.core.windows.net/"
+AZURE = {"stack": STACK, "tenant": TENANT}
+MACHINE_LEARNING = {**AZURE, "subscription": SUBSCRIPTION, "resource_group": GROUP, "workspace": "models"}
+
+
+@dataclass
+class Task:
+    """What runs of the training job do; a test sets `work`."""
+
+    work: Any = None
+
+    def __call__(self, run: Run) -> str:
+        """The task's output."""
+        return str(self.work(run)) if self.work else "done"
+
+
+@dataclass
+class Cloud:
+    """The simulated Azure with the examples in it."""
+
+    arm: AzureNative
+    task: Task
+    environment: dict[str, str]
+    """Variables that lead a process to it."""
+
+    @property
+    def world(self) -> World:
+        """Its record."""
+        return self.arm.world
+
+    def sign_in(self, who: str) -> None:
+        """Be somebody else from now on."""
+        from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
+
+        self.world.set("caller", who)
+        credentials.forget_tokens()
+
+    @property
+    def workspace(self) -> dict[str, str]:
+        """The Databricks workspace as a step's inputs name it."""
+        found = self.world.all(workspaces.TYPE)[0]
+        return {"workspace_id": found.id, "workspace_host": found.outputs["workspaceUrl"]}
+
+
+@pytest.fixture(scope="session")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Internet, Cloud]]:
+    """Started once: it takes some seconds."""
+    world = World(tmp_path_factory.mktemp("azure") / "world")
+    arm = AzureNative(world)
+    create_all(arm)
+    container = "azure-native:storage:BlobContainer"
+    arm.create(container, example(container) | {"containerName": "models"})
+    assignment = "azure-native:authorization:RoleAssignment"
+    own_storage = {"scope": PLAIN, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0051"}
+    arm.create(assignment, example(assignment) | own_storage)
+    workspace = world.all(workspaces.TYPE)[0]
+    world.set("members", {workspace.outputs["workspaceId"]: [DEPLOYER]})
+    databricks = Databricks(world, TYPES)
+    databricks.configure({"host": f"https://{workspace.outputs['workspaceUrl']}"})
+    for kind, inputs in EXAMPLES:
+        databricks.create(kind, inputs)
+    task = Task()
+    internet = Internet(world, Runs(task))
+    internet.start()
+    yield internet, Cloud(arm, task, internet.environment())
+    internet.stop()
+    world.close()
+
+
+@pytest.fixture
+def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
+    """The simulated Azure, which this process takes for the real one; what a test ordered is forgotten after it."""
+    internet, cloud = _running
+    before = dict(os.environ)
+    os.environ.update(internet.environment())
+    cloud.sign_in(DEPLOYER)
+    yield cloud
+    os.environ.clear()
+    os.environ.update(before)
+    cloud.world.set("token_seconds", 3600.0)
+    cloud.world.set("metastore", value=True)
+    cloud.task.work = None
+    left = cloud.arm.faults.pending()
+    cloud.arm.faults.clear()
+    assert left == 0

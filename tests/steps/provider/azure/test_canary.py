@@ -1,0 +1,251 @@
+"""The trial of a new image, against an API server that answers as it is told."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from azure_clients.retries import Patience
+from steps.azure.candidate.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
+from steps.azure.candidate.rollout import Rollout
+from steps.azure.champion import CandidateRejectedError, Champion
+from steps.descriptions.azure.rollout import Outputs
+from steps.provider.step import StepCancelledError
+from steps.shared.cluster_names import ANSWERING, CANDIDATE, NAME
+from tests.infra.graph.workload_program import manifests
+from tests.steps.provider.azure.conftest import AZURE, MACHINE_LEARNING
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create
+
+OLD, NEW = "registry/scoring@sha256:old", "registry/scoring@sha256:new"
+METRICS = """# TYPE scoring_requests_total counter
+scoring_requests_total{{operation="score",status="200"}} {good}
+scoring_requests_total{{operation="score",status="500"}} {bad}
+# TYPE scoring_request_seconds histogram
+scoring_request_seconds_bucket{{operation="score",le="0.005"}} {fast}
+scoring_request_seconds_bucket{{operation="score",le="0.5"}} {all}
+scoring_request_seconds_bucket{{operation="score",le="+Inf"}} {all}
+# TYPE scoring_probability histogram
+scoring_probability_bucket{{le="0.2"}} {low}
+scoring_probability_bucket{{le="1.0"}} {all}
+scoring_probability_bucket{{le="+Inf"}} {all}
+"""
+
+
+@dataclass
+class Server:
+    """Four pods of the old image; a candidate's pods are ready at once. Each pod counts 100 requests at each look."""
+
+    image: str | None = OLD
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of the stack that serves."""
+    failing: int = 0
+    """Of the candidate's 100 requests."""
+    slow: int = 0
+    """Of the candidate's 100 requests."""
+    low: int = 80
+    """Of the candidate's 100 probabilities."""
+    starts: bool = True
+    restarts: int = 0
+    """Of the candidate's pods."""
+    tells: bool = True
+    """Whether pods tell what they counted."""
+    refuses: bool = False
+    applied: list[dict[str, Any]] = field(default_factory=list)
+    candidate: dict[str, Any] | None = None
+    looks: int = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.refuses:
+            return httpx.Response(403)
+        path = request.url.path
+        if path == PODS:
+            return self._pods(candidate=request.url.params["labelSelector"].endswith(f"={CANDIDATE}"))
+        if path.startswith(PODS):
+            assert path.endswith(":8443/proxy/metrics")
+            return (
+                httpx.Response(200, text=self._metrics(candidate=CANDIDATE in path))
+                if self.tells
+                else httpx.Response(503)
+            )
+        return self._serving() if path == f"{DEPLOYMENTS}/{NAME}" else self._candidate(request)
+
+    def _candidate(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == f"{DEPLOYMENTS}/{CANDIDATE}"
+        if request.method == "DELETE":
+            gone, self.candidate = self.candidate, None
+            return httpx.Response(200 if gone else 404)
+        if request.method == "PATCH":
+            self.candidate = json.loads(request.content)
+            self.applied.append(self.candidate)
+        if self.candidate is None:
+            return httpx.Response(404)
+        count = self.candidate["spec"]["replicas"] if self.starts else 0
+        status = {"observedGeneration": 1, "updatedReplicas": count, "readyReplicas": count}
+        return httpx.Response(200, json={"metadata": {"generation": 1}, "status": status})
+
+    def _pods(self, *, candidate: bool) -> httpx.Response:
+        statuses = [{"restartCount": self.restarts if candidate else 0}]
+        metadata = {"name": CANDIDATE if candidate else NAME}
+        return httpx.Response(200, json={"items": [{"metadata": metadata, "status": {"containerStatuses": statuses}}]})
+
+    def _serving(self) -> httpx.Response:
+        if self.image is None:
+            return httpx.Response(404)
+        found = manifests(self.image, **self.settings)["Deployment"]
+        found["spec"]["replicas"] = 4
+        return httpx.Response(200, json=found)
+
+    def _metrics(self, *, candidate: bool) -> str:
+        self.looks += 1
+        bad, slow, low = (self.failing, self.slow, self.low) if candidate else (0, 0, 80)
+        counts = {"good": 100 - bad, "bad": bad, "fast": 100 - slow, "low": low, "all": 100}
+        return METRICS.format(**{name: count * self.looks for name, count in counts.items()})
+
+
+def rollout(server: Server, **patience: float) -> Rollout:
+    def connect(access: str, tenant: str) -> httpx.Client:
+        assert (access, tenant) == ("{}", AZURE["tenant"])
+        return httpx.Client(transport=httpx.MockTransport(server), base_url="https://cluster")
+
+    return Rollout(patience=Patience(**{"seconds": 1, "pause": 0.01} | patience), connect=connect, look_seconds=0.05)
+
+
+def inputs(**changes: Any) -> dict[str, Any]:
+    return {**AZURE, "access": "{}", "image": NEW, "kind": "canary", "percent": 20, "seconds": 1, **changes}
+
+
+PROMOTED = Outputs(stable=NEW, candidate=NEW, weight=100, refusal="")
+
+
+def test_a_candidate_that_does_as_well_becomes_the_image_of_all(recorder: Recorder) -> None:
+    server = Server()
+    assert create(rollout(server), inputs(), recorder).outputs == PROMOTED
+    (applied,) = server.applied
+    assert applied["spec"]["replicas"] == 1, "a fifth of five"
+    assert server.candidate is None
+    assert "requests, 0.0% failed, p99 5 ms; beside it: " in recorder.lines[-1]
+
+
+def test_a_candidate_s_pods_differ_from_the_others_in_image_and_name_alone(recorder: Recorder) -> None:
+    server = Server()
+    create(rollout(server), inputs(), recorder)
+    (applied,) = server.applied
+    usual = manifests(OLD)
+    others, mine = usual["Deployment"]["spec"]["template"], applied["spec"]["template"]
+    assert mine["metadata"]["labels"] == others["metadata"]["labels"] | {"app.kubernetes.io/name": CANDIDATE}
+    mine["spec"]["containers"][0]["image"] = OLD
+    assert mine["spec"] == others["spec"]
+    mine_labels = mine["metadata"]["labels"].items()
+    assert usual["Service"]["spec"]["selector"].items() <= mine_labels, "the load balancer leads to it"
+    assert usual["NetworkPolicy"]["spec"]["podSelector"] == {}, "whatever its labels are"
+    assert not usual["Deployment"]["spec"]["selector"]["matchLabels"].items() <= mine_labels
+    assert applied["spec"]["selector"]["matchLabels"].items() <= mine_labels
+    assert ANSWERING.items() <= others["metadata"]["labels"].items()
+
+
+SHADOW = {"rollout": "shadow"}
+
+
+def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
+    server = Server(settings=SHADOW)
+    assert create(rollout(server), inputs(kind="shadow"), recorder).outputs == PROMOTED
+    (applied,) = server.applied
+    usual = manifests(OLD, **SHADOW)
+    labels = applied["spec"]["template"]["metadata"]["labels"].items()
+    assert not usual["Service"]["spec"]["selector"].items() <= labels
+    assert usual["Service scoring-shadow"]["spec"]["selector"].items() <= labels
+    assert applied["spec"]["selector"]["matchLabels"].items() <= labels
+    (container,) = applied["spec"]["template"]["spec"]["containers"]
+    (others,) = manifests(OLD)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == others["args"], "it sends no copies to itself"
+
+
+def test_a_shadow_that_does_worse_is_taken_back(recorder: Recorder) -> None:
+    server = Server(settings=SHADOW, low=10)
+    computed = create(rollout(server), inputs(kind="shadow", seconds=30), recorder).outputs
+    assert "was tried on copies of 20 % of the requests and taken back" in computed.refusal
+    assert computed.stable == OLD
+
+
+def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder) -> None:
+    server = Server()
+    assert create(rollout(server), inputs(kind="shadow"), recorder).outputs == PROMOTED
+    assert server.applied == []
+    assert "send no copies" in recorder.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        (Server(failing=30), "30.0% of its requests failed"),
+        (Server(slow=30), "took up to 500 ms, of those beside it up to 5 ms"),
+        (Server(low=10), "its probabilities are others"),
+        (Server(restarts=1), "a pod of it ended by itself"),
+        (Server(starts=False), "its pods did not become ready"),
+    ],
+    ids=["errors", "latency", "other probabilities", "crash", "no start"],
+)
+def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, recorder: Recorder) -> None:
+    computed = create(rollout(server), inputs(seconds=30), recorder).outputs
+    assert reason in computed.refusal
+    assert (computed.stable, computed.candidate, computed.weight) == (OLD, NEW, 0)
+    assert len(server.applied) == 1
+    assert server.candidate is None
+
+
+def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder) -> None:
+    given = {**MACHINE_LEARNING, "version": 3, "image": OLD, "refusal": "It was taken back."}
+    with pytest.raises(CandidateRejectedError, match="taken back"):
+        create(Champion(), given, recorder)
+
+
+@pytest.mark.parametrize(
+    ("server", "changes"),
+    [(Server(image=None), {}), (Server(image=NEW), {}), (Server(), {"kind": "rolling"})],
+    ids=["nothing serves", "it serves already", "asked for by its number"],
+)
+def test_where_there_is_nothing_to_try_the_image_passes_at_once(
+    server: Server, changes: dict[str, Any], recorder: Recorder
+) -> None:
+    assert create(rollout(server), inputs(**changes), recorder).outputs == PROMOTED
+    assert server.applied == []
+
+
+def test_an_interruption_takes_the_candidate_away(recorder: Recorder) -> None:
+    server = Server()
+    recorder.cancelled.set()
+    with pytest.raises(StepCancelledError):
+        create(rollout(server), inputs(), recorder)
+    assert len(server.applied) == 1
+    assert server.candidate is None
+
+
+def test_what_a_killed_run_left_is_removed(recorder: Recorder) -> None:
+    server = Server(image=NEW, candidate={"spec": {"replicas": 1}})
+    create(rollout(server), inputs(), recorder)
+    assert server.candidate is None
+    server.candidate = {"spec": {"replicas": 1}}
+    rollout(server).delete("test-rollout", inputs(), recorder.context)
+    assert server.candidate is None
+
+
+def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder) -> None:
+    server, state = Server(image=NEW), {**inputs(), **PROMOTED.model_dump()}
+    assert rollout(server).read("test-rollout", state, recorder.context) == PROMOTED
+    server.candidate = {"spec": {"replicas": 1}}
+    assert rollout(server).read("test-rollout", state, recorder.context) is None
+    assert rollout(Server(refuses=True)).read("test-rollout", state, recorder.context) == PROMOTED
+
+
+@pytest.mark.parametrize(
+    ("server", "sentence"),
+    [(Server(refuses=True), "403"), (Server(tells=False), "No pod of the new image told what it counted")],
+    ids=["forbidden", "no figures"],
+)
+def test_a_cluster_that_does_not_do_its_part_is_named(server: Server, sentence: str, recorder: Recorder) -> None:
+    with pytest.raises(ClusterRefusedError, match=sentence):
+        create(rollout(server), inputs(), recorder)
+    assert server.candidate is None

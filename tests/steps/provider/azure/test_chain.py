@@ -1,0 +1,107 @@
+"""The steps one after the other with the project's own wheel: data, a real model, its version, its image."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.retries import Patience
+from features.bundle import verify
+from infra.cloud.training.wheel import build_wheel
+from steps.azure.data_upload import DataUpload
+from steps.azure.model_version import ModelVersion
+from steps.azure.training_run import TrainingRun
+from tests.simulation.changes import changed
+from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_provider import TYPES
+from tests.simulation.examples import example
+from tests.simulation.fakes.cluster import LocalCluster, spark_environment
+from tests.simulation.services.jobs import FILE, JOB
+from tests.simulation.services.unity import LOCATION
+from tests.simulation.test_databricks_refusals import EXAMPLES, GRANT
+from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import create
+from tools import azurite
+from training.parameters import GateParameters, TrainingParameters
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.full,
+    pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`"),
+]
+PATIENCE = Patience(seconds=30, pause=0.5)
+DATASET = {"kind": "synthetic", "rows": 3000, "seed": 1}
+ROLE = "azure-native:authorization:RoleAssignment"
+
+
+@pytest.fixture
+def cluster(cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud with a job that runs the wheel of this code, on local Spark, with the rights that the stack gives."""
+    world = cloud.world
+    connector = next(item for item in world.all() if item.id.endswith("/lake-access"))
+    principal = {"principalId": connector.outputs["identity"]["principalId"], "principalType": "ServicePrincipal"}
+    cloud.arm.create(ROLE, example(ROLE) | principal | {"roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0061"})
+    databricks = Databricks(world, TYPES)
+    databricks.configure({"host": f"https://{cloud.workspace['workspace_host']}"})
+    known = dict(EXAMPLES)
+    place = {"name": "models-dev", "url": "abfss://models@lakeabc.dfs.core.windows.net/"}
+    databricks.create(LOCATION, known[LOCATION] | place)
+    databricks.create(GRANT, known[GRANT] | {"externalLocation": "models-dev"})
+    job, file = world.all(JOB)[0], world.all(FILE)[0]
+    task = {
+        "packageName": "personalization",
+        "entryPoint": "train",
+        "parameters": ["{{job.parameters.request}}"],
+    }
+    world.put(replace(job, inputs=changed(job.inputs, "tasks.0.pythonWheelTask", task)))
+    world.put(replace(file, inputs=file.inputs | {"contentBase64": build_wheel().content_base64}))
+    address = {name: value for name, value in cloud.environment.items() if name != "PATH"}
+    cloud.task.work = LocalCluster(world, address, spark_environment(memory_gib=1))
+    yield cloud
+    world.put(job)
+    world.put(file)
+
+
+def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
+    return {
+        **MACHINE_LEARNING,
+        "registry": "ctr",
+        "blob_endpoint": BLOB,
+        "databricks_url": f"https://{cloud.workspace['workspace_host']}",
+        "databricks_workspace_id": cloud.workspace["workspace_id"],
+        "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
+        "dataset": DATASET,
+        "location": location,
+        "manifest_hash": "e" * 64,
+        "parameters": TrainingParameters(num_iterations=5, driver_memory_gib=1).model_dump(mode="json"),
+        "gate": GateParameters(min_auc=0.5).model_dump(mode="json"),
+        "code_hash": "b" * 64,
+    }
+
+
+def test_the_job_trains_on_the_lake_and_its_model_is_registered(
+    cluster: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    def folder_of(stack: str) -> Path:
+        return tmp_path / stack
+
+    upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "dataset": DATASET, "manifest_hash": "e" * 64}
+    data = create(DataUpload(folder_of, PATIENCE), upload, recorder).outputs
+    inputs = training_inputs(cluster, data["location"])
+    trained = create(TrainingRun(folder_of, PATIENCE), inputs, recorder).outputs
+    assert verify(tmp_path / STACK / trained["bundle"]) == trained["bundle_hash"]
+    assert trained["metrics"]["auc"] > 0.5
+    candidate = {
+        **MACHINE_LEARNING,
+        "registry": "ctr",
+        "blob_endpoint": BLOB,
+        **{name: trained[name] for name in ("bundle", "bundle_hash", "bundle_url", "run_url")},
+        "data_url": data["location"],
+        "requested": "latest",
+    }
+    version = create(ModelVersion(folder_of, PATIENCE), candidate, recorder).outputs
+    assert version["served_hash"] == trained["bundle_hash"]
+    assert version["metrics"] == trained["metrics"]

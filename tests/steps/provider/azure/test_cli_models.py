@@ -1,0 +1,97 @@
+"""`models` and `report` of a stack on Azure: versions from Azure ML, bundles from the lake."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from azure_clients.retries import Patience
+from features.bundle import REPORT, verify
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from personalize.clients import azure_models
+from personalize.clients.azure_models import AzureVersions
+from personalize.errors import StackMissingError
+from personalize.views.model_table import model_rows, require_version
+from steps.azure.champion import Champion
+from steps.azure.model_version import ModelVersion
+from tests.simulation.inputs.names import GROUP
+from tests.simulation.world import DEFAULTS
+from tests.steps.provider.azure.conftest import MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.azure.test_models import IMAGE, candidate
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import create
+from tests.support.bundles import MakeBundle
+from tools import azurite
+
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+PATIENCE = Patience(seconds=20, pause=0.1)
+SETTINGS = AzureSettings.model_validate(
+    {
+        "subscription": SUBSCRIPTION,
+        "tenant": TENANT,
+        "deployers": DEFAULTS["deployers"],
+        "alert_mail": "operators@example.com",
+    }
+)
+
+
+class ExampleNames:
+    """What the simulated Azure's examples are called; the stack's own names have a token."""
+
+    training_group = GROUP
+    machine_learning = MACHINE_LEARNING["workspace"]
+    lake = "lakeabc"
+
+    def __init__(self, **_: str) -> None:
+        """The same for every stack."""
+
+
+@pytest.fixture(autouse=True)
+def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stack whose names are the examples', on a machine that has nothing of it, with no model registered."""
+    cloud.world.set("ml_assets", {})
+    monkeypatch.setattr(azure_models, "Names", ExampleNames)
+    monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
+    monkeypatch.setattr("personalize.clients.model_registry.azure_of", lambda *_: SETTINGS)
+    yield
+    cloud.world.set("ml_assets", {})
+
+
+@pytest.fixture
+def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
+    """A version that another machine registered and that serves; its bundle's hash."""
+    bundle = bundle_of(1)
+    inputs = candidate(tmp_path, bundle)
+    create(ModelVersion(lambda stack: tmp_path / stack, PATIENCE), inputs, recorder)
+    create(
+        Champion(lambda stack: tmp_path / stack, PATIENCE), {**MACHINE_LEARNING, "version": 1, "image": IMAGE}, recorder
+    )
+    return verify(bundle)
+
+
+def test_the_versions_in_azure_ml_are_listed_with_the_champion(served: str) -> None:
+    [row] = model_rows(STACK)
+    assert (row["version"], row["champion"], row["accepted"], row["bundle_hash"]) == (1, True, True, served)
+
+
+def test_a_version_that_is_not_registered_cannot_be_rolled_back_to(served: str) -> None:
+    assert served
+    require_version(STACK, 1)
+    with pytest.raises(BadInputError, match="no model version 7; registered are: 1"):
+        require_version(STACK, 7)
+
+
+def test_a_stack_without_models_says_so() -> None:
+    with pytest.raises(StackMissingError, match="has no models yet"):
+        model_rows(STACK)
+
+
+def test_the_served_report_is_fetched_from_the_lake_once(served: str, tmp_path: Path) -> None:
+    versions = AzureVersions(STACK, SETTINGS)
+    report = versions.report()
+    assert report == tmp_path / "here" / STACK / "registry" / "bundles" / served / REPORT
+    assert report.is_file()
+    fetched = report.stat().st_ino
+    assert versions.report() == report
+    assert report.stat().st_ino == fetched

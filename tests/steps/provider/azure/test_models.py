@@ -1,0 +1,186 @@
+"""The steps that keep models in Azure ML: versions, the gate, the champion, the record of the image, and the purge."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.credentials import container
+from azure_clients.retries import Patience
+from features.bundle import METADATA, seal, verify
+from steps.azure.champion import Champion
+from steps.azure.environment import Environment
+from steps.azure.model_registry import Registry
+from steps.azure.model_version import ModelVersion
+from steps.azure.stores.azure_registry import AzureRegistry
+from steps.shared.model_versions import GateFailedError, NoSuchVersionError
+from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import GROUP, SUBSCRIPTION
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import create, state
+from tests.support.bundles import MakeBundle
+from tools import azurite
+
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+PATIENCE = Patience(seconds=20, pause=0.1)
+IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
+LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
+
+
+@pytest.fixture(autouse=True)
+def _empty(cloud: Cloud) -> Iterator[None]:
+    """No model is registered before a test."""
+    cloud.world.set("ml_assets", {})
+    yield
+    cloud.world.set("ml_assets", {})
+
+
+def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[str, Any]:
+    """A bundle where training left it, here and in the lake, as the inputs of a model version."""
+    copy = tmp_path / STACK / "runs" / "run" / "bundle"
+    models = container(TENANT, BLOB, "models")
+    path = f"runs/{verify(bundle)[:16]}/bundle"
+    for file in (found for found in bundle.rglob("*") if found.is_file()):
+        name = file.relative_to(bundle)
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(file.read_bytes())
+        models.upload_blob(f"{path}/{name.as_posix()}", file.read_bytes(), overwrite=True)
+    return {
+        **MACHINE_LEARNING,
+        "registry": "ctr",
+        "blob_endpoint": BLOB,
+        "bundle": "runs/run/bundle",
+        "bundle_hash": verify(bundle),
+        "bundle_url": f"{LAKE}/{path}",
+        "data_url": "abfss://raw@lakeabc.dfs.core.windows.net/1",
+        "run_url": "https://adb-1.azuredatabricks.net/#job/1/run/2",
+        "requested": requested,
+    }
+
+
+def step(tmp_path: Path) -> ModelVersion:
+    return ModelVersion(lambda stack: tmp_path / stack, PATIENCE)
+
+
+def registry(recorder: Recorder) -> AzureRegistry:
+    return AzureRegistry(step(Path()).parse(candidate_less()), recorder.context, PATIENCE)
+
+
+def candidate_less() -> dict[str, Any]:
+    """The registry's inputs with nothing to register."""
+    rest = dict.fromkeys(("registry", "bundle", "bundle_hash", "bundle_url", "data_url", "run_url", "requested"), "")
+    return {**MACHINE_LEARNING, "blob_endpoint": BLOB, **rest}
+
+
+def test_a_candidate_is_registered_once_with_its_lineage(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    cloud.arm.faults.order("^http management PUT .*/models/", kind=FaultKind.UNAVAILABLE)
+    cloud.arm.faults.order("^http management GET .*/models/", kind=FaultKind.THROTTLED)
+    created = create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
+    assert create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder).id == created.id == "1"
+    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert (tmp_path / STACK / created.outputs.report).is_file()
+    example = json.loads((tmp_path / STACK / "example.json").read_text())
+    assert example == json.loads((bundle_of(1) / "golden.jsonl").read_text().splitlines()[0])["record"]
+    (shown,) = cloud.world.setting("ml_assets").values()
+    tags = shown["properties"]["tags"]
+    assert tags["data"] == "abfss://raw@lakeabc.dfs.core.windows.net/1"
+    assert tags["run"].startswith("https://adb-1")
+    assert json.loads(tags["metrics"]) == created.outputs.metrics
+    assert shown["properties"]["modelUri"].startswith("azureml://")
+
+
+def test_the_files_of_the_model_are_in_the_workspaces_own_storage(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    last = cloud.arm.faults.calls()[-1].number
+    create(step(tmp_path), candidate(tmp_path, bundle_of(3)), recorder)
+    sent = [call.id for call in cloud.arm.faults.calls(last) if call.type == "blob" and "/LocalUpload/" in call.id]
+    assert any(path.endswith("model.txt") for path in sent)
+
+
+def test_an_older_version_is_found_and_its_bundle_brought(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    del cloud
+    create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
+    elsewhere = tmp_path / "elsewhere"
+    created = create(step(elsewhere), candidate(elsewhere, bundle_of(2), requested="1"), recorder)
+    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert verify((elsewhere / STACK / created.outputs.report).parent) == verify(bundle_of(1))
+    with pytest.raises(NoSuchVersionError, match="registered are: 1"):
+        create(step(tmp_path), candidate(tmp_path, bundle_of(2), requested="9"), recorder)
+
+
+def test_a_candidate_that_the_gate_rejected_is_registered_and_refused(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    del cloud
+    rejected = tmp_path / "rejected"
+    for file in (found for found in bundle_of(1).rglob("*") if found.is_file()):
+        target = rejected / file.relative_to(bundle_of(1))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.read_bytes())
+    content = json.loads((rejected / METADATA).read_bytes())
+    content["verdict"] = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
+    (rejected / METADATA).write_text(json.dumps(content))
+    seal(rejected)
+    with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
+        create(step(tmp_path), candidate(tmp_path, rejected), recorder)
+    assert [entry.version.accepted for entry in registry(recorder).list()] == [False]
+
+
+def test_one_version_is_the_champion_whenever_the_marking_was_interrupted(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    for seed in (1, 2):
+        create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
+    mark = Champion(lambda stack: tmp_path / stack, PATIENCE)
+    wanted = {**MACHINE_LEARNING, "version": 1, "image": IMAGE}
+    known = state(wanted, create(mark, wanted, recorder))
+    assert mark.read("models", known, recorder.context) is not None
+    cloud.arm.faults.order("^http management PUT .*/versions/1", kind=FaultKind.REFUSED)
+    with pytest.raises(Exception, match="mark the champion"):
+        create(mark, wanted | {"version": 2}, recorder)
+    champion = registry(recorder).champion()
+    assert champion is not None
+    assert champion.version.number == 2
+    assert mark.read("models", known, recorder.context) is None
+    create(mark, wanted | {"version": 2}, recorder)
+    create(mark, wanted, recorder)
+    assert [entry.version.champion for entry in registry(recorder).list()] == [True, False]
+
+
+def test_an_image_is_recorded_once_and_found_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    record = Environment(lambda stack: tmp_path / stack, PATIENCE)
+    wanted = {**MACHINE_LEARNING, "image": IMAGE, "version": 3}
+    created = create(record, wanted, recorder)
+    assert create(record, wanted, recorder) == created
+    (shown,) = cloud.world.setting("ml_assets").values()
+    assert shown["properties"]["image"] == IMAGE
+    assert record.read(created.id, state(wanted, created), recorder.context) is not None
+    cloud.world.set("ml_assets", {})
+    assert record.read(created.id, state(wanted, created), recorder.context) is None
+
+
+def test_the_workspace_is_deleted_for_good_with_what_is_left_here(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    identity = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/models"
+    record = cloud.world.get(identity)
+    assert record is not None
+    owner = Registry(lambda stack: tmp_path / stack, PATIENCE)
+    known = state(MACHINE_LEARNING, create(owner, MACHINE_LEARNING, recorder))
+    (tmp_path / STACK / "registry" / "bundles").mkdir(parents=True)
+    (tmp_path / STACK / "example.json").write_text("{}")
+    for _ in range(2):
+        owner.delete("models", known, recorder.context)
+        assert cloud.world.get(identity) is None
+        assert not cloud.world.buried(record.type)
+    assert owner.read("models", known, recorder.context) is None
+    assert list((tmp_path / STACK).iterdir()) == []
+    cloud.world.put(record)

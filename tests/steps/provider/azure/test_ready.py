@@ -1,0 +1,162 @@
+"""The steps that wait for a workspace and a cluster, and the identity that they and all others call with."""
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tenacity
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from azure_clients.credentials import CloudUnsupportedError, IdentityError, credential
+from azure_clients.retries import AzureRefusedError, Patience
+from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
+from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
+from steps.provider.step import StepCancelledError
+from tests.simulation.certificates import Authority
+from tests.simulation.fakes.service import Listener, application
+from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import CLUSTER, DEPLOYER
+from tests.simulation.tokens import KUBERNETES, verify
+from tests.steps.provider.azure.conftest import AZURE, NOBODY, Cloud
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create
+
+SHORT = Patience(seconds=1, pause=0.05)
+PATIENCE = Patience(seconds=60, pause=0.05)
+
+
+def ready(tmp_path: Path, patience: Patience = PATIENCE) -> WorkspaceReady:
+    return WorkspaceReady(lambda stack: tmp_path / stack, patience)
+
+
+def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    cloud.world.set("members", {})
+    created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+    assert created.outputs.model_dump() == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
+    assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
+
+
+@pytest.mark.parametrize("fault", [FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED])
+def test_a_workspace_that_is_busy_or_wants_a_new_token_is_asked_again(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, fault: FaultKind
+) -> None:
+    cloud.arm.faults.order("^http databricks GET .*/Me", kind=fault)
+    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
+
+
+def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third_try = tenacity.stop_after_attempt(3)
+    monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: third_try)
+    cloud.sign_in(NOBODY)
+    with pytest.raises(AzureRefusedError, match=r"join the Databricks workspace.*azure\.deployers"):
+        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+    assert "the role is not effective yet" in recorder.lines[-1]
+
+
+def test_waiting_ends_at_an_interruption(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    cloud.sign_in(NOBODY)
+    recorder.cancelled.set()
+    with pytest.raises(StepCancelledError):
+        create(ready(tmp_path, Patience(seconds=60, pause=30)), {**AZURE, **cloud.workspace}, recorder)
+
+
+def test_a_workspace_without_a_metastore_says_who_can_make_one(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    cloud.world.set("metastore", value=False)
+    with pytest.raises(MetastoreMissingError, match="account admin"):
+        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+
+
+@pytest.fixture
+def cluster(cloud: Cloud, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A cluster's inputs: its API server lets the deployer in at the third question, its add-on comes at the second."""
+    asked: dict[str, int] = {"review": 0, "definition": 0}
+
+    async def review(_: Request) -> Response:
+        asked["review"] += 1
+        return JSONResponse({"status": {"allowed": asked["review"] >= 3}})
+
+    async def definition(_: Request) -> Response:
+        asked["definition"] += 1
+        return Response(status_code=200 if asked["definition"] >= 2 else 404)
+
+    routes = [Route(REVIEW, review, methods=["POST"]), Route(DEFINITION + NEEDED[0], definition)]
+    listener = Listener(application(cloud.world, "cluster", routes, audience=KUBERNETES))
+    authority = base64.b64encode(Authority(tmp_path / "pki").certificate_path.read_bytes()).decode()
+    server = {"server": f"http://127.0.0.1:{listener.start()}", "certificate-authority-data": authority}
+    given = json.dumps({"clusters": [{"name": "aks", "cluster": server}]})
+    yield {**AZURE, "cluster_id": CLUSTER, "kubeconfig": base64.b64encode(given.encode()).decode()}
+    listener.stop()
+
+
+def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_there(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
+) -> None:
+    cloud.arm.faults.order("^http cluster POST", kind=FaultKind.EXPIRED)
+    created = create(ClusterReady(lambda stack: tmp_path / stack, PATIENCE), cluster, recorder)
+    for reason in ("role is not effective", "has not brought"):
+        assert any(reason in line for line in recorder.lines)
+    access = json.loads(created.outputs.access)
+    assert access["clusters"][0]["cluster"]["server"].startswith("http://127.0.0.1")
+    assert "token" not in access["users"][0]["user"]
+
+
+def test_a_cluster_that_stays_closed_says_what_is_missing(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
+) -> None:
+    broken = cluster["kubeconfig"]
+    given = base64.b64decode(broken).decode().replace("127.0.0.1", "127.0.0.2")
+    inputs = cluster | {"kubeconfig": base64.b64encode(given.encode()).decode()}
+    del cloud
+    with pytest.raises(ClusterNotReadyError, match=r"cannot be reached.*authorized_ip_ranges"):
+        create(ClusterReady(lambda stack: tmp_path / stack, SHORT), inputs, recorder)
+
+
+def test_the_kubeconfigs_command_prints_a_token_of_who_is_signed_in(cloud: Cloud) -> None:
+    command = [sys.executable, "-m", "azure_clients.kubernetes_token", "--tenant", AZURE["tenant"]]
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert answer["kind"] == "ExecCredential"
+    assert verify(cloud.world, f"Bearer {answer['status']['token']}", KUBERNETES) == DEPLOYER
+
+
+def test_a_workflow_signs_in_with_a_new_assertion_for_each_token(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, asked = "55555555-5555-4555-8555-555555555555", []
+
+    async def assertion(request: Request) -> Response:
+        asked.append((request.query_params["audience"], request.query_params["api"]))
+        return JSONResponse({"value": f"assertion-{len(asked)}"})
+
+    listener = Listener(application(cloud.world, "github", [Route("/token", assertion)], audience=None))
+    cloud.world.set("clients", {client: DEPLOYER})
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"http://127.0.0.1:{listener.start()}/token?api=2")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "workflow")
+    monkeypatch.setenv("ARM_CLIENT_ID", client)
+    tenant = "66666666-6666-4666-8666-666666666666"
+    for scope in ("https://storage.azure.com/.default", "https://management.azure.com/.default"):
+        assert credential(tenant).get_token(scope).token
+    listener.stop()
+    assert asked == [("api://AzureADTokenExchange", "2")] * 2
+
+
+def test_a_workflow_without_an_application_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:1/token")
+    monkeypatch.delenv("ARM_CLIENT_ID", raising=False)
+    monkeypatch.delenv("AZURE_CLIENT_ID", raising=False)
+    with pytest.raises(IdentityError, match="ARM_CLIENT_ID"):
+        credential("77777777-7777-4777-8777-777777777777")
+
+
+def test_another_cloud_is_refused_before_anybody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARM_ENVIRONMENT", "china")
+    with pytest.raises(CloudUnsupportedError, match="`china`, but only Azure's public cloud"):
+        credential("88888888-8888-4888-8888-888888888888")

@@ -1,0 +1,219 @@
+"""The step that builds the image: from an allow-list, the same for the same content, and telling why it failed."""
+
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.credentials import container
+from azure_clients.retries import Patience
+from features.bundle import verify
+from steps.azure.image.build_context import PROJECT_FILES, RECIPE, build_context
+from steps.azure.image.registry_build import BuildFailedError
+from steps.azure.serving_image import ServingImage
+from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash
+from steps.shared.image_content import CodeChangedError
+from tests.simulation.fakes.internet import PLUGINS
+from tests.simulation.faults import FaultKind
+from tests.simulation.inputs.names import GROUP
+from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import create, state
+from tests.support.bundles import MakeBundle
+from tools import azurite
+from tools.paths import ROOT
+
+PATIENCE = Patience(seconds=20, pause=0.1)
+HOST = "registryabc.azurecr.io"
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """The serving code, which a test may edit, with a recipe."""
+    place = tmp_path / "code"
+    for package in SERVING_PACKAGES:
+        shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "training").mkdir()
+    for name in PROJECT_FILES:
+        shutil.copyfile(ROOT / name, place / name)
+    (place / RECIPE).write_text("FROM scratch\n")
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _outcomes(cloud: Cloud) -> Iterator[None]:
+    yield
+    cloud.world.set("images", {})  # what was built once is not built again
+    cloud.world.set("build_outcomes", [])
+    cloud.world.set("tasks_allowed", value=True)
+
+
+def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
+    """The image of a bundle that is on this machine already."""
+    kept = tmp_path / STACK / "registry" / "bundles" / verify(bundle)
+    shutil.copytree(bundle, kept, dirs_exist_ok=True)
+    return {
+        **AZURE,
+        "registry": "ctr",
+        "version": 3,
+        "bundle_hash": verify(bundle),
+        "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/image/bundle",
+        "blob_endpoint": BLOB,
+        "target": "lightgbm",
+        "code_hash": serving_code_hash(code),
+        "subscription": SUBSCRIPTION,
+        "resource_group": GROUP,
+        "registry_name": "registryabc",
+        "login_server": HOST,
+    }
+
+
+def step(tmp_path: Path, code: Path) -> ServingImage:
+    return ServingImage(lambda stack: tmp_path / stack, PATIENCE, code)
+
+
+def test_the_image_holds_code_and_model_and_nothing_else(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    cloud.arm.faults.order("^http management POST .*/scheduleRun", kind=FaultKind.UNAVAILABLE)
+    cloud.arm.faults.order("^http management GET .*/runs/", kind=FaultKind.THROTTLED)
+    cloud.arm.faults.order("^http management POST .*/listBuildSource", kind=FaultKind.EXPIRED)
+    (code / "secret.txt").write_text("not for the image")
+    wanted = inputs(tmp_path, bundle_of(1), code)
+    created = create(step(tmp_path, code), wanted, recorder)
+    assert created.outputs.image == f"{HOST}/scoring@{created.outputs.digest}"
+    image = cloud.world.folder / "images" / created.outputs.digest.removeprefix("sha256:")
+    files = {Path(name).name for name in PROJECT_FILES}
+    assert {entry.name for entry in image.iterdir()} == {"Dockerfile", "app", "model", "image.json", *files}
+    assert verify(image / "model") == verify(bundle_of(1))
+    assert json.loads((image / "image.json").read_text())["model_version"] == 3
+    assert create(step(tmp_path, code), wanted, recorder) == created
+    assert step(tmp_path, code).read(created.id, state(wanted, created), recorder.context) is not None
+
+
+def test_an_image_that_the_registry_has_is_not_built_again(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    wanted = inputs(tmp_path, bundle_of(3), code)
+    first = create(step(tmp_path, code), wanted, recorder)
+    before = builds(cloud)
+    assert create(step(tmp_path, code), wanted, recorder).outputs == first.outputs
+    assert builds(cloud) == before
+    (code / "scoring" / "note.txt").write_text("another image")
+    changed = inputs(tmp_path, bundle_of(3), code)
+    assert create(step(tmp_path, code), changed, recorder).outputs.digest != first.outputs.digest
+    assert builds(cloud) == before + 1
+
+
+def builds(cloud: Cloud) -> int:
+    return sum(call.id.endswith("/scheduleRun") for call in cloud.arm.faults.calls())
+
+
+def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
+    tmp_path: Path, bundle_of: MakeBundle, code: Path
+) -> None:
+    archives: list[bytes] = []
+    tags: list[str] = []
+    for edit, seed in (("", 1), ("", 1), ("", 2), ('"""Edited."""\n', 1)):
+        if edit:
+            (code / "scoring" / "__init__.py").write_text(edit)
+        parsed = step(tmp_path, code).parse(inputs(tmp_path, bundle_of(seed), code))
+        with build_context(code, bundle_of(seed), parsed, target=parsed.target) as context:
+            archive = tmp_path / f"{len(tags)}.tar.gz"
+            context.pack(archive)
+            archives.append(archive.read_bytes())
+            tags.append(context.tag)
+    assert archives[0] == archives[1]
+    assert len(set(tags)) == 3
+    with tarfile.open(tmp_path / "0.tar.gz") as tar:
+        assert {entry.mtime for entry in tar.getmembers()} == {0}
+
+
+def test_a_build_that_fails_shows_the_end_of_its_log(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    cloud.world.set("build_outcomes", ["fail"])
+    with pytest.raises(BuildFailedError, match=r"ended as Failed[\s\S]*failed to build: the test ordered it"):
+        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+
+
+def test_code_that_was_edited_since_the_plan_is_not_built(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    del cloud
+    wanted = inputs(tmp_path, bundle_of(1), code) | {"code_hash": "0" * 64}
+    with pytest.raises(CodeChangedError, match="Run `up` again"):
+        create(step(tmp_path, code), wanted, recorder)
+
+
+@pytest.fixture
+def docker(cloud: Cloud, tmp_path: Path) -> Path:
+    """A Docker that may not exist yet, first and nearly alone on PATH, in a subscription without ACR Tasks."""
+    cloud.world.set("tasks_allowed", value=False)
+    place = tmp_path / "bin"
+    place.mkdir()
+    (place / "cat").symlink_to("/bin/cat")
+    os.environ["PATH"] = f"{place}{os.pathsep}{PLUGINS}"
+    return place / "docker"
+
+
+DOCKER = """#!/bin/sh
+case "$1" in
+login) cat > "$0.token" ;;
+buildx)
+    echo "$@" > "$0.arguments"
+    echo "step 1 of 9" >&2
+    while [ "$1" != --metadata-file ]; do shift; done
+    echo '{"containerimage.digest": "sha256:%s"}' > "$2"
+    exit %d ;;
+esac
+"""
+
+
+def test_docker_builds_where_the_registry_may_not(
+    docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    docker.write_text(DOCKER % ("d" * 64, 0))
+    docker.chmod(0o755)
+    created = create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+    assert created.outputs.digest == "sha256:" + "d" * 64
+    assert f"--target lightgbm --tag {HOST}/scoring:lightgbm-" in docker.with_name("docker.arguments").read_text()
+    assert docker.with_name("docker.token").read_text().count(".") == 2
+    assert "docker: step 1 of 9" in recorder.lines
+    assert not [line for line in recorder.lines if line.startswith("waiting to")]
+
+
+def test_a_docker_build_that_fails_shows_the_end_of_its_log(
+    docker: Path, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    docker.write_text(DOCKER % ("d" * 64, 7))
+    docker.chmod(0o755)
+    with pytest.raises(BuildFailedError, match=r"code 7[\s\S]*step 1 of 9"):
+        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+
+
+@pytest.mark.usefixtures("docker")
+def test_without_docker_too_it_says_what_to_do(
+    tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    with pytest.raises(BuildFailedError, match="no `docker` on PATH"):
+        create(step(tmp_path, code), inputs(tmp_path, bundle_of(1), code), recorder)
+
+
+@pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+def test_a_bundle_that_is_not_on_this_machine_is_brought(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    del cloud
+    wanted = inputs(tmp_path, bundle_of(1), code)
+    models = container(TENANT, BLOB, "models")
+    for file in (found for found in bundle_of(1).rglob("*") if found.is_file()):
+        name = file.relative_to(bundle_of(1)).as_posix()
+        models.upload_blob(f"image/bundle/{name}", file.read_bytes(), overwrite=True)
+    shutil.rmtree(tmp_path / STACK / "registry")
+    assert create(step(tmp_path, code), wanted, recorder).outputs.digest.startswith("sha256:")

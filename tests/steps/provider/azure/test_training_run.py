@@ -1,0 +1,204 @@
+"""The step that trains on Databricks: once for each model, found again, stopped with the user, and telling why."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.credentials import container, databricks
+from azure_clients.retries import Patience
+from features.bundle import BundleError, verify
+from steps.azure.databricks_run import RunFailedError, token
+from steps.azure.training_run import TrainingRun
+from steps.provider.step import StepCancelledError
+from steps.shared.run_folder import RESULT, run_id
+from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.faults import FaultKind
+from tests.simulation.services.jobs import JOB
+from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import create, state
+from tests.support.bundles import MakeBundle
+from tools import azurite
+from training.parameters import GateParameters, TrainingParameters
+
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+DATA = "abfss://raw@lakeabc.dfs.core.windows.net/" + "a" * 64
+
+
+class Training:
+    """A task that leaves a finished bundle in the lake, as the job does, and counts its runs."""
+
+    def __init__(self, bundle: Path) -> None:
+        self.bundle = bundle
+        self.requests: list[dict[str, Any]] = []
+
+    def __call__(self, run: Run) -> str:
+        request = json.loads(run.parameters["request"])
+        self.requests.append(request)
+        path = request["output"].split("/", 3)[3]
+        models = container(TENANT, BLOB, "models")
+        for file in (found for found in self.bundle.rglob("*") if found.is_file()):
+            name = f"{path}/bundle/{file.relative_to(self.bundle).as_posix()}"
+            models.upload_blob(name, file.read_bytes(), overwrite=True)
+        result = {
+            "bundle": "/local_disk0/bundle",
+            "report": "/local_disk0/bundle/report.html",
+            "bundle_hash": verify(self.bundle),
+            "verdict": {"accepted": True, "reasons": []},
+            "metrics": {"auc": 0.75},
+        }
+        models.upload_blob(f"{path}/{RESULT}", json.dumps(result).encode(), overwrite=True)
+        return "trained"
+
+
+@pytest.fixture
+def training(cloud: Cloud, bundle_of: MakeBundle) -> Iterator[Training]:
+    task = Training(bundle_of(1))
+    cloud.task.work = task
+    yield task
+    cloud.world.set("run_outcomes", [])
+
+
+def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
+    workspace = cloud.workspace
+    return {
+        **MACHINE_LEARNING,
+        "registry": "ctr",
+        "blob_endpoint": BLOB,
+        "databricks_url": f"https://{workspace['workspace_host']}",
+        "databricks_workspace_id": workspace["workspace_id"],
+        "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
+        "dataset": {"kind": "synthetic", "rows": 1000, "seed": 1},
+        "location": DATA,
+        "manifest_hash": "a" * 64,
+        "parameters": TrainingParameters(seed=seed).model_dump(mode="json"),
+        "gate": GateParameters().model_dump(mode="json"),
+        "code_hash": "b" * 64,
+    }
+
+
+def step(tmp_path: Path) -> TrainingRun:
+    return TrainingRun(lambda stack: tmp_path / stack, Patience(seconds=20, pause=0.1))
+
+
+def test_a_run_brings_its_bundle_and_shows_where_it_is(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    for nth, kind in enumerate([FaultKind.THROTTLED, FaultKind.UNAVAILABLE, FaultKind.EXPIRED], start=1):
+        cloud.arm.faults.order("^http databricks GET .*/runs/get$", nth=nth, kind=kind)
+    cloud.arm.faults.order("^http databricks POST .*/run-now", kind=FaultKind.UNAVAILABLE)
+    created = create(step(tmp_path), inputs(cloud, 1), recorder)
+    assert created.outputs.bundle_hash == verify(tmp_path / STACK / created.outputs.bundle)
+    assert created.outputs.bundle_url.endswith(f"/runs/{created.id}/bundle")
+    assert created.outputs.run_url.startswith("https://adb-")
+    assert any(line.startswith("training run ") and "https://adb-" in line for line in recorder.lines)
+    (request,) = training.requests
+    assert request["data"] == DATA
+    assert request["manifest_hash"] == "a" * 64
+    assert request["champion"] is None
+    assert request["fetch"]
+    assert request["dataset"] == {"kind": "synthetic", "rows": 1000, "seed": 1}
+    assert request["training"]["seed"] == 1
+
+
+def test_a_run_that_succeeded_is_used_again_even_on_another_machine(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    first = create(step(tmp_path / "one"), inputs(cloud, 2), recorder)
+    second = create(step(tmp_path / "two"), inputs(cloud, 2), recorder)
+    assert len(training.requests) == 1
+    assert second.outputs.bundle_hash == first.outputs.bundle_hash
+    assert (tmp_path / "two" / STACK / second.outputs.bundle).is_dir()
+
+
+def test_a_failed_run_says_why_and_the_next_up_tries_again(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    def fail(run: Run) -> str:
+        raise TaskFailedError(f"Traceback ...\nerror: The label has one class only, in run {run.number}.")
+
+    cloud.task.work = fail
+    with pytest.raises(RunFailedError, match=r"^The training run failed: The label has one class only.*https://adb-"):
+        create(step(tmp_path), inputs(cloud, 3), recorder)
+    cloud.task.work = training
+    assert create(step(tmp_path), inputs(cloud, 3), recorder).outputs.metrics == {"auc": 0.75}
+
+
+def test_a_cluster_that_does_not_start_says_so(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    del training
+    cloud.world.set("run_outcomes", ["internal_error"])
+    with pytest.raises(RunFailedError, match="CLOUD_PROVIDER_LAUNCH_FAILURE"):
+        create(step(tmp_path), inputs(cloud, 4), recorder)
+
+
+def test_a_run_that_is_still_going_is_taken_up_again(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    given = inputs(cloud, 5)
+    identity = run_id(step(tmp_path).parse(given), None)
+
+    def slow(run: Run) -> str:
+        time.sleep(1.0)
+        return training(run)
+
+    cloud.task.work = slow
+    client = databricks(TENANT, given["databricks_url"], given["databricks_workspace_id"])
+    output = f"abfss://models@lakeabc.dfs.core.windows.net/runs/{identity}"
+    parameters = {"request": json.dumps({"output": output})}
+    job = int(given["job_id"])
+    client.jobs.run_now(job, job_parameters=parameters, idempotency_token=token(identity, job, 1))
+    create(step(tmp_path), given, recorder)
+    assert len(training.requests) == 1
+
+
+def test_an_interruption_cancels_the_run(cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training) -> None:
+    cloud.world.set("run_outcomes", ["hang"])
+    interrupt = recorder.lines.append
+
+    class Interrupting(list[str]):
+        """Lines that end the run once it is shown to be going."""
+
+        def append(self, line: str) -> None:
+            interrupt(line)
+            if "In run" in line:
+                recorder.cancelled.set()
+
+    recorder.lines = Interrupting()
+    with pytest.raises(StepCancelledError):
+        create(step(tmp_path), inputs(cloud, 6), recorder)
+    assert any(call.id.endswith("/runs/cancel") for call in cloud.arm.faults.calls())
+    assert not training.requests
+
+
+def test_a_bundle_that_was_altered_in_the_lake_is_refused(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    def alter(run: Run) -> str:
+        training(run)
+        path = training.requests[-1]["output"].split("/", 3)[3]
+        container(TENANT, BLOB, "models").upload_blob(f"{path}/bundle/model.txt", b"tree", overwrite=True)
+        return "trained"
+
+    cloud.task.work = alter
+    with pytest.raises(BundleError, match=r"model\.txt"):
+        create(step(tmp_path), inputs(cloud, 7), recorder)
+
+
+def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    del training
+    created = create(step(tmp_path), inputs(cloud, 8), recorder)
+    known = state(inputs(cloud, 8), created)
+    step(tmp_path).delete(created.id, known, recorder.context)
+    assert not (tmp_path / STACK / created.outputs.bundle).exists()
+    assert step(tmp_path).read(created.id, known, recorder.context) is not None
+    assert (tmp_path / STACK / created.outputs.bundle).is_dir()
+    container(TENANT, BLOB, "models").delete_blob(f"runs/{created.id}/{RESULT}")
+    assert step(tmp_path).read(created.id, known, recorder.context) is None

@@ -1,0 +1,19 @@
+"""What the steps' tests do as the provider does."""
+
+from typing import Any
+
+from steps.provider.step import Created, State, Step
+from tests.steps.provider.conftest import STACK, Recorder
+
+BASE = {"stack": STACK, "registry": "ctr"}
+HASH = "a" * 64
+
+
+def create(step: Step[Any, Any], inputs: State, recorder: Recorder) -> Created[Any]:
+    """Create the resource as the provider does."""
+    return step.create(step.parse(inputs), recorder.context)
+
+
+def state(inputs: State, created: Created[Any]) -> State:
+    """What the engine remembers of a resource."""
+    return {**inputs, **created.outputs.model_dump()}

@@ -1,0 +1,101 @@
+"""Children of a step: their lines, their end by interruption, and what a killed run left behind."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from steps.provider.step import StepCancelledError
+from steps.shared.child import PROCESS, Finished, end_orphan, run_child
+from steps.shared.training_streams import reason_in
+from tests.steps.provider.conftest import Recorder
+
+WITH_GRANDCHILD = """
+import os, subprocess, sys, time
+child = subprocess.Popen(
+    [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"],
+    process_group=0,  # as Spark's Python workers
+)
+print(child.pid, file=sys.stderr, flush=True)
+time.sleep(600)
+"""
+
+
+def run(code: str, folder: Path, recorder: Recorder) -> Finished:
+    """Run Python code as a step runs training; lines that begin with `progress` are progress."""
+
+    def on_line(line: str) -> bool:
+        recorder.lines.append(line)
+        return line.startswith("progress")
+
+    command = [sys.executable, "-c", code]
+    return run_child(command, folder=folder, environment=os.environ, on_line=on_line, context=recorder.context)
+
+
+def gone(pid: int) -> bool:
+    """Whether no process runs under this number."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_output_and_exit_code_come_back(tmp_path: Path, recorder: Recorder) -> None:
+    finished = run("print('result'); raise SystemExit(3)", tmp_path, recorder)
+    assert (finished.code, finished.output) == (3, "result\n")
+
+
+def test_progress_is_kept_out_of_the_log(tmp_path: Path, recorder: Recorder) -> None:
+    finished = run("import sys; sys.stderr.write('progress 1\\nerror: no rows\\n')", tmp_path, recorder)
+    assert recorder.lines == ["progress 1", "error: no rows"]
+    assert finished.error == "error: no rows"
+    assert (tmp_path / "stderr").read_text() == "error: no rows\n"
+
+
+def test_an_error_of_many_lines_comes_back_whole(tmp_path: Path, recorder: Recorder) -> None:
+    code = "import sys; sys.stderr.write('before\\n' * 1_000 + 'error: wrong:\\n' + '  a column\\n' * 200)"
+    finished = run(code, tmp_path, recorder)
+    assert reason_in(finished.error) == "wrong:" + "\n  a column" * 200
+
+
+def test_a_finished_child_leaves_no_process_file(tmp_path: Path, recorder: Recorder) -> None:
+    run("pass", tmp_path, recorder)
+    assert not (tmp_path / PROCESS).exists()
+
+
+def test_an_interruption_ends_the_child_and_everything_that_it_started(tmp_path: Path, recorder: Recorder) -> None:
+    def interrupt() -> None:
+        while not recorder.lines:
+            time.sleep(0.05)
+        recorder.cancelled.set()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(StepCancelledError, match="Run `up` again to continue"):
+        run(WITH_GRANDCHILD, tmp_path, recorder)
+    assert gone(int(recorder.lines[0]))
+    assert not (tmp_path / PROCESS).exists()
+
+
+def test_what_a_killed_run_left_behind_is_ended(tmp_path: Path) -> None:
+    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    started = psutil.Process(orphan.pid).create_time()
+    (tmp_path / PROCESS).write_text(json.dumps({"pid": orphan.pid, "started": started}))
+    end_orphan(tmp_path)
+    assert orphan.wait(timeout=10) == -15
+
+
+def test_a_process_that_only_has_the_same_number_is_left_alone(tmp_path: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    try:
+        (tmp_path / PROCESS).write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
+        end_orphan(tmp_path)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()

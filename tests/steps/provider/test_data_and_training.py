@@ -1,0 +1,174 @@
+"""The steps that bring data and train, without an engine: what they make, find again, refuse and leave alone."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.bundle import verify
+from steps.kinds import Kind
+from steps.local.catalogue import local_steps
+from steps.local.data_upload import DataUpload
+from steps.local.training_run import TrainingRun, request
+from steps.provider.step import StepCancelledError
+from steps.provider.values import UNKNOWN
+from steps.shared.folders import StackFolder
+from steps.shared.run_folder import RESULT, run_id
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import BASE, HASH, create, state
+from tests.support.bundles import MakeBundle
+from training.parameters import GateParameters, TrainingParameters
+
+FolderOf = Callable[[str], Path]
+
+
+def upload_inputs(seed: int = 1) -> dict[str, Any]:
+    return {**BASE, "dataset": {"kind": "synthetic", "rows": 1000, "seed": seed}, "manifest_hash": HASH}
+
+
+def training_inputs(**parameters: object) -> dict[str, Any]:
+    return {
+        **BASE,
+        "dataset": {"kind": "synthetic", "rows": 1000, "seed": 1},
+        "location": f"lake/raw/{HASH}",
+        "manifest_hash": HASH,
+        "parameters": TrainingParameters(**parameters).model_dump(mode="json"),
+        "gate": GateParameters().model_dump(mode="json"),
+        "code_hash": "b" * 64,
+    }
+
+
+def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> Path:
+    """A run's folder as training leaves it."""
+    run = folder.runs / run_id(TrainingRun().parse(inputs), None)
+    shutil.copytree(bundle, run / "output" / "bundle")
+    kept = run / "output" / "bundle"
+    result = {
+        "bundle": str(kept),
+        "bundle_hash": verify(kept),
+        "report": str(kept / "report.html"),
+        "verdict": {"accepted": True, "reasons": []},
+        "metrics": {"auc": 0.75},
+    }
+    (run / RESULT).write_text(json.dumps(result))
+    return run
+
+
+@pytest.mark.parametrize("kind", local_steps())
+def test_a_step_has_a_class_that_the_engine_refuses_bad_inputs_of(kind: Kind) -> None:
+    assert "stack" in local_steps()[kind].check({})
+
+
+def test_values_that_are_not_known_yet_are_not_judged() -> None:
+    assert DataUpload().check({**upload_inputs(), "registry": UNKNOWN}) == {}
+
+
+def test_equal_inputs_are_no_difference() -> None:
+    assert not TrainingRun().diff({**training_inputs(), "bundle": "x"}, training_inputs()).changed
+
+
+def test_a_hyperparameter_makes_a_new_training_run() -> None:
+    difference = TrainingRun().diff(training_inputs(), training_inputs(num_leaves=7))
+    assert difference.replaces == {"parameters"}
+
+
+def test_a_value_that_is_not_known_yet_counts_as_changed() -> None:
+    difference = TrainingRun().diff(training_inputs(), {**training_inputs(), "manifest_hash": UNKNOWN})
+    assert difference.replaces == {"manifest_hash"}
+
+
+def test_data_that_moved_but_is_the_same_is_not_brought_again() -> None:
+    difference = DataUpload().diff(upload_inputs(seed=1), upload_inputs(seed=2))
+    assert (difference.changed, difference.replaces) == (frozenset({"dataset"}), frozenset())
+
+
+def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, folder_of: FolderOf, recorder: Recorder) -> None:
+    step = DataUpload(folder_of)
+    created = create(step, upload_inputs(), recorder)
+    assert created.outputs.location == f"lake/raw/{HASH}"
+    assert list((folder.lake / "raw" / HASH).glob("dt=*/part-*"))
+    assert step.read(created.id, state(upload_inputs(), created), recorder.context) is not None
+    step.delete(created.id, state(upload_inputs(), created), recorder.context)
+    assert step.read(created.id, state(upload_inputs(), created), recorder.context) is None
+    assert list((folder.lake / "raw").iterdir()) == []
+
+
+def test_upload_stops_at_an_interruption_and_leaves_nothing_half_written(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
+) -> None:
+    recorder.cancelled.set()
+    with pytest.raises(StepCancelledError):
+        create(DataUpload(folder_of), upload_inputs(), recorder)
+    assert not (folder.lake / "raw" / HASH).exists()
+
+
+def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
+) -> None:
+    step = DataUpload(folder_of)
+    (folder.lake / "raw" / HASH).mkdir(parents=True)
+    old = state(upload_inputs(), create(step, upload_inputs(), recorder))
+    create(step, upload_inputs(), recorder)
+    step.delete(HASH, old, recorder.context)
+    assert (folder.lake / "raw" / HASH).is_dir()
+
+
+def test_a_finished_run_is_found_again(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    run = finished_run(folder, bundle_of(1), training_inputs())
+    created = create(TrainingRun(folder_of), training_inputs(), recorder)
+    assert created.id == run.name
+    assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
+    assert created.outputs.bundle_hash == verify(bundle_of(1))
+
+
+def test_a_run_whose_bundle_was_altered_is_gone(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    run = finished_run(folder, bundle_of(1), training_inputs())
+    step = TrainingRun(folder_of)
+    known = state(training_inputs(), create(step, training_inputs(), recorder))
+    model = run / "output" / "bundle" / "model.txt"
+    model.write_text(model.read_text().replace("tree", "trei", 1))
+    assert step.read(run.name, known, recorder.context) is None
+
+
+def test_an_old_resource_does_not_delete_a_run_that_a_new_one_has_adopted(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    run = finished_run(folder, bundle_of(1), training_inputs())
+    step = TrainingRun(folder_of)
+    old = state(training_inputs(), create(step, training_inputs(), recorder))
+    new = state(training_inputs(), create(step, training_inputs(), recorder))
+    step.delete(run.name, old, recorder.context)
+    assert run.is_dir()
+    step.delete(run.name, new, recorder.context)
+    assert not run.exists()
+
+
+def test_a_run_is_named_by_everything_that_its_bundle_and_verdict_depend_on() -> None:
+    parse = TrainingRun().parse
+    inputs = training_inputs()
+    names = {
+        run_id(parse(inputs), None),
+        run_id(parse(inputs), "champion"),
+        run_id(parse(training_inputs(num_leaves=7)), None),
+        run_id(parse({**inputs, "code_hash": "c" * 64}), None),
+        run_id(parse({**inputs, "manifest_hash": "c" * 64}), None),
+        run_id(parse({**inputs, "gate": GateParameters(min_auc=0.9).model_dump()}), None),
+    }
+    assert len(names) == 6
+
+
+def test_training_is_asked_for_what_the_inputs_say(folder: StackFolder, tmp_path: Path) -> None:
+    inputs = training_inputs(num_leaves=7)
+    wanted = request(TrainingRun().parse(inputs), folder, tmp_path / "champion", tmp_path / "run")
+    assert wanted.training == TrainingParameters(num_leaves=7)
+    assert wanted.dataset.model_dump(mode="json") == inputs["dataset"]
+    assert wanted.data == folder.lake / "raw" / HASH
+    assert wanted.champion == tmp_path / "champion"
+    assert wanted.output == tmp_path / "run" / "output"

@@ -1,0 +1,229 @@
+"""The steps that register, build and keep keys, without an engine: what they make, find again, refuse and keep."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.bundle import METADATA, BundleError, seal, verify
+from steps.descriptions.model_registry import Outputs
+from steps.local.model_registry import Registry
+from steps.local.model_version import ModelVersion
+from steps.local.registry import LocalRegistry
+from steps.local.serving_image import ServingImage
+from steps.shared.api_key import ApiKey
+from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash
+from steps.shared.folders import StackFolder
+from steps.shared.image_content import CodeChangedError
+from steps.shared.model_versions import GateFailedError, NoSuchVersionError
+from tests.steps.provider.conftest import STACK, Recorder
+from tests.steps.provider.steps import BASE, create, state
+from tests.support.bundles import MakeBundle
+from tools.paths import ROOT
+
+FolderOf = Callable[[str], Path]
+
+
+def candidate(folder: StackFolder, bundle: Path, *, requested: str = "latest") -> dict[str, Any]:
+    """A bundle where training leaves it, as the inputs of a model version."""
+    path = folder.runs / "run" / bundle.name
+    shutil.copytree(bundle, path, dirs_exist_ok=True)
+    return {**BASE, "bundle": folder.relative(path), "bundle_hash": verify(path), "requested": requested}
+
+
+def code_in(folder: Path) -> Path:
+    """A copy of the serving code that a test may edit."""
+    for package in SERVING_PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "uv.lock", folder / "uv.lock")
+    return folder
+
+
+def test_the_candidate_gets_the_next_version(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ModelVersion(folder_of)
+    created = [create(step, candidate(folder, bundle_of(seed)), recorder) for seed in (1, 2)]
+    assert [made.outputs.version for made in created] == [1, 2]
+    assert [version.number for version in registry.list()] == [1, 2]
+
+
+def test_an_older_version_is_served_without_registering_the_candidate(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    registry.register(bundle_of(1))
+    created = create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="1"), recorder)
+    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert len(registry.list()) == 1
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_example_is_a_held_out_record_of_the_version_for_its_owner_alone(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    for seed, requested in ((1, "latest"), (2, "latest"), (2, "1")):
+        create(ModelVersion(folder_of), candidate(folder, bundle_of(seed), requested=requested), recorder)
+        golden = bundle_of(int(requested) if requested != "latest" else seed) / "golden.jsonl"
+        held_out = json.loads(golden.read_text().splitlines()[0])["record"]
+        assert json.loads(folder.example.read_text()) == held_out
+    assert folder.example == folder.path / "example.json"
+    assert folder.example.stat().st_mode & 0o077 == 0
+    assert not list(folder.path.glob(".example*"))
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_version_that_was_never_registered_is_refused(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    with pytest.raises(NoSuchVersionError):
+        create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="9"), recorder)
+
+
+def test_a_candidate_that_the_gate_rejected_is_registered_and_refused(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    inputs = candidate(folder, bundle_of(1))
+    metadata = folder.path / inputs["bundle"] / METADATA
+    content = json.loads(metadata.read_bytes())
+    content["verdict"] = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
+    metadata.write_text(json.dumps(content))
+    inputs["bundle_hash"] = seal(metadata.parent)
+    for _ in range(2):
+        with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
+            create(ModelVersion(folder_of), inputs, recorder)
+    assert [version.accepted for version in registry.list()] == [False]
+
+
+def test_deleting_a_version_keeps_it_in_the_registry(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ModelVersion(folder_of)
+    inputs = candidate(folder, bundle_of(1))
+    created = create(step, inputs, recorder)
+    step.delete(created.id, state(inputs, created), recorder.context)
+    assert len(registry.list()) == 1
+
+
+def test_a_version_is_gone_with_its_bundle(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ModelVersion(folder_of)
+    inputs = candidate(folder, bundle_of(1))
+    created = create(step, inputs, recorder)
+    assert step.read(created.id, state(inputs, created), recorder.context) is not None
+    shutil.rmtree(registry.bundle(created.outputs.served_hash))
+    assert step.read(created.id, state(inputs, created), recorder.context) is None
+
+
+def image_inputs(registry: LocalRegistry, bundle: Path, code: Path) -> dict[str, Any]:
+    version = registry.register(bundle)
+    return {
+        **BASE,
+        "version": version.number,
+        "bundle_hash": version.bundle_hash,
+        "code_hash": serving_code_hash(code),
+    }
+
+
+def test_the_same_code_and_model_give_the_same_digest(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ServingImage(folder_of)
+    inputs = image_inputs(registry, bundle_of(1), ROOT)
+    first = create(step, inputs, recorder)
+    shutil.rmtree(folder.images)
+    assert create(step, inputs, recorder) == first
+    assert step.read(first.id, state(inputs, first), recorder.context) is not None
+
+
+def test_code_and_model_each_change_the_digest(
+    registry: LocalRegistry, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle, tmp_path: Path
+) -> None:
+    code = code_in(tmp_path / "code")
+    step = ServingImage(folder_of, code)
+    digests = {create(step, image_inputs(registry, bundle_of(seed), code), recorder).id for seed in (1, 2)}
+    (code / "scoring" / "__init__.py").write_text('"""Edited."""\n')
+    digests.add(create(step, image_inputs(registry, bundle_of(1), code), recorder).id)
+    assert len(digests) == 3
+
+
+def test_an_altered_image_is_gone(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ServingImage(folder_of)
+    inputs = image_inputs(registry, bundle_of(1), ROOT)
+    created = create(step, inputs, recorder)
+    (folder.image(created.id) / "app" / "scoring" / "__init__.py").write_text("# altered\n")
+    assert step.read(created.id, state(inputs, created), recorder.context) is None
+
+
+def test_an_image_whose_file_has_another_name_is_gone(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    step = ServingImage(folder_of)
+    inputs = image_inputs(registry, bundle_of(1), ROOT)
+    created = create(step, inputs, recorder)
+    image = folder.image(created.id)
+    (image / "entrypoint").rename(image / "entrypoint.old")  # the same contents in the same order
+    assert step.read(created.id, state(inputs, created), recorder.context) is None
+
+
+def test_code_that_is_edited_during_the_build_gives_no_image(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    inputs = image_inputs(registry, bundle_of(1), ROOT) | {"code_hash": "0" * 64}
+    with pytest.raises(CodeChangedError, match="Run `up` again"):
+        create(ServingImage(folder_of), inputs, recorder)
+    assert list(folder.images.iterdir()) == []
+
+
+def test_an_altered_bundle_gives_no_image(
+    registry: LocalRegistry, folder: StackFolder, folder_of: FolderOf, recorder: Recorder, bundle_of: MakeBundle
+) -> None:
+    inputs = image_inputs(registry, bundle_of(1), ROOT)
+    with (registry.bundle(inputs["bundle_hash"]) / "model.txt").open("a") as model:
+        model.write("x")
+    with pytest.raises(BundleError, match=r"model\.txt"):
+        create(ServingImage(folder_of), inputs, recorder)
+    assert list(folder.images.iterdir()) == []
+
+
+def test_a_rotation_keeps_the_key_before_it_valid(recorder: Recorder) -> None:
+    step = ApiKey()
+    first = {**BASE, "rotation": 1}
+    known = state(first, create(step, first, recorder))
+    rotated = step.update("key", known, step.parse({**BASE, "rotation": 2}), recorder.context)
+    assert rotated.previous == known["current"]
+    assert rotated.current != known["current"]
+
+
+def test_keys_change_at_a_rotation_only(recorder: Recorder) -> None:
+    step = ApiKey()
+    first = {**BASE, "rotation": 1}
+    known = state(first, create(step, first, recorder))
+    same = step.update("key", known, step.parse({**first, "registry": "other"}), recorder.context)
+    assert (same.current, same.previous) == (known["current"], "")
+
+
+@pytest.mark.usefixtures("registry")
+def test_deleting_the_registry_removes_versions_images_and_remains(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
+) -> None:
+    for remains in (folder.images, folder.runs / "half", folder.lake / "raw" / ".half"):
+        remains.mkdir(parents=True)
+    folder.example.write_text("{}")
+    Registry(folder_of).delete("ctr", {"stack": STACK}, recorder.context)
+    assert list(folder.path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_registry_is_gone_without_its_database(
+    folder: StackFolder, folder_of: FolderOf, recorder: Recorder
+) -> None:
+    step = Registry(folder_of)
+    assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) == Outputs(registry="ctr")
+    (folder.registry / "mlflow.db").unlink()
+    assert step.read("ctr", {"stack": STACK, "registry": "ctr"}, recorder.context) is None
