@@ -12,8 +12,9 @@ from features.errors import PersonalizationError
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-PRELOADED = ["training.engines.local.tasks"]
-"""What every process of a pool needs, imported once, by the one that they are forked from."""
+PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score"]
+"""What every process of a pool needs, imported once, by the one that they are forked from: LightGBM alone takes
+seconds."""
 
 
 class ProcessLostError(PersonalizationError):
