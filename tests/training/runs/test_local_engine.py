@@ -3,10 +3,14 @@
 import gzip
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -25,6 +29,8 @@ from training.engines.local.source import LocalSource, Piece
 from training.kernels.criteo import parse
 from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
 
+WITH_SERVER_AND_TRACKER = 4
+"""Processes of a pool of two: the one that they are forked from, and Python's own that looks after semaphores."""
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 
 
@@ -113,3 +119,16 @@ def test_what_a_process_raises_is_raised_here(tmp_path: Path) -> None:
         source = engine.open_source(CriteoDataset(kind="criteo", path=str(tmp_path / "days")), None, silent)
         with pytest.raises(MalformedRowError, match="day_1, line 1: 41 tab-separated fields"):
             source.prepare(TrainingParameters(), tmp_path / "rows")
+
+
+def test_no_process_of_the_pool_outlives_a_run_that_was_killed() -> None:
+    code = "import time; from training.engines.local.pool import Pool; list(Pool(2).map(time.sleep, [60, 60]))"
+    with subprocess.Popen([sys.executable, "-c", code]) as run:
+        workers: list[psutil.Process] = []
+        while run.poll() is None and len(workers) < WITH_SERVER_AND_TRACKER:
+            time.sleep(0.1)
+            workers = psutil.Process(run.pid).children(recursive=True)
+        run.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert len(workers) == WITH_SERVER_AND_TRACKER
+    assert alive == []
