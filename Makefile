@@ -30,7 +30,7 @@ spark: setup ## prepare this machine for engine Spark: Java and SynapseML's jars
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 	@.venv/bin/personalize up --stack $(STACK)
 
-test: test-tools ## run the tests, in about twenty minutes
+test: test-tools ## run the tests, in about a quarter of an hour
 	$(PYTEST) $(PARALLEL) -m "not full and not cluster"
 
 test-fast: setup ## run what needs neither Java nor Pulumi's engine, in about a minute: while you work
