@@ -1,47 +1,92 @@
-"""The pages in `docs/reference` say what the code says."""
+"""Histograms of what a model was trained on, and how far other rows have moved from them."""
 
-import re
-from pathlib import Path
+import math
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
-import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
-from infra.cost.prices import snapshot
-from personalize.commands.app import command_names
-from personalize.docs.tables import END, REFERENCE, START, TABLES, renewed
-from tests.support.blocks import blocks_of
-from tools.paths import ROOT
+from features.reference import (
+    BINS,
+    Histogram,
+    Reference,
+    ReferenceUnreadableError,
+    chance_index,
+    column_values,
+    stability_index,
+)
+from features.schema import Schema
 
-OWN_DATA = ROOT / "docs" / "how-to" / "own-data.md"
-
-
-@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)
-def test_the_tables_are_up_to_date(page: Path) -> None:
-    assert renewed(page) == page.read_text(encoding="utf-8"), "run `python -m personalize.docs.tables`"
-
-
-def test_what_is_around_a_table_stays_and_the_table_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "page.md"
-    copy.write_text(f"# Before\n\n{START}\n| old |\n\n{END}\nAfter\n", encoding="utf-8")
-    monkeypatch.setitem(TABLES, copy, lambda: iter(["| new |", ""]))
-    assert renewed(copy) == f"# Before\n\n{START}\n| new |\n\n{END}\nAfter\n"
+FLOATS = arrays.arrays(np.float64, st.integers(0, 200), elements=st.floats(allow_nan=True, allow_infinity=True))
 
 
-def test_every_command_is_in_the_table_and_no_other() -> None:
-    commands = set(command_names())
-    text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`([a-z-]+)", row)} == commands
+@given(FLOATS, FLOATS)
+def test_every_row_is_in_exactly_one_bin(reference: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+    histogram = Histogram.of(reference)
+    assert sum(histogram.rows) == len(reference)
+    assert histogram.count(values).sum() == len(values)
+    assert histogram.count(values)[-1] == np.isnan(values).sum()
 
 
-def test_every_price_is_in_the_table() -> None:
-    text = (REFERENCE / "prices.md").read_text(encoding="utf-8")
-    assert [name for name in snapshot().rows if f"| `{name}` |" not in text] == []
+@given(FLOATS)
+def test_a_sample_has_not_moved_from_itself(values: npt.NDArray[Any]) -> None:
+    histogram = Histogram.of(values)
+    assert stability_index(histogram.rows, histogram.count(values)) == 0
 
 
-def test_the_example_of_own_data_is_the_one_in_examples() -> None:
-    name = "examples/tables/dataset.yaml"
-    [block] = [block for block in blocks_of(OWN_DATA) if block.file == name]
-    assert yaml.safe_load(block.content) == yaml.safe_load((ROOT / name).read_text())
+def test_continuous_values_fill_the_bins_evenly() -> None:
+    histogram = Histogram.of(np.random.default_rng(0).normal(size=10_000))
+    assert len(histogram.edges) == BINS - 1
+    assert all(rows == pytest.approx(1_000, abs=2) for rows in histogram.rows[:-1])
+    assert histogram.rows[-1] == 0
+
+
+def test_a_constant_or_missing_column_has_a_histogram() -> None:
+    assert Histogram.of(np.full(5, 3.0)).rows == (0, 5, 0)
+    assert Histogram.of(np.full(5, np.nan)) == Histogram(edges=(), rows=(0, 5))
+
+
+def test_the_index_is_that_of_the_formula() -> None:
+    rows, reference = np.array([499_999.5, 499_999.5]), [199_999.5, 799_999.5]
+    expected = 0.3 * math.log(0.5 / 0.2) - 0.3 * math.log(0.5 / 0.8)
+    assert stability_index(reference, rows) == pytest.approx(expected, abs=1e-5)
+
+
+def test_an_empty_bin_gives_a_finite_index() -> None:
+    assert 1 < stability_index([0, 100], np.array([100, 0])) < math.inf
+
+
+def test_an_empty_bin_counts_as_half_a_row() -> None:
+    # Shares of 0.5 / 101 and 100.5 / 101, the other way round in the other sample: twice 100 / 101 of ln 201.
+    assert stability_index([0, 100], np.array([100, 0])) == pytest.approx(200 / 101 * math.log(201))
+
+
+def test_chance_gives_about_the_index_that_is_expected_of_it() -> None:
+    generator = np.random.default_rng(1)
+    found = []
+    for _ in range(300):
+        histogram = Histogram.of(generator.normal(size=2_000))
+        found.append(stability_index(histogram.rows[:-1], histogram.count(generator.normal(size=1_000))[:-1]))
+    assert np.mean(found) == pytest.approx(chance_index(BINS, 2_000, 1_000), rel=0.15)
+
+
+def test_a_category_counts_by_its_rate_and_an_unknown_one_as_missing() -> None:
+    schema = Schema(numeric=("price",), categorical=("shop", "city"))
+    inputs = np.array([[1.0, 0.3, 2.0, 0.2, 0.0], [np.nan, 0.4, 0.0, 0.5, 1.0]])
+    values = column_values(schema, inputs)
+    np.testing.assert_array_equal(values, [[1.0, 0.3, np.nan], [np.nan, np.nan, 0.5]])
+
+
+def test_a_reference_survives_its_file() -> None:
+    histogram = Histogram.of(np.array([0.1, 0.2, np.nan]))
+    reference = Reference(prediction=histogram, columns={"price": histogram})
+    assert Reference.from_json(reference.to_json()) == reference
+
+
+def test_a_file_that_is_no_reference_is_refused() -> None:
+    with pytest.raises(ReferenceUnreadableError, match="Train the model again"):
+        Reference.from_json(b'{"prediction": 1}')
