@@ -24,6 +24,10 @@ def hash_value(value: str) -> int:
     return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
 
 
+MISSING_HASH = hash_value("")
+"""Of a category that is missing, which is the empty text."""
+
+
 def hash_values(values: Iterable[str]) -> npt.NDArray[np.int64]:
     """`hash_value` of each value, as int64 of the same length."""
     return np.fromiter(map(unsigned_hash, values), dtype=np.uint64).view(np.int64)

@@ -14,7 +14,7 @@ from typing import Iterator
 from features.errors import PersonalizationError
 from tools import machine
 from tools.paths import ROOT, cache_folder
-from tools.setup.console import SetupError, elapsed, say
+from tools.setup.console import INTERRUPTED, SetupError, elapsed, say
 from tools.setup.packages import ensure_packages
 from tools.setup.uv import ensure_uv
 from tools.versions import GLIBC
@@ -36,7 +36,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         say("interrupted; the next run goes on from here")
-        return 130
+        return INTERRUPTED
     if changed and status == 0:
         say(f"This machine is ready, after {elapsed(time.monotonic() - started)}.")
     return status

@@ -15,6 +15,8 @@ from typing import Callable, Mapping, Optional, Sequence
 from features.errors import PersonalizationError
 
 SECONDS_BETWEEN_LINES = 10
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
 
 
 class SetupError(PersonalizationError):
@@ -115,6 +117,18 @@ class _Output:
 
     def tail(self) -> str:
         return " / ".join(self._last) or "it printed nothing"
+
+
+def exit_status(prepare: "Callable[[], object]") -> int:
+    """Prepare, and return the exit status of the process that does nothing else; an error is one sentence."""
+    try:
+        prepare()
+    except PersonalizationError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
 
 
 def first_that_works(what: str, ways: "Sequence[tuple[str, Callable[[], None]]]") -> None:

@@ -1,6 +1,7 @@
 """What a model comes from besides its data: the code that trains it, and the libraries."""
 
 import hashlib
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,8 +9,12 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "xxhash")
 
 
+@cache
 def code_hash() -> str:
-    """The identity of the code that trains: SHA-256 over all files of `features` and `training`, 64 hex digits."""
+    """The identity of the code that trains: SHA-256 over all files of `features` and `training`, 64 hex digits.
+
+    It is asked for several times in a run, and the code that runs does not change.
+    """
     digest = hashlib.sha256()
     for package in ("features", "training"):
         for file in sorted((ROOT / package).rglob("*")):

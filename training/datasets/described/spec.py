@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from msgspec import UNSET
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
 
+from features.schema import Schema
 from training.datasets.errors import MissingFileError, SpecError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -117,6 +119,17 @@ class TablesSpec(Strict):
     def separators(self) -> dict[str, str]:
         """What stands between the values of each column that holds several."""
         return {one.column: one.separator for one in self.categorical if one.separator is not None}
+
+    @property
+    def joined_schema(self) -> Schema:
+        """The columns of the joined rows."""
+        return Schema(
+            numeric=self.numeric_names,
+            categorical=self.categorical_names,
+            label=LABEL,
+            timestamp=self.timestamp,
+            separators=self.separators or UNSET,
+        )
 
     def missing_in(self, column: str) -> frozenset[str]:
         """The texts that mean missing in a column of any table; the empty text is always one of them."""

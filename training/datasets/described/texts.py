@@ -6,7 +6,6 @@ A missing value is the empty text. A whole number in a column of floats is writt
 import csv
 import gzip
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from typing import BinaryIO, TextIO
 import pyarrow as pa
 from pyarrow import parquet
 
-from training.datasets.errors import DatasetError, EncodingError, MalformedRowError, TruncatedFileError
+from training.datasets.errors import DatasetError, EncodingError, MalformedRowError
+from training.datasets.gzipped import DAMAGED, truncated
 
 ROWS = 2_000
 """Rows of a chunk: with 50,000, which no processor's cache holds, reading took twice as long."""
@@ -154,10 +154,8 @@ def readable(path: Path) -> Iterator[None]:
     """The block that reads a table: a file that cannot be read becomes the `DatasetError` that fits."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TruncatedFileError(
-            f"The gzip file {path} is truncated or damaged: {error}. Copy or download it again."
-        ) from error
+    except DAMAGED as error:
+        raise truncated(path, str(error)) from error
     except csv.Error as error:
         raise MalformedRowError(f"{path} cannot be split into fields: {error}. Correct it.") from error
     except UnicodeDecodeError as error:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.datasets.errors import DatasetError, MissingFileError
+from training.datasets.gzipped import is_gzip
 from training.datasets.layout import copy_checked, part, written_aside
 from training.datasets.manifest import WHOLE, File, Manifest, local_file, manifest, sha256
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published import remote
 from training.parameters import CriteoDataset
-
-_GZIP = b"\x1f\x8b"
 
 
 def describe(dataset: CriteoDataset) -> Manifest:
@@ -76,8 +75,7 @@ def _suffix(path: Path) -> str:
 
 def _require_honest_suffix(file: Path) -> None:
     """Spark decides by the name whether a file is compressed, so name and content must agree."""
-    with file.open("rb") as stream:
-        start = stream.read(2)
-    if start and (start == _GZIP) != (file.suffix == ".gz"):
-        kind = "is gzip, but its name does not end in .gz" if start == _GZIP else "is not gzip, though it ends in .gz"
+    compressed = is_gzip(file)
+    if file.stat().st_size and compressed != (file.suffix == ".gz"):
+        kind = "is gzip, but its name does not end in .gz" if compressed else "is not gzip, though it ends in .gz"
         raise DatasetError(f"The file {file} {kind}. Rename it.")

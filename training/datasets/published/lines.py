@@ -1,13 +1,13 @@
 """Criteo's rows line by line: slow, and only to say which one is not right, and why."""
 
 import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.schema import CRITEO
 from training.datasets.described.fields import is_number
 from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
+from training.datasets.gzipped import DAMAGED, is_gzip, truncated
 
 FIELDS = 1 + len(CRITEO.features)
 
@@ -22,20 +22,23 @@ def first_problem(files: Sequence[Path]) -> DatasetError | None:
                 empty = False
                 if wrong := complaint(line):
                     return MalformedRowError(f"{file}, line {number}: {wrong}")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            return TruncatedFileError(
-                f"The gzip file {file} is truncated or damaged: after line {number} it cannot be read ({error}). "
-                "Copy or download it again."
-            )
-    if empty:
-        return EmptyDatasetError(f"There is no row in {', '.join(map(str, files))}. Give a file with rows in it.")
-    return None
+        except DAMAGED as error:
+            return cut_off(file, number, error)
+    return no_rows(files) if empty else None
+
+
+def no_rows(files: Sequence[Path]) -> EmptyDatasetError:
+    """The error for files without a row."""
+    return EmptyDatasetError(f"There is no row in {', '.join(map(str, files))}. Give a file with rows in it.")
+
+
+def cut_off(file: Path, line: int, error: Exception) -> TruncatedFileError:
+    """The error for a file of which nothing can be read after so many lines."""
+    return truncated(file, f"after line {line} it cannot be read ({error})")
 
 
 def _lines(file: Path) -> Iterator[str]:
-    with file.open("rb") as probe:
-        compressed = probe.read(2) == b"\x1f\x8b"
-    opener = gzip.open if compressed else open
+    opener = gzip.open if is_gzip(file) else open
     with opener(file, "rt", encoding="utf-8", errors="replace", newline="\n") as stream:
         for line in stream:
             yield line.rstrip("\r\n")

@@ -4,13 +4,13 @@ import gzip
 import hashlib
 import shutil
 import tarfile
-import zlib
 from pathlib import Path
 
 import msgspec
 from tenacity.wait import wait_base
 
 from training.datasets.errors import DownloadError, TruncatedFileError
+from training.datasets.gzipped import DAMAGED, is_gzip
 from training.datasets.manifest import WHOLE, File
 from training.datasets.progress import STAGE, Reporter
 from training.datasets.published.download import BACK_OFF, CHUNK_BYTES, Checksum, download, probe
@@ -95,18 +95,13 @@ def fetch(source: Source, report: Reporter, *, wait: wait_base = BACK_OFF) -> Pa
         report(STAGE, f"unpacking {source.member}")
         rows = _unpack(fetched, source.member, folder / "rows.tsv")
     else:
-        rows = fetched.replace(folder / ("rows.tsv.gz" if _is_gzip(fetched) else "rows.tsv"))
+        rows = fetched.replace(folder / ("rows.tsv.gz" if is_gzip(fetched) else "rows.tsv"))
     note.write_bytes(msgspec.json.encode(file))
     return rows
 
 
 def _folder(source: Source) -> Path:
     return cache_folder() / "downloads" / hashlib.sha256(source.url.encode()).hexdigest()[:16]
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
 
 
 def _unpack(archive: Path, member: str, target: Path) -> Path:
@@ -127,7 +122,7 @@ def _unpack(archive: Path, member: str, target: Path) -> Path:
                         shutil.copyfileobj(content, output, CHUNK_BYTES)
             while stream.read(CHUNK_BYTES):
                 pass
-    except (EOFError, gzip.BadGzipFile, tarfile.TarError, zlib.error) as error:
+    except (*DAMAGED, tarfile.TarError) as error:
         archive.unlink()
         aside.unlink(missing_ok=True)
         raise TruncatedFileError(f"The downloaded archive is damaged: {error}. Run the command again.") from error

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.datasets.gzipped import is_gzip
+
 BLOCK_BYTES = 16 << 20
 """Bytes of text that are held at a time: 65,000 of Criteo's rows."""
 
@@ -28,12 +30,6 @@ class Block:
         with self.file.open("rb") as stream:
             pieces = (min(BLOCK_BYTES, self.start - done) for done in range(0, self.start, BLOCK_BYTES))
             return sum(stream.read(size).count(b"\n") for size in pieces)
-
-
-def is_gzip(file: Path) -> bool:
-    """Whether the file's content is compressed."""
-    with file.open("rb") as probe:
-        return probe.read(2) == b"\x1f\x8b"
 
 
 def parts(file: Path) -> list[tuple[int, int]]:

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
-from features.hashing import hash_value
+from features.hashing import MISSING_HASH
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
 
-_MISSING = hash_value("")
 Counts = npt.NDArray[np.int64]
 
 
@@ -48,17 +47,17 @@ class LocalCounts:
 
     def distinct(self, index: int) -> int:
         """See `training.engine.CountTable`."""
-        return int((self.columns[index].hash != _MISSING).sum())
+        return int((self.columns[index].hash != MISSING_HASH).sum())
 
     def missing(self, index: int) -> int:
         """See `training.engine.CountTable`."""
         table = self.columns[index]
-        return int(table.total_rows[table.hash == _MISSING].sum())
+        return int(table.total_rows[table.hash == MISSING_HASH].sum())
 
     def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
         """See `training.engine.CountTable`."""
         table = self.columns[index]
-        present = np.flatnonzero(table.hash != _MISSING)
+        present = np.flatnonzero(table.hash != MISSING_HASH)
         most = present[np.argsort(-table.total_rows[present], kind="stable")[:number]]
         return table.hash[most], table.total_rows[most]
 

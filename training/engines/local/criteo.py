@@ -1,7 +1,5 @@
 """Criteo's files in blocks that are parsed as a whole; only a block with a wrong row is looked at line by line."""
 
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -11,9 +9,10 @@ import pyarrow as pa
 
 from features.schema import CRITEO
 from training.datasets.described.texts import require_utf8
-from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
+from training.datasets.errors import DatasetError, MalformedRowError
+from training.datasets.gzipped import DAMAGED
 from training.datasets.labels import require_both_classes
-from training.datasets.published.lines import complaint
+from training.datasets.published.lines import complaint, cut_off, no_rows
 from training.engines.local import blocks
 from training.engines.local.rows import Runner
 from training.engines.local.source import LocalSource, Piece
@@ -23,12 +22,12 @@ from training.kernels.hashed import Fields
 
 def open_criteo(runner: Runner, files: Sequence[tuple[Path, str]]) -> LocalSource:
     """The rows of these files, each with its day."""
+    paths = [file for file, _ in files]
 
     def check(found: Counter[str]) -> None:
-        listed = ", ".join(str(file) for file, _ in files)
         if not found["rows"]:
-            raise EmptyDatasetError(f"There is no row in {listed}. Give a file with rows in it.")
-        require_both_classes(listed, rows=found["rows"], clicks=found["clicks"])
+            raise no_rows(paths)
+        require_both_classes(", ".join(map(str, paths)), rows=found["rows"], clicks=found["clicks"])
 
     return LocalSource(
         runner=runner,
@@ -36,7 +35,7 @@ def open_criteo(runner: Runner, files: Sequence[tuple[Path, str]]) -> LocalSourc
         pieces=[
             Piece(day=day, fields=partial(_fields, file, *part)) for file, day in files for part in blocks.parts(file)
         ],
-        files=[file for file, _ in files],
+        files=paths,
         check=check,
     )
 
@@ -51,11 +50,8 @@ def _fields(file: Path, start: int, end: int) -> Iterator[Fields]:
             except BadRowsError as error:
                 raise _explained(block) from error
             before = (block.lines or 0) + block.content.count(b"\n")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TruncatedFileError(
-            f"The gzip file {file} is truncated or damaged: after line {before} it cannot be read ({error}). "
-            "Copy or download it again."
-        ) from error
+    except DAMAGED as error:
+        raise cut_off(file, before, error) from error
 
 
 def _explained(block: blocks.Block) -> DatasetError:

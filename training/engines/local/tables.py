@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import UNSET
 from pyarrow import parquet
 
-from features.schema import Schema
 from training.datasets.described.columns import KEYS, header, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.quick import look_at
-from training.datasets.described.spec import LABEL, TablesSpec
+from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import as_texts, delimiter, is_text
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import WHOLE
@@ -60,13 +58,7 @@ def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSour
     parts = blocks.parts(interactions) if is_text(interactions) else [None]
     return LocalSource(
         runner=runner,
-        schema=Schema(
-            numeric=spec.numeric_names,
-            categorical=spec.categorical_names,
-            label=LABEL,
-            timestamp=spec.timestamp,
-            separators=spec.separators or UNSET,
-        ),
+        schema=spec.joined_schema,
         pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, part)) for part in parts],
         files=[rule.path for rule in rules.values()],
         check=check,
@@ -110,19 +102,17 @@ def _join(own: TypedTable, spec: TablesSpec) -> Fields:
     own_rows = pa.array(np.flatnonzero(known))
     rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
     tables = {"interactions": own} | {table: _entities(spec, table) for table in KEYS}
-    numeric = {name: (of, table) for table, of in tables.items() for name in of.numeric}
-    categorical = {name: (of, table) for table, of in tables.items() for name in of.categorical}
+    numeric = {
+        name: values[rows[table].to_numpy()] for table, of in tables.items() for name, values in of.numeric.items()
+    }
+    categorical = {
+        name: values.take(rows[table]) for table, of in tables.items() for name, values in of.categorical.items()
+    }
     kept = own_rows.to_numpy()
     return Fields(
         label=_present(own.label)[kept].astype(np.int8),
-        numeric=[
-            of.numeric[name][rows[table].to_numpy()]
-            for name, (of, table) in ((name, numeric[name]) for name in spec.numeric_names)
-        ],
-        categorical=[
-            of.categorical[name].take(rows[table])
-            for name, (of, table) in ((name, categorical[name]) for name in spec.categorical_names)
-        ],
+        numeric=[numeric[name] for name in spec.numeric_names],
+        categorical=[categorical[name] for name in spec.categorical_names],
         time=None if own.time is None else own.time[kept],
         counted=Counter(own.uses) + Counter(read=len(known)),
     )

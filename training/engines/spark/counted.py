@@ -13,12 +13,11 @@ import numpy.typing as npt
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
-from features.hashing import hash_value
+from features.hashing import MISSING_HASH
 from training.engines.spark.spark_paths import stored, to_write
 from training.kernels.encode import FrequentValues
 
 Counts = npt.NDArray[np.int64]
-_MISSING = hash_value("")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class SparkCounts:
 
     def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
         """See `training.engine.CountTable`."""
-        own = self.table.where((F.col("column") == index) & (F.col("hash") != _MISSING))
+        own = self.table.where((F.col("column") == index) & (F.col("hash") != MISSING_HASH))
         most = own.select("hash", self._total("rows").alias("rows")).orderBy(F.desc("rows"), "hash").limit(number)
         hashes, rows = most.toPandas().to_numpy(np.int64).T
         return hashes, rows
@@ -89,7 +88,7 @@ class SparkCounts:
     @cached_property
     def _summaries(self) -> dict[int, dict[str, Any]]:
         """Distinct values and missing rows by column; columns of numbers alone have none."""
-        is_missing = F.col("hash") == _MISSING
+        is_missing = F.col("hash") == MISSING_HASH
         found = self.table.groupBy("column").agg(
             F.count_if(~is_missing).alias("distinct"),
             F.sum(F.when(is_missing, self._total("rows")).otherwise(0)).alias("missing"),

@@ -1,10 +1,8 @@
 """The three tables of a described dataset on Spark: checked, then joined."""
 
-from msgspec import UNSET
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark program uses
 
-from features.schema import Schema
 from training.datasets.described.columns import KEYS, table_rules
 from training.datasets.described.fields import TableRules
 from training.datasets.described.problems import KEY_EXAMPLES, Matches, no_match, raise_all, repeated_key
@@ -29,13 +27,7 @@ def open_joined(spark: SparkSession, spec: TablesSpec, report: Reporter) -> Sour
     texts = {table: checked.texts_of(spark, rule) for table, rule in rules.items()}
     tables = {table: _typed(texts[table], rule) for table, rule in rules.items()}
     total = _require_right(texts, tables, rules)
-    schema = Schema(
-        numeric=spec.numeric_names,
-        categorical=spec.categorical_names,
-        label=LABEL,
-        timestamp=spec.timestamp,
-        separators=spec.separators or UNSET,
-    )
+    schema = spec.joined_schema
     names = [LABEL, *schema.features, *([spec.timestamp] if spec.timestamp else [])]
     joined = tables["interactions"].join(tables["users"], KEYS["users"]).join(tables["items"], KEYS["items"])
 
