@@ -40,7 +40,7 @@ def values_of(text: str, separator: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """400 rows with one to four tags and genres, frequent, rare, repeated and missing."""
+    """400 rows with one to four tags and genres and one city, frequent, rare, repeated and missing."""
     random = np.random.default_rng(7)
 
     def field(separator: str) -> str:
@@ -50,9 +50,9 @@ def rows() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "label": random.integers(0, 2, 400),
-            "age": random.normal(40, 10, 400),
+            "age": np.where(random.random(400) < 0.2, np.nan, random.normal(40, 10, 400)),
             "tags": [field(" ") for _ in range(400)],
-            "city": random.choice(["Bonn", "Köln", ""], 400),
+            "city": [f"Köln {code}" if code else "" for code in random.zipf(1.4, 400) % 60],
             "genres": [field(" | ") for _ in range(400)],
         }
     )
@@ -119,6 +119,7 @@ def test_every_row_is_encoded_as_the_definition_says_to_the_bit(rows: pd.DataFra
     of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
     encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), SCHEMA, PARAMETERS)
     encoded = inputs(of_run, encoder, tmp_path)
+    np.testing.assert_array_equal(encoded["age"], rows["age"])
     actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
     assert actual == by_definition(with_folds(rows, SCHEMA, PARAMETERS), name, out_of_fold=True)
 

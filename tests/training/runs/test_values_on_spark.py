@@ -1,18 +1,26 @@
-"""Columns that hold several values: split on Spark as plain Python would do it."""
+"""The values of categories, hashed on Spark as plain Python would do it, and split where a field holds several."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from features.hashing import hash_several
+from features.hashing import hash_several, hash_value
 from features.schema import Schema
 from training.engines.spark.prepare import numbers_and_hashes
-from training.kernels.columns import VALUES
+from training.kernels.columns import CATEGORIES, VALUES
 
 pytestmark = pytest.mark.spark
 
 SEPARATORS = (" ", "|", ".", "||", "\\", "$^", "a", "\t", "é", "😀", "\\E")
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.text(), min_size=1, max_size=200))
+def test_spark_hashes_a_value_as_plain_python_does(spark: SparkSession, values: list[str]) -> None:
+    frame = spark.createDataFrame([(value,) for value in values], "c string")
+    hashed = frame.select(*numbers_and_hashes(Schema(numeric=(), categorical=("c",)))).collect()
+    assert [row[CATEGORIES][0] for row in hashed] == [hash_value(value) for value in values]
 
 
 @settings(max_examples=10, deadline=None)
