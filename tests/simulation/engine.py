@@ -24,7 +24,8 @@ class Engine:
         state.mkdir(parents=True, exist_ok=True)
         self.environment = {
             **environment,
-            "PULUMI_BACKEND_URL": state.as_uri(),
+            # Without a second file of attributes: an engine that is killed leaves it empty, and can't be read again.
+            "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

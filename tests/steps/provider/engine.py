@@ -82,7 +82,7 @@ class EngineStack:
     def select(self) -> automation.Stack:
         """The stack, as Pulumi's Automation API has it."""
         variables = {
-            "PULUMI_BACKEND_URL": f"file://{self._backend}",
+            "PULUMI_BACKEND_URL": f"file://{self._backend}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "for tests alone",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PERSONALIZE_STATE": str(self.state),
