@@ -15,7 +15,7 @@ PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
-.PHONY: test test-fast test-new test-tools test-full mutants
+.PHONY: test test-fast test-new test-tools test-full wiring mutants
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -41,6 +41,10 @@ test-new: test-tools ## run the tests that are new or changed since BASE five ti
 
 test-full: simulation ## run the tests with every count and fault, which takes much longer
 	$(PYTEST)
+
+wiring: setup ## write down what the stacks send to Azure, to see what a change of the program changes there
+	@$(PYTHON) -m tools.setup.azure simulation
+	@$(PYTHON) -m tests.infra.wiring
 
 mutants: test-tools ## plant small faults, one by one, and see that the tests notice each
 	$(PYTHON) -m tests.mutants.run

@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 import pulumi.runtime
+from pulumi.runtime.mocks import MockMonitor
 
 from steps.azure.catalogue import azure_steps
 from steps.kinds import Place, token
@@ -136,13 +137,18 @@ class CloudRecorder(pulumi.runtime.Mocks):
 
 
 def run_cloud(
-    declare: Callable[[], dict[str, pulumi.Output[Any]]], stack: str = "test"
+    declare: Callable[[], dict[str, pulumi.Output[Any]]],
+    stack: str = "test",
+    watched: Callable[[pulumi.runtime.Mocks], MockMonitor] = MockMonitor,
 ) -> tuple[CloudRecorder, dict[str, Any]]:
-    """Run a program on an event loop of its own; returns what it declared and its outputs' values."""
+    """Run a program on an event loop of its own; returns what it declared and its outputs' values.
+
+    `watched` makes the monitor that hears what the program registers.
+    """
     recorder = CloudRecorder()
     values: dict[str, Any] = {}
     asyncio.set_event_loop(asyncio.new_event_loop())
-    pulumi.runtime.set_mocks(recorder, project="personalization", stack=stack, preview=False)
+    pulumi.runtime.set_mocks(recorder, project="personalization", stack=stack, preview=False, monitor=watched(recorder))
 
     def program() -> pulumi.Output[None]:
         return pulumi.Output.all(**declare()).apply(values.update)

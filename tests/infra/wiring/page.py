@@ -1,0 +1,111 @@
+"""Recordings as YAML that a person can read, in which nothing changes but wiring."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.infra.wiring.recording import Declared, Recording, committed, record
+
+FOLDER = Path(__file__).parent
+WIDTH = 160
+STACKS = ("dev", "prod")
+OPTIONS = {"traces": True, "container_insights": True, "rollout": "shadow", "candidate_percent": 10}
+"""What neither committed stack switches on, or only one."""
+HASH = re.compile(r"/[0-9a-f]{16}/")
+NOT_WIRING = {
+    "code_hash": "of the code",
+    "contentBase64": "the wheel",
+    "startDate": "this month",
+    "usd_per_month": "of the prices",
+}
+"""Inputs that change with the code or the month."""
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each file with its text: the committed stacks, and what is different in `dev` with everything switched on."""
+    recordings = {stack: record(committed(stack), stack) for stack in STACKS}
+    for stack, recording in recordings.items():
+        yield FOLDER / f"{stack}.yaml", _text_of(_shown(recording))
+    plain, full = _shown(recordings["dev"]), _shown(record(committed("dev", **OPTIONS), "dev"))
+    other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
+    yield FOLDER / "dev-with-options.yaml", _text_of({"options": OPTIONS} | other)
+
+
+def _shown(recording: Recording) -> dict[str, Any]:
+    """By type and name; an id is written as whose it is."""
+    ids = {one.id: one.name for one in recording.resources if one.id}
+    resources = {one.name: _entry(one, ids) for one in recording.resources}
+    assert len(resources) == len(recording.resources), "two resources have one name"
+    return {"resources": dict(sorted(resources.items())), "outputs": _readable(recording.outputs, ids)}
+
+
+def _entry(one: Declared, ids: Mapping[str, str]) -> dict[str, Any]:
+    entry: dict[str, Any] = dict(one.options)
+    if one.after:
+        entry["after"] = one.after
+    if one.custom:
+        entry["inputs"] = _readable(one.inputs, ids)
+    if one.sources:
+        entry["from"] = {name: found[0] if len(found) == 1 else found for name, found in sorted(one.sources.items())}
+    return entry
+
+
+def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
+    """JSON and YAML within texts are opened, and what is no wiring is named instead."""
+    if name in NOT_WIRING:
+        return NOT_WIRING[name]
+    match value:
+        case dict():
+            return {key: _readable(inner, ids, key) for key, inner in sorted(value.items())}
+        case list():
+            return [_readable(inner, ids) for inner in value]
+        case str():
+            opened = _opened(value)
+            shown = HASH.sub("/HASH/", _with_owners(value, ids))
+            return shown if opened is None else {"as text": _readable(opened, ids)}
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def _with_owners(text: str, ids: Mapping[str, str]) -> str:
+    """`text` with every id in it as the name of its resource in braces; longer ids first, as they begin with others."""
+    for identity in sorted(ids, key=len, reverse=True):
+        text = text.replace(identity, f"{{{ids[identity]}}}")
+    return text
+
+
+def _opened(text: str) -> Any:
+    if text.startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return None
+    if text.startswith("array:"):  # of the Secrets Store CSI driver's Azure provider: YAML of texts, each YAML again
+        return {"array": [yaml.safe_load(entry) for entry in yaml.safe_load(text)["array"]]}
+    return None
+
+
+class _Dumper(yaml.SafeDumper):
+    """Long texts line by line, and every value where it stands."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """No anchors: they hide what is said twice."""
+        del data
+        return True
+
+
+def _text_of(value: Mapping[str, Any]) -> str:
+    return yaml.dump(dict(value), Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
