@@ -13,9 +13,11 @@ from infra.local_backend import LocalBackend
 from infra.settings import Settings, Target, azure_settings, load_settings
 from infra.step_resource import later
 from steps.descriptions import data_upload, model_version, serving_image, training_run
-from steps.shared.code_hash import serving_code_hash, training_code_hash
 from steps.shared.dataset_paths import located
+from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.shared.serving_code import serving_code_hash
 from training.datasets import check_split, describe
+from training.stages.provenance import training_code_hash
 
 
 def program() -> None:
@@ -60,6 +62,7 @@ def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:
             parameters=settings.training,
             gate=settings.gate,
             code_hash=training_code_hash(),
+            libraries=locked_versions(TRAINING_LIBRARIES),
         ),
         backend,
     )
@@ -91,18 +94,7 @@ def serve(
         candidate.passed_on,
         backend,
     )
-    image = ServingImage(
-        "image",
-        serving_image.Inputs.model_construct(
-            registry=later(registry.registry),
-            version=later(version.version),
-            bundle_hash=later(version.bundle_hash),
-            code_hash=serving_code_hash(),
-        ),
-        settings.scoring.engine,
-        version.passed_on,
-        backend,
-    )
+    image = _image(settings, backend, registry, version)
     service = ScoringService(
         "service",
         ScoringServiceArgs(
@@ -116,6 +108,17 @@ def serve(
         backend,
     )
     return {**_outputs(version, image, service), **backend.shown, **service.shown}
+
+
+def _image(settings: Settings, backend: Backend, registry: Registry, version: ModelVersion) -> ServingImage:
+    inputs = serving_image.Inputs.model_construct(
+        registry=later(registry.registry),
+        version=later(version.version),
+        bundle_hash=later(version.bundle_hash),
+        code_hash=serving_code_hash(),
+        libraries=locked_versions(SERVING_LIBRARIES),
+    )
+    return ServingImage("image", inputs, settings.scoring.engine, version.passed_on, backend)
 
 
 def _outputs(version: ModelVersion, image: ServingImage, service: ScoringService) -> dict[str, pulumi.Output[Any]]:

@@ -13,7 +13,7 @@ from training.datasets.manifest import Manifest
 from training.failure import explain
 from training.progress import Progress
 from training.request import LocalRequest
-from training.stages.provenance import code_hash
+from training.stages.provenance import training_code_hash
 from training.streams import LOG, output_to
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
 def _run_hash(arguments: LocalRequest, manifest: Manifest) -> str:
     inputs = [
         manifest.hash,
-        code_hash(),
+        training_code_hash(),
         arguments.training.model_dump_json(),
         arguments.gate.model_dump_json(),
     ]

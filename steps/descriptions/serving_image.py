@@ -6,12 +6,13 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs):
-    """A model version, and the hash of the serving code, 64 hexadecimal digits."""
+    """A model version, the hash of the serving code, 64 hexadecimal digits, and its libraries' locked versions."""
 
     registry: str
     version: int
     bundle_hash: str
     code_hash: str
+    libraries: dict[str, str]
 
 
 class LocalInputs(Inputs, Stack):
@@ -42,11 +43,11 @@ LOCAL = Description(
     kind=Kind.SERVING_IMAGE,
     inputs=LocalInputs,
     outputs=Outputs,
-    replaced_by=frozenset({"stack", "version", "bundle_hash", "code_hash"}),
+    replaced_by=frozenset({"stack", "version", "bundle_hash", "code_hash", "libraries"}),
 )
 AZURE = Description(
     kind=Kind.SERVING_IMAGE,
     inputs=AzureInputs,
     outputs=AzureOutputs,
-    replaced_by=frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash"}),
+    replaced_by=frozenset({"stack", "registry_name", "version", "bundle_hash", "target", "code_hash", "libraries"}),
 )

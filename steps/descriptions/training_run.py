@@ -7,7 +7,7 @@ from steps.descriptions.places import Lake, MachineLearning, Stack
 from steps.kinds import Kind
 from training.parameters import Dataset, GateParameters, TrainingParameters
 
-MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash"})
+MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash", "libraries"})
 """The inputs whose change makes another model."""
 
 
@@ -21,6 +21,8 @@ class Inputs(StepInputs):
     parameters: TrainingParameters
     gate: GateParameters
     code_hash: str
+    libraries: dict[str, str]
+    """Their locked versions, by which another one is another model; a bundle says which ones did train it."""
 
 
 class LocalInputs(Inputs, Stack):

@@ -9,7 +9,8 @@ from pathlib import Path
 from features.bundle import verify
 from features.errors import PersonalizationError
 from steps.descriptions.serving_image import Inputs
-from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash, source_files
+from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
+from training.stages.provenance import source_files
 
 
 class CodeChangedError(PersonalizationError):
@@ -23,7 +24,7 @@ def fill(image: Path, code: Path, bundle: Path, inputs: Inputs) -> None:
     """
     verify(bundle)
     shutil.copytree(bundle, image / "model")
-    for file in source_files(code, SERVING_PACKAGES):
+    for file in source_files(SERVING_PACKAGES, code):
         target = image / "app" / file.relative_to(code)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)

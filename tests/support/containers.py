@@ -24,7 +24,7 @@ from scoring.engines import EngineName
 from steps.azure.image.build_context import build_context
 from steps.descriptions.serving_image import Inputs
 from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
-from steps.shared.code_hash import serving_code_hash
+from steps.shared.serving_code import serving_code_hash
 from tests.support.services import KEY, RunningService, started_service
 from tools.paths import ROOT
 
@@ -105,6 +105,7 @@ class ImageBuilder:
             version=version,
             bundle_hash=verify(bundle),
             code_hash=serving_code_hash(ROOT),
+            libraries={},
         )
         with build_context(ROOT, bundle, inputs, target=f"{engine}-traces" if traces else engine) as context:
             options = [part for argument in arguments for part in ("--build-arg", argument)]

@@ -21,7 +21,7 @@ from training.progress import Progress
 from training.request import LocalRequest
 from training.result import Result, metrics
 from training.stages.judged import Judged, judge_model
-from training.stages.provenance import code_hash, library_versions
+from training.stages.provenance import library_versions, training_code_hash
 from training.stages.publish import write_bundle
 from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
@@ -68,7 +68,7 @@ class Pipeline:
     def _inputs(self) -> str:
         """What the intermediate files follow from, as a hash."""
         parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
-        return hashlib.sha256(f"{self._manifest.hash} {code_hash()} {parameters}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._manifest.hash} {training_code_hash()} {parameters}".encode()).hexdigest()
 
     def first_half(self) -> Half:
         """Prepare and encode the rows: everything that comes before a model is fitted."""
@@ -144,7 +144,7 @@ class Pipeline:
         return Metadata(
             bundle_format=BUNDLE_FORMAT,
             manifest_hash=self._manifest.hash,
-            code_hash=code_hash(),
+            code_hash=training_code_hash(),
             seed=self._training.seed,
             hyperparameters=self._training.model_dump(mode="json", exclude=NOT_OF_THE_MODEL),
             library_versions=library_versions() | dict(self._engine.libraries),

@@ -1,27 +1,41 @@
 """What a model comes from besides its data: the code that trains it, and the libraries."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("features", "training")
 LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "xxhash")
 
 
 @cache
-def code_hash() -> str:
-    """The identity of the code that trains: SHA-256 over all files of `features` and `training`, 64 hex digits.
+def training_code_hash() -> str:
+    """The code that trains, as 64 hexadecimal digits: what a step compares, and what a bundle names.
 
     It is asked for several times in a run, and the code that runs does not change.
     """
+    return code_hash(PACKAGES)
+
+
+def code_hash(packages: Iterable[str], root: Path = ROOT) -> str:
+    """SHA-256 over the names and contents of the packages' files below `root`."""
     digest = hashlib.sha256()
-    for package in ("features", "training"):
-        for file in sorted((ROOT / package).rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT).as_posix()}\0{file.stat().st_size}\0".encode())
-                digest.update(file.read_bytes())
+    for file in source_files(packages, root):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(root).as_posix()} {content}\n".encode())
     return digest.hexdigest()
+
+
+def source_files(packages: Iterable[str], root: Path = ROOT) -> Iterator[Path]:
+    """Every file of the packages that belongs to the code, in a stable order."""
+    for package in sorted(packages):
+        for file in sorted((root / package).rglob("*")):
+            # Compiled files and what editors hide beside a file that is open.
+            if file.is_file() and file.suffix != ".pyc" and not file.name.startswith("."):
+                yield file
 
 
 def library_versions() -> dict[str, str]:

@@ -14,11 +14,13 @@ from infra.step_resource import StepResource
 from steps.descriptions import api_key, serving_image
 from steps.descriptions.description import StepInputs
 from steps.kinds import Place
-from steps.shared.code_hash import serving_code_hash, training_code_hash
+from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.shared.serving_code import serving_code_hash
 from tests.infra.graph.recorder import COMPONENTS, SECRET_MARK, Recorder, run
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
 from training.parameters import Split, SyntheticDataset, TrainingParameters
+from training.stages.provenance import training_code_hash
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +75,10 @@ def test_the_dataset_is_named_by_its_manifest(declared: tuple[Recorder, dict[str
 
 
 def test_training_and_image_carry_the_hashes_of_their_code(declared: tuple[Recorder, dict[str, Any]]) -> None:
-    assert inputs(declared[0], "training")["code_hash"] == training_code_hash()
-    assert inputs(declared[0], "image")["code_hash"] == serving_code_hash()
+    training, image = inputs(declared[0], "training"), inputs(declared[0], "image")
+    assert (training["code_hash"], image["code_hash"]) == (training_code_hash(), serving_code_hash())
+    assert training["libraries"] == locked_versions(TRAINING_LIBRARIES)
+    assert image["libraries"] == locked_versions(SERVING_LIBRARIES)
 
 
 def test_the_outputs_are_what_a_user_needs(declared: tuple[Recorder, dict[str, Any]]) -> None:
@@ -160,13 +164,14 @@ def test_importing_creates_nothing(module: str) -> None:
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 
-IMAGE = serving_image.Inputs.model_construct(registry="ctr", version=1, bundle_hash="b", code_hash="c")
+MODEL: dict[str, Any] = {"version": 1, "bundle_hash": "b", "code_hash": "c", "libraries": {"lightgbm": "1"}}
+IMAGE = serving_image.Inputs.model_construct(registry="ctr", **MODEL)
 KEY = api_key.Inputs.model_construct(registry="ctr", rotation=1)
 
 
 @pytest.mark.parametrize(
     ("inputs", "target", "named"),
-    [(IMAGE, {}, "stack"), (KEY, {"stack": "test", "version": 1, "bundle_hash": "b", "code_hash": "c"}, "more than")],
+    [(IMAGE, {}, "stack"), (KEY, {"stack": "test", **MODEL}, "more than")],
     ids=["the target knows too little", "inputs of another step"],
 )
 def test_a_step_whose_inputs_do_not_fit_is_not_declared(

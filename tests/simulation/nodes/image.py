@@ -10,7 +10,7 @@ from pathlib import Path
 from scoring.engines import EngineName
 from steps.azure.image.build_context import DOCKERFILE, build_context
 from steps.descriptions.serving_image import Inputs
-from steps.shared.code_hash import serving_code_hash
+from steps.shared.serving_code import serving_code_hash
 from tools.paths import ROOT
 
 ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
@@ -28,7 +28,9 @@ def entry_point(image: Path) -> list[str]:
 
 def build(folder: Path, bundle: Path, bundle_hash: str, version: int) -> Path:
     """Build the image of a model from the serving code of this tree, as the new folder `folder`."""
-    inputs = Inputs(registry="ctr", version=version, bundle_hash=bundle_hash, code_hash=serving_code_hash(ROOT))
+    inputs = Inputs(
+        registry="ctr", version=version, bundle_hash=bundle_hash, code_hash=serving_code_hash(ROOT), libraries={}
+    )
     with build_context(ROOT, bundle, inputs, target=EngineName.LIGHTGBM) as context:
         shutil.copytree(context.folder, folder)
     return folder

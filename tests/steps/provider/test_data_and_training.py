@@ -38,6 +38,7 @@ def training_inputs(**parameters: object) -> dict[str, Any]:
         "parameters": TrainingParameters(**parameters).model_dump(mode="json"),
         "gate": GateParameters().model_dump(mode="json"),
         "code_hash": "b" * 64,
+        "libraries": {"lightgbm": "1"},
     }
 
 

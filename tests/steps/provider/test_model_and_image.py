@@ -15,10 +15,10 @@ from steps.local.model_version import ModelVersion
 from steps.local.registry import LocalRegistry
 from steps.local.serving_image import ServingImage
 from steps.shared.api_key import ApiKey
-from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash
 from steps.shared.folders import StackFolder
 from steps.shared.image_content import CodeChangedError
 from steps.shared.model_versions import GateFailedError, NoSuchVersionError
+from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
@@ -125,6 +125,7 @@ def image_inputs(registry: LocalRegistry, bundle: Path, code: Path) -> dict[str,
         "version": version.number,
         "bundle_hash": version.bundle_hash,
         "code_hash": serving_code_hash(code),
+        "libraries": {"lightgbm": "1"},
     }
 
 

@@ -21,8 +21,8 @@ from steps.local.scoring_service import STOPPED, ScoringService
 from steps.local.serving_image import ServingImage
 from steps.local.supervision import Supervisor
 from steps.provider.step import State
-from steps.shared.code_hash import serving_code_hash
 from steps.shared.folders import StackFolder
+from steps.shared.serving_code import serving_code_hash
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
@@ -47,7 +47,12 @@ class Stack:
         self.digests = []
         for seed in (1, 2):
             version = self.registry.register(bundle_of(seed))
-            facts = {"version": version.number, "bundle_hash": version.bundle_hash, "code_hash": serving_code_hash()}
+            facts = {
+                "version": version.number,
+                "bundle_hash": version.bundle_hash,
+                "code_hash": serving_code_hash(),
+                "libraries": {},
+            }
             self.digests.append(create(images, BASE | facts, Recorder()).id)
 
     def inputs(self, version: int, *, digest: str | None = None, keys: tuple[str, str] = KEYS) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from features.bundle import verify
 from steps.azure.image.build_context import PROJECT_FILES, RECIPE, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
-from steps.shared.code_hash import SERVING_PACKAGES, serving_code_hash
 from steps.shared.image_content import CodeChangedError
+from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
 from tests.simulation.inputs.names import GROUP
@@ -66,6 +66,7 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
         "blob_endpoint": BLOB,
         "target": "lightgbm",
         "code_hash": serving_code_hash(code),
+        "libraries": {"lightgbm": "1"},
         "subscription": SUBSCRIPTION,
         "resource_group": GROUP,
         "registry_name": "registryabc",

@@ -78,6 +78,7 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
         "parameters": TrainingParameters(seed=seed).model_dump(mode="json"),
         "gate": GateParameters().model_dump(mode="json"),
         "code_hash": "b" * 64,
+        "libraries": {"lightgbm": "1"},
     }
 
 

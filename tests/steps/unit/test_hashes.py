@@ -1,47 +1,39 @@
-"""The code's hashes: they change with what a step runs and with nothing else."""
+"""The code's hash and the locked versions: they change with what a step runs and with nothing else."""
 
 from pathlib import Path
 
 import pytest
 
-from steps.shared.code_hash import (
-    SERVING_PACKAGES,
-    TRAINING_PACKAGES,
-    serving_code_hash,
-    source_files,
-    training_code_hash,
-)
+from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
+from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
 from tools.paths import ROOT
+from training.stages.provenance import PACKAGES, code_hash, source_files
 
 LOCK = """
 [[package]]
 name = "{name}"
 version = "{version}"
 """
-LIBRARIES = (
-    "lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pyspark", "scikit-learn", "starlette", "synapseml",
-    "uvicorn", "xxhash",
-)  # fmt: skip
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for package in {*TRAINING_PACKAGES, *SERVING_PACKAGES}:
+    for package in {*PACKAGES, *SERVING_PACKAGES}:
         (tmp_path / package).mkdir()
         (tmp_path / package / "code.py").write_text(f"# {package}\n")
-    lock(tmp_path)
     return tmp_path
 
 
 def lock(project: Path, **versions: str) -> None:
     """Write a lock file with version 1 of every library, but for those that are named."""
-    text = "".join(LOCK.format(name=name, version=versions.get(name, "1")) for name in LIBRARIES)
+    libraries = sorted({*TRAINING_LIBRARIES, *SERVING_LIBRARIES})
+    text = "".join(LOCK.format(name=name, version=versions.get(name, "1")) for name in libraries)
     (project / "uv.lock").write_text(text)
 
 
 def hashes(project: Path) -> tuple[str, str]:
     """Hash of the training code, hash of the serving code."""
-    return training_code_hash(project), serving_code_hash(project)
+    return code_hash(PACKAGES, project), serving_code_hash(project)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +50,15 @@ def test_an_edit_changes_the_hashes_of_what_runs_it(project: Path, package: str,
 @pytest.mark.parametrize(
     ("library", "changes"), [("scikit-learn", (True, False)), ("uvicorn", (False, True)), ("lightgbm", (True, True))]
 )
-def test_an_upgrade_changes_the_hashes_of_what_uses_it(project: Path, library: str, changes: tuple[bool, bool]) -> None:
-    before = hashes(project)
+def test_an_upgrade_changes_the_versions_of_what_uses_it(
+    project: Path, library: str, changes: tuple[bool, bool]
+) -> None:
+    lock(project)
+    before = [locked_versions(libraries, project) for libraries in (TRAINING_LIBRARIES, SERVING_LIBRARIES)]
     lock(project, **{library: "2"})
-    after = hashes(project)
+    after = [locked_versions(libraries, project) for libraries in (TRAINING_LIBRARIES, SERVING_LIBRARIES)]
     assert (before[0] != after[0], before[1] != after[1]) == changes
+    assert after[0].get(library, "2") == after[1].get(library, "2") == "2"
 
 
 def test_a_renamed_file_changes_the_hash(project: Path) -> None:
@@ -80,5 +76,5 @@ def test_compiled_and_hidden_files_do_not_count(project: Path) -> None:
 
 
 def test_every_module_of_the_packages_counts() -> None:
-    counted = {file.relative_to(ROOT).as_posix() for file in source_files(ROOT, TRAINING_PACKAGES)}
+    counted = {file.relative_to(ROOT).as_posix() for file in source_files(PACKAGES)}
     assert {"training/__main__.py", "training/datasets/__init__.py", "features/encoder.py"} <= counted

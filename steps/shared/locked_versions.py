@@ -1,0 +1,17 @@
+"""The libraries' locked versions: an upgrade that may change a model or an answer runs a step again."""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from tools.paths import ROOT
+
+TRAINING_LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "scikit-learn", "xxhash")
+SERVING_LIBRARIES = ("lightgbm", "msgspec", "numpy", "pyspark", "starlette", "synapseml", "uvicorn", "xxhash")
+
+
+def locked_versions(libraries: Iterable[str], root: Path = ROOT) -> dict[str, str]:
+    """The version of each library in `uv.lock`."""
+    packages = tomllib.loads((root / "uv.lock").read_text())["package"]
+    locked = {package["name"]: package["version"] for package in packages if "version" in package}
+    return {library: locked[library] for library in libraries}
