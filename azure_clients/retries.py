@@ -54,27 +54,27 @@ class AzureRefusedError(PersonalizationError):
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeout:
     """How long to try in all, and how long to wait between two tries, in seconds."""
 
     seconds: float = 600.0
     pause: float = 5.0
 
 
-USUAL = Patience()
+USUAL = Timeout()
 """A new role takes up to ten minutes to count."""
 
 
-def patiently(what: str, call: Callable[[], Answer], context: Waiting, patience: Patience) -> Answer:
+def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Timeout) -> Answer:
     """What `call` returns, tried again while Azure's answer may still change. `what` completes "to ...".
 
     Raises `AzureRefusedError` with Azure's own sentence, `StepCancelledError` soon after an interruption.
     """
-    out_of_time = tenacity.stop_after_delay(patience.seconds)
+    out_of_time = tenacity.stop_after_delay(timeout.seconds)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
         stop=lambda state: out_of_time(state) or _refused_for_good(state),
-        wait=tenacity.wait_fixed(patience.pause),
+        wait=tenacity.wait_fixed(timeout.pause),
         before_sleep=lambda state: _before_next(what, state, context),
         sleep=lambda seconds: pause(seconds, context),
         reraise=True,
@@ -86,8 +86,8 @@ def patiently(what: str, call: Callable[[], Answer], context: Waiting, patience:
         raise AzureRefusedError(_sentence(what, error, time.monotonic() - started)) from error
 
 
-def exists(what: str, look: Callable[[], object], context: Waiting, patience: Patience) -> bool:
-    """Whether `look` finds something; raises as `patiently` does."""
+def exists(what: str, look: Callable[[], object], context: Waiting, timeout: Timeout) -> bool:
+    """Whether `look` finds something; raises as `retried` does."""
 
     def found() -> bool:
         try:
@@ -96,25 +96,25 @@ def exists(what: str, look: Callable[[], object], context: Waiting, patience: Pa
             return False
         return True
 
-    return patiently(what, found, context, patience)
+    return retried(what, found, context, timeout)
 
 
 class Deadline:
     """For what is asked again and again without an error: how long it may still be waited for."""
 
-    def __init__(self, patience: Patience, context: Waiting) -> None:
+    def __init__(self, timeout: Timeout, context: Waiting) -> None:
         """It begins now."""
-        self._patience = patience
+        self._timeout = timeout
         self._context = context
         self._started = time.monotonic()
 
     def wait(self, message: str) -> bool:
         """Show `message` and wait until the next try; False when there is no time left for one."""
         waited = time.monotonic() - self._started
-        if waited > self._patience.seconds:
+        if waited > self._timeout.seconds:
             return False
         self._context.report(f"{message}, {waited:.0f} s so far")
-        pause(self._patience.pause, self._context)
+        pause(self._timeout.pause, self._context)
         return True
 
 

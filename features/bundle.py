@@ -77,7 +77,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `BundleError` when a file is missing, added or altered, or when the bundle is not the expected one.
         """
-        bundle_hash = verify(path)
+        bundle_hash = checked_hash(path)
         if expected_hash is not None and bundle_hash != expected_hash:
             raise BundleError(
                 f"The bundle in {path} has the hash {bundle_hash}, but {expected_hash} was registered. "
@@ -113,7 +113,7 @@ def seal(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def verify(path: Path) -> str:
+def checked_hash(path: Path) -> str:
     """The hash of the bundle in `path`, after comparing every file; raises `BundleError` for the first that differs."""
     try:
         content = (path / FILES).read_bytes()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from azure_clients import credentials
-from azure_clients.retries import Patience
+from azure_clients.retries import Timeout
 from features.bundle import REPORT
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
@@ -18,7 +18,7 @@ from steps.shared.model_versions import Version
 from tools.paths import state_folder
 
 STORAGE_VERSION = "2024-01-01"
-LOOK = Patience(seconds=20, pause=2)
+LOOK = Timeout(seconds=20, pause=2)
 """A command that only looks does not wait for a role to count, as an `up` does."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from features.bundle import BundleError, verify
+from features.bundle import BundleError, checked_hash
 from features.files import write_whole, written_aside
 from steps.shared.model_versions import Version
 
@@ -32,7 +32,7 @@ def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], 
 def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:
     with written_aside(target) as aside:
         fetch(version, aside)
-        found = verify(aside)
+        found = checked_hash(aside)
         if found != version.bundle_hash:
             raise BundleError(
                 f"The bundle of version {version.number} has the hash {found}, but {version.bundle_hash} is "
@@ -43,6 +43,6 @@ def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path
 
 def _whole(folder: Path, bundle_hash: str) -> bool:
     try:
-        return folder.is_dir() and verify(folder) == bundle_hash
+        return folder.is_dir() and checked_hash(folder) == bundle_hash
     except BundleError:
         return False

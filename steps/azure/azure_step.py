@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from azure_clients import credentials
-from azure_clients.retries import USUAL, Patience
+from azure_clients.retries import USUAL, Timeout
 from steps.descriptions.description import InputsT, OutputsT
 from steps.descriptions.places import MachineLearning
 from steps.shared.local_step import LocalStep
@@ -24,7 +24,7 @@ def workspace_client(inputs: MachineLearning) -> "MLClient":
 class AzureStep(LocalStep[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
     """A step that calls Azure, and keeps what it downloads in the stack's folder."""
 
-    def __init__(self, folder_of: Callable[[str], Path] = state_folder, patience: Patience = USUAL) -> None:
-        """`patience` is how long it waits for roles to count."""
+    def __init__(self, folder_of: Callable[[str], Path] = state_folder, timeout: Timeout = USUAL) -> None:
+        """`timeout` is how long it waits for roles to count."""
         super().__init__(folder_of)
-        self._patience = patience
+        self._timeout = timeout

@@ -21,12 +21,12 @@ class Champion(AzureStep[AzureInputs, Outputs]):
         if inputs.refusal:
             raise CandidateRejectedError(inputs.refusal)
         context.report(f"marking version {inputs.version} as the champion")
-        AzureRegistry(inputs, context, self._patience).set_champion(inputs.version)
+        AzureRegistry(inputs, context, self._timeout).set_champion(inputs.version)
         return Created(inputs.workspace, Outputs(champion=inputs.version))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
         """Gone when another version is marked, so that the next `up` marks this one again."""
-        found = AzureRegistry(self.parse(state), context, self._patience).champion()
+        found = AzureRegistry(self.parse(state), context, self._timeout).champion()
         marked = found is not None and found.version.number == state["version"]
         return super().read(identity, state, context) if marked else None
 

@@ -39,7 +39,7 @@ class ClusterReady(AzureStep[AzureInputs, Outputs]):
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
         """Wait; raises `ClusterNotReadyError` with what is still missing after ten minutes."""
         cluster = _cluster(inputs.kubeconfig)
-        deadline = Deadline(self._patience, context)
+        deadline = Deadline(self._timeout, context)
         with cluster_client(cluster, inputs.tenant) as client:
             while (missing := _missing(client)) is not None:
                 if not deadline.wait(f"waiting for the cluster: {missing}"):

@@ -60,7 +60,7 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
         shutil.rmtree(copy)
 
     def _lake(self, inputs: AzureInputs) -> LakeFolder:
-        return LakeFolder(inputs, CONTAINER, inputs.manifest_hash, self._patience)
+        return LakeFolder(inputs, CONTAINER, inputs.manifest_hash, self._timeout)
 
 
 def _fetched_by_job(dataset: Dataset) -> bool:

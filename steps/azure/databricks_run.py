@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.jobs import Run, RunLifeCycleState, RunResultState
 
-from azure_clients.retries import Patience, patiently, pause
+from azure_clients.retries import Timeout, pause, retried
 from features.errors import PersonalizationError
 from steps.provider.step import Context, StepCancelledError
 from steps.shared.training_streams import reason_in
@@ -40,7 +40,7 @@ class JobRuns:
     client: "WorkspaceClient"
     job: int
     context: Context
-    patience: Patience
+    timeout: Timeout
 
     def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
         """Let a run for `identity` succeed, unless one has, and return its address.
@@ -80,7 +80,7 @@ class JobRuns:
         """The run when it is over; its address and stage are shown meanwhile."""
         self.context.report(_stage(run))
         while not _over(run):
-            pause(self.patience.pause, self.context)
+            pause(self.timeout.pause, self.context)
             run = self._look(run.run_id or 0)
             self.context.report(_stage(run))
         return run
@@ -108,7 +108,7 @@ class JobRuns:
         return f"The training run failed: {reason} The run is {run.run_page_url}"
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
-        return patiently(what, call, self.context, self.patience)
+        return retried(what, call, self.context, self.timeout)
 
 
 def token(identity: str, job: int, attempt: int) -> str:

@@ -1,6 +1,6 @@
 """Records the image in Azure ML as an environment, which is where one looks for a model's lineage."""
 
-from azure_clients.retries import exists, patiently
+from azure_clients.retries import exists, retried
 from steps.azure.azure_step import AzureStep, workspace_client
 from steps.descriptions.azure.environment import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
@@ -23,7 +23,7 @@ class Environment(AzureStep[AzureInputs, Outputs]):
         client = workspace_client(inputs)
         tags = {"model_version": str(inputs.version)}
         asset = Asset(name=NAME, version=version, image=inputs.image, tags=tags)
-        patiently("record the image", lambda: client.environments.create_or_update(asset), context, self._patience)
+        retried("record the image", lambda: client.environments.create_or_update(asset), context, self._timeout)
         return Created(version, Outputs(environment=f"{NAME}:{version}"))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
@@ -32,7 +32,7 @@ class Environment(AzureStep[AzureInputs, Outputs]):
         client = workspace_client(inputs)
 
         found = exists(
-            "look at the environment", lambda: client.environments.get(NAME, identity), context, self._patience
+            "look at the environment", lambda: client.environments.get(NAME, identity), context, self._timeout
         )
         return super().read(identity, state, context) if found else None
 

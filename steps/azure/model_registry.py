@@ -8,7 +8,7 @@ import shutil
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from azure_clients.retries import exists, patiently, pause
+from azure_clients.retries import exists, pause, retried
 from steps.azure.azure_step import AzureStep, workspace_client
 from steps.descriptions.model_registry import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
@@ -35,7 +35,7 @@ class Registry(AzureStep[AzureInputs, Outputs]):
         del identity
         inputs = self.parse(state)
         context.report("deleting the Azure ML workspace for good")
-        patiently("delete the Azure ML workspace", lambda: self._purge(inputs, context), context, self._patience)
+        retried("delete the Azure ML workspace", lambda: self._purge(inputs, context), context, self._timeout)
         folder = self.folder(inputs.stack)
         for remains in (folder.registry, folder.images, folder.runs, folder.lake):
             shutil.rmtree(remains, ignore_errors=True)
@@ -44,7 +44,7 @@ class Registry(AzureStep[AzureInputs, Outputs]):
     def _look(self, inputs: AzureInputs, context: Context) -> bool:
         client = workspace_client(inputs)
         return exists(
-            "reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context, self._patience
+            "reach the Azure ML workspace", lambda: client.workspaces.get(inputs.workspace), context, self._timeout
         )
 
     def _purge(self, inputs: AzureInputs, context: Context) -> None:
@@ -55,5 +55,5 @@ class Registry(AzureStep[AzureInputs, Outputs]):
         except ResourceNotFoundError:
             return
         while not deletion.done():
-            pause(self._patience.pause, context)
+            pause(self._timeout.pause, context)
         deletion.result()

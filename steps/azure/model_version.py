@@ -21,7 +21,7 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
         folder = self.folder(inputs.stack)
         entry = self._entry(inputs, context)
         kept = bundle_folder(folder.registry, entry.version.bundle_hash)
-        bring(lake_folder(inputs, entry.bundle_url, self._patience), kept, entry.version.bundle_hash, context)
+        bring(lake_folder(inputs, entry.bundle_url, self._timeout), kept, entry.version.bundle_hash, context)
         entry.version.require_accepted(kept / REPORT)
         write_example(folder, kept)
         outputs = AzureOutputs(
@@ -40,7 +40,7 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
 
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """Gone when the registry does not know it."""
-        registry = AzureRegistry(self.parse(state), context, self._patience)
+        registry = AzureRegistry(self.parse(state), context, self._timeout)
         known = any(str(entry.version.number) == identity for entry in registry.list())
         return super().read(identity, state, context) if known else None
 
@@ -48,7 +48,7 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
         """Nothing: the registry owns its versions."""
 
     def _entry(self, inputs: AzureInputs, context: Context) -> Entry:
-        registry = AzureRegistry(inputs, context, self._patience)
+        registry = AzureRegistry(inputs, context, self._timeout)
         if inputs.requested != LATEST:
             return registry.get(int(inputs.requested))
         context.report("registering the candidate in Azure ML")

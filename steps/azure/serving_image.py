@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from azure_clients.retries import USUAL, Patience
+from azure_clients.retries import USUAL, Timeout
 from steps.azure.azure_step import AzureStep
 from steps.azure.image.build_context import BuildContext, build_context
 from steps.azure.image.docker_build import DockerBuild
@@ -25,17 +25,17 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
     def __init__(
         self,
         folder_of: Callable[[str], Path] = state_folder,
-        patience: Patience = USUAL,
+        timeout: Timeout = USUAL,
         code: Path = ROOT,
     ) -> None:
         """`code` is the folder of the serving packages and of the project's files."""
-        super().__init__(folder_of, patience)
+        super().__init__(folder_of, timeout)
         self._code = code
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Build it; raises `BuildFailedError`, `BundleError`, `CodeChangedError` or `AzureRefusedError`."""
         bundle = bundle_folder(self.folder(inputs.stack).registry, inputs.bundle_hash)
-        bring(lake_folder(inputs, inputs.bundle_url, self._patience), bundle, inputs.bundle_hash, context)
+        bring(lake_folder(inputs, inputs.bundle_url, self._timeout), bundle, inputs.bundle_hash, context)
         with build_context(self._code, bundle, inputs, target=inputs.target) as content:
             digest = self._build(content, inputs, context)
         outputs = AzureOutputs(digest=digest, image=f"{inputs.login_server}/{REPOSITORY}@{digest}")
@@ -46,7 +46,7 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
 
     def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
         try:
-            return RegistryBuild(inputs, context, self._patience).run(content, REPOSITORY)
+            return RegistryBuild(inputs, context, self._timeout).run(content, REPOSITORY)
         except TasksNotAllowedError:
             context.report("this subscription may not use ACR Tasks: building with docker")
             return DockerBuild(inputs, context).run(content, REPOSITORY)

@@ -35,11 +35,11 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Train, unless it is done; raises `RunFailedError` with the task's own sentence, or `AzureRefusedError`."""
-        champion = AzureRegistry(inputs, context, self._patience).champion()
+        champion = AzureRegistry(inputs, context, self._timeout).champion()
         identity = run_id(inputs, champion.version.bundle_hash if champion else None)
         run = RunFolder(self.folder(inputs.stack), identity)
-        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._patience)
-        raw = LakeFolder(inputs, RAW, inputs.manifest_hash, self._patience)
+        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._timeout)
+        raw = LakeFolder(inputs, RAW, inputs.manifest_hash, self._timeout)
         request = LakeRequest(
             dataset=located(inputs.dataset),
             training=inputs.parameters,
@@ -51,7 +51,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             output=lake.url,
         )
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
-        runs = JobRuns(client, int(inputs.job_id), context, self._patience)
+        runs = JobRuns(client, int(inputs.job_id), context, self._timeout)
         address = runs.succeed(identity, request, _left_result(lake, context))
         result = run.finished() or self._bring(run, lake, context)
         outputs = run.outputs(result).model_dump()
@@ -65,7 +65,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """Gone when its result is no longer in the lake; what is missing on this machine is brought again."""
         inputs = self.parse(state)
-        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._patience)
+        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._timeout)
         if lake.read(RESULT, context) is None:
             return None
         run = RunFolder(self.folder(inputs.stack), identity)

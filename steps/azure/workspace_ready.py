@@ -8,7 +8,7 @@ from databricks.sdk.errors import NotFound
 from databricks.sdk.errors.base import DatabricksError
 
 from azure_clients import credentials
-from azure_clients.retries import patiently
+from azure_clients.retries import retried
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.descriptions.azure.workspace_ready import AZURE, AzureInputs, Outputs
@@ -28,8 +28,8 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
         """Wait; raises `AzureRefusedError` or `MetastoreMissingError`."""
         url = f"https://{inputs.workspace_host}"
         client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
-        patiently("join the Databricks workspace", client.current_user.me, context, self._patience)
-        metastore = patiently("read the metastore", lambda: _metastore(client), context, self._patience)
+        retried("join the Databricks workspace", client.current_user.me, context, self._timeout)
+        metastore = retried("read the metastore", lambda: _metastore(client), context, self._timeout)
         if metastore is None:
             raise MetastoreMissingError(
                 f"The Databricks workspace {url} has no Unity Catalog metastore. Accounts from before November 2023 "

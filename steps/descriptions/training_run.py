@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from steps.descriptions.description import Description, StepInputs, StepOutputs
 from steps.descriptions.places import Lake, MachineLearning, Stack
 from steps.kinds import Kind
@@ -21,8 +23,8 @@ class Inputs(StepInputs):
     parameters: TrainingParameters
     gate: GateParameters
     code_hash: str
-    libraries: dict[str, str]
-    """Their locked versions, by which another one is another model; a bundle says which ones did train it."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """Locked versions, by which another one makes another model. States of before this was an input do not have it."""
 
 
 class LocalInputs(Inputs, Stack):

@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from features.bundle import Bundle, verify
+from features.bundle import Bundle, checked_hash
 from features.errors import PersonalizationError
 from features.files import written_aside
 from steps.shared.model_versions import MODEL, Version, find, tags_of
@@ -121,7 +121,7 @@ class LocalRegistry:
         if not kept.is_dir():
             with written_aside(kept) as aside:
                 shutil.copytree(bundle, aside)
-                verify(aside)
+                checked_hash(aside)
         return kept
 
     def _entries(self) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.bundle import verify
+from features.bundle import checked_hash
 from features.errors import PersonalizationError
 from steps.descriptions.serving_image import Inputs
 from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
@@ -22,7 +22,7 @@ def fill(image: Path, code: Path, bundle: Path, inputs: Inputs) -> None:
 
     Raises `BundleError` when the bundle is not whole, `CodeChangedError` when the code is not that of the inputs.
     """
-    verify(bundle)
+    checked_hash(bundle)
     shutil.copytree(bundle, image / "model")
     for file in source_files(SERVING_PACKAGES, code):
         target = image / "app" / file.relative_to(code)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.bundle import BundleError, verify
+from features.bundle import BundleError, checked_hash
 from features.files import write_whole
 from steps.descriptions.training_run import MODEL_INPUTS, Inputs, Outputs
 from steps.provider.step import State
@@ -51,7 +51,7 @@ class RunFolder:
         """The result of a run whose bundle is whole, or None."""
         try:
             result: dict[str, Any] = json.loads((self.path / RESULT).read_text())
-            return result if verify(Path(result["bundle"])) == result["bundle_hash"] else None
+            return result if checked_hash(Path(result["bundle"])) == result["bundle_hash"] else None
         except (OSError, ValueError, BundleError):
             return None
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from features.bundle import verify
+from features.bundle import checked_hash
 from scoring.engines import EngineName
 from steps.azure.image.build_context import build_context
 from steps.descriptions.serving_image import Inputs
@@ -103,7 +103,7 @@ class ImageBuilder:
         inputs = Inputs(
             registry=name,
             version=version,
-            bundle_hash=verify(bundle),
+            bundle_hash=checked_hash(bundle),
             code_hash=serving_code_hash(ROOT),
             libraries={},
         )

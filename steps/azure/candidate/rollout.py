@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from azure_clients.cluster import cluster_client
-from azure_clients.retries import USUAL, Deadline, Patience, pause
+from azure_clients.retries import USUAL, Deadline, Timeout, pause
 from steps.azure.azure_step import AzureStep
 from steps.azure.candidate.candidate import Candidate, ClusterRefusedError, Manifest, image_of, sends_copies
 from steps.azure.candidate.comparison import Figures, enough, total, worse
@@ -41,13 +41,13 @@ class Rollout(AzureStep[AzureInputs, Outputs]):
     def __init__(
         self,
         folder_of: Callable[[str], Path] = state_folder,
-        patience: Patience = USUAL,
+        timeout: Timeout = USUAL,
         *,
         connect: Connect = connect,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """`patience` is how long the candidate's pods may take to start."""
-        super().__init__(folder_of, patience)
+        """`timeout` is how long the candidate's pods may take to start."""
+        super().__init__(folder_of, timeout)
         self._connect = connect
         self._look_seconds = look_seconds
 
@@ -114,7 +114,7 @@ class Rollout(AzureStep[AzureInputs, Outputs]):
         return None
 
     def _ready(self, candidate: Candidate, count: int, context: Context) -> bool:
-        deadline = Deadline(self._patience, context)
+        deadline = Deadline(self._timeout, context)
         while not candidate.ready(count):
             if not deadline.wait(f"waiting for {count} pod(s) of the new image"):
                 return False

@@ -13,7 +13,7 @@ import httpx
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from azure_clients import credentials
-from azure_clients.retries import Patience, patiently, pause
+from azure_clients.retries import Timeout, pause, retried
 from features.errors import PersonalizationError
 from steps.azure.image.build_context import DOCKERFILE, BuildContext
 from steps.descriptions.places import ContainerRegistry
@@ -46,7 +46,7 @@ class RegistryBuild:
 
     registry: ContainerRegistry
     context: Context
-    patience: Patience
+    timeout: Timeout
 
     def run(self, content: BuildContext, repository: str) -> str:
         """Build `content` as `repository`, unless it was, and return the image's digest, `sha256:` and 64 digits.
@@ -144,7 +144,7 @@ class RegistryBuild:
                 return run
             last = self._log(number).rpartition("\n")[2]
             self.context.report(f"build {number} {_status(run).lower()}: {last}")
-            pause(self.patience.pause, self.context)
+            pause(self.timeout.pause, self.context)
 
     def _log(self, number: str) -> str:
         """The end of the log so far; where it cannot be read, why."""
@@ -156,7 +156,7 @@ class RegistryBuild:
         return "\n".join(answer.text.strip().splitlines()[-LOG_LINES:])
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
-        return patiently(what, call, self.context, self.patience)
+        return retried(what, call, self.context, self.timeout)
 
 
 def _status(run: "Run") -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from azure_clients.retries import Patience, patiently
+from azure_clients.retries import Timeout, retried
 from features.bundle import Bundle
 from steps.azure.azure_step import workspace_client
 from steps.descriptions.places import MachineLearning
@@ -40,11 +40,11 @@ class Entry:
 class AzureRegistry:
     """The versions of our model in a workspace."""
 
-    def __init__(self, inputs: MachineLearning, context: Context, patience: Patience) -> None:
+    def __init__(self, inputs: MachineLearning, context: Context, timeout: Timeout) -> None:
         """Nothing is asked yet."""
         self._client = workspace_client(inputs)
         self._context = context
-        self._patience = patience
+        self._timeout = timeout
 
     def list(self) -> list[Entry]:
         """All versions, oldest first."""
@@ -96,7 +96,7 @@ class AzureRegistry:
 
     def _models(self) -> "Sequence[Model]":
         """Newest version first, so that the new champion is marked before the old one is not any more."""
-        models = patiently("list the models", self._found, self._context, self._patience)
+        models = retried("list the models", self._found, self._context, self._timeout)
         return sorted(models, key=_number, reverse=True)
 
     def _found(self) -> "Sequence[Model]":
@@ -106,7 +106,7 @@ class AzureRegistry:
             return []
 
     def _put(self, what: str, model: "Model") -> None:
-        patiently(what, lambda: self._client.models.create_or_update(model), self._context, self._patience)
+        retried(what, lambda: self._client.models.create_or_update(model), self._context, self._timeout)
 
 
 def _entry(model: "Model", *, champion: bool) -> Entry:

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from azure_clients.retries import Patience
-from features.bundle import BundleError, verify
+from azure_clients.retries import Timeout
+from features.bundle import BundleError, checked_hash
 from features.files import written_aside
 from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.places import Lake
@@ -13,19 +13,19 @@ from steps.provider.step import Context
 CONTAINER = "models"
 
 
-def lake_folder(inputs: Lake, url: str, patience: Patience) -> LakeFolder:
+def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
     """The folder that `url`, an address for Spark, names in the lake's container for models."""
-    return LakeFolder(inputs, CONTAINER, url.split("/", 3)[3], patience)
+    return LakeFolder(inputs, CONTAINER, url.split("/", 3)[3], timeout)
 
 
 def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
     """Put the bundle in `folder` into `target`, unless it is there. Raises `BundleError` when it is another one."""
-    if target.is_dir() and verify(target) == bundle_hash:
+    if target.is_dir() and checked_hash(target) == bundle_hash:
         return
     context.report("fetching the bundle")
     with written_aside(target) as aside:
         folder.fetch(aside, context)
-        found = verify(aside)
+        found = checked_hash(aside)
         if found != bundle_hash:
             raise BundleError(
                 f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."

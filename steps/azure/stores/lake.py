@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from azure.core.exceptions import ResourceNotFoundError
 
 from azure_clients import credentials
-from azure_clients.retries import Patience, patiently
+from azure_clients.retries import Timeout, retried
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
 
@@ -31,13 +31,13 @@ Answer = TypeVar("Answer")
 class LakeFolder:
     """The folder `path` of a container."""
 
-    def __init__(self, inputs: Lake, container: str, path: str, patience: Patience) -> None:
+    def __init__(self, inputs: Lake, container: str, path: str, timeout: Timeout) -> None:
         """Nothing is asked yet."""
         self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, container)
         self._container = container
         self._inputs = inputs
         self._path = path
-        self._patience = patience
+        self._timeout = timeout
 
     @property
     def url(self) -> str:
@@ -46,7 +46,7 @@ class LakeFolder:
 
     def below(self, name: str) -> "LakeFolder":
         """The folder `name` in this one."""
-        return LakeFolder(self._inputs, self._container, f"{self._path}/{name}", self._patience)
+        return LakeFolder(self._inputs, self._container, f"{self._path}/{name}", self._timeout)
 
     def send(self, folder: Path, context: Context) -> None:
         """Send every file below `folder` that is not there with the same content, several at a time.
@@ -131,7 +131,7 @@ class LakeFolder:
         self._ask("write to the lake", work, context)
 
     def _ask(self, what: str, call: Callable[[], Answer], context: Context) -> Answer:
-        return patiently(what, call, context, self._patience)
+        return retried(what, call, context, self._timeout)
 
     def _entries(self) -> Iterable[str]:
         """Names of everything below the folder, folders among them where they are entries."""

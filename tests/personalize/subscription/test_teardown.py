@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from azure_clients import credentials
-from features.bundle import BundleError, verify
+from features.bundle import BundleError, checked_hash
 from features.errors import BadInputError
 from infra.cloud.names import Names
 from personalize.commands import teardown
@@ -122,7 +122,7 @@ def test_every_version_is_saved_whole_with_its_report_and_an_index(registry: Loc
     assert [entry["number"] for entry in json.loads(index.read_text())] == [1, 2]
     for version in versions:
         folder = tmp_path / "saved" / f"version-{version.number}"
-        assert verify(folder) == version.bundle_hash
+        assert checked_hash(folder) == version.bundle_hash
         assert (folder / "report.html").is_file()
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["version-1", "version-2", INDEX]
 

@@ -8,7 +8,7 @@ import pulumi
 import yaml
 from pulumi import automation
 
-from features.bundle import verify
+from features.bundle import checked_hash
 from infra.components import Registry
 from infra.graph import Candidate, serve
 from infra.local_backend import LocalBackend
@@ -70,7 +70,7 @@ class EngineStack:
         backend = LocalBackend(STACK)
         registry = Registry("registry", backend)
         settings = Settings(scoring=ScoringSettings(**self.scoring), model_version=self.requested)
-        bundle_hash = verify(self.folder / self.model)
+        bundle_hash = checked_hash(self.folder / self.model)
         candidate = Candidate(
             bundle=pulumi.Output.from_input(self.model),
             bundle_hash=pulumi.Output.from_input(bundle_hash),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from features.bundle import verify
+from features.bundle import checked_hash
 from steps.kinds import Kind
 from steps.local.catalogue import local_steps
 from steps.local.data_upload import DataUpload
@@ -49,7 +49,7 @@ def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> P
     kept = run / "output" / "bundle"
     result = {
         "bundle": str(kept),
-        "bundle_hash": verify(kept),
+        "bundle_hash": checked_hash(kept),
         "report": str(kept / "report.html"),
         "verdict": {"accepted": True, "reasons": []},
         "metrics": {"auc": 0.75},
@@ -124,7 +124,7 @@ def test_a_finished_run_is_found_again(
     created = create(TrainingRun(folder_of), training_inputs(), recorder)
     assert created.id == run.name
     assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
-    assert created.outputs.bundle_hash == verify(bundle_of(1))
+    assert created.outputs.bundle_hash == checked_hash(bundle_of(1))
 
 
 def test_a_run_whose_bundle_was_altered_is_gone(

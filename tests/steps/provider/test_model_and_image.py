@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from features.bundle import METADATA, BundleError, seal, verify
+from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.descriptions.model_registry import Outputs
 from steps.local.model_registry import Registry
 from steps.local.model_version import ModelVersion
@@ -31,7 +31,7 @@ def candidate(folder: StackFolder, bundle: Path, *, requested: str = "latest") -
     """A bundle where training leaves it, as the inputs of a model version."""
     path = folder.runs / "run" / bundle.name
     shutil.copytree(bundle, path, dirs_exist_ok=True)
-    return {**BASE, "bundle": folder.relative(path), "bundle_hash": verify(path), "requested": requested}
+    return {**BASE, "bundle": folder.relative(path), "bundle_hash": checked_hash(path), "requested": requested}
 
 
 def code_in(folder: Path) -> Path:
@@ -56,7 +56,7 @@ def test_an_older_version_is_served_without_registering_the_candidate(
 ) -> None:
     registry.register(bundle_of(1))
     created = create(ModelVersion(folder_of), candidate(folder, bundle_of(2), requested="1"), recorder)
-    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert created.outputs.served_hash == checked_hash(bundle_of(1))
     assert len(registry.list()) == 1
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from features.bundle import METADATA, BundleError, seal, verify
+from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.local.registry import DATABASE, LocalRegistry, RegistryError
 from steps.shared.model_versions import NoSuchVersionError
 from tests.support.bundles import MakeBundle
@@ -51,7 +51,7 @@ def test_the_same_bundle_keeps_its_number(registry: LocalRegistry, bundle_of: Ma
 
 def test_a_version_knows_what_it_was_made_from(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
     version = registry.register(bundle_of(1))
-    assert version.bundle_hash == verify(bundle_of(1))
+    assert version.bundle_hash == checked_hash(bundle_of(1))
     assert version.manifest_hash == "0" * 64
     assert version.code_hash == "1" * 64
     assert version.accepted
@@ -59,7 +59,7 @@ def test_a_version_knows_what_it_was_made_from(registry: LocalRegistry, bundle_o
 
 def test_the_registry_keeps_a_copy_of_its_own(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
     version = registry.register(bundle_of(1))
-    assert verify(registry.bundle(version.bundle_hash)) == version.bundle_hash
+    assert checked_hash(registry.bundle(version.bundle_hash)) == version.bundle_hash
 
 
 def test_a_rejected_candidate_is_registered_as_such(
@@ -85,7 +85,7 @@ def test_the_champion_moves(registry: LocalRegistry, bundle_of: MakeBundle) -> N
     registry.set_champion(1)
     registry.set_champion(2)
     assert [(version.number, version.champion) for version in registry.list()] == [(1, False), (2, True)]
-    assert registry.champion_bundle() == registry.bundle(verify(bundle_of(2)))
+    assert registry.champion_bundle() == registry.bundle(checked_hash(bundle_of(2)))
 
 
 def test_a_version_that_does_not_exist_is_named_with_those_that_do(

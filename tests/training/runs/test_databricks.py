@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from features.bundle import Bundle, verify
+from features.bundle import Bundle, checked_hash
 from tests.support.bundles import make_bundle
 from training import databricks
 from training.databricks import COMPLETE, RESULT, ClusterError, JobFailedError, main
@@ -72,7 +72,7 @@ def trained(tmp_path: Path, seen: list[tuple[LocalRequest, Manifest]]) -> Callab
         return Result(
             metrics={"auc": 0.75},
             bundle=str(bundle),
-            bundle_hash=verify(bundle),
+            bundle_hash=checked_hash(bundle),
             verdict=Bundle.load(bundle).metadata.verdict,
             report=str(bundle / "report.html"),
             rows={},
@@ -92,7 +92,7 @@ def test_a_run_takes_its_data_from_the_lake_and_leaves_its_bundle_there(
     assert arguments.training.num_leaves == 7
     assert manifest.hash == "a" * 64
     left = lake.folder / "models@l" / "runs" / "1"
-    assert json.loads((left / RESULT).read_text())["bundle_hash"] == verify(left / "bundle")
+    assert json.loads((left / RESULT).read_text())["bundle_hash"] == checked_hash(left / "bundle")
     assert arguments.data is not None
     assert not arguments.data.exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from features.bundle import verify
+from features.bundle import checked_hash
 
 SMALL = ("--rows", "2000", "--num-leaves", "8")
 ENGINES = ["local", pytest.param("spark", marks=pytest.mark.spark)]
@@ -26,7 +26,7 @@ def test_the_result_is_the_only_thing_on_standard_output(tmp_path: Path, engine:
     options = ("--json", "--progress", "json", "--num-iterations", "3", "--output", str(tmp_path / "run"))
     done = subprocess.run(command(*SMALL, *options, "--engine", engine), capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
-    assert verify(Path(result["bundle"])) == result["bundle_hash"]
+    assert checked_hash(Path(result["bundle"])) == result["bundle_hash"]
     assert all(json.loads(line)["message"] for line in done.stderr.splitlines())
     assert (tmp_path / "run" / "training.log").is_file()
 

@@ -11,14 +11,14 @@ MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "
 _CODES = {"id", "code", "zip", "zipcode", "postcode", "postal", "phone", "sku", "isbn"}
 _SEPARATORS = ("|", ";", "/", ", ", ",", " ")
 _NEVER_IN_TEXT = ("|", ";")
-_MOST_WORDS = 3
-_MOST_WRONG = 0.05
-_MOST_DISTINCT = 0.5
+_MAX_WORDS = 3
+_MAX_WRONG = 0.05
+_MAX_DISTINCT = 0.5
 """A column with more different values than so many of its fields says nothing about other rows."""
 _FEW_ROWS = 20
-_LEAST_SEPARATED = 0.1
+_MIN_SEPARATED = 0.1
 _SHOWN_CHARACTERS = 40
-_LEAST_USES = 5
+_MIN_USES = 5
 """How often the parts of a column of several values occur at least, on average."""
 
 
@@ -62,7 +62,7 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
 
 def _number(column: ColumnProfile, table: TableProfile) -> Feature | None:
     wrong = column.not_numbers
-    few_wrong = len(wrong) <= _MOST_WORDS and wrong.total() <= _MOST_WRONG * column.filled
+    few_wrong = len(wrong) <= _MAX_WORDS and wrong.total() <= _MAX_WRONG * column.filled
     all_missing = set(wrong) <= MISSING and wrong.total() < column.filled
     is_code = _CODES & set(words(column.name)) or any(
         text[0] == "0" and text.isdigit() and len(text) > 1 for text in column.values
@@ -82,7 +82,7 @@ def _several(
     """A column of which enough fields have a separator, and whose parts come again and again, in other company."""
     for separator in _SEPARATORS:
         with_it = sum(count for text, count in present.items() if separator in text)
-        if with_it < _LEAST_SEPARATED * present.total():
+        if with_it < _MIN_SEPARATED * present.total():
             continue
         parts: Counter[str] = Counter()
         for text, count in present.items():
@@ -106,14 +106,14 @@ def _several(
 def _come_again(parts: Counter[str], present: Counter[str], separator: str) -> bool:
     """Whether the parts of fields are values of their own, and not words of a text that has the separator by chance."""
     uses = parts.total() / len(parts)
-    return uses > 1 if separator in _NEVER_IN_TEXT else uses >= _LEAST_USES and len(parts) < len(present)
+    return uses > 1 if separator in _NEVER_IN_TEXT else uses >= _MIN_USES and len(parts) < len(present)
 
 
 def _category(
     column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
 ) -> Feature | LeftOut:
     shown = ", ".join(_shown(text) for text, _ in present.most_common(3))
-    if len(present) > _MOST_DISTINCT * present.total() and present.total() > _FEW_ROWS:
+    if len(present) > _MAX_DISTINCT * present.total() and present.total() > _FEW_ROWS:
         why = f"has {len(present):,} different values in {present.total():,} fields ({shown}): nearly each row its own"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     why = f"{table.path.name}: {len(present):,} different values, mostly {shown}"

@@ -35,7 +35,7 @@ _CLICKS = (
 _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """From how many stars of so many a thing is usually called liked."""
-_MOST_EVENTS = 20
+_MAX_EVENTS = 20
 _OLDEST_SECONDS, _LATEST_SECONDS = 1e8, 1e11
 
 
@@ -107,7 +107,7 @@ def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:
         return _rule_of_numbers(column)
     if set(values) == {"true", "false"}:
         return {"equals": True}, "true and false"
-    if len(values) > _MOST_EVENTS:
+    if len(values) > _MAX_EVENTS:
         return None
     for word in _CLICKS:
         if word in values:

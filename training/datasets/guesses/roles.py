@@ -11,7 +11,7 @@ from training.datasets.guesses.profile import ColumnProfile, TableProfile
 
 _USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
-_LEAST_SHARE = 0.5
+_MIN_SHARE = 0.5
 """Of the interactions' different keys, so many must be in the other table for the two columns to belong together."""
 
 
@@ -85,7 +85,7 @@ def _links(interactions: TableProfile, table: TableProfile) -> list[Link]:
         known = set(map(key_of, key.values))
         for foreign in interactions.columns.values():
             share = _share(foreign, known)
-            if share >= _LEAST_SHARE or (share and not table.whole):
+            if share >= _MIN_SHARE or (share and not table.whole):
                 score = share + _same_name(key.name, foreign.name, table)
                 found.append(Link(table=table, key=key.name, foreign_key=foreign.name, share=share, score=score))
     return found

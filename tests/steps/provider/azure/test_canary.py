@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from azure_clients.retries import Patience
+from azure_clients.retries import Timeout
 from steps.azure.candidate.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
 from steps.azure.candidate.rollout import Rollout
 from steps.azure.champion import CandidateRejectedError, Champion
@@ -105,12 +105,12 @@ class Server:
         return METRICS.format(**{name: count * self.looks for name, count in counts.items()})
 
 
-def rollout(server: Server, **patience: float) -> Rollout:
+def rollout(server: Server, **timeout: float) -> Rollout:
     def connect(access: str, tenant: str) -> httpx.Client:
         assert (access, tenant) == ("{}", AZURE["tenant"])
         return httpx.Client(transport=httpx.MockTransport(server), base_url="https://cluster")
 
-    return Rollout(patience=Patience(**{"seconds": 1, "pause": 0.01} | patience), connect=connect, look_seconds=0.05)
+    return Rollout(timeout=Timeout(**{"seconds": 1, "pause": 0.01} | timeout), connect=connect, look_seconds=0.05)
 
 
 def inputs(**changes: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from azure_clients.retries import Patience
-from features.bundle import verify
+from azure_clients.retries import Timeout
+from features.bundle import checked_hash
 from infra.cloud.training.wheel import build_wheel
 from steps.azure.data_upload import DataUpload
 from steps.azure.model_version import ModelVersion
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.full,
     pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`"),
 ]
-PATIENCE = Patience(seconds=30, pause=0.5)
+TIMEOUT = Timeout(seconds=30, pause=0.5)
 DATASET = {"kind": "synthetic", "rows": 3000, "seed": 1}
 ROLE = "azure-native:authorization:RoleAssignment"
 
@@ -90,10 +90,10 @@ def test_the_job_trains_on_the_lake_and_its_model_is_registered(
         return tmp_path / stack
 
     upload = {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "dataset": DATASET, "manifest_hash": "e" * 64}
-    data = create(DataUpload(folder_of, PATIENCE), upload, recorder).outputs
+    data = create(DataUpload(folder_of, TIMEOUT), upload, recorder).outputs
     inputs = training_inputs(cluster, data.location)
-    trained = create(TrainingRun(folder_of, PATIENCE), inputs, recorder).outputs
-    assert verify(tmp_path / STACK / trained.bundle) == trained.bundle_hash
+    trained = create(TrainingRun(folder_of, TIMEOUT), inputs, recorder).outputs
+    assert checked_hash(tmp_path / STACK / trained.bundle) == trained.bundle_hash
     assert trained.metrics["auc"] > 0.5
     candidate = {
         **MACHINE_LEARNING,
@@ -103,6 +103,6 @@ def test_the_job_trains_on_the_lake_and_its_model_is_registered(
         "data_url": data.location,
         "requested": "latest",
     }
-    version = create(ModelVersion(folder_of, PATIENCE), candidate, recorder).outputs
+    version = create(ModelVersion(folder_of, TIMEOUT), candidate, recorder).outputs
     assert version.served_hash == trained.bundle_hash
     assert version.metrics == {name: value for name, value in trained.metrics.items() if name != "slices"}

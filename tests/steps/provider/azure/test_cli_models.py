@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from azure_clients.retries import Patience
-from features.bundle import REPORT, verify
+from azure_clients.retries import Timeout
+from features.bundle import REPORT, checked_hash
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from personalize.clients import azure_models
@@ -25,7 +25,7 @@ from tests.support.bundles import MakeBundle
 from tools import azurite
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-PATIENCE = Patience(seconds=20, pause=0.1)
+TIMEOUT = Timeout(seconds=20, pause=0.1)
 SETTINGS = AzureSettings.model_validate(
     {
         "subscription": SUBSCRIPTION,
@@ -63,11 +63,11 @@ def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
     """A version that another machine registered and that serves; its bundle's hash."""
     bundle = bundle_of(1)
     inputs = candidate(tmp_path, bundle)
-    create(ModelVersion(lambda stack: tmp_path / stack, PATIENCE), inputs, recorder)
+    create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)
     create(
-        Champion(lambda stack: tmp_path / stack, PATIENCE), {**MACHINE_LEARNING, "version": 1, "image": IMAGE}, recorder
+        Champion(lambda stack: tmp_path / stack, TIMEOUT), {**MACHINE_LEARNING, "version": 1, "image": IMAGE}, recorder
     )
-    return verify(bundle)
+    return checked_hash(bundle)
 
 
 def test_the_versions_in_azure_ml_are_listed_with_the_champion(served: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from azure_clients.credentials import container
-from azure_clients.retries import AzureRefusedError, Patience
+from azure_clients.retries import AzureRefusedError, Timeout
 from steps.azure.data_upload import COMPLETE, OWNER, DataUpload
 from steps.azure.stores.lake import SHA256
 from steps.provider.step import StepCancelledError
@@ -26,7 +26,7 @@ def inputs(digit: str, **dataset: Any) -> dict[str, Any]:
 
 
 def step(tmp_path: Path, seconds: float = 120) -> DataUpload:
-    return DataUpload(lambda stack: tmp_path / stack, Patience(seconds=seconds, pause=0.05))
+    return DataUpload(lambda stack: tmp_path / stack, Timeout(seconds=seconds, pause=0.05))
 
 
 def lake() -> ContainerClient:

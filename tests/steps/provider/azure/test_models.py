@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from azure_clients.credentials import container
-from azure_clients.retries import Patience
-from features.bundle import METADATA, seal, verify
+from azure_clients.retries import Timeout
+from features.bundle import METADATA, checked_hash, seal
 from steps.azure.champion import Champion
 from steps.azure.environment import Environment
 from steps.azure.model_registry import Registry
@@ -25,7 +25,7 @@ from tests.support.bundles import MakeBundle
 from tools import azurite
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
-PATIENCE = Patience(seconds=20, pause=0.1)
+TIMEOUT = Timeout(seconds=20, pause=0.1)
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
 
@@ -42,7 +42,7 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
     """A bundle where training left it, here and in the lake, as the inputs of a model version."""
     copy = tmp_path / STACK / "runs" / "run" / "bundle"
     models = container(TENANT, BLOB, "models")
-    path = f"runs/{verify(bundle)[:16]}/bundle"
+    path = f"runs/{checked_hash(bundle)[:16]}/bundle"
     for file in (found for found in bundle.rglob("*") if found.is_file()):
         name = file.relative_to(bundle)
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
         "registry": "ctr",
         "blob_endpoint": BLOB,
         "bundle": "runs/run/bundle",
-        "bundle_hash": verify(bundle),
+        "bundle_hash": checked_hash(bundle),
         "bundle_url": f"{LAKE}/{path}",
         "data_url": "abfss://raw@lakeabc.dfs.core.windows.net/1",
         "run_url": "https://adb-1.azuredatabricks.net/#job/1/run/2",
@@ -62,11 +62,11 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
 
 
 def step(tmp_path: Path) -> ModelVersion:
-    return ModelVersion(lambda stack: tmp_path / stack, PATIENCE)
+    return ModelVersion(lambda stack: tmp_path / stack, TIMEOUT)
 
 
 def registry(recorder: Recorder) -> AzureRegistry:
-    return AzureRegistry(step(Path()).parse(candidate_less()), recorder.context, PATIENCE)
+    return AzureRegistry(step(Path()).parse(candidate_less()), recorder.context, TIMEOUT)
 
 
 def candidate_less() -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_a_candidate_is_registered_once_with_its_lineage(
     cloud.arm.faults.order("^http management GET .*/models/", kind=FaultKind.THROTTLED)
     created = create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
     assert create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder).id == created.id == "1"
-    assert created.outputs.served_hash == verify(bundle_of(1))
+    assert created.outputs.served_hash == checked_hash(bundle_of(1))
     assert (tmp_path / STACK / created.outputs.report).is_file()
     example = json.loads((tmp_path / STACK / "example.json").read_text())
     assert example == json.loads((bundle_of(1) / "golden.jsonl").read_text().splitlines()[0])["record"]
@@ -110,8 +110,8 @@ def test_an_older_version_is_found_and_its_bundle_brought(
     create(step(tmp_path), candidate(tmp_path, bundle_of(1)), recorder)
     elsewhere = tmp_path / "elsewhere"
     created = create(step(elsewhere), candidate(elsewhere, bundle_of(2), requested="1"), recorder)
-    assert created.outputs.served_hash == verify(bundle_of(1))
-    assert verify((elsewhere / STACK / created.outputs.report).parent) == verify(bundle_of(1))
+    assert created.outputs.served_hash == checked_hash(bundle_of(1))
+    assert checked_hash((elsewhere / STACK / created.outputs.report).parent) == checked_hash(bundle_of(1))
     with pytest.raises(NoSuchVersionError, match="registered are: 1"):
         create(step(tmp_path), candidate(tmp_path, bundle_of(2), requested="9"), recorder)
 
@@ -139,7 +139,7 @@ def test_one_version_is_the_champion_whenever_the_marking_was_interrupted(
 ) -> None:
     for seed in (1, 2):
         create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
-    mark = Champion(lambda stack: tmp_path / stack, PATIENCE)
+    mark = Champion(lambda stack: tmp_path / stack, TIMEOUT)
     wanted = {**MACHINE_LEARNING, "version": 1, "image": IMAGE}
     known = state(wanted, create(mark, wanted, recorder))
     assert mark.read("models", known, recorder.context) is not None
@@ -156,7 +156,7 @@ def test_one_version_is_the_champion_whenever_the_marking_was_interrupted(
 
 
 def test_an_image_is_recorded_once_and_found_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
-    record = Environment(lambda stack: tmp_path / stack, PATIENCE)
+    record = Environment(lambda stack: tmp_path / stack, TIMEOUT)
     wanted = {**MACHINE_LEARNING, "image": IMAGE, "version": 3}
     created = create(record, wanted, recorder)
     assert create(record, wanted, recorder) == created
@@ -173,7 +173,7 @@ def test_the_workspace_is_deleted_for_good_with_what_is_left_here(
     identity = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/models"
     record = cloud.world.get(identity)
     assert record is not None
-    owner = Registry(lambda stack: tmp_path / stack, PATIENCE)
+    owner = Registry(lambda stack: tmp_path / stack, TIMEOUT)
     known = state(MACHINE_LEARNING, create(owner, MACHINE_LEARNING, recorder))
     (tmp_path / STACK / "registry" / "bundles").mkdir(parents=True)
     (tmp_path / STACK / "example.json").write_text("{}")

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from azure_clients.credentials import CloudUnsupportedError, IdentityError, credential
-from azure_clients.retries import AzureRefusedError, Patience
+from azure_clients.retries import AzureRefusedError, Timeout
 from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
 from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
 from steps.provider.step import StepCancelledError
@@ -28,12 +28,12 @@ from tests.steps.provider.azure.conftest import AZURE, NOBODY, Cloud
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import create
 
-SHORT = Patience(seconds=1, pause=0.05)
-PATIENCE = Patience(seconds=60, pause=0.05)
+SHORT = Timeout(seconds=1, pause=0.05)
+TIMEOUT = Timeout(seconds=60, pause=0.05)
 
 
-def ready(tmp_path: Path, patience: Patience = PATIENCE) -> WorkspaceReady:
-    return WorkspaceReady(lambda stack: tmp_path / stack, patience)
+def ready(tmp_path: Path, timeout: Timeout = TIMEOUT) -> WorkspaceReady:
+    return WorkspaceReady(lambda stack: tmp_path / stack, timeout)
 
 
 def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
@@ -66,7 +66,7 @@ def test_waiting_ends_at_an_interruption(cloud: Cloud, tmp_path: Path, recorder:
     cloud.sign_in(NOBODY)
     recorder.cancelled.set()
     with pytest.raises(StepCancelledError):
-        create(ready(tmp_path, Patience(seconds=60, pause=30)), {**AZURE, **cloud.workspace}, recorder)
+        create(ready(tmp_path, Timeout(seconds=60, pause=30)), {**AZURE, **cloud.workspace}, recorder)
 
 
 def test_a_workspace_without_a_metastore_says_who_can_make_one(
@@ -103,7 +103,7 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
     cloud: Cloud, tmp_path: Path, recorder: Recorder, cluster: dict[str, Any]
 ) -> None:
     cloud.arm.faults.order("^http cluster POST", kind=FaultKind.EXPIRED)
-    created = create(ClusterReady(lambda stack: tmp_path / stack, PATIENCE), cluster, recorder)
+    created = create(ClusterReady(lambda stack: tmp_path / stack, TIMEOUT), cluster, recorder)
     for reason in ("role is not effective", "has not brought"):
         assert any(reason in line for line in recorder.lines)
     access = json.loads(created.outputs.access)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from azure_clients.credentials import container
-from azure_clients.retries import Patience
-from features.bundle import verify
+from azure_clients.retries import Timeout
+from features.bundle import checked_hash
 from steps.azure.image.build_context import PROJECT_FILES, RECIPE, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
@@ -28,7 +28,7 @@ from tests.support.bundles import MakeBundle
 from tools import azurite
 from tools.paths import ROOT
 
-PATIENCE = Patience(seconds=20, pause=0.1)
+TIMEOUT = Timeout(seconds=20, pause=0.1)
 HOST = "registryabc.azurecr.io"
 
 
@@ -55,13 +55,13 @@ def _outcomes(cloud: Cloud) -> Iterator[None]:
 
 def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
     """The image of a bundle that is on this machine already."""
-    kept = tmp_path / STACK / "registry" / "bundles" / verify(bundle)
+    kept = tmp_path / STACK / "registry" / "bundles" / checked_hash(bundle)
     shutil.copytree(bundle, kept, dirs_exist_ok=True)
     return {
         **AZURE,
         "registry": "ctr",
         "version": 3,
-        "bundle_hash": verify(bundle),
+        "bundle_hash": checked_hash(bundle),
         "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/image/bundle",
         "blob_endpoint": BLOB,
         "target": "lightgbm",
@@ -75,7 +75,7 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
 
 
 def step(tmp_path: Path, code: Path) -> ServingImage:
-    return ServingImage(lambda stack: tmp_path / stack, PATIENCE, code)
+    return ServingImage(lambda stack: tmp_path / stack, TIMEOUT, code)
 
 
 def test_the_image_holds_code_and_model_and_nothing_else(
@@ -91,7 +91,7 @@ def test_the_image_holds_code_and_model_and_nothing_else(
     image = cloud.world.folder / "images" / created.outputs.digest.removeprefix("sha256:")
     files = {Path(name).name for name in PROJECT_FILES}
     assert {entry.name for entry in image.iterdir()} == {"Dockerfile", "app", "model", "image.json", *files}
-    assert verify(image / "model") == verify(bundle_of(1))
+    assert checked_hash(image / "model") == checked_hash(bundle_of(1))
     assert json.loads((image / "image.json").read_text())["model_version"] == 3
     assert create(step(tmp_path, code), wanted, recorder) == created
     assert step(tmp_path, code).read(created.id, state(wanted, created), recorder.context) is not None

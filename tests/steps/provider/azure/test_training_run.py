@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from azure_clients.credentials import container, databricks
-from azure_clients.retries import Patience
-from features.bundle import BundleError, verify
+from azure_clients.retries import Timeout
+from features.bundle import BundleError, checked_hash
 from steps.azure.databricks_run import RunFailedError, token
 from steps.azure.training_run import TrainingRun
 from steps.provider.step import StepCancelledError
@@ -47,7 +47,7 @@ class Training:
         result = {
             "bundle": "/local_disk0/bundle",
             "report": "/local_disk0/bundle/report.html",
-            "bundle_hash": verify(self.bundle),
+            "bundle_hash": checked_hash(self.bundle),
             "verdict": {"accepted": True, "reasons": []},
             "metrics": {"auc": 0.75},
         }
@@ -83,7 +83,7 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
 
 
 def step(tmp_path: Path) -> TrainingRun:
-    return TrainingRun(lambda stack: tmp_path / stack, Patience(seconds=20, pause=0.1))
+    return TrainingRun(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
 
 
 def test_a_run_brings_its_bundle_and_shows_where_it_is(
@@ -93,7 +93,7 @@ def test_a_run_brings_its_bundle_and_shows_where_it_is(
         cloud.arm.faults.order("^http databricks GET .*/runs/get$", nth=nth, kind=kind)
     cloud.arm.faults.order("^http databricks POST .*/run-now", kind=FaultKind.UNAVAILABLE)
     created = create(step(tmp_path), inputs(cloud, 1), recorder)
-    assert created.outputs.bundle_hash == verify(tmp_path / STACK / created.outputs.bundle)
+    assert created.outputs.bundle_hash == checked_hash(tmp_path / STACK / created.outputs.bundle)
     assert created.outputs.bundle_url.endswith(f"/runs/{created.id}/bundle")
     assert created.outputs.run_url.startswith("https://adb-")
     assert any(line.startswith("training run ") and "https://adb-" in line for line in recorder.lines)
@@ -203,3 +203,13 @@ def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone
     assert (tmp_path / STACK / created.outputs.bundle).is_dir()
     container(TENANT, BLOB, "models").delete_blob(f"runs/{created.id}/{RESULT}")
     assert step(tmp_path).read(created.id, known, recorder.context) is None
+
+
+def test_a_run_that_was_declared_before_libraries_were_inputs_is_still_found(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    del training
+    declared = inputs(cloud, seed=9)
+    created = create(step(tmp_path), declared, recorder)
+    known = {name: value for name, value in state(declared, created).items() if name != "libraries"}
+    assert step(tmp_path).read(created.id, known, recorder.context) == created.outputs
