@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 class Parameters(BaseModel):
     """A frozen group of parameters that refuses unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
 class SyntheticDataset(Parameters):

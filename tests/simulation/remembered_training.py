@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.simulation.fakes.cluster import LocalCluster, lake_of
-from tests.simulation.fakes.lake import URL, Lake
+from tests.simulation.fakes.lake import Lake
 from tests.simulation.fakes.runs import Run
+from tests.simulation.runtime.launcher import URL
 from tests.simulation.world import World
 
 LEFT, SAID = "left", "said"

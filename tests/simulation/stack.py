@@ -21,6 +21,7 @@ from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.faults import Faults
 from tests.simulation.remembered_training import RememberedTraining
+from tests.simulation.runtime.environment import runtime
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
 from tools.control_plane import binaries
@@ -82,7 +83,7 @@ class SimulatedStack:
         """Start the simulated Azure, and lead this process to it."""
         self.simulation.start()
         environment = self.simulation.environment()
-        cluster = LocalCluster(self.world, environment, spark_environment(memory_gib=TRAINING_MEMORY_GIB))
+        cluster = LocalCluster(self.world, runtime(), spark_environment(memory_gib=TRAINING_MEMORY_GIB))
         self._training = RememberedTraining(cluster, self.world, self._trained)
         self._before = dict(os.environ)
         os.environ.update(environment)

@@ -73,6 +73,7 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
                     "libraries": [
                         {"whl": f"/Workspace{WHEEL}"},
                         {"maven": {"coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3"}},
+                        {"pypi": {"package": "synapseml==1.1.3"}},
                     ],
                     "timeoutSeconds": 7200,
                 }

@@ -18,6 +18,7 @@ from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.inputs.names import DEPLOYER
+from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.test_databricks_refusals import EXAMPLES
@@ -59,7 +60,8 @@ def internet(tmp_path: Path) -> Iterator[Internet]:
     world.close()
 
 
-def test_the_wheel_trains_on_the_cluster_and_leaves_its_bundle_in_the_lake(internet: Internet, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("internet")
+def test_the_wheel_trains_on_the_cluster_and_leaves_its_bundle_in_the_lake(tmp_path: Path) -> None:
     world = World(tmp_path / "world")
     command = [str(ensure_uv()), "build", "--wheel", "--out-dir", str(tmp_path / "dist"), str(ROOT)]
     built_without = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
@@ -81,7 +83,7 @@ def test_the_wheel_trains_on_the_cluster_and_leaves_its_bundle_in_the_lake(inter
     }
     inputs = changed(job.inputs, "tasks.0.pythonWheelTask", task)
     run = Run(500, "1", token=None, parameters={}, caller=DEPLOYER, inputs=inputs)
-    cluster = LocalCluster(world, internet.environment(), spark_environment(memory_gib=1))
+    cluster = LocalCluster(world, runtime(), spark_environment(memory_gib=1))
     result = json.loads(cluster(run).splitlines()[-1])
     assert 0.5 < result["metrics"]["auc"] < 1.0
 

@@ -75,7 +75,8 @@ def sample(train: Scannable, *, rows: int, seed: int) -> tuple[npt.NDArray[np.fl
 def _sample(batches: Iterable[pa.RecordBatch], *, rows: int, seed: int) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         chosen = about(SAMPLE_ROWS, batch.column(1).to_numpy(), rows=rows, seed=seed, purpose="baselines")
-        yield batch.filter(pa.array(chosen)).rename_columns(_SAMPLED.names).cast(_SAMPLED)
+        sampled = pa.Table.from_batches([batch.filter(pa.array(chosen))])
+        yield from sampled.rename_columns(_SAMPLED.names).cast(_SAMPLED).to_batches()
 
 
 def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) -> Logistic | None:

@@ -123,7 +123,8 @@ def _sample(
     columns: tuple[str, ...],
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        yield batch.filter(pa.array(choose(batch.column(0).to_numpy()))).rename_columns(columns)
+        chosen = batch.filter(pa.array(choose(batch.column(0).to_numpy())))
+        yield pa.RecordBatch.from_arrays(chosen.columns, names=columns)
 
 
 def _about(record_hash: npt.NDArray[np.int64], *, rows: int, seed: int) -> npt.NDArray[np.bool_]:

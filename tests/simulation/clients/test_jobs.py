@@ -17,9 +17,9 @@ from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import example
 from tests.simulation.fakes.cluster import LocalCluster
-from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.inputs.names import DEPLOYER
+from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.test_databricks_refusals import EXAMPLES
@@ -126,7 +126,9 @@ def train():
 """
 
 
-def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job: int, internet: Internet) -> None:
+@pytest.mark.full
+@pytest.mark.usefixtures("internet")
+def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job: int) -> None:
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     from azure.identity import AzureCliCredential
@@ -152,7 +154,7 @@ def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job
     stored = next(item for item in cloud.world.all(FILE))
     wheel = base64.b64encode(wheel_of(COPY_LINES)).decode()
     cloud.world.put(replace(stored, inputs=stored.inputs | {"contentBase64": wheel}))
-    cluster = LocalCluster(cloud.world, internet.environment(), {"PYSPARK_SUBMIT_ARGS": ""})
+    cluster = LocalCluster(cloud.world, runtime(), {"PYSPARK_SUBMIT_ARGS": ""})
     with pytest.raises(TaskFailedError, match="AuthorizationPermissionMismatch"):
         cluster(Run(900, str(job), token=None, parameters={}, inputs=inputs, caller=DEPLOYER))
     cloud.create(kind, assignment)

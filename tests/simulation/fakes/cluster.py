@@ -1,36 +1,40 @@
-"""What a run of a Databricks job does here: the job's own wheel, in a process of its own, on local Spark.
+"""What a run of a Databricks job does here: the job's own wheel, on local Spark, in the Python of the runtime.
 
+No checkout is on its path. The runtime's packages come first there and what was installed for the job after them,
+which is harder than the documented order; one of them is imported before the task.
 It is let at the lake as on Databricks: an external location must cover the path, the caller must have a grant on it,
 and the access connector behind it a role that has propagated (the Blob fake looks at that).
 """
 
 import base64
-import io
 import json
 import os
 import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.fakes.lake import URL
+from tests.simulation.fakes.lake import Lake
 from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.runtime import launcher
+from tests.simulation.runtime.environment import Runtime
 from tests.simulation.services.jobs import FILE
 from tests.simulation.services.unity import LOCATION
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import World
-from tools.paths import ROOT
 from training.runtime import jars, java_home
 
 GRANT = "databricks:index/grant:Grant"
 WORKSPACE = "/Workspace"
+SIMULATION = "SIMULATED_AZURE"
+"""The variable that opens all of the simulation."""
 RUNTIME = "15.4"
+IMPORTED = ["typing_extensions"]
+"""What the runtime has imported already when a task begins."""
 POLL_SECONDS = 0.2
 TAIL_LINES = 30
 STOP_SECONDS = 20.0
@@ -44,10 +48,10 @@ COMPILES_QUICKLY = "-XX:TieredStopAtLevel=1"
 class LocalCluster:
     """A `Task` for `Runs`."""
 
-    def __init__(self, world: World, environment: Mapping[str, str], spark: Mapping[str, str]) -> None:
-        """`environment` leads to the fakes; `spark` holds `JAVA_HOME` and `PYSPARK_SUBMIT_ARGS` with the libraries."""
+    def __init__(self, world: World, runtime: Runtime, spark: Mapping[str, str]) -> None:
+        """`spark` holds `JAVA_HOME` and `PYSPARK_SUBMIT_ARGS` with the libraries."""
         self._folder = world.folder
-        self._environment = environment
+        self._runtime = runtime
         self._spark = spark
 
     def __call__(self, run: Run) -> str:
@@ -65,34 +69,53 @@ class LocalCluster:
     def _work(self, world: World, run: Run) -> str:
         task = run.inputs["tasks"][0]
         wheel = task["pythonWheelTask"]
-        lake = lake_of(self._folder, run.number)
-        folder = lake.parent
+        place = lake_of(self._folder, run.number)
+        folder = place.parent
+        lake = Lake(place, self.judge(world, run))
         spec = {
             "package": wheel["packageName"],
             "entry_point": wheel["entryPoint"],
             "arguments": _arguments(wheel, run),
-            "lake": str(lake),
-            "token": self.judge(world, run),
-            "secret_variables": ["SIMULATED_AZURE"],
-            "mount": str(folder / "dbfs"),
+            "lake": str(place),
+            "imported": IMPORTED,
         }
-        lake.mkdir(parents=True)
+        place.mkdir(parents=True)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        _unpack(world, task, folder / "site")
-        return self._run(folder, run)
+        self._install(world, task, folder)
+        return self._on_the_lake(lake, spec["arguments"], folder, run)
+
+    def _on_the_lake(self, lake: Lake, arguments: Sequence[str], folder: Path, run: Run) -> str:
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            lake.fetch(arguments)
+            output = self._run(folder, run)
+            if not run.cancelled.is_set():
+                lake.send()
+        except HttpResponseError as error:
+            raise TaskFailedError(str(error)) from error
+        return output
+
+    def _install(self, world: World, task: Mapping[str, Any], folder: Path) -> None:
+        """Install the task's libraries; those of Maven are in the cache."""
+        libraries = task.get("libraries") or []
+        wheels = [_stored(world, library["whl"], folder) for library in libraries if library.get("whl")]
+        packages = [library["pypi"]["package"] for library in libraries if library.get("pypi")]
+        self._runtime.install(wheels, packages, folder / "site")
 
     def _run(self, folder: Path, run: Run) -> str:
         environment = {
-            **os.environ,
-            **self._environment,
+            **{name: value for name, value in os.environ.items() if name != SIMULATION},
             **self._spark,
             "PYSPARK_SUBMIT_ARGS": self._spark["PYSPARK_SUBMIT_ARGS"].replace(ALONE, _master(run)),
             "DATABRICKS_RUNTIME_VERSION": RUNTIME,
-            "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join([str(self._runtime.site), str(folder / "site")]),
+            "PYSPARK_PYTHON": str(self._runtime.python),
             "PYTHONUNBUFFERED": "1",
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
-        command = [sys.executable, "-m", "tests.simulation.fakes.launcher", str(folder / "spec.json")]
+        # -P: the launcher's own folder is not on the path either.
+        command = [str(self._runtime.python), "-P", launcher.__file__, str(folder / "spec.json")]
         with (folder / "stdout").open("wb") as output, (folder / "stderr").open("wb") as errors:
             child = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *command],
@@ -132,7 +155,6 @@ def spark_environment(memory_gib: int) -> dict[str, str]:
     return {
         "JAVA_HOME": str(java_home()),
         "JAVA_TOOL_OPTIONS": COMPILES_QUICKLY,
-        "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_SUBMIT_ARGS": shlex.join(["--master", ALONE, "--jars", libraries, *confs, "pyspark-shell"]),
     }
 
@@ -154,7 +176,7 @@ def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:
 def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
     """A token of the access connector for the paths in `arguments`; raises when Unity Catalog lets nobody there."""
     token = ""
-    for found in (match for text in arguments for match in URL.finditer(text)):
+    for found in (match for text in arguments for match in launcher.URL.finditer(text)):
         url = found[0].rstrip("/") + "/"
         covering = [item for item in world.all(LOCATION) if url.startswith(str(item.inputs["url"]).rstrip("/") + "/")]
         if not covering:
@@ -173,13 +195,12 @@ def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
     return token
 
 
-def _unpack(world: World, task: Mapping[str, Any], target: Path) -> None:
-    """Install the task's wheels: they are archives, and what they need the runtime has."""
-    for library in task.get("libraries") or []:
-        if path := library.get("whl"):
-            stored = next(item for item in world.all(FILE) if item.inputs["path"] == str(path).removeprefix(WORKSPACE))
-            with zipfile.ZipFile(io.BytesIO(base64.b64decode(stored.inputs["contentBase64"]))) as archive:
-                archive.extractall(target)
+def _stored(world: World, path: str, folder: Path) -> Path:
+    """The wheel at this path of the workspace, as a file in `folder`."""
+    file = next(item for item in world.all(FILE) if item.inputs["path"] == path.removeprefix(WORKSPACE))
+    wheel = folder / path.rpartition("/")[2]
+    wheel.write_bytes(base64.b64decode(file.inputs["contentBase64"]))
+    return wheel
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

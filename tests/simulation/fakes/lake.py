@@ -4,12 +4,10 @@ Spark can't read Azurite through its ABFS driver. So what a job is given is copi
 what it wrote is copied back when it has ended well; the job itself reads and writes plain files.
 """
 
-import re
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-URL = re.compile(r"abfss://([a-z0-9-]+)@([a-z0-9]+)\.dfs\.core\.windows\.net(/[^\s\"']*)?")
+from tests.simulation.runtime.launcher import URL, Places
 
 
 class Lake:
@@ -18,13 +16,10 @@ class Lake:
     def __init__(self, folder: Path, token: str) -> None:
         """`token` is the access connector's, for the Blob endpoint."""
         self._folder = folder
+        self._places = Places(folder)
         self._token = token
         self._before: dict[Path, float] = {}
         self._touched: set[tuple[str, str]] = set()
-
-    def local(self, text: str) -> str:
-        """`text` with every URL of the lake as a path of this machine."""
-        return URL.sub(lambda found: str(self._path(found[2], found[1], found[3] or "/")), text)
 
     def fetch(self, texts: Sequence[str]) -> None:
         """Copy what the URLs in `texts` name."""
@@ -35,7 +30,7 @@ class Lake:
             for blob in client.list_blobs(name_starts_with=prefix):  # type: ignore[attr-defined]
                 if prefix and blob.name != prefix and not blob.name.startswith(prefix + "/"):
                     continue
-                target = self._path(account, container, blob.name)
+                target = self._places.path(account, container, blob.name)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as file:
                     client.download_blob(blob.name).readinto(file)  # type: ignore[attr-defined]
@@ -44,24 +39,12 @@ class Lake:
     def send(self) -> None:
         """Copy back what is new or changed."""
         for account, container in self._touched:
-            root = self._path(account, container, "")
+            root = self._places.path(account, container, "")
             client = self._container(account, container)
             for path in sorted(root.rglob("*")) if root.exists() else []:
                 if path.is_file() and self._before.get(path) != path.stat().st_mtime:
                     with path.open("rb") as file:
                         client.upload_blob(str(path.relative_to(root)), file, overwrite=True)  # type: ignore[attr-defined]
-
-    def copy(self, source: str, target: str) -> None:
-        """What `dbutils.fs.cp` does, of a file or a folder."""
-        start, end = (Path(self.local(text).removeprefix("file:")) for text in (source, target))
-        end.parent.mkdir(parents=True, exist_ok=True)
-        if start.is_dir():
-            shutil.copytree(start, end, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(start, end)
-
-    def _path(self, account: str, container: str, path: str) -> Path:
-        return self._folder / account / container / path.strip("/")
 
     def _container(self, account: str, container: str) -> object:
         from azure.core.credentials import AccessToken

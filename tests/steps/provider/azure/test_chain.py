@@ -18,6 +18,7 @@ from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import example
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
+from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.services.unity import LOCATION
 from tests.simulation.test_databricks_refusals import EXAMPLES, GRANT
@@ -58,8 +59,7 @@ def cluster(cloud: Cloud) -> Iterator[Cloud]:
     }
     world.put(replace(job, inputs=changed(job.inputs, "tasks.0.pythonWheelTask", task)))
     world.put(replace(file, inputs=file.inputs | {"contentBase64": build_wheel().content_base64}))
-    address = {name: value for name, value in cloud.environment.items() if name != "PATH"}
-    cloud.task.work = LocalCluster(world, address, spark_environment(memory_gib=1))
+    cloud.task.work = LocalCluster(world, runtime(), spark_environment(memory_gib=1))
     yield cloud
     world.put(job)
     world.put(file)

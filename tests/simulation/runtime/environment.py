@@ -1,0 +1,118 @@
+"""The Python of Databricks Runtime 15.4 LTS from its published package list, and what pip adds to it for a job.
+
+A cluster installs a job's libraries with pip beside the runtime's packages, of which it keeps those that fit.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.parser import Parser
+from pathlib import Path
+
+from tools.paths import cache_folder
+from tools.setup.console import run_reported
+from tools.setup.uv import ensure_uv
+from tools.versions import PYTHON
+
+PACKAGES = Path(__file__).with_name("packages.txt")
+BUILD_SECONDS = 1800
+_OUTSIDE: Mapping[str, str] = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+"""This process's way to the package index, from before a simulation leads it to itself."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An interpreter with exactly the runtime's packages."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """What a cluster runs."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def site(self) -> Path:
+        """Where its packages are."""
+        return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
+
+    def install(self, wheels: Sequence[Path], packages: Sequence[str], target: Path) -> None:
+        """Put into `target` what pip adds to the runtime for a job with these libraries, the wheels among them."""
+        needed = sorted({*packages, *(line for wheel in wheels for line in _requirements(wheel))})
+        shutil.copytree(self._libraries(needed), target, dirs_exist_ok=True)
+        for wheel in wheels:
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(target)
+
+    def _libraries(self, needed: Sequence[str]) -> Path:
+        """What pip adds for these requirements, from the cache; it sees the runtime's packages as a cluster's does."""
+        key = hashlib.sha256("\n".join([self.folder.name, *needed]).encode()).hexdigest()[:12]
+        target = self.folder.with_name(f"libraries-{key}")
+
+        def build(aside: Path) -> None:
+            _run([str(self.python), "-m", "venv", "--without-pip", str(aside)], "Making a job's environment")
+            site = aside / "lib" / f"python{PYTHON}" / "site-packages"
+            (site / "runtime.pth").write_text(f"{self.site}\n", encoding="utf-8")
+            pip = [str(aside / "bin" / "python"), "-m", "pip", "install", "--no-compile", "--disable-pip-version-check"]
+            if needed:
+                _run([*pip, *needed], "Installing the libraries of a job into Databricks' Python")
+            (site / "runtime.pth").unlink()
+
+        return _built(target, build) / "lib" / f"python{PYTHON}" / "site-packages"
+
+
+def runtime() -> Runtime:
+    """The runtime's Python from the cache, built at its first use: 1.3 GB, in some three minutes."""
+    key = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()[:12]
+
+    def build(aside: Path) -> None:
+        uv = str(ensure_uv())
+        _run([uv, "venv", "--quiet", "--seed", "--python", PYTHON, str(aside)], "Making the Python of Databricks")
+        pip = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(aside / "bin" / "python")]
+        _run([*pip, "-r", str(PACKAGES)], "Installing the packages of Databricks' runtime (some minutes, this once)")
+
+    return Runtime(_built(cache_folder() / "databricks-runtime" / key, build))
+
+
+def _requirements(wheel: Path) -> Iterator[str]:
+    """What a wheel needs without any extra."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        described = Parser().parsestr(archive.read(name).decode())
+    yield from (line for line in described.get_all("Requires-Dist", []) if "extra ==" not in line)
+
+
+def _built(target: Path, build: Callable[[Path], None]) -> Path:
+    """`target`, whole; whoever wants it meanwhile waits for it."""
+    with _alone(target):
+        if not target.exists():
+            aside = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent)) / target.name
+            try:
+                build(aside)
+                aside.rename(target)
+            finally:
+                shutil.rmtree(aside.parent, ignore_errors=True)
+    return target
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: Sequence[str], doing: str) -> None:
+    run_reported(command, doing, folder=Path("/"), environment=_OUTSIDE, timeout_seconds=BUILD_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{runtime().folder}\n")

@@ -1,0 +1,69 @@
+"""The wheel in the Python of the runtime of Databricks, whose own packages are older than those of this project.
+
+The whole training in it is `test_training_job`.
+"""
+
+import base64
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.cloud.training.wheel import build_wheel
+from tests.simulation.runtime.environment import PACKAGES, Runtime, runtime
+from tools.paths import ROOT
+from tools.versions import SYNAPSEML
+
+pytestmark = pytest.mark.full
+
+LOOK = """
+import importlib, importlib.metadata, sys
+for name in {imported}:
+    importlib.import_module(name)
+import training.databricks, training.kernels.criteo, pydantic
+print(pydantic.VERSION, training.__file__, *sorted(sys.path), sep="\\n")
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Runtime:
+    """The runtime, with the wheel and SynapseML installed into the folder `site` as for a job."""
+    wheel = build_wheel()
+    file = tmp_path / wheel.name
+    file.write_bytes(base64.b64decode(wheel.content_base64))
+    made = runtime()
+    made.install([file], [f"synapseml=={SYNAPSEML}"], tmp_path / "site")
+    return made
+
+
+def test_the_rebuilt_runtime_has_exactly_the_published_packages() -> None:
+    frozen = subprocess.run(
+        [str(runtime().python), "-m", "pip", "list", "--format=freeze"], check=True, capture_output=True, text=True
+    ).stdout
+    published = {line for line in PACKAGES.read_text().splitlines() if line and not line.startswith("#")}
+    installed = {line.lower().replace("_", "-").replace(".", "-") for line in frozen.splitlines()}
+    assert {line.replace(".", "-") for line in published} - installed == set()
+
+
+@pytest.mark.parametrize("imported", [[], ["typing_extensions"], ["typing_extensions", "pydantic"]])
+@pytest.mark.parametrize("runtime_first", [True, False])
+def test_the_wheel_imports_whichever_copies_come_first(
+    cluster: Runtime, tmp_path: Path, imported: list[str], *, runtime_first: bool
+) -> None:
+    own = str(tmp_path / "site")
+    path = [str(cluster.site), own] if runtime_first else [own]
+    told = {"PYTHONPATH": os.pathsep.join(path), "DATABRICKS_RUNTIME_VERSION": "15.4", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [str(cluster.python), "-P", "-c", LOOK.format(imported=imported)],
+        cwd=tmp_path,
+        env=told,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    version, place, *searched = done.stdout.splitlines()
+    assert version.startswith("2.")
+    assert Path(place).is_relative_to(own)
+    assert str(ROOT) not in searched
