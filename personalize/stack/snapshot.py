@@ -20,10 +20,11 @@ def of_deployment(exported: Mapping[str, Any]) -> dict[str, Any]:
     return exported.get("deployment") or {}
 
 
-def secret_outputs(snapshot: Mapping[str, Any]) -> frozenset[str]:
-    """The names of the stack's outputs that the engine keeps encrypted."""
+def outputs_of(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """The stack's outputs that are no secret, and the names of those that the engine keeps encrypted."""
     for resource in snapshot.get("resources") or ():
         if resource["type"] == "pulumi:pulumi:Stack":
             found = resource.get("outputs") or {}
-            return frozenset(name for name, value in found.items() if isinstance(value, dict) and SECRET_MARK in value)
-    return frozenset()
+            secret = {name for name, value in found.items() if isinstance(value, dict) and SECRET_MARK in value}
+            return {name: value for name, value in found.items() if name not in secret}, frozenset(secret)
+    return {}, frozenset()

@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from pathlib import Path
 from typing import assert_never
 
 from features.files import write_private
@@ -46,7 +45,7 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         require_port(settings, supervisor)
         if supervisor.runs():
             _check_image(folder, inputs, context)
-        _write_keys(folder.service, inputs.keys)
+        _write_keys(folder, inputs.keys)
         probe = Probe(endpoint(settings), inputs.keys[0])
         target = Target(
             digest=inputs.digest,
@@ -96,7 +95,7 @@ def endpoint(settings: ScoringSettings) -> str:
 
 def _configuration(folder: StackFolder, supervisor: Supervisor, settings: ScoringSettings) -> str:
     command = [str(folder.service / "current" / "entrypoint"), "--fd", "0"]
-    command += ["--keys-file", str(folder.service / "keys"), "--engine", settings.engine.value]
+    command += ["--keys-file", str(folder.keys), "--engine", settings.engine.value]
     command += ["--max-records", str(settings.max_records), "--drain-seconds", str(DRAIN_SECONDS)]
     if settings.tls_certificate is not None and settings.tls_key is not None:
         command += ["--tls-cert", str(ROOT / settings.tls_certificate), "--tls-key", str(ROOT / settings.tls_key)]
@@ -140,11 +139,10 @@ def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> 
         raise RolloutFailedError(f"The image of model version {inputs.version} cannot be served: {reason}")
 
 
-def _write_keys(folder: Path, keys: tuple[str, str]) -> None:
+def _write_keys(folder: StackFolder, keys: tuple[str, str]) -> None:
     """The keys file, readable by its owner alone; the service reads it again when it changes."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.service.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = "".join(f"{key}\n" for key in keys if key)
-    file = folder / "keys"
-    if file.is_file() and file.read_text() == text:
+    if folder.keys.is_file() and folder.keys.read_text() == text:
         return
-    write_private(file, text)
+    write_private(folder.keys, text)

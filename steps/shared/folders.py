@@ -39,6 +39,11 @@ class StackFolder:
         return self.path / "service"
 
     @property
+    def keys(self) -> Path:
+        """The service's valid keys, a line each and the current one first; for the owner alone."""
+        return self.service / "keys"
+
+    @property
     def example(self) -> Path:
         """A held-out record of the model version, for who wants to ask the service."""
         return self.path / "example.json"

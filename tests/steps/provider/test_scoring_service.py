@@ -110,7 +110,7 @@ class TestLifeOfTheService:
         assert champion.number == 1
 
     def test_the_keys_are_readable_by_their_owner_alone(self, stack: Stack) -> None:
-        assert (stack.folder.service / "keys").stat().st_mode & 0o777 == 0o600
+        assert stack.folder.keys.stat().st_mode & 0o777 == 0o600
 
     def test_a_service_that_serves_the_same_is_left_alone(self, stack: Stack) -> None:
         before = [worker.pid for worker in Supervisor(stack.folder.service).workers()]
