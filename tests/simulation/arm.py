@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from tests.simulation.faults import FaultKind, Faults, injected
+from tests.simulation.published import NOWHERE, REGIONS
 from tests.simulation.references import refuse_missing_references
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, ResourceType, dig, parents
@@ -156,7 +157,11 @@ class Arm:
             raise RefusedError(403, "AuthorizationFailed", message)
 
     def _refuse_place(self, call: Call) -> None:
-        """Raise when the name is bad or taken, a parent is missing, or the resource provider is not registered."""
+        """Raise when the name is bad or taken, region or parent missing, or the resource provider not registered."""
+        location = str(call.input("location", NOWHERE)).lower()
+        if location not in REGIONS | {NOWHERE}:
+            message = f"The provided location '{location}' is not available for {call.type.pulumi_type}."
+            raise RefusedError(400, "LocationNotAvailableForResourceType", message)
         if call.type.name is not None:
             call.type.name.refuse(call.name)
             if call.type.name.globally_unique:

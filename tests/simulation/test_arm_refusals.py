@@ -8,7 +8,7 @@ from steps.provider.step import UnknownValue
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import REMOVED, changed
 from tests.simulation.examples import EXAMPLES, create_all, example
-from tests.simulation.inputs.names import GROUP, LAKE, SUBSCRIPTION
+from tests.simulation.inputs.names import GROUP, LAKE, SUBSCRIPTION, role
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.catalogue import TYPES
 
@@ -61,6 +61,9 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (f"{NATIVE}monitor:ActionGroup", "groupShortName", "operators-of-it", "InvalidRequestContent"),
     (ROLE, "roleAssignmentName", "lake-contributor", "InvalidRoleAssignmentId"),
     # What does not exist.
+    (STORAGE, "location", "westeuorpe", "LocationNotAvailableForResourceType"),
+    (f"{NATIVE}resources:ResourceGroup", "location", "westeuorpe", "LocationNotAvailableForResourceType"),
+    (ROLE, "roleDefinitionId", role("4633458b-17de-408a-b874-0445c86b69e7"), "RoleDefinitionDoesNotExist"),
     (STORAGE, "resourceGroupName", "rg-nowhere", "ResourceGroupNotFound"),
     (CONTAINER, "accountName", "nowhere", "ParentResourceNotFound"),
     (DIAGNOSTIC, "resourceUri", NOWHERE, "ParentResourceNotFound"),
@@ -96,6 +99,10 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (DATABRICKS, "managedResourceGroupId", f"{SUBSCRIPTION}/resourceGroups/training", "BadRequest"),
     (DATABRICKS, "managedResourceGroupId", REMOVED, "ApplicationManagedResourceGroupMissing"),
     (DATABRICKS, "computeMode", "Serverless", "InvalidComputeMode"),
+    (AKS, "kubernetesVersion", "1.19", "K8sVersionNotSupported"),
+    (AKS, "networkProfile.serviceCidr", "10.244.128.0/17", "ServiceCidrOverlapExistingSubnetsCidr"),
+    (AKS, "networkProfile.dnsServiceIP", "10.1.0.10", "DnsServiceIpOutOfServiceCidr"),
+    (AKS, "networkProfile.dnsServiceIP", "10.0.0.1", "DnsServiceIpOutOfServiceCidr"),
     (AKS, "aadProfile", REMOVED, "BadRequest"),
     (AKS, "oidcIssuerProfile", REMOVED, "BadRequest"),
     (AKS, "networkProfile.networkDataplane", "azure", "BadRequest"),

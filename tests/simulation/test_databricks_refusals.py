@@ -96,6 +96,7 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (JOB, "tasks.0.libraries.1.maven.coordinates", "synapseml", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.dataSecurityMode", "USER_ISOLATION", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.sparkVersion", "15.4", "INVALID_PARAMETER_VALUE"),
+    (JOB, f"{CLUSTER}.sparkVersion", "15.9.x-scala2.12", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.nodeTypeId", "Standard_Z9", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.nodeTypeId", "Standard_D4ds_v5", "INVALID_PARAMETER_VALUE"),
     (JOB, f"{CLUSTER}.numWorkers", REMOVED, "INVALID_PARAMETER_VALUE"),

@@ -1,8 +1,8 @@
 """What others call things, written down by hand from what they publish: a wrong name passes every model of Azure.
 
-Role ids: Microsoft's "Azure built-in roles". Federated credentials: "Workload identity federation". Secret files: the
-Azure provider of the Secrets Store CSI driver. Log categories and metrics: "Supported resource logs" and "Supported
-metrics" of Azure Monitor. SynapseML: its own README for Databricks.
+Role ids, regions and versions: `tests/simulation/published.py`, with their pages. Federated credentials: "Workload
+identity federation". Secret files: the Azure provider of the Secrets Store CSI driver. Log categories and metrics:
+"Supported resource logs" and "Supported metrics" of Azure Monitor. SynapseML: its own README for Databricks.
 """
 
 import ipaddress
@@ -17,19 +17,10 @@ pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --ex
 from infra.graph import deploy
 from infra.settings import Settings
 from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
+from tests.infra.wiring.recording import committed
+from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
 
 USER = "somebody@example.com"
-ROLES = {
-    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
-    "AcrPush": "8311e382-0749-4cb8-b61a-304f252e45ec",
-    "Azure Kubernetes Service Cluster User Role": "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
-    "Azure Kubernetes Service RBAC Cluster Admin": "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b",
-    "AzureML Data Scientist": "f6c7c914-8db3-469d-8ca1-694a8f32e121",
-    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
-    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
-    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-    "Storage File Data Privileged Contributor": "69566ab7-960f-475b-8e7c-b3118f30c6bd",
-}
 OF_DEPLOYER = {
     ("lake", "Storage Blob Data Contributor"),
     ("workspace-storage", "Storage Blob Data Contributor"),
@@ -73,11 +64,12 @@ def only(stack: CloudRecorder, kind: str) -> dict[str, Any]:
 def roles(stack: CloudRecorder) -> Iterator[tuple[str, tuple[str, str]]]:
     """Whom each assignment is for, and the logical name of what it is on with the name of the role."""
     names = {item.inputs[NAMED_BY[item.typ]]: item.name for item in stack.resources if item.typ in NAMED_BY}
-    published = {identity: name for name, identity in ROLES.items()}
     for given in stack.of("azure-native:authorization:RoleAssignment"):
         head, _, identity = given["roleDefinitionId"].rpartition("/")
         assert head == f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
-        yield given["principalId"], (names[given["scope"].rpartition("/")[2]], published[identity])
+        name = role_name(identity)
+        assert name is not None, f"Azure publishes no role {identity}"
+        yield given["principalId"], (names[given["scope"].rpartition("/")[2]], name)
 
 
 def test_a_deployer_has_these_roles_on_these_resources(stack: CloudRecorder) -> None:
@@ -135,6 +127,18 @@ def test_the_clusters_ranges_do_not_overlap_and_the_name_server_is_a_service(sta
     assert not pods.overlaps(services)
     assert ipaddress.ip_address(network["dnsServiceIP"]) in services
     assert network["dnsServiceIP"] != str(services[1]), "Kubernetes keeps the first address for itself"
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_a_committed_stack_asks_for_a_region_and_versions_that_there_are(name: str) -> None:
+    settings = committed(name)
+    assert settings.azure is not None
+    assert settings.azure.location in REGIONS
+    recorder = run_cloud(lambda: deploy(settings, name))[0]
+    assert only(recorder, "azure-native:containerservice:ManagedCluster")["kubernetesVersion"] in KUBERNETES
+    (cluster,) = only(recorder, "databricks:index/job:Job")["jobClusters"]
+    runtime, _, scala = cluster["newCluster"]["sparkVersion"].partition(".x-scala")
+    assert (RUNTIMES[runtime], scala) == ("3.5.0", "2.12"), "what SynapseML's jars are built for"
 
 
 def test_databricks_may_read_and_write_both_containers(stack: CloudRecorder) -> None:

@@ -19,10 +19,11 @@ HASH = re.compile(r"/[0-9a-f]{16}/")
 NOT_WIRING = {
     "code_hash": "of the code",
     "contentBase64": "the wheel",
+    "libraries": "of the lock",
     "startDate": "this month",
     "usd_per_month": "of the prices",
 }
-"""Inputs that change with the code or the month."""
+"""Inputs that change with the code, its locked packages, the month or the prices; a list is none of them."""
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -56,7 +57,7 @@ def _entry(one: Declared, ids: Mapping[str, str]) -> dict[str, Any]:
 
 def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
     """JSON and YAML within texts are opened, and what is no wiring is named instead."""
-    if name in NOT_WIRING:
+    if name in NOT_WIRING and not isinstance(value, list):
         return NOT_WIRING[name]
     match value:
         case dict():

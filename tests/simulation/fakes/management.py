@@ -4,7 +4,7 @@ What Azure ML is sent is kept as it came: a fake shows what is sent, never that 
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.simulation.fakes.registry_tasks import TaskRuns
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import machine_learning
+from tests.simulation.services.authorization import may
 from tests.simulation.services.catalogue import FUNCTIONS, USER_CREDENTIALS
 from tests.simulation.services.pools import CLUSTER_TYPE, pool_vcpus
 from tests.simulation.services.sizes import ALL_ZONES, DEFAULT_QUOTA, SIZES
@@ -32,27 +33,38 @@ REGISTRY = GROUP + "/providers/Microsoft.ContainerRegistry/registries/{registry}
 CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
 COMPUTE = "/subscriptions/{subscription}/providers/Microsoft.Compute"
 Endpoint = Callable[[Request], Awaitable[Response]]
+ALL = ("Contributor", "Owner")
+"""Who may do everything but give roles; whoever may do the rest alone is named beside them."""
+MODELS = (*ALL, "AzureML Data Scientist")
+BUILDS = (*ALL, "Container Registry Tasks Contributor")
 
 
 def management(world: World) -> Starlette:
     """All of it; who calls must be a deployer or have a role on the subscription's resource."""
     tasks = TaskRuns(world)
+
+    def of_models(answer: Callable[[World, Record, Request], Awaitable[Response]]) -> Endpoint:
+        return _for(world, MODELS, _of_workspace(world, answer))
+
+    def of_builds(endpoint: Endpoint) -> Endpoint:
+        return _for(world, BUILDS, endpoint)
+
     routes = [
-        Route(WORKSPACE + "/{kind}/{name}/versions", _of_workspace(world, assets), methods=["GET"]),
-        Route(WORKSPACE + "/datastores/{name}", _of_workspace(world, datastore), methods=["GET"]),
-        Route(WORKSPACE + "/{kind}/{name}", _of_workspace(world, container), methods=["GET"]),
-        Route(WORKSPACE + "/{kind}/{name}/versions/{version}", _of_workspace(world, asset), methods=["GET", "PUT"]),
-        Route(REGISTRY + "/listBuildSourceUploadUrl", tasks.upload_place, methods=["POST"]),
-        Route(REGISTRY + "/scheduleRun", tasks.schedule, methods=["POST"]),
-        Route(REGISTRY + "/runs/{run}", tasks.show, methods=["GET"]),
-        Route(REGISTRY + "/runs/{run}/cancel", tasks.cancel, methods=["POST"]),
-        Route(REGISTRY + "/runs/{run}/listLogSasUrl", tasks.log_place, methods=["POST"]),
+        Route(WORKSPACE + "/{kind}/{name}/versions", of_models(assets), methods=["GET"]),
+        Route(WORKSPACE + "/datastores/{name}", of_models(datastore), methods=["GET"]),
+        Route(WORKSPACE + "/{kind}/{name}", of_models(container), methods=["GET"]),
+        Route(WORKSPACE + "/{kind}/{name}/versions/{version}", of_models(asset), methods=["GET", "PUT"]),
+        Route(REGISTRY + "/listBuildSourceUploadUrl", of_builds(tasks.upload_place), methods=["POST"]),
+        Route(REGISTRY + "/scheduleRun", of_builds(tasks.schedule), methods=["POST"]),
+        Route(REGISTRY + "/runs/{run}", of_builds(tasks.show), methods=["GET"]),
+        Route(REGISTRY + "/runs/{run}/cancel", of_builds(tasks.cancel), methods=["POST"]),
+        Route(REGISTRY + "/runs/{run}/listLogSasUrl", of_builds(tasks.log_place), methods=["POST"]),
         Route("/upload/{place:path}", tasks.upload, methods=["PUT"]),
         Route("/logs/{run}", tasks.log, methods=["GET", "HEAD"]),
-        Route(REGISTRY + "/runs", tasks.list, methods=["GET"]),
+        Route(REGISTRY + "/runs", of_builds(tasks.list), methods=["GET"]),
         Route(CLUSTER + "/listClusterUserCredential", _user_credentials(world), methods=["POST"]),
-        Route(CLUSTER + "/stop", _power(world, "Stopped"), methods=["POST"]),
-        Route(CLUSTER + "/start", _power(world, "Running"), methods=["POST"]),
+        Route(CLUSTER + "/stop", _for(world, ALL, _power(world, "Stopped")), methods=["POST"]),
+        Route(CLUSTER + "/start", _for(world, ALL, _power(world, "Running")), methods=["POST"]),
         Route(COMPUTE + "/skus", _skus(world)),
         Route(COMPUTE + "/locations/{location}/usages", _usages(world)),
         *Preflight(world).routes(),
@@ -60,6 +72,19 @@ def management(world: World) -> Starlette:
     ]
     public = ["/upload/", "/logs/"]
     return application(world, "management", routes, audience=MANAGEMENT, public=public)
+
+
+def _for(world: World, roles: Sequence[str], endpoint: Endpoint) -> Endpoint:
+    """The endpoint, for those who have one of these roles on what it is about, or above that."""
+
+    async def guarded(request: Request) -> Response:
+        caller = request.state.caller
+        if not may(world, caller, request.url.path, *roles):
+            message = f"The client '{caller}' does not have authorization to call {request.url.path}."
+            raise RefusedError(403, "AuthorizationFailed", message)
+        return await endpoint(request)
+
+    return guarded
 
 
 def _of_workspace(world: World, answer: Callable[[World, Record, Request], Awaitable[Response]]) -> Endpoint:

@@ -7,16 +7,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import NameRule
 from tests.simulation.services import authorization
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import World, key_of
-from tools.versions import KUBERNETES
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 VERSIONS = "/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
-OFFERED = ("1.34", KUBERNETES, "1.36")
 POLICIES = {"quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"}
 CHECKED_NAMES: Mapping[str, str] = {
     "microsoft.storage": "azure-native:storage:StorageAccount",
@@ -55,7 +54,7 @@ class Preflight:
 
     async def versions(self, _: Request) -> Response:
         """What AKS offers."""
-        values = [{"version": version, "isPreview": None} for version in OFFERED]
+        values = [{"version": version, "isPreview": None} for version in sorted(KUBERNETES)]
         return JSONResponse({"values": values})
 
     async def provider(self, request: Request) -> Response:

@@ -33,6 +33,9 @@ CLUSTER_PARTS: list[tuple[str, dict[str, Any]]] = [
                 "networkPluginMode": "overlay",
                 "networkDataplane": "cilium",
                 "networkPolicy": "cilium",
+                "podCidr": "10.244.0.0/16",
+                "serviceCidr": "10.0.0.0/16",
+                "dnsServiceIP": "10.0.0.10",
             },
             "addonProfiles": {"azureKeyvaultSecretsProvider": {"enabled": True}},
             "agentPoolProfiles": [

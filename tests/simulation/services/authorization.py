@@ -4,6 +4,7 @@ import time
 import uuid
 from typing import Any
 
+from tests.simulation.published import ROLES, role_name
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, ResourceType
 from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
@@ -17,6 +18,13 @@ def _refuse_bad_name(call: Call) -> None:
         uuid.UUID(call.name)
     except ValueError as error:
         raise RefusedError(400, "InvalidRoleAssignmentId", f"'{call.name}' is not a GUID.") from error
+
+
+def _refuse_unknown_role(call: Call) -> None:
+    definition = str(call.input("roleDefinitionId"))
+    if role_name(definition) is None:
+        message = f"The specified role definition with ID '{definition.rpartition('/')[2]}' does not exist."
+        raise RefusedError(404, "RoleDefinitionDoesNotExist", message)
 
 
 def _refuse_unknown_principal(call: Call) -> None:
@@ -71,6 +79,16 @@ def effective_roles(world: World, principal: str, scope: str) -> set[str]:
     }
 
 
+def may(world: World, principal: str, scope: str, *names: str) -> bool:
+    """Whether `principal` has one of the built-in roles `names` on `scope` by now.
+
+    What deployers were given on the whole subscription, before there was a stack, counts too.
+    """
+    deployers = {entry["object_id"].lower() for entry in world.setting("deployers")}
+    given = set(world.setting("deployer_roles")) if principal.lower() in deployers else set()
+    return any(ROLES[name] in effective_roles(world, principal, scope) | given for name in names)
+
+
 def _reaches(record: Record, scope: str) -> bool:
     own = key_of(str(record.inputs["scope"]))
     return key_of(scope) == own or key_of(scope).startswith(own + "/")
@@ -86,7 +104,13 @@ TYPES = [
         model="azure.mgmt.authorization.v2022_04_01.models:RoleAssignmentCreateParameters",
         path="/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
         replaces=frozenset({"principalId", "roleDefinitionId", "principalType"}),
-        rules=(_refuse_bad_name, _refuse_unknown_principal, _refuse_same_assignment, _refuse_change),
+        rules=(
+            _refuse_bad_name,
+            _refuse_unknown_role,
+            _refuse_unknown_principal,
+            _refuse_same_assignment,
+            _refuse_change,
+        ),
         outputs=_outputs,
     )
 ]

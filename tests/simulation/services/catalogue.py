@@ -20,6 +20,7 @@ from tests.simulation.services import (
     resources,
     storage,
 )
+from tests.simulation.services.authorization import may
 from tests.simulation.world import World
 
 SERVICES = (
@@ -55,6 +56,8 @@ def _user_credentials(world: World, arguments: Mapping[str, Any]) -> dict[str, A
     cluster = world.get(identity or "")
     if cluster is None:
         raise RefusedError(404, "ResourceNotFound", f"The cluster '{identity}' was not found.")
+    if not may(world, world.setting("caller"), cluster.id, *CREDENTIAL_ROLES):
+        raise RefusedError(403, "AuthorizationFailed", f"The caller may not list credentials of '{identity}'.")
     plane = world.setting("kubernetes")
     config = {
         "apiVersion": "v1",
@@ -82,6 +85,13 @@ _DEVICE_CODE = {
     "args": ["get-token", "--login", "devicecode", "--server-id", "6dae42f8-4368-4678-94ff-3960e28e3630"],
 }
 
+CREDENTIAL_ROLES = (
+    "Azure Kubernetes Service Cluster User Role",
+    "Azure Kubernetes Service RBAC Admin",
+    "Azure Kubernetes Service RBAC Cluster Admin",
+    "Contributor",
+    "Owner",
+)
 USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
 FUNCTIONS: Mapping[str, Function] = {
     "azure-native:authorization:getClientConfig": _client_config,

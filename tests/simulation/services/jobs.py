@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.simulation.databricks_cloud import DatabricksCall, DatabricksType
+from tests.simulation.published import RUNTIMES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.sizes import SIZES
 
@@ -16,7 +17,7 @@ POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
 FILE = "databricks:index/workspaceFile:WorkspaceFile"
 INVALID = "INVALID_PARAMETER_VALUE"
 RULE_TYPES = frozenset({"fixed", "forbidden", "allowlist", "blocklist", "regex", "range", "unlimited"})
-RUNTIME = re.compile(r"\d+\.\d+\.x-((cpu|gpu)-ml-)?(photon-)?scala2\.1[23]")
+RUNTIME = re.compile(r"(?P<number>\d+(\.\d+)?)\.x-((cpu|gpu)-ml-)?(photon-)?scala2\.1[23]")
 DEDICATED = frozenset({"SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"})
 MAX_FILE_BYTES = 500 * 1024 * 1024
 WORKSPACE_ROOT = "/Workspace"
@@ -84,7 +85,8 @@ def _refuse_libraries(call: DatabricksCall, task: Mapping[str, Any]) -> None:
 
 
 def _refuse_cluster(call: DatabricksCall, where: str, cluster: Mapping[str, Any]) -> None:
-    if not RUNTIME.fullmatch(str(cluster.get("sparkVersion"))):
+    runtime = RUNTIME.fullmatch(str(cluster.get("sparkVersion")))
+    if runtime is None or runtime["number"] not in RUNTIMES:
         raise RefusedError(400, INVALID, f"{where}: Invalid spark version {cluster.get('sparkVersion')}.")
     if cluster.get("nodeTypeId") not in SIZES:
         raise RefusedError(400, INVALID, f"{where}: Node type {cluster.get('nodeTypeId')} is not supported.")

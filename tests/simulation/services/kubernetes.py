@@ -1,8 +1,10 @@
 """AKS clusters, node pools and maintenance windows."""
 
+import ipaddress
 import uuid
 from typing import Any
 
+from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services import pools
@@ -33,6 +35,28 @@ def _refuse_cluster_shape(call: Call) -> None:
         raise RefusedError(400, "BadRequest", "networkPolicy cilium needs networkDataplane cilium.")
     if network.get("networkPluginMode") == "overlay" and network.get("networkPlugin") != "azure":
         raise RefusedError(400, "BadRequest", "networkPluginMode overlay needs networkPlugin azure.")
+
+
+def _refuse_ranges(call: Call) -> None:
+    """Where ranges are given, as AKS' page on its networking asks: apart from each other, the DNS address inside."""
+    network = call.input("networkProfile", {})
+    texts = {name: network[name] for name in ("podCidr", "serviceCidr") if network.get(name)}
+    ranges = {name: ipaddress.ip_network(text) for name, text in texts.items()}
+    if len(ranges) == len({"podCidr", "serviceCidr"}) and ranges["podCidr"].overlaps(ranges["serviceCidr"]):
+        message = f"The service CIDR {texts['serviceCidr']} overlaps with the pod CIDR {texts['podCidr']}."
+        raise RefusedError(400, "ServiceCidrOverlapExistingSubnetsCidr", message)
+    if (address := network.get("dnsServiceIP")) and (services := ranges.get("serviceCidr")):
+        wanted = ipaddress.ip_address(address)
+        if wanted not in services or wanted == services[1]:
+            message = f"The DNS service IP {address} must be in {services} and not its first address."
+            raise RefusedError(400, "DnsServiceIpOutOfServiceCidr", message)
+
+
+def _refuse_version(call: Call) -> None:
+    version = str(call.input("kubernetesVersion"))
+    if ".".join(version.split(".")[:2]) not in KUBERNETES:
+        message = f"Version {version} is not supported in this region; one of {sorted(KUBERNETES)}."
+        raise RefusedError(400, "K8sVersionNotSupported", message)
 
 
 def _refuse_pools(call: Call) -> None:
@@ -115,7 +139,7 @@ TYPES = [
             }
         ),
         seconds=300,
-        rules=(_refuse_cluster_shape, _refuse_oidc_off, _refuse_pools),
+        rules=(_refuse_cluster_shape, _refuse_ranges, _refuse_version, _refuse_oidc_off, _refuse_pools),
         outputs=_cluster_outputs,
         shown=pools.with_separate_pools,
         serial=_serial,

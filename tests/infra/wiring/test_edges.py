@@ -1,0 +1,103 @@
+"""What must be there before something else works, written by hand: no input says so, and most runs are lucky."""
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
+
+from tests.infra.graph.cloud_recorder import DEPLOYERS
+from tests.infra.wiring.recording import Declared, committed, record
+
+CLUSTER = "containerservice:ManagedCluster cluster"
+WRITES = ("containerservice:MaintenanceConfiguration", "containerservice:AgentPool")
+
+
+@pytest.fixture(scope="module")
+def stack() -> dict[str, Declared]:
+    """Stack `dev` with traces, by name."""
+    return {one.name: one for one in record(committed("dev", traces=True), "dev").resources}
+
+
+def test_pods_wait_for_their_roles_their_secrets_and_their_nodes(stack: dict[str, Declared]) -> None:
+    assert set(stack["workload:Workload workload"].after) == {
+        "authorization:RoleAssignment nodes-pull",
+        "authorization:RoleAssignment pods-secrets",
+        "authorization:RoleAssignment pods-traces",
+        "containerservice:AgentPool scoring-pool",
+        "keyvault:Secret scoring-certificate",
+        "keyvault:Secret scoring-keys",
+        "keyvault:Secret scoring-private-key",
+        "keyvault:Secret scoring-traces",
+    }
+
+
+def test_everything_in_the_cluster_is_below_what_waits(stack: dict[str, Declared]) -> None:
+    in_cluster = [one for one in stack.values() if one.options.get("provider") == "cluster"]
+    assert len(in_cluster) >= 8
+    for one in in_cluster:
+        assert "workload:Workload workload" in set(parents(stack, one))
+
+
+def test_the_kubeconfig_is_asked_for_when_its_roles_are_there(stack: dict[str, Declared]) -> None:
+    assert set(stack["azure:ClusterReady cluster-ready"].sources["kubeconfig"]) == {
+        CLUSTER,
+        "resources:ResourceGroup serving",
+        *(
+            f"authorization:RoleAssignment {deployer}-{name}"
+            for deployer in DEPLOYERS
+            for name in ("cluster", "cluster-credentials")
+        ),
+    }
+
+
+def test_a_cluster_is_written_to_by_one_after_the_other(stack: dict[str, Declared]) -> None:
+    """Each write waits for the one before: AKS refuses two at a time."""
+    waiting = {name: one for name, one in stack.items() if name.startswith(WRITES)}
+    order = sorted(waiting, key=lambda name: len(list(_before(waiting, name))))
+    assert len(order) == 3
+    for number, name in enumerate(order):
+        assert list(_before(waiting, name)) == order[:number][::-1]
+        assert waiting[name].sources["resourceName"] == [CLUSTER]
+
+
+@pytest.mark.parametrize(
+    ("step", "roles"),
+    [
+        ("azure:DataUpload data", ["lake"]),
+        ("azure:TrainingRun training", ["lake"]),
+        ("azure:ModelVersion model", ["lake", "models", "workspace-blobs", "workspace-files"]),
+        ("azure:ServingImage image", ["lake", "images"]),
+        ("azure:Champion service-champion", ["models"]),
+    ],
+)
+def test_a_step_waits_for_the_roles_that_its_calls_need(
+    stack: dict[str, Declared], step: str, roles: list[str]
+) -> None:
+    wanted = {f"authorization:RoleAssignment {DEPLOYERS[0]}-{role}" for role in roles}
+    assert wanted <= set(stack[step].after)
+
+
+def test_training_waits_for_its_way_to_the_lake(stack: dict[str, Declared]) -> None:
+    wanted = {
+        "authorization:RoleAssignment connector-lake",
+        "databricks:ExternalLocation location-raw",
+        "databricks:ExternalLocation location-models",
+        f"databricks:Grant raw-{DEPLOYERS[0]}",
+        f"databricks:Grant models-{DEPLOYERS[0]}",
+    }
+    assert wanted <= set(stack["azure:TrainingRun training"].after)
+
+
+def parents(stack: dict[str, Declared], one: Declared) -> Iterator[str]:
+    """The components that a resource is in, from the inside out."""
+    while (name := str(one.options["parent"])) in stack:
+        yield name
+        one = stack[name]
+
+
+def _before(waiting: dict[str, Declared], name: str) -> Iterator[str]:
+    """The writes that one waits for, the last one first."""
+    for earlier in waiting[name].after:
+        yield earlier
+        yield from _before(waiting, earlier)

@@ -1,0 +1,81 @@
+"""Names and ids that Azure publishes, written down by hand: what is not on a list is refused.
+
+A page's date is the one that it shows, or the month in which it was read. Add to a list from its page, never from the
+program under test.
+"""
+
+from collections.abc import Mapping
+
+ROLES: Mapping[str, str] = {
+    "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
+    "Owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+    "Reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    "Role Based Access Control Administrator": "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
+    "User Access Administrator": "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    "Storage File Data Privileged Contributor": "69566ab7-960f-475b-8e7c-b3118f30c6bd",
+    "Storage File Data SMB Share Contributor": "0c867c2a-1d8c-454a-a3db-ab2ea1bdc8bb",
+    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "AcrPush": "8311e382-0749-4cb8-b61a-304f252e45ec",
+    "Container Registry Tasks Contributor": "fb382eab-e894-4461-af04-94435c366c3f",
+    "AzureML Data Scientist": "f6c7c914-8db3-469d-8ca1-694a8f32e121",
+    "Key Vault Administrator": "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+    "Key Vault Crypto User": "12338af0-0e69-4776-bea7-57ae8d297424",
+    "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    "Azure Kubernetes Service Cluster Admin Role": "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8",
+    "Azure Kubernetes Service Cluster User Role": "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
+    "Azure Kubernetes Service RBAC Admin": "3498e952-d568-435e-9b2c-8d77e338d7f7",
+    "Azure Kubernetes Service RBAC Cluster Admin": "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b",
+    "Azure Kubernetes Service RBAC Reader": "7f6c6a51-bcf8-42ba-9220-52d62157d7db",
+    "Azure Kubernetes Service RBAC Writer": "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb",
+    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "Network Contributor": "4d97b98b-1d4f-4787-a291-c67834d212e7",
+    "Managed Identity Operator": "f1a07417-d97a-45cb-824c-7a7467783830",
+}
+"""Of the built-in roles those that a stack like ours could need, and their neighbours.
+
+Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles, 9 April 2026.
+"""
+
+# fmt: off
+REGIONS = frozenset({
+    "australiacentral", "australiacentral2", "australiaeast", "australiasoutheast", "austriaeast", "belgiumcentral",
+    "brazilsouth", "brazilsoutheast", "canadacentral", "canadaeast", "centralindia", "centralus", "chilecentral",
+    "eastasia", "eastus", "eastus2", "francecentral", "francesouth", "germanynorth", "germanywestcentral",
+    "indonesiacentral", "israelcentral", "italynorth", "japaneast", "japanwest", "koreacentral", "koreasouth",
+    "malaysiawest", "mexicocentral", "newzealandnorth", "northcentralus", "northeurope", "norwayeast", "norwaywest",
+    "polandcentral", "qatarcentral", "southafricanorth", "southafricawest", "southcentralus", "southeastasia",
+    "southindia", "spaincentral", "swedencentral", "swedensouth", "switzerlandnorth", "switzerlandwest",
+    "uaecentral", "uaenorth", "uksouth", "ukwest", "westcentralus", "westeurope", "westindia", "westus", "westus2",
+    "westus3",
+})
+# fmt: on
+"""Programmatic names. Source: learn.microsoft.com/azure/reliability/regions-list, read in November 2026."""
+
+NOWHERE = "global"
+"""The location of what belongs to no region."""
+
+KUBERNETES = frozenset({"1.34", "1.35", "1.36"})
+"""Minor versions that AKS offers: the newest generally available one and the two before it ("N-2").
+
+Sources: learn.microsoft.com/azure/aks/supported-kubernetes-versions for the rule; kubernetes.io/releases for the dates,
+from which AKS follows after about three months. November 2026: 1.36 is of April, 1.37 of August and still a preview.
+"""
+
+RUNTIMES: Mapping[str, str] = {"14.3": "3.5.0", "15.4": "3.5.0", "16.4": "3.5.2", "17.3": "4.0.0", "18": "4.1.0"}
+"""Databricks runtimes with long-term support, and their Spark.
+
+Source: learn.microsoft.com/azure/databricks/release-notes/runtime, June 2026; 13.3 ended in August.
+"""
+
+AUDIENCE = "api://AzureADTokenExchange"
+"""Of a federated credential. Source: learn.microsoft.com/entra/workload-id/workload-identity-federation."""
+
+
+def role_name(identity: str) -> str | None:
+    """The published name of the role with an id or GUID; None for one that is not on the list."""
+    guid = identity.rpartition("/")[2].lower()
+    return next((name for name, found in ROLES.items() if found == guid), None)
