@@ -10,8 +10,9 @@ from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.examples import create_all, example
 from tests.simulation.inputs.names import CLUSTER, IDENTITY, REGISTRY, VAULT, role
-from tests.simulation.pod_needs import CREDENTIAL, unmet
+from tests.simulation.pod_needs import unmet
 from tests.simulation.published import ROLES
+from tests.simulation.services.identity import CREDENTIAL
 from tests.simulation.world import DEFAULTS, World
 
 DIGEST = "sha256:" + "d" * 64
