@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import training_encoder
 from benchmarks.results import Target, at_least, at_most, publish
-from benchmarks.training_figures import JOIN, draw, table
+from benchmarks.training_figures import JOIN, table
 from benchmarks.training_model import FULL_ROWS, NODES_OF_THE_REFERENCE, Assumptions, Model, model
 from benchmarks.training_run import Cost, Run, measure
 from training import datasets
@@ -57,7 +57,6 @@ def main() -> None:
     print(table(measured))
     figures = {"runs": measured, "model": modelled.figures(), "encoder": encoder}
     print(publish("training", figures, [*_targets(measured, modelled), *_encoder_targets(encoder)]))
-    draw(measured, modelled.figures())
 
 
 def _beside_native(rows: int, cores: int, data: Path, folder: Path) -> tuple[Run, Figures]:

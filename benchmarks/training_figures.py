@@ -1,4 +1,4 @@
-"""The training bench as a table for the documentation and as a chart."""
+"""The training bench as a table and as a chart: `make docs` puts both into the site."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from benchmarks.results import FOLDER
 from benchmarks.training_run import STAGES
 
 JOIN = "join"
@@ -28,8 +27,8 @@ def table(measured: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def draw(measured: Sequence[Mapping[str, Any]], modelled: Mapping[str, Any]) -> Path:
-    """Processor seconds by stage of each run, and the modelled time by nodes, as `results/training.svg`."""
+def draw(measured: Sequence[Mapping[str, Any]], modelled: Mapping[str, Any], file: Path) -> None:
+    """Processor seconds by stage of each run, and the modelled time by nodes, as a chart in `file`."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     names = [f"{run['rows'] / 1e6:g} M, {run['cores']} core{'s' * (run['cores'] > 1)}" for run in measured]
@@ -50,6 +49,4 @@ def draw(measured: Sequence[Mapping[str, Any]], modelled: Mapping[str, Any]) -> 
         ylim=(0, None),
         xticks=list(seconds),
     )
-    file = FOLDER / "training.svg"
     figure.savefig(file)
-    return file

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from benchmarks.results import publish
-from benchmarks.serving.figures import draw, table
+from benchmarks.serving.figures import table
 from benchmarks.serving.peers import Peer, install_all, peers
 from benchmarks.serving.process import apart, core_seconds, free_port, memory, running, wait
 from benchmarks.serving.targets import BATCH, CONNECTIONS, OURS, SPARK, Figures, rate, targets
@@ -52,7 +52,6 @@ def main() -> None:
     content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
     print(table(figures))
     print(publish("serving", content, targets(figures)))
-    draw(figures)
 
 
 def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures:

@@ -1,11 +1,10 @@
-"""The serving bench as a table for the documentation and as a chart."""
+"""The serving bench as a table and as a chart: `make docs` puts both into the site."""
 
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-FOLDER = Path(__file__).parents[1] / "results"
 HEADER = (
     "| one worker | 1 connection | 16 | 64 | p50 / p99 / p99.9 at 64 | batches of 100 | errors | start | memory |",
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -17,8 +16,8 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join([*HEADER, *(_row(name, server) for name, server in figures.items())])
 
 
-def draw(figures: dict[str, Any]) -> Path:
-    """Single-record requests a second of each server, as `results/serving.svg`."""
+def draw(figures: dict[str, Any], file: Path) -> None:
+    """Single-record requests a second of each server, as a chart in `file`."""
     figure = Figure(figsize=(8, 0.55 * len(figures) + 1), layout="constrained")
     axes = figure.subplots()
     rates = [max(_rate(server, f"single, {count} connections") for count in (1, 16, 64)) for server in figures.values()]
@@ -26,9 +25,7 @@ def draw(figures: dict[str, Any]) -> Path:
     axes.bar_label(bars, [f" {rate:,.0f}" for rate in rates])
     axes.invert_yaxis()
     axes.set(xlabel="single-record requests a second, one worker", xlim=(0, max(rates) * 1.15))
-    file = FOLDER / "serving.svg"
     figure.savefig(file)
-    return file
 
 
 def _row(name: str, server: dict[str, Any]) -> str:

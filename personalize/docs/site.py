@@ -1,7 +1,7 @@
 """`python -m personalize.docs.site`: builds the documentation's site into `dist/site`, strictly.
 
-Every page is either a file in `docs/` or made from the code. The source is put together in `dist/docs`, which mkdocs
-then reads.
+Every page is either a file in `docs/` or made from the code and from what was measured. The source is put together in
+`dist/docs`, which mkdocs then reads.
 """
 
 import json
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from personalize.docs import measurements
 from tools.paths import ROOT
 from tools.setup.uv import ensure_uv
 
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
     return {
         "reference/options.md": options_page(),
         "reference/http.md": http_page(describe_a_service()) + metrics_table(),
+        "explanation/measurements.md": measurements.page(),
     }
 
 
@@ -106,6 +108,7 @@ def write_source(folder: Path) -> None:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+    measurements.draw(folder)
 
 
 def main() -> int:

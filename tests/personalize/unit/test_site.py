@@ -1,13 +1,16 @@
 """The documentation's site: what its pages are made from. `make docs` builds it, and looks after the links."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from benchmarks.results import FOLDER
 from personalize.commands.app import command_names
-from personalize.docs import site
+from personalize.docs import measurements, site
 from tools.paths import ROOT
 
 
@@ -55,6 +58,26 @@ def test_every_route_is_described_with_its_statuses(pages: dict[str, str]) -> No
     for route in ("POST /score", "POST /rank", "POST /explain", "GET /readyz", "GET /metrics"):
         assert f"## {route}\n" in text
     assert "| 401 | A request without a valid key. |" in text
+
+
+def test_every_file_of_results_is_on_the_page_with_every_target(pages: dict[str, str]) -> None:
+    text = pages["explanation/measurements.md"]
+    assert {file.stem for file in FOLDER.glob("*.json")} == set(measurements.TITLES)
+    for file in FOLDER.glob("*.json"):
+        for target in json.loads(file.read_text(encoding="utf-8"))["targets"]:
+            verdict = "yes" if target["holds"] else "**no**"
+            assert any(
+                line.startswith(f"| {target['name']} |") and line.endswith(f"| {verdict} |")
+                for line in text.splitlines()
+            )
+
+
+def test_the_charts_that_the_page_shows_are_drawn(pages: dict[str, str], tmp_path: Path) -> None:
+    measurements.draw(tmp_path)
+    shown = re.findall(r"\]\(\.\./(.*\.svg)\)", pages["explanation/measurements.md"])
+    assert len(shown) == 2
+    for name in shown:
+        assert "<svg" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_the_source_is_made_anew(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The page of what was measured: every file of `benchmarks/results` with its targets, and charts of two of them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import training_figures
+from benchmarks.results import FOLDER
+from benchmarks.serving import figures as serving_figures
+
+CHARTS = "pictures"
+"""The folder of the site in which the charts are."""
+TITLES = {
+    "local": ("This machine: times and quality", "make bench"),
+    "serving": ("The service beside other servers", "make bench-serving"),
+    "training": ("Training, stage by stage", "make bench-training"),
+    "simulate": ("A stack on the simulated Azure", "make simulate"),
+}
+"""Of each file: what it is about, and what measures it again."""
+THOUSAND = 1000
+"""From here on a figure is shown without a fraction."""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    lines = ["# Measurements", "", "What the project claims to reach, as it was measured last, reached or not."]
+    for name, (title, command) in TITLES.items():
+        lines += ["", f"## {title}", "", *_section(name, command)]
+    return "\n".join(lines) + "\n"
+
+
+def draw(site: Path) -> None:
+    """Draw the charts that the page shows into the folder of the site's source."""
+    folder = site / CHARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    serving_figures.draw(_results("serving")["figures"]["servers"], folder / "serving.svg")
+    training = _results("training")["figures"]
+    training_figures.draw(training["runs"], training["model"], folder / "training.svg")
+
+
+def _section(name: str, command: str) -> list[str]:
+    found = _results(name)
+    machine = found["machine"]
+    where = f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']:g} GiB"
+    lines = [f"`{command}`, {found['date']}, commit `{found['commit']}`, on {where}.", ""]
+    match name:
+        case "serving":
+            lines += [serving_figures.table(found["figures"]["servers"]), "", _chart(name, "Requests a second"), ""]
+        case "training":
+            lines += [training_figures.table(found["figures"]["runs"]), "", _chart(name, "Processor seconds"), ""]
+    lines += ["| target | wanted | measured | holds |", "|---|---|---:|---|"]
+    return [*lines, *map(_row, found["targets"])]
+
+
+def _row(target: Mapping[str, Any]) -> str:
+    name, wanted = (str(target[part]).replace("|", "\\|") for part in ("name", "target"))
+    measured = target["measured"]
+    shown = f"{measured:,.0f}" if measured >= THOUSAND else f"{measured:.4g}"
+    return f"| {name} | {wanted} | {shown} | {'yes' if target['holds'] else '**no**'} |"
+
+
+def _chart(name: str, alternative: str) -> str:
+    return f"![{alternative}](../{CHARTS}/{name}.svg)"
+
+
+def _results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return found
