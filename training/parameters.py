@@ -109,6 +109,8 @@ class TrainingParameters(Parameters):
     """Same seed, same data and same cluster shape: same model."""
     engine: EngineName = EngineName.AUTO
     """Train in this machine's own processes (local) or on Spark (spark); auto is Spark on a cluster, and local else."""
+    memory_gib: int = Field(default=6, ge=1)
+    """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)
     """Heap of the local Spark driver; a cluster has its own."""
 

@@ -42,5 +42,5 @@ def opened(
     else:
         from training.engines.local.engine import LocalEngine  # noqa: PLC0415 - only the engine that runs is needed
 
-        with closing(LocalEngine(data_size=data_size)) as local:
+        with closing(LocalEngine(data_size=data_size, memory_gib=parameters.memory_gib)) as local:
             yield local

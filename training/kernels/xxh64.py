@@ -38,7 +38,7 @@ def of_texts(texts: pa.StringArray, seeds: Hashes) -> Hashes:
     hashes = seeds.copy()
     if texts.null_count:
         lengths[texts.is_null().to_numpy(zero_copy_only=False)] = -1
-    for length in np.unique(lengths[lengths >= 0]).tolist():
+    for length in _distinct(lengths[lengths >= 0]):
         rows = np.flatnonzero(lengths == length)
         if length < _STRIPE:
             hashes[rows] = _of_bytes(_matrix(texts, rows, length), seeds[rows])
@@ -101,6 +101,13 @@ def _avalanche(hashes: Hashes) -> Hashes:
 def _rotated(values: Hashes, bits: int) -> Hashes:
     turned: Hashes = (values << np.uint64(bits)) | (values >> np.uint64(64 - bits))
     return turned
+
+
+def _distinct(lengths: npt.NDArray[np.int32]) -> list[int]:
+    """The different lengths; those of all values but the longest by counting, which needs no sorting."""
+    short = lengths < _STRIPE
+    counted: list[int] = np.flatnonzero(np.bincount(lengths[short], minlength=1)).tolist()
+    return counted if short.all() else counted + np.unique(lengths[~short]).tolist()
 
 
 def _offsets(texts: pa.StringArray) -> npt.NDArray[np.int32]:

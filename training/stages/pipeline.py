@@ -26,7 +26,7 @@ from training.stages.publish import write_bundle
 from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
 
-NOT_OF_THE_MODEL = {"driver_memory_gib"}
+NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
 """Parameters that change the run and not its model: a bundle does not tell where it was trained."""
 
 

@@ -22,10 +22,11 @@ from training import datasets
 from training.datasets.errors import DatasetError, MalformedRowError
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import silent
-from training.engines.local import blocks
-from training.engines.local.engine import LocalEngine
+from training.engines.local import blocks, chunks, tasks
+from training.engines.local.engine import LocalEngine, processes_for
 from training.engines.local.pool import Pool, ProcessLostError
 from training.engines.local.source import LocalSource, Piece
+from training.failure import DiskFullError, explain
 from training.kernels.criteo import parse
 from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
 
@@ -48,6 +49,7 @@ def test_one_process_and_two_make_the_same_bundle_whatever_the_blocks(
     options = ("--dataset", "criteo", "--path", str(rows))
     alone = train(tmp_path / "alone", *options)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(tasks, "COUNTED_ROWS", 700)
     in_blocks = train(tmp_path / "blocks", *options)
     together = train(tmp_path / "together", *options, processes=2)
     assert in_blocks.result.bundle_hash == alone.result.bundle_hash == together.result.bundle_hash
@@ -97,6 +99,30 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> Non
     source = LocalSource(runner=engine, schema=CRITEO, pieces=[piece], files=[file], check=lambda _found: None)
     with pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"):
         source.prepare(TrainingParameters(), tmp_path / "rows")
+
+
+@pytest.mark.parametrize(
+    ("size", "memory", "cores", "expected"),
+    [
+        pytest.param(1_000_000, 64, 16, 1, id="little to do"),
+        pytest.param(10**10, 64, 16, 16, id="room for all cores"),
+        pytest.param(0, 64, 16, 16, id="nobody knows how much to do"),
+        pytest.param(10**10, 2, 16, 5, id="room for five times 400 MiB"),
+        pytest.param(10**10, 1, 1, 1, id="one core"),
+    ],
+)
+def test_as_many_processes_run_as_pay_and_have_room(size: int, memory: int, cores: int, expected: int) -> None:
+    assert processes_for(size, memory_gib=memory, cores=cores) == expected
+
+
+def test_a_full_disk_is_what_a_run_says_it_is(tmp_path: Path) -> None:
+    target = tmp_path / f"rows{chunks.SUFFIX}"
+    target.with_suffix(".partial").symlink_to("/dev/full")
+    batch = pa.RecordBatch.from_pydict({"row": np.arange(100_000)})
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        chunks.write(target, [batch])
+    assert isinstance(explain(raised.value, log=tmp_path / "log"), DiskFullError)
+    assert not target.exists()
 
 
 def end(number: int) -> int:

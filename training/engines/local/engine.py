@@ -23,16 +23,28 @@ BYTES_OF_ONE_PROCESS = 60_000_000
 """Bytes of data, 250,000 of Criteo's rows, up to which one process is done before others would have begun."""
 
 
+MEMORY_OF_A_PROCESS = 400 << 20
+"""What a process holds at most of rows of Criteo's shape, whatever their number: two blocks of them and the counts of
+some columns."""
+
+
+def processes_for(data_size: int, *, memory_gib: int, cores: int) -> int:
+    """How many processes share `data_size` bytes of data, 0 for unknown."""
+    if 0 < data_size <= BYTES_OF_ONE_PROCESS:
+        return 1
+    return max(1, min(cores, (memory_gib << 30) // MEMORY_OF_A_PROCESS))
+
+
 class LocalEngine:
     """See `training.engine.Engine`."""
 
     name = EngineName.LOCAL
     libraries: Mapping[str, str] = {}
 
-    def __init__(self, *, data_size: int, processes: int | None = None) -> None:
-        """For `data_size` bytes of data, 0 for unknown, with so many processes, by default one for each core."""
-        small = 0 < data_size <= BYTES_OF_ONE_PROCESS
-        self._pool = Pool(processes or (1 if small else cores()))
+    def __init__(self, *, data_size: int, memory_gib: int = 6, processes: int | None = None) -> None:
+        """For `data_size` bytes of data, 0 for unknown, with so many processes, by default one for each core for which
+        there is room in the memory."""
+        self._pool = Pool(processes or processes_for(data_size, memory_gib=memory_gib, cores=cores()))
         self._report: Callable[[int, int], None] = _silent
 
     @property

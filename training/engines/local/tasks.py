@@ -125,11 +125,30 @@ class Counting:
     folds: int
 
 
+COUNTED_ROWS = 1_000_000
+"""Rows, about, that are counted at a time. What a process holds then grows with the distinct values alone."""
+
+
 def counted(task: Counting) -> list[ValueCounts]:
-    """The counts of each of the columns, of which one at a time is held in memory."""
-    rows = [_counted_rows(batch, task.rows) for file in task.rows.files for batch in chunks.read(file)]
-    clicked, fold = (np.concatenate([getattr(part, name) for part in rows]) for name in ("clicked", "fold"))
-    return [_column(task, index, rows, clicked, fold) for index in task.columns]
+    """The counts of each of the columns."""
+    found: list[list[ValueCounts]] = [[] for _ in task.columns]
+    for rows in _groups(batch for file in task.rows.files for batch in chunks.read(file)):
+        group = [_counted_rows(batch, task.rows) for batch in rows]
+        clicked, fold = (np.concatenate([getattr(part, name) for part in group]) for name in ("clicked", "fold"))
+        for tables, index in zip(found, task.columns, strict=True):
+            tables.append(_column(task, index, group, clicked, fold))
+    return [ValueCounts.merge(tables) for tables in found]
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(map(len, group)) >= COUNTED_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 @dataclass(frozen=True, kw_only=True)
