@@ -103,7 +103,7 @@ class AzureSettings(Parameters):
     """Where the copies of the data lie: in one building, or in three zones."""
     registry_tier: RegistryTier = RegistryTier.BASIC
     """Size and speed of the container registry."""
-    training_vm_size: VmSize = "Standard_E8ds_v5"
+    training_vm_size: VmSize = "Standard_E4ds_v5"
     """VM size of the training cluster's nodes."""
     training_workers: int = Field(default=0, ge=0, le=100)
     """Workers of the training cluster beside its driver; 0 trains on the driver alone. Their number never changes

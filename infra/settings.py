@@ -36,7 +36,7 @@ class Settings(Parameters):
 
     target: Target = Target.LOCAL
     """Where the stack lives: `local` is this machine, `azure` a subscription."""
-    dataset: Dataset = SyntheticDataset()
+    dataset: Dataset = Field(default=SyntheticDataset())
     """What to train on: `synthetic`, `criteo` or `tables`."""
     training: TrainingParameters = TrainingParameters()
     """How the model is trained."""

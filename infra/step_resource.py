@@ -46,7 +46,7 @@ class StepResource(pulumi.CustomResource, Generic[OutputsT_co]):
         """What the step computes in the field that `read` takes from its outputs: `lambda found: found.location`."""
         field = cast("str", read(cast("OutputsT_co", _FieldNames())))
         # The engine knows one kind of number only.
-        adapter: TypeAdapter[ValueT] = TypeAdapter(self._description.outputs.model_fields[field].annotation)  # type: ignore[arg-type]  # a field of a model has a type
+        adapter: TypeAdapter[ValueT] = TypeAdapter(self._description.outputs.model_fields[field].annotation)
         value: Output[ValueT] = self.__dict__[field].apply(adapter.validate_python)
         return Output.secret(value) if field in self._description.secrets else value
 

@@ -14,6 +14,9 @@ from functools import cached_property
 PROJECT = "personalization"
 PROJECT_TAG = "project"
 STACK_TAG = "stack"
+BUDGET_TAG = "budget"
+NO_BUDGET = "none"
+"""Of a stack whose settings give up its budget: the policies have no other way to know that."""
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pulumi import Input, Output
 
 from infra.azure_settings import AzureSettings
-from infra.cloud.names import PROJECT, PROJECT_TAG, STACK_TAG
+from infra.cloud.names import BUDGET_TAG, NO_BUDGET, PROJECT, PROJECT_TAG, STACK_TAG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,8 @@ class Site:
 
 def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:
     """The tags of every resource: the user's own, and who it belongs to."""
-    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack}
+    budget = {BUDGET_TAG: NO_BUDGET} if settings.monthly_budget is None else {}
+    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **budget}
 
 
 def known(value: Output[str | None]) -> Output[str]:

@@ -46,5 +46,5 @@ def _validation(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation
 
 
 def _validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-    for sentence in missing_budget(resource.resource_type for resource in args.resources):
+    for sentence in missing_budget((resource.resource_type, resource.props) for resource in args.resources):
         report(sentence, None)

@@ -116,9 +116,16 @@ def test_a_pod_is_found_wherever_it_stands(path: str) -> None:
 
 
 def test_a_stack_on_azure_without_a_budget_is_stopped() -> None:
-    assert list(missing_budget([GROUP]))
-    assert list(missing_budget([GROUP, BUDGET])) == []
-    assert list(missing_budget(["personalize:local:Registry"])) == []
+    group: tuple[str, dict[str, Any]] = (GROUP, {"tags": {"project": "personalization"}})
+    assert list(missing_budget([group]))
+    assert list(missing_budget([group, (BUDGET, {})])) == []
+    assert list(missing_budget([("personalize:local:Registry", {})])) == []
+
+
+def test_a_stack_whose_settings_give_up_the_budget_passes() -> None:
+    resources = declared("dev", monthly_budget=None)
+    assert all(kind != BUDGET for kind, _ in resources)
+    assert list(missing_budget(resources)) == []
 
 
 def committed(stack: str) -> Settings:
@@ -129,11 +136,11 @@ def committed(stack: str) -> Settings:
     )
 
 
-def declared(stack: str) -> list[tuple[str, dict[str, Any]]]:
-    """Types and properties of all that the stack declares beside its steps."""
+def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Types and properties of all that the stack declares beside its steps, with these settings changed."""
     settings = committed(stack)
-    azure = settings.azure
-    assert azure is not None
+    assert settings.azure is not None
+    azure = settings.azure.model_copy(update=changes)
 
     def program() -> dict[str, pulumi.Output[Any]]:
         names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
@@ -184,7 +191,7 @@ def test_the_project_s_own_stack_passes(stack: tuple[str, list[tuple[str, dict[s
         for sentence in sentences(rule, properties, name)
     ]
     assert found == []
-    assert list(missing_budget(kind for kind, _ in resources)) == []
+    assert list(missing_budget(resources)) == []
 
 
 def test_every_policy_meets_something_in_the_project_s_own_stack(

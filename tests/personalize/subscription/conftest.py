@@ -21,6 +21,7 @@ GROUP = "66666666-6666-4666-8666-666666666666"
 OFFERED = {
     "Standard_D2ds_v5": ("standardDDSv5Family", 2),
     "Standard_D4ds_v5": ("standardDDSv5Family", 4),
+    "Standard_E4ds_v5": ("standardEDSv5Family", 4),
     "Standard_E8ds_v5": ("standardEDSv5Family", 8),
 }
 

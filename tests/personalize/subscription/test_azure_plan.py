@@ -29,17 +29,17 @@ OUTPUTS: dict[str, Any] = {
 
 def test_it_names_what_is_made_and_what_it_costs() -> None:
     text = "\n".join(announcement("dev", SETTINGS))
-    for part in ("Databricks", "1 node(s) Standard_E8ds_v5", "AKS, tier Free", "1 to 3 nodes Standard_D2ds_v5"):
+    for part in ("Databricks", "1 node(s) Standard_E4ds_v5", "AKS, tier Free", "1 to 3 nodes Standard_D2ds_v5"):
         assert part in text
     assert "About 252 USD a month (190 to 314)" in text
-    assert "1.18 for each hour's training" in text
+    assert "0.59 for each hour's training" in text
 
 
 def test_a_size_without_a_known_price_stops_nothing() -> None:
     settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
     assert "not known: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
     assert usd_per_month("dev", settings) is None
-    assert usd_per_month("dev", SETTINGS) == 287.23
+    assert usd_per_month("dev", SETTINGS) == 269.59
 
 
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:

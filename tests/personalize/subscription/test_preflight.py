@@ -54,10 +54,10 @@ SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
         "personalize bootstrap --stack dev",
     ),
     "VM sizes": (
-        lambda world: world.restrictions.update({"Standard_E8ds_v5": [{"type": "Location"}]}),
+        lambda world: world.restrictions.update({"Standard_E4ds_v5": [{"type": "Location"}]}),
         "Standard_D2ds_v5, Standard_D4ds_v5",
     ),
-    "quota": (lambda world: world.usages.update({"standardEDSv5Family": (96, 100)}), "standardEDSv5Family 8 free"),
+    "quota": (lambda world: world.usages.update({"standardEDSv5Family": (98, 100)}), "standardEDSv5Family 4 free"),
     "Kubernetes": (
         lambda world: world.fake.answer("/kubernetesVersions$", {"values": [{"version": "1.36"}]}),
         "azure.kubernetes_version",
@@ -182,8 +182,13 @@ def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:
 
 
 def test_the_region_s_own_limit_counts_too(world: World) -> None:
-    world.usages["cores"] = (0, 10)
-    assert named(examine(world.subject()), "quota").found == "10 vCPUs of cores free"
+    world.usages["cores"] = (0, 7)
+    assert named(examine(world.subject()), "quota").found == "7 vCPUs of cores free"
+
+
+def test_the_ten_vcpus_of_a_new_subscription_are_enough_to_begin(world: World) -> None:
+    world.usages |= dict.fromkeys(world.usages, (0, 10))
+    assert named(examine(world.subject()), "quota").ok
 
 
 def test_nodes_that_are_there_already_need_no_quota_again(world: World) -> None:

@@ -193,5 +193,5 @@ def test_the_command_shows_live_prices_and_names_the_others(
     [storage] = [line for line in found["lines"] if line["name"] == "storage Standard_LRS"]
     assert (storage["unit_price_usd"], storage["price"]["region"]) == (0.0196, REGION)
     [note] = found["prices"]["notes"]
-    assert "vm/Standard_E8ds_v5" in note
+    assert "vm/Standard_E4ds_v5" in note
     assert "storage/Standard_LRS" not in note

@@ -24,6 +24,7 @@ SIZES = {
     "Standard_D4ds_v5": Size("standardDDSv5Family", 4, 150),
     "Standard_D8ds_v5": Size("standardDDSv5Family", 8, 300),
     "Standard_D16ds_v5": Size("standardDDSv5Family", 16, 600),
+    "Standard_E4ds_v5": Size("standardEDSv5Family", 4, 150),
     "Standard_E8ds_v5": Size("standardEDSv5Family", 8, 300),
     "Standard_L8s_v3": Size("standardLSv3Family", 8, 80),
     "Standard_D3_v2": Size("standardDv2Family", 4, 0, zones=frozenset()),
