@@ -88,11 +88,8 @@ def _program(kubeconfig: str, settings: dict[str, Any]) -> Callable[[], None]:
         namespace = Namespace("namespace", metadata={"name": "scoring", "labels": restricted}, opts=options)
         inside: dict[str, Any] = {"name": "scoring", "namespace": namespace.metadata["name"]}
         container = {"name": "scoring", "image": settings["image"], "securityContext": context}
-        spec: Any = {
-            "replicas": settings["replicas"],
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-        }
+        pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+        spec: Any = {"replicas": settings["replicas"], "selector": {"matchLabels": labels}, "template": pod}
         Deployment(
             "deployment",
             metadata=ObjectMetaArgs(**inside, annotations={"pulumi.com/timeoutSeconds": "15"}),

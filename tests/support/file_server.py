@@ -20,6 +20,18 @@ class Served:
     requests: list[str | None] = field(default_factory=list)
     url: str = ""
 
+    def answer(self, wanted: str | None, if_range: str | None) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers of an answer to these headers of a request."""
+        headers = {"ETag": self.etag} if self.etag else {}
+        if not wanted or not self.ranges or if_range not in {None, self.etag}:
+            return 200, self.content, headers
+        end = len(self.content)
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = int(first), min(end, int(last) + 1) if last else end
+        if start >= len(self.content):
+            return 416, b"", {"Content-Range": f"bytes */{len(self.content)}"}
+        return 206, self.content[start:end], headers | {"Content-Range": f"bytes {start}-{end - 1}/{len(self.content)}"}
+
 
 @contextmanager
 def serving(served: Served) -> Iterator[Served]:
@@ -32,26 +44,11 @@ def serving(served: Served) -> Iterator[Served]:
             if served.failures:
                 self.send_error(served.failures.pop(0))
                 return
-            current = self.headers.get("If-Range") in {None, served.etag}
-            start, end = 0, len(served.content)
-            if wanted and served.ranges and current:
-                first, _, last = wanted.removeprefix("bytes=").partition("-")
-                start, end = int(first), min(end, int(last) + 1) if last else end
-                if start >= len(served.content):
-                    self.send_response(416)
-                    self.send_header("Content-Range", f"bytes */{len(served.content)}")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(served.content)}")
-            else:
-                self.send_response(200)
-            if served.etag:
-                self.send_header("ETag", served.etag)
-            self.send_header("Content-Length", str(end - start))
+            status, body, headers = served.answer(wanted, self.headers.get("If-Range"))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
             self.end_headers()
-            body = served.content[start:end]
             if served.cut_after and len(body) > 1:
                 body = body[: served.cut_after.pop(0)]
             self.wfile.write(body)

@@ -81,46 +81,50 @@ def _changed(one: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
     return one
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers with what `hub` holds, and with what it is told to fail with."""
+
+    hub: GitHubServer
+
+    def _handle(self) -> None:
+        address = urlsplit(self.path)
+        query = parse_qs(address.query)
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
+        self.hub.requests.append((self.command, re.sub(rf"^/repos/{REPOSITORY}/", "", address.path)))
+        if self.hub.fail_writing and self.command == "POST":
+            self._send(500, {}, {})
+        elif self.hub.failures:
+            self._send(self.hub.failures.pop(0), {}, {})
+        elif self.headers.get("Authorization") != f"token {TOKEN}":
+            self._send(401, {}, {})
+        elif (found := self.hub.answer(self.command, address.path, query, body)) is None:
+            self._send(404, {}, {})
+        elif isinstance(found, list):
+            page = int(query.get("page", ["1"])[-1])  # a following page has the ones before it in its address
+            following = f'<{self.hub.url}{address.path}?{address.query}&page={page + 1}>; rel="next"'
+            self._send(200, found[page - 1 : page], {"Link": following} if page < len(found) else {})
+        else:
+            self._send(201 if self.command == "POST" else 200, found, {})
+
+    do_GET = do_POST = do_PATCH = _handle  # noqa: N815 - the names that http.server calls
+
+    def _send(self, status: int, content: Any, headers: dict[str, str]) -> None:
+        sent = json.dumps(content).encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(sent))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(sent)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the library
+        del format, args
+
+
 @contextmanager
 def serving() -> Iterator[GitHubServer]:
     """Serve until the block ends."""
     hub = GitHubServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def _handle(self) -> None:
-            address = urlsplit(self.path)
-            query = parse_qs(address.query)
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-            hub.requests.append((self.command, re.sub(rf"^/repos/{REPOSITORY}/", "", address.path)))
-            if hub.fail_writing and self.command == "POST":
-                self._send(500, {}, {})
-            elif hub.failures:
-                self._send(hub.failures.pop(0), {}, {})
-            elif self.headers.get("Authorization") != f"token {TOKEN}":
-                self._send(401, {}, {})
-            elif (found := hub.answer(self.command, address.path, query, body)) is None:
-                self._send(404, {}, {})
-            elif isinstance(found, list):
-                page = int(query.get("page", ["1"])[-1])  # a following page has the ones before it in its address
-                following = f'<{hub.url}{address.path}?{address.query}&page={page + 1}>; rel="next"'
-                self._send(200, found[page - 1 : page], {"Link": following} if page < len(found) else {})
-            else:
-                self._send(201 if self.command == "POST" else 200, found, {})
-
-        do_GET = do_POST = do_PATCH = _handle  # noqa: N815 - the names that http.server calls
-
-        def _send(self, status: int, content: Any, headers: dict[str, str]) -> None:
-            sent = json.dumps(content).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(sent))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the library
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:

@@ -3,25 +3,20 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from personalize.delivery import tasks
 from personalize.delivery.command import CommandFailedError, Ended, personalize
-from personalize.delivery.github import GitHub
 from personalize.delivery.plan import LABEL, DataAtRiskError
 from personalize.delivery.stack_file import settings_at
-from personalize.delivery.tasks import Delivery, NotConfirmedError, ResourceDriftError, ServiceNotReadyError
+from personalize.delivery.tasks import ResourceDriftError, ServiceNotReadyError
 from personalize.terminal.output import ExitCode
-from tests.personalize.delivery.conftest import LAKE, NEW_DATA, Told, preview, resource
-from tests.personalize.delivery.github_server import AT_ONCE, REPOSITORY, TOKEN, GitHubServer
+from tests.personalize.delivery.bench import Bench, planned
+from tests.personalize.delivery.conftest import LAKE, NEW_DATA, resource
+from tests.personalize.delivery.github_server import REPOSITORY, GitHubServer
 from tools.paths import ROOT
 
-UP = Ended(
-    code=0, content={"changes": {"same": 9, "update": 2}, "outputs": {"endpoint": "https://x", "model_version": 4}}
-)
-READY = Ended(code=0, content={"endpoint": "https://x", "service": {"ready": True}})
 MODELS = {
     "models": [
         {"version": 5, "champion": False, "accepted": False, "reasons": ["The log loss is higher."], "auc": 0.71},
@@ -31,25 +26,6 @@ MODELS = {
 for row in MODELS["models"]:
     row |= {"log_loss": 0.45, "calibration_error": None, "manifest_hash": "a" * 64, "code_hash": "b" * 64}
     row |= {"registered": "2026-11-25T03:20:00"}
-
-
-class Bench:
-    """A delivery of stack `dev`, what it said and what it asked for."""
-
-    def __init__(self, hub: GitHubServer, *, pull_request: int | None = None, **answers: Ended) -> None:
-        self.told = Told({"estimate": Ended(code=ExitCode.BAD_INPUT), "status": READY, "up": UP, **answers})
-        self.said: list[str] = []
-        event = {"pull_request": {"number": pull_request}} if pull_request else {}
-        github = GitHub(api=hub.url, repository=REPOSITORY, token=TOKEN, event=event, retries=AT_ONCE)
-        self.delivery = Delivery(stack="dev", run=self.told, github=github, say=self.said.append)
-
-    @property
-    def commands(self) -> list[str]:
-        return [call[0] for call in self.told.calls]
-
-
-def planned(*resources: dict[str, Any]) -> Ended:
-    return Ended(code=0, content=preview(*resources))
 
 
 def test_a_preview_comments_once_however_often_it_runs(hub: GitHubServer) -> None:
@@ -186,52 +162,6 @@ def test_allowed_differences_open_nothing(hub: GitHubServer) -> None:
     bench.delivery.drift()
     assert hub.issues == []
     assert "1 allowed" in bench.said[0]
-
-
-@pytest.mark.parametrize("typed", ["", "prod", "DEV", "dev "])
-def test_a_wrong_name_destroys_nothing(hub: GitHubServer, typed: str) -> None:
-    bench = Bench(hub)
-    with pytest.raises(NotConfirmedError):
-        bench.delivery.destroy(typed, delete_data=True)
-    assert bench.told.calls == []
-
-
-LEFT = [
-    {"kind": "resource group", "name": "rg-dev-databricks", "why": "Databricks deletes it.", "billable": True},
-    {"kind": "role assignment", "name": "1234", "why": "It is of the subscription.", "billable": False},
-]
-
-
-def test_the_right_name_destroys_and_saves_the_models_first(hub: GitHubServer) -> None:
-    bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 14}, "left": LEFT[1:]}))
-    bench.delivery.destroy("dev", delete_data=True)
-    assert bench.told.calls == [("destroy", "--stack", "dev", "--keep-data", "--yes", "--delete-data")]
-    assert bench.said[0].startswith("Stack `dev` is gone: 14 delete.\n\nNothing is left that costs money.\n")
-    assert "| no | role assignment | `1234` | It is of the subscription. |" in bench.said[0]
-
-
-def test_the_lake_goes_only_with_a_second_confirmation(hub: GitHubServer) -> None:
-    bench = Bench(hub, destroy=Ended(code=ExitCode.BAD_INPUT))
-    with pytest.raises(CommandFailedError, match="exit code 2"):
-        bench.delivery.destroy("dev", delete_data=False)
-    assert "--delete-data" not in bench.told.calls[0]
-    assert bench.said == ["Stack `dev` was not taken down."]
-
-
-def test_what_still_costs_money_is_listed_and_fails(hub: GitHubServer) -> None:
-    bench = Bench(hub, destroy=Ended(code=1, content={"changes": {"delete": 14}, "left": LEFT}))
-    with pytest.raises(CommandFailedError):
-        bench.delivery.destroy("dev", delete_data=True)
-    assert "**1 thing(s) left that cost money.**" in bench.said[0]
-    assert "| yes | resource group | `rg-dev-databricks` | Databricks deletes it. |" in bench.said[0]
-
-
-def test_a_renewed_suffix_is_shown_as_what_to_commit(hub: GitHubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "changed_settings", lambda stack: f"-suffix: a\n+suffix: b of {stack}\n")
-    bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 1}}))
-    bench.delivery.destroy("dev", delete_data=True)
-    assert "Commit this before the next deployment" in bench.said[1]
-    assert "+suffix: b of dev" in bench.said[1]
 
 
 def test_the_real_command_s_object_and_exit_code_are_read() -> None:

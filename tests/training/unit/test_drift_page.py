@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.reference import Histogram, stability_index
-from tests.training.unit.test_report import Page
+from tests.training.unit.reports import Page
 from training.evaluation.gate import drift_check
 from training.evaluation.reference import Drift, Moved
 from training.report.drift import render

@@ -2,126 +2,15 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from features.schema import CRITEO
+from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.champion import Champion
-from training.evaluation.gate import judge
-from training.evaluation.reachable import BestReachable
-from training.metrics.curves import ScoreBins
-from training.metrics.evaluate import Evaluation, evaluate_bins
-from training.metrics.slices import Slice
-from training.parameters import GateParameters, TrainingParameters
-from training.report import ColumnSummary, LearningCurve, ReportData, SplitSummary, write
+from training.parameters import GateParameters
+from training.report import ColumnSummary, LearningCurve, write
 from training.report.page import render
-
-VOID = {"meta", "br", "img", "link", "input", "hr"}
-
-
-def evaluation_of(*, skill: float, rows: int = 4_000, seed: int = 1) -> Evaluation:
-    """Calibrated probabilities of `rows` rows, the more spread the larger `skill` is, with clicks drawn from them."""
-    generator = np.random.default_rng(seed)
-    probability = np.sort(1 / (1 + np.exp(1.4 - skill * generator.normal(size=rows))))[::-1]
-    clicks = (generator.random(rows) < probability).astype(np.int64)
-    loss = np.where(clicks, -np.log(probability), -np.log1p(-probability))
-    tied = np.ones(rows, dtype=bool)
-    return evaluate_bins(
-        ScoreBins(clicks=clicks, others=1 - clicks, probability_sum=probability, loss_sum=loss, tied=tied)
-    )
-
-
-def report_data(*, gate: GateParameters | None = None, with_champion: bool = True) -> ReportData:
-    """A run on Criteo's shape with everything that a report can show."""
-    generator = np.random.default_rng(0)
-    gate = gate or GateParameters()
-    evaluation = evaluation_of(skill=1.0)
-    baselines = {"base_rate": evaluation_of(skill=1e-9), "logistic_regression": evaluation_of(skill=0.7)}
-    champion = (
-        Champion(name="version 3", bundle_hash="ab" * 32, evaluation=evaluation_of(skill=0.95))
-        if with_champion
-        else None
-    )
-    gains = 1000 / (1 + np.arange(len(CRITEO.encoded_features))) ** 1.1
-    iterations = np.arange(50)
-    return ReportData(
-        dataset="20,000 synthetic rows, seed 42",
-        verdict=judge(evaluation, baselines, champion, gate),
-        evaluation=evaluation,
-        baselines=baselines,
-        champion=champion,
-        best_reachable=BestReachable(auc=0.8012, log_loss=0.4321),
-        slices=[slice_of("cat01", "05db9164"), slice_of("cat01", ""), slice_of("cat01", None)],
-        warnings=[],
-        importance=dict(zip(generator.permutation(CRITEO.encoded_features), gains.tolist(), strict=True)),
-        learning_curve=LearningCurve(
-            train=(0.42 + 0.1 * 0.92**iterations).tolist(),
-            validation=(0.45 + 0.08 * 0.9**iterations + 0.0004 * iterations).tolist(),
-            best_iteration=28,
-        ),
-        splits=[
-            SplitSummary(name="training", rows=14_400, clicks=3_204),
-            SplitSummary(name="validation", rows=1_600, clicks=350),
-            SplitSummary(name="held out", rows=evaluation.rows, clicks=evaluation.clicks),
-        ],
-        columns=[
-            *(ColumnSummary(name=name, role="numeric", missing_share=0.21, distinct=None) for name in CRITEO.numeric),
-            *(
-                ColumnSummary(name=name, role="categorical", missing_share=0.033 * index, distinct=7**index % 40_000)
-                for index, name in enumerate(CRITEO.categorical)
-            ),
-        ],
-        parameters=TrainingParameters(),
-        gate=gate,
-        versions={"lightgbm": "4.7.0", "pyspark": "3.5.9", "synapseml": "1.1.3"},
-        hashes={"manifest": "0123456789abcdef" * 4, "code": "fedcba9876543210" * 4},
-    )
-
-
-def slice_of(column: str, value: str | None, *, observed: float = 0.21, off: bool = False) -> Slice:
-    return Slice(
-        column=column,
-        value=value,
-        rows=1_000,
-        clicks=round(observed * 1_000),
-        mean_probability=0.2,
-        auc=0.71,
-        log_loss=0.44,
-        normalized_entropy=0.9,
-        calibration_error=0.012,
-        off=off,
-    )
-
-
-class Page(HTMLParser):
-    """Collects what a page refers to and which elements were left open."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.references: list[str] = []
-        self.ids: list[str] = []
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.handle_startendtag(tag, attributes)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        for name, value in attributes:
-            if name in {"src", "href", "xlink:href"}:
-                self.references.append(value or "")
-            if name == "id":
-                self.ids.append(value or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 @pytest.fixture(scope="module")

@@ -65,11 +65,8 @@ class Server:
             return self._pods(candidate=request.url.params["labelSelector"].endswith(f"={CANDIDATE}"))
         if path.startswith(PODS):
             assert path.endswith(":8443/proxy/metrics")
-            return (
-                httpx.Response(200, text=self._metrics(candidate=CANDIDATE in path))
-                if self.tells
-                else httpx.Response(503)
-            )
+            counted = self._metrics(candidate=CANDIDATE in path)
+            return httpx.Response(200, text=counted) if self.tells else httpx.Response(503)
         return self._serving() if path == f"{DEPLOYMENTS}/{NAME}" else self._candidate(request)
 
     def _candidate(self, request: httpx.Request) -> httpx.Response:

@@ -1,0 +1,94 @@
+"""The provider over gRPC as the engine calls it, with a step that does what its input says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf import struct_pb2
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from features.errors import PersonalizationError
+from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
+from steps.kinds import Kind, Place
+from steps.provider.provider import Report, StepsProvider
+from steps.provider.step import Context, Created, State, Step
+from steps.server import ErrorsAsStatuses
+
+URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$personalize:local:ApiKey::key"
+
+
+class Inputs(StepInputs):
+    """A step's inputs: what it is to do."""
+
+    does: str
+
+
+class Outputs(StepOutputs):
+    """What a step computes."""
+
+    current: Secret[str]
+    previous: str
+
+
+class Scripted(Step[Inputs, Outputs]):
+    """A step that does what its input says, each a way in which a real one may end."""
+
+    description = Description(kind=Kind.API_KEY, inputs=Inputs, outputs=Outputs, replaced_by=frozenset({"does"}))
+
+    def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
+        """Succeed, fail in a known or in an unknown way, or wait for the interruption."""
+        match inputs.does:
+            case "fail":
+                raise PersonalizationError("The disk is full. Free some space and run again.")
+            case "break":
+                raise ZeroDivisionError("division by zero")
+            case "report":
+                context.report("half done")
+            case "wait":
+                context.report("waiting")
+                context.cancelled.wait(timeout=30)
+                context.raise_if_cancelled()
+        return Created("one", Outputs(current="key", previous=""))
+
+    def read(self, identity: str, state: State, context: Context) -> Outputs | None:
+        """Gone, always."""
+        del identity, state, context
+        return None
+
+    def delete(self, identity: str, state: State, context: Context) -> None:
+        """Nothing."""
+
+
+@asynccontextmanager
+async def served(report: Report) -> AsyncIterator[Any]:
+    """A client of the provider on a real socket."""
+    server = grpc.aio.server(interceptors=[ErrorsAsStatuses()])
+    provider = StepsProvider({Place.LOCAL: lambda: {Kind.API_KEY: Scripted()}}, report)
+    servicer = ProviderServicer([], "0.0.0", provider, engine_address="")
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+    await server.stop(None)
+
+
+def call(use: Callable[[Any], Awaitable[Any]], report: Report = lambda *_: None) -> Any:
+    """What `use` returns with a client of a fresh provider."""
+
+    async def main() -> Any:
+        async with served(report) as client:
+            return await use(client)
+
+    return asyncio.run(main())
+
+
+def properties(**values: object) -> struct_pb2.Struct:
+    """Properties as the engine sends them."""
+    struct = struct_pb2.Struct()
+    struct.update(values)
+    return struct
