@@ -80,38 +80,38 @@ class AzureSettings(Parameters):
     tenant: Guid = Field(examples=["00000000-0000-0000-0000-000000000000"])
     """The Entra ID tenant of the subscription."""
     deployers: tuple[Deployer, ...] = Field(min_length=1)
-    """Who may run `up`, best one Entra ID group: each `{object_id, type}`."""
+    """Who may run `up`, preferably one Entra ID group; each is `{object_id, type}`."""
     alert_mail: Mail = Field(examples=["operators@example.com"])
-    """Where alerts, failed training runs and budget warnings go."""
+    """Mail address for alerts, failed training runs and budget warnings."""
     location: str = Field(default="westeurope", pattern=r"^[a-z0-9]+$")
-    """The Azure region. Changing it moves the data, which is refused unless asked for."""
+    """The Azure region. Changing it would delete the stored data, which is refused unless asked for."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
-    """Part of every name. Deleted names stay taken for days, so `destroy` renews it."""
+    """Part of every resource's name. Deleted names stay taken for days, so `destroy` renews it."""
     state: StatePlace = StatePlace.MACHINE
-    """Where Pulumi's state is: on this machine, or in the account and under the key that `personalize bootstrap` makes
-    in the subscription, for several people and workflows."""
+    """Where Pulumi's state is kept: on this machine or, for several people and workflows, in the subscription, in the
+    account and under the key that `personalize bootstrap` makes there."""
     github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
     """The repository whose workflows may deploy; `personalize bootstrap` makes identities for them."""
     github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
-    """How GitHub's tokens begin to say who they are for; repositories made since July 2026 have their ids in it.
-    `gh api repos/OWNER/NAME/actions/oidc/customization/sub` tells."""
+    """How the subject of GitHub's tokens begins; for repositories made since July 2026 it contains their ids.
+    `gh api repos/OWNER/NAME/actions/oidc/customization/sub` shows it."""
     tags: dict[str, str] = Field(default={}, examples=[{"owner": "team"}])
-    """Tags on every resource, beside the project's own."""
+    """Tags on every resource, in addition to the project's own."""
     protect: bool = False
-    """Whether Pulumi refuses to delete what holds data."""
+    """Whether Pulumi refuses to delete resources that hold data."""
     storage_replication: Replication = Replication.LOCAL
-    """Where the copies of the data lie: in one building, or in three zones."""
+    """Where the copies of the data are kept: in one data centre, or in three zones."""
     registry_tier: RegistryTier = RegistryTier.BASIC
     """Size and speed of the container registry."""
     training_vm_size: VmSize = "Standard_E4ds_v5"
     """VM size of the training cluster's nodes."""
     training_workers: int = Field(default=0, ge=0, le=100)
-    """Workers of the training cluster beside its driver; 0 trains on the driver alone. Their number never changes
-    while a model is trained: LightGBM does not survive it."""
+    """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. Their number never
+    changes during a training run, which LightGBM would not survive."""
     training_timeout_minutes: int = Field(default=240, ge=10, le=2880)
-    """A training run that takes longer is stopped."""
+    """Minutes after which a training run is stopped."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
-    """Kubernetes' minor version; patches come by themselves in the maintenance window."""
+    """Minor version of Kubernetes; patches are applied automatically in the maintenance window."""
     kubernetes_tier: KubernetesTier = KubernetesTier.FREE
     """`Standard` costs about 73 USD a month and comes with an SLA for the API server."""
     zones: tuple[Zone, ...] = ()
@@ -119,48 +119,48 @@ class AzureSettings(Parameters):
     system_vm_size: VmSize = "Standard_D2ds_v5"
     """VM size of the nodes that run the cluster's own pods."""
     system_nodes_min: int = Field(default=1, ge=1, le=100)
-    """Nodes for the cluster's own pods at least."""
+    """Minimum number of nodes for the cluster's own pods."""
     system_nodes_max: int = Field(default=2, ge=1, le=100)
-    """Nodes for the cluster's own pods at most."""
+    """Maximum number of nodes for the cluster's own pods."""
     scoring_vm_size: VmSize = "Standard_D2ds_v5"
-    """VM size of the nodes that score. Changing it makes a new pool, moves the pods, then removes the old pool."""
+    """VM size of the scoring nodes. Changing it makes a new pool, moves the pods, then removes the old pool."""
     scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
-    """Nodes that score at least."""
+    """Minimum number of scoring nodes."""
     scoring_nodes_max: int = Field(default=3, ge=1, le=1000)
-    """Nodes that score at most."""
+    """Maximum number of scoring nodes."""
     replicas_min: int = Field(default=2, ge=1, le=1000)
-    """Pods of the service at least."""
+    """Minimum number of pods of the service."""
     replicas_max: int = Field(default=6, ge=1, le=1000)
-    """Pods of the service at most; load decides in between."""
+    """Maximum number of pods of the service; load decides in between."""
     cpu_millicores: int = Field(default=500, ge=100, le=64_000)
-    """Thousandths of a core that each pod of the service is given."""
+    """CPU of each pod of the service, in thousandths of a core."""
     memory_mib: int = Field(default=768, ge=256, le=262_144)
-    """Memory of each pod of the service."""
+    """Memory of each pod of the service, in MiB."""
     rollout_seconds: int = Field(default=300, ge=30, le=3600)
-    """How long a new version's pods may be stuck until `up` fails; those of the version before go on serving."""
+    """Seconds that a new version's pods may be stuck before `up` fails; those of the previous version go on serving."""
     rollout: RolloutKind = RolloutKind.ROLLING
-    """`rolling` replaces the pods one by one. `canary` first tries a new image on a part of the requests, and takes it
-    back when it fails more of them, is slower, or gives other probabilities than the pods beside it; `shadow` tries it
-    on copies of requests, whose answers nobody gets."""
+    """`rolling` replaces the pods one by one. `canary` first tries a new image on some of the requests and withdraws it
+    if it fails more of them, is slower, or gives other probabilities than the pods beside it; `shadow` tries it on
+    copies of requests and discards its answers."""
     candidate_percent: int = Field(default=20, ge=1, le=50)
-    """Share of the pods, and so of the requests, that try a new image; with `shadow` of the copied requests too."""
+    """Percentage of the pods, and so of the requests, that try a new image; with `shadow`, of the copies too."""
     candidate_seconds: int = Field(default=300, ge=5, le=86_400)
-    """How long they try it."""
+    """Seconds for which a new image is tried."""
     authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
     """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
     container_insights: bool = False
     """Whether the pods' logs and metrics go to Log Analytics, which bills by volume."""
     traces: bool = False
     """Whether requests are traced to Application Insights, which bills by volume. The image then holds OpenTelemetry,
-    and the pods may reach Azure by HTTPS; they call nobody otherwise."""
+    and the pods may reach Azure by HTTPS; otherwise they call nobody."""
     trace_percent: float = Field(default=1.0, gt=0, le=100)
-    """With `traces`, share of the requests that are traced. Clients that send a `traceparent` decide for theirs."""
+    """With `traces`, percentage of requests that are traced. Clients that send a `traceparent` decide for their own."""
     log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
-    """GB that Log Analytics takes in a day at most."""
+    """The most GB that Log Analytics takes in a day."""
     log_retention_days: int = Field(default=30, ge=30, le=730)
-    """How long logs are kept; the first 31 days are free."""
+    """Days for which logs are kept; the first 31 are free."""
     monthly_budget: PositiveInt | None = 500
-    """Budget in the subscription's currency; mails are sent at 80 % of it, spent or forecast. None where the
+    """Monthly budget in the subscription's currency; mails are sent at 80 % of it, spent or forecast. `null` where the
     subscription's offer has no budgets."""
 
     @model_validator(mode="after")

@@ -20,9 +20,9 @@ class SyntheticDataset(Parameters):
 
     kind: Literal["synthetic"] = "synthetic"
     rows: int = Field(default=100_000, ge=1_000, le=1_000_000_000)
-    """How many rows are generated."""
+    """Number of rows to generate."""
     seed: int = Field(default=42, ge=0)
-    """Same seed, same rows."""
+    """The same seed gives the same rows."""
 
 
 class CriteoDataset(Parameters):
@@ -30,9 +30,9 @@ class CriteoDataset(Parameters):
 
     kind: Literal["criteo"]
     path: str = Field(min_length=1, examples=["train.txt", "day_0.gz", "sample"])
-    """A file (plain or gzip), a folder of them, a URL, or `sample` or `full` for Criteo's published files."""
+    """A file (plain or gzip), a folder of such files, a URL, or `sample` or `full` for what Criteo published."""
     days: int = Field(default=0, ge=0)
-    """Train on the latest so many files of a folder, one a day, by their names; 0 for all of them."""
+    """How many of a folder's files to train on, the latest by name, one file per day; 0 for all of them."""
 
 
 class TablesDataset(Parameters):
@@ -40,7 +40,7 @@ class TablesDataset(Parameters):
 
     kind: Literal["tables"]
     spec: Path = Field(examples=["examples/tables/dataset.yaml"])
-    """The YAML file that names the tables, the keys, the label and the columns; `init-data` writes a first one."""
+    """The YAML file that names the tables, the keys, the label and the columns; `init-data` writes a first draft."""
 
 
 Dataset = Annotated[SyntheticDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
@@ -69,50 +69,51 @@ class EngineName(StrEnum):
 
 
 class TrainingParameters(Parameters):
-    """How a model is trained. Where a default is not the reference's, it was measured to be better.
+    """How a model is trained. Where a default differs from the reference's, it was measured to be better.
 
-    Its 50 trees at 0.1, each of 0.8 of the features, take as long as 100 of 0.4, and are less good: decision 13. It has
-    nothing for `lambda_l2`, which took 0.002 off the log loss over 8 splits of 10,000 real rows.
+    The reference's 50 trees at a rate of 0.1, each on 0.8 of the features, take as long as 100 trees on 0.4, and are
+    worse (decision 13). It does not set `lambda_l2`, which took 0.002 off the log loss over 8 splits of 10,000 real
+    rows.
     """
 
     num_leaves: int = Field(default=32, ge=2, le=4096)
     """Leaves per tree."""
     num_iterations: int = Field(default=100, ge=1, le=10_000)
-    """Trees at most; early stopping may use fewer."""
+    """The most trees to train; early stopping may use fewer."""
     learning_rate: float = Field(default=0.08, gt=0, le=1)
-    """Shrinkage of each tree."""
+    """Shrinkage applied to each tree."""
     feature_fraction: float = Field(default=0.4, gt=0, le=1)
     """Share of the features that each tree may use."""
     feature_fraction_by_node: float = Field(default=1.0, gt=0, le=1)
     """Share of the tree's features that each split may use."""
     min_data_in_leaf: int = Field(default=20, ge=1)
-    """Rows that a leaf needs at least."""
+    """The fewest rows that a leaf may have."""
     lambda_l2: float = Field(default=10.0, ge=0)
     """L2 regularisation of the leaf values."""
     early_stopping_rounds: int = Field(default=10, ge=0)
-    """Stop after so many iterations without a better validation loss; 0 never stops early."""
+    """Stop after this many iterations without a better validation loss; 0 never stops early."""
     calibration: Calibration = Calibration.AUTO
-    """Correct the probabilities by Platt scaling where the validation rows show a gain beyond chance, or never."""
+    """Correct the probabilities by Platt scaling if the validation rows show a gain beyond chance, or never."""
     split: Split = Split.RANDOM
-    """Hold out rows at random, or the latest ones by the dataset's timestamp."""
+    """Hold out rows at random (`random`), or the latest ones by the dataset's timestamp (`time`)."""
     train_fraction: Fraction = 0.8
-    """Share of the rows to train on; the rest is held out for the evaluation."""
+    """Share of the rows to train on; the rest is held out for evaluation."""
     validation_fraction: Fraction = 0.1
-    """Share of the training rows that early stopping watches."""
+    """Share of the training rows that is set aside for early stopping."""
     folds: int = Field(default=5, ge=2, le=64)
     """Folds of the out-of-fold target encoding."""
     min_category_rows: int = Field(default=10, ge=1)
-    """A category seen in fewer rows is pooled with the other rare ones of its column."""
+    """Categories seen in fewer rows than this are pooled with the other rare ones of their column."""
     smoothing: float = Field(default=20.0, ge=0)
-    """Rows of the column's average that are mixed into each category's target rate."""
+    """How many rows at the column's average rate are mixed into each category's target rate."""
     seed: int = Field(default=42, ge=0)
-    """Same seed, same data and same cluster shape: same model."""
+    """The same seed, data and cluster shape give the same model."""
     engine: EngineName = EngineName.AUTO
-    """Train in this machine's own processes (local) or on Spark (spark); auto is Spark on a cluster, and local else."""
+    """Train in this machine's own processes (`local`) or on Spark; `auto` is Spark on a cluster, `local` elsewhere."""
     memory_gib: int = Field(default=6, ge=1)
     """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)
-    """Heap of the local Spark driver; a cluster has its own."""
+    """Heap of the local Spark driver, in GiB; a cluster has its own setting."""
 
 
 class GateParameters(Parameters):
@@ -125,7 +126,7 @@ class GateParameters(Parameters):
     min_log_loss_gain: float = 0.0
     """How much lower the log loss must be than that of each baseline."""
     max_log_loss_rise: float = Field(default=0.002, ge=0)
-    """How much higher than the champion's the log loss may be on the same held-out rows."""
+    """How much higher the log loss may be than the champion's on the same held-out rows."""
     max_drift: float = Field(default=0.0, ge=0)
-    """Highest accepted population stability index of the new data, in the predictions or any column, against what the
-    champion was trained on; 0 accepts any. Above 0.25 is usually called a shift."""
+    """Highest accepted population stability index of the new data against what the champion was trained on, in the
+    predictions or any column; 0 accepts any. A value above 0.25 is usually called a shift."""

@@ -17,7 +17,7 @@ class Site:
     location: str
     tags: Mapping[str, str]
     protect: bool
-    """Whether Pulumi refuses to delete what holds data."""
+    """Whether Pulumi refuses to delete resources that hold data."""
 
 
 def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Workflows:
         return f"{group_path(self.names)}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{identity}"
 
     def items(self, manager: ResourceManager) -> Iterator[Item]:
-        """The identities, whom they trust and what they may, in the order in which they can be made."""
+        """The identities, which tokens they accept and what they may do, in the order in which they can be made."""
         for preview in (False, True):
             path = self.path(preview=preview)
             name = path.rpartition("/")[2]

@@ -36,7 +36,7 @@ class Service:
     endpoint: str
     key: str = field(repr=False)
     certificate: Path | None
-    """The service's own certificate when it answers HTTPS, trusted beside the machine's authorities."""
+    """The service's own certificate when it answers HTTPS, trusted in addition to the machine's authorities."""
 
     @classmethod
     def of(cls, session: "StackSession", outputs: dict[str, Any] | None = None) -> Self:
@@ -94,8 +94,8 @@ class Service:
 
 
 def trusted_certificate(files: "StackFiles", outputs: dict[str, Any]) -> Path | None:
-    """Whom to trust beside the machine's authorities: on Azure the service's own, which is kept in a file for `curl`;
-    elsewhere the certificate that the settings name, where a relative path starts at the repository."""
+    """The certificate to trust in addition to the machine's authorities: on Azure that of the service's own authority,
+    kept in a file for `curl`; elsewhere the one that the settings name, by a path relative to the repository."""
     if authority := outputs.get("authority"):
         files.create_folders()
         kept = files.folder / AUTHORITY

@@ -95,7 +95,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - the signature that typ
 def root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and leave.")
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and what Pulumi said.")

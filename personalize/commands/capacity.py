@@ -18,17 +18,23 @@ TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s)")
 
 def capacity(
     *,
-    qps: Annotated[float | None, typer.Option(min=0.1, help="Requests a second that it must bear.")] = None,
-    nodes: Annotated[int | None, typer.Option(min=1, help="The other way round: nodes whose load to compute.")] = None,
-    p99: Annotated[str, typer.Option(help="What 99 of 100 requests may take inside the service.")] = "20ms",
+    qps: Annotated[float | None, typer.Option(min=0.1, help="Requests per second to plan for.")] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(min=1, help="The other way round: a number of nodes, to compute the load that they can take."),
+    ] = None,
+    p99: Annotated[str, typer.Option(help="Time that 99 of 100 requests may take inside the service.")] = "20ms",
     vm_size: Annotated[str, typer.Option(help="VM size of the nodes.")] = "Standard_D4s_v5",
     per_core: Annotated[
-        float | None, typer.Option(min=1, help="Requests a second that a core scores; else what was measured last.")
+        float | None,
+        typer.Option(min=1, help="Requests per second that a core scores; by default, what was measured last."),
     ] = None,
-    utilisation: Annotated[float, typer.Option(min=0.05, max=0.95, help="How full a core may be.")] = 0.7,
+    utilisation: Annotated[
+        float, typer.Option(min=0.05, max=0.95, help="How busy a core may be, as a share of 1.")
+    ] = 0.7,
     as_json: options.Json = False,
 ) -> None:
-    """Replicas, nodes, autoscaling bounds and monthly price for a load; or the load that nodes bear."""
+    """Replicas, nodes, autoscaling bounds and monthly price for a load; or the load that a number of nodes can take."""
     if (qps is None) == (nodes is None):
         raise BadInputError("Give --qps or --nodes, and not both: `personalize capacity --qps 500 --p99 20ms`.")
     size, speed, limit = _size(vm_size), per_core or _measured(), _seconds(p99)

@@ -34,8 +34,8 @@ def estimate(
     compare: Annotated[
         str | None, typer.Option(help="Show this stack, a stack file (`old.yaml`) or `reference` beside it instead.")
     ] = None,
-    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Trainings of a stack in a month.")] = 30,
-    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that a training of a stack takes.")] = 1,
+    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs of a stack in a month.")] = 30,
+    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that a training run of a stack takes.")] = 1,
     live: Annotated[bool, typer.Option("--live", help="Ask Azure's price list instead of the snapshot.")] = False,
     as_json: options.Json = False,
 ) -> None:

@@ -20,14 +20,16 @@ NAME = "dataset.yaml"
 def init_data(
     folder: Annotated[Path, typer.Argument(help="Where the three tables are: CSV, TSV (plain or .gz) or Parquet.")],
     *,
-    interactions: Annotated[Path | None, typer.Option(help="The interactions' table, where it is not clear.")] = None,
-    users: Annotated[Path | None, typer.Option(help="The users' table, where it is not clear.")] = None,
-    items: Annotated[Path | None, typer.Option(help="The items' table, where it is not clear.")] = None,
+    interactions: Annotated[
+        Path | None, typer.Option(help="The table of interactions, if the command can't tell.")
+    ] = None,
+    users: Annotated[Path | None, typer.Option(help="The table of users, if the command can't tell.")] = None,
+    items: Annotated[Path | None, typer.Option(help="The table of items, if the command can't tell.")] = None,
     label: Annotated[str | None, typer.Option(help="The interactions' column that tells a click.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"The file to write; by default FOLDER/{NAME}.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a description that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing description.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Look at the tables of interactions, users and items in FOLDER and write a first description of them.
@@ -37,7 +39,7 @@ def init_data(
     """
     target = (output or folder / NAME).expanduser().absolute()
     if target.exists() and not force:
-        raise BadInputError(f"There is a file {target} already. Add --force to write over it, or --output FILE.")
+        raise BadInputError(f"There is a file {target} already. Add --force to overwrite it, or --output FILE.")
     told = {"interactions": interactions, "users": users, "items": items}
     guessed = guess(folder.expanduser(), {role: path for role, path in told.items() if path is not None}, label)
     content = to_yaml(guessed, target.parent.resolve())

@@ -30,18 +30,18 @@ def up(
         bool,
         typer.Option(
             "--replace-data",
-            help="On Azure: with another region, suffix or subscription delete all of the stack first, data too.",
+            help="On Azure: when region, suffix or subscription has changed, delete all of the stack first, data too.",
         ),
     ] = False,
     as_json: options.Json = False,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Before the first `up` on Azure look at the subscription.")
+        bool, typer.Option("--check/--no-check", help="Check the subscription before the first `up` on Azure.")
     ] = True,
     yes: options.Yes = False,
 ) -> None:
-    """Bring everything up: data, training, registry, service. A second time, only what changed is done again.
+    """Bring everything up: data, training, registry, service. Run again, it redoes only what has changed.
 
-    On Azure the first time says what it costs, looks at the subscription, and asks.
+    On Azure, the first run says what the stack costs, checks the subscription, and asks before it begins.
     """
     session = open_session(stack, config_file)
     _agree_on_azure(session, config_file, yes=yes, check=check)
@@ -94,7 +94,7 @@ def preview(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what `up` would do, and do nothing."""
+    """Show what `up` would do, without doing it."""
     session = open_session(stack, config_file)
     outcome = shown_operation(lambda on_step: session.preview(on_step, refresh=refresh), plan=True)
     if as_json:

@@ -20,27 +20,30 @@ from tools.paths import state_folder
 
 def load_test(
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="A record, or a list of them, as JSON; else the example.")
+        str | None,
+        typer.Argument(metavar="[FILE]", help="A record, or a list of them, as JSON; by default, the example."),
     ] = None,
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
-    connections: Annotated[int, typer.Option("--connections", "-c", min=1, max=10_000, help="Clients.")] = 16,
+    connections: Annotated[int, typer.Option("--connections", "-c", min=1, max=10_000, help="Number of clients.")] = 16,
     rate: Annotated[
         float | None,
-        typer.Option(min=0.1, help="Requests a second at random moments; without it each client sends when it may."),
+        typer.Option(
+            min=0.1, help="Requests per second, at random moments; without it, each client sends after its answer."
+        ),
     ] = None,
     processes: Annotated[
-        int, typer.Option(min=1, max=64, help="Share the clients out over so many: one sends some 30,000 a second.")
+        int, typer.Option(min=1, max=64, help="Share the clients out over them; one sends some 30,000 a second.")
     ] = 1,
-    seconds: Annotated[float, typer.Option("--seconds", "-d", min=0.1, help="How long.")] = 10.0,
+    seconds: Annotated[float, typer.Option("--seconds", "-d", min=0.1, help="Duration of the test.")] = 10.0,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request counts as failed.")] = 10.0,
     plot: Annotated[
-        Path | None, typer.Option(help="Where to draw it (.svg or .png); else in the stack's folder.")
+        Path | None, typer.Option(help="Where to draw the chart (.svg or .png); by default, in the stack's folder.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Load the service and show how long it takes: latency counts from the moment a request should be sent."""
+    """Put load on the service and show its latency, counted from the moment at which each request was due."""
     service = Service.of(open_session(stack, config_file))
     plan = _plan(service, file, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
     how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"

@@ -21,7 +21,7 @@ SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 def models(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """List the model versions, the newest first; the champion is the one that serves."""
+    """List the model versions, newest first; the champion is the one that serves."""
     rows = model_rows(stack, config_file)
     if as_json:
         print_json({"models": rows})
@@ -36,7 +36,7 @@ def rollback(
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Serve another model version, without training; it stays until `rollback latest`."""
+    """Serve another model version, without training; it stays in place until `rollback latest`."""
     wanted: str | int = version if version == "latest" else _number(version)
     session = open_session(stack, config_file)
     session.require()

@@ -17,7 +17,7 @@ from personalize.views.status import collect_status, show_status
 def status(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Show what is up: service, model, requests and the last update, on one screen; on Azure cluster and pods too."""
+    """Show what is up on one screen: service, model, requests and the last update; on Azure, cluster and pods too."""
     found = collect_status(stack, config_file)
     if as_json:
         print_json(found)
@@ -29,8 +29,10 @@ def logs(
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing new lines until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each file or pod to start with.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing new lines until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many lines of each file or pod to begin with.")
+    ] = 50,
 ) -> None:
     """Show the service's log: that of its processes, or of its pods."""
     settings = azure_of(stack, config_file)
@@ -52,7 +54,7 @@ def logs(
 def doctor(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Check this machine, and the subscription of a stack on Azure: everything that is missing, each with its fix."""
+    """Check this machine and, for a stack on Azure, its subscription; say what is missing, and how to fix it."""
     findings = [*diagnose_machine(), *diagnose_stack(stack, config_file)]
     if as_json:
         print_json({"findings": findings})

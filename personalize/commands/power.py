@@ -24,7 +24,7 @@ NODES = "vm/"
 def pause(
     *, stack: options.Stack = "dev", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Stop the cluster of a stack on Azure: the service is away, models and data stay, nodes cost nothing."""
+    """Stop the cluster of a stack on Azure: the service is down, models and data stay, and nodes cost nothing."""
     settings = require_azure(stack, config_file)
 
     changed = _switch(stack, settings, Power.STOPPED)

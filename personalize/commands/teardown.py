@@ -29,7 +29,7 @@ def destroy(
         bool, typer.Option("--keep-data", help="First save all models with their reports in a folder here.")
     ] = False,
     delete_data: Annotated[
-        bool, typer.Option("--delete-data", help="On Azure: do not ask a second time, about the lake with its data.")
+        bool, typer.Option("--delete-data", help="On Azure: do not ask again before the lake with its data is deleted.")
     ] = False,
     yes: options.Yes = False,
     as_json: options.Json = False,

@@ -18,7 +18,7 @@ from training.request import LocalRequest
 def tune(
     *,
     trials: Annotated[
-        int, typer.Option("--trials", min=1, help="Trials at most; the first one is the parameters as they are.")
+        int, typer.Option("--trials", min=1, help="The most trials; the first one has the parameters as they are.")
     ] = 20,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.1, help="Minutes after which no further trial begins.")

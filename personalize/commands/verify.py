@@ -33,7 +33,9 @@ def verify(
     *,
     stack: options.Stack = "dev",
     config_file: options.SettingsFile = None,
-    begin: Annotated[str | None, typer.Option("--from", help="Begin with this stage, done or not.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Begin with this stage, even if it was done before.")
+    ] = None,
     only: Annotated[str | None, typer.Option("--only", help="Run this stage alone.")] = None,
     list_only: Annotated[bool, typer.Option("--list", help="Show what was found so far, and do nothing.")] = False,
     yes: options.Yes = False,
@@ -41,7 +43,7 @@ def verify(
 ) -> None:
     """Take a stack on Azure through its life, step by step: what to do first on a real subscription.
 
-    It begins with nothing and ends with nothing, goes on where the last call stopped, and writes down what Azure
+    It begins with nothing and leaves nothing behind, resumes where the last call stopped, and records what Azure
     answers where the simulation assumes something. Costs a few dollars and two to four hours.
     """
     settings = require_azure(stack, config_file)

@@ -33,7 +33,7 @@ class LoadPlan:
     seed: int = 1
     tls: bool = False
     authorities: Path | None = None
-    """With `tls`, a PEM file of whom to trust beside the machine's own authorities."""
+    """With `tls`, a PEM file of certificates to trust in addition to the machine's own authorities."""
 
     def split(self, parts: int) -> "list[LoadPlan]":
         """As many plans, at most one a connection, that together send what this one does: random moments of several

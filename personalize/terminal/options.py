@@ -17,8 +17,8 @@ SettingsFile = Annotated[
         "--config-file",
         envvar="PERSONALIZE_CONFIG_FILE",
         dir_okay=False,
-        help="Another stack file than Pulumi.<stack>.yaml, to try settings out without editing that one.",
+        help="A stack file to use instead of Pulumi.<stack>.yaml, to try out settings without editing that one.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

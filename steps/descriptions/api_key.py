@@ -17,7 +17,7 @@ class LocalInputs(Inputs, Stack):
 
 
 class Outputs(StepOutputs):
-    """The key before is empty at first."""
+    """The previous key is empty at first."""
 
     current: Secret[str]
     previous: Secret[str]

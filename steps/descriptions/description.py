@@ -12,9 +12,9 @@ class StepInputs(Parameters):
 
 
 class StepOutputs(Parameters):
-    """What a step computes beyond its inputs. An input keeps its name, so that no field may be called like one.
+    """What a step computes in addition to its inputs. No field may have the name of an input: the state holds both.
 
-    A field that is new in a step that holds data needs a default: states of before do not have it.
+    A new field of a step that holds data needs a default, since older states do not have it.
     """
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from training.parameters import Parameters
 
 QPS_PER_CORE = 10_000.0
-"""Half of what `make bench-serving` holds a core to, because a node's virtual core is half of a real one."""
+"""Half of what `make bench-serving` demands of a core, because a node's virtual core is half of a real one."""
 
 
 class RolloutKind(StrEnum):
@@ -31,24 +31,24 @@ class ScoringSettings(Parameters):
     """How the model is served."""
 
     engine: Engine = Engine.LIGHTGBM
-    """What computes the probabilities: LightGBM itself, or SynapseML's Spark Serving, slower and with 1 GB a worker."""
+    """What computes the probabilities: LightGBM itself, or SynapseML's Spark Serving, slower and at 1 GB per worker."""
     host: str = Field(default="127.0.0.1", min_length=1, examples=["127.0.0.1"])
     """The address that the service listens on; the loopback address keeps it on this machine."""
     port: int = Field(default=8123, ge=1024, le=65535)
     """The TCP port that the service listens on."""
     workers: int = Field(default=2, ge=1, le=64)
-    """Server processes; with two or more, a new version is rolled out without a pause."""
+    """Number of server processes; with two or more, a new version is rolled out without a pause."""
     target_qps: float | None = Field(default=None, gt=0, le=10_000_000, examples=[2000])
-    """On Azure: single-record requests a second to size the stack for. It stands for `azure.replicas_min`,
-    `azure.replicas_max`, `azure.scoring_nodes_min` and `azure.scoring_nodes_max`, which then must not be given."""
+    """On Azure: single-record requests per second to size the stack for. It replaces `azure.replicas_min`,
+    `azure.replicas_max`, `azure.scoring_nodes_min` and `azure.scoring_nodes_max`, which must then not be given."""
     target_p99_ms: float = Field(default=20.0, gt=0, le=10_000)
-    """Milliseconds that 99 of 100 requests may take inside the service at `target_qps`."""
+    """Time that 99 of 100 requests may take inside the service at `target_qps`, in milliseconds."""
     qps_per_core: float = Field(default=QPS_PER_CORE, gt=0, le=1_000_000)
-    """Single-record requests a second that one core of the nodes scores; `personalize load-test` measures it."""
+    """Single-record requests per second that one core of a node can score; `personalize load-test` measures it."""
     max_records: int = Field(default=1000, ge=1, le=100_000)
-    """Records that one request may hold."""
+    """The most records that one request may hold."""
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
-    """Raise it to issue a new key; the key before it stays valid until the next rotation."""
+    """Raise it to issue a new key; the previous key stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])
     """A certificate chain in PEM; the service then answers HTTPS. Needs `tls_key`."""
     tls_key: Path | None = Field(default=None, examples=["key.pem"])

@@ -14,7 +14,7 @@ MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash", "l
 
 
 class Inputs(StepInputs):
-    """Everything that a model depends on, but for the champion that its gate compares with."""
+    """Everything that a model depends on, except for the champion that its gate compares it with."""
 
     registry: str
     dataset: Dataset
@@ -24,7 +24,7 @@ class Inputs(StepInputs):
     gate: GateParameters
     code_hash: str
     libraries: dict[str, str] = Field(default_factory=dict)
-    """Locked versions, by which another one makes another model. States of before this was an input do not have it."""
+    """Locked versions, by which another one makes another model. Older states do not have it."""
 
 
 class LocalInputs(Inputs, Stack):

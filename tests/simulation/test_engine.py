@@ -37,66 +37,88 @@ def program(settings: dict[str, Any]) -> Callable[[], None]:
     """A small stack with one dependency of each kind."""
 
     def declare() -> None:
-        from pulumi_azure_native import authorization, databricks, keyvault, managedidentity, resources, storage
-        from pulumi_databricks import ClusterPolicy, Provider
+        from pulumi_azure_native import resources
 
-        config = authorization.get_client_config()
         group = resources.ResourceGroup("group", resource_group_name="rg-test", location=HERE, tags=settings["tags"])
         place: dict[str, Any] = {"resource_group_name": group.name, "location": HERE}
-        lake = storage.StorageAccount(
-            "lake",
-            account_name="lakeabc",
-            kind=storage.Kind.STORAGE_V2,
-            sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
-            is_hns_enabled=True,
-            opts=pulumi.ResourceOptions(import_=settings["lake_import"]),
-            **place,
-        )
-        identity = managedidentity.UserAssignedIdentity("identity", resource_name_="id-test", **place)
-        authorization.RoleAssignment(
-            "role",
-            scope=lake.id,
-            principal_id=identity.principal_id,
-            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            role_assignment_name="0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0001",
-            role_definition_id=f"/subscriptions/{config.subscription_id}/providers/Microsoft.Authorization"
-            "/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-        )
-        vault = keyvault.Vault(
-            "vault",
-            vault_name="vault-abc",
-            properties=keyvault.VaultPropertiesArgs(
-                tenant_id=config.tenant_id,
-                sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
-                soft_delete_retention_in_days=7,
-            ),
-            **place,
-        )
-        keyvault.Secret(
-            "key",
-            vault_name=vault.name,
-            resource_group_name=group.name,
-            secret_name=KEY_NAME,
-            properties=keyvault.SecretPropertiesArgs(value=pulumi.Output.secret(KEY)),
-        )
-        workspace = databricks.Workspace(
-            "workspace",
-            workspace_name="training",
-            sku=databricks.SkuArgs(name="premium"),
-            compute_mode=databricks.ComputeMode.HYBRID,
-            managed_resource_group_id=f"/subscriptions/{config.subscription_id}/resourceGroups/training-managed",
-            **place,
-        )
-        provider = Provider("databricks", host=workspace.workspace_url.apply(lambda host: f"https://{host}"))
-        ClusterPolicy(
-            "policy",
-            name="training",
-            definition=json.dumps({"num_workers": {"type": "range", "maxValue": settings["nodes"]}}),
-            opts=pulumi.ResourceOptions(provider=provider),
-        )
-        pulumi.export("blob", lake.primary_endpoints.apply(lambda ends: ends.blob))
+        _lake(place, settings["lake_import"])
+        _vault(group.name, place)
+        _training(place, settings["nodes"])
 
     return declare
+
+
+def _lake(place: dict[str, Any], imported: str | None) -> None:
+    """A lake, and an identity with a role on it."""
+    from pulumi_azure_native import authorization, managedidentity, storage
+
+    subscription = authorization.get_client_config().subscription_id
+    lake = storage.StorageAccount(
+        "lake",
+        account_name="lakeabc",
+        kind=storage.Kind.STORAGE_V2,
+        sku=storage.SkuArgs(name=storage.SkuName.STANDARD_LRS),
+        is_hns_enabled=True,
+        opts=pulumi.ResourceOptions(import_=imported),
+        **place,
+    )
+    identity = managedidentity.UserAssignedIdentity("identity", resource_name_="id-test", **place)
+    authorization.RoleAssignment(
+        "role",
+        scope=lake.id,
+        principal_id=identity.principal_id,
+        principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
+        role_assignment_name="0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0001",
+        role_definition_id=f"/subscriptions/{subscription}/providers/Microsoft.Authorization"
+        "/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    )
+    pulumi.export("blob", lake.primary_endpoints.apply(lambda ends: ends.blob))
+
+
+def _vault(group: pulumi.Output[str], place: dict[str, Any]) -> None:
+    """A vault with a secret in it."""
+    from pulumi_azure_native import authorization, keyvault
+
+    vault = keyvault.Vault(
+        "vault",
+        vault_name="vault-abc",
+        properties=keyvault.VaultPropertiesArgs(
+            tenant_id=authorization.get_client_config().tenant_id,
+            sku=keyvault.SkuArgs(family=keyvault.SkuFamily.A, name=keyvault.SkuName.STANDARD),
+            soft_delete_retention_in_days=7,
+        ),
+        **place,
+    )
+    keyvault.Secret(
+        "key",
+        vault_name=vault.name,
+        resource_group_name=group,
+        secret_name=KEY_NAME,
+        properties=keyvault.SecretPropertiesArgs(value=pulumi.Output.secret(KEY)),
+    )
+
+
+def _training(place: dict[str, Any], nodes: int) -> None:
+    """A Databricks workspace, and a policy by a provider that its address configures."""
+    from pulumi_azure_native import authorization, databricks
+    from pulumi_databricks import ClusterPolicy, Provider
+
+    subscription = authorization.get_client_config().subscription_id
+    workspace = databricks.Workspace(
+        "workspace",
+        workspace_name="training",
+        sku=databricks.SkuArgs(name="premium"),
+        compute_mode=databricks.ComputeMode.HYBRID,
+        managed_resource_group_id=f"/subscriptions/{subscription}/resourceGroups/training-managed",
+        **place,
+    )
+    provider = Provider("databricks", host=workspace.workspace_url.apply(lambda host: f"https://{host}"))
+    ClusterPolicy(
+        "policy",
+        name="training",
+        definition=json.dumps({"num_workers": {"type": "range", "maxValue": nodes}}),
+        opts=pulumi.ResourceOptions(provider=provider),
+    )
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ class Division:
 
     parameters: TrainingParameters
     validation: float
-    """Share of the training rows that early stopping watches."""
+    """Share of the training rows that is set aside for early stopping."""
     held_out_from: int = 0
     watched_from: int = 0
 

@@ -1,1 +1,1 @@
-"""The steps that stack `local` does without: what Azure makes one wait for, record, or do for oneself."""
+"""The steps that only a stack on Azure needs: to wait for something, to record it, or to do what Azure leaves to us."""

@@ -32,20 +32,18 @@ def entra(world: World) -> Starlette:
             raise RefusedError(401, "AADSTS700024", "Client assertion is not within its valid time range.")
         text, ends = issue(world, object_id, form.get("scope", "").split()[0])
         lifetime = int(float(world.setting("token_seconds")))
-        return JSONResponse(
-            {"token_type": "Bearer", "access_token": text, "expires_in": lifetime, "expires_on": str(ends)}
-        )
+        lasts = {"expires_in": lifetime, "expires_on": str(ends)}
+        return JSONResponse({"token_type": "Bearer", "access_token": text, **lasts})
 
     async def configuration(request: Request) -> Response:
         base = f"https://{request.url.netloc}/{request.path_params['tenant']}"  # TLS ends in the proxy before this
-        return JSONResponse(
-            {
-                "issuer": f"{base}/v2.0",
-                "token_endpoint": f"{base}/oauth2/v2.0/token",
-                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
-                "jwks_uri": f"{base}/discovery/v2.0/keys",
-            }
-        )
+        paths = {
+            "issuer": "v2.0",
+            "token_endpoint": "oauth2/v2.0/token",
+            "authorization_endpoint": "oauth2/v2.0/authorize",
+            "jwks_uri": "discovery/v2.0/keys",
+        }
+        return JSONResponse({name: f"{base}/{path}" for name, path in paths.items()})
 
     async def instance(request: Request) -> Response:
         """Which hosts are one directory, as Microsoft's client for Go asks before anything else."""
