@@ -1,7 +1,4 @@
-"""Category values as 64-bit integers, the same on Spark (`xxhash64`) and in plain Python.
-
-The field of a column that holds several values is split here; `training.engines.spark.several` does the same on Spark.
-"""
+"""Category values as 64-bit integers, which are those of Spark's own `xxhash64`; a field of several values is split."""
 
 from collections.abc import Iterable
 

@@ -66,6 +66,18 @@ class Scannable(Protocol):
         ...
 
 
+class EncodedRows(Scannable, Protocol):
+    """The inputs of rows: `LABEL`, `PART`, `RECORD_HASH`, `FEATURES`."""
+
+    def part(self, *parts: Part) -> "EncodedRows":
+        """The rows of these parts."""
+        ...
+
+    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
+        """A model of these rows, the `rows` rows of the parts fit and validation."""
+        ...
+
+
 class Rows(Scannable, Protocol):
     """Prepared rows, wherever they lie; `training.kernels.columns` says what they have."""
 
@@ -89,15 +101,11 @@ class Rows(Scannable, Protocol):
         """What `CountTable.write` wrote by fold to the file `table` for rows like these, copied to `folder`."""
         ...
 
-    def encode(self, encoder: FoldEncoder, folder: Path) -> "Rows":
-        """The inputs of divided rows, each by the rows outside of its fold: `LABEL`, `PART`, `RECORD_HASH`, `FEATURES`.
+    def encode(self, encoder: FoldEncoder, folder: Path) -> "EncodedRows":
+        """The inputs of divided rows, each by the rows outside of its fold.
 
         They are written to `folder`, unless they are there already.
         """
-        ...
-
-    def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
-        """A model of these encoded rows, the `rows` rows of the parts fit and validation."""
         ...
 
 

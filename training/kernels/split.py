@@ -91,21 +91,17 @@ class Division:
     watched_from: int = 0
 
     @classmethod
-    def of(cls, parameters: TrainingParameters, times: npt.NDArray[np.int64], *, rows: int) -> "Division":
-        """The division of `rows` rows with the `times` int64[n], which a random split does not need.
-
-        Raises `SplitError` where all have the same time.
-        """
+    def of(cls, parameters: TrainingParameters, cut: Callable[[float], int], *, rows: int) -> "Division":
+        """The division of `rows` rows; a split by time asks before which microsecond a share of them lies."""
         train = parameters.train_fraction
         validation = min(parameters.validation_fraction, MAX_VALIDATION_ROWS / (rows * train))
         if parameters.split is Split.RANDOM:
             return cls(parameters=parameters, validation=validation)
-        ordered = np.sort(times)
         return cls(
             parameters=parameters,
             validation=validation,
-            held_out_from=time_cut(ordered, train),
-            watched_from=time_cut(ordered, train * (1 - validation)),
+            held_out_from=cut(train),
+            watched_from=cut(train * (1 - validation)),
         )
 
     def parts(self, record_hash: npt.NDArray[np.int64], times: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int8]:
@@ -123,16 +119,3 @@ class Division:
     def folds(self, record_hash: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """The fold of each row, int32[n] from 0 to `folds`, exclusive."""
         return (draw(self.parameters.seed, "fold", record_hash) % self.parameters.folds).astype(np.int32)
-
-
-def time_cut(ordered: npt.NDArray[np.int64], fraction: float) -> int:
-    """The microsecond before which at most `fraction` of the times lie, which are `ordered` int64[n].
-
-    Raises `SplitError` where they are all the same, or there is none.
-    """
-    if len(ordered) == 0 or ordered[0] == ordered[-1]:
-        found = ordered[0] if len(ordered) else None
-        raise SplitError(
-            f"`split: time` needs rows of different times, but all of them is {found}. Set `split: random`."
-        )
-    return int(ordered[min(int(fraction * len(ordered)), len(ordered) - 1)])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from features.schema import Schema
-from training.engine import Rows
+from training.engine import EncodedRows
 from training.kernels.encode import FoldEncoder
 from training.model.fitted import Fitted
 from training.preparation.days import DayCounts
@@ -16,7 +16,7 @@ class Encoded:
 
     encoder: FoldEncoder
     counted: DayCounts
-    train: Rows
+    train: EncodedRows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,23 @@ RULES = TableRules(
 )
 
 
+@pytest.mark.parametrize(
+    ("label", "clicks", "others"),
+    [
+        (Label(column="text"), ["1", "1.0"], ["0", "0.0"]),
+        (Label(column="text", at_least=4), ["4", "4.5", "1e2"], ["3.9", "-5"]),
+        (Label(column="text", equals=1), ["1", "1.0"], ["0", "7"]),
+        (Label(column="text", equals="buy"), ["buy"], ["view", "Buy"]),
+        (Label(column="text", equals=False), ["false", "FALSE"], ["true"]),
+    ],
+)
+def test_the_rule_makes_the_label(label: Label, clicks: list[str], others: list[str]) -> None:
+    rules = TableRules(path=Path("rows.csv"), keys={}, label=label)
+    made = typed({"text": pa.array(clicks + others)}, rules).label
+    assert made is not None
+    assert made.tolist() == [1] * len(clicks) + [0] * len(others)
+
+
 @given(st.lists(st.tuples(*[TEXT] * 5), min_size=1, max_size=4))
 def test_a_table_is_refused_when_a_field_is_and_else_is_what_its_fields_say(rows: list[tuple[str, ...]]) -> None:
     names = ["key", "number", "word", "label", "time"]

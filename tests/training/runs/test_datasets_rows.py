@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pyspark.sql import SparkSession
 
 from features.schema import CRITEO
-from tests.support.rows import Read
+from tests.support.rows import read
 from training import datasets
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, OneClassError, TruncatedFileError
 from training.datasets.generated import synthetic
-from training.datasets.published.lines import complaint
-from training.engines.spark.reading.criteo import _parse
 from training.parameters import CriteoDataset, SyntheticDataset
 
 
@@ -39,7 +34,7 @@ def criteo(path: Path, lines: list[str]) -> CriteoDataset:
     return CriteoDataset(kind="criteo", path=str(path))
 
 
-def test_rows_have_the_promised_types_and_missing_values(read: Read, tmp_path: Path) -> None:
+def test_rows_have_the_promised_types_and_missing_values(tmp_path: Path) -> None:
     rows, schema = read(criteo(tmp_path / "train.txt", GOOD))
     assert schema == CRITEO
     assert rows.columns.tolist() == [CRITEO.label, *CRITEO.features]
@@ -48,14 +43,14 @@ def test_rows_have_the_promised_types_and_missing_values(read: Read, tmp_path: P
     assert rows["int00"].isna().tolist() == [False, False, True]
 
 
-def test_gzip_and_a_folder_of_files_are_read(read: Read, tmp_path: Path) -> None:
+def test_gzip_and_a_folder_of_files_are_read(tmp_path: Path) -> None:
     for name in ("day_0.gz", "day_1.gz"):
         (tmp_path / name).write_bytes(gzip.compress("".join(text + "\n" for text in GOOD).encode()))
     rows, _ = read(CriteoDataset(kind="criteo", path=str(tmp_path)))
     assert len(rows) == 6
 
 
-def test_windows_line_ends_are_no_part_of_the_last_field(read: Read, tmp_path: Path) -> None:
+def test_windows_line_ends_are_no_part_of_the_last_field(tmp_path: Path) -> None:
     rows, _ = read(criteo(tmp_path / "train.txt", [text + "\r" for text in GOOD]))
     assert set(rows["cat25"]) == {"68fd1e64"}
 
@@ -73,7 +68,7 @@ def test_windows_line_ends_are_no_part_of_the_last_field(read: Read, tmp_path: P
         ("", "1 tab-separated fields instead of 40"),
     ],
 )
-def test_a_wrong_row_is_named_by_file_and_line(read: Read, tmp_path: Path, wrong: str, complaint: str) -> None:
+def test_a_wrong_row_is_named_by_file_and_line(tmp_path: Path, wrong: str, complaint: str) -> None:
     (tmp_path / "day_0").write_text("\n".join(GOOD) + "\n")
     criteo(tmp_path / "day_1", [*GOOD, wrong, *GOOD])
     with pytest.raises(MalformedRowError) as caught:
@@ -81,7 +76,7 @@ def test_a_wrong_row_is_named_by_file_and_line(read: Read, tmp_path: Path, wrong
     assert str(caught.value).startswith(f"{tmp_path}/day_1, line 4: {complaint}")
 
 
-def test_a_truncated_gzip_is_named(read: Read, tmp_path: Path) -> None:
+def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
     lines = [line(str(number % 2), int04=str(number * 7_919)) for number in range(3_000)]
     content = gzip.compress("".join(text + "\n" for text in lines).encode())
     (tmp_path / "day_0.gz").write_bytes(content[: len(content) // 2])
@@ -89,40 +84,19 @@ def test_a_truncated_gzip_is_named(read: Read, tmp_path: Path) -> None:
         read(CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
-def test_a_gzip_of_nothing_is_an_empty_dataset(read: Read, tmp_path: Path) -> None:
+def test_a_gzip_of_nothing_is_an_empty_dataset(tmp_path: Path) -> None:
     (tmp_path / "day_0.gz").write_bytes(gzip.compress(b""))
     with pytest.raises(EmptyDatasetError, match=r"no row in .*day_0\.gz"):
         read(CriteoDataset(kind="criteo", path=str(tmp_path / "day_0.gz")))
 
 
 @pytest.mark.parametrize("label", ["0", "1"])
-def test_labels_that_are_all_the_same_are_refused(read: Read, tmp_path: Path, label: str) -> None:
+def test_labels_that_are_all_the_same_are_refused(tmp_path: Path, label: str) -> None:
     with pytest.raises(OneClassError, match=f"All 5 rows of .*train.txt have the label {label}"):
         read(criteo(tmp_path / "train.txt", [line(label)] * 5))
 
 
-FIELD = st.one_of(
-    st.sampled_from(
-        ["", "0", "1", "-7", "+3", "2.5", ".5", "5.", "1e3", "1d", "0x1p3", "NaN", "Infinity", " 4", "4 ", "-"]
-    ),
-    st.text(alphabet="0123456789+-.eE dx", max_size=6),
-)
-
-
-@pytest.mark.spark
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=30, max_size=60))
-def test_both_passes_refuse_the_same_rows(spark: SparkSession, fields: list[tuple[str, str, str]]) -> None:
-    lines = [line(label, int03=third, int12=last) for label, third, last in fields]
-    parsed = _parse(spark.createDataFrame([(text,) for text in lines], "value string")).collect()
-    assert [row["_problem"] for row in parsed] == [complaint(text) is not None for text in lines]
-    for row, text in zip(parsed, lines, strict=True):
-        if not row["_problem"]:
-            expected = text.split("\t")[4]
-            assert row.int03 == (float(expected) if expected else None)
-
-
-def test_synthetic_rows_are_the_same_from_files_and_from_memory(read: Read, tmp_path: Path) -> None:
+def test_synthetic_rows_are_the_same_from_files_and_from_memory(tmp_path: Path) -> None:
     dataset = SyntheticDataset(rows=3_000, seed=5)
     datasets.materialize(dataset, tmp_path / "lake")
     generated, _ = read(dataset)
@@ -135,7 +109,7 @@ def test_synthetic_rows_are_the_same_from_files_and_from_memory(read: Read, tmp_
     assert math.isclose(probability.mean(), generated["label"].mean(), abs_tol=0.03)
 
 
-def test_real_rows_are_read_without_a_complaint(read: Read) -> None:
+def test_real_rows_are_read_without_a_complaint() -> None:
     path = os.environ.get("PERSONALIZATION_CRITEO_SAMPLE")
     if not path:
         pytest.skip("PERSONALIZATION_CRITEO_SAMPLE names no file of Criteo's rows")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.support.rows import Read
+from tests.support.rows import read
 from tools.paths import ROOT
 from training import datasets
 from training.datasets.errors import (
@@ -50,7 +50,7 @@ def dataset(folder: Path, *, tables: dict[str, str] | None = None, **changes: ob
     return TablesDataset(kind="tables", spec=folder / "dataset.yaml")
 
 
-def test_tables_are_joined_on_their_keys(read: Read, tmp_path: Path) -> None:
+def test_tables_are_joined_on_their_keys(tmp_path: Path) -> None:
     reports = []
     described = dataset(tmp_path)
     rows, schema = read(described, None, lambda *said, **_: reports.append(said))
@@ -65,7 +65,7 @@ def test_tables_are_joined_on_their_keys(read: Read, tmp_path: Path) -> None:
     assert reports == [("data", "2 of 3 interactions have a known user and item")]
 
 
-def test_a_text_that_means_missing_is_missing_in_its_column_alone(read: Read, tmp_path: Path) -> None:
+def test_a_text_that_means_missing_is_missing_in_its_column_alone(tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
         tables={"users": "user,age\nu1,unkonwn\nu2,40\nu3,NA\n", "items": "item,genre\ni1,NA\ni2,?\n"},
@@ -76,14 +76,14 @@ def test_a_text_that_means_missing_is_missing_in_its_column_alone(read: Read, tm
     assert rows.set_index("genre")["age"].fillna(-1).to_dict() == {"NA": -1.0, "": 40.0}
 
 
-def test_the_copy_in_the_lake_reads_the_same(read: Read, tmp_path: Path) -> None:
+def test_the_copy_in_the_lake_reads_the_same(tmp_path: Path) -> None:
     described = dataset(tmp_path)
     datasets.materialize(described, tmp_path / "lake")
     first, second = (read(described, folder)[0].sort_values("item") for folder in (None, tmp_path / "lake"))
     assert repr(first.to_dict("list")) == repr(second.to_dict("list"))
 
 
-def test_parquet_and_tsv_tables_with_other_key_names_are_joined(read: Read, tmp_path: Path) -> None:
+def test_parquet_and_tsv_tables_with_other_key_names_are_joined(tmp_path: Path) -> None:
     described = dataset(
         tmp_path,
         users={"path": "users.parquet", "key": "id", "interactions_key": "user"},
@@ -96,13 +96,13 @@ def test_parquet_and_tsv_tables_with_other_key_names_are_joined(read: Read, tmp_
     assert rows[rows["label"] == 1]["age"].tolist() == [30.5]
 
 
-def test_the_example_has_no_row_without_user_and_item(read: Read) -> None:
+def test_the_example_has_no_row_without_user_and_item() -> None:
     rows, _ = read(TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml"))
     assert len(rows) == 3_000
     assert 0.2 < rows["label"].mean() < 0.5
 
 
-def test_all_wrong_fields_of_all_tables_are_in_one_error(read: Read, tmp_path: Path) -> None:
+def test_all_wrong_fields_of_all_tables_are_in_one_error(tmp_path: Path) -> None:
     wrong = {
         "users": "user,age\nu1,30\nu2,4,5\n,old\n",
         "items": ITEMS + 'i3,"a\nb"\n',
@@ -122,7 +122,7 @@ def test_all_wrong_fields_of_all_tables_are_in_one_error(read: Read, tmp_path: P
         assert part in str(caught.value)
 
 
-def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_named(read: Read, tmp_path: Path) -> None:
+def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_named(tmp_path: Path) -> None:
     genre = {"column": "genre", "separator": "|"}
     with pytest.raises(SeveralProblemsError) as caught:
         read(dataset(tmp_path, missing=["30"], categorical=[genre]))
@@ -132,19 +132,19 @@ def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_name
     )
 
 
-def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(read: Read, tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(tmp_path: Path) -> None:
     described = dataset(tmp_path)
     (tmp_path / "items.csv").write_bytes("item,genre\ni1,drama\ni2,comédie\n".encode("latin-1"))
     with pytest.raises(EncodingError, match=r"items\.csv is not UTF-8: line 3, byte 7 is 0xe9"):
         read(described)
 
 
-def test_the_sign_for_a_broken_character_may_stand_in_a_file(read: Read, tmp_path: Path) -> None:
+def test_the_sign_for_a_broken_character_may_stand_in_a_file(tmp_path: Path) -> None:
     rows, _ = read(dataset(tmp_path, tables={"items": "item,genre\ni1,dr\ufffdma\ni2,\n"}))
     assert sorted(rows["genre"]) == ["", "dr\ufffdma"]
 
 
-def test_a_whole_number_is_the_same_key_whatever_its_type(read: Read, tmp_path: Path) -> None:
+def test_a_whole_number_is_the_same_key_whatever_its_type(tmp_path: Path) -> None:
     interactions = "user,item,rating,seen\n12,i1,5,1\n12345678.0,i2,1,2\n7,i1,4,3\n"
     described = dataset(tmp_path, tables={"interactions": interactions}, users={"path": "u.parquet", "key": "user"})
     pd.DataFrame({"user": [12.0, 12_345_678.0, 7.5], "age": [30, 40, 50]}).to_parquet(tmp_path / "u.parquet")
@@ -152,32 +152,32 @@ def test_a_whole_number_is_the_same_key_whatever_its_type(read: Read, tmp_path: 
     assert sorted(zip(rows["age"], rows["label"], strict=True)) == [(30.0, 1), (40.0, 0)]
 
 
-def test_keys_may_be_features(read: Read, tmp_path: Path) -> None:
+def test_keys_may_be_features(tmp_path: Path) -> None:
     rows, schema = read(dataset(tmp_path, categorical=["user", "item"]))
     assert schema.categorical == ("user", "item")
     assert sorted(zip(rows["user"], rows["item"], strict=True)) == [("u1", "i1"), ("u2", "i2")]
 
 
-def test_a_label_without_a_rule_must_be_0_or_1(read: Read, tmp_path: Path) -> None:
+def test_a_label_without_a_rule_must_be_0_or_1(tmp_path: Path) -> None:
     with pytest.raises(
         MalformedRowError, match=r"2 of 3 fields are neither 0 nor 1 \(without `at_least` .*: line 2 '5', line 4 '4'"
     ):
         read(dataset(tmp_path, label={"column": "rating"}))
 
 
-def test_a_wrong_row_of_a_parquet_file_is_shown(read: Read, tmp_path: Path) -> None:
+def test_a_wrong_row_of_a_parquet_file_is_shown(tmp_path: Path) -> None:
     described = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
     pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
     with pytest.raises(MalformedRowError, match=r"users\.parquet, number age: 1 of 2 .*: row 2 'old'"):
         read(described)
 
 
-def test_a_duplicate_user_is_named_by_its_key(read: Read, tmp_path: Path) -> None:
+def test_a_duplicate_user_is_named_by_its_key(tmp_path: Path) -> None:
     with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows .*with the user 'u1', and 1 more keys"):
         read(dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
 
 
-def test_keys_that_match_nothing_say_how_many_rows_survive(read: Read, tmp_path: Path) -> None:
+def test_keys_that_match_nothing_say_how_many_rows_survive(tmp_path: Path) -> None:
     with pytest.raises(JoinError) as caught:
         read(dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
     assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in" in str(caught.value)
@@ -187,11 +187,11 @@ def test_keys_that_match_nothing_say_how_many_rows_survive(read: Read, tmp_path:
     assert "3 have a row in" in str(caught.value)
 
 
-def test_labels_that_are_all_the_same_are_refused(read: Read, tmp_path: Path) -> None:
+def test_labels_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OneClassError, match="have the label 0"):
         read(dataset(tmp_path, label={"column": "rating", "at_least": 9}))
 
 
-def test_a_table_of_its_header_alone_is_refused(read: Read, tmp_path: Path) -> None:
+def test_a_table_of_its_header_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmptyDatasetError, match=r"users\.csv names its columns but has no row"):
         read(dataset(tmp_path, tables={"users": "user,age\n"}))

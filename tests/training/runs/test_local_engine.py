@@ -22,10 +22,13 @@ from training import datasets
 from training.datasets.errors import DatasetError, MalformedRowError
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import silent
-from training.engines.local import blocks, chunks, tasks
+from training.engines import counting
+from training.engines.local import chunks
 from training.engines.local.engine import LocalEngine, processes_for
 from training.engines.local.pool import Pool, ProcessLostError
-from training.engines.local.source import LocalSource, Piece
+from training.engines.local.source import LocalSource
+from training.engines.reading import blocks
+from training.engines.reading.opened import Opened, Piece
 from training.failure import DiskFullError, explain
 from training.kernels.criteo import parse
 from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
@@ -49,7 +52,7 @@ def test_one_process_and_two_make_the_same_bundle_whatever_the_blocks(
     options = ("--dataset", "criteo", "--path", str(rows))
     alone = train(tmp_path / "alone", *options)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)
-    monkeypatch.setattr(tasks, "COUNTED_ROWS", 700)
+    monkeypatch.setattr(counting, "COUNTED_ROWS", 700)
     in_blocks = train(tmp_path / "blocks", *options)
     together = train(tmp_path / "together", *options, processes=2)
     assert in_blocks.result.bundle_hash == alone.result.bundle_hash == together.result.bundle_hash
@@ -96,7 +99,8 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> Non
 
     engine = LocalEngine(data_size=0, processes=1)
     piece = Piece(day=WHOLE, fields=fields)
-    source = LocalSource(runner=engine, schema=CRITEO, pieces=[piece], files=[file], check=lambda _found: None)
+    opened = Opened(schema=CRITEO, pieces=[piece], files=[file], check=lambda _found: None)
+    source = LocalSource(runner=engine, opened=opened)
     with pytest.raises(DatasetError, match=r"day changed while it was read\. Run the command again"):
         source.prepare(TrainingParameters(), tmp_path / "rows")
 

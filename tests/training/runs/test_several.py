@@ -103,7 +103,7 @@ def divided(rows: pd.DataFrame, schema: Schema, parameters: TrainingParameters, 
 def with_folds(rows: pd.DataFrame, schema: Schema, parameters: TrainingParameters) -> pd.DataFrame:
     """The rows with the fold that each is in."""
     batch = prepared(rows.to_dict(orient="records"), schema, label=rows["label"].tolist())
-    division = Division.of(parameters, np.empty(0, np.int64), rows=len(rows))
+    division = Division(parameters=parameters, validation=0.1)
     return rows.assign(**{FOLD: division.folds(batch.column(RECORD_HASH).to_numpy())})
 
 

@@ -33,6 +33,12 @@ def read(file: Path) -> Iterator[pa.RecordBatch]:
             yield reader.get_batch(index)
 
 
+def read_all(files: Iterable[Path]) -> Iterator[pa.RecordBatch]:
+    """The batches of all the files, one file after the other."""
+    for file in files:
+        yield from read(file)
+
+
 def block(file: Path, index: int) -> pa.RecordBatch:
     """One of those batches."""
     with pa.memory_map(str(file)) as mapped:

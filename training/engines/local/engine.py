@@ -3,18 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
-from training.datasets.described import tables
-from training.datasets.layout import partition_of, parts
 from training.datasets.progress import Reporter
-from training.datasets.published import criteo
-from training.engines.local.criteo import open_criteo
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource
-from training.engines.local.synthetic import open_generated
-from training.engines.local.tables import open_tables
-from training.parameters import CriteoDataset, Dataset, EngineName, SyntheticDataset, TablesDataset
+from training.engines.reading.sources import open_source
+from training.parameters import Dataset, EngineName
 from training.progress import Progress
 
 Task = TypeVar("Task")
@@ -77,19 +72,7 @@ class LocalEngine:
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> LocalSource:
         """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
-        match dataset:
-            case SyntheticDataset():
-                if data is None:
-                    return open_generated(self, dataset)
-                return open_criteo(self, [(file, partition_of(file)) for file in parts(data)])
-            case CriteoDataset():
-                if data is None:
-                    return open_criteo(self, criteo.fetch(dataset, report))
-                return open_criteo(self, [(file, partition_of(file)) for file in parts(data)])
-            case TablesDataset():
-                return open_tables(self, tables.spec_of(dataset, data), report)
-            case _:
-                assert_never(dataset)
+        return LocalSource(runner=self, opened=open_source(dataset, data, report))
 
     def close(self) -> None:
         """End the processes."""

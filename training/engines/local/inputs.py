@@ -17,7 +17,7 @@ class EncodedRows:
 
     def __init__(self, files: Sequence[Path], *, width: int) -> None:
         """Read all but the inputs, of which a row has `width`."""
-        batches = [batch for file in files for batch in chunks.read(file)]
+        batches = list(chunks.read_all(files))
         self.label = np.concatenate([batch.column(LABEL).to_numpy() for batch in batches]).astype(np.int32)
         self.watched = np.concatenate([batch.column(PART).to_numpy() for batch in batches]) == _VALIDATION
         reader = _Reader(width)

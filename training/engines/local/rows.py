@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from features.schema import Schema
-from training.datasets.errors import required_timestamp
+from training.engines.counting import Counting
 from training.engines.local import chunks, tasks
 from training.engines.local.counted import LocalCounts
 from training.engines.local.fit import fit
-from training.engines.local.tasks import Counting, Scan, Selection, Writing
-from training.kernels.columns import TIME
+from training.engines.local.tasks import Scan, Selected, Writing
+from training.engines.selection import ALL, Selection, division
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
-from training.kernels.split import Division, Part
+from training.kernels.split import Part
 from training.model.fitted import Fitted
-from training.parameters import Split, TrainingParameters
+from training.parameters import TrainingParameters
 from training.progress import Progress
 from training.work import COMPLETE
 
@@ -49,12 +49,11 @@ class LocalRows:
     schema: Schema
     files: tuple[Path, ...]
     days: tuple[str, ...]
-    division: Division | None = None
-    parts: tuple[Part, ...] = ()
+    selection: Selection = ALL
 
     def part(self, *parts: Part) -> "LocalRows":
         """The divided rows of these parts."""
-        return replace(self, parts=parts)
+        return replace(self, selection=replace(self.selection, parts=parts))
 
     def day(self, day: str) -> "LocalRows":
         """The rows that came with this day's files."""
@@ -74,21 +73,17 @@ class LocalRows:
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "LocalRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
-        times = np.empty(0, dtype=np.int64)
-        if parameters.split is Split.TIME:
-            required_timestamp(self.schema.timestamp)
-            read = [batch.column(TIME).to_numpy() for file in self.files for batch in chunks.read(file)]
-            times = np.concatenate(read)
-        return replace(self, division=Division.of(parameters, times, rows=count))
+        return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
 
     def count(self, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
         """The category values of divided rows."""
         columns = len(self.schema.categorical)
         bounds = np.linspace(0, columns, min(self.runner.processes, columns) + 1).astype(int).tolist()
-        todo = [
-            Counting(rows=self._of(self.files), schema=self.schema, columns=range(*bound), folds=parameters.folds)
+        some = (
+            Counting(selection=self.selection, schema=self.schema, columns=range(*bound), folds=parameters.folds)
             for bound in pairwise(bounds)
-        ]
+        )
+        todo = [tasks.Counting(files=self.files, counting=counting) for counting in some]
         found = self.runner.run(tasks.counted, todo)
         return LocalCounts(columns=[table for part in found for table in part], folds=parameters.folds)
 
@@ -108,14 +103,14 @@ class LocalRows:
             self.runner.run(tasks.write, todo)
             (folder / COMPLETE).touch()
         files = chunks.files(folder)
-        return replace(self, files=files, days=("",) * len(files), division=None, parts=())
+        return replace(self, files=files, days=("",) * len(files), selection=ALL)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these encoded rows."""
         return fit(self.files, self.schema, parameters, rows=rows, progress=progress)
 
-    def _of(self, files: tuple[Path, ...]) -> Selection:
-        return Selection(files=files, division=self.division, parts=self.parts)
+    def _of(self, files: tuple[Path, ...]) -> Selected:
+        return Selected(files=files, selection=self.selection)
 
     def _groups(self) -> list[tuple[Path, ...]]:
         """The files in a few groups for each process, in order."""

@@ -1,4 +1,7 @@
-"""The values of every column with their rows and clicks by fold, as a table of Spark."""
+"""The values of every column with their rows and clicks by fold, as a table of Spark.
+
+Its columns are `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
+"""
 
 import shutil
 from collections.abc import Sequence
@@ -10,11 +13,14 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql.types import LongType, ShortType, StructField, StructType
 
 from features.hashing import MISSING_HASH
 from training.engines.spark.spark_paths import stored, to_write
+from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
 
 Counts = npt.NDArray[np.int64]
@@ -22,10 +28,16 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SparkCounts:
-    """The table of `training.engines.spark.count.count`; see `training.engine.CountTable`."""
+    """The table of so many columns; see `training.engine.CountTable`."""
 
     table: DataFrame
     columns: int
+
+    @classmethod
+    def added(cls, parts: DataFrame, columns: int, folder: Path) -> "SparkCounts":
+        """The counts over all `parts`, from one shuffle, as Parquet in `folder` unless it is there."""
+        sums = (F.sum(name).alias(name) for name in parts.columns[2:])
+        return cls(stored(parts.groupBy("column", "hash").agg(*sums), folder), columns)
 
     def values_by_rows(self, most: int) -> Counts:
         """See `training.engine.CountTable`."""
@@ -68,8 +80,7 @@ class SparkCounts:
     def plus(self, others: Sequence[Self], folder: Path) -> "SparkCounts":
         """See `training.engine.CountTable`."""
         every = reduce(DataFrame.unionByName, [self.table, *(other.table for other in others)])
-        total = every.groupBy("column", "hash").agg(*(F.sum(name).alias(name) for name in every.columns[2:]))
-        return SparkCounts(stored(total, folder), self.columns)
+        return SparkCounts.added(every, self.columns, folder)
 
     def write(self, file: Path, work: Path, *, by_fold: bool) -> None:
         """See `training.engine.CountTable`; Spark writes below `work`, on whichever machine it likes."""
@@ -102,3 +113,17 @@ class SparkCounts:
 
 
 _KINDS = ("rows", "clicks")
+
+
+def types_of(folds: int) -> StructType:
+    """The table's columns."""
+    by_fold = [StructField(f"{kind}_{fold}", LongType()) for kind in _KINDS for fold in range(folds)]
+    return StructType([StructField("column", ShortType()), StructField("hash", LongType()), *by_fold])
+
+
+def table_of(index: int, counts: ValueCounts) -> pa.RecordBatch:
+    """The counts of the column `index` as rows of the table."""
+    column = np.full(len(counts), index, dtype=np.int16)
+    arrays = [column, counts.hash, *counts.rows.T, *counts.clicks.T]
+    names = types_of(counts.rows.shape[1]).names
+    return pa.RecordBatch.from_arrays([pa.array(np.ascontiguousarray(values)) for values in arrays], names=names)

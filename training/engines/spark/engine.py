@@ -13,10 +13,10 @@ from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from training.datasets.progress import Reporter
+from training.engines.reading.sources import open_source
 from training.engines.spark.failure import explain
-from training.engines.spark.prepare import SparkSource
-from training.engines.spark.reading.sources import open_source
 from training.engines.spark.session import spark_session, start_workers
+from training.engines.spark.source import SparkSource
 from training.parameters import Dataset, EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
@@ -55,7 +55,7 @@ class SparkEngine:
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource:
         """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
-        return SparkSource(source=open_source(self.session, dataset, data, report), log=self.log)
+        return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ Spark takes a name as it is, not encoded as a URI's, and where it reads, it take
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -23,12 +25,13 @@ def to_read(path: Path) -> str:
 
 
 def stored(
-    frame: DataFrame, folder: Path, *, schema: StructType | None = None, rows_per_file: int | None = None
+    frame: DataFrame,
+    folder: Path,
+    *,
+    schema: StructType | None = None,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
     """`frame`, written as Parquet to `folder` unless it is there, and read from it, as `schema` if one is given."""
-    writer = frame.write.mode("ignore")
-    if rows_per_file is not None:
-        writer = writer.option("maxRecordsPerFile", rows_per_file)
-    writer.parquet(to_write(folder))
+    frame.write.mode("ignore").options(**options).parquet(to_write(folder))
     reader = frame.sparkSession.read
     return (reader if schema is None else reader.schema(schema)).parquet(to_read(folder))

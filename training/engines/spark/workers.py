@@ -9,10 +9,11 @@ import gc
 from pyspark.daemon import manager
 from pyspark.sql.pandas import serializers
 
+from training.engines.reading import sources
 from training.evaluation import reachable, score
 from training.kernels import encode
 
-IMPORTED = (serializers, encode, reachable, score)
+IMPORTED = (serializers, sources, encode, reachable, score)
 """Spark's own part for Arrow, and the modules whose functions and classes run in workers."""
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ import pyarrow as pa
 from features.schema import CRITEO
 from training.datasets.generated import synthetic
 from training.datasets.manifest import WHOLE
-from training.engines.local.rows import Runner
-from training.engines.local.source import LocalSource, Piece
+from training.engines.reading.opened import Opened, Piece
 from training.kernels.hashed import Fields
 from training.parameters import SyntheticDataset
 
 
-def open_generated(runner: Runner, dataset: SyntheticDataset) -> LocalSource:
+def open_generated(dataset: SyntheticDataset) -> Opened:
     """The rows, of which there is nothing to check."""
-    return LocalSource(
-        runner=runner,
+    return Opened(
         schema=CRITEO,
         pieces=[
             Piece(day=WHOLE, fields=partial(_block, index, rows=dataset.rows, seed=dataset.seed))

@@ -13,14 +13,13 @@ from training.datasets.errors import DatasetError, MalformedRowError
 from training.datasets.gzipped import DAMAGED
 from training.datasets.labels import require_both_classes
 from training.datasets.published.lines import complaint, cut_off, no_rows
-from training.engines.local import blocks
-from training.engines.local.rows import Runner
-from training.engines.local.source import LocalSource, Piece
+from training.engines.reading import blocks
+from training.engines.reading.opened import Opened, Piece
 from training.kernels.criteo import BadRowsError, parse
 from training.kernels.hashed import Fields
 
 
-def open_criteo(runner: Runner, files: Sequence[tuple[Path, str]]) -> LocalSource:
+def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
     """The rows of these files, each with its day."""
     paths = [file for file, _ in files]
 
@@ -29,8 +28,7 @@ def open_criteo(runner: Runner, files: Sequence[tuple[Path, str]]) -> LocalSourc
             raise no_rows(paths)
         require_both_classes(", ".join(map(str, paths)), rows=found["rows"], clicks=found["clicks"])
 
-    return LocalSource(
-        runner=runner,
+    return Opened(
         schema=CRITEO,
         pieces=[
             Piece(day=day, fields=partial(_fields, file, *part)) for file, day in files for part in blocks.parts(file)

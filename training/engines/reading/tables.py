@@ -24,9 +24,8 @@ from training.datasets.described.texts import as_texts, delimiter, is_text
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
-from training.engines.local import blocks
-from training.engines.local.rows import Runner
-from training.engines.local.source import LocalSource, Piece
+from training.engines.reading import blocks
+from training.engines.reading.opened import Opened, Piece, version
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, TypedTable, are_borne_out, matches, typed
@@ -38,7 +37,7 @@ _BATCH_ROWS = 100_000
 Texts = Mapping[str, pa.StringArray]
 
 
-def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSource:
+def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     """The interactions whose user and item are known; `report` says how many they are.
 
     Users and items are read now. Raises the `DatasetError` that fits for tables that are not right.
@@ -56,8 +55,7 @@ def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSour
 
     interactions = rules["interactions"].path
     parts = blocks.parts(interactions) if is_text(interactions) else [None]
-    return LocalSource(
-        runner=runner,
+    return Opened(
         schema=spec.joined_schema,
         pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, part)) for part in parts],
         files=[rule.path for rule in rules.values()],
@@ -65,9 +63,13 @@ def open_tables(runner: Runner, spec: TablesSpec, report: Reporter) -> LocalSour
     )
 
 
-@lru_cache(maxsize=4)
 def _entities(spec: TablesSpec, table: str) -> TypedTable:
     """All users, or all items."""
+    return _read_entities(spec, table, version(table_rules(spec)[table].path))
+
+
+@lru_cache(maxsize=4)
+def _read_entities(spec: TablesSpec, table: str, _version: tuple[int, int]) -> TypedTable:
     rules = table_rules(spec)[table]
     try:
         texts = list(_texts(rules))

@@ -1,0 +1,42 @@
+"""Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.support.prepared_rows import prepared
+from tests.support.training_runs import train_on
+from tests.training.runs.test_several import SCHEMA
+from training.datasets.errors import MalformedRowError
+from training.engines.reading import blocks
+from training.engines.spark.blobs import packed, unpacked
+from training.engines.spark.engine import SparkEngine
+
+ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
+OTHER = "0" + ROW[1:]
+
+
+def test_blobs_hold_blocks_of_any_columns() -> None:
+    rows = [
+        {"age": 7.0, "tags": "a b", "city": "Köln", "genres": "x|y"},
+        {"age": 8.0, "tags": "", "city": "", "genres": "z"},
+    ]
+    block = prepared(rows, SCHEMA, label=[0, 1])
+    table = pa.Table.from_pylist([packed(block), packed(block.slice(1))])
+    assert list(unpacked(table.to_batches())) == [block, block.slice(1)]
+
+
+@pytest.mark.spark
+def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
+    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
+    lines = [ROW, OTHER] * 20
+    lines[37] = OTHER + "\tlast"
+    lines[29] = OTHER.replace("5", "five", 1)
+    (tmp_path / "day").write_text("\n".join(lines))
+    engine = SparkEngine(session=spark, log=spark_log)
+    with pytest.raises(MalformedRowError, match=r"day, line 30: 'five' in the numeric column int00 is not a number"):
+        train_on(engine, tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))

@@ -1,0 +1,64 @@
+"""A dataset's rows before anybody has read them, in pieces that several processes can share."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from features.schema import Schema
+from training.datasets.errors import DatasetError
+from training.kernels.hashed import Fields, hashed
+from training.kernels.split import may_be_held_out
+from training.parameters import TrainingParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Hashed rows that were read together, and what was counted in reading them: "rows", "clicks", and what else."""
+
+    rows: pa.RecordBatch
+    found: Counter[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Rows that one process reads, of this day; it raises the `DatasetError` that fits for rows that are not right."""
+
+    day: str
+    fields: Callable[[], Iterable[Fields]]
+
+    def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[Block]:
+        """The rows, hashed."""
+        kept = may_be_held_out(parameters)
+        for fields in self.fields():
+            found = Counter(fields.counted)
+            found.update(rows=len(fields), clicks=int(fields.label.sum()))
+            yield Block(rows=hashed(fields, schema, may_be_held_out=kept), found=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Rows in `pieces`, from `files`; `check` raises the `DatasetError` that fits what was found in all of them."""
+
+    schema: Schema
+    pieces: Sequence[Piece]
+    files: Sequence[Path]
+    check: Callable[[Counter[str]], None]
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """The block that reads `files`; raises `DatasetError` when one of them is another one at its end."""
+        before = [version(file) for file in self.files]
+        yield
+        for file, known in zip(self.files, before, strict=True):
+            if version(file) != known:
+                raise DatasetError(f"The file {file} changed while it was read. Run the command again.")
+
+
+def version(file: Path) -> tuple[int, int]:
+    """What another content of the file would change."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,67 @@
+"""Which of the rows that lie somewhere are wanted: what both engines do to each block of prepared rows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from features.schema import Schema
+from training.datasets.errors import required_timestamp
+from training.engine import Scannable
+from training.kernels.columns import FOLD, PART, RECORD_HASH, TIME
+from training.kernels.split import PARTS, Division, Part
+from training.kernels.times import time_cut
+from training.parameters import Split, TrainingParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Rows of the `parts`, or all of them without any.
+
+    Rows that are divided get `PART` and `FOLD` as they are read; encoded ones have their `PART` where they lie.
+    """
+
+    division: Division | None = None
+    parts: tuple[Part, ...] = ()
+
+    def stored(self, columns: Iterable[str]) -> list[str]:
+        """The columns that have to be read for these."""
+        if self.division is None:
+            return list(dict.fromkeys([*columns, *([PART] if self.parts else [])]))
+        own = [RECORD_HASH, *([TIME] if self.division.parameters.split is Split.TIME else [])]
+        return list(dict.fromkeys([*(name for name in columns if name not in {PART, FOLD}), *own]))
+
+    def of(self, blocks: Iterable[pa.RecordBatch], columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of each block with these columns, in this order."""
+        wanted = list(columns)
+        numbers = [PARTS.index(part) for part in self.parts]
+        for block in blocks:
+            rows = divided(block, self.division)
+            if numbers:
+                chosen = np.isin(rows.column(PART).to_numpy(), numbers)
+                yield rows.select(wanted).filter(pa.array(chosen))
+            else:
+                yield rows.select(wanted)
+
+
+ALL = Selection()
+
+
+def division(rows: Scannable, schema: Schema, parameters: TrainingParameters, *, rows_in_all: int) -> Division:
+    """How these rows are divided; raises `NoTimestampError` or `SplitError` where a split by time has no times."""
+    if parameters.split is Split.TIME:
+        required_timestamp(schema.timestamp)
+    return Division.of(parameters, partial(time_cut, rows.scan), rows=rows_in_all)
+
+
+def divided(block: pa.RecordBatch, division: Division | None) -> pa.RecordBatch:
+    """The rows with `PART` and `FOLD`."""
+    if division is None:
+        return block
+    record_hash = block.column(RECORD_HASH).to_numpy()
+    times = block.column(TIME).to_numpy() if TIME in block.schema.names else None
+    added = {PART: division.parts(record_hash, times), FOLD: division.folds(record_hash)}
+    arrays = [*block.columns, *map(pa.array, added.values())]
+    return pa.RecordBatch.from_arrays(arrays, names=[*block.schema.names, *added])

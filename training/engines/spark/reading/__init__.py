@@ -1,1 +1,0 @@
-"""The rows of a dataset on Spark."""
