@@ -108,6 +108,9 @@ class AzureSettings(Parameters):
     training_workers: int = Field(default=0, ge=0, le=100)
     """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. Their number never
     changes during a training run, which LightGBM would not survive."""
+    training_run_as: Guid | None = Field(default=None, examples=["00000000-0000-0000-0000-000000000000"])
+    """The application id of a service principal that training runs as; whoever deploys needs Databricks' role "Service
+    principal user" on it. Without one they run as whoever first brought the stack up."""
     training_timeout_minutes: int = Field(default=240, ge=10, le=2880)
     """Minutes after which a training run is stopped."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")

@@ -7,6 +7,7 @@ exit code, so that a run fails by an exception whose text is training's own sent
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
@@ -25,8 +26,9 @@ RESULT = "result.json"
 BUNDLE = "bundle"
 COMPLETE = "_SUCCESS"
 LOCAL = "local"
-SHARED = Path("/dbfs/tmp")
-"""In the runtime's mount of Databricks' own file system, which every machine of a cluster sees."""
+VOLUMES = Path("/Volumes")
+DISK = Path("/local_disk0")
+"""A cluster machine's own disk."""
 
 
 class JobFailedError(PersonalizationError):
@@ -48,14 +50,21 @@ class Files(Protocol):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the request on the command line says; raises `JobFailedError`."""
     (text,) = sys.argv[1:] if arguments is None else arguments
-    work = Path(mkdtemp(prefix="training-"))
-    try:
-        _run(LakeRequest.model_validate_json(text), _files(), work, _shared(work))
-    except PersonalizationError as error:
-        raise JobFailedError(f"error: {error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.rmtree(SHARED / work.name, ignore_errors=True)
+    request = LakeRequest.model_validate_json(text)
+    with ExitStack() as folders:
+        try:
+            work = _made(Path(mkdtemp(prefix="training-", dir=DISK if DISK.is_dir() else None)), folders)
+            shared = work if _driver_alone() else _made(_shared(request, work), folders)
+            _run(request, _files(), work, shared)
+        except PersonalizationError as error:
+            raise JobFailedError(f"error: {error}") from error
+
+
+def _made(folder: Path, folders: ExitStack) -> Path:
+    """`folder`, made if need be, until the end of the run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folders.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _run(request: LakeRequest, files: Files, work: Path, shared: Path) -> None:
@@ -66,8 +75,8 @@ def _run(request: LakeRequest, files: Files, work: Path, shared: Path) -> None:
     if request.champion is not None:
         files.cp(request.champion, _local(work / "champion"), recurse=True)
     if request.fetch:
-        _fetch(request, files, shared)
-    else:
+        _fetch(request, files, work)
+    if shared != work or not request.fetch:
         files.cp(request.data, _local(shared / "data"), recurse=True)
     manifest = Manifest(
         kind=request.dataset.kind, hash=request.manifest_hash, partitions=(), description=f"data in {request.data}"
@@ -94,24 +103,24 @@ def _files() -> Files:
     return found
 
 
-def _shared(work: Path) -> Path:
+def _driver_alone() -> bool:
+    return str(SparkSession.builder.getOrCreate().sparkContext.master).startswith(f"{LOCAL}[")
+
+
+def _shared(request: LakeRequest, work: Path) -> Path:
     """A folder that all machines of the cluster see. Raises `ClusterError` where workers and driver share none."""
-    alone = str(SparkSession.builder.getOrCreate().sparkContext.master).startswith(f"{LOCAL}[")
-    if alone:
-        return work
-    if not SHARED.parent.is_dir():
+    if request.work is None:
         raise ClusterError(
-            f"The cluster has workers, and there is no {SHARED.parent} that they share with the driver: the workspace "
-            "has DBFS switched off. Switch it on, or set `azure.training_workers` to 0 and choose a larger "
+            "The cluster has workers, and the request names no folder (`work`) that they share with the driver: a "
+            "volume of Unity Catalog. Run `up` again, or set `azure.training_workers` to 0 and choose a larger "
             "`azure.training_vm_size`."
         )
-    shared = SHARED / work.name
-    shared.mkdir(parents=True)
-    return shared
+    return Path(request.work) / work.name
 
 
 def _local(path: Path) -> str:
-    return f"file:{path}"
+    """The name of a file of the driver, or of a volume, for `dbutils`."""
+    return str(path) if path.is_relative_to(VOLUMES) else f"file:{path}"
 
 
 if __name__ == "__main__":

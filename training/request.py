@@ -52,6 +52,8 @@ class LakeRequest(TrainingRequest[str]):
     fetch: bool
     """Whether `data` is still empty: the run brings the dataset there, for the next run too."""
     output: str
+    work: str | None = None
+    """A folder that every machine of a cluster with workers sees, `/Volumes/...`."""
 
     def with_copies(self, *, data: Path, champion: Path, output: Path, work: Path) -> LocalRequest:
         """The same run on copies of what lies in the lake."""

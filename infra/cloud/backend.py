@@ -72,7 +72,12 @@ class CloudBackend:
         )
         url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output(lambda found: found.url)
         training = DatabricksTraining("databricks-training", self._environment, url, options)
-        job = {"databricks_url": url, "databricks_workspace_id": workspace.id, "job_id": training.job_id}
+        job = {
+            "databricks_url": url,
+            "databricks_workspace_id": workspace.id,
+            "job_id": training.job_id,
+            "volume": training.volume,
+        }
         after = [training, *self._environment.access.lake, *self._environment.access.models]
         step = self._step(training_run.AZURE, name, inputs, options, job, after=after)
         run_url = step.output(lambda found: found.run_url)

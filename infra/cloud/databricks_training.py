@@ -2,22 +2,27 @@
 
 import pulumi
 import pulumi_databricks as databricks
-from pulumi import Input, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from infra.cloud.environment import Environment
-from infra.cloud.storage import MODELS, RAW
+from infra.cloud.storage import MODELS, RAW, WORK
 from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
+from infra.cloud.training.members import Members
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
 from infra.cloud.training.wheel import build_wheel
+from infra.cloud.training.work_volume import WorkVolume, WorkVolumeArgs
 
 
 class DatabricksTraining(pulumi.ComponentResource):
-    """Access to the lake, and the job. `job_id` is the job's, for runs of it."""
+    """Access to the lake, and the job. `job_id` is the job's, for runs of it.
+
+    `volume` is where all machines of the job's cluster see the same files, empty for a cluster of one.
+    """
 
     def __init__(
         self, name: str, environment: Environment, url: Input[str], opts: ResourceOptions | None = None
     ) -> None:
-        """Make both in the workspace at `url`."""
+        """Make all in the workspace at `url`."""
         super().__init__("personalization:azure:DatabricksTraining", name, None, opts)
         workspace = environment.databricks.workspace
         provider = databricks.Provider(
@@ -27,16 +32,30 @@ class DatabricksTraining(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         own = ResourceOptions(parent=self, providers=[provider])
-        LakeAccess(
+        settings, names = environment.settings, environment.names
+        members = Members("members", settings.deployers, settings.training_run_as, own)
+        access = LakeAccess(
             "lake-access",
             LakeAccessArgs(
-                name=environment.names.catalog_object,
+                name=names.catalog_object,
                 connector=environment.databricks.connector.id,
-                containers={name: environment.storage.lake_url(name) for name in (RAW, MODELS)},
-                deployers=environment.settings.deployers,
+                containers={name: environment.storage.lake_url(name) for name in (RAW, MODELS, WORK)},
+                principals=members.names,
             ),
-            own,
+            _after(own, members),
         )
-        args = TrainingJobArgs(settings=environment.settings, names=environment.names, wheel=build_wheel())
+        self.volume = Output.from_input("")
+        if settings.training_workers > 0:
+            work = WorkVolumeArgs(
+                catalog=names.catalog_object,
+                root=environment.storage.lake_url(WORK),
+                principals=tuple(members.names.values()),
+            )
+            self.volume = WorkVolume("work-volume", work, _after(own, access)).path
+        args = TrainingJobArgs(settings=settings, names=names, wheel=build_wheel())
         self.job_id = TrainingJob("training-job", args, workspace, own).job_id
         self.register_outputs({"job_id": self.job_id})
+
+
+def _after(options: ResourceOptions, *before: pulumi.Resource) -> ResourceOptions:
+    return ResourceOptions.merge(options, ResourceOptions(depends_on=list(before)))

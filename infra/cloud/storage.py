@@ -14,6 +14,8 @@ from infra.cloud.site import Site
 
 RAW = "raw"
 MODELS = "models"
+WORK = "work"
+"""For the intermediate files of training clusters with workers."""
 COOL_AFTER_DAYS = 30
 DELETED_DAYS = 7
 
@@ -38,7 +40,7 @@ class Storage(pulumi.ComponentResource):
         self.lake = self._account("lake", args.lake_name, args.replication, hierarchical=True)
         self.workspace = self._account("workspace-storage", args.workspace_name, args.replication, hierarchical=False)
         service = self._keep_deleted("lake-service", self.lake)
-        self.containers = [self._container(container, service) for container in (RAW, MODELS)]
+        self.containers = [self._container(container, service) for container in (RAW, MODELS, WORK)]
         self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
         self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)

@@ -48,10 +48,18 @@ AZURE_PATHS = {
 DATABRICKS_IDS = {
     "index/storageCredential:StorageCredential": "{name}",
     "index/externalLocation:ExternalLocation": "{name}",
-    "index/grant:Grant": "external_location/{externalLocation}/{principal}",
+    "index/catalog:Catalog": "{name}",
+    "index/schema:Schema": "{catalogName}.{name}",
+    "index/volume:Volume": "{catalogName}.{schemaName}.{name}",
     "index/workspaceFile:WorkspaceFile": "/{path}",
 }
 """Those of Databricks' objects whose id is a name. A policy and a job get theirs from Databricks."""
+GRANT = "index/grant:Grant"
+GRANT_IDS = {
+    "externalLocation": "external_location/{externalLocation}/{principal}",
+    "catalog": "catalog/{catalog}/{principal}",
+}
+"""A grant's id, by what it is on."""
 PART = re.compile(r"{(\w+)}")
 
 
@@ -59,6 +67,8 @@ def identity_of(kind: str, inputs: Mapping[str, Any], subscription: str) -> str 
     """The id that a resource of Pulumi's type `kind` gets, None for one whose id is not made of its inputs."""
     package, _, name = kind.partition(":")
     template = {"azure-native": AZURE_PATHS, "databricks": DATABRICKS_IDS}.get(package, {}).get(name)
+    if name == GRANT:
+        template = next((template for on, template in GRANT_IDS.items() if on in inputs), None)
     if template is None:
         return None
     parts = {"subscription": subscription, **inputs}

@@ -49,6 +49,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             fetch=raw.read(COMPLETE, context) is None,
             champion=champion.bundle_url if champion else None,
             output=lake.url,
+            work=inputs.volume or None,
         )
         client = credentials.databricks(inputs.tenant, inputs.databricks_url, inputs.databricks_workspace_id)
         runs = JobRuns(client, int(inputs.job_id), context, self._timeout)

@@ -37,6 +37,8 @@ class AzureInputs(Inputs, MachineLearning, Lake):
     databricks_url: str
     databricks_workspace_id: str
     job_id: str
+    volume: str = ""
+    """Where all machines of the cluster see the same files, `/Volumes/...`; empty for a cluster of one."""
 
 
 class Outputs(StepOutputs):

@@ -15,9 +15,10 @@ from tests.simulation.inputs.names import DEPLOYER, GROUP, LAKE, SUBSCRIPTION, r
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB, POLICY
-from tests.simulation.services.unity import CREDENTIAL, LOCATION
+from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME
 
-GRANT = "databricks:index/grant:Grant"
+APPLICATION = "77777777-7777-4777-8777-777777777777"
+WORK = "abfss://work@lakeabc.dfs.core.windows.net"
 CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databricks/accessConnectors/lake-access"
 WHEEL = "/Shared/dev/personalization-0.1.0-py3-none-any.whl"
 POLICY_RULES = {
@@ -80,6 +81,29 @@ EXAMPLES: list[tuple[str, dict[str, Any]]] = [
             ],
         },
     ),
+    (
+        LOCATION,
+        {
+            "name": "work-dev",
+            "url": "abfss://work@lakeabc.dfs.core.windows.net/",
+            "credentialName": "lake-dev",
+            "skipValidation": True,
+        },
+    ),
+    (MEMBER, {"applicationId": APPLICATION, "force": True}),
+    (CATALOG, {"name": "dev", "storageRoot": f"{WORK}/catalog", "forceDestroy": True}),
+    (SCHEMA, {"name": "training", "catalogName": "dev", "forceDestroy": True}),
+    (
+        VOLUME,
+        {
+            "name": "work",
+            "catalogName": "dev",
+            "schemaName": "training",
+            "volumeType": "EXTERNAL",
+            "storageLocation": f"{WORK}/files",
+        },
+    ),
+    (GRANT, {"catalog": "dev", "principal": APPLICATION, "privileges": ["READ_VOLUME", "WRITE_VOLUME"]}),
 ]
 
 CLUSTER = "jobClusters.0.newCluster"
@@ -120,6 +144,11 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (GRANT, "privileges", ["SELECT"], "INVALID_PARAMETER_VALUE"),
     (GRANT, "principal", "nobody@example.com", "PRINCIPAL_DOES_NOT_EXIST"),
     (GRANT, "storageCredential", "lake-dev", "INVALID_PARAMETER_VALUE"),
+    (CATALOG, "storageRoot", "abfss://raw2@lakeabc.dfs.core.windows.net/catalog", "PERMISSION_DENIED"),
+    (SCHEMA, "catalogName", "other", "CATALOG_DOES_NOT_EXIST"),
+    (VOLUME, "schemaName", "other", "SCHEMA_DOES_NOT_EXIST"),
+    (VOLUME, "storageLocation", f"{WORK}/catalog/files", "LOCATION_OVERLAP"),
+    (VOLUME, "volumeType", "MANAGED", "INVALID_PARAMETER_VALUE"),
 ]
 
 
@@ -203,6 +232,15 @@ def test_a_used_credential_goes_only_by_force(lakehouse: Databricks) -> None:
     assert lakehouse.read(CREDENTIAL, "lake-dev") is None
 
 
+def test_a_service_principal_is_granted_nothing_before_it_is_a_member(lakehouse: Databricks) -> None:
+    create_before(lakehouse, MEMBER)
+    grant = of(GRANT) | {"principal": APPLICATION}
+    with pytest.raises(RefusedError, match="Could not find principal"):
+        lakehouse.create(GRANT, grant)
+    lakehouse.create(MEMBER, of(MEMBER))
+    lakehouse.create(GRANT, grant)
+
+
 def test_two_locations_do_not_overlap(lakehouse: Databricks) -> None:
     create_before(lakehouse, None)
     inner = of(LOCATION) | {"name": "inner", "url": "abfss://raw@lakeabc.dfs.core.windows.net/part/"}
@@ -249,5 +287,5 @@ def test_a_workspace_takes_its_objects_along_but_not_the_metastores(lakehouse: D
     create_before(lakehouse, None)
     arm.delete(workspaces.TYPE, arm.world.all(workspaces.TYPE)[0].id)
     assert (arm.world.all(JOB), arm.world.all(FILE)) == ([], [])
-    assert len(arm.world.all(LOCATION)) == 1
+    assert len(arm.world.all(LOCATION)) == 2
     assert lakehouse.read(JOB, "1002") is None

@@ -3,14 +3,12 @@
 These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_databricks as databricks
 from pulumi import Input, ResourceOptions
-
-from infra.azure_settings import Deployer
 
 ISOLATED = "ISOLATION_MODE_ISOLATED"
 PRIVILEGES = ["READ_FILES", "WRITE_FILES"]
@@ -25,11 +23,12 @@ class LakeAccessArgs:
     """Id of the access connector."""
     containers: Mapping[str, Input[str]]
     """`abfss://` addresses."""
-    deployers: Sequence[Deployer]
+    principals: Mapping[str, str]
+    """Names in Databricks, by what they are called in the stack."""
 
 
 class LakeAccess(pulumi.ComponentResource):
-    """The storage credential, an external location for each container, and the deployers' grants on them."""
+    """The storage credential, an external location for each container, and grants on them."""
 
     def __init__(self, name: str, args: LakeAccessArgs, opts: ResourceOptions | None = None) -> None:
         """Make all of them."""
@@ -45,7 +44,8 @@ class LakeAccess(pulumi.ComponentResource):
             force_destroy=True,
             opts=ResourceOptions(parent=self),
         )
-        self.locations: list[pulumi.Resource] = []
+        self.locations: dict[str, databricks.ExternalLocation] = {}
+        """By container."""
         for container, url in args.containers.items():
             location = databricks.ExternalLocation(
                 f"location-{container}",
@@ -57,18 +57,16 @@ class LakeAccess(pulumi.ComponentResource):
                 force_destroy=True,
                 opts=ResourceOptions(parent=self),
             )
-            self.locations.append(location)
-            for deployer in args.deployers:
-                self._grant(container, location, deployer)
+            self.locations[container] = location
+            for called, principal in args.principals.items():
+                self._grant(f"{container}-{called}", location, principal)
         self.register_outputs({})
 
-    def _grant(self, container: str, location: databricks.ExternalLocation, deployer: Deployer) -> None:
-        if deployer.databricks_name is None:
-            return
+    def _grant(self, name: str, location: databricks.ExternalLocation, principal: str) -> None:
         databricks.Grant(
-            f"{container}-{deployer.object_id}",
+            name,
             external_location=location.name,
-            principal=deployer.databricks_name,
+            principal=principal,
             privileges=PRIVILEGES,
             opts=ResourceOptions(parent=self),
         )

@@ -101,6 +101,7 @@ class TrainingJob(pulumi.ComponentResource):
             job_clusters=[databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=self._cluster(policy))],
             tasks=[task],
             parameters=[databricks.JobParameterArgs(name=REQUEST, default="{}")],
+            run_as=_run_as(settings),
             email_notifications=databricks.JobEmailNotificationsArgs(on_failures=[settings.alert_mail]),
             timeout_seconds=settings.training_timeout_minutes * 60,
             tags=self._tags,
@@ -123,6 +124,13 @@ class TrainingJob(pulumi.ComponentResource):
             spark_conf=SINGLE_NODE if alone else {},
             custom_tags={**self._tags, **({"ResourceClass": "SingleNode"} if alone else {})},
         )
+
+
+def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
+    """Without one the job runs as whoever first ran `up`."""
+    if settings.training_run_as is None:
+        return None
+    return databricks.JobRunAsArgs(service_principal_name=settings.training_run_as)
 
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def test_the_outputs_are_those_of_every_stack_and_azure_s_own(small: tuple[Cloud
 def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
     grants = small[0].of("databricks:index/grant:Grant")
     assert {grant["principal"] for grant in grants} == {"somebody@example.com"}
-    assert len(grants) == 2
+    assert len(grants) == 3
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder
         ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
         ({"scoring_nodes_max": 5}, {"scoring-pool"}),
         ({"replicas_max": 9}, {"autoscaler"}),
-        ({"training_workers": 3}, {"training-policy", "training-job"}),
+        ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job"}),
         ({"log_cap_gb": 2.0}, {"logs"}),
         ({"monthly_budget": 9}, {"budget"}),
         ({"kubernetes_tier": "Standard"}, {"cluster"}),
@@ -157,6 +157,18 @@ def test_a_setting_touches_exactly_its_resources(
     after = {(item.typ, item.name): item.inputs for item in declared(settings(**changes))[0].resources}
     assert before.keys() == after.keys()
     assert {key[1] for key, inputs in after.items() if before[key] != inputs} == touched
+
+
+def test_a_cluster_with_workers_gets_a_volume_that_all_its_machines_see(
+    small: tuple[CloudRecorder, dict[str, Any]],
+) -> None:
+    several = declared(settings(training_workers=3))[0]
+    (volume,) = several.of("databricks:index/volume:Volume")
+    assert volume["volumeType"] == "EXTERNAL"
+    assert volume["storageLocation"].startswith("abfss://work@")
+    (run,) = (item.inputs for item in several.resources if "volume" in item.inputs)
+    assert run["volume"].startswith("/Volumes/")
+    assert small[0].of("databricks:index/volume:Volume") == []
 
 
 def test_a_hyperparameter_touches_the_training_run_alone(small: tuple[CloudRecorder, dict[str, Any]]) -> None:

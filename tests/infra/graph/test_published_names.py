@@ -141,9 +141,9 @@ def test_a_committed_stack_asks_for_a_region_and_versions_that_there_are(name: s
     assert (RUNTIMES[runtime], scala) == ("3.5.0", "2.12"), "what SynapseML's jars are built for"
 
 
-def test_databricks_may_read_and_write_both_containers(stack: CloudRecorder) -> None:
+def test_databricks_may_read_and_write_all_three_containers(stack: CloudRecorder) -> None:
     grants = stack.of("databricks:index/grant:Grant")
-    assert [sorted(grant["privileges"]) for grant in grants] == [["READ_FILES", "WRITE_FILES"]] * 2
+    assert [sorted(grant["privileges"]) for grant in grants] == [["READ_FILES", "WRITE_FILES"]] * 3
 
 
 def test_the_job_runs_the_wheel_beside_synapseml_from_where_that_is_published(stack: CloudRecorder) -> None:

@@ -149,9 +149,7 @@ def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
         connector = environment.databricks.connector.id
         LakeAccess(
             "lake-access",
-            LakeAccessArgs(
-                name=names.catalog_object, connector=connector, containers=containers, deployers=azure.deployers
-            ),
+            LakeAccessArgs(name=names.catalog_object, connector=connector, containers=containers, principals={}),
         )
         wheel = Wheel("personalization-1-py3-none-any.whl", "0" * 16, "")
         TrainingJob(

@@ -23,12 +23,12 @@ from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.runtime import launcher
 from tests.simulation.runtime.environment import Runtime
 from tests.simulation.services.jobs import FILE
-from tests.simulation.services.unity import LOCATION
+from tests.simulation.services.unity import GRANT, VOLUME, covering
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import World
 from training.runtime import jars, java_home
 
-GRANT = "databricks:index/grant:Grant"
+VOLUME_PRIVILEGES = {"READ_VOLUME", "USE_CATALOG", "USE_SCHEMA", "WRITE_VOLUME"}
 WORKSPACE = "/Workspace"
 SIMULATION = "SIMULATED_AZURE"
 """The variable that opens all of the simulation."""
@@ -64,7 +64,9 @@ class LocalCluster:
 
     def judge(self, world: World, run: Run) -> str:
         """A token for the lake's paths that a run is given; raises `TaskFailedError` where it may not go."""
-        return _lake_token(world, run.caller, _arguments(run.inputs["tasks"][0]["pythonWheelTask"], run))
+        arguments = _arguments(run.inputs["tasks"][0]["pythonWheelTask"], run)
+        _refuse_volumes(world, run.caller, arguments)
+        return _lake_token(world, run.caller, arguments)
 
     def _work(self, world: World, run: Run) -> str:
         task = run.inputs["tasks"][0]
@@ -178,21 +180,35 @@ def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
     token = ""
     for found in (match for text in arguments for match in launcher.URL.finditer(text)):
         url = found[0].rstrip("/") + "/"
-        covering = [item for item in world.all(LOCATION) if url.startswith(str(item.inputs["url"]).rstrip("/") + "/")]
-        if not covering:
+        place = covering(world, url)
+        if place is None:
             raise TaskFailedError(f"PERMISSION_DENIED: no external location covers '{found[0]}'.")
-        name = covering[0].inputs["name"]
+        name = place.inputs["name"]
         granted = {
             str(grant.inputs["principal"]) for grant in world.all(GRANT) if grant.inputs.get("externalLocation") == name
         }
         if not granted & {caller, "account users"}:
             raise TaskFailedError(f"PERMISSION_DENIED: User does not have READ FILES on External Location '{name}'.")
-        credential = world.get(f"/metastore/storage-credentials/{covering[0].inputs['credentialName']}")
+        credential = world.get(f"/metastore/storage-credentials/{place.inputs['credentialName']}")
         connector = world.get(credential.inputs["azureManagedIdentity"]["accessConnectorId"]) if credential else None
         if connector is None:
             raise TaskFailedError(f"INVALID_STATE: the credential of External Location '{name}' leads nowhere.")
         token = issue(world, connector.outputs["identity"]["principalId"], STORAGE)[0]
     return token
+
+
+def _refuse_volumes(world: World, caller: str, arguments: Sequence[str]) -> None:
+    """Raise where the caller may not read and write a volume in `arguments`."""
+    for found in (match for text in arguments for match in launcher.VOLUME.finditer(text)):
+        if not any(item.id.endswith("/" + ".".join(found.groups())) for item in world.all(VOLUME)):
+            raise TaskFailedError(f"UC_VOLUME_NOT_FOUND: there is no volume {found[0]}.")
+        granted = {
+            str(grant.inputs["principal"])
+            for grant in world.all(GRANT)
+            if grant.inputs.get("catalog") == found[1] and set(grant.inputs["privileges"]) >= VOLUME_PRIVILEGES
+        }
+        if caller not in granted:
+            raise TaskFailedError(f"PERMISSION_DENIED: User does not have WRITE VOLUME on {found[0]}.")
 
 
 def _stored(world: World, path: str, folder: Path) -> Path:

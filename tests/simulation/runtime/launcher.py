@@ -16,11 +16,14 @@ from typing import Any
 URL = re.compile(r"abfss://([a-z0-9-]+)@([a-z0-9]+)\.dfs\.core\.windows\.net(/[^\s\"']*)?")
 
 
+VOLUME = re.compile(r"/Volumes/(\w+)/(\w+)/(\w+)")
+
+
 class Places:
-    """Where `abfss://` addresses lie on this machine."""
+    """Where `abfss://` addresses and volumes lie on this machine."""
 
     def __init__(self, folder: Path) -> None:
-        """Each container of each account is a folder in `folder`."""
+        """Each container of each account is a folder in `folder`; all machines of a cluster see it."""
         self._folder = folder
 
     def path(self, account: str, container: str, path: str) -> Path:
@@ -29,7 +32,8 @@ class Places:
 
     def local(self, text: str) -> str:
         """`text` with every address as a path of this machine."""
-        return URL.sub(lambda found: str(self.path(found[2], found[1], found[3] or "/")), text)
+        there = URL.sub(lambda found: str(self.path(found[2], found[1], found[3] or "/")), text)
+        return VOLUME.sub(lambda found: str(self._folder / "volumes" / ".".join(found.groups())), there)
 
     def copy(self, source: str, target: str) -> None:
         """What `dbutils.fs.cp` does, of a file or a folder."""

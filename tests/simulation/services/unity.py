@@ -9,15 +9,25 @@ from tests.simulation.databricks_cloud import DatabricksCall, DatabricksType
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import storage
 from tests.simulation.services.authorization import effective_roles
-from tests.simulation.services.principals import principals
+from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
+from tests.simulation.world import Record, World
 
 CREDENTIAL = "databricks:index/storageCredential:StorageCredential"
 LOCATION = "databricks:index/externalLocation:ExternalLocation"
+GRANT = "databricks:index/grant:Grant"
+CATALOG = "databricks:index/catalog:Catalog"
+SCHEMA = "databricks:index/schema:Schema"
+VOLUME = "databricks:index/volume:Volume"
+MEMBER = "databricks:index/servicePrincipal:ServicePrincipal"
 LOCATION_URL = re.compile(r"abfss://([a-z0-9-]{3,63})@([a-z0-9]{3,24})\.dfs\.core\.windows\.net(/.*)?")
 DATA_ROLES = frozenset({"ba92f5b4-2d11-453d-a403-e96b0029c9fe", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"})
 LOCATION_PRIVILEGES = frozenset(
     {"ALL_PRIVILEGES", "BROWSE", "CREATE_EXTERNAL_TABLE", "CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE"}
     | {"MANAGE", "READ_FILES", "WRITE_FILES"}
+)
+CATALOG_PRIVILEGES = frozenset(
+    {"ALL_PRIVILEGES", "BROWSE", "CREATE_SCHEMA", "CREATE_VOLUME", "MANAGE", "READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"}
+    | {"WRITE_VOLUME"}
 )
 SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "table", "volume", "metastore")
 
@@ -75,18 +85,63 @@ def _refuse_grant(call: DatabricksCall) -> None:
     given = [name for name in SECURABLES if call.inputs.get(name)]
     if len(given) != 1:
         raise RefusedError(400, "INVALID_PARAMETER_VALUE", f"A grant names exactly one securable, not {given}.")
-    if given == ["externalLocation"]:
-        if call.named("external-locations", call.inputs["externalLocation"]) is None:
-            message = f"External location '{call.inputs['externalLocation']}' does not exist."
-            raise RefusedError(404, "EXTERNAL_LOCATION_DOES_NOT_EXIST", message)
-        unknown = {name.replace(" ", "_") for name in call.inputs["privileges"]} - LOCATION_PRIVILEGES
-        if unknown:
-            message = f"Privilege {min(unknown)} is not applicable to an external location."
-            raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
+    _refuse_privileges(call, given[0])
     who = str(call.inputs["principal"])
-    known = {*principals(call.world), "account users", *call.world.setting("directory_names")}
+    people = {name for name, found in principals(call.world).items() if found.type != SERVICE_PRINCIPAL}
+    members = {str(item.inputs["applicationId"]) for item in call.world.all(MEMBER)}
+    known = {*people, *members, "account users", *call.world.setting("directory_names")}
     if who.lower() not in {name.lower() for name in known}:
         raise RefusedError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {who}.")
+
+
+def _refuse_privileges(call: DatabricksCall, securable: str) -> None:
+    collection, allowed = {
+        "externalLocation": ("external-locations", LOCATION_PRIVILEGES),
+        "catalog": ("catalogs", CATALOG_PRIVILEGES),
+    }[securable]
+    wanted, shown = call.inputs[securable], _snake(securable).replace("_", " ")
+    if call.named(collection, wanted) is None:
+        code = f"{_snake(securable).upper()}_DOES_NOT_EXIST"
+        raise RefusedError(404, code, f"{shown.capitalize()} '{wanted}' does not exist.")
+    unknown = {name.replace(" ", "_") for name in call.inputs["privileges"]} - allowed
+    if unknown:
+        article = "an" if shown[0] in "aeiou" else "a"
+        message = f"Privilege {min(unknown)} is not applicable to {article} {shown}."
+        raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
+
+
+def covering(world: World, url: str) -> Record | None:
+    """The external location that a path lies in."""
+    below = url.rstrip("/") + "/"
+    found = (item for item in world.all(LOCATION) if below.startswith(str(item.inputs["url"]).rstrip("/") + "/"))
+    return next(found, None)
+
+
+def _refuse_uncovered(call: DatabricksCall, field: str) -> None:
+    """A place of storage must lie in an external location, and in no other catalog or volume."""
+    url = str(call.inputs.get(field) or "")
+    if covering(call.world, url) is None:
+        raise RefusedError(403, "PERMISSION_DENIED", f"No external location covers '{url}'.")
+    places = {item.id: str(item.inputs["storageRoot"]) for item in call.world.all(CATALOG)}
+    places |= {item.id: str(item.inputs["storageLocation"]) for item in call.world.all(VOLUME)}
+    for identity, other in places.items():
+        ours, theirs = url.rstrip("/") + "/", other.rstrip("/") + "/"
+        if not identity.endswith("/" + call.name.lower()) and (ours.startswith(theirs) or theirs.startswith(ours)):
+            raise RefusedError(400, "LOCATION_OVERLAP", f"'{url}' overlaps with '{other}'.")
+
+
+def _refuse_schema(call: DatabricksCall) -> None:
+    if call.named("catalogs", call.inputs["catalogName"]) is None:
+        raise RefusedError(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{call.inputs['catalogName']}' does not exist.")
+
+
+def _refuse_volume(call: DatabricksCall) -> None:
+    parent = f"{call.inputs['catalogName']}.{call.inputs['schemaName']}"
+    if call.named("schemas", parent) is None:
+        raise RefusedError(404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{parent}' does not exist.")
+    if call.inputs.get("volumeType") != "EXTERNAL":
+        raise RefusedError(400, "INVALID_PARAMETER_VALUE", "Only external volumes are known here.")
+    _refuse_uncovered(call, "storageLocation")
 
 
 def _refuse_used_credential(call: DatabricksCall) -> None:
@@ -123,12 +178,46 @@ TYPES = [
         rules=(_refuse_location,),
     ),
     DatabricksType(
-        pulumi_type="databricks:index/grant:Grant",
+        pulumi_type=GRANT,
         arguments="pulumi_databricks.grant:GrantArgs",
         collection="grants",
         in_metastore=True,
         identity=_grant,
         replaces=frozenset({"principal", *SECURABLES}),
         rules=(_refuse_grant,),
+    ),
+    DatabricksType(
+        pulumi_type=CATALOG,
+        arguments="pulumi_databricks.catalog:CatalogArgs",
+        collection="catalogs",
+        in_metastore=True,
+        identity=lambda inputs: inputs.get("name"),
+        replaces=frozenset({"name", "storageRoot"}),
+        rules=(lambda call: _refuse_uncovered(call, "storageRoot"),),
+    ),
+    DatabricksType(
+        pulumi_type=SCHEMA,
+        arguments="pulumi_databricks.schema:SchemaArgs",
+        collection="schemas",
+        in_metastore=True,
+        identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('name')}",
+        replaces=frozenset({"name", "catalogName"}),
+        rules=(_refuse_schema,),
+    ),
+    DatabricksType(
+        pulumi_type=VOLUME,
+        arguments="pulumi_databricks.volume:VolumeArgs",
+        collection="volumes",
+        in_metastore=True,
+        identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('schemaName')}.{inputs.get('name')}",
+        replaces=frozenset({"catalogName", "schemaName", "storageLocation", "volumeType"}),
+        rules=(_refuse_volume,),
+    ),
+    DatabricksType(
+        pulumi_type=MEMBER,
+        arguments="pulumi_databricks.service_principal:ServicePrincipalArgs",
+        collection="service-principals",
+        identity=lambda _: None,
+        replaces=frozenset({"applicationId"}),
     ),
 ]

@@ -12,7 +12,7 @@ import pytest
 from features.bundle import Bundle, checked_hash
 from tests.support.bundles import make_bundle
 from training import databricks
-from training.databricks import COMPLETE, RESULT, ClusterError, JobFailedError, main
+from training.databricks import COMPLETE, RESULT, JobFailedError, main
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import Manifest
 from training.request import LocalRequest
@@ -36,6 +36,22 @@ class Lake:
         return True
 
 
+def session(master: str) -> type:
+    """What stands for `SparkSession` on a cluster with this master."""
+
+    class Session:
+        """A session."""
+
+        class builder:  # noqa: N801 - Spark's own name
+            """Gives the session."""
+
+            @staticmethod
+            def getOrCreate() -> Any:  # noqa: N802 - Spark's own name
+                return types.SimpleNamespace(sparkContext=types.SimpleNamespace(master=master))
+
+    return Session
+
+
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake with data in it, where the runtime would be."""
@@ -43,7 +59,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     (made.folder / "raw@l" / "data" / "dt=all").mkdir(parents=True)
     (made.folder / "raw@l" / "data" / "dt=all" / "part-00000.tsv").write_text("row\n")
     monkeypatch.setattr(databricks, "_files", lambda: made)
-    monkeypatch.setattr(databricks, "_shared", lambda work: work)
+    monkeypatch.setattr(databricks, "SparkSession", session("local[*, 4]"))
     return made
 
 
@@ -119,52 +135,41 @@ def test_a_run_that_fails_raises_its_own_sentence_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("lake")
-def test_what_all_machines_read_and_write_lies_where_they_see_it(
+def test_what_all_machines_read_and_write_lies_in_the_folder_that_they_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[LocalRequest, Manifest]] = []
     monkeypatch.setattr(databricks, "train", trained(tmp_path, seen))
-    monkeypatch.setattr(databricks, "_shared", lambda _: tmp_path / "shared")
-    main([request()])
-    ((arguments, _),) = seen
-    assert (arguments.data, arguments.work) == (tmp_path / "shared" / "data", tmp_path / "shared" / "work")
-    assert arguments.output is not None
-    assert not arguments.output.is_relative_to(tmp_path / "shared")
-
-
-def session(master: str) -> type:
-    """What stands for `SparkSession` on a cluster with this master."""
-
-    class Session:
-        """A session."""
-
-        class builder:  # noqa: N801 - Spark's own name
-            """Gives the session."""
-
-            @staticmethod
-            def getOrCreate() -> Any:  # noqa: N802 - Spark's own name
-                return types.SimpleNamespace(sparkContext=types.SimpleNamespace(master=master))
-
-    return Session
-
-
-def test_machines_without_a_file_system_of_their_own_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr(databricks, "SparkSession", session("spark://10.0.0.1:7077"))
-    monkeypatch.setattr(databricks, "SHARED", tmp_path / "dbfs" / "tmp")
-    with pytest.raises(ClusterError, match="training_workers"):
-        databricks._shared(tmp_path / "training-1")  # noqa: SLF001 - the rest of `main` needs the runtime
+    volume = tmp_path / "volume"
+    main([request(work=str(volume))])
+    ((arguments, _),) = seen
+    assert arguments.data is not None
+    assert arguments.work is not None
+    assert arguments.output is not None
+    (shared,) = {arguments.data.parent, arguments.work.parent}
+    assert shared.parent == volume
+    assert not arguments.output.is_relative_to(volume)
+    assert list(volume.iterdir()) == []
 
 
-@pytest.mark.parametrize(("master", "shared"), [("local[*, 4]", False), ("spark://10.0.0.1:7077", True)])
-def test_a_driver_alone_works_on_its_own_disk_and_several_machines_on_the_mount(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: str, *, shared: bool
+def test_fetched_data_reaches_all_machines_by_the_lake(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mount = tmp_path / "dbfs" / "tmp"
-    mount.mkdir(parents=True)
-    monkeypatch.setattr(databricks, "SparkSession", session(master))
-    monkeypatch.setattr(databricks, "SHARED", mount)
-    work = tmp_path / "training-1"
-    found = databricks._shared(work)  # noqa: SLF001 - see above
-    assert found == (mount / "training-1" if shared else work)
+    monkeypatch.setattr(databricks, "train", trained(tmp_path, []))
+    monkeypatch.setattr(databricks, "SparkSession", session("spark://10.0.0.1:7077"))
+    main([request(data="abfss://raw@l/new", fetch=True, work=str(tmp_path / "volume"))])
+    assert (lake.folder / "raw@l" / "new" / COMPLETE).is_file()
+
+
+@pytest.mark.usefixtures("lake")
+def test_machines_without_a_folder_that_they_share_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databricks, "SparkSession", session("spark://10.0.0.1:7077"))
+    monkeypatch.setattr(databricks, "train", trained(tmp_path, []))
+    with pytest.raises(JobFailedError, match="training_workers"):
+        main([request()])
+
+
+def test_dbutils_is_given_a_volume_by_its_own_path() -> None:
+    assert databricks._local(Path("/Volumes/c/s/v/data")) == "/Volumes/c/s/v/data"  # noqa: SLF001 - Databricks alone has volumes
+    assert databricks._local(Path("/local_disk0/data")) == "file:/local_disk0/data"  # noqa: SLF001 - as above

@@ -14,14 +14,22 @@ from pyspark.sql.types import StructType
 _PATTERN = re.compile(r"([\\*?\[\]{}])")
 
 
+VOLUMES = Path("/Volumes")
+"""Where Databricks' machines see what Spark itself reaches as `dbfs:/Volumes/...`."""
+
+
 def to_write(path: Path) -> str:
     """The name by which Spark writes `path`."""
-    return f"file://{path.absolute()}"
+    return f"{_scheme(path)}{path.absolute()}"
 
 
 def to_read(path: Path) -> str:
     """The name by which Spark reads `path`, and nothing else."""
-    return "file://" + _PATTERN.sub(r"\\\1", str(path.absolute()))
+    return _scheme(path) + _PATTERN.sub(r"\\\1", str(path.absolute()))
+
+
+def _scheme(path: Path) -> str:
+    return "dbfs:" if path.is_relative_to(VOLUMES) else "file://"
 
 
 def stored(

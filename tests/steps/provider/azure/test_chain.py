@@ -20,8 +20,8 @@ from tests.simulation.examples import example
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
-from tests.simulation.services.unity import LOCATION
-from tests.simulation.test_databricks_refusals import EXAMPLES, GRANT
+from tests.simulation.services.unity import GRANT, LOCATION
+from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
