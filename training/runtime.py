@@ -1,6 +1,6 @@
 """What a local Spark runs on: a Java 17 and SynapseML's jars, verified.
 
-The bootstrap reads this module with the machine's own Python before any package is there, so it keeps to the standard
+The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library and to the grammar of Python 3.8.
 """
 

@@ -118,7 +118,7 @@ def main() -> int:
     mkdocs = ["mkdocs", "build", "--strict", "--config-file", str(CONFIGURATION)]
     # mkdocs-material announces its own end of life in 2027 at each build, which says nothing about our pages.
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(  # noqa: S603 - the uv that the bootstrap chose
+    return subprocess.run(  # noqa: S603 - the uv that the set-up chose
         [*run, *mkdocs], cwd=ROOT, env=quiet, check=False
     ).returncode
 

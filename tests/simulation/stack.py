@@ -47,8 +47,7 @@ HOLDING_DATA = (
     "azure-native:operationalinsights:Workspace",
 )
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
-SETTLE_SECONDS = 120.0
-SETTLE_PAUSE = 0.3
+SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
 Touched = frozenset[str]
 """What was done to which resource, as "replace scoring-pool"."""
 

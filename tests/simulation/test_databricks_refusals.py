@@ -28,21 +28,13 @@ POLICY_RULES = {
     "num_workers": {"type": "range", "maxValue": 12},
     "spark_conf.spark.task.maxFailures": {"type": "fixed", "value": "1"},
 }
-
+RAW = {"name": "raw-dev", "url": "abfss://raw@lakeabc.dfs.core.windows.net/", "credentialName": "lake-dev"}
 EXAMPLES: list[tuple[str, dict[str, Any]]] = [
     (
         CREDENTIAL,
         {"name": "lake-dev", "azureManagedIdentity": {"accessConnectorId": CONNECTOR}, "skipValidation": True},
     ),
-    (
-        LOCATION,
-        {
-            "name": "raw-dev",
-            "url": "abfss://raw@lakeabc.dfs.core.windows.net/",
-            "credentialName": "lake-dev",
-            "skipValidation": True,
-        },
-    ),
+    (LOCATION, RAW | {"skipValidation": True}),
     (GRANT, {"externalLocation": "raw-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}),
     (POLICY, {"name": "training-dev", "definition": json.dumps(POLICY_RULES)}),
     (FILE, {"path": WHEEL, "contentBase64": base64.b64encode(b"wheel").decode()}),

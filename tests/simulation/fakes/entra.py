@@ -31,8 +31,7 @@ def entra(world: World) -> Starlette:
         if assertion in world.setting("spent_assertions"):
             raise RefusedError(401, "AADSTS700024", "Client assertion is not within its valid time range.")
         text, ends = issue(world, object_id, form.get("scope", "").split()[0])
-        lifetime = int(float(world.setting("token_seconds")))
-        lasts = {"expires_in": lifetime, "expires_on": str(ends)}
+        lasts = {"expires_in": int(float(world.setting("token_seconds"))), "expires_on": str(ends)}
         return JSONResponse({"token_type": "Bearer", "access_token": text, **lasts})
 
     async def configuration(request: Request) -> Response:
