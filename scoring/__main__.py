@@ -5,6 +5,7 @@ import sys
 
 from features.errors import PersonalizationError
 from scoring.model.model import ServedModel
+from scoring.responses import ModelName
 from scoring.server import serve
 from scoring.settings import ServerSettings, parse
 
@@ -24,7 +25,8 @@ def main() -> int:
 
 def check(settings: ServerSettings) -> str:
     """Load the bundle, score its golden records and say so; raises a `PersonalizationError`."""
-    model = ServedModel.load(settings.bundle, engine=settings.engine, max_records=settings.max_records)
+    name = ModelName(name=settings.model_name, version=settings.model_version)
+    model = ServedModel.load(settings.bundle, name=name, engine=settings.engine, max_records=settings.max_records)
     try:
         golden = asyncio.run(model.check_golden())
     finally:

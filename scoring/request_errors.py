@@ -91,9 +91,14 @@ class Unauthorized(Rejection):
     status = 401
     code = "unauthorized"
 
+    def __init__(self, message: str, *, challenge: bytes = b"Bearer") -> None:
+        """`challenge` says how a key is to be sent; a browser asks its user when it is `Basic`."""
+        super().__init__(message)
+        self._challenge = challenge
+
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The challenge that RFC 9110 requires."""
-        return [(b"www-authenticate", b"Bearer")]
+        return [(b"www-authenticate", self._challenge)]
 
 
 class NotFound(Rejection):
@@ -151,16 +156,23 @@ class TooLarge(Rejection):
     status = 413
     code = "too_large"
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The rest of the body is not read, so the connection cannot be used again."""
-        return [(b"connection", b"close")]
-
 
 class UnsupportedMediaType(Rejection):
     """A body that is not declared as JSON."""
 
     status = 415
     code = "unsupported_media_type"
+
+
+class TooManyRequests(Rejection):
+    """More requests a second than a key, or an address without one, may send."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """When a client may try again, in seconds."""
+        return [(b"retry-after", b"1")]
 
 
 class InternalError(Rejection):

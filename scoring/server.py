@@ -3,33 +3,31 @@
 import os
 import re
 import resource
-import signal
 import socket
 import ssl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
-import uvicorn
+import uvloop
 
 from features.bundle import Bundle
+from features.errors import PersonalizationError
 from scoring.errors import KeysError, ListenError, TlsError, TracesError
-from scoring.http.front import Front
-from scoring.http.graceful_shutdown import DrainingConnection
-from scoring.http.traced import TracedConnection
+from scoring.http.serving import serve as serve_worker
 from scoring.settings import ServerSettings
 from scoring.worker.keys import KeyRing
-from scoring.worker.logs import LogSink, configure
+from scoring.worker.logs import LogSink, configure, describe
 from scoring.worker.metrics import shared_folder
 from scoring.worker.service import Service
-from scoring.worker.supervisor import Supervisor
+from scoring.worker.supervisor import COULD_NOT_START, Supervisor
 
 BACKLOG = 2048
 EXPORTER = "azure.monitor"
 CONNECTION = re.compile(r"InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(;|\s*$)")
-KEEP_ALIVE_SECONDS = 75
 
 
 def serve(settings: ServerSettings) -> int:
@@ -47,45 +45,64 @@ def serve(settings: ServerSettings) -> int:
     sink = LogSink()
     configure(sink)
     _allow_open_files()
-    with listening_socket(settings) as listener, shared_folder():
+    with listening_socket(settings) as listener, inside_socket(settings) as inside, shared_folder():
         host, port = listener.getsockname()[:2]
-        sink.event("listening", host=host, port=port, workers=settings.workers)
+        places = {} if inside is None else {"inside_port": inside.getsockname()[1]}
+        sink.event("listening", host=host, port=port, workers=settings.workers, **places)
         sink.flush()
-        signal.signal(signal.SIGTERM, _leave)  # what uvicorn raises again after the last answer
-        config = _config(settings)
-        if settings.workers == 1:
-            server = uvicorn.Server(config)
-            server.run(sockets=[listener])
-            code = 0 if server.started else 1
-        else:
-            supervisor = Supervisor(config, [listener])
-            supervisor.run()
-            code = supervisor.exit_code
+        supervisor = Supervisor(
+            partial(work, settings, listener, inside),
+            [listener] if inside is None else [listener, inside],
+            workers=settings.workers,
+            drain_seconds=settings.drain_seconds,
+            sink=sink,
+            with_parent=settings.fd is not None,
+        )
+        code = supervisor.run()
         sink.flush()
     return code
 
 
-def create_front(settings: ServerSettings) -> Front:
-    """The ASGI application of one worker process, made after the process has started."""
+def work(settings: ServerSettings, listener: socket.socket, inside: socket.socket | None, pulse: int) -> int:
+    """The life of one worker process, which shows in the pipe `pulse` that it goes on; returns the exit code."""
     sink = LogSink()
     configure(sink)
-    service = Service(settings, KeyRing(_keys_file(settings)), sink)
-    if settings.traces is None:
-        return Front(service)
-    from scoring.worker.tracing import Tracing  # noqa: PLC0415 - not in every image, and nothing to pay for when it is off
+    sink.event("worker started", process=os.getpid())
+    try:
+        service = Service(settings, KeyRing(_keys_file(settings)), sink)
+        uvloop.run(serve_worker(service, listener, inside, pulse))
+    except Exception as error:  # noqa: BLE001 - why a worker ends belongs into the log, whatever it is
+        told = {"reason": str(error)} if isinstance(error, PersonalizationError) else describe(error)
+        sink.event("the worker could not go on", level="error", **told)
+        return COULD_NOT_START
+    finally:
+        sink.flush()
+    return 0
 
-    return Front(service, Tracing(settings.traces, settings.trace_percent, version=settings.model_version))
+
+@contextmanager
+def inside_socket(settings: ServerSettings) -> Iterator[socket.socket | None]:
+    """The socket of the inner port, None without one; raises `ListenError` when it cannot be had."""
+    if settings.inside_port is None:
+        yield None
+        return
+    with _bind(settings.inside_host, settings.inside_port) as listener:
+        yield listener
 
 
 def listening_socket(settings: ServerSettings) -> socket.socket:
     """The socket to accept connections on; raises `ListenError` when it cannot be had."""
     if settings.fd is not None:
         return _inherited_socket(settings.fd)
+    return _bind(settings.host, settings.port)
+
+
+def _bind(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((settings.host, settings.port), backlog=BACKLOG, reuse_port=False)
+        return socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
     except OSError as error:
         raise ListenError(
-            f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}. "
+            f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. "
             "Stop the program that uses it, or choose another port with --port (in a stack: `scoring: {port: ...}`)."
         ) from error
 
@@ -105,31 +122,10 @@ def _inherited_socket(descriptor: int) -> socket.socket:
     if not listening:
         raise ListenError(f"--fd {descriptor} is a socket that does not listen.")
     if descriptor == sys.stdin.fileno():
-        # Worker processes open standard input again, which must not be the socket.
+        # What workers start has this standard input, which must not be the socket.
         with Path(os.devnull).open() as nothing:
             os.dup2(nothing.fileno(), descriptor)
     return listener
-
-
-def _config(settings: ServerSettings) -> uvicorn.Config:
-    return uvicorn.Config(
-        partial(create_front, settings),
-        factory=True,
-        workers=settings.workers,
-        loop="uvloop",
-        http=DrainingConnection if settings.traces is None else TracedConnection,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.drain_seconds,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-    )
 
 
 def _check_certificate(settings: ServerSettings) -> None:
@@ -166,7 +162,3 @@ def _keys_file(settings: ServerSettings) -> Path:
     if settings.keys_file is None:
         raise KeysError("The service needs a file with its keys. Name it with --keys-file.")
     return settings.keys_file
-
-
-def _leave(_signal: int, _frame: object) -> NoReturn:
-    sys.exit(0)

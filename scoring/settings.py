@@ -17,8 +17,14 @@ class RequestLines(StrEnum):
     REFUSED = "refused"
 
 
+MODEL_FOLDER = "model"
+"""Of an image's folder, where its bundle is."""
+
 WHOLE = 100
 """Percent."""
+
+MOST_REQUESTS = 1_000_000
+"""A second."""
 
 QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
 """Java pauses for some 50 milliseconds now and then, which is no reason to refuse requests."""
@@ -31,8 +37,11 @@ class ServerSettings:
     bundle: Path
     keys_file: Path | None
     check: bool
+    image: Path | None
     host: str
     port: int
+    inside_host: str
+    inside_port: int | None
     fd: int | None
     workers: int
     engine: EngineName
@@ -44,6 +53,9 @@ class ServerSettings:
     max_queue: int
     queue_seconds: float
     max_connections: int
+    max_bytes_waiting: int
+    address_requests: float
+    key_requests: float | None
     client_seconds: float
     deadline_seconds: float
     drain_seconds: int
@@ -62,22 +74,22 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     values = vars(parser.parse_args(arguments))
     if values["image"] is not None:
         try:
-            values |= _of_image(values["image"])
+            values |= {"bundle": values["image"] / MODEL_FOLDER, **image_facts(values["image"])}
         except (OSError, ValueError, KeyError) as error:
             parser.error(f"--image {values['image']} is not an image's folder: {error!r}")
     if not values["check"] and values["keys_file"] is None:
         parser.error("--keys-file is required to serve")
+    values.setdefault("key_requests", None)
     values.setdefault("queue_seconds", QUEUE_SECONDS[values["engine"]])
     if (values["tls_certificate"] is None) != (values["tls_key"] is None):
         parser.error("--tls-cert and --tls-key belong together")
     return ServerSettings(**{field.name: values[field.name] for field in fields(ServerSettings)})
 
 
-def _of_image(folder: Path) -> dict[str, Any]:
-    """The model in an image's folder, and which one it is."""
+def image_facts(folder: Path) -> dict[str, str]:
+    """Name and version of the model in an image's folder; raises `OSError`, `ValueError` or `KeyError` for another."""
     facts = json.loads((folder / "image.json").read_text(encoding="utf-8"))
-    model = folder / "model"
-    return {"bundle": model, "model_name": facts["model_name"], "model_version": str(facts["model_version"])}
+    return {"model_name": facts["model_name"], "model_version": str(facts["model_version"])}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,9 +119,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
     add: Any = parser.add_argument_group("server").add_argument
-    add("--keys-file", type=Path, metavar="FILE", help="one or two bearer keys, one a line; read again when it changes")
+    help_text = "bearer keys, one a line, as KEY or NAME=KEY; read again when it changes"
+    add("--keys-file", type=Path, metavar="FILE", help=help_text)
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=_number(0, 65_535), default=8123, help="port to listen on; 0 lets the system choose")
+    help_text = "port for the operator's own programs: the page, metrics and the description without a key, over HTTP"
+    add("--inside-port", type=_number(0, 65_535), metavar="N", help=help_text)
+    add("--inside-host", default="127.0.0.1", help="address of that port")
     add("--fd", type=_number(0, 65_535), metavar="N", help="serve on this open socket instead of --host and --port")
     add("--workers", type=_number(1, 256), default=1, help="worker processes, ideally one per core")
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain, to serve HTTPS")
@@ -126,9 +142,14 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         ("--max-body-bytes", (1, 1 << 30), 4 << 20, "maximum size of a request's body in bytes"),
         ("--max-header-bytes", (256, 1 << 20), 16 << 10, "maximum size of a request's headers in bytes"),
         ("--max-queue", (1, 100_000), 256, "maximum number of requests waiting in a worker"),
-        ("--max-connections", (1, 100_000), 1000, "maximum number of clients connected to a worker"),
+        ("--max-connections", (1, 100_000), 1000, "maximum number of clients with a key connected to a worker"),
+        ("--max-bytes-waiting", (1, 1 << 40), 64 << 20, "maximum bytes of bodies without an answer in a worker"),
     ):
         add(option, type=_number(*bounds), default=default, metavar="N", help=help_text)
+    help_text = "requests a second that an address may send to a worker without a valid key"
+    add("--address-requests", type=_rate, default=100.0, metavar="N", help=help_text)
+    help_text = "requests a second that a key may send to a worker (default: no limit)"
+    add("--key-requests", type=_rate, default=argparse.SUPPRESS, metavar="N", help=help_text)
     defaults = ", ".join(f"{limit:g} for {engine}" for engine, limit in QUEUE_SECONDS.items())
     help_text = f"refuse requests when the queue takes longer than this (default: {defaults})"
     add("--queue-seconds", type=float, default=argparse.SUPPRESS, metavar="S", help=help_text)
@@ -163,6 +184,13 @@ def _share(text: str) -> float:
     if not 0 < share <= WHOLE:
         raise argparse.ArgumentTypeError(f"{text} must be above 0 and at most {WHOLE}")
     return share
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 1 <= rate <= MOST_REQUESTS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_REQUESTS}")
+    return rate
 
 
 def _address(text: str) -> str:

@@ -34,7 +34,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from steps.descriptions.serving_settings import ScoringSettings
+from steps.descriptions.serving_settings import WORKERS_OF_A_POD, ScoringSettings
 from steps.shared import cluster_names
 
 START_CHECKS = 60
@@ -142,7 +142,10 @@ class ScoringPods(pulumi.ComponentResource):
             name=cluster_names.NAME,
             image=self._args.image,
             args=self._arguments(),
-            ports=[ContainerPortArgs(name="https", container_port=cluster_names.PORT)],
+            ports=[
+                ContainerPortArgs(name="https", container_port=cluster_names.PORT),
+                ContainerPortArgs(name="inside", container_port=cluster_names.INSIDE_PORT),
+            ],
             resources=ResourceRequirementsArgs(requests=size, limits=size),
             security_context=SecurityContextArgs(
                 allow_privilege_escalation=False,
@@ -168,7 +171,9 @@ class ScoringPods(pulumi.ComponentResource):
         options = {
             "--host": "0.0.0.0",  # noqa: S104 - inside the pod: who may reach it is the network policy's business
             "--port": cluster_names.PORT,
-            "--workers": scoring.workers,
+            "--inside-host": "0.0.0.0",  # noqa: S104 - as above
+            "--inside-port": cluster_names.INSIDE_PORT,
+            "--workers": scoring.workers or WORKERS_OF_A_POD,
             "--engine": scoring.engine.value,
             "--max-records": scoring.max_records,
             "--keys-file": cluster_names.KEYS_FILE,
@@ -188,7 +193,7 @@ class ScoringPods(pulumi.ComponentResource):
 
 def _probe(path: str, *, failures: int) -> ProbeArgs:
     return ProbeArgs(
-        http_get=HTTPGetActionArgs(path=path, port="https", scheme="HTTPS"),
+        http_get=HTTPGetActionArgs(path=path, port="inside"),  # where no stranger takes a probe's turn
         period_seconds=CHECK_SECONDS,
         timeout_seconds=2,
         failure_threshold=failures,

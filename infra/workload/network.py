@@ -16,7 +16,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from steps.shared.cluster_names import ANSWERING, LABELS, NAME, PORT, SHADOWING
+from steps.shared.cluster_names import ANSWERING, INSIDE_PORT, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
 SHADOW = f"{NAME}-shadow"
@@ -59,6 +59,8 @@ class Network(pulumi.ComponentResource):
         """Make both."""
         super().__init__("personalization:workload:Network", name, None, opts)
         port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
+        # From everywhere, as the API server's way to a pod has no label; the load balancer does not lead there.
+        inside = NetworkPolicyPortArgs(port=INSIDE_PORT, protocol="TCP")
         to_shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
         egress = [NetworkPolicyEgressRuleArgs(ports=[port], to=[to_shadow])] if args.shadow else []
         egress += TO_AZURE if args.traces else []
@@ -68,7 +70,7 @@ class Network(pulumi.ComponentResource):
             spec=NetworkPolicySpecArgs(
                 pod_selector=LabelSelectorArgs(),  # every pod of the namespace
                 policy_types=["Ingress", "Egress"],  # without a rule for the second nothing may leave
-                ingress=[NetworkPolicyIngressRuleArgs(ports=[port])],
+                ingress=[NetworkPolicyIngressRuleArgs(ports=[port, inside])],
                 egress=egress or None,
             ),
             opts=ResourceOptions(parent=self),

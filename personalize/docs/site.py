@@ -51,8 +51,9 @@ def describe_a_service() -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         bundle = make_bundle(Path(folder) / "bundle", rows=300, trees=2)
-        model = ServedModel.load(bundle, engine=EngineName.LIGHTGBM, max_records=1000)
-        return dict(describe_service(model, ModelName(name="ctr", version="1")))
+        name = ModelName(name="ctr", version="1")
+        model = ServedModel.load(bundle, name=name, engine=EngineName.LIGHTGBM, max_records=1000)
+        return dict(describe_service(model))
 
 
 def http_page(document: dict[str, Any]) -> str:

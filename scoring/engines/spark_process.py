@@ -132,7 +132,10 @@ async def call(connection: http.client.HTTPConnection, rows: Rows, seconds: floa
             raise http.client.HTTPException(f"status {answer.status}")
         return content
 
-    return msgspec.json.decode(await asyncio.to_thread(post), type=list[float])[: len(rows)]
+    answers = msgspec.json.decode(await asyncio.to_thread(post), type=list[float])
+    if len(answers) < len(rows):
+        raise http.client.HTTPException(f"{len(answers)} answers to {len(rows)} rows")
+    return answers[: len(rows)]
 
 
 def _require_spark() -> None:

@@ -10,7 +10,6 @@ import asyncio
 import http.client
 import logging
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +28,9 @@ CALL_SECONDS = (0.3, 1.0)
 """Timeouts of a call and of its one repetition: of 50,000 calls Spark loses one or two."""
 
 START_SECONDS = 180.0
+RETRY_SECONDS = 1.0
+"""Between two attempts to start it."""
+
 MAX_WAITING = 4096
 """Records that may wait for a call."""
 
@@ -102,13 +104,17 @@ class SparkServingEngine:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            if (reason := await self._failed()) is not None:
+            try:
+                if (reason := await self._failed()) is None:
+                    continue
                 self.ready = False
                 self._refuse_waiting()
                 _log.error("%s; it is started again", reason)
-                with suppress(EngineError, TimeoutError):  # it is tried again
-                    await asyncio.wait_for(self._launch(), START_SECONDS)
-                    _log.info("Spark answers again")
+                await asyncio.wait_for(self._launch(), START_SECONDS)
+                _log.info("Spark answers again")
+            except Exception as error:  # noqa: BLE001 - whatever it was, without another attempt nothing is ever answered
+                _log.error("Spark does not start (%s); it is tried again", type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _failed(self) -> str | None:
         """Why Spark has to be started again, if it has to be."""
@@ -136,9 +142,11 @@ class SparkServingEngine:
                 connection = self._spark.connect()
             try:
                 answers = await self._score_together(connection, np.concatenate([job.rows for job in jobs]))
-            except EngineUnavailable as error:
+            except Exception as error:  # noqa: BLE001 - who waits gets an answer, and the next call its turn
+                if not isinstance(error, EngineUnavailable):
+                    _log.error("a call of Spark failed: %s", type(error).__name__)
                 for job in jobs:
-                    _settle(job, error)
+                    _settle(job, EngineUnavailable("Spark did not answer."))
                 continue
             at = 0
             for job in jobs:

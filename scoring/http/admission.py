@@ -1,4 +1,4 @@
-"""How many requests wait in a worker, and whether one more could be answered in time."""
+"""How many requests and bytes wait in a worker, and whether one more request could be answered in time."""
 
 import math
 import time
@@ -48,3 +48,22 @@ class Queue:
         self._busy = kept * self._busy + busy
         self._answers = kept * self._answers + requests
         self._since = now
+
+
+class Room:
+    """Bytes of bodies that arrived, whole or not, and have no answer yet: of all connections of a worker together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def hold(self, size: int) -> bool:
+        """Whether there is room for so many more, which are then held."""
+        if self.held + size > self._most:
+            return False
+        self.held += size
+        return True
+
+    def free(self, size: int) -> None:
+        """Give back what was held."""
+        self.held -= size

@@ -6,14 +6,19 @@ An array and a call of the model for each request would cost more than the look-
 import asyncio
 import time
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from scoring.exchange import Headers
+import numpy as np
+import numpy.typing as npt
+
 from scoring.http.admission import Queue
+from scoring.http.request import Request
 from scoring.model.model import ServedModel
-from scoring.model.operations import Operation, Query
+from scoring.model.operations import ExplainQuery, Query
 from scoring.model.records import Values
-from scoring.request_errors import DeadlineExceeded, InternalError, Rejection
+from scoring.request_errors import DeadlineExceeded, InternalError, Overloaded, Rejection
 from scoring.worker.logs import describe
 from scoring.worker.service import Service
 from scoring.worker.shadow import Shadow
@@ -24,30 +29,21 @@ RECORDS_TOGETHER = 64
 TURN_SECONDS = 0.005
 """After so long the event loop gets its turn, to read, refuse and answer what else has come."""
 
+MOST_EXPLAINED = 16
+"""Records that wait to be explained, one after the other in a thread of their own."""
 
-class Request(Protocol):
-    """A whole request that was let in."""
-
-    operation: Operation
-    body: bytes
-    arrived: float
-    """When its last byte came, by `time.perf_counter`."""
-    request_id: bytes
-    disconnected: bool
-    """Whether its client went away."""
-
-    def reply(self, status: int, body: bytes, headers: Headers) -> None:
-        """Take the answer. Called once, unless the client went away before."""
-        ...
+Inputs = npt.NDArray[np.float64]
 
 
 class Batcher:
     """The requests that wait in a worker."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, record: Callable[[Request, int], None]) -> None:
+        """`record` is called with each request's status."""
         settings = service.settings
         self.queue = Queue(maximum=settings.max_queue, seconds=settings.queue_seconds)
         self._service = service
+        self._record = record
         self._shadow = (
             Shadow(settings.shadow, settings.shadow_percent, service.keys, settings.tls_certificate)
             if settings.shadow
@@ -56,6 +52,8 @@ class Batcher:
         self._waiting: deque[Request] = deque()
         self._scheduled = False
         self._later: set[asyncio.Task[None]] = set()
+        self._explaining = 0
+        self._beside = ThreadPoolExecutor(1, "explain")
 
     def submit(self, request: Request) -> None:
         """Answer `request` when its turn comes."""
@@ -63,10 +61,9 @@ class Batcher:
         self._waiting.append(request)
         self._schedule()
 
-    def reject(self, request: Request, rejection: Rejection) -> None:
-        """Answer a request that is not scored."""
-        request.reply(rejection.status, rejection.body(), rejection.headers())
-        self._record(request, rejection.status)
+    def close(self) -> None:
+        """Wait for what is being explained."""
+        self._beside.shutdown()
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -77,7 +74,7 @@ class Batcher:
         """Answer what waits, up to a call's worth."""
         self._scheduled = False
         began = time.perf_counter()
-        batch: list[tuple[Request, Query]] = []
+        batch: list[tuple[Request, Query | ExplainQuery]] = []
         rows: list[Values] = []
         taken = 0
         while self._waiting and len(rows) < RECORDS_TOGETHER and time.perf_counter() - began < TURN_SECONDS:
@@ -92,24 +89,24 @@ class Batcher:
             taken -= self._score(batch, rows)
         self.queue.answer(taken)
 
-    def _read(self, request: Request, now: float) -> Query | None:
+    def _read(self, request: Request, now: float) -> Query | ExplainQuery | None:
+        if request.operation is None:
+            return None
         limit = self._service.settings.deadline_seconds
         try:
             if now - request.arrived > limit:
                 raise DeadlineExceeded(f"The request waited for more than {limit:g} seconds.")  # noqa: TRY301 - one place rejects
-            return request.operation.read(self._service.model.types, request.body)
+            return request.operation.read(self._service.model.types, bytes(request.body))
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not cost the worker
             self._refuse(request, error)
             return None
 
-    def _score(self, batch: list[tuple[Request, Query]], rows: list[Values]) -> int:
+    def _score(self, batch: list[tuple[Request, Query | ExplainQuery]], rows: list[Values]) -> int:
         """Answer each request of a batch, and return how many are answered later."""
         model = self._service.model
         if model.engine.score_now is None:
             for request, query in batch:
-                task = asyncio.get_running_loop().create_task(self._score_later(request, query, model))
-                self._later.add(task)
-                task.add_done_callback(self._later.discard)
+                self._begin(self._score_later(request, query, model))
             return len(batch)
         try:
             inputs = model.encoder.encode(rows)
@@ -122,11 +119,14 @@ class Batcher:
         start = 0
         for request, query in batch:
             end = start + len(query.rows)
-            self._answer(request, query, model, probabilities[start:end])
+            if isinstance(query, ExplainQuery):
+                self._explain(request, query, model, inputs[start:end].copy(), probabilities[start])
+            else:
+                self._answer(request, query, model, probabilities[start:end])
             start = end
         return 0
 
-    async def _score_later(self, request: Request, query: Query, model: ServedModel) -> None:
+    async def _score_later(self, request: Request, query: Query | ExplainQuery, model: ServedModel) -> None:
         try:
             inputs = model.encoder.encode(query.rows)
             probabilities = await model.engine.score(inputs)
@@ -134,31 +134,62 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
         else:
-            self._answer(request, query, model, probabilities)
+            if isinstance(query, ExplainQuery):
+                self._explain(request, query, model, inputs, probabilities[0])
+            else:
+                self._answer(request, query, model, probabilities)
         finally:
             self.queue.answer(1)
 
+    def _explain(
+        self, request: Request, query: ExplainQuery, model: ServedModel, inputs: Inputs, probability: float
+    ) -> None:
+        """Answer a request beside the event loop's thread."""
+        if self._explaining >= MOST_EXPLAINED:
+            self._refuse(request, Overloaded("More records wait to be explained than can be in time; try again later."))
+            return
+        self._explaining += 1
+
+        async def explain() -> None:
+            loop = asyncio.get_running_loop()
+            try:
+                body = await loop.run_in_executor(self._beside, query.explain, inputs, probability, model)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._refuse(request, error)
+            else:
+                self._send(request, body, [probability])
+            finally:
+                self._explaining -= 1
+
+        self._begin(explain())
+
     def _answer(self, request: Request, query: Query, model: ServedModel, probabilities: list[float]) -> None:
         try:
-            body = query.answer(probabilities, model, self._service.name)
+            body = query.answer(probabilities, model)
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(request, error)
             return
+        self._send(request, body, probabilities)
+
+    def _send(self, request: Request, body: bytes, probabilities: list[float]) -> None:
         request.reply(200, body, [])
         self._service.metrics.scored(probabilities)
         self._record(request, 200)
-        if self._shadow is not None:
+        if self._shadow is not None and request.operation is not None:
             self._shadow.copy(request.operation.name, request.body)
 
     def _refuse(self, request: Request, error: Exception) -> None:
         if isinstance(error, Rejection):
-            self.reject(request, error)
-            return
-        self._service.sink.event(
-            "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
-        )
-        self.reject(request, InternalError("Internal error; the service's log has the details under the request's id."))
+            rejection = error
+        else:
+            self._service.sink.event(
+                "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
+            )
+            rejection = InternalError("Internal error; the service's log has the details under the request's id.")
+        request.reject(rejection)
+        self._record(request, rejection.status)
 
-    def _record(self, request: Request, status: int) -> None:
-        seconds = time.perf_counter() - request.arrived
-        self._service.record(request.operation.name, status, seconds, request.request_id)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)

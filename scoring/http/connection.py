@@ -1,230 +1,249 @@
-"""One client's connection: what uvicorn leaves open is closed here, before a request costs the service anything.
+"""One client's connection: takes requests from its reader, hands them over, and sends the answers in their order."""
 
-Limits on headers and on waiting requests; and what is not valid HTTP gets the same shape of answer as every other
-refusal. A request above capacity is refused before anything starts for it.
-"""
+import asyncio
+import math
+import time
+from collections import deque
+from typing import TYPE_CHECKING, cast
 
-from typing import cast
+from scoring.http.answers import CONTINUE
+from scoring.http.clients import Clients
+from scoring.http.identity import NOBODY
+from scoring.http.patience import FAREWELL_SECONDS, KEEP_ALIVE_SECONDS, LINGER_SECONDS, PENANCE_SECONDS
+from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
+from scoring.http.request import Headers, Request
+from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
-from scoring.exchange import Head
-from scoring.http.timeouts import LINGER_SECONDS, PatientConnection
-from scoring.request_errors import (
-    HeadersTooLarge,
-    InvalidHttp,
-    MethodNotAllowed,
-    Overloaded,
-    Rejection,
-    SlowBody,
-    SlowHead,
-)
-
-MAX_PIPELINED = 32
-"""Requests that a client may send ahead of their answers."""
+if TYPE_CHECKING:
+    from scoring.http.front import Front  # which knows connections in turn
 
 
-class _LimitError(Exception):
-    """Leaves the parser from within one of its callbacks."""
+class Connection(asyncio.Protocol):
+    """A connection. Made before its TLS handshake, so that a client may be ended during it."""
 
+    def __init__(self, front: "Front", clients: Clients, address: str, *, inside: bool) -> None:
+        """`inside` are those who reach a port that is not for everybody."""
+        self.address = address
+        self.inside = inside
+        self.known = False
+        """Whether a valid key was sent over it."""
+        self.identity = NOBODY
+        """Whose key was sent last."""
+        self.deadline = math.inf
+        self.handshake: asyncio.Task[None] | None = None
+        self._front = front
+        self._clients = clients
+        self._patience = front.settings.client_seconds
+        self._most_bytes = front.settings.max_body_bytes
+        self._transport: asyncio.Transport | None = None
+        self._reader = Reader(self, front.settings.max_header_bytes)
+        self._open: deque[Request] = deque()
+        """Requests whose answers were not sent, in the order that they came in."""
+        self._reading: Request | None = None
+        """The request whose body is awaited."""
+        self._receiving = False
+        """Whether a request has begun that is not whole."""
+        self._ended = self._left = self._leaving = False
+        """Nothing more is read; the last answer was sent; the next answer is the last."""
+        self._paused = self._penance = False
+        """The client does not take its answers; it asked too often."""
 
-class NoEvent:
-    """What uvicorn sets for whoever waits for a cycle's messages, where nobody does."""
+    @property
+    def idle(self) -> bool:
+        """Whether no request has begun that has no answer."""
+        return not (self._open or self._receiving)
 
-    def set(self) -> None:
-        """Do nothing."""
+    @property
+    def busy(self) -> bool:
+        """Whether a whole request has no answer."""
+        return bool(self._open) and self._open[0] is not self._reading
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first request."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
+        self._await_client()
 
-class _Refused:
-    """Stands for the cycle of a request that was answered without one."""
-
-    response_complete = True
-    more_body = disconnected = False
-    keep_alive = True
-    message_event = NoEvent()
-
-
-class Connection(PatientConnection):
-    """A connection with limits. Made by uvicorn, one for each client."""
-
-    _receiving = _in_head = _ended = False
-    _head_bytes = _unparsed_bytes = 0
-    _refusal: Rejection | None = None
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let what is being answered find nobody."""
+        del exc
+        self._ended = self._left = True
+        self.deadline = math.inf
+        for request in self._open:
+            request.disconnected = True
+            self._front.room.free(request.size)
+        self._open.clear()
+        self._clients.drop(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and wait for the rest of a request that is not whole."""
+        """Read what came."""
+        if not self._ended:
+            self._reader.feed(data)
+
+    def pause_writing(self) -> None:
+        """Called when the client does not take its answers; it has as long as for sending."""
+        self._paused = True
+        self._await_client()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Called when the client took them."""
+        self._paused = False
+        self._read_on()
+        self._await_next()
+
+    # Called by the reader.
+
+    def begin(self) -> None:
+        """Wait for the rest of a request; with one more than a client may send ahead, the connection ends."""
+        if len(self._open) >= MAX_PIPELINED:
+            raise StopReading
+        self._receiving = True
+        if not self._penance:
+            self._await_client()
+
+    def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
+        """Let a request in, or refuse it before its body costs anything."""
+        request = self._front.request(self, method, target, headers)
+        request.keep_alive = keep_alive and not self._leaving
+        self._open.append(request)
+        self._reading = request
+        try:
+            expects_word = self._front.admit(self, request)
+        except Rejection as rejection:
+            request.keep_alive = request.keep_alive and not request.body_is_large()
+            self._ended = not request.keep_alive
+            if isinstance(rejection, TooManyRequests) and not self.known and self._transport is not None:
+                self._penance = True
+                self._transport.pause_reading()
+                self.deadline = time.perf_counter() + PENANCE_SECONDS
+            self._front.refuse(request, rejection)
+            if self._ended:
+                raise StopReading from None
+        else:
+            if expects_word and len(self._open) == 1 and self._transport is not None:
+                self._transport.write(CONTINUE)
+
+    def part(self, body: bytes) -> None:
+        """Keep a part of a body, within limits."""
+        request = self._reading
+        if request is None or request.answer is not None:
+            return
+        if not self._front.room.hold(len(body)):
+            self._give_up(request, Overloaded("More bytes wait than the service has room for; try again later."))
+        if (rejection := request.take(body, self._most_bytes)) is not None:
+            self._give_up(request, rejection)
+
+    def whole(self) -> None:
+        """Hand a request over."""
+        request = self._reading
+        self._receiving = False
+        self._reading = None
+        if request is not None and request.answer is None:
+            self.deadline = math.inf
+            request.arrived = time.perf_counter()
+            self._front.finish(request)
+        else:
+            self._await_next()
+
+    def misunderstood(self, rejection: Rejection, target: bytes, headers: Headers) -> None:
+        """Answer what cannot be served, after what came before it, and end the connection."""
         if self._ended:
             return
-        if self._in_head:
-            self._unparsed_bytes += len(data)
-        self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._stay_with_http(data[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError:
-            self._refuse(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
-            return
-        if self._receiving:
-            if self._in_head and self._unparsed_bytes > self._settings.max_header_bytes:
-                self._refuse(self._headers_too_large())
-            else:
-                self._wait_for_client()
-        elif not (self._running() or self._resting()):
-            self._wait_for_client()
-
-    def on_message_begin(self) -> None:
-        """Called by the parser at the first byte of a request."""
-        self._receiving = self._in_head = True
-        self._head_bytes = self._unparsed_bytes = 0
-        self.url = b""
-        self.headers = []
-        self.expect_100_continue = False
-
-    def on_url(self, url: bytes) -> None:
-        """Called by the parser for a part of the request's target."""
-        self._head_bytes += len(url)
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser for a header."""
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self._settings.max_header_bytes:
-            self._refusal = self._headers_too_large()
-            raise _LimitError
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Called by the parser before the body: start the request, or refuse it when too many wait."""
-        running = self._running()
-        if running and len(self.pipeline) >= MAX_PIPELINED:
-            raise _LimitError
-        method = self.parser.get_method()
-        if method == b"CONNECT":
-            self._refusal = MethodNotAllowed("CONNECT", allowed="GET, POST")
-            raise _LimitError
-        if self.parser.should_upgrade():
-            return
-        if running or method != b"POST" or not self._answer_at_once():
-            self._start_cycle()
-        self._in_head = False
-
-    def on_message_complete(self) -> None:
-        """Called by the parser at the end of a request."""
-        if self.parser.should_upgrade():
-            return
-        self._receiving = False
-        self._stop_waiting()
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """Called after an answer; the request's body may still be coming."""
-        super().on_response_complete()
-        if self._receiving:
-            self._wait_for_client()
-
-    def _stay_with_http(self, rest: bytes) -> None:
-        """Read a request whose client would rather speak another protocol again, without that wish.
-
-        A server may ignore it, and Java's and curl's clients count on that. But the parser takes the body, of which
-        `rest` has the beginning, for the other protocol.
-        """
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        headers = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade")
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        self.data_received(b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, headers, rest))
-
-    def _answer_at_once(self) -> bool:
-        """Whether the request whose head is complete is answered, or will be, without a cycle."""
-        surplus = len(self.connections) > self._settings.max_connections
-        if surplus or self.front.batcher.queue.full():
-            self._shed(close=surplus)
-            return True
-        return self._take()
-
-    def _take(self) -> bool:
-        """Whether the request whose head is complete needs no cycle of uvicorn's."""
-        return False
-
-    def _running(self) -> bool:
-        """Whether a request has no answer yet."""
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _resting(self) -> bool:
-        """Whether the connection is kept for a client's next request."""
-        return self.timeout_keep_alive_task is not None
-
-    def _start_cycle(self) -> None:
-        """Let uvicorn make an ASGI exchange of the request."""
-        url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()  # makes the scope, which only this way needs
-        self.url, self.expect_100_continue = url, expect_100_continue
-        self.headers += headers
-        super().on_headers_complete()
-
-    def _give_up(self) -> None:
-        self._client_timer = None
-        seconds = f"{self._settings.client_seconds:g} seconds"
-        if not self._receiving or self._ended:
-            self._hang_up()
-        elif self._in_head:
-            self._refuse(SlowHead(f"The headers did not arrive within {seconds}."))
+        self._ended = True
+        self.deadline = math.inf
+        request = self._reading
+        if request is not None and request.answer is None:
+            request.keep_alive = False
+            self._front.refuse(request, rejection)
+        elif self._open:  # what came before was in order: it is answered, and then the connection closes
+            self._open[-1].keep_alive = False
+        elif request is not None:
+            self._leave()  # it has its answer already
         else:
-            self._refuse(SlowBody(f"The body did not arrive within {seconds}."))
+            request = self._front.request(self, b"", target, headers)
+            request.keep_alive = False
+            self._open.append(request)
+            self._front.refuse(request, rejection)
 
-    def _shed(self, *, close: bool) -> None:
-        """Answer 503 without starting anything."""
-        close = close or not self.parser.should_keep_alive()
-        rejection = Overloaded("More requests wait than the service can answer in time; try again later.")
-        self.cycle = cast("RequestResponseCycle", _Refused())
-        self._write(rejection, self.url.decode("ascii", "replace"), close=close)
-        if close:
+    # Called by others.
+
+    def answered(self) -> None:
+        """Send the answers whose turn it is."""
+        waiting = self._open
+        while waiting and (answer := waiting[0].answer) is not None:
+            request = waiting.popleft()
+            self._front.room.free(request.size)
+            close = not request.keep_alive
+            if self._transport is not None:
+                self._transport.write(self._front.writer.answer(request, answer, close=close))
+            if close:
+                self._leave()
+                return
+        if not waiting:
+            self._await_next()
+
+    def recognize(self) -> bool:
+        """Treat it as a client's from now on; whether there is room for one more."""
+        self.known = self._clients.recognize(self)
+        return self.known
+
+    def farewell(self) -> None:
+        """Let the answer to the next request, or to the last of those that are open, be the last one."""
+        self._leaving = True
+        if self._open:
+            self._open[-1].keep_alive = False
+        elif not self._receiving:
+            self._await_next()
+
+    def end(self) -> None:
+        """Close at once."""
+        self._ended = True
+        if self._transport is not None:
+            self._transport.abort()
+        elif self.handshake is not None:
+            self.handshake.cancel()
+
+    def expire(self, now: float) -> None:
+        """Called when the deadline is over."""
+        if self._left or self._paused:
+            self.end()
+        elif self._penance:
+            self._penance = False
+            self._read_on()
+            self.deadline = now + self._patience
+        elif not self._receiving:
             self._leave()
+        elif self._reader.in_head:
+            self._reader.give_up(SlowHead(f"The headers did not arrive within {self._patience:g} seconds."))
         else:
-            super().on_response_complete()
+            self._reader.give_up(SlowBody(f"The body did not arrive within {self._patience:g} seconds."))
 
-    def _refuse(self, rejection: Rejection) -> None:
-        """Answer a request that cannot be served, after those before it, and end the connection."""
-        running = self._running()
-        if running and self._in_head:
-            self._ended = True  # what came before was in order: it is answered, and then the connection closes
-            self.cycle.keep_alive = False
-            return
-        if running and (self.pipeline or self.cycle.response_started):
-            self._hang_up()
-            return
-        if running:
-            self.cycle.disconnected = True
-            self._abandon()
-        if running or self._in_head or not self._receiving:
-            self._write(rejection, self.url.decode("ascii", "replace") if self._receiving else "", close=True)
-        self._leave()
-
-    def _write(self, rejection: Rejection, path: str, *, close: bool) -> None:
-        request_id = Head(self.headers or []).request_id
-        defaults, status = self.server_state.default_headers, rejection.status
-        headers = [header for header in rejection.headers() if header[0] != b"connection"]
-        answer = self.front.writer.answer(
-            defaults, status, rejection.body(), headers, request_id=request_id, close=close
-        )
-        self.transport.write(answer)
-        self.front.refused(path, status, request_id)
+    def _give_up(self, request: Request, rejection: Rejection) -> None:
+        """Refuse a request in the midst of its body, and read no further."""
+        self._ended = True
+        request.keep_alive = False
+        self._front.refuse(request, rejection)
+        raise StopReading
 
     def _leave(self) -> None:
-        self._ended = True
-        self._stop_waiting()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-            self._client_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        else:
-            self._close()
+        self._ended = self._left = True
+        self.deadline = time.perf_counter() + LINGER_SECONDS
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        elif self._transport is not None:  # over TLS a client has a part in the end, which it may not play
+            self._transport.close()
 
-    def _headers_too_large(self) -> HeadersTooLarge:
-        limit = self._settings.max_header_bytes
-        return HeadersTooLarge(f"The headers are larger than {limit} bytes; send fewer or shorter ones.")
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _await_client(self) -> None:
+        self.deadline = time.perf_counter() + self._patience
+
+    def _await_next(self) -> None:
+        """Wait for the next request, unless there is something else to wait for."""
+        if self._paused or self._penance or self._left or self._open or self._receiving:
+            return
+        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._patience
+        self.deadline = time.perf_counter() + (FAREWELL_SECONDS if self._leaving else seconds)

@@ -1,132 +1,134 @@
-"""The HTTP front: lets requests for scores in to the batcher, and leaves everything else to Starlette.
+"""The front of a worker: lets requests in, and has them scored or looked up.
 
-A connection hands ordinary requests over without ASGI, whose task and messages would cost as much as the score; the
-others (sent ahead of an answer, in HTTP/1.0, with `expect`) come through the ASGI application here.
+Who asks comes first: whatever a stranger asks for costs no more than finding out that it has no key.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+import httptools
 
-from scoring.exchange import DisconnectedError, Exchange, Head, Headers, Message, Receive, Scope, Send, Writer
+from scoring.http.admission import Room
+from scoring.http.answers import Writer
 from scoring.http.batcher import Batcher
-from scoring.http.routes import CHECKS, fail, refuse, routes
-from scoring.model.operations import OPERATIONS, Operation
-from scoring.request_errors import MethodNotAllowed, Rejection, Unauthorized
+from scoring.http.connection import Connection
+from scoring.http.identity import Doorkeeper
+from scoring.http.looks import CHECKS, Looks
+from scoring.http.rates import AddressRates
+from scoring.http.request import Headers, Request, RequestIds, require_json
+from scoring.model.operations import OPERATIONS
+from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
 from scoring.worker.service import Service
 
 if TYPE_CHECKING:
     from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
 
+BY_TARGET = {path.encode(): operation for path, operation in OPERATIONS.items()}
+
+STRANGERS_TOGETHER = 5
+"""Times as many requests as one address may send without a key, all may together."""
+
+BROWSER = b'Basic realm="scoring", charset="UTF-8"'
+"""Lets a browser ask its user, who gives the key as the password."""
+
 
 class Front:
-    """The ASGI application, and what the connections share."""
+    """What the connections of a worker share."""
 
     def __init__(self, service: Service, tracing: "Tracing | None" = None) -> None:
-        self._service = service
+        """Made in the worker's own process, within its event loop."""
+        settings = service.settings
+        self.settings = settings
         self.tracing = tracing
-        self.settings = service.settings
-        self.batcher = Batcher(service)
+        self.batcher = Batcher(service, self.record)
         self.writer = Writer()
-        self._rest = Starlette(
-            routes=routes(service), lifespan=self._lifespan, exception_handlers={HTTPException: refuse, Exception: fail}
+        self.room = Room(settings.max_bytes_waiting)
+        self._service = service
+        self._ids = RequestIds()
+        strangers = AddressRates(
+            each=settings.address_requests, together=STRANGERS_TOGETHER * settings.address_requests
         )
+        self._doorkeeper = Doorkeeper(service.keys, strangers, settings.key_requests)
+        self._looks = Looks(service)
+        self._looking: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection event of ASGI."""
-        if scope["type"] == "http" and (operation := OPERATIONS.get(scope["path"])) is not None:
-            exchange = Exchange(scope, receive, send)
-            if self.tracing is None:
-                await self._operate(exchange, scope, operation)
-            else:
-                await self._trace(self.tracing, exchange, scope, operation)
-        elif scope["type"] == "http":
-            await self._look(Exchange(scope, receive, send), scope)
-        else:
-            await self._rest(scope, receive, send)
+    def request(self, where: Connection, method: bytes, target: bytes, headers: Headers) -> Request:
+        """A request with this head."""
+        named = dict(headers)
+        operation = BY_TARGET.get(target)
+        path = target
+        if operation is None:
+            path = _path(target)
+            operation = BY_TARGET.get(path)
+        request = Request(where, method, path, named, self._ids.of(named.get(b"x-request-id", b"")))
+        request.operation = operation
+        if self.tracing is not None and operation is not None:
+            request.trace = self.tracing.begin(named)
+        return request
 
-    def admit(self, head: Head) -> None:
-        """Raise a `Rejection` unless a request with this head may send its body."""
-        if not self._service.keys.accepts(head.authorization):
-            raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.")
+    def admit(self, connection: Connection, request: Request) -> bool:
+        """Raise a `Rejection` unless a request may send its body; whether it waits for a word before it does."""
+        headers = request.headers
+        authorization = headers.get(b"authorization", b"")
+        if request.operation is None:
+            self._admit_look(connection, request, authorization)
+            return False
+        if request.method != b"POST":
+            raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
+        request.key = self._doorkeeper.require_key(connection, authorization)
+        if self.batcher.queue.full():
+            raise Overloaded("More requests wait than the service can answer in time; try again later.")
         _ = self._service.model  # there must be one
-        head.announce_json(self.settings.max_body_bytes)
+        length = headers.get(b"content-length", b"")
+        require_json(headers.get(b"content-type", b""), length, self.settings.max_body_bytes)
+        return headers.get(b"expect", b"").lower() == b"100-continue"
 
-    def refused(self, path: str, status: int, request_id: bytes) -> None:
-        """Count and log a request that was refused before its body was read."""
-        name = OPERATIONS[path].name if path in OPERATIONS else "other"
-        self._service.record(name, status, 0.0, request_id)
-
-    async def _operate(self, exchange: Exchange, scope: Scope, operation: Operation) -> None:
-        try:
-            if scope["method"] != "POST":
-                raise MethodNotAllowed(scope["method"], allowed="POST")
-            self.admit(exchange)
-            body = await exchange.read(limit=self.settings.max_body_bytes)
-        except Rejection as rejection:
-            self.refused(scope["path"], rejection.status, exchange.request_id)
-            await exchange.answer(rejection.status, rejection.body(), rejection.headers())
-        except DisconnectedError:
-            return
-        else:
-            request = _Awaited(operation, body, exchange.request_id)
+    def finish(self, request: Request) -> None:
+        """Answer a request that is whole."""
+        if request.operation is None:
+            task = asyncio.get_running_loop().create_task(self._look(request))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+        elif request.size:
             self.batcher.submit(request)
-            await exchange.answer(*await request.answer)
+        else:
+            self.refuse(request, InvalidJson("The body is empty; send a JSON object."))
 
-    async def _trace(self, tracing: "Tracing", exchange: Exchange, scope: Scope, operation: Operation) -> None:
-        trace, began = tracing.begin(scope["headers"]), time.perf_counter()
-        await self._operate(exchange, scope, operation)
-        if trace is not None and exchange.status:
-            tracing.end(trace, operation.name, exchange.status, time.perf_counter() - began, exchange.request_id)
+    def refuse(self, request: Request, rejection: Rejection) -> None:
+        """Answer a request that is not served."""
+        request.reject(rejection)
+        self.record(request, rejection.status)
 
-    async def _look(self, exchange: Exchange, scope: Scope) -> None:
-        """Serve a route of Starlette, and count only what it refused to a client: checks would fill log and metrics."""
+    def record(self, request: Request, status: int) -> None:
+        """Count, log and trace an answer."""
+        operation, seconds = request.operation, request.seconds()
+        name = "other" if operation is None else operation.name
+        self._service.record(name, status, seconds, request.request_id)
+        if request.key is not None:
+            self._service.metrics.used(request.key.name)
+        if self.tracing is not None and request.trace is not None:
+            self.tracing.end(request.trace, name, status, seconds, request.request_id)
 
-        async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", exchange.request_id)]
-            await exchange.send(message)
+    def _admit_look(self, connection: Connection, request: Request, authorization: bytes) -> None:
+        if authorization or not (connection.inside or request.path in CHECKS):
+            request.key = self._doorkeeper.require_key(connection, authorization, challenge=BROWSER)
+        elif not connection.inside:
+            self._doorkeeper.count_stranger(connection)
 
-        began = time.perf_counter()
-        await self._rest(scope, exchange.receive, send)
-        if exchange.status >= HTTPStatus.BAD_REQUEST and scope["path"] not in CHECKS:
-            self._service.record("other", exchange.status, time.perf_counter() - began, exchange.request_id)
-
-    @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        await self._service.start()
-        watch = asyncio.create_task(self._service.watch(self.tracing))
-        try:
-            yield
-        finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
-            if self.tracing is not None:
-                await asyncio.to_thread(self.tracing.stop)
-            self._service.stop()
+    async def _look(self, request: Request) -> None:
+        """Count only what was refused to a client: checks would fill log and metrics."""
+        answer = await self._looks.answer(request)
+        request.reply(*answer)
+        if answer.status >= HTTPStatus.BAD_REQUEST and request.path not in CHECKS:
+            self.record(request, answer.status)
 
 
-class _Awaited:
-    """A request whose answer a task waits for."""
-
-    disconnected = False
-
-    def __init__(self, operation: Operation, body: bytes, request_id: bytes) -> None:
-        self.operation = operation
-        self.body = body
-        self.request_id = request_id
-        self.arrived = time.perf_counter()
-        self.answer: asyncio.Future[tuple[int, bytes, Headers]] = asyncio.get_running_loop().create_future()
-
-    def reply(self, status: int, body: bytes, headers: Headers) -> None:
-        """Wake the task."""
-        if not self.answer.done():
-            self.answer.set_result((status, body, headers))
+def _path(target: bytes) -> bytes:
+    """What a target names, without its query; a proxy may send it with the host before it."""
+    if target.startswith(b"/"):
+        return target.partition(b"?")[0]
+    try:
+        return httptools.parse_url(target).path or b""
+    except httptools.HttpParserInvalidURLError:
+        return b""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from features.schema import Schema
 from scoring.model.model import ServedModel
 from scoring.request_errors import (
     ErrorAnswer,
@@ -16,11 +17,12 @@ from scoring.request_errors import (
     Rejection,
     SlowBody,
     TooLarge,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
 )
-from scoring.responses import BatchAnswer, ExplainAnswer, HealthAnswer, ModelName, RankAnswer, ReadyAnswer, ScoreAnswer
+from scoring.responses import BatchAnswer, ExplainAnswer, HealthAnswer, RankAnswer, ReadyAnswer, ScoreAnswer
 
 Json = dict[str, Any]
 
@@ -32,6 +34,7 @@ INPUT_ERRORS: tuple[type[Rejection], ...] = (
     SlowBody,
     TooLarge,
     UnsupportedMediaType,
+    TooManyRequests,
     HeadersTooLarge,
     InternalError,
     Unavailable,
@@ -41,9 +44,9 @@ REQUEST_ID = {
 }
 
 
-def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object]:
+def describe_service(model: ServedModel) -> Mapping[str, object]:
     """The OpenAPI 3.1 document as JSON values, for the features of `model`."""
-    types = model.types
+    types, name = model.types, model.name
     roots = [types.record, types.batch, types.rank, ScoreAnswer, BatchAnswer, RankAnswer, ExplainAnswer]
     roots += [HealthAnswer, ReadyAnswer, ErrorAnswer]
     references, components = msgspec.json.schema_components(roots, ref_template=REFERENCE)
@@ -57,24 +60,40 @@ def describe_service(model: ServedModel, name: ModelName) -> Mapping[str, object
         },
         "paths": {
             **_scoring_paths(model, scoring, error),
-            "/healthz": {"get": _look("healthz", "Whether the process runs", "It runs.", healthy)},
-            "/readyz": {"get": _look("readyz", "Whether the service is ready to score", "It is ready.", ready, error)},
-            "/metrics": {"get": _metrics()},
-            "/openapi.json": {
-                "get": _look("openapi", "The description of this service", "This document.", {"type": "object"}, error)
-            },
+            **_looks(healthy, ready, error),
         },
         "components": {
             "schemas": components,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
         },
     }
+
+
+def _looks(healthy: Json, ready: Json, error: Json) -> Json:
+    """The paths that score nothing. Health is for everybody, the others need the key, except at the inner port."""
+    runs, is_ready = _response("It runs.", healthy), _response("It is ready.", ready)
+    figures, document = (
+        _text("The metrics in Prometheus' text format."),
+        _response("This document.", {"type": "object"}),
+    )
+    ready_refused = (Unauthorized, NotReady)
+    found = {
+        "healthz": _look("healthz", "Whether the process runs", runs, error),
+        "readyz": _look("readyz", "Whether the service is ready to score", is_ready, error, *ready_refused),
+        "metrics": _look("metrics", "Prometheus metrics of all workers", figures, error, Unauthorized),
+        "openapi.json": _look("openapi", "The description of this service", document, error, *ready_refused),
+    }
+    found["readyz"]["security"] = [{}, {"key": []}]  # a key is not needed, but a wrong one is refused
+    return {f"/{path}": {"get": operation} for path, operation in found.items()}
 
 
 def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) -> Json:
     """The paths that score. `references` name the schemas of record, batch and items to rank, then of each answer."""
     record, batch, rank, scored, scored_batch, ranked, explained = references
-    example = {key: value for key, value in model.bundle.golden[0].record.items() if value not in (None, "")}
+    example = made_up_record(model.bundle.schema)
     score = _operation(
         "score",
         "Click probability of one record, or of several",
@@ -102,6 +121,14 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
     return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
 
 
+def made_up_record(schema: Schema) -> Json:
+    """A record that is nobody's: the numbers 1, 2, ... and texts that no data has."""
+    record: Json = {name: float(number) for number, name in enumerate(schema.numeric, start=1)}
+    for index, name in enumerate(schema.categorical):
+        record[name] = f"one{separator}other" if (separator := schema.several.get(index)) else "example"
+    return record
+
+
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:
     responses = {str(cause.status): _response(cause.__doc__ or "", error) for cause in INPUT_ERRORS}
     return {
@@ -113,19 +140,19 @@ def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: 
     }
 
 
-def _look(identity: str, summary: str, found: str, answer: Json, error: Json | None = None) -> Json:
-    responses = {"200": _response(found, answer)}
-    if error is not None:
-        responses[str(NotReady.status)] = _response(NotReady.__doc__ or "", error)
-    return {"operationId": identity, "summary": summary, "responses": responses}
+def _look(identity: str, summary: str, found: Json, error: Json, *causes: type[Rejection]) -> Json:
+    """A route to look at, which `causes` refuse; one that anybody may ask for unless `Unauthorized` is among them."""
+    all_causes: tuple[type[Rejection], ...] = (TooManyRequests, *causes)
+    refused = {str(cause.status): _response(cause.__doc__ or "", error) for cause in all_causes}
+    security: list[Json] = [{"key": []}, {"password": []}] if Unauthorized in causes else []
+    return {"operationId": identity, "summary": summary, "security": security, "responses": {"200": found, **refused}}
 
 
-def _metrics() -> Json:
-    text = {"text/plain": {"schema": {"type": "string"}}}
+def _text(description: str) -> Json:
     return {
-        "operationId": "metrics",
-        "summary": "Prometheus metrics of all workers",
-        "responses": {"200": {"description": "The metrics in Prometheus' text format.", "content": text}},
+        "description": description,
+        "headers": REQUEST_ID,
+        "content": {"text/plain": {"schema": {"type": "string"}}},
     }
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from features.bundle import MODEL, Bundle
 from scoring.engines import Engine, EngineName, open_engine
@@ -14,6 +16,7 @@ from scoring.model.drift import Watch
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import RequestTypes, Values
 from scoring.request_errors import Rejection
+from scoring.responses import ModelName
 
 GOLDEN_TOLERANCE = 1e-9
 """Largest difference between training's probability of a record and the service's."""
@@ -32,6 +35,7 @@ class Explanation:
 class ServedModel:
     """One model with everything that a request needs."""
 
+    name: ModelName
     bundle: Bundle
     types: RequestTypes
     encoder: RowEncoder
@@ -40,11 +44,12 @@ class ServedModel:
     watch: Watch
 
     @classmethod
-    def load(cls, path: Path, *, engine: EngineName, max_records: int) -> Self:
+    def load(cls, path: Path, *, name: ModelName, engine: EngineName, max_records: int) -> Self:
         """Load the bundle in `path`; raises a `PersonalizationError` when it is altered or cannot be served."""
         bundle = Bundle.load(path)
         booster = Booster(path / MODEL, len(bundle.schema.encoded_features))
         return cls(
+            name=name,
             bundle=bundle,
             types=RequestTypes(bundle.schema, max_records=max_records),
             encoder=RowEncoder(bundle.schema, bundle.encoder),
@@ -57,16 +62,18 @@ class ServedModel:
         """The click probability of each record."""
         return await self.engine.score(self.encoder.encode(rows))
 
-    def explain(self, row: Values) -> Explanation:
-        """Why a record scores as it does. A feature that became several inputs has the sum of their contributions."""
+    def explain(self, inputs: npt.NDArray[np.float64]) -> Explanation:
+        """Why a record scores as it does, from its `inputs`, float64[1, f]. May run beside the event loop's thread.
+
+        A feature that became several inputs has the sum of their contributions.
+        """
         schema = self.bundle.schema
-        batch = self.encoder.encode([row])
-        *contributions, average = self.booster.predict(batch, Prediction.CONTRIBUTIONS)[0].tolist()
+        *contributions, average = self.booster.predict(inputs, Prediction.CONTRIBUTIONS)[0].tolist()
         numbers = len(schema.numeric)
         pairs = zip(contributions[numbers::2], contributions[numbers + 1 :: 2], strict=True)
         summed = [*contributions[:numbers], *(rate + count for rate, count in pairs)]
         return Explanation(
-            raw_score=float(self.booster.predict(batch, Prediction.RAW_SCORE)[0]),
+            raw_score=float(self.booster.predict(inputs, Prediction.RAW_SCORE)[0]),
             average=average,
             contributions=dict(zip(schema.features, summed, strict=True)),
         )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from scoring.model.model import ServedModel
 from scoring.model.records import RankQuery, RequestTypes, Values
-from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, ModelName, RankAnswer, RankedItem, ScoreAnswer
+from scoring.responses import BatchAnswer, Contribution, ExplainAnswer, RankAnswer, RankedItem, ScoreAnswer
 
 _encode = msgspec.json.Encoder().encode
 
@@ -22,7 +24,7 @@ class Query(Protocol):
     rows: list[Values]
     """The records to score."""
 
-    def answer(self, probabilities: Sequence[float], model: ServedModel, name: ModelName) -> bytes:
+    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
         """The JSON of the answer, from the probability of each of `rows` by `model`."""
         ...
 
@@ -31,7 +33,7 @@ class Operation(NamedTuple):
     """What a path does."""
 
     name: str
-    read: Callable[[RequestTypes, bytes], Query]
+    read: Callable[[RequestTypes, bytes], "Query | ExplainQuery"]
     """Checks a body; raises a `Rejection`."""
 
 
@@ -39,16 +41,16 @@ class Operation(NamedTuple):
 class _Single:
     rows: list[Values]
 
-    def answer(self, probabilities: Sequence[float], _: ServedModel, name: ModelName) -> bytes:
-        return _encode(ScoreAnswer(probability=probabilities[0], model=name))
+    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
+        return _encode(ScoreAnswer(probability=probabilities[0], model=model.name))
 
 
 @dataclass(slots=True)
 class _Batch:
     rows: list[Values]
 
-    def answer(self, probabilities: Sequence[float], _: ServedModel, name: ModelName) -> bytes:
-        return _encode(BatchAnswer(probabilities=list(probabilities), model=name))
+    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
+        return _encode(BatchAnswer(probabilities=list(probabilities), model=model.name))
 
 
 @dataclass(slots=True)
@@ -56,27 +58,30 @@ class _Ranking:
     rows: list[Values]
     top: int | None
 
-    def answer(self, probabilities: Sequence[float], _: ServedModel, name: ModelName) -> bytes:
+    def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
         order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[: self.top]
         items = [RankedItem(index=index, probability=probabilities[index]) for index in order]
-        return _encode(RankAnswer(items=items, model=name))
+        return _encode(RankAnswer(items=items, model=model.name))
 
 
 @dataclass(slots=True)
-class _Explanation:
+class ExplainQuery:
+    """A record to be explained, which takes a hundred times longer than to score it."""
+
     rows: list[Values]
 
-    def answer(self, probabilities: Sequence[float], model: ServedModel, name: ModelName) -> bytes:
-        found = model.explain(self.rows[0])
+    def explain(self, inputs: npt.NDArray[np.float64], probability: float, model: ServedModel) -> bytes:
+        """The JSON of the answer from the record's `inputs`, float64[1, f]."""
+        found = model.explain(inputs)
         strongest = sorted(found.contributions.items(), key=lambda one: -abs(one[1]))
         answer = ExplainAnswer(
-            probability=probabilities[0],
+            probability=probability,
             raw_score=found.raw_score,
             average=found.average,
             contributions=[Contribution(feature=feature, contribution=value) for feature, value in strongest],
-            model=name,
+            model=model.name,
         )
-        return _encode(answer)
+        return msgspec.json.encode(answer)  # an encoder of its own, as it runs beside the event loop's thread
 
 
 def _read_score(types: RequestTypes, body: bytes) -> Query:
@@ -89,8 +94,8 @@ def _read_rank(types: RequestTypes, body: bytes) -> Query:
     return _Ranking(query.rows, query.top)
 
 
-def _read_explain(types: RequestTypes, body: bytes) -> Query:
-    return _Explanation([types.read_record(body)])
+def _read_explain(types: RequestTypes, body: bytes) -> ExplainQuery:
+    return ExplainQuery([types.read_record(body)])
 
 
 SCORE = Operation("score", _read_score)

@@ -62,7 +62,7 @@ class LogSink:
 
 
 class _Bridge(logging.Handler):
-    """Writes the records of the standard library's logging, which uvicorn uses, as events."""
+    """Writes the records of the standard library's logging as events."""
 
     def __init__(self, sink: LogSink) -> None:
         super().__init__()
@@ -78,7 +78,6 @@ class _Bridge(logging.Handler):
 def configure(sink: LogSink) -> None:
     """Send all logging of this process to `sink`."""
     logging.basicConfig(level=logging.INFO, handlers=[_Bridge(sink)], force=True)
-    logging.getLogger("uvicorn.access").disabled = True  # the service writes its own lines, with the request's id
 
 
 def describe(error: BaseException) -> dict[str, object]:

@@ -15,6 +15,9 @@ class RequestMeters:
     def __init__(self, registry: CollectorRegistry, bounds: Sequence[float]) -> None:
         """`bounds` are the histogram's upper bounds in seconds."""
         self.answered = Counter("scoring_requests", "Answered requests.", ["operation", "status"], registry=registry)
+        self.used = Counter(
+            "scoring_key_requests", "Answered requests by the name of their key.", ["key"], registry=registry
+        )
         self.seconds = Histogram(
             "scoring_request_seconds",
             "Seconds from a complete request to its answer, waiting included.",

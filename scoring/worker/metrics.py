@@ -18,6 +18,7 @@ import numpy as np
 
 from scoring.errors import DiskFullError
 from scoring.scratch import ScratchFolder
+from scoring.worker.slots import Slot
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Histogram
@@ -45,10 +46,14 @@ class Metrics:
     """The metrics of this worker alone."""
 
     def __init__(self) -> None:
-        _reserve_disk(Path(os.environ[FOLDER_VARIABLE]))
+        folder = Path(os.environ[FOLDER_VARIABLE])
+        self._slot = Slot(folder)
+        _reserve_disk(folder, self._slot.number)
         import prometheus_client as prometheus  # noqa: PLC0415 - reads the variable when imported
+        from prometheus_client import values  # noqa: PLC0415 - the same
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - the same
 
+        values.ValueClass = values.MultiProcessValue(lambda: self._slot.number)  # type: ignore[no-untyped-call] # prometheus_client has no types here
         from scoring.worker import meters  # noqa: PLC0415 - the same
 
         self.content_type = prometheus.CONTENT_TYPE_PLAIN_0_0_4
@@ -63,12 +68,17 @@ class Metrics:
         self._computed = 0.0
         self._durations: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._answers: Counter[tuple[str, int]] = Counter()
+        self._used: Counter[str] = Counter()
         self._given = array("d")
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Count one answer; the count shows after the next `publish`."""
         self._answers[operation, status] += 1
         self._durations[operation].append(seconds)
+
+    def used(self, key: str) -> None:
+        """Count a request by the name of its key."""
+        self._used[key] += 1
 
     def scored(self, probabilities: Iterable[float]) -> None:
         """Count scored records by the probability that each was given; they show after the next `publish`."""
@@ -99,6 +109,9 @@ class Metrics:
         for (operation, status), answers in self._answers.items():
             self._requests.answered.labels(operation, str(status)).inc(answers)
         self._answers.clear()
+        for key, requests in self._used.items():
+            self._requests.used.labels(key).inc(requests)
+        self._used.clear()
         for operation, durations in self._durations.items():
             _observe(self._requests.seconds.labels(operation), BUCKETS, durations)
         self._durations.clear()
@@ -113,16 +126,17 @@ class Metrics:
     def render(self) -> bytes:
         """All workers' metrics in Prometheus' text format; other workers' counts may lag by a tick."""
         self.publish()
+        self._slot.forget_dead()
         return self._render(self._registry)
 
 
-def _reserve_disk(folder: Path) -> None:
+def _reserve_disk(folder: Path, slot: int) -> None:
     """Make this worker's files with all their blocks; raises `DiskFullError`.
 
     They are mapped into memory: a page that finds the disk full when it is first written to ends the process.
     """
     for kind in FILES:
-        with Path(folder, f"{kind}_{os.getpid()}.db").open("ab") as file:
+        with Path(folder, f"{kind}_{slot}.db").open("ab") as file:
             try:
                 os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
             except OSError as error:
@@ -140,16 +154,6 @@ def _observe(histogram: "Histogram", bounds: Sequence[float], values: "array[flo
         if observed:
             bucket.inc(observed)
     total.inc(math.fsum(values))
-
-
-def forget_dead_workers() -> None:
-    """Drop what workers that no longer run said about themselves; what they counted stays."""
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - reads the variable when imported
-
-    for file in Path(os.environ[FOLDER_VARIABLE]).glob("gauge_live*_*.db"):
-        process = int(file.stem.rpartition("_")[2])
-        if not Path("/proc", str(process)).exists():
-            mark_process_dead(process)  # type: ignore[no-untyped-call] # prometheus_client has no types here
 
 
 @contextmanager

@@ -2,29 +2,31 @@
 
 import asyncio
 import gc
-import multiprocessing
 import os
-import signal
 import time
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from features.bundle import Bundle
 from features.errors import PersonalizationError
 from scoring.errors import GoldenError, KeysError
 from scoring.model.model import ServedModel
 from scoring.request_errors import NotReady
 from scoring.responses import ModelName
-from scoring.settings import RequestLines, ServerSettings
+from scoring.settings import RequestLines, ServerSettings, image_facts
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, describe
-from scoring.worker.metrics import Metrics, forget_dead_workers
+from scoring.worker.metrics import Metrics
+from scoring.worker.refusals import RefusalLines
 from scoring.worker.summary import Summary, certificate_end
 
 if TYPE_CHECKING:
     from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
 
 TICK_SECONDS = 0.25
-"""How often a worker looks at its keys file and its parent, and writes its log."""
+"""How often a worker looks at its keys file and its bundle, and writes its log."""
 
 
 ACCESS_LINE = (
@@ -45,11 +47,10 @@ class Service:
         self._summary = Summary(self.metrics.own)
         self._certificate_end = certificate_end(settings.tls_certificate)
         self._every_line = settings.log_requests is RequestLines.ALL
-        self.name = ModelName(name=settings.model_name, version=settings.model_version)
+        self._refusals = RefusalLines(sink)
         self._model: ServedModel | None = None
         self._refusal = "The model is being loaded."
-        self._parent = os.getppid()
-        self._place = settings.bundle.resolve()
+        self._place = _resolved(settings.bundle)
         """Where the served bundle is, or one that was refused: each is looked at once."""
 
     @property
@@ -68,8 +69,7 @@ class Service:
         altered raises a `PersonalizationError`.
         """
         began = time.perf_counter()
-        forget_dead_workers()
-        model = self._load()
+        model = self._load(ModelName(name=self.settings.model_name, version=self.settings.model_version))
         try:
             golden = await model.check_golden()
         except GoldenError as error:
@@ -79,8 +79,8 @@ class Service:
             self._model = model
             self.sink.event(
                 "ready",
-                model=self.name.name,
-                version=self.name.version,
+                model=model.name.name,
+                version=model.name.version,
                 bundle_hash=model.bundle.hash,
                 golden_records=golden,
                 seconds=round(time.perf_counter() - began, 3),
@@ -89,33 +89,45 @@ class Service:
         gc.collect()
         gc.freeze()  # what was loaded stays, so no collection needs to look at it again
 
-    async def watch(self, tracing: "Tracing | None" = None) -> None:
-        """Until cancelled, follow the keys file, write the log, and end this worker when its parent is gone."""
+    def duties(self, tracing: "Tracing | None" = None) -> list[Coroutine[Any, Any, None]]:
+        """What is to be done again and again beside answering, each apart from the others and until cancelled."""
+        often: list[Callable[[], object]] = [
+            self._follow_keys,
+            self._refusals.tell,
+            self._flush_log,
+            self._compare,
+            self.metrics.publish,
+            self._summarize_when_due,
+        ]
+        if tracing is not None:
+            often.append(lambda: tracing.tell(self.sink))
+        return [self._repeat(lambda: self._do_all(often)), self._repeat(self.follow_bundle)]
+
+    async def _repeat(self, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            await duty()
+
+    async def _do_all(self, duties: list[Callable[[], object]]) -> None:
+        for duty in duties:
             try:
-                if self.keys.refresh():
-                    self.sink.event("keys read again")
-            except KeysError as error:
-                self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
-            await self.follow_bundle()
-            if self._parent_ended():
-                self.sink.event("the parent process ended", level="error")
-                os.kill(os.getpid(), signal.SIGTERM)
-            if tracing is not None:
-                tracing.tell(self.sink)
-            self._flush_log()
-            self._compare()
-            self.metrics.publish()
-            if self._summary.due():
-                self._summarize()
+                duty()
+            except Exception as error:  # noqa: BLE001 - whatever fails in one of them, the others go on
+                self.sink.event("a duty failed and is tried again", level="error", **describe(error))
+
+    def _follow_keys(self) -> None:
+        try:
+            if self.keys.refresh():
+                self.sink.event("keys read again", keys=self.keys.names)
+        except KeysError as error:
+            self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
 
     async def follow_bundle(self) -> None:
         """When the bundle's path leads to another folder, serve that one; requests that have begun keep their model.
 
         A bundle that is altered or does not reproduce its golden records is not served: the old one stays.
         """
-        place = self.settings.bundle.resolve()
+        place = _resolved(self.settings.bundle)
         if place == self._place:
             return
         self._place = place
@@ -132,7 +144,7 @@ class Service:
         self.sink.event("serving another bundle", bundle_hash=model.bundle.hash)
         if old is not None:
             self.metrics.moved(0, 0.0, dict.fromkeys(old.watch.names, 0.0))
-            self.metrics.serves_no_more(name=self.name.name, version=self.name.version, bundle_hash=old.bundle.hash)
+            self.metrics.serves_no_more(name=old.name.name, version=old.name.version, bundle_hash=old.bundle.hash)
             # No request lasts longer: its body comes in time, or its connection ends.
             seconds = self.settings.client_seconds + self.settings.deadline_seconds + 1
             asyncio.get_running_loop().call_later(seconds, old.close)
@@ -140,12 +152,14 @@ class Service:
     def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
         """Count and log one answer."""
         self.metrics.answered(operation, status, seconds)
-        if self._every_line or status >= HTTPStatus.BAD_REQUEST:
+        refused = status >= HTTPStatus.BAD_REQUEST
+        if (refused and self._refusals.may_add(operation, status)) or (self._every_line and not refused):
             self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
         self.metrics.publish()
+        self._refusals.tell(last=True)
         self._summarize()
         self.sink.event("stopped")
         self.sink.flush()
@@ -156,7 +170,7 @@ class Service:
 
     async def _prove(self) -> ServedModel:
         """The model at `_place`, after it reproduced its golden records; raises a `PersonalizationError`."""
-        model = await asyncio.to_thread(self._load)
+        model = await asyncio.to_thread(self._load, None)
         try:
             await model.check_golden()
         except BaseException:
@@ -164,29 +178,36 @@ class Service:
             raise
         return model
 
-    def _parent_ended(self) -> bool:
-        supervisor = multiprocessing.parent_process()  # None of a service with one worker, which is its own
-        return os.getppid() != self._parent if supervisor is None else not supervisor.is_alive()
-
-    def _load(self) -> ServedModel:
+    def _load(self, name: ModelName | None) -> ServedModel:
+        """The model at `_place`. Without a name, the image around it says which it is, or it goes by its hash."""
         settings = self.settings
-        return ServedModel.load(self._place, engine=settings.engine, max_records=settings.max_records)
+        if name is None and settings.image is not None:
+            facts = image_facts(self._place.parent)
+            name = ModelName(name=facts["model_name"], version=facts["model_version"])
+        elif name is None:
+            name = ModelName(name=settings.model_name, version=Bundle.load(self._place).hash[:12])
+        return ServedModel.load(self._place, name=name, engine=settings.engine, max_records=settings.max_records)
 
     def _count(self, model: ServedModel) -> None:
         self.metrics.serves(
-            name=self.name.name,
-            version=self.name.version,
+            name=model.name.name,
+            version=model.name.version,
             bundle_hash=model.bundle.hash,
             ready=self._model is not None,
         )
 
+    def _summarize_when_due(self) -> None:
+        if self._summary.due():
+            self._summarize()
+
     def _summarize(self) -> None:
+        model = self._model
         self.sink.event(
             "summary",
             level="info",
-            model=self.name.name,
-            version=self.name.version,
-            bundle_hash="" if self._model is None else self._model.bundle.hash,
+            model=self.settings.model_name if model is None else model.name.name,
+            version=self.settings.model_version if model is None else model.name.version,
+            bundle_hash="" if model is None else model.bundle.hash,
             certificate_end=self._certificate_end,
             **self._summary.fields(),
         )
@@ -201,3 +222,8 @@ class Service:
         if self.sink.dropped:
             self.metrics.dropped(self.sink.dropped)
             self.sink.dropped = 0
+
+
+def _resolved(path: Path) -> Path:
+    """Where a path leads. One that leads nowhere, or round in a circle, is a place that holds no bundle."""
+    return Path(os.path.realpath(path))

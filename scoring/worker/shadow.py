@@ -15,6 +15,8 @@ from scoring.worker.keys import KeyRing
 
 CONNECTIONS = 4
 """Of a worker, and so the copies that are under way at most."""
+PATIENCE_SECONDS = 5.0
+"""How long a shadow may take to connect, and to answer: then its connection ends, and another one is tried."""
 RETRY_SECONDS = 1.0
 """Between two attempts to connect: most of the time there is no shadow."""
 ALL = 100
@@ -36,7 +38,7 @@ class Shadow:
         self._next_attempt = 0.0
         self._opening: asyncio.Task[None] | None = None
 
-    def copy(self, operation: str, body: bytes) -> None:
+    def copy(self, operation: str, body: bytes | bytearray) -> None:
         """Send a copy of a request with this JSON `body`, if it is one of the share and a connection is free."""
         self._due += self._percent
         if self._due < ALL:
@@ -46,6 +48,11 @@ class Shadow:
             self._free.pop().send(self._head(operation, len(body)) + body)
         elif self._connections < CONNECTIONS and self._opening is None and time.monotonic() >= self._next_attempt:
             self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    def opened(self, connection: "_Connection") -> None:
+        """Use a new connection."""
+        self._connections += 1
+        self._free.append(connection)
 
     def freed(self, connection: "_Connection") -> None:
         """Use a connection that has its answer again."""
@@ -66,9 +73,9 @@ class Shadow:
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_connection(lambda: _Connection(self), self._host, self._port, ssl=self._trust)
-            self._connections += 1
-        except OSError:  # of TLS too
+            opening = loop.create_connection(lambda: _Connection(self), self._host, self._port, ssl=self._trust)
+            await asyncio.wait_for(opening, PATIENCE_SECONDS)
+        except (OSError, TimeoutError):  # of TLS too
             self._next_attempt = time.monotonic() + RETRY_SECONDS
         finally:
             self._opening = None
@@ -80,13 +87,15 @@ class _Connection(asyncio.Protocol):
     def __init__(self, shadow: Shadow) -> None:
         self._shadow = shadow
         self._parser = httptools.HttpResponseParser(self)
+        self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
-        self._shadow.freed(self)
+        self._shadow.opened(self)
 
     def send(self, request: bytes) -> None:
         self._transport.write(request)
+        self._end = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -96,6 +105,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of an answer, which nobody looks at."""
+        self._stop_waiting()
         if self._parser.should_keep_alive():
             self._shadow.freed(self)
         else:
@@ -103,7 +113,13 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        self._stop_waiting()
         self._shadow.lost(self)
+
+    def _stop_waiting(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
 
 
 def _only(certificate: Path) -> ssl.SSLContext:

@@ -27,6 +27,8 @@ class Summary:
         """`registry` has the metrics of this worker alone."""
         self._registry = registry
         self._before: dict[tuple[str, ...], float] = {}
+        for _ in self._counted():
+            pass  # what whoever had these files before has counted is none of this worker's
         self._began, self._computed = time.monotonic(), time.process_time()
 
     def due(self) -> bool:

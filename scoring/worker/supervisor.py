@@ -1,102 +1,195 @@
-"""Keeps the worker processes alive: uvicorn's supervisor, with replacements that are there in a fraction of a second.
+"""Keeps the workers alive: forks them, listens to their event loops' beats, and replaces those that end or hang.
 
-uvicorn looks twice a second and starts an empty Python. Here a process that has imported the service already, and does
-nothing else, is forked into each worker.
+The supervisor has imported the service and does nothing else, not even have a second thread: so a worker is there in a
+fraction of a second, and shares the memory of what was imported.
 """
 
-import multiprocessing
-import sys
-import tempfile
+import os
+import select
+import signal
 import time
-from multiprocessing.util import Finalize
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from socket import socket
-from typing import cast
 
-from uvicorn._subprocess import subprocess_started
-from uvicorn.config import STARTUP_FAILURE, Config
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
-
-from scoring.scratch import ScratchFolder
+from scoring.worker.logs import LogSink
 
 LOOK_SECONDS = 0.05
-PING_SECONDS = 1.0
-"""How often each worker is asked for a sign of life, which one that hangs owes."""
+HUNG_SECONDS = 4.0
+"""A worker whose loop has not turned for so long is ended: a client that it keeps waiting is served elsewhere within
+five seconds."""
 
-LONGEST_PLACE = 40
-"""Characters of a folder in which a socket can have its place: its whole path may have 107."""
+START_SECONDS = 300.0
+"""How long a worker may take until its first beat; Java takes the longest."""
 
-AFTER_MULTIPROCESSING = -200
-"""Ends a folder in which multiprocessing has one of its own, which it removes at the process's end, with -100."""
+PROVEN_SECONDS = 10.0
+"""A worker that served for so long was well: when it ends, another one is started at once."""
 
-_context = multiprocessing.get_context("forkserver")
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+"""Between two attempts to start a worker: each pause is twice the one before."""
+
+KILL_SECONDS = 10.0
+"""Beyond what a worker needs to let its clients finish."""
+
+COULD_NOT_START = 3
+"""Exit code of a worker that found no way to serve."""
 
 
-class Worker(Process):
-    """A worker process, forked from one that has the service's modules."""
+@dataclass(kw_only=True)
+class _Place:
+    """One of the workers that there shall be."""
 
-    def __init__(self, config: Config, sockets: list[socket]) -> None:
-        super().__init__(config, sockets)
+    process: int = 0
+    """Its process id, 0 while there is none."""
+    pulse: int = -1
+    began: float = 0.0
+    beat: float = 0.0
+    """When its loop turned last, 0 before its first time."""
+    failures: int = 0
+    """How often in a row it ended before it had proven itself."""
+    due: float = 0.0
+    """When the next one is started."""
+
+
+class Supervisor:
+    """The processes of a service."""
+
+    def __init__(
+        self,
+        work: Callable[[int], int],
+        listeners: Sequence[socket],
+        *,
+        workers: int,
+        drain_seconds: float,
+        sink: LogSink,
+        with_parent: bool,
+    ) -> None:
+        """`work`, given the writing end of a pipe for its beats, is a worker's whole life and returns its exit code.
+
+        This process closes `listeners` when it is told to end, as its workers do.
+        With `with_parent` the service ends when the process that started it has ended.
+        """
+        self._work = work
+        self._listeners = listeners
+        self._places = [_Place() for _ in range(workers)]
+        self._drain_seconds = drain_seconds
+        self._sink = sink
+        self._parent = os.getppid() if with_parent else None
+        self._stopping = False
+        self._served = False
+
+    def run(self) -> int:
+        """Supervise until a signal ends it, or until no worker could start at all; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        code = 0
+        while not self._stopping:
+            for place in self._places:
+                if not place.process and time.monotonic() >= place.due:
+                    self._start(place)
+            self._listen()
+            ended = [self._tend(place) for place in self._places]
+            if COULD_NOT_START in ended and not self._served:
+                code = 1
+                break
+            if self._parent is not None and os.getppid() != self._parent:
+                self._sink.event("the parent process ended", level="error")
+                break
+            self._sink.flush()
+        self._end_all()
+        return code
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _start(self, place: _Place) -> None:
+        reading, writing = os.pipe()
+        self._sink.flush()  # what waits would be written twice
+        process = os.fork()
+        if not process:
+            self._become_worker(reading, writing)
+        os.close(writing)
+        os.set_blocking(reading, False)
+        place.process, place.pulse, place.began, place.beat = process, reading, time.monotonic(), 0.0
+
+    def _become_worker(self, reading: int, writing: int) -> None:
+        """Work, and end the process. It keeps no end of another worker's pipe, which would hide the other's end."""
+        code = COULD_NOT_START
         try:
-            stdin = sys.stdin.fileno()
-        except (AttributeError, OSError):
-            stdin = None
-        arguments = {"config": config, "target": self.target, "sockets": sockets, "stdin_fileno": stdin}
-        forked = _context.Process(target=subprocess_started, kwargs=arguments)
-        self.process = cast("multiprocessing.context.SpawnProcess", forked)
-
-
-class Supervisor(Multiprocess):
-    """Starts the workers, replaces those that end, and ends them all when a signal asks for it."""
-
-    exit_code = 0
-    """1 when a worker could not start at all."""
-
-    def __init__(self, config: Config, sockets: list[socket]) -> None:
-        super().__init__(config, sockets)
-        self._pinged = time.monotonic()
-        _context.set_forkserver_preload(["scoring.server"])
-
-    def run(self) -> None:
-        """Supervise until a signal ends it, or a worker cannot start."""
-        default = tempfile.gettempdir()
-        folder = ScratchFolder("scoring-workers", within=default if len(default) < LONGEST_PLACE else "/tmp")  # noqa: S108 - made safely
-        Finalize(None, folder.remove, exitpriority=AFTER_MULTIPROCESSING)
-        tempfile.tempdir = str(folder.path)  # where the process that is forked has its socket
-        try:
-            self._supervise()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            os.close(reading)
+            for place in self._places:
+                if place.process:
+                    os.close(place.pulse)
+            code = self._work(writing)
         finally:
-            tempfile.tempdir = default
+            os._exit(code)
 
-    def _supervise(self) -> None:
-        self.processes = [self._start() for _ in range(self.processes_num)]
-        while not self.should_exit.wait(LOOK_SECONDS):
-            self.handle_signals()
-            self.keep_subprocess_alive()
-        self.terminate_all()
-        self.join_all()
-        self.exit_code = int(any(process.exitcode == STARTUP_FAILURE for process in self.processes))
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace workers that ended or hang; one that cannot start ends the service, as another could not either."""
-        ping = time.monotonic() - self._pinged > PING_SECONDS
-        for place, worker in enumerate(self.processes):
-            if self.should_exit.is_set():
-                return
-            if worker.process.is_alive() and not (ping and self._hangs(worker)):
+    def _listen(self) -> None:
+        pulses = {place.pulse: place for place in self._places if place.process}
+        if not pulses:
+            time.sleep(LOOK_SECONDS)
+            return
+        ready, _, _ = select.select(list(pulses), [], [], LOOK_SECONDS)
+        for pulse in ready:
+            try:
+                beats = os.read(pulse, 4096)
+            except BlockingIOError:
                 continue
-            worker.kill()
-            worker.join()
-            if worker.exitcode == STARTUP_FAILURE:
-                self.should_exit.set()
-                return
-            self.processes[place] = self._start()
-        if ping:
-            self._pinged = time.monotonic()
+            if beats:
+                pulses[pulse].beat = time.monotonic()
+                self._served = True
+        if ready:
+            time.sleep(LOOK_SECONDS)  # a pipe that has ended is always ready
 
-    def _hangs(self, worker: Process) -> bool:
-        return not worker.ping(self.config.timeout_worker_healthcheck)
+    def _tend(self, place: _Place) -> int | None:
+        """Bury a worker that ended, or hangs; returns the exit code of one that ended."""
+        if not place.process:
+            return None
+        now = time.monotonic()
+        last = place.beat or place.began + START_SECONDS - HUNG_SECONDS
+        if now - last > HUNG_SECONDS:
+            self._sink.event("a worker hangs and is ended", level="error", process=place.process)
+            os.kill(place.process, signal.SIGKILL)
+            os.waitpid(place.process, 0)
+            code = -int(signal.SIGKILL)
+        else:
+            found, status = os.waitpid(place.process, os.WNOHANG)
+            if not found:
+                return None
+            code = os.waitstatus_to_exitcode(status)
+        self._bury(place, now, code)
+        return code
 
-    def _start(self) -> Process:
-        worker = Worker(self.config, self.sockets)
-        worker.start()
-        return worker
+    def _bury(self, place: _Place, now: float, code: int) -> None:
+        proven = bool(place.beat) and now - place.began > PROVEN_SECONDS
+        place.failures = 0 if proven else place.failures + 1
+        pause = 0.0
+        if place.failures > 1 or code == COULD_NOT_START:
+            pause = min(FIRST_PAUSE_SECONDS * 2 ** (place.failures - 1), LONGEST_PAUSE_SECONDS)
+        if not self._stopping:
+            self._sink.event(
+                "a worker ended", level="error", process=place.process, code=code, next_in_seconds=round(pause, 1)
+            )
+        os.close(place.pulse)
+        place.process, place.due = 0, now + pause
+
+    def _end_all(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        for place in self._places:
+            if place.process:
+                os.kill(place.process, signal.SIGTERM)
+        end = time.monotonic() + self._drain_seconds + KILL_SECONDS
+        for place in self._places:
+            while place.process:
+                found, _ = os.waitpid(place.process, os.WNOHANG)
+                if found:
+                    place.process = 0
+                elif time.monotonic() > end:
+                    os.kill(place.process, signal.SIGKILL)
+                    end += KILL_SECONDS
+                else:
+                    time.sleep(LOOK_SECONDS)

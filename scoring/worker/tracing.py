@@ -9,7 +9,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from scoring.exchange import Headers
 from scoring.worker.logs import LogSink
 
 MAX_PER_SECOND = 20
@@ -96,18 +95,16 @@ class Tracing:
         self._left = 0
         self._refused = False
 
-    def begin(self, headers: Headers) -> Trace | None:
+    def begin(self, headers: Mapping[bytes, bytes]) -> Trace | None:
         """The trace of a request with these headers, their names in lower case; None when it is not to be traced.
 
         A client's `traceparent` decides as it says itself; without one it is a share of the requests.
         """
         parent = None
-        for header in headers:
-            if header[0] == PARENT:
-                parent = self._propagator.extract(
-                    {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-                )
-                break
+        if PARENT in headers:
+            parent = self._propagator.extract(
+                {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+            )
         client = None if parent is None else get_current_span(parent).get_span_context()
         if client is not None and client.is_valid:
             chosen = client.trace_flags.sampled

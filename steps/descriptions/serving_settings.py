@@ -10,6 +10,9 @@ from training.parameters import Parameters
 
 QPS_PER_CORE = 10_000.0
 """Half of what `make bench-serving` demands of a core, because a node's virtual core is half of a real one."""
+WORKERS_HERE = 2
+"""On this machine."""
+WORKERS_OF_A_POD = 1
 
 
 class RolloutKind(StrEnum):
@@ -36,8 +39,9 @@ class ScoringSettings(Parameters):
     """The address that the service listens on; the loopback address keeps it on this machine."""
     port: int = Field(default=8123, ge=1024, le=65535)
     """The TCP port that the service listens on."""
-    workers: int = Field(default=2, ge=1, le=64)
-    """Number of server processes; with two or more, a new version is rolled out without a pause."""
+    workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
+    """Number of server processes. Unless stated it is 2 on this machine, so that a new version is rolled out without a
+    pause, and 1 in a pod on Azure, where a rollout replaces pods."""
     target_qps: float | None = Field(default=None, gt=0, le=10_000_000, examples=[2000])
     """On Azure: single-record requests per second to size the stack for. It replaces `azure.replicas_min`,
     `azure.replicas_max`, `azure.scoring_nodes_min` and `azure.scoring_nodes_max`, which must then not be given."""

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from features.files import write_private
 from steps.descriptions.scoring_service import LOCAL, LocalInputs, Outputs
-from steps.descriptions.serving_settings import Engine, ScoringSettings
+from steps.descriptions.serving_settings import WORKERS_HERE, Engine, ScoringSettings
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
@@ -51,11 +51,11 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
             digest=inputs.digest,
             version=inputs.version,
             configuration=_configuration(folder, supervisor, settings),
-            workers=settings.workers,
+            workers=settings.workers or WORKERS_HERE,
             probe=probe,
         )
         Rollout(folder, supervisor, context).to(target)
-        if not wait_until(probe.accepts_key, times=4 * settings.workers, seconds=KEY_SECONDS, context=context):
+        if not wait_until(probe.accepts_key, times=4 * target.workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
         LocalRegistry(folder.registry).set_champion(inputs.version)
         outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
@@ -105,7 +105,11 @@ def _configuration(folder: StackFolder, supervisor: Supervisor, settings: Scorin
         **_engine_variables(settings.engine),
     }
     return supervisor.configure(
-        host=settings.host, port=settings.port, workers=settings.workers, command=command, variables=variables
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers or WORKERS_HERE,
+        command=command,
+        variables=variables,
     )
 
 

@@ -12,6 +12,8 @@ SHADOWING = {"app.kubernetes.io/part-of": "personalization-shadow"}
 """Labels of pods that are sent copies of requests and answer no client."""
 LABELS = {NAME_LABEL: NAME, **ANSWERING}
 PORT = 8443
+INSIDE_PORT = 9090
+"""For probes, metrics, the page and the description, without a key: the load balancer does not lead to it."""
 SECRETS_FOLDER = "/mnt/secrets"
 KEYS_FILE = f"{SECRETS_FOLDER}/keys"
 CERTIFICATE_FILE = f"{SECRETS_FOLDER}/certificate"

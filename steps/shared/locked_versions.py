@@ -7,7 +7,17 @@ from pathlib import Path
 from tools.paths import ROOT
 
 TRAINING_LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "scikit-learn", "xxhash")
-SERVING_LIBRARIES = ("lightgbm", "msgspec", "numpy", "pyspark", "starlette", "synapseml", "uvicorn", "xxhash")
+SERVING_LIBRARIES = (
+    "httptools",
+    "lightgbm",
+    "msgspec",
+    "numpy",
+    "pyspark",
+    "starlette",
+    "synapseml",
+    "uvloop",
+    "xxhash",
+)
 
 
 def locked_versions(libraries: Iterable[str], root: Path = ROOT) -> dict[str, str]:

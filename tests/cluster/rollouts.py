@@ -41,7 +41,7 @@ PATHS = {
 SHADOW = "scoring-shadow"
 SHADOW_PATH = f"{NAMESPACE}/services/{SHADOW}"
 EXTRA_NODE = "aks-scoring-surge"
-METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/https:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
+METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/http:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
 PATIENT = ["--queue-seconds", "5", "--deadline-seconds", "10"]
 """Of the service: clients, cluster and pods share a few cores here, and a refusal above capacity is another matter."""
 ROLLOUT_SECONDS = 240.0
@@ -87,7 +87,7 @@ class ByNode(httpx.BaseTransport):
         address = self._kubelet.address(found["name"])
         if address is None:
             return httpx.Response(503)
-        url = f"https://{address}:{found['port']}{found['path']}"
+        url = f"http://{address}:{found['port']}{found['path']}"
         return self._pods.handle_request(httpx.Request("GET", url, extensions=request.extensions))
 
 

@@ -90,7 +90,7 @@ def started_service(
     try:
         port = port or _port(process, log_file)
         url = f"{scheme}://127.0.0.1:{port}"
-        headers = {"authorization": f"Bearer {keys_file.read_text().split()[0]}"}
+        headers = {"authorization": f"Bearer {keys_file.read_text().split()[0].rpartition('=')[2]}"}
         with httpx.Client(base_url=url, headers=headers, timeout=60, verify=False) as client:  # noqa: S501 - own certificate
             yield RunningService(process=process, log_file=log_file, keys_file=keys_file, client=client, url=url)
     finally:
@@ -118,11 +118,17 @@ def workers(service: RunningService) -> set[psutil.Process]:
 
     A worker that is killed before loses the lines that it has not written yet.
     """
-    started = [line["event"] for line in service.log() if line["event"].startswith("Started server process [")]
+    started = [line["process"] for line in service.log() if line["event"] == "worker started"]
     if len(started) > sum(line["event"] == "ready" for line in service.log()):
         return set()
-    numbers = [int(event.partition("[")[2].rstrip("]")) for event in started]
-    return {psutil.Process(number) for number in numbers if psutil.pid_exists(number)}
+    return {psutil.Process(number) for number in started if psutil.pid_exists(number)}
+
+
+def worker(service: RunningService) -> psutil.Process:
+    """The process that answers, of a service that has one worker."""
+    wait_until(lambda: workers(service))
+    (found,) = workers(service)
+    return found
 
 
 def wait_until(condition: Any, *, seconds: float = 60.0) -> None:

@@ -16,10 +16,10 @@ from steps.azure.candidate.comparison import Figures
 from steps.shared.cluster_names import (
     ANSWERING,
     CANDIDATE,
+    INSIDE_PORT,
     NAME,
     NAME_LABEL,
     NAMESPACE,
-    PORT,
     SHADOW_OPTION,
     SHADOW_PERCENT_OPTION,
     SHADOWING,
@@ -97,7 +97,7 @@ class Candidate:
         for pod in self._pods(name):
             called = pod["metadata"]["name"]
             try:
-                metrics = self._client.get(f"{PODS}/https:{called}:{PORT}/proxy/metrics", timeout=METRICS_SECONDS)
+                metrics = self._client.get(f"{PODS}/http:{called}:{INSIDE_PORT}/proxy/metrics", timeout=METRICS_SECONDS)
             except httpx.TransportError:
                 continue
             if metrics.is_success:

@@ -75,8 +75,9 @@ def test_the_autoscaler_keeps_to_the_settings() -> None:
 
 def test_the_service_understands_its_arguments(found: dict[str, dict[str, Any]]) -> None:
     settings = parse(["--bundle", "/model", *container(found)["args"]])
-    (port,) = container(found)["ports"]
-    assert settings.port == port["containerPort"]
+    ports = {port["name"]: port["containerPort"] for port in container(found)["ports"]}
+    assert ports == {"https": settings.port, "inside": settings.inside_port}
+    assert settings.workers == 1
     assert settings.keys_file == Path("/mnt/secrets/keys")
 
 
@@ -87,11 +88,23 @@ def test_every_secret_file_that_the_service_reads_is_mounted(found: dict[str, di
     assert mounted == {part for part in container(found)["args"] if part.startswith("/mnt")}
 
 
-def test_the_pods_call_nobody_and_are_called_on_one_port(found: dict[str, dict[str, Any]]) -> None:
+def test_probes_ask_where_no_stranger_can(found: dict[str, dict[str, Any]]) -> None:
+    probes = [container(found)[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
+    assert [(probe["port"], probe["path"]) for probe in probes] == [
+        ("inside", "/readyz"),
+        ("inside", "/readyz"),
+        ("inside", "/healthz"),
+    ]
+    assert [port["targetPort"] for port in found["Service"]["spec"]["ports"]] == ["https"]
+
+
+def test_the_pods_call_nobody_and_are_called_on_two_ports(found: dict[str, dict[str, Any]]) -> None:
     policy = found["NetworkPolicy"]["spec"]
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert "egress" not in policy
-    assert [rule["ports"] for rule in policy["ingress"]] == [[{"port": 8443, "protocol": "TCP"}]]
+    assert [rule["ports"] for rule in policy["ingress"]] == [
+        [{"port": 8443, "protocol": "TCP"}, {"port": 9090, "protocol": "TCP"}]
+    ]
 
 
 def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:

@@ -25,7 +25,7 @@ from personalize.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
 from tests.support.bad_requests import bad_requests
 from tests.support.checkout import free_port
-from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, workers
+from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, worker, workers
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_bad_bodies_get_answers_and_cost_nothing(
     bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
 ) -> None:
     with running_service(bundle.path, tmp_path) as running:
-        process = psutil.Process(running.process.pid)
+        process = worker(running)
         statuses = _send(running, bundle, 500, seed=0)
         before = process.memory_info().rss
         statuses |= _send(running, bundle, count, seed=1)
@@ -79,7 +79,7 @@ def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
 ) -> None:
     arguments = ["--client-seconds", "0.3"]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
-        process = psutil.Process(running.process.pid)
+        process = worker(running)
         asyncio.run(_send_raw(running, bad_requests(500, seed=0)))
         before, open_files = process.memory_info().rss, process.num_fds()
         statuses = asyncio.run(_send_raw(running, bad_requests(count, seed=1)))

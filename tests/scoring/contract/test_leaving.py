@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from features.bundle import Bundle
-from scoring.http.graceful_shutdown import FAREWELL_SECONDS
+from scoring.http.patience import FAREWELL_SECONDS
 from tests.scoring.contract.conftest import as_json
 from tests.support.services import KEY, RunningService, running_service, wait_until
 

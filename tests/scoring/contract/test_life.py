@@ -162,5 +162,5 @@ def _accepts(service: RunningService) -> bool:
 
 
 def _metric(service: RunningService, name: str) -> float:
-    lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+    lines = service.client.get("/metrics").text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)

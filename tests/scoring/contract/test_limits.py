@@ -12,16 +12,15 @@ import pytest
 
 from features.bundle import Bundle
 from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score, trickle
-from tests.support.services import KEY, RunningService, running_service, wait_until
+from tests.support.services import KEY, RunningService, running_service, wait_until, worker
 
 SCORE = score()
-MAX_CONNECTIONS = 30
 
 
 @pytest.fixture(scope="module")
 def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service in which two requests may wait, and not for long."""
-    limits = ["--max-queue", "2", "--max-connections", str(MAX_CONNECTIONS), "--client-seconds", "1"]
+    limits = ["--max-queue", "2", "--client-seconds", "1"]
     with running_service(bundle.path, tmp_path_factory.mktemp("tight"), arguments=limits) as running:
         yield running
 
@@ -155,17 +154,6 @@ def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService) -
         assert {answer(connection)[0] for connection in looking} == {200}
 
 
-def test_too_many_clients_are_sent_away(tight: RunningService) -> None:
-    with ExitStack() as stack:
-        for _ in range(MAX_CONNECTIONS + 5):
-            stack.enter_context(connected(tight))
-        last = stack.enter_context(connected(tight))
-        last.sendall(SCORE)
-        status, headers, _ = answer(last)
-        assert (status, headers["connection"]) == (503, "close")
-    wait_until(lambda: tight.client.post("/score", json={}).status_code == 200)
-
-
 def test_a_request_whose_turn_comes_too_late_is_refused(
     bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -233,14 +221,14 @@ def _accepted(service: RunningService) -> Iterator[socket.socket]:
 @contextmanager
 def _stopped(service: RunningService) -> Iterator[None]:
     """What is sent meanwhile arrives at once."""
-    service.process.send_signal(signal.SIGSTOP)
-    process = psutil.Process(service.process.pid)
+    process = worker(service)
+    process.send_signal(signal.SIGSTOP)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
     try:
         yield
     finally:
         time.sleep(0.1)
-        service.process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGCONT)
 
 
 def _metric(service: RunningService, name: str) -> str:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import httpx
 import pytest
 from playwright import sync_api as playwright
 
@@ -50,7 +49,7 @@ def busy(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 @contextmanager
 def _opened(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
-    context = browser.new_context(reduced_motion="reduce")
+    context = browser.new_context(reduced_motion="reduce", http_credentials={"username": "", "password": KEY})
     opened = context.new_page()
     opened.set_default_timeout(SECONDS)
     complaints: list[str] = []
@@ -66,7 +65,7 @@ def _opened(browser: playwright.Browser, service: RunningService) -> Iterator[pl
 
 
 def test_the_page_lets_only_its_own_script_run(service: RunningService) -> None:
-    answer = httpx.get(service.url)
+    answer = service.client.get("/")
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy

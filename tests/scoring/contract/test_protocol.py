@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-import psutil
 import pytest
 
 from features.bundle import Bundle
 from tests.support.raw_http import HEAD, answer, connected, everything, only_answer, score, trickle
-from tests.support.services import RunningService, running_service, wait_until
+from tests.support.services import RunningService, running_service, wait_until, worker
 
 CHUNKED = b"transfer-encoding: chunked\r\n"
 CLIENT_SECONDS = 1
@@ -154,7 +153,7 @@ def alone(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bundle: Bundle) -> None:
-    process = psutil.Process(alone.process.pid)
+    process = worker(alone)
     before = process.num_fds()
     sent = score(bundle.golden[0].record)
     for number in range(200):
@@ -176,7 +175,7 @@ def test_a_body_that_trickles_in_gets_no_more_time(alone: RunningService) -> Non
 
 
 def test_hundreds_of_slow_clients_hold_nobody_up(alone: RunningService, bundle: Bundle) -> None:
-    process = psutil.Process(alone.process.pid)
+    process = worker(alone)
     before = process.num_fds()
     slow = []
     try:

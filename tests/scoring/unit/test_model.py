@@ -16,6 +16,7 @@ from scoring.engines import EngineName
 from scoring.engines.lightgbm import LightGbmEngine
 from scoring.errors import GoldenError
 from scoring.model.model import ServedModel
+from scoring.responses import ModelName
 from tests.support.bundles import MakeBundle
 
 PREDICT = """
@@ -56,7 +57,9 @@ class Skewed(LightGbmEngine):
 @pytest.fixture(scope="module")
 def model(bundle_of: MakeBundle) -> ServedModel:
     """A small model."""
-    return ServedModel.load(bundle_of(1), engine=EngineName.LIGHTGBM, max_records=100)
+    return ServedModel.load(
+        bundle_of(1), name=ModelName(name="ctr", version="1"), engine=EngineName.LIGHTGBM, max_records=100
+    )
 
 
 def test_a_model_that_computes_what_training_did_may_serve(model: ServedModel) -> None:

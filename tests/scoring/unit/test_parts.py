@@ -1,5 +1,6 @@
 """Keys, logs and settings of the service, each by itself."""
 
+import base64
 import json
 import os
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from scoring.errors import KeysError
 from scoring.settings import parse
-from scoring.worker.keys import KeyRing
+from scoring.worker.keys import Key, KeyRing
 from scoring.worker.logs import WAITING_LINES, LogSink, describe
 
 KEY = b"0123456789abcdef"
@@ -20,26 +21,48 @@ LONG_KEY = 1 << 16
 
 def test_the_scheme_of_a_key_is_not_case_sensitive(tmp_path: Path) -> None:
     keys = _ring(tmp_path, KEY)
-    assert keys.accepts(b"Bearer " + KEY)
-    assert keys.accepts(b"bearer " + KEY)
-    assert not keys.accepts(b"Basic " + KEY)
-    assert not keys.accepts(KEY)
-    assert not keys.accepts(b"Bearer  " + KEY)
-    assert not keys.accepts(b"")
+    assert keys.find(b"Bearer " + KEY)
+    assert keys.find(b"bearer " + KEY)
+    assert not keys.find(b"Basic " + KEY)
+    assert not keys.find(KEY)
+    assert not keys.find(b"Bearer  " + KEY)
+    assert not keys.find(b"")
 
 
 def test_blank_lines_of_a_keys_file_do_not_count(tmp_path: Path) -> None:
-    assert _ring(tmp_path, b"\n" + KEY + b"\n\n").accepts(b"Bearer " + KEY)
+    assert _ring(tmp_path, b"\n" + KEY + b"\n\n").find(b"Bearer " + KEY)
 
 
-@pytest.mark.parametrize("keys", [0, 3])
-def test_there_are_one_or_two_keys(tmp_path: Path, keys: int) -> None:
+@pytest.mark.parametrize("keys", [0, 17])
+def test_there_are_one_to_sixteen_keys(tmp_path: Path, keys: int) -> None:
     with pytest.raises(KeysError, match=f"has {keys} keys"):
         _ring(tmp_path, (KEY + b"\n") * keys)
 
 
+def test_a_key_goes_by_its_name_or_by_its_place(tmp_path: Path) -> None:
+    keys = _ring(tmp_path, b"mobile-app=" + KEY + b"\n" + KEY[::-1] + b"\nMDEyMzQ1Njc4OWFiY2RlZg==\n")
+    assert keys.names == ["mobile-app", "key-2", "key-3"]
+    assert keys.find(b"Bearer " + KEY) == Key("mobile-app", KEY)
+    assert keys.find(b"Bearer mobile-app=" + KEY) is None
+    assert keys.find(b"Bearer MDEyMzQ1Njc4OWFiY2RlZg==") is not None
+
+
+def test_two_keys_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeysError, match="the same name"):
+        _ring(tmp_path, b"web=" + KEY + b"\nweb=" + KEY[::-1])
+
+
+def test_a_browser_sends_the_key_as_a_password_and_only_where_it_may(tmp_path: Path) -> None:
+    keys = _ring(tmp_path, KEY)
+    sent = b"Basic " + base64.b64encode(b"anybody:" + KEY)
+    assert keys.find(sent, basic=True) == Key("key-1", KEY)
+    assert keys.find(sent) is None
+    assert keys.find(b"Basic " + KEY, basic=True) is None
+    assert keys.find(b"Basic " + base64.b64encode(KEY), basic=True) is None
+
+
 def test_an_empty_line_is_never_a_key(tmp_path: Path) -> None:
-    assert not _ring(tmp_path, KEY + b"\n\n").accepts(b"Bearer ")
+    assert not _ring(tmp_path, KEY + b"\n\n").find(b"Bearer ")
 
 
 def test_how_long_a_wrong_key_takes_tells_nothing_about_the_right_one(tmp_path: Path) -> None:
@@ -57,7 +80,7 @@ def test_how_long_a_wrong_key_takes_tells_nothing_about_the_right_one(tmp_path: 
     for _ in range(200):
         for name, key in given.items():  # by turns, so that what else the machine does falls on all alike
             began = time.perf_counter_ns()
-            accepted = keys.accepts(b"Bearer " + key)
+            accepted = keys.find(b"Bearer " + key) is not None
             spent[name].append(time.perf_counter_ns() - began)
             assert accepted == name.startswith("the ")
     typical = [median(one) for one in spent.values()]
@@ -72,7 +95,7 @@ def test_a_keys_file_is_complained_about_once_a_change(tmp_path: Path) -> None:
     assert keys.refresh() is False
     (tmp_path / "keys").write_bytes(KEY[::-1])
     assert keys.refresh() is True
-    assert keys.accepts(b"Bearer " + KEY[::-1])
+    assert keys.find(b"Bearer " + KEY[::-1])
 
 
 def test_a_keys_file_behind_a_link_that_is_swapped_is_read_again(tmp_path: Path) -> None:
@@ -84,7 +107,7 @@ def test_a_keys_file_behind_a_link_that_is_swapped_is_read_again(tmp_path: Path)
     (tmp_path / "swap").symlink_to("new")
     (tmp_path / "swap").rename(link)
     assert keys.refresh() is True
-    assert keys.accepts(b"Bearer " + KEY[::-1])
+    assert keys.find(b"Bearer " + KEY[::-1])
 
 
 def test_lines_are_written_whole_and_in_order() -> None:

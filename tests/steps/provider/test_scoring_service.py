@@ -78,7 +78,8 @@ class Stack:
 
     def metrics(self) -> str:
         """What the service counted."""
-        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30).text
+        headers = {"Authorization": f"Bearer {KEYS[0]}"}
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", headers=headers, timeout=30).text
 
 
 @pytest.fixture(scope="module")

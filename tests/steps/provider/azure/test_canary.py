@@ -64,7 +64,7 @@ class Server:
         if path == PODS:
             return self._pods(candidate=request.url.params["labelSelector"].endswith(f"={CANDIDATE}"))
         if path.startswith(PODS):
-            assert path.endswith(":8443/proxy/metrics")
+            assert path.endswith(":9090/proxy/metrics")
             counted = self._metrics(candidate=CANDIDATE in path)
             return httpx.Response(200, text=counted) if self.tells else httpx.Response(503)
         return self._serving() if path == f"{DEPLOYMENTS}/{NAME}" else self._candidate(request)

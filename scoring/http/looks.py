@@ -1,0 +1,153 @@
+"""The routes that are not hot: the page, health, readiness, metrics and the description of the service.
+
+They are Starlette's, each asked with a whole request and answered whole.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as Asked
+from starlette.responses import Response
+from starlette.routing import Route
+
+from scoring.http.openapi import describe_service
+from scoring.http.request import Answer, Request
+from scoring.model.model import ServedModel
+from scoring.page import render
+from scoring.request_errors import InternalError, MethodNotAllowed, NotFound, Rejection
+from scoring.responses import HealthAnswer, ReadyAnswer
+from scoring.worker.logs import describe
+from scoring.worker.service import Service
+
+CHECKS = frozenset({b"/healthz", b"/readyz"})
+"""Paths that anybody may ask for, for the service's own sake: no user is told when they refuse."""
+
+RENEW_SECONDS = 0.25
+"""Who asks for metrics within that time waits for one and the same page, which takes milliseconds to make."""
+
+
+class Looks:
+    """The routes over a service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._metrics = _Shared(service.metrics.render)
+        self._description: tuple[ServedModel, bytes] | None = None
+        self._app = Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/healthz", self._health),
+                Route("/readyz", self._ready),
+                Route("/metrics", self._figures),
+                Route("/openapi.json", self._describe),
+            ],
+            exception_handlers={HTTPException: _refuse},
+        )
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer of the route that `request` asks for."""
+        messages: list[Mapping[str, Any]] = []
+
+        async def receive() -> Mapping[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            messages.append(message)
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": request.method.decode("latin-1"),
+            "path": unquote(request.path.decode("latin-1")),
+            "query_string": b"",
+            "headers": list(request.headers.items()),
+        }
+        try:
+            await self._app(scope, receive, send)  # type: ignore[arg-type] # these are ASGI's, in narrower types
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not leave a client without an answer
+            self._service.sink.event(
+                "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
+            )
+            failed = InternalError("Internal error; the service's log has the details under the request's id.")
+            return Answer(failed.status, failed.body(), [])
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        headers = [header for header in messages[0]["headers"] if header[0] != b"content-length"]
+        return Answer(messages[0]["status"], body, headers)
+
+    async def _page(self, _: Asked) -> Response:
+        content, headers = render()
+        return Response(content, headers=headers)
+
+    async def _health(self, _: Asked) -> Response:
+        return _json(HealthAnswer(status="running"))
+
+    async def _ready(self, asked: Asked) -> Response:
+        try:
+            model = self._service.model
+        except Rejection as rejection:
+            return _rejected(rejection)
+        answer = ReadyAnswer(
+            status="ready",
+            model=model.name,
+            bundle_hash=model.bundle.hash,
+            engine=self._service.settings.engine,
+            key_accepted=True if "authorization" in asked.headers else msgspec.UNSET,  # it was let in
+        )
+        return _json(answer)
+
+    async def _figures(self, _: Asked) -> Response:
+        return Response(await self._metrics.get(), headers={"content-type": self._service.metrics.content_type})
+
+    async def _describe(self, _: Asked) -> Response:
+        try:
+            model = self._service.model
+        except Rejection as rejection:
+            return _rejected(rejection)
+        if self._description is None or self._description[0] is not model:
+            self._description = model, msgspec.json.encode(describe_service(model))
+        return Response(self._description[1], media_type="application/json")
+
+
+class _Shared:
+    """What is made once for all who ask while it is due, and never older than their asking."""
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._made = 0.0
+        self._next: asyncio.Task[bytes] | None = None
+
+    async def get(self) -> bytes:
+        if self._next is None:
+            self._next = asyncio.create_task(self._renew())
+        return await asyncio.shield(self._next)
+
+    async def _renew(self) -> bytes:
+        await asyncio.sleep(max(0.0, self._made + RENEW_SECONDS - time.monotonic()))
+        self._next = None  # who asks from now on wants what is newer
+        self._made = time.monotonic()
+        return self._make()
+
+
+async def _refuse(asked: Asked, error: Exception) -> Response:
+    """The answer to a path or method that the routes do not have."""
+    allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
+    if allowed and isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _rejected(MethodNotAllowed(asked.method, allowed=allowed))
+    return _rejected(NotFound("This path does not exist; /openapi.json lists those that do."))
+
+
+def _json(answer: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _rejected(rejection: Rejection) -> Response:
+    headers = {name.decode(): value.decode() for name, value in rejection.headers()}
+    return Response(rejection.body(), rejection.status, headers, media_type="application/json")

@@ -1,0 +1,161 @@
+"""Makes requests of bytes: httptools parses, and what it leaves open is closed here.
+
+Limits on heads and on requests sent ahead; and a client that would rather speak another protocol is kept with this one.
+"""
+
+from typing import Protocol
+
+import httptools
+
+from scoring.http.request import Headers
+from scoring.request_errors import HeadersTooLarge, InvalidHttp, MethodNotAllowed, Rejection
+
+MAX_PIPELINED = 32
+"""Requests that a client may send ahead of their answers."""
+
+
+class StopReading(Exception):  # noqa: N818 - no failure: the parser is left from within one of its callbacks
+    """Raised by a receiver that wants nothing more."""
+
+
+class Receiver(Protocol):
+    """Where requests go, part by part."""
+
+    def begin(self) -> None:
+        """The first byte of a request has come."""
+        ...
+
+    def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
+        """All its headers have come; their names are in lower case."""
+        ...
+
+    def part(self, body: bytes) -> None:
+        """A part of its body has come."""
+        ...
+
+    def whole(self) -> None:
+        """Its last byte has come."""
+        ...
+
+    def misunderstood(self, rejection: Rejection, target: bytes, headers: Headers) -> None:
+        """What came cannot be read, nor anything behind it; `target` and `headers` are what could be."""
+        ...
+
+
+class Reader:
+    """The parser of one connection."""
+
+    def __init__(self, receiver: Receiver, max_header_bytes: int) -> None:
+        self.in_head = False
+        """Whether a request has begun and its head is not there yet."""
+        self._receiver = receiver
+        self._max_header_bytes = max_header_bytes
+        self.on_body = receiver.part  # what httptools calls for a part of a body
+        self._parser = self._new_parser()
+        self._begun = 0
+        self._head_bytes = self._unparsed_bytes = 0
+        self._refusal: Rejection | None = None
+        self._target = b""
+        self._headers: Headers = []
+
+    def feed(self, data: bytes) -> None:
+        """Read what came."""
+        self._begun = 0
+        if self.in_head:
+            self._unparsed_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay_with_http(memoryview(data)[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._fail(error)
+        else:
+            if self.in_head and self._unparsed_bytes > self._max_header_bytes:
+                self.give_up(self._headers_too_large())
+
+    def give_up(self, rejection: Rejection) -> None:
+        """Refuse what has begun to come, as nothing more of it is waited for."""
+        self._receiver.misunderstood(rejection, self._target, self._headers)
+
+    def on_message_begin(self) -> None:
+        """Called by the parser at the first byte of a request."""
+        self.in_head = True
+        self._begun += 1
+        if self._begun > MAX_PIPELINED:  # nobody has seen an answer since the first of them
+            raise StopReading
+        self._head_bytes = self._unparsed_bytes = 0
+        self._target = b""
+        self._headers = []
+        self._receiver.begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Called by the parser for a part of the request's target."""
+        self._head_bytes += len(url)
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser for a header."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._max_header_bytes:
+            self._refusal = self._headers_too_large()
+            raise StopReading
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser before the body."""
+        parser = self._parser
+        method = parser.get_method()
+        if method == b"CONNECT":
+            self._refusal = MethodNotAllowed("CONNECT", allowed="GET, POST")
+            raise StopReading
+        if parser.should_upgrade():
+            return
+        self.in_head = False
+        keep_alive = parser.should_keep_alive() and parser.get_http_version() == "1.1"
+        self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at the end of a request."""
+        if not self._parser.should_upgrade():
+            self._receiver.whole()
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what follows a last request is ignored
+        return parser
+
+    def _fail(self, error: httptools.HttpParserError) -> None:
+        if self._refusal is None and isinstance(error.__context__, StopReading) and not self.in_head:
+            return  # the receiver has seen to it
+        self.give_up(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
+
+    def _stay_with_http(self, rest: memoryview) -> None:
+        """Read a request whose client would rather speak another protocol again, without that wish.
+
+        A server may ignore it, and Java's and curl's clients count on that. But the parser takes the body, of which
+        `rest` has the beginning, for the other protocol.
+        """
+        pieces = [rest, memoryview(self._head_without_upgrade())]
+        while pieces:
+            piece = pieces.pop()
+            if not piece:
+                continue
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                pieces += [piece[upgrade.args[0] :], memoryview(self._head_without_upgrade())]
+            except httptools.HttpParserError as error:
+                self._fail(error)
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        headers = b"".join(b"%b: %b\r\n" % header for header in self._headers if header[0] != b"upgrade")
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self._target, version, headers)
+        self._parser = self._new_parser()
+        return head
+
+    def _headers_too_large(self) -> HeadersTooLarge:
+        return HeadersTooLarge(
+            f"The headers are larger than {self._max_header_bytes} bytes; send fewer or shorter ones."
+        )

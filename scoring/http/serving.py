@@ -1,0 +1,125 @@
+"""One worker's event loop: it serves at its doors until it is told to leave, and shows meanwhile that it is alive."""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from scoring.http.clients import Clients
+from scoring.http.door import Door
+from scoring.http.front import Front
+from scoring.http.patience import FAREWELL_SECONDS
+from scoring.settings import ServerSettings
+from scoring.worker.service import Service
+
+if TYPE_CHECKING:
+    from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
+
+SWEEP_SECONDS = 0.1
+"""How often the connections' deadlines are looked at: one timer for all of them."""
+
+BEAT_SECONDS = 0.25
+"""How often the loop shows that it turns."""
+
+MOST_INSIDE = 64
+"""Connections at the inner port, which a few programs of the operator's ask at."""
+
+
+async def serve(service: Service, listener: socket.socket, inside: socket.socket | None, pulse: int) -> None:
+    """Serve at `listener`, and at `inside` what is not for everybody, until a signal or the supervisor's end.
+
+    A byte goes into the pipe `pulse` with each beat. Raises a `PersonalizationError` when the model cannot be served.
+    """
+    settings = service.settings
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tracing = _tracing(settings)
+    front = Front(service, tracing)
+    await service.start()
+    doors = [Door(front, listener, Clients(settings.max_connections), tls=_tls(settings), inside=False)]
+    if inside is not None:
+        doors.append(Door(front, inside, Clients(MOST_INSIDE), tls=None, inside=True))
+    for door in doors:
+        door.open()
+    tasks = [
+        asyncio.create_task(_beat(pulse, stop)),
+        asyncio.create_task(_sweep(doors)),
+        *(asyncio.create_task(duty) for duty in service.duties(tracing)),
+    ]
+    await stop.wait()
+    await _leave(doors, settings)
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    front.batcher.close()
+    if tracing is not None:
+        await asyncio.to_thread(tracing.stop)
+    service.stop()
+
+
+async def _beat(pulse: int, stop: asyncio.Event) -> None:
+    """Tell the supervisor that the loop turns; its end, which is this worker's too, shows in the attempt."""
+    os.set_blocking(pulse, False)
+    while True:
+        try:
+            os.write(pulse, b".")
+        except BlockingIOError:
+            pass  # the supervisor itself stands still
+        except BrokenPipeError:
+            stop.set()
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+async def _sweep(doors: Sequence[Door]) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        for door in doors:
+            door.clients.sweep(time.perf_counter())
+
+
+async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
+    """Let clients learn of the end with an answer, and lose no request.
+
+    A socket that others listen on later stays open while clients are waited for: who connects now would else wait for
+    the next process.
+    """
+    began = time.monotonic()
+    shared = settings.fd is not None
+    for door in doors:
+        door.farewell()
+        if not shared:
+            door.close()
+    while any(len(door.clients) for door in doors) and time.monotonic() - began < settings.drain_seconds:
+        if shared and time.monotonic() - began > FAREWELL_SECONDS:
+            shared = False
+            for door in doors:
+                door.close()
+        await asyncio.sleep(SWEEP_SECONDS / 2)
+    for door in doors:
+        door.close()
+        for client in door.clients:
+            client.end()
+
+
+def _tracing(settings: ServerSettings) -> "Tracing | None":
+    if settings.traces is None:
+        return None
+    from scoring.worker.tracing import Tracing  # noqa: PLC0415 - not in every image, and nothing to pay for when it is off
+
+    return Tracing(settings.traces, settings.trace_percent, version=settings.model_version)
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context

@@ -1,0 +1,82 @@
+"""What everybody may see of a service, what needs its key, and what a port for the operator's programs shows."""
+
+import base64
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from features.bundle import Bundle
+from tests.support.checkout import free_port
+from tests.support.services import KEY, RunningService, running_service, wait_until
+
+pytestmark = pytest.mark.slow
+
+WRONG = {"authorization": "Bearer not-the-key-of-this-service"}
+NOT_PUBLIC = ("/", "/metrics", "/openapi.json", "/docs", "/nothing")
+
+
+@pytest.fixture(scope="module")
+def inside_port() -> int:
+    """The port for the operator's programs."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def two_doors(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory, inside_port: int) -> Iterator[RunningService]:
+    """A service with both ports."""
+    arguments = ["--inside-port", str(inside_port)]
+    with running_service(bundle.path, tmp_path_factory.mktemp("doors"), arguments=arguments) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_public(two_doors: RunningService, path: str) -> None:
+    assert httpx.get(two_doors.url + path).status_code == 200
+
+
+@pytest.mark.parametrize("path", NOT_PUBLIC)
+def test_nothing_else_is(two_doors: RunningService, path: str) -> None:
+    for headers in ({}, WRONG):
+        answer = httpx.get(two_doors.url + path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/openapi.json"])
+def test_a_browser_may_give_the_key_as_a_password(two_doors: RunningService, path: str) -> None:
+    assert httpx.get(two_doors.url + path).headers["www-authenticate"].startswith("Basic ")
+    sent = base64.b64encode(f"anybody:{KEY}".encode()).decode()
+    assert httpx.get(two_doors.url + path, headers={"authorization": f"Basic {sent}"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/openapi.json", "/healthz", "/readyz"])
+@pytest.mark.usefixtures("two_doors")
+def test_the_operators_port_needs_no_key(inside_port: int, path: str) -> None:
+    assert httpx.get(f"http://127.0.0.1:{inside_port}{path}").status_code == 200
+
+
+@pytest.mark.usefixtures("two_doors")
+def test_the_operators_port_scores_for_nobody_without_the_key(inside_port: int) -> None:
+    assert httpx.post(f"http://127.0.0.1:{inside_port}/score", json={}).status_code == 401
+
+
+def test_examples_of_the_description_are_no_rows(two_doors: RunningService, bundle: Bundle) -> None:
+    text = json.dumps(two_doors.client.get("/openapi.json").json())
+    values = {str(value) for one in bundle.golden for name, value in one.record.items() if name.startswith("cat")}
+    assert not [value for value in values - {"", "None"} if value in text]
+
+
+def test_readiness_tells_nobody_whether_a_key_is_valid_without_a_trace(two_doors: RunningService) -> None:
+    headers = {**WRONG, "x-request-id": "a-guess"}
+    assert httpx.get(f"{two_doors.url}/readyz", headers=headers).status_code == 401
+    wait_until(lambda: any(line.get("request_id") == "a-guess" and line["status"] == 401 for line in two_doors.log()))
+
+
+def test_many_who_ask_for_the_metrics_get_figures_as_new_as_their_asking(two_doors: RunningService) -> None:
+    name = 'scoring_requests_total{operation="score",status="200"} '
+    for expected in range(1, 4):
+        assert two_doors.client.post("/score", json={}).status_code == 200
+        (line,) = [line for line in two_doors.client.get("/metrics").text.splitlines() if line.startswith(name)]
+        assert float(line.removeprefix(name)) == expected

@@ -1,0 +1,148 @@
+"""Strangers, who have no key, by the hundred: they take nothing from clients who have one."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from features.bundle import Bundle
+from tests.support.certificates import make_certificate
+from tests.support.raw_http import HEAD, HEALTH, answer, connected, everything, only_answer, score
+from tests.support.services import KEY, RunningService, running_service, wait_until, worker
+
+pytestmark = pytest.mark.slow
+
+SCORE = score()
+NO_KEY = SCORE.replace(KEY.encode(), b"not-the-key-of-this-service")
+UPGRADE = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+MOST = 20
+"""Clients with a key; there is room for as many strangers at most."""
+
+
+@pytest.fixture
+def small(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+    """A service with room for a few clients."""
+    limits = ["--max-connections", str(MOST), "--address-requests", "10000"]
+    with running_service(bundle.path, tmp_path, arguments=limits) as running:
+        yield running
+
+
+def test_idle_strangers_take_no_place_of_clients_with_a_key(small: RunningService) -> None:
+    with ExitStack() as stack:
+        before = stack.enter_context(connected(small))
+        before.sendall(SCORE)
+        assert answer(before)[0] == 200
+        for _ in range(10 * MOST):
+            stranger = stack.enter_context(connected(small))
+            stranger.sendall(HEALTH)
+            with suppress(ConnectionError, AssertionError):  # it may be sent away before its answer
+                answer(stranger)
+        before.sendall(SCORE)
+        assert answer(before)[0] == 200
+        for _ in range(3):
+            later = stack.enter_context(connected(small))
+            later.sendall(SCORE)
+            assert answer(later)[0] == 200
+
+
+def test_strangers_with_half_a_request_take_no_place_either(small: RunningService) -> None:
+    with ExitStack() as stack:
+        for _ in range(10 * MOST):
+            with suppress(ConnectionError):
+                stack.enter_context(connected(small)).sendall(b"POST /score HTTP/1.1\r\nhost: x\r\nx-more: ")
+        client = stack.enter_context(connected(small))
+        client.sendall(SCORE)
+        assert answer(client)[0] == 200
+        wait_until(lambda: worker(small).num_fds() < 5 * MOST)
+
+
+def test_more_clients_with_a_key_than_there_is_room_for_end_the_idlest(small: RunningService) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(small)) for _ in range(2)]
+        for client in clients:
+            client.sendall(SCORE)
+            assert answer(client)[0] == 200
+        for _ in range(MOST):
+            more = stack.enter_context(connected(small))
+            more.sendall(SCORE)
+            assert answer(more)[0] == 200
+        assert [client.recv(1) for client in clients] == [b"", b""]
+
+
+def test_handshakes_that_never_end_are_as_few_as_other_strangers(bundle: Bundle, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    tls = ["--tls-cert", str(certificate), "--tls-key", str(key), "--max-connections", str(MOST)]
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname = False
+    trust.verify_mode = ssl.CERT_NONE
+    with running_service(bundle.path, tmp_path, arguments=tls, scheme="https") as running, ExitStack() as stack:
+        before = worker(running).num_fds()
+        for _ in range(10 * MOST):
+            with suppress(ConnectionError):
+                stack.enter_context(connected(running)).sendall(b"\x16\x03\x01")
+        client = trust.wrap_socket(stack.enter_context(connected(running)))
+        client.sendall(SCORE)
+        assert answer(client)[0] == 200
+        wait_until(lambda: worker(running).num_fds() <= before + MOST)
+
+
+def test_a_packet_full_of_upgrades_gets_no_more_answers_than_may_be_sent_ahead(small: RunningService) -> None:
+    with connected(small) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(UPGRADE * 3000)
+        received = b""
+        with suppress(ConnectionError):
+            received = everything(connection)
+    assert 1 <= received.count(b"HTTP/1.1 401 ") <= 33
+    assert small.client.post("/score", json={}).status_code == 200
+    assert not [line for line in small.log() if line["level"] == "error"]
+
+
+def test_an_address_without_a_key_may_not_ask_as_often_as_it_likes(bundle: Bundle, tmp_path: Path) -> None:
+    with running_service(bundle.path, tmp_path, arguments=["--address-requests", "5"]) as running:
+        with connected(running) as stranger:
+            for _ in range(20):
+                stranger.sendall(NO_KEY)
+                status, headers, body = answer(stranger)
+                if status == 429:
+                    break
+        assert (status, headers["retry-after"]) == (429, "1")
+        assert json.loads(body)["error"]["code"] == "too_many_requests"
+        # A client with the key has the same address and is answered.
+        assert [running.client.post("/score", json={}).status_code for _ in range(30)] == [200] * 30
+
+
+def test_refusals_without_end_write_a_few_lines_and_their_number(small: RunningService) -> None:
+    with connected(small) as connection:
+        for _ in range(300):
+            connection.sendall(NO_KEY)
+            assert answer(connection)[0] == 401
+    assert small.stop() == 0
+    lines = [line for line in small.log() if line.get("status") == 401]
+    written = [line for line in lines if line["event"] == "request"]
+    (rest,) = [line for line in lines if line["event"] == "requests without a line"]
+    assert 0 < len(written) <= 100
+    assert len(written) + rest["count"] == 300
+
+
+def test_a_refused_body_is_not_read_to_its_end(small: RunningService) -> None:
+    with connected(small) as connection:
+        connection.sendall(HEAD.replace(KEY.encode(), b"wrong") + b"content-length: 1000000\r\n\r\n" + b" " * 1000)
+        status, body = only_answer(connection)
+    assert (status, body["error"]["code"]) == (401, "unauthorized")
+
+
+def test_ids_of_requests_are_no_other_workers(bundle: Bundle, tmp_path: Path) -> None:
+    ids = []
+    for start in range(2):
+        folder = tmp_path / str(start)
+        folder.mkdir()
+        with running_service(bundle.path, folder, arguments=["--workers", "2"]) as running:
+            for _ in range(40):
+                with connected(running) as connection:
+                    connection.sendall(HEALTH)
+                    ids.append(answer(connection)[1]["x-request-id"])
+    assert len(set(ids)) == len(ids)
