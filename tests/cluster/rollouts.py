@@ -18,6 +18,7 @@ import msgspec
 from features.bundle import Bundle
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan, LoadResult
+from tests.cluster.objects import DEPLOYMENT, NAMESPACE, PATHS
 from tests.infra.graph.workload_program import manifests
 from tests.simulation.aks import NODES, OWNED
 from tests.simulation.control_plane import ControlPlane
@@ -25,19 +26,6 @@ from tests.simulation.nodes.kubelet import Kubelet
 from tests.simulation.nodes.router import Router
 from tests.support.services import wait_until
 
-NAMESPACE = "/api/v1/namespaces/scoring"
-DEPLOYMENT = "/apis/apps/v1/namespaces/scoring/deployments/scoring"
-PATHS = {
-    "Namespace": NAMESPACE,
-    "ServiceAccount": f"{NAMESPACE}/serviceaccounts/scoring",
-    "SecretProviderClass": "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/scoring/secretproviderclasses/scoring",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/scoring/networkpolicies/scoring",
-    "Service": f"{NAMESPACE}/services/scoring",
-    "Deployment": DEPLOYMENT,
-    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/scoring/horizontalpodautoscalers/scoring",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
-}
-"""In the order in which they can be applied."""
 SHADOW = "scoring-shadow"
 SHADOW_PATH = f"{NAMESPACE}/services/{SHADOW}"
 EXTRA_NODE = "aks-scoring-surge"

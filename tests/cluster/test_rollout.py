@@ -13,13 +13,13 @@ import pytest
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
 from features.bundle import Bundle
-from tests.cluster.rollouts import NAMESPACE, SHADOW, Clients, Cluster, clients
+from tests.cluster.objects import NAMESPACE, create_scoring_pool
+from tests.cluster.rollouts import SHADOW, Clients, Cluster, clients
 from tests.cluster.trials import tried
 from tests.simulation.aks import Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.certificates import Authority
 from tests.simulation.control_plane import ControlPlane
-from tests.simulation.examples import create_all, example
 from tests.simulation.nodes.image import build
 from tests.simulation.nodes.kubelet import Kubelet
 from tests.simulation.nodes.router import Router
@@ -30,7 +30,6 @@ from tests.support.services import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.full]
 
-POOL = "azure-native:containerservice:AgentPool"
 OLD, NEW, ODD = (f"registryabc.azurecr.io/scoring@sha256:{digit * 64}" for digit in "012")
 """The third one holds another model, which gives other probabilities."""
 KEY, NEXT_KEY = "the-first-key-of-the-tests", "the-second-key-of-the-tests"
@@ -66,12 +65,7 @@ def cluster(
     folder = tmp_path_factory.mktemp("rollout-nodes")
     world = World(folder / "world")
     arm = AzureNative(world)
-    create_all(arm, until=POOL)
-    marks = {
-        "nodeLabels": {"personalization/pool": "scoring"},
-        "nodeTaints": ["personalization/pool=scoring:NoSchedule"],
-    }
-    arm.create(POOL, example(POOL) | marks)
+    create_scoring_pool(arm)
     aks = Aks(world, plane)
     aks.start()
     wait_until(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None, seconds=60)

@@ -13,30 +13,16 @@ import pytest
 
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
+from tests.cluster.objects import NAMESPACE, PATHS, create_scoring_pool
 from tests.cluster.test_control_plane import eventually
 from tests.infra.graph.workload_program import manifests
 from tests.simulation.aks import NODES, Aks
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.control_plane import ControlPlane
-from tests.simulation.examples import create_all, example
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
 
 pytestmark = pytest.mark.cluster
-
-POOL = "azure-native:containerservice:AgentPool"
-NAMESPACE = "/api/v1/namespaces/scoring"
-PATHS = {
-    "Namespace": NAMESPACE,
-    "ServiceAccount": f"{NAMESPACE}/serviceaccounts/scoring",
-    "SecretProviderClass": "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/scoring/secretproviderclasses/scoring",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/scoring/networkpolicies/scoring",
-    "Service": f"{NAMESPACE}/services/scoring",
-    "Deployment": "/apis/apps/v1/namespaces/scoring/deployments/scoring",
-    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/scoring/horizontalpodautoscalers/scoring",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
-}
-"""In the order in which they can be applied."""
 
 
 @pytest.fixture
@@ -45,12 +31,7 @@ def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[ControlPlane]:
     need_azure_packages()
     world = World(tmp_path / "world")
     arm = AzureNative(world)
-    create_all(arm, until=POOL)
-    marks = {
-        "nodeLabels": {"personalization/pool": "scoring"},
-        "nodeTaints": ["personalization/pool=scoring:NoSchedule"],
-    }
-    arm.create(POOL, example(POOL) | marks)
+    create_scoring_pool(arm)
     for node in plane.items(NODES):  # of other tests' pools, which have the same names and not these marks
         plane.delete(f"{NODES}/{node['metadata']['name']}")
     stand_in = Aks(world, plane)
