@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from pyspark.sql import SparkSession
 
+from features.bundle import COUNTS, Bundle
 from tests.support.prepared_rows import prepared
-from tests.support.training_runs import train_on
+from tests.support.training_runs import train, train_on
 from tests.training.runs.test_several import SCHEMA
+from tools.paths import ROOT
 from training.datasets.errors import MalformedRowError
 from training.engines.reading import blocks
+from training.engines.spark import join
 from training.engines.spark.blobs import packed, unpacked
 from training.engines.spark.engine import SparkEngine
 
@@ -40,3 +44,22 @@ def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
     engine = SparkEngine(session=spark, log=spark_log)
     with pytest.raises(MalformedRowError, match=r"day, line 30: 'five' in the numeric column int00 is not a number"):
         train_on(engine, tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
+
+
+TABLES = ("--dataset", "tables", "--spec", str(ROOT / "examples/tables/dataset.yaml"), "--split", "time")
+
+
+@pytest.mark.spark
+def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
+    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(join, "SENT_BYTES", 0)
+    joined = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "joined", *TABLES)
+    local = train(tmp_path / "local", *TABLES)
+    one, other = (Path(run.result.bundle) for run in (joined, local))
+    assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
+    assert [golden.record for golden in Bundle.load(one).golden] == [
+        golden.record for golden in Bundle.load(other).golden
+    ]
+    lines = ([line for line in run.progress if "have a known user and item" in line] for run in (joined, local))
+    assert next(lines) == next(lines) != []

@@ -32,7 +32,7 @@ def header(path: Path) -> list[str]:
             f"{path} has one column, {names[0]!r}, as if its fields were separated by {other!r}. Separate them by "
             f"{delimiter(path)!r}; a file with tabs has a name that ends in .tsv."
         )
-    # Spark does not tell upper from lower case in a column's name.
+    # Who reads a report, or asks with SQL, does not tell upper from lower case in a column's name.
     folded = [name.lower() for name in names]
     if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
         raise SpecError(f"{path} has several columns of the same name: {', '.join(repeated)}. Rename all but one.")

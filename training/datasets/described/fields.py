@@ -1,7 +1,4 @@
-"""What the fields of a table must look like: plain rules for one field, and the faults of many.
-
-The engine Spark has the same rules as expressions of its own; a differential test holds them together.
-"""
+"""What the fields of a table must look like: plain rules for one field, and the faults of many."""
 
 import math
 import re
@@ -23,7 +20,7 @@ TIME = (
     r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
     r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?)?)?"
 )
-"""A time in words, as ISO 8601 has it: what both Spark and Python read, and read alike."""
+"""A time in words, as ISO 8601 has it: what Python reads, and others read alike."""
 
 WHOLE = r"(-?[0-9]+)\.0*"
 """A whole number with a point: as a key, it is the same as without."""

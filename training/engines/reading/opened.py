@@ -32,11 +32,16 @@ class Piece:
 
     def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[Block]:
         """The rows, hashed."""
-        kept = may_be_held_out(parameters)
-        for fields in self.fields():
-            found = Counter(fields.counted)
-            found.update(rows=len(fields), clicks=int(fields.label.sum()))
-            yield Block(rows=hashed(fields, schema, may_be_held_out=kept), found=found)
+        yield from hashed_blocks(self.fields(), schema, parameters)
+
+
+def hashed_blocks(some: Iterable[Fields], schema: Schema, parameters: TrainingParameters) -> Iterator[Block]:
+    """Typed rows, hashed."""
+    kept = may_be_held_out(parameters)
+    for fields in some:
+        found = Counter(fields.counted)
+        found.update(rows=len(fields), clicks=int(fields.label.sum()))
+        yield Block(rows=hashed(fields, schema, may_be_held_out=kept), found=found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,10 @@ _BATCH_ROWS = 100_000
 Texts = Mapping[str, pa.StringArray]
 
 
+Part = tuple[int, int] | None
+"""From which byte to which of a text file, or all of another one."""
+
+
 def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     """The interactions whose user and item are known; `report` says how many they are.
 
@@ -46,21 +50,35 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
     uses = Counter[str]()
     for table in KEYS:
         uses.update(_entities(spec, table).uses)
-
-    def check(found: Counter[str]) -> None:
-        mixed = 0 < found["clicks"] < found["rows"]
-        if not mixed or not are_borne_out(found + uses, list(rules.values())):
-            _explain(spec)
-        report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known user and item")
-
-    interactions = rules["interactions"].path
-    parts = blocks.parts(interactions) if is_text(interactions) else [None]
     return Opened(
         schema=spec.joined_schema,
-        pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, part)) for part in parts],
+        pieces=[Piece(day=WHOLE, fields=partial(_joined, spec, part)) for part in parts_of(rules["interactions"])],
         files=[rule.path for rule in rules.values()],
-        check=check,
+        check=lambda found: check(found + uses, spec, report),
     )
+
+
+def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
+    """Raise the `DatasetError` that fits what was found in all tables, or report how many interactions are left."""
+    mixed = 0 < found["clicks"] < found["rows"]
+    if not mixed or not are_borne_out(found, list(table_rules(spec).values())):
+        explain(spec)
+    report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known user and item")
+
+
+def parts_of(rules: TableRules) -> list[Part]:
+    """The parts in which a table can be read."""
+    return [*blocks.parts(rules.path)] if is_text(rules.path) else [None]
+
+
+def read_part(spec: TablesSpec, table: str, part: Part) -> Iterator[TypedTable]:
+    """The rows that begin in a part of a table's file."""
+    rules = table_rules(spec)[table]
+    try:
+        for texts in _texts(rules, part):
+            yield typed(texts, rules)
+    except _NOT_RIGHT as error:
+        explain(spec, error)
 
 
 def _entities(spec: TablesSpec, table: str) -> TypedTable:
@@ -79,18 +97,14 @@ def _read_entities(spec: TablesSpec, table: str, _version: tuple[int, int]) -> T
         if len(keys) == 0 or len(pc.unique(keys)) < len(keys):
             raise BadFieldsError("no row, or a repeated key")
     except _NOT_RIGHT as error:
-        _explain(spec, error)
+        explain(spec, error)
     return found
 
 
-def _joined(spec: TablesSpec, part: tuple[int, int] | None) -> Iterator[Fields]:
+def _joined(spec: TablesSpec, part: Part) -> Iterator[Fields]:
     """The interactions that begin in a part of their file."""
-    rules = table_rules(spec)["interactions"]
-    try:
-        for texts in _texts(rules, part):
-            yield _join(typed(texts, rules), spec)
-    except _NOT_RIGHT as error:
-        _explain(spec, error)
+    for own in read_part(spec, "interactions", part):
+        yield _join(own, spec)
 
 
 def _join(own: TypedTable, spec: TablesSpec) -> Fields:
@@ -124,7 +138,7 @@ def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
     return np.empty(0, np.int8) if label is None else label
 
 
-def _texts(rules: TableRules, only: tuple[int, int] | None = None) -> Iterator[Texts]:
+def _texts(rules: TableRules, only: Part = None) -> Iterator[Texts]:
     """The columns of a table that are used, as text, of a part of its file, or of all of it."""
     if not is_text(rules.path):
         yield from _of_parquet(rules)
@@ -149,7 +163,7 @@ def _as_text(values: pa.Array) -> pa.StringArray:
     return pc.fill_null(texts.take(distinct.indices), "")
 
 
-def _explain(spec: TablesSpec, cause: Exception | None = None) -> NoReturn:
+def explain(spec: TablesSpec, cause: Exception | None = None) -> NoReturn:
     """Raise the `DatasetError` that says what is wrong with the tables, which are read once more for it."""
     look_at(table_rules(spec), sys.maxsize)
     raise DatasetError(

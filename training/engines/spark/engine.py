@@ -12,12 +12,14 @@ import pyspark
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from training.datasets.described import tables
 from training.datasets.progress import Reporter
 from training.engines.reading.sources import open_source
 from training.engines.spark.failure import explain
+from training.engines.spark.join import JoinedSource, is_too_large
 from training.engines.spark.session import spark_session, start_workers
 from training.engines.spark.source import SparkSource
-from training.parameters import Dataset, EngineName, TrainingParameters
+from training.parameters import Dataset, EngineName, TablesDataset, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
 
@@ -53,8 +55,10 @@ class SparkEngine:
         with progress.stage(name, detail), background(report):
             yield
 
-    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource:
+    def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource | JoinedSource:
         """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+        if isinstance(dataset, TablesDataset) and is_too_large(spec := tables.spec_of(dataset, data)):
+            return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
         return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
 
 

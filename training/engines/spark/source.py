@@ -9,21 +9,22 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.errors import PersonalizationError
 from features.schema import Schema
-from training.engines.reading.opened import Opened, Piece
+from training.engines.reading.opened import Block, Opened, Piece
 from training.engines.spark.blobs import WRITING, packed
 from training.engines.spark.rows import DAY, SparkRows
 from training.engines.spark.spark_paths import stored
 from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
 from training.parameters import TrainingParameters
 
-_PIECE = "_piece"
-_FOUND = "_found"
+PIECE = "_piece"
+FOUND = "_found"
 """What was counted in reading a block, as JSON."""
-_PROBLEM = "_problem"
+PROBLEM = "_problem"
 """The error that ended a piece, pickled: thrown in a worker, it would be tried again, and Java would make a text of
 it."""
 
@@ -45,47 +46,51 @@ class SparkSource:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.engine.Source`."""
         with self.opened.unchanged():
             blocks = stored(self._read(parameters), folder, options=WRITING)
-        found = _checked(blocks)
+        found = found_in(blocks)
         self.opened.check(found)
         return SparkRows(frame=blocks, schema=self.schema, log=self.log), found["rows"]
 
     def _read(self, parameters: TrainingParameters) -> DataFrame:
         """A row for each block, and one for each piece that cannot be read to its end."""
         pieces, schema = self.opened.pieces, self.schema
-        time = [] if schema.timestamp is None else [TIME]
-        columns = [LABEL, *raw_columns(schema), RECORD_HASH, RAW, *time]
-        types = pa.schema(
-            [
-                (_PIECE, pa.int64()),
-                (DAY, pa.string()),
-                *((name, pa.binary()) for name in (_FOUND, _PROBLEM, *columns)),
-            ]
-        )
+        types = types_of(schema)
         shared = self.session.sparkContext.broadcast(list(pieces))
 
         def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in (number for batch in batches for number in batch.column(0).to_pylist()):
                 for row in _rows(shared.value[number], schema, parameters):
-                    yield pa.RecordBatch.from_pylist([{_PIECE: number, **row}], schema=types)
+                    yield pa.RecordBatch.from_pylist([{PIECE: number, **row}], schema=types)
 
         tasks = self.session.range(0, len(pieces), 1, max(1, len(pieces)))
         return tasks.mapInArrow(run, from_arrow_schema(types))
 
 
+def types_of(schema: Schema) -> pa.Schema:
+    """The columns of blocks of prepared rows."""
+    time = [] if schema.timestamp is None else [TIME]
+    blobs = (FOUND, PROBLEM, LABEL, *raw_columns(schema), RECORD_HASH, RAW, *time)
+    return pa.schema([(PIECE, pa.int64()), (DAY, pa.string()), *((name, pa.binary()) for name in blobs)])
+
+
 def _rows(piece: Piece, schema: Schema, parameters: TrainingParameters) -> Iterator[dict[str, object]]:
     try:
         for block in piece.blocks(schema, parameters):
-            yield {DAY: piece.day, _FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
+            yield row_of(block, piece.day)
     except PersonalizationError as error:
-        yield {DAY: piece.day, _PROBLEM: pickle.dumps(error)}
+        yield {DAY: piece.day, PROBLEM: pickle.dumps(error)}
 
 
-def _checked(blocks: DataFrame) -> Counter[str]:
+def row_of(block: Block, day: str) -> dict[str, object]:
+    """A block as a row of Spark's."""
+    return {DAY: day, FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
+
+
+def found_in(blocks: DataFrame) -> Counter[str]:
     """What was counted in all blocks; raises the error of the first piece that has one."""
-    rows = blocks.select(_PIECE, _FOUND, _PROBLEM).collect()
-    problems = [(row[_PIECE], bytes(row[_PROBLEM])) for row in rows if row[_PROBLEM] is not None]
+    rows = blocks.select(PIECE, FOUND, PROBLEM).where(F.coalesce(FOUND, PROBLEM).isNotNull()).collect()
+    problems = [(row[PIECE], bytes(row[PROBLEM])) for row in rows if row[PROBLEM] is not None]
     if problems:
         error: Exception = pickle.loads(min(problems)[1])  # noqa: S301 - what a task of this run wrote
         raise error
-    found = (Counter[str](msgspec.json.decode(bytes(row[_FOUND]), type=dict[str, int])) for row in rows)
+    found = (Counter[str](msgspec.json.decode(bytes(row[FOUND]), type=dict[str, int])) for row in rows)
     return sum(found, Counter[str]())

@@ -1,0 +1,172 @@
+"""Tables of users and items that are too large to be sent to every task: Spark joins them.
+
+The kernels read each table before and hash the joined rows after; what Spark sees are keys, and columns by number.
+"""
+
+import pickle
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from features.errors import PersonalizationError
+from features.schema import Schema
+from training.datasets.described.columns import KEYS, table_rules
+from training.datasets.described.spec import TablesSpec
+from training.datasets.manifest import WHOLE
+from training.datasets.progress import Reporter
+from training.engines.reading.opened import Opened, hashed_blocks
+from training.engines.reading.tables import Part, check, explain, parts_of, read_part
+from training.engines.spark.blobs import WRITING
+from training.engines.spark.rows import SparkRows
+from training.engines.spark.source import FOUND, PIECE, PROBLEM, found_in, row_of, types_of
+from training.engines.spark.spark_paths import stored
+from training.kernels.columns import LABEL, TIME
+from training.kernels.hashed import Fields
+from training.kernels.tables import TypedTable
+from training.parameters import TrainingParameters
+
+SENT_BYTES = 500_000_000
+"""Bytes of users and items together that each process of a machine may hold."""
+
+
+def is_too_large(spec: TablesSpec) -> bool:
+    """Whether users and items are too large for a task of their own."""
+    return sum(spec.tables[table].stat().st_size for table in KEYS) > SENT_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedSource:
+    """The interactions whose user and item are known; see `training.engine.Source`. `log` is the session's log."""
+
+    session: SparkSession
+    spec: TablesSpec
+    report: Reporter
+    log: Path
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the rows."""
+        return self.spec.joined_schema
+
+    def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
+        """Check, join and hash the rows, write them to `folder` unless they are there; see `training.engine.Source`."""
+        files = list(self.spec.tables.values())
+        opened = Opened(
+            schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, self.report)
+        )
+        with opened.unchanged():
+            tables = {name: stored(self._typed(name), folder.with_name(f"{folder.name}-{name}")) for name in _TABLES}
+            found = sum((found_in(table) for table in tables.values()), Counter[str]())
+            self._require_single_keys(tables)
+            blocks = stored(self._hashed(_joined(tables), parameters), folder, options=WRITING)
+        found += found_in(blocks)
+        opened.check(found)
+        return SparkRows(frame=blocks, schema=self.schema, log=self.log), found["rows"]
+
+    def _typed(self, table: str) -> DataFrame:
+        """The columns of a table that are used, each under its own name with the mark of a number before it."""
+        rules = table_rules(self.spec)[table]
+        parts, types = parts_of(rules), _types(self.spec, table)
+        read = partial(_read, spec=self.spec, table=table, parts=parts)
+        return self.session.range(0, len(parts), 1, len(parts)).mapInArrow(read, from_arrow_schema(types))
+
+    def _require_single_keys(self, tables: dict[str, DataFrame]) -> None:
+        for table, key in KEYS.items():
+            keys = tables[table].where(F.col(key).isNotNull())
+            if keys.groupBy(key).count().where("count > 1").head(1) or not keys.head(1):
+                explain(self.spec)
+
+    def _hashed(self, joined: DataFrame, parameters: TrainingParameters) -> DataFrame:
+        types = types_of(self.schema)
+        hash_rows = partial(_blocks, spec=self.spec, parameters=parameters)
+        return joined.select(_needed(self.spec)).mapInArrow(hash_rows, from_arrow_schema(types))
+
+
+_TABLES = ("interactions", *KEYS)
+
+
+def _joined(tables: dict[str, DataFrame]) -> DataFrame:
+    own = (tables[name].drop(PIECE, FOUND, PROBLEM) for name in _TABLES)
+    interactions, users, items = own
+    return interactions.join(users, KEYS["users"]).join(items, KEYS["items"])
+
+
+def _number(spec: TablesSpec, name: str) -> str:
+    """A column's name for Spark, which takes some of those that a table may have for paths."""
+    return f"_{[*spec.numeric_names, *spec.categorical_names].index(name)}"
+
+
+def _types(spec: TablesSpec, table: str) -> pa.Schema:
+    rules = table_rules(spec)[table]
+    return pa.schema(
+        [
+            (PIECE, pa.int64()),
+            (FOUND, pa.binary()),
+            (PROBLEM, pa.binary()),
+            *((key, pa.string()) for key in rules.keys),
+            *([(LABEL, pa.int8())] if rules.label else []),
+            *([(TIME, pa.int64())] if rules.timestamp else []),
+            *((_number(spec, name), pa.float64()) for name in rules.numeric),
+            *((_number(spec, name), pa.string()) for name in rules.categorical),
+        ]
+    )
+
+
+def _needed(spec: TablesSpec) -> list[str]:
+    """The columns of the joined rows that are hashed."""
+    time = [TIME] if spec.timestamp else []
+    return [LABEL, *time, *(_number(spec, name) for name in (*spec.numeric_names, *spec.categorical_names))]
+
+
+def _read(
+    batches: Iterable[pa.RecordBatch], *, spec: TablesSpec, table: str, parts: list[Part]
+) -> Iterator[pa.RecordBatch]:
+    types = _types(spec, table)
+    for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+        try:
+            for rows in read_part(spec, table, parts[number]):
+                yield _batch(rows, spec, types)
+        except PersonalizationError as error:
+            yield pa.RecordBatch.from_pylist([{PIECE: number, PROBLEM: pickle.dumps(error)}], schema=types)
+
+
+def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema) -> pa.RecordBatch:
+    """The rows, of which the first says what was counted in reading all of them."""
+    columns: dict[str, object] = {**table.keys, LABEL: table.label, TIME: table.time}
+    columns |= {_number(spec, name): values for name, values in {**table.numeric, **table.categorical}.items()}
+    rows = len(next(iter(table.keys.values())))
+    found = Counter(table.uses) + (Counter(read=rows) if table.label is not None else Counter[str]())
+    columns[PIECE] = np.zeros(rows, np.int64)
+    columns[FOUND] = [msgspec.json.encode(found), *[None] * (rows - 1)][:rows]
+    columns[PROBLEM] = [None] * rows
+    arrays = [pa.array(columns[field.name], field.type) for field in types]
+    return pa.RecordBatch.from_arrays(arrays, schema=types)
+
+
+def _blocks(
+    batches: Iterable[pa.RecordBatch], *, spec: TablesSpec, parameters: TrainingParameters
+) -> Iterator[pa.RecordBatch]:
+    schema = spec.joined_schema
+    for block in hashed_blocks((_fields(batch, spec) for batch in batches), schema, parameters):
+        yield pa.RecordBatch.from_pylist([{PIECE: 0, **row_of(block, WHOLE)}], schema=types_of(schema))
+
+
+def _fields(batch: pa.RecordBatch, spec: TablesSpec) -> Fields:
+    def column(name: str) -> pa.Array:
+        return batch.column(name)
+
+    return Fields(
+        label=column(LABEL).to_numpy(),
+        numeric=[column(_number(spec, name)).to_numpy(zero_copy_only=False) for name in spec.numeric_names],
+        categorical=[column(_number(spec, name)) for name in spec.categorical_names],
+        time=column(TIME).to_numpy() if spec.timestamp else None,
+    )
