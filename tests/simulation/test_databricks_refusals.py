@@ -1,7 +1,5 @@
 """Each rule of the simulated Databricks: the example without the fault is accepted, the one with it is not."""
 
-import base64
-import json
 from typing import Any
 
 import pytest
@@ -9,94 +7,14 @@ import pytest
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import REMOVED, changed
 from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_examples import APPLICATION, CONNECTOR, EXAMPLES, WORK
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import create_all, example
-from tests.simulation.inputs.names import DEPLOYER, GROUP, LAKE, SUBSCRIPTION, role
+from tests.simulation.inputs.names import LAKE, role
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB, POLICY
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME
-
-APPLICATION = "77777777-7777-4777-8777-777777777777"
-WORK = "abfss://work@lakeabc.dfs.core.windows.net"
-CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databricks/accessConnectors/lake-access"
-WHEEL = "/Shared/dev/personalization-0.1.0-py3-none-any.whl"
-POLICY_RULES = {
-    "autoscale.min_workers": {"type": "forbidden"},
-    "node_type_id": {"type": "allowlist", "values": ["Standard_E8ds_v5"]},
-    "data_security_mode": {"type": "fixed", "value": "SINGLE_USER"},
-    "num_workers": {"type": "range", "maxValue": 12},
-    "spark_conf.spark.task.maxFailures": {"type": "fixed", "value": "1"},
-}
-RAW = {"name": "raw-dev", "url": "abfss://raw@lakeabc.dfs.core.windows.net/", "credentialName": "lake-dev"}
-EXAMPLES: list[tuple[str, dict[str, Any]]] = [
-    (
-        CREDENTIAL,
-        {"name": "lake-dev", "azureManagedIdentity": {"accessConnectorId": CONNECTOR}, "skipValidation": True},
-    ),
-    (LOCATION, RAW | {"skipValidation": True}),
-    (GRANT, {"externalLocation": "raw-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}),
-    (POLICY, {"name": "training-dev", "definition": json.dumps(POLICY_RULES)}),
-    (FILE, {"path": WHEEL, "contentBase64": base64.b64encode(b"wheel").decode()}),
-    (
-        JOB,
-        {
-            "name": "training-dev",
-            "maxConcurrentRuns": 1,
-            "jobClusters": [
-                {
-                    "jobClusterKey": "train",
-                    "newCluster": {
-                        "sparkVersion": "15.4.x-scala2.12",
-                        "nodeTypeId": "Standard_E8ds_v5",
-                        "numWorkers": 2,
-                        "dataSecurityMode": "SINGLE_USER",
-                        "policyId": "1001",
-                        "sparkConf": {"spark.task.maxFailures": "1"},
-                        "customTags": {"project": "personalization"},
-                        "azureAttributes": {"availability": "ON_DEMAND_AZURE", "firstOnDemand": 1},
-                    },
-                }
-            ],
-            "tasks": [
-                {
-                    "taskKey": "train",
-                    "jobClusterKey": "train",
-                    "pythonWheelTask": {"packageName": "personalization", "entryPoint": "train"},
-                    "libraries": [
-                        {"whl": f"/Workspace{WHEEL}"},
-                        {"maven": {"coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3"}},
-                        {"pypi": {"package": "synapseml==1.1.3"}},
-                    ],
-                    "timeoutSeconds": 7200,
-                }
-            ],
-        },
-    ),
-    (
-        LOCATION,
-        {
-            "name": "work-dev",
-            "url": "abfss://work@lakeabc.dfs.core.windows.net/",
-            "credentialName": "lake-dev",
-            "skipValidation": True,
-        },
-    ),
-    (MEMBER, {"applicationId": APPLICATION, "force": True}),
-    (CATALOG, {"name": "dev", "storageRoot": f"{WORK}/catalog", "forceDestroy": True}),
-    (SCHEMA, {"name": "training", "catalogName": "dev", "forceDestroy": True}),
-    (
-        VOLUME,
-        {
-            "name": "work",
-            "catalogName": "dev",
-            "schemaName": "training",
-            "volumeType": "EXTERNAL",
-            "storageLocation": f"{WORK}/files",
-        },
-    ),
-    (GRANT, {"catalog": "dev", "principal": APPLICATION, "privileges": ["READ_VOLUME", "WRITE_VOLUME"]}),
-]
 
 CLUSTER = "jobClusters.0.newCluster"
 # Type, path of the field, what it becomes, and the code that Databricks answers with.

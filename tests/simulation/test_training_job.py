@@ -11,6 +11,7 @@ from infra.cloud.training.wheel import build_wheel
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_examples import EXAMPLES
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import create_all, example
 from tests.simulation.fakes.cluster import VOLUME_PRIVILEGES, LocalCluster, lake_of, spark_environment
@@ -21,7 +22,6 @@ from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.services.unity import GRANT
-from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.simulation.world import World
 from tools import azurite
 

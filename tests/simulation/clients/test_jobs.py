@@ -14,6 +14,7 @@ from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.clients.calls import NOBODY
 from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_examples import EXAMPLES
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import example
 from tests.simulation.fakes.cluster import LocalCluster
@@ -22,7 +23,6 @@ from tests.simulation.inputs.names import DEPLOYER
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
-from tests.simulation.test_databricks_refusals import EXAMPLES
 from tools import azurite
 
 ONCE = "once"

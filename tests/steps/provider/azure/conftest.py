@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_examples import EXAMPLES
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import create_all, example
 from tests.simulation.fakes.internet import Internet
@@ -17,7 +18,6 @@ from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.inputs.names import DEPLOYER, GROUP, PLAIN
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.services import databricks as workspaces
-from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.simulation.world import DEFAULTS, World
 from tests.steps.provider.conftest import STACK
 

@@ -15,13 +15,13 @@ from steps.azure.model_version import ModelVersion
 from steps.azure.training_run import TrainingRun
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
+from tests.simulation.databricks_examples import EXAMPLES
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import example
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.services.unity import GRANT, LOCATION
-from tests.simulation.test_databricks_refusals import EXAMPLES
 from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create
