@@ -68,7 +68,9 @@ class CloudBackend:
         """A run of the training job on Databricks."""
         workspace = self._environment.databricks.workspace
         wanted = workspace_ready.Inputs.model_construct(
-            workspace_id=later(workspace.id), workspace_host=later(workspace.workspace_url)
+            workspace_id=later(workspace.id),
+            workspace_host=later(workspace.workspace_url),
+            workers=self._settings.training_workers > 0,
         )
         url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output(lambda found: found.url)
         training = DatabricksTraining("databricks-training", self._environment, url, options)

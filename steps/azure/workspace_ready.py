@@ -8,9 +8,10 @@ from databricks.sdk.errors import NotFound
 from databricks.sdk.errors.base import DatabricksError
 
 from azure_clients import credentials
-from azure_clients.retries import retried
+from azure_clients.retries import Deadline, retried
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
+from steps.azure.unity_catalog import require_privileges
 from steps.descriptions.azure.workspace_ready import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
@@ -29,14 +30,28 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
         url = f"https://{inputs.workspace_host}"
         client = credentials.databricks(inputs.tenant, url, inputs.workspace_id)
         retried("join the Databricks workspace", client.current_user.me, context, self._timeout)
-        metastore = retried("read the metastore", lambda: _metastore(client), context, self._timeout)
+        metastore = self._assigned(client, context)
         if metastore is None:
             raise MetastoreMissingError(
                 f"The Databricks workspace {url} has no Unity Catalog metastore. Accounts from before November 2023 "
                 "get none by themselves: an account admin must create one for this region in the account console and "
                 "turn on its automatic assignment. Then run `up` again."
             )
+        retried(
+            "read who may use Unity Catalog",
+            lambda: require_privileges(client, metastore, workers=inputs.workers),
+            context,
+            self._timeout,
+        )
         return Created(inputs.workspace_id, Outputs(url=url, metastore=metastore))
+
+    def _assigned(self, client: WorkspaceClient, context: Context) -> str | None:
+        """The workspace's metastore, which may be assigned some minutes after the workspace is made."""
+        deadline = Deadline(self._timeout, context)
+        while True:
+            metastore = retried("read the metastore", lambda: _metastore(client), context, self._timeout)
+            if metastore is not None or not deadline.wait("waiting for Unity Catalog's metastore"):
+                return metastore
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Nothing: the workspace is another resource."""

@@ -10,6 +10,8 @@ class Inputs(StepInputs):
 
     workspace_id: str
     workspace_host: str
+    workers: bool
+    """Whether clusters have workers, which need more of Unity Catalog."""
 
 
 class AzureInputs(Inputs, Directory):

@@ -53,15 +53,34 @@ class DatabricksApi:
             _refuse_stranger(self._world, request, workspace)
             present.append(request.state.caller)
             self._world.set("members", members)
-        return JSONResponse({"id": "1", "userName": request.state.caller, "active": True})
+        groups = [{"display": "admins"}, {"display": "users"}]
+        return JSONResponse({"id": "1", "userName": request.state.caller, "active": True, "groups": groups})
 
     async def metastore(self, request: Request) -> Response:
         """The metastore of the workspace's region."""
         workspace = _member(self._world, request)
         if not self._world.setting("metastore"):
             raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore assigned for the current workspace.")
+        late = int(self._world.setting("metastore_late"))
+        if late > 0:
+            self._world.set("metastore_late", late - 1)
+            raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore assigned for the current workspace.")
         number = int(workspace.outputs["workspaceId"])
         return JSONResponse({"metastore_id": "m-1", "workspace_id": number, "default_catalog_name": "main"})
+
+    async def metastore_owner(self, request: Request) -> Response:
+        """Who owns the metastore: Databricks itself, where it made it."""
+        _member(self._world, request)
+        return JSONResponse({"metastore_id": "m-1", "owner": "System user"})
+
+    async def privileges(self, request: Request) -> Response:
+        """Who may do what in the metastore, two pages of it, the first without anybody."""
+        workspace = _member(self._world, request)
+        if not request.query_params.get("page_token"):
+            return JSONResponse({"privilege_assignments": [], "next_page_token": "2"})
+        principal = f"_workspace_admins_dev_{workspace.outputs['workspaceId']}"
+        given = [{"privilege": name} for name in self._world.setting("admin_privileges")]
+        return JSONResponse({"privilege_assignments": [{"principal": principal, "privileges": given}]})
 
     async def run_now(self, request: Request) -> Response:
         """Begin a run of a job."""
@@ -138,6 +157,8 @@ def databricks_api(world: World, runs: Runs) -> Starlette:
         Route("/aad/auth", api.sign_in_page),
         Route("/api/2.0/preview/scim/v2/Me", api.me),
         Route("/api/2.1/unity-catalog/current-metastore-assignment", api.metastore),
+        Route("/api/2.1/unity-catalog/metastores/m-1", api.metastore_owner),
+        Route("/api/2.1/unity-catalog/effective-permissions/{kind}/m-1", api.privileges),
         Route("/api/2.0/policies/clusters/list", api.list_policies),
         Route("/api/2.2/jobs/list", api.list_jobs),
         Route("/api/2.2/jobs/run-now", api.run_now, methods=["POST"]),

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from azure_clients.credentials import CloudUnsupportedError, IdentityError, credential
 from azure_clients.retries import AzureRefusedError, Timeout
 from steps.azure.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
+from steps.azure.unity_catalog import PrivilegesMissingError
 from steps.azure.workspace_ready import MetastoreMissingError, WorkspaceReady
 from steps.provider.step import StepCancelledError
 from tests.simulation.certificates import Authority
@@ -38,7 +39,7 @@ def ready(tmp_path: Path, timeout: Timeout = TIMEOUT) -> WorkspaceReady:
 
 def test_the_deployer_becomes_a_member_by_signing_in(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     cloud.world.set("members", {})
-    created = create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+    created = create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
     assert created.outputs.model_dump() == {"url": f"https://{cloud.workspace['workspace_host']}", "metastore": "m-1"}
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
 
@@ -48,7 +49,7 @@ def test_a_workspace_that_is_busy_or_wants_a_new_token_is_asked_again(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, fault: FaultKind
 ) -> None:
     cloud.arm.faults.order("^http databricks GET .*/Me", kind=fault)
-    assert create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder).outputs.metastore == "m-1"
+    assert create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder).outputs.metastore == "m-1"
 
 
 def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
@@ -58,7 +59,7 @@ def test_a_stranger_is_waited_for_and_then_told_who_may_deploy(
     monkeypatch.setattr(tenacity, "stop_after_delay", lambda _: third_try)
     cloud.sign_in(NOBODY)
     with pytest.raises(AzureRefusedError, match=r"join the Databricks workspace.*azure\.deployers"):
-        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+        create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": True}, recorder)
     assert "the role is not effective yet" in recorder.lines[-1]
 
 
@@ -66,7 +67,7 @@ def test_waiting_ends_at_an_interruption(cloud: Cloud, tmp_path: Path, recorder:
     cloud.sign_in(NOBODY)
     recorder.cancelled.set()
     with pytest.raises(StepCancelledError):
-        create(ready(tmp_path, Timeout(seconds=60, pause=30)), {**AZURE, **cloud.workspace}, recorder)
+        create(ready(tmp_path, Timeout(seconds=60, pause=30)), {**AZURE, **cloud.workspace, "workers": True}, recorder)
 
 
 def test_a_workspace_without_a_metastore_says_who_can_make_one(
@@ -74,7 +75,39 @@ def test_a_workspace_without_a_metastore_says_who_can_make_one(
 ) -> None:
     cloud.world.set("metastore", value=False)
     with pytest.raises(MetastoreMissingError, match="account admin"):
-        create(ready(tmp_path), {**AZURE, **cloud.workspace}, recorder)
+        create(ready(tmp_path, SHORT), {**AZURE, **cloud.workspace, "workers": True}, recorder)
+
+
+def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    cloud.world.set("metastore_late", 2)
+    created = create(ready(tmp_path), {**AZURE, **cloud.workspace, "workers": False}, recorder)
+    assert created.outputs.metastore == "m-1"
+    assert any("waiting for Unity Catalog's metastore" in line for line in recorder.lines)
+
+
+@pytest.mark.parametrize(
+    ("given", "workers", "missing"),
+    [
+        (["CREATE_STORAGE_CREDENTIAL"], False, "GRANT CREATE EXTERNAL LOCATION ON METASTORE TO"),
+        (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], True, "GRANT CREATE CATALOG ON METASTORE TO"),
+        (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], False, None),
+        (["ALL_PRIVILEGES"], True, None),
+    ],
+)
+def test_who_lacks_a_privilege_is_told_what_an_admin_grants(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str], missing: str | None, *, workers: bool
+) -> None:
+    before = cloud.world.setting("admin_privileges")
+    cloud.world.set("admin_privileges", given)
+    inputs = {**AZURE, **cloud.workspace, "workers": workers}
+    try:
+        if missing is None:
+            create(ready(tmp_path), inputs, recorder)
+        else:
+            with pytest.raises(PrivilegesMissingError, match=missing):
+                create(ready(tmp_path), inputs, recorder)
+    finally:
+        cloud.world.set("admin_privileges", before)
 
 
 @pytest.fixture

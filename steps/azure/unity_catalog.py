@@ -1,0 +1,68 @@
+"""What Unity Catalog lets somebody make in a workspace, as the metastore's grants say.
+
+Workspace admins get these privileges by themselves only where Databricks enabled the workspace for Unity Catalog
+automatically; elsewhere the metastore's or the account's admin grants them (Microsoft's page "Admin privileges in Unity
+Catalog").
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from features.errors import PersonalizationError
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.iam import User
+
+ALL = "ALL_PRIVILEGES"
+NEEDED = ("CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION")
+FOR_WORKERS = "CREATE_CATALOG"
+"""For the volume that the machines of a cluster share."""
+EVERYBODY = "account users"
+ADMINS, ADMINS_GROUP = "admins", "_workspace_admins_"
+"""The workspace's group of admins, and how the name begins that Unity Catalog has for it."""
+METASTORE = "metastore"
+
+
+class PrivilegesMissingError(PersonalizationError):
+    """Who deploys may not make what the stack needs in Unity Catalog."""
+
+
+def require_privileges(client: "WorkspaceClient", metastore: str, *, workers: bool) -> None:
+    """Raise `PrivilegesMissingError` with the grant that an admin has to give, unless all is there.
+
+    Raises the SDK's errors where the grants can not be read.
+    """
+    me = client.current_user.me()
+    if client.metastores.get(metastore).owner in set(_names(me)):
+        return
+    held = set(_held(client, metastore, me))
+    needed = [*NEEDED, *([FOR_WORKERS] if workers else [])]
+    missing = [privilege for privilege in needed if not held & {privilege, ALL}]
+    if missing:
+        listed = ", ".join(privilege.replace("_", " ") for privilege in missing)
+        raise PrivilegesMissingError(
+            f"{me.user_name} may not make what the stack needs in Unity Catalog's metastore {metastore}. A metastore "
+            f"admin or an account admin of Databricks must run, in a notebook or an SQL editor of the workspace: "
+            f"GRANT {listed} ON METASTORE TO `{me.user_name}`; Then run `up` again."
+        )
+
+
+def _held(client: "WorkspaceClient", metastore: str, me: "User") -> Iterator[str]:
+    """The privileges on the metastore of who is signed in, by themselves or by a group."""
+    own = {*_names(me), EVERYBODY}
+    page = None
+    while True:
+        answer = client.grants.get_effective(METASTORE, metastore, max_results=0, page_token=page)
+        for assignment in answer.privilege_assignments or ():
+            principal = assignment.principal or ""
+            if principal in own or (ADMINS in own and principal.startswith(ADMINS_GROUP)):
+                yield from (one.privilege.value for one in assignment.privileges or () if one.privilege)
+        page = answer.next_page_token
+        if not page:
+            return
+
+
+def _names(me: "User") -> Iterator[str]:
+    """What who is signed in, and the groups that they are in, are called."""
+    yield from (name for name in (me.user_name, *(group.display for group in me.groups or ())) if name)
