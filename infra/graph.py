@@ -13,10 +13,13 @@ from infra.local_backend import LocalBackend
 from infra.settings import Settings, Target, azure_settings, load_settings
 from infra.step_resource import later
 from steps.descriptions import data_upload, model_version, serving_image, training_run
+from steps.descriptions.serving_settings import Engine
 from steps.shared.dataset_paths import located
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from steps.shared.serving_code import serving_code_hash
 from training.datasets import check_split, describe
+from training.parameters import EngineName
+from training.runtime import require_spark
 from training.stages.provenance import training_code_hash
 
 
@@ -38,7 +41,8 @@ def _engine_values() -> dict[str, Any]:
 def deploy(settings: Settings, stack: str) -> dict[str, pulumi.Output[Any]]:
     """Declare all steps of `stack` and return the stack's outputs, `key` being secret.
 
-    Raises `PersonalizationError` when the dataset cannot be described, or not split as the settings say.
+    Raises `PersonalizationError` when the dataset cannot be described, or not split as the settings say, or when Spark
+    is to run here and this machine lacks what it needs.
     """
     dataset = located(settings.dataset)
     manifest = describe(dataset)
@@ -136,6 +140,8 @@ def _outputs(version: ModelVersion, image: ServingImage, service: ScoringService
 def _backend(settings: Settings, stack: str) -> Backend:
     match settings.target:
         case Target.LOCAL:
+            if EngineName.SPARK is settings.training.engine or settings.scoring.engine is Engine.SPARK_SERVING:
+                require_spark()
             return LocalBackend(stack)
         case Target.AZURE:
             # Azure's SDKs are an extra that stack `local` does without, and take seconds to import.

@@ -110,6 +110,12 @@ def jar_problems(folder: Path) -> "list[str]":
     return problems
 
 
+def require_spark() -> None:
+    """Raise `JavaMissingError` or `JarsError` where a local Spark could not be started."""
+    java_home()
+    jars()
+
+
 def jars() -> "list[Path]":
     """SynapseML's jars, their checksums verified now; raises `JarsError` when one is missing or differs."""
     folder = jars_folder()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,13 +14,15 @@ from infra.settings import Settings
 from infra.step_resource import StepResource
 from steps.descriptions import api_key, serving_image
 from steps.descriptions.description import StepInputs
+from steps.descriptions.serving_settings import Engine, ScoringSettings
 from steps.kinds import Place
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
 from steps.shared.serving_code import serving_code_hash
 from tests.infra.graph.recorder import COMPONENTS, SECRET_MARK, Recorder, run
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
-from training.parameters import Split, SyntheticDataset, TrainingParameters
+from training.parameters import EngineName, Split, SyntheticDataset, TrainingParameters
+from training.runtime import JarsError, JavaMissingError
 from training.stages.provenance import training_code_hash
 
 
@@ -105,6 +108,26 @@ def test_the_key_is_the_only_secret_output() -> None:
         return {name: pulumi.Output.from_input(output.is_secret()) for name, output in outputs.items()}
 
     assert {name for name, secret in run(declare)[1].items() if secret} == {"key"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(training=TrainingParameters(engine=EngineName.SPARK)),
+        Settings(scoring=ScoringSettings(engine=Engine.SPARK_SERVING)),
+    ],
+)
+def test_a_machine_without_what_spark_needs_declares_nothing_for_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PERSONALIZATION_JARS", str(tmp_path))
+
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        with pytest.raises((JavaMissingError, JarsError), match="run `make spark`"):
+            deploy(settings, "test")
+        return {}
+
+    assert run(declare)[0].steps == {}
 
 
 def test_a_split_by_time_of_rows_without_a_time_declares_nothing() -> None:
