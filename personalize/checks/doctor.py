@@ -38,6 +38,8 @@ class Finding:
     found: str
     wanted: str
     fix: str = ""
+    by_bootstrap: bool = False
+    """Whether `personalize bootstrap` mends it."""
 
     @property
     def ok(self) -> bool:

@@ -20,7 +20,7 @@ MARKS = {Status.OK: "[green]✔[/]", Status.REMARK: "[yellow]![/]"} | dict.fromk
 
 def diagnose_machine() -> list[dict[str, Any]]:
     """The findings as plain values."""
-    return _rows(diagnose())
+    return as_rows(diagnose())
 
 
 def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any]]:
@@ -31,10 +31,11 @@ def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any
     require_packages()
     from personalize.checks.subscription.preflight import examine  # noqa: PLC0415 - needs Azure's packages
 
-    return _rows(examine(subject_of(stack, settings)))
+    return as_rows(examine(subject_of(stack, settings)))
 
 
-def _rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+def as_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """The findings as plain values."""
     return [asdict(finding) | {"ok": finding.ok} for finding in findings]
 
 

@@ -1,5 +1,7 @@
 """Who is signed in, whether every client will be the same one, and whether that is somebody who may deploy."""
 
+from azure.core.exceptions import ClientAuthenticationError
+
 from azure_clients import credentials
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import Deployer, PrincipalType
@@ -9,6 +11,9 @@ from personalize.checks.subscription.subject import Subject, bad, good, remark
 MACHINE_LEARNING = "https://ml.azure.com/.default"
 SUBSCRIPTION_VERSION = "2022-12-01"
 NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_SERVICE = ("AADSTS500011", "AADSTS650052")
+"""Of Entra ID's errors ("Microsoft Entra authentication and authorization error codes"): the resource is not in the
+tenant; the organization has no subscription to the service."""
 FOREIGN = {
     "ARM_CLIENT_SECRET": "Pulumi's Azure provider",
     "ARM_CLIENT_CERTIFICATE_PATH": "Pulumi's Azure provider",
@@ -45,7 +50,7 @@ def check_identity(subject: Subject) -> Finding:
         "Kubernetes": credentials.KUBERNETES,
         "Azure ML": MACHINE_LEARNING,
     }
-    owners = {service: str(subject.claims(scope).get("oid")) for service, scope in scopes.items()}
+    owners = {service: owner for service, scope in scopes.items() if (owner := owner_of(subject, scope)) is not None}
     wanted = "one identity for all services"
     if len(set(owners.values())) > 1:
         found = ", ".join(f"{service}: {owner}" for service, owner in owners.items())
@@ -54,7 +59,21 @@ def check_identity(subject: Subject) -> Finding:
     if foreign:
         names = " ".join(name.partition(" ")[0] for name in foreign)
         return bad("identity", f"others by {', '.join(foreign)}", wanted, f"unset {names}")
+    if unknown := ", ".join(service for service in scopes if service not in owners):
+        found = f"{_shown(subject)} for {', '.join(owners)}; the directory does not know {unknown} yet"
+        fix = f"personalize bootstrap --stack {subject.stack}: a service comes with its resource provider"
+        return remark("identity", found, wanted, fix)
     return good("identity", f"{_shown(subject)} for {', '.join(owners)}", wanted)
+
+
+def owner_of(subject: Subject, scope: str) -> str | None:
+    """Whom the token for a service belongs to; None where the directory has no such service yet."""
+    try:
+        return str(subject.claims(scope).get("oid"))
+    except ClientAuthenticationError as error:
+        if any(code in str(error) for code in UNKNOWN_SERVICE):
+            return None
+        raise
 
 
 def check_deployer(subject: Subject) -> Finding:

@@ -5,7 +5,7 @@ from typing import Any
 
 from personalize.bootstrap.providers import NAMESPACES, unregistered
 from personalize.checks.doctor import Finding
-from personalize.checks.subscription.subject import Subject, bad, good, remark
+from personalize.checks.subscription.subject import Subject, bad, good, remark, unmade
 
 VERSION = "2022-04-01"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
@@ -52,7 +52,7 @@ def check_providers(subject: Subject) -> Finding:
     wanted = f"{len(NAMESPACES)} resource providers registered"
     if missing:
         fix = f"personalize bootstrap --stack {subject.stack} (or `az provider register --wait --namespace` for each)"
-        return bad("resource providers", f"not registered: {', '.join(missing)}", wanted, fix)
+        return unmade("resource providers", f"not registered: {', '.join(missing)}", wanted, fix)
     return good("resource providers", f"all {len(NAMESPACES)}", wanted)
 
 

@@ -12,8 +12,11 @@ from personalize.checks.subscription.identity import NOBODY, check_deployer, che
 from personalize.checks.subscription.permissions import check_providers, check_roles
 from personalize.checks.subscription.services import check_builds, check_kubernetes, check_metastore, check_state
 from personalize.checks.subscription.sizes import check_sizes
-from personalize.checks.subscription.subject import Subject, bad
+from personalize.checks.subscription.subject import Subject, bad, unmade
 
+UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
+"""What Resource Manager and providers answer where a provider is not registered ("Resolve errors for resource provider
+registration", Microsoft)."""
 Check = Callable[[Subject], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {
     "identity": check_identity,
@@ -48,6 +51,9 @@ def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
     try:
         found = check(subject)
     except (ManagerRefusedError, ClientAuthenticationError) as error:
+        if isinstance(error, ManagerRefusedError) and error.code in UNREGISTERED:
+            fix = f"personalize bootstrap --stack {subject.stack}, which registers it; then look again"
+            return [unmade(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
         fix = "see what Azure says; with the roles above it answers. Try again if it was busy"
         return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]
     return found if isinstance(found, list) else [found]

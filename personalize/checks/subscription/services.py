@@ -8,7 +8,7 @@ from personalize.bootstrap.state_store import STORAGE_VERSION, VAULT_VERSION, ac
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.free_names import DATABRICKS_VERSION
 from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION
-from personalize.checks.subscription.subject import CLUSTER_VERSION, Subject, bad, good, remark
+from personalize.checks.subscription.subject import CLUSTER_VERSION, Subject, bad, good, remark, unmade
 
 LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
 """Beginnings of the offers' `quotaId` that are paid by a credit: ACR Tasks refuses such subscriptions."""
@@ -69,7 +69,7 @@ def check_state(subject: Subject) -> Finding:
     }
     if missing := [name for name, found in there.items() if found is None]:
         fix = f"personalize bootstrap --stack {subject.stack}"
-        return bad("state", f"there is no {' and no '.join(missing)}", wanted, fix)
+        return unmade("state", f"there is no {' and no '.join(missing)}", wanted, fix)
     return good("state", f"in {names.account}", wanted)
 
 

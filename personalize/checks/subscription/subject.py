@@ -95,6 +95,11 @@ def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
     return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
 
 
+def unmade(name: str, found: str, wanted: str, fix: str) -> Finding:
+    """This stops an `up`, and `personalize bootstrap` mends it."""
+    return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix, by_bootstrap=True)
+
+
 def remark(name: str, found: str, wanted: str, fix: str) -> Finding:
     """This may matter later, or cannot be known yet."""
     return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=fix)

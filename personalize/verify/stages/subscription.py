@@ -3,7 +3,7 @@
 from azure_clients import credentials
 from personalize.bootstrap.item import State
 from personalize.bootstrap.providers import NAMESPACES, unregistered
-from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION
+from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION, owner_of
 from personalize.checks.subscription.sizes import ALL_FAMILIES, SKUS_VERSION, USAGES_VERSION
 from personalize.checks.subscription.subject import CLUSTER_VERSION
 from personalize.verify.bench import Bench
@@ -15,10 +15,12 @@ COMPUTE = "providers/Microsoft.Compute"
 
 def _look_around(bench: Bench) -> str:
     findings = diagnose_stack(bench.stack, bench.settings_file)
-    bad = [f"{finding['name']}: {finding['found']}. {finding['fix']}" for finding in findings if not finding["ok"]]
+    left = [finding for finding in findings if not finding["ok"]]
+    bad = [f"{one['name']}: {one['found']}. {one['fix']}" for one in left if not one["by_bootstrap"]]
     if bad:
         raise StageFailedError("The subscription is not ready:\n" + "\n".join(f"  {line}" for line in bad))
-    return f"{len(findings)} things are as a stack needs them."
+    mended = f"; the next stage mends {', '.join(one['name'] for one in left)}" if left else ""
+    return f"{len(findings) - len(left)} things are as a stack needs them{mended}."
 
 
 def _one_identity(bench: Bench) -> Seen:
@@ -29,8 +31,8 @@ def _one_identity(bench: Bench) -> Seen:
         credentials.DATABRICKS,
         credentials.KUBERNETES,
     )
-    owners = {str(subject.claims(scope).get("oid")) for scope in scopes}
-    return Seen(holds=len(owners) == 1, answer=f"{len(scopes)} tokens name {len(owners)} object id(s)")
+    owners = [owner for scope in scopes if (owner := owner_of(subject, scope)) is not None]
+    return Seen(holds=len(set(owners)) == 1, answer=f"{len(owners)} tokens name {len(set(owners))} object id(s)")
 
 
 def _offer(bench: Bench) -> Seen:

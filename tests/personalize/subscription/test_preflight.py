@@ -1,8 +1,12 @@
 """The preflight: a subscription that has everything passes, and each thing that it lacks is found alone with a fix."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
@@ -10,7 +14,11 @@ from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import account_path, vault_path
 from personalize.checks.doctor import Finding, Status
 from personalize.checks.subscription.preflight import examine
-from personalize.checks.subscription.subject import claims_of
+from personalize.checks.subscription.subject import Subject, claims_of
+from personalize.verify.bench import Bench
+from personalize.verify.stage import StageFailedError
+from personalize.verify.stages import subscription as stage
+from personalize.views.health import as_rows
 from tests.personalize.subscription.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
 
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -112,6 +120,46 @@ def test_a_subscription_that_cannot_be_used_stops_everything_else(world: World, 
     findings = examine(world.subject())
     assert [found.name for found in findings] == ["subscription"]
     assert said in findings[0].found
+
+
+UNREGISTERED = {"error": {"code": "MissingSubscriptionRegistration", "message": "The subscription is not registered."}}
+UNKNOWN = "AADSTS500011: The resource principal named 2ff814a6 was not found in the tenant named T."
+
+
+def new_subscription(world: World) -> Subject:
+    """One in which nothing is registered, so that its directory does not know Databricks."""
+    world.fake.answer(r"^GET .*/providers/Microsoft\.\w+$", {"registrationState": "NotRegistered"})
+    for asked in ("/kubernetesVersions$", "/usages$", "/Microsoft.Compute/skus$", "/checkNameAvailability$"):
+        world.fake.answer(asked, (409, UNREGISTERED))
+    subject = world.subject(state="subscription")
+
+    def claims(scope: str) -> dict[str, Any]:
+        if scope == DATABRICKS:
+            raise ClientAuthenticationError(UNKNOWN)
+        return subject.claims(scope)
+
+    return replace(subject, claims=claims)
+
+
+def test_what_a_new_subscription_lacks_is_what_the_bootstrap_mends(world: World) -> None:
+    findings = examine(new_subscription(world))
+    left = faults(findings)
+    assert set(left) == {"resource providers", "state", "VM sizes", "Kubernetes", "names"}
+    assert all(found.by_bootstrap and "personalize bootstrap --stack dev" in found.fix for found in left.values())
+    identity = named(findings, "identity")
+    assert (identity.status, "Databricks" in identity.found) == (Status.REMARK, True)
+
+
+def test_the_stage_before_the_bootstrap_goes_on_where_the_bootstrap_mends_what_is_missing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = new_subscription(world)
+    bench = cast("Bench", SimpleNamespace(stack="dev", settings_file=None, subject=subject))
+    monkeypatch.setattr(stage, "diagnose_stack", lambda *_: as_rows(examine(subject)))
+    assert "the next stage mends resource providers" in stage.SUBSCRIPTION.act(bench)
+    world.give_roles(CONTRIBUTOR)
+    with pytest.raises(StageFailedError, match="Role Based Access Control Administrator"):
+        stage.SUBSCRIPTION.act(bench)
 
 
 def test_a_variable_that_gives_a_client_another_identity_is_named(world: World) -> None:
