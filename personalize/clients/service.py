@@ -56,7 +56,7 @@ class Service:
         message = _message(response)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise ServiceRefusedError(
-                "The service does not know the stack's key. `personalize up --refresh` mends that."
+                "The service does not know the stack's key. `personalize up --refresh` repairs that."
             )
         if response.is_client_error:
             raise BadInputError(f"The service refused it: {message}")

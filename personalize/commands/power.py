@@ -36,7 +36,7 @@ def pause(
         return
     results.print(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}.", markup=False)
     shown = ", ".join(f"{line.name} {line.usd.likely:,.0f}" for line in lines)
-    results.print(f"What still costs, about {usd:,.0f} USD a month at most: {shown}.", markup=False)
+    results.print(f"What still costs money, about {usd:,.0f} USD a month at most: {shown}.", markup=False)
     results.print(f"`personalize resume --stack {stack}` starts it again.", markup=False)
 
 

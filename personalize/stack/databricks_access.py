@@ -20,7 +20,7 @@ READY = token(Place.AZURE, Kind.WORKSPACE_READY)
 
 
 class NoMemberError(PersonalizationError):
-    """The Databricks workspace does not take in who is signed in."""
+    """The Databricks workspace does not admit the identity that is signed in."""
 
 
 POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
@@ -47,8 +47,8 @@ def join(resources: Resources, tenant: str) -> None:
         asking(client.current_user.me)
     except DatabricksError as error:
         raise NoMemberError(
-            f"The Databricks workspace {client.config.host} does not take in who is signed in: {error}. Give them the "
-            "role Contributor on it, or let a member add them; then run this again."
+            f"The Databricks workspace {client.config.host} does not admit the identity that is signed in: "
+            f"{error}. Give it the role Contributor on the workspace, or let a member add it; then run this again."
         ) from error
 
 

@@ -61,4 +61,4 @@ def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
                 f"`kill -INT {lock.pid}`; then run this again."
             )
         lock.path.unlink(missing_ok=True)
-        say(f"Removed the lock that a process which is gone left behind ({lock}).")
+        say(f"Removed the lock of a process that is gone ({lock}).")

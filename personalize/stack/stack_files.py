@@ -58,7 +58,7 @@ class StackFiles:
             f"The passphrase of stack {self.stack} is gone: {self.passphrase} is missing or empty, so Pulumi can't "
             "decrypt the state. Put the file back from a backup. Without one, "
             f"`personalize reset --stack {self.stack} --yes` stops what runs here and deletes the stack's folder, "
-            "models too, and `personalize up` starts afresh; until then the service goes on serving."
+            "models too, and `personalize up` starts afresh; until then the service keeps serving."
         )
 
     def committed(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class StackFiles:
         if not self.source.is_file():
             raise StackFileMissingError(
                 f"There is no stack {self.stack}: {self.source} does not exist. Copy Pulumi.local.yaml to that name "
-                "and edit it, or leave `--stack` away."
+                "and edit it, or leave `--stack` out."
             )
         content = _mapping(self.source)
         if not isinstance(content.get("config") or {}, dict):

@@ -43,7 +43,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not messages.is_terminal:
-        raise BadInputError("This asks before it goes on, and nobody can answer here: add `--yes`.")
+        raise BadInputError("This asks for confirmation, and nobody can answer here: add `--yes`.")
     typer.confirm(question, abort=True, err=True)
 
 

@@ -70,7 +70,7 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
             show_findings([finding for finding in findings if not finding["ok"]], to=messages)
             raise PreflightFailedError(
                 f"Nothing was made: the subscription is not ready for stack {stack}, see above. "
-                f"`personalize doctor --stack {stack}` looks again; `up --no-check` goes on in spite of it."
+                f"`personalize doctor --stack {stack}` looks again; `up --no-check` goes on regardless."
             )
     confirm("Make it?", yes=yes)
 
