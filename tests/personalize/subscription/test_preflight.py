@@ -12,28 +12,18 @@ from azure_clients.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import account_path, vault_path
-from personalize.checks.doctor import Finding, Status
+from personalize.checks.doctor import Status
 from personalize.checks.subscription.preflight import examine
-from personalize.checks.subscription.subject import Subject, claims_of
+from personalize.checks.subscription.subject import Subject
 from personalize.verify.bench import Bench
 from personalize.verify.stage import StageFailedError
 from personalize.verify.stages import subscription as stage
 from personalize.views.health import as_rows
-from tests.personalize.subscription.conftest import CALLER, GROUP, SUBSCRIPTION, TENANT, World
+from tests.personalize.subscription.conftest import SUBSCRIPTION, TENANT, World
+from tests.personalize.subscription.findings import faults, named
 
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-ROLE_ADMINISTRATOR = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 NOBODY = "00000000-0000-0000-0000-000000000000"
-
-
-def faults(findings: list[Finding]) -> dict[str, Finding]:
-    return {found.name: found for found in findings if not found.ok}
-
-
-def named(findings: list[Finding], name: str) -> Finding:
-    [found] = [found for found in findings if found.name == name]
-    return found
 
 
 def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world: World) -> None:
@@ -162,55 +152,6 @@ def test_the_stage_before_the_bootstrap_goes_on_where_the_bootstrap_mends_what_i
         stage.SUBSCRIPTION.act(bench)
 
 
-def test_a_variable_that_gives_a_client_another_identity_is_named(world: World) -> None:
-    found = faults(examine(world.subject(environment={"DATABRICKS_TOKEN": "secret", "ARM_USE_MSI": "true"})))
-    assert found["identity"].fix == "unset ARM_USE_MSI DATABRICKS_TOKEN"
-    assert "secret" not in found["identity"].found
-
-
-def test_a_deployer_by_a_group_passes(world: World) -> None:
-    world.fake.answer("/checkMemberObjects$", {"value": [GROUP]})
-    findings = examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}]))
-    assert faults(findings) == {}
-    [asked] = [call for call in world.fake.calls if call.path.endswith("/checkMemberObjects")]
-    assert (asked.path, asked.body) == (f"/v1.0/directoryObjects/{CALLER}/checkMemberObjects", {"ids": [GROUP]})
-
-
-def test_a_stranger_is_told_what_to_add_to_the_settings(world: World) -> None:
-    world.fake.answer("/checkMemberObjects$", {"value": []})
-    found = faults(examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}])))
-    assert f"{{object_id: {CALLER}, type: User}}" in found["deployer"].fix
-
-
-def test_a_directory_that_does_not_answer_stops_nothing(world: World) -> None:
-    world.fake.refused["checkMemberObjects"] = (403, "Authorization_RequestDenied")
-    found = named(examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}])), "deployer")
-    assert found.status is Status.REMARK
-    assert "Authorization_RequestDenied" in found.found
-
-
-def test_an_application_that_is_named_as_a_user_is_corrected(world: World) -> None:
-    world.claims = {"oid": CALLER, "appid": "workflow", "idtyp": "app"}
-    assert "type: ServicePrincipal" in faults(examine(world.subject()))["deployer"].fix
-
-
-def test_an_owner_needs_no_other_role(world: World) -> None:
-    world.give_roles(OWNER, scope="/providers/Microsoft.Management/managementGroups/all")
-    assert named(examine(world.subject()), "roles").status is Status.OK
-
-
-def test_a_role_on_a_group_is_not_one_on_the_subscription(world: World) -> None:
-    world.give_roles(OWNER, scope=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other")
-    assert named(examine(world.subject()), "roles").found == (
-        "Contributor and Role Based Access Control Administrator missing"
-    )
-
-
-def test_a_condition_on_the_giving_of_roles_is_said(world: World) -> None:
-    world.give_roles(CONTRIBUTOR, ROLE_ADMINISTRATOR, condition="@Resource[...]")
-    assert named(examine(world.subject()), "roles").status is Status.REMARK
-
-
 def test_a_zone_without_the_size_is_named_with_its_setting(world: World) -> None:
     world.zones = {"1", "2"}
     found = named(examine(world.subject(zones=["1", "2", "3"])), "VM sizes")
@@ -286,7 +227,3 @@ def test_a_refused_question_is_a_finding_of_its_own(world: World) -> None:
     found = faults(examine(world.subject()))
     assert list(found) == ["VM sizes"]
     assert "AuthorizationFailed" in found["VM sizes"].found
-
-
-def test_a_token_says_who_it_belongs_to() -> None:
-    assert claims_of("e30.eyJvaWQiOiJtZSJ9.c2lnbmVk") == {"oid": "me"}
