@@ -21,7 +21,7 @@ import httpx
 from benchmarks.results import publish
 from benchmarks.serving.figures import table
 from benchmarks.serving.peers import Peer, install_all, peers
-from benchmarks.serving.process import apart, core_seconds, free_port, memory, running, wait
+from benchmarks.serving.process import apart, core_seconds, event_loop, free_port, memory, running, wait
 from benchmarks.serving.targets import BATCH, CONNECTIONS, OURS, SPARK, Figures, rate, targets
 from features.bundle import Bundle
 from personalize.load.client import run_load
@@ -103,7 +103,7 @@ def _open_loop(plan: LoadPlan, points: Figures, seconds: float, process: subproc
 def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
     """The load's figures, and whose delay the latencies are: the seconds that the service and the clients computed and
     waited for a core, and the answers by how long they took by the service's own clock."""
-    who = {"service": process.pid, "clients": os.getpid()}
+    who = {"service": event_loop(process), "clients": os.getpid()}
     before, counted = {name: core_seconds(pid) for name, pid in who.items()}, _counted(plan)
     found = run_load(plan).summary()
     for name, pid in who.items():

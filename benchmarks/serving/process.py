@@ -81,6 +81,11 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return round(total / 2**20, 1)
 
 
+def event_loop(process: subprocess.Popen[bytes]) -> int:
+    """The process that answers: of the service, whose first one supervises, the worker."""
+    return next((child.pid for child in _children(process)), process.pid)
+
+
 def core_seconds(process: int) -> dict[str, float]:
     """Of a process's first thread, which is its event loop."""
     computed, waited, _ = Path(f"/proc/{process}/schedstat").read_text().split()

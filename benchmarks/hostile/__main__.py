@@ -1,0 +1,166 @@
+"""`python -m benchmarks.hostile`: attacks a running service and prints what a client with a key feels of each attack.
+
+    python -m benchmarks.hostile --url http://127.0.0.1:8123 --key-file .personalize/local/service/keys
+
+It harms the service that it is given, and where that runs on this machine it stops and ends workers of it: give it none
+but your own.
+"""
+
+import argparse
+import json
+import signal
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.hostile.attacks import ATTACKS, Target, run
+from benchmarks.results import at_most, publish
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan, LoadResult
+
+CONNECTIONS = 16
+RATE = 300.0
+"""Requests a second of the client with a key: so few that a service has the time for them."""
+
+LONGEST_WAIT_SECONDS = 6.0
+"""Of a request that a stopped worker has."""
+
+MEMORY_MIB = 200.0
+TIMES_SLOWER = 2.0
+
+Felt = dict[str, Any]
+
+
+def main() -> None:
+    """Attack, print a table, and write `benchmarks/results/hostile.json`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description="Attack a running service.")
+    parser.add_argument("--url", default="http://127.0.0.1:8123", help="the service's address")
+    parser.add_argument("--key-file", type=Path, required=True, help="its keys file; the first key is used")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts")
+    parser.add_argument("--only", metavar="NUMBER", help="one attack alone, by its number")
+    options = parser.parse_args()
+    target = _target(options.url, options.key_file.read_text().split()[0].rpartition("=")[2])
+    alone = _feel(target, options.seconds)
+    felt = {"nothing": alone}
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for name, attack in ATTACKS.items():
+            if options.only in (None, name.split()[0]):
+                going = pool.submit(run, attack, target, options.seconds)
+                felt[name] = _feel(target, options.seconds) | {"attack": going.result()}
+                time.sleep(1)  # let strangers of this one go before the next
+    if options.only in (None, "4", "8") and _workers(target):
+        felt["4 a stopped worker"] = _feel(target, options.seconds, signal.SIGSTOP)
+        felt["8 a killed worker"] = _feel(target, options.seconds, signal.SIGKILL)
+    _print(felt)
+    limit = TIMES_SLOWER * alone["p99_ms"]
+    targets = [at_most(f"p99 with {name}", limit, one["p99_ms"], "ms") for name, one in felt.items() if "1, 2" in name]
+    targets += [
+        at_most(f"longest wait with {name}", LONGEST_WAIT_SECONDS * 1000, one["longest_ms"], "ms")
+        for name, one in felt.items()
+        if name.startswith(("4", "8"))
+    ]
+    memory = max(one["memory_mib"] or 0.0 for one in felt.values())
+    print(publish("hostile", {"felt": felt}, [*targets, at_most("memory", MEMORY_MIB, memory, "MiB")]))
+
+
+def _target(url: str, key: str) -> Target:
+    address = httpx.URL(url)
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(headers=headers, verify=False, trust_env=False) as client:  # noqa: S501 - it may be the service's own
+        described = client.get(f"{url}/openapi.json").raise_for_status()
+    content = described.json()["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]
+    return Target(
+        host=address.host,
+        port=address.port or (443 if address.scheme == "https" else 80),
+        tls=address.scheme == "https",
+        key=key,
+        record=content["examples"]["one"]["value"],
+    )
+
+
+def _feel(target: Target, seconds: float, worker_signal: signal.Signals | None = None) -> Felt:
+    """What a client with a key sees, in an open loop, and the service's memory where it is on this machine.
+
+    With a signal, one of the service's workers gets it in the midst.
+    """
+    plan = LoadPlan(
+        host=target.host,
+        port=target.port,
+        path="/score",
+        body=json.dumps(target.record).encode(),
+        headers={"authorization": f"Bearer {target.key}"},
+        connections=CONNECTIONS,
+        seconds=seconds,
+        rate=RATE,
+        tls=target.tls,
+    )
+    if worker_signal is not None:
+        Timer(seconds / 4, _workers(target)[0].send_signal, [worker_signal]).start()
+    result = run_load(plan)
+    return _figures(result) | {"memory_mib": _memory(target)}
+
+
+def _figures(result: LoadResult) -> Felt:
+    summary = result.summary()
+    taken = sorted([*result.accepted, *result.refused])
+    accepted = sorted(result.accepted)
+    return {
+        "requests": summary["requests"],
+        "statuses": summary["statuses"],
+        "errors": summary["errors"],
+        "p50_ms": _at(accepted, 0.50),
+        "p99_ms": _at(accepted, 0.99),
+        "longest_ms": _at(taken, 1.0),
+    }
+
+
+def _at(taken: list[float], share: float) -> float:
+    return round(taken[min(int(share * len(taken)), len(taken) - 1)] * 1000, 2) if taken else float("inf")
+
+
+def _service(target: Target) -> psutil.Process | None:
+    """The process that listens, where it is this machine's and this user may see it."""
+    if not target.local:
+        return None
+    for found in psutil.net_connections("tcp"):
+        if found.status == psutil.CONN_LISTEN and found.laddr[1] == target.port and found.pid is not None:
+            process = psutil.Process(found.pid)
+            parent = process.parent()
+            return parent if parent is not None and parent.cmdline() == process.cmdline() else process
+    return None
+
+
+def _workers(target: Target) -> list[psutil.Process]:
+    service = _service(target)
+    return [] if service is None else service.children()
+
+
+def _memory(target: Target) -> float | None:
+    """MiB of the service's processes, pages that they share counted once."""
+    service = _service(target)
+    if service is None:
+        return None
+    return round(sum(one.memory_full_info().pss for one in (service, *service.children(recursive=True))) / 2**20, 1)
+
+
+def _print(felt: dict[str, Felt]) -> None:
+    columns = ("attack", "requests", "not 200", "no answer", "p50 ms", "p99 ms", "longest ms", "MiB")
+    table = Table(*columns, title="what a client with a key felt")
+    for name, one in felt.items():
+        other = sum(count for status, count in one["statuses"].items() if status != "200")
+        latencies = (one["p50_ms"], one["p99_ms"], one["longest_ms"])
+        figures = (one["requests"], other, sum(one["errors"].values()), *latencies, one["memory_mib"])
+        table.add_row(name, *map(str, figures))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
