@@ -1,0 +1,116 @@
+"""Who has to go when there is no room, and how often who may ask."""
+
+from scoring.http.clients import FEWEST_STRANGERS, OF_ONE_ADDRESS, Clients
+from scoring.http.rates import MAX_ADDRESSES, AddressRates, Rate
+
+MOST_OF_ADDRESS = FEWEST_STRANGERS // OF_ONE_ADDRESS
+
+
+class Someone:
+    """A connection in a state that a test gives it."""
+
+    def __init__(self, address: str = "10.0.0.1", *, idle: bool = True, busy: bool = False) -> None:
+        self.address = address
+        self.deadline = 0.0
+        self.idle = idle
+        self.busy = busy
+        self.ended = self.expired = False
+
+    def farewell(self) -> None:
+        """Nobody asks for it here."""
+
+    def end(self) -> None:
+        """Remember it."""
+        self.ended = True
+
+    def expire(self, _: float) -> None:
+        """Remember it."""
+        self.expired = True
+
+
+def test_the_oldest_idle_stranger_of_a_crowded_address_goes_first() -> None:
+    clients = Clients(2)
+    elsewhere = Someone("10.0.0.2")
+    slow = Someone(idle=False)
+    others = [Someone() for _ in range(MOST_OF_ADDRESS - 1)]
+    for one in (elsewhere, slow, *others):
+        assert clients.let_in(one)
+    newest = Someone()
+    assert clients.let_in(newest)
+    assert [one.ended for one in (elsewhere, slow, *others, newest)] == [False, False, True] + [False] * (
+        MOST_OF_ADDRESS - 1
+    )
+
+
+def test_strangers_of_many_addresses_have_room_together() -> None:
+    clients = Clients(2)
+    many = [Someone(f"10.0.1.{number}") for number in range(FEWEST_STRANGERS + 3)]
+    for one in many:
+        assert clients.let_in(one)
+    assert [one.ended for one in many] == [True] * 3 + [False] * FEWEST_STRANGERS
+    assert len(clients) == FEWEST_STRANGERS
+
+
+def test_who_is_being_answered_stays_and_who_comes_then_is_not_let_in() -> None:
+    clients = Clients(2)
+    busy = [Someone(idle=False, busy=True) for _ in range(MOST_OF_ADDRESS)]
+    assert all(clients.let_in(one) for one in busy)
+    assert not clients.let_in(Someone())
+    assert clients.let_in(Someone("10.0.0.2"))
+    assert not any(one.ended for one in busy)
+
+
+def test_a_client_with_a_key_takes_no_strangers_room_and_is_never_ended_for_one() -> None:
+    clients = Clients(2)
+    known = Someone()
+    clients.let_in(known)
+    assert clients.recognize(known)
+    for number in range(3 * FEWEST_STRANGERS):
+        clients.let_in(Someone(f"10.0.2.{number}"))
+    assert not known.ended
+    assert len(clients) == FEWEST_STRANGERS + 1
+
+
+def test_a_client_that_finds_only_busy_ones_is_refused() -> None:
+    clients = Clients(1)
+    first, second = Someone(idle=False, busy=True), Someone("10.0.0.2")
+    for one in (first, second):
+        clients.let_in(one)
+    assert clients.recognize(first)
+    assert not clients.recognize(second)
+    first.idle = True
+    assert clients.recognize(second)
+    assert first.ended
+
+
+def test_only_those_whose_deadline_is_over_expire() -> None:
+    clients = Clients(2)
+    early, late = Someone(), Someone()
+    early.deadline, late.deadline = 1.0, 3.0
+    for one in (early, late):
+        clients.let_in(one)
+    clients.sweep(2.0)
+    assert (early.expired, late.expired) == (True, False)
+
+
+def test_a_rate_lets_as_many_through_as_a_second_has() -> None:
+    rate = Rate(3.0)
+    assert [rate.take(100.0) for _ in range(5)] == [True, True, True, False, False]
+    assert [rate.take(100.4) for _ in range(2)] == [True, False]
+    assert sum(rate.take(200.0) for _ in range(10)) == 3
+
+
+def test_each_address_has_a_rate_and_all_have_one_together() -> None:
+    rates = AddressRates(each=2.0, together=3.0)
+    assert [rates.take("a", 1.0) for _ in range(3)] == [True, True, False]
+    assert [rates.take("b", 1.0) for _ in range(2)] == [True, False]
+    assert rates.take("c", 3.0)
+
+
+def test_addresses_without_end_take_no_memory_without_end() -> None:
+    rates = AddressRates(each=1.0, together=1e9)
+    assert rates.take("first", 1.0)
+    assert not rates.take("first", 1.0)
+    for number in range(MAX_ADDRESSES):
+        rates.take(str(number), 1.0)
+    assert rates.take("first", 1.0), "it was forgotten"

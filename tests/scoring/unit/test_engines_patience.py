@@ -1,0 +1,152 @@
+"""What the service asks others for, and does not wait for without end: a shadow, and a Spark that does not come."""
+
+import asyncio
+import http.client
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from scoring.engines import spark_serving
+from scoring.engines.booster import Booster
+from scoring.engines.spark_process import SparkProcess, call
+from scoring.engines.spark_serving import SparkServingEngine
+from scoring.request_errors import EngineUnavailable
+from scoring.worker import shadow
+from scoring.worker.keys import KeyRing
+from scoring.worker.shadow import CONNECTIONS, Shadow
+
+
+def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test in an event loop of its own."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(test(*arguments, **named))
+
+    return run
+
+
+@in_a_loop
+async def test_copies_that_a_shadow_never_answers_hold_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "PATIENCE_SECONDS", 0.05)
+    (tmp_path / "keys").write_text("0123456789abcdef")
+    ended = 0
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal ended
+        while await reader.read(65536):
+            pass
+        ended += 1
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    copies = Shadow(f"127.0.0.1:{port}", 100, KeyRing(tmp_path / "keys"), None)
+    async with server:
+        while ended <= CONNECTIONS:  # one more than there are at a time
+            copies.copy("score", b"{}")
+            await asyncio.sleep(0.01)
+
+
+class _OneAnswer(BaseHTTPRequestHandler):
+    """Answers every call with one probability."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "5")
+        self.end_headers()
+        self.wfile.write(b"[0.5]")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@in_a_loop
+async def test_fewer_answers_than_rows_are_no_answer() -> None:
+    with HTTPServer(("127.0.0.1", 0), _OneAnswer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        assert await call(connection, np.zeros((1, 2)), 10) == [0.5]
+        with pytest.raises(http.client.HTTPException, match="1 answers to 2 rows"):
+            await call(connection, np.zeros((2, 2)), 10)
+        connection.close()
+        server.shutdown()
+
+
+class _Broken(http.client.HTTPConnection):
+    """A connection that fails as none should."""
+
+    def request(self, *_: object, **__: object) -> None:
+        """Fail."""
+        raise ValueError("nobody knows why")
+
+
+class _Stubborn:
+    """A Spark that starts once, ends, and cannot be started for some attempts, each for another reason."""
+
+    port = 1
+
+    def __init__(self) -> None:
+        self.failures: list[BaseException | None] = [None, OSError("no memory"), RuntimeError("a surprise"), None]
+        self.ended = False
+
+    async def start(self) -> None:
+        failure = self.failures.pop(0)
+        if failure is not None:
+            raise failure
+        self.ended = False
+
+    def connect(self) -> http.client.HTTPConnection:
+        return _Broken("127.0.0.1", self.port)
+
+    def exit_code(self) -> int | None:
+        return 1 if self.ended else None
+
+    def end(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> tuple[SparkServingEngine, _Stubborn]:
+    """An engine over a stubborn Spark."""
+    spark = _Stubborn()
+    monkeypatch.setattr(spark_serving, "SparkProcess", lambda *_: cast("SparkProcess", spark))
+    monkeypatch.setattr(spark_serving, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(spark_serving, "POLL_SECONDS", 0.01)
+    return SparkServingEngine(Path(), cast("Booster", None)), spark
+
+
+async def _becomes(condition: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not within 20 seconds")
+
+
+@in_a_loop
+async def test_a_spark_that_cannot_start_for_whatever_reason_is_tried_until_it_does(
+    engine: tuple[SparkServingEngine, _Stubborn],
+) -> None:
+    serving, spark = engine
+    await serving.start()
+    spark.ended = True
+    await _becomes(lambda: not spark.failures and serving.ready)
+    serving.close()
+
+
+@in_a_loop
+async def test_a_call_that_fails_for_whatever_reason_is_answered(engine: tuple[SparkServingEngine, _Stubborn]) -> None:
+    serving, _ = engine
+    await serving.start()
+    with pytest.raises(EngineUnavailable):
+        await asyncio.wait_for(serving.score(np.zeros((1, 2))), 20)
+    serving.close()
