@@ -131,7 +131,8 @@ def _service(target: Target) -> psutil.Process | None:
     if not target.local:
         return None
     for found in psutil.net_connections("tcp"):
-        if found.status == psutil.CONN_LISTEN and getattr(found.laddr, "port", None) == target.port and found.pid is not None:
+        listens = found.status == psutil.CONN_LISTEN and getattr(found.laddr, "port", None) == target.port
+        if listens and found.pid is not None:
             process = psutil.Process(found.pid)
             parent = process.parent()
             return parent if parent is not None and parent.cmdline() == process.cmdline() else process
