@@ -39,6 +39,8 @@ ASSERTION_AUDIENCE = "api://AzureADTokenExchange"
 EARLY_SECONDS = 300
 """A token is renewed when it has less than this left, as Azure's own clients do."""
 REQUEST_SECONDS = 30.0
+CLI_SECONDS = 60
+"""For one call of `az`, which takes longer than the SDK's 10 s on a busy machine or below Windows' file system."""
 TOKEN_ATTEMPTS = 3
 """A token that is refused this often is refused for good."""
 
@@ -123,7 +125,7 @@ def _signed_in(tenant: str) -> "TokenCredential":
 
     client = workflow_client()
     if client is None:
-        return AzureCliCredential(tenant_id=tenant)
+        return AzureCliCredential(tenant_id=tenant, process_timeout=CLI_SECONDS)
     return ClientAssertionCredential(tenant, client, client_assertion)
 
 

@@ -151,6 +151,8 @@ class AzureSettings(Parameters):
     """Seconds for which a new image is tried."""
     authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
     """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
+    allowed_sources: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
+    """Addresses that may reach the service; empty for all."""
     container_insights: bool = False
     """Whether the pods' logs and metrics go to Log Analytics, which bills by volume."""
     traces: bool = False

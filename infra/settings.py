@@ -49,6 +49,16 @@ class Settings(Parameters):
     azure: AzureSettings | None = Field(default=None, validate_default=True)
     """The stack on Azure: where it is, how large, who may change it. Needed for target `azure`."""
 
+    @field_validator("scoring", mode="after")
+    @classmethod
+    def _certificate_is_used(cls, value: ScoringSettings, info: ValidationInfo) -> ScoringSettings:
+        if info.data.get("target") is Target.AZURE and value.tls_certificate is not None:
+            raise ValueError(
+                "tls_certificate is for a service on this machine: on Azure the stack makes a certificate of its own, "
+                "whose authority is the output `authority`"
+            )
+        return value
+
     @field_validator("azure", mode="after")
     @classmethod
     def _sized(cls, value: AzureSettings | None, info: ValidationInfo) -> AzureSettings | None:

@@ -1,5 +1,6 @@
 """Service and network policy: requests reach the pods, which call nobody unless they send copies or traces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -24,11 +25,16 @@ NAME_SERVERS = NetworkPolicyPeerArgs(
     namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
     pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
 )
+NODE_NAME_SERVERS = [
+    NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=f"{address}/32")) for address in ("169.254.10.10", "169.254.10.11")
+]
+"""LocalDNS on each node, which AKS gives pods from Kubernetes 1.37 on (Microsoft's page "Configure LocalDNS")."""
 PRIVATE = ("10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 """Neither the cluster itself nor what tells a node's identity is Azure's public side."""
 TO_AZURE = [
     NetworkPolicyEgressRuleArgs(
-        ports=[NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")], to=[NAME_SERVERS]
+        ports=[NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")],
+        to=[NAME_SERVERS, *NODE_NAME_SERVERS],
     ),
     NetworkPolicyEgressRuleArgs(
         ports=[NetworkPolicyPortArgs(port=HTTPS, protocol="TCP")],
@@ -47,6 +53,8 @@ class NetworkArgs:
     dns_label: str
     shadow: bool
     traces: bool
+    sources: Sequence[str] = ()
+    """Ranges of addresses that may reach the service; empty for all."""
 
 
 class Network(pulumi.ComponentResource):
@@ -82,6 +90,7 @@ class Network(pulumi.ComponentResource):
             ),
             spec=ServiceSpecArgs(
                 type="LoadBalancer",
+                load_balancer_source_ranges=list(args.sources) or None,
                 selector=ANSWERING,
                 ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
             ),

@@ -44,7 +44,13 @@ class Workload(pulumi.ComponentResource):
         shadow = args.azure.rollout is RolloutKind.SHADOW
         network = Network(
             "network",
-            NetworkArgs(namespace=namespace.name, dns_label=args.dns_label, shadow=shadow, traces=args.azure.traces),
+            NetworkArgs(
+                namespace=namespace.name,
+                dns_label=args.dns_label,
+                shadow=shadow,
+                traces=args.azure.traces,
+                sources=args.azure.allowed_sources,
+            ),
             own,
         )
         pods = ScoringPods(

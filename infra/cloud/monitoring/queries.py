@@ -70,7 +70,8 @@ FAILED_RUNS = """DatabricksJobs
 BY_TIME = "by bin(TimeGenerated, 5m)"
 
 ALERTS = {
-    "failed-training": Alert(query=FAILED_RUNS, of_service=False),
+    # Databricks' logs may come late: what is a quarter of an hour old when it comes would never be seen.
+    "failed-training": Alert(query=FAILED_RUNS, of_service=False, window="PT1H"),
     "service-errors": Alert(query=ERRORS),
     "error-rate": Alert(
         query=f"""summaries

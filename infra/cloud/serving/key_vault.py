@@ -21,7 +21,10 @@ class KeyVaultArgs:
 
 
 class KeyVault(pulumi.ComponentResource):
-    """The vault. Purge protection stays off: it can never be switched off again and would keep the name taken."""
+    """The vault. What is protected can not be purged either, for the days that Azure keeps a deleted vault.
+
+    That can never be switched off again; a stack whose protection has ended sends nothing about it.
+    """
 
     def __init__(self, name: str, args: KeyVaultArgs, opts: ResourceOptions | None = None) -> None:
         """Make the vault."""
@@ -38,6 +41,7 @@ class KeyVault(pulumi.ComponentResource):
                 enable_rbac_authorization=True,
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=RETENTION_DAYS,
+                enable_purge_protection=True if args.site.protect else None,
                 public_network_access="Enabled",
             ),
             tags=args.site.tags,

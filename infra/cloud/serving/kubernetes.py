@@ -102,6 +102,8 @@ class Kubernetes(pulumi.ComponentResource):
             os_disk_type=containerservice.OSDiskType.MANAGED,
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.system_vm_size,
+            # Said on each pool: a pool keeps its version otherwise when the control plane's is raised.
+            orchestrator_version=settings.kubernetes_version,
             count=settings.system_nodes_min,
             min_count=settings.system_nodes_min,
             max_count=settings.system_nodes_max,
@@ -126,6 +128,7 @@ class Kubernetes(pulumi.ComponentResource):
             os_disk_type=containerservice.OSDiskType.MANAGED,
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.scoring_vm_size,
+            orchestrator_version=settings.kubernetes_version,
             count=settings.scoring_nodes_min,
             min_count=settings.scoring_nodes_min,
             max_count=settings.scoring_nodes_max,
@@ -139,7 +142,7 @@ class Kubernetes(pulumi.ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 depends_on=[written],
-                ignore_changes=["count", "orchestratorVersion"],
+                ignore_changes=["count"],
                 delete_before_replace=False,  # Azure's provider would take the pods' nodes away first
             ),
         )

@@ -186,3 +186,10 @@ def test_logs_are_asked_for_by_the_categories_that_exist(
 ) -> None:
     setting = stack.inputs("azure-native:monitor:DiagnosticSetting", name)
     assert [log["category"] for log in setting["logs"]] == categories
+
+
+def test_every_node_pool_is_of_the_version_of_the_control_plane(stack: CloudRecorder) -> None:
+    cluster = only(stack, "azure-native:containerservice:ManagedCluster")
+    pool = only(stack, "azure-native:containerservice:AgentPool")
+    (system,) = cluster["agentPoolProfiles"]
+    assert {system["orchestratorVersion"], pool["orchestratorVersion"]} == {cluster["kubernetesVersion"]}

@@ -107,6 +107,12 @@ def test_the_pods_call_nobody_and_are_called_on_two_ports(found: dict[str, dict[
     ]
 
 
+def test_only_the_sources_that_are_allowed_reach_the_service_where_any_are() -> None:
+    assert "loadBalancerSourceRanges" not in manifests()["Service"]["spec"]
+    found = manifests(allowed_sources=["203.0.113.0/24", "198.51.100.7/32"])
+    assert found["Service"]["spec"]["loadBalancerSourceRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
+
+
 def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
     found = manifests(rollout="shadow", candidate_percent=30)
     shadow = found["Service scoring-shadow"]
@@ -130,6 +136,8 @@ def test_pods_that_trace_know_where_to_and_may_reach_azure_alone() -> None:
     test_every_secret_file_that_the_service_reads_is_mounted(found)
     names, azure = found["NetworkPolicy"]["spec"]["egress"]
     assert {port["port"] for port in names["ports"]} == {53}
+    on_the_node = {peer["ipBlock"]["cidr"] for peer in names["to"] if "ipBlock" in peer}
+    assert on_the_node == {"169.254.10.10/32", "169.254.10.11/32"}
     assert azure["ports"] == [{"port": 443, "protocol": "TCP"}]
     (block,) = [peer["ipBlock"] for peer in azure["to"]]
     refused = [ipaddress.ip_network(text) for text in block["except"]]

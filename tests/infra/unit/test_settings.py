@@ -1,6 +1,7 @@
 """The settings: every error at once, and the same keys as `Pulumi.yaml` declares."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,13 @@ def test_a_misspelt_key_is_refused_with_the_one_that_was_meant(wrong: str, meant
 def test_half_a_certificate_is_refused() -> None:
     with pytest.raises(SettingsError, match="tls_certificate and tls_key belong together"):
         load_settings(given_values(scoring={"tls_key": "key.pem"}))
+
+
+def test_a_certificate_that_azure_would_not_use_is_refused() -> None:
+    files = {"tls_certificate": "certificate.pem", "tls_key": "key.pem"}
+    assert load_settings(given_values(scoring=files)).scoring.tls_key == Path("key.pem")
+    with pytest.raises(SettingsError, match="the stack makes a certificate of its own"):
+        load_settings(given_values(target="azure", scoring=files))
 
 
 @pytest.mark.parametrize("text", ["{", "[1,", "{}}", "text"])
