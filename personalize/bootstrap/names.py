@@ -1,17 +1,25 @@
-"""What the bootstrap's resources are called: a function of the subscription alone, so that every stack finds them."""
+"""What the bootstrap's resources are called: a function of the subscription and, for what is a stack's own, the stack.
+
+Account and vault are for all stacks; each has its own container and key in them, so that whoever works on one stack, a
+pull request's identity above all, can neither read nor decrypt another one's state.
+"""
 
 import hashlib
+import re
 from base64 import b32encode
 from dataclasses import dataclass
 
 TOKEN_LENGTH = 10
+SLUG_LENGTH = 40
+SLUG_HASH = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class StateNames:
-    """The names in one subscription."""
+    """The names in one subscription, for one stack."""
 
     subscription: str
+    stack: str
 
     @property
     def group(self) -> str:
@@ -25,8 +33,8 @@ class StateNames:
 
     @property
     def container(self) -> str:
-        """Container of the states of all stacks."""
-        return "state"
+        """Container of the stack's state."""
+        return f"state-{self._slug}"
 
     @property
     def vault(self) -> str:
@@ -35,8 +43,8 @@ class StateNames:
 
     @property
     def key(self) -> str:
-        """The key that the states' secrets are encrypted with."""
-        return "pulumi"
+        """The key that the secrets in the stack's state are encrypted with."""
+        return f"pulumi-{self._slug}"
 
     @property
     def backend(self) -> str:
@@ -48,9 +56,17 @@ class StateNames:
         """The key's address for Pulumi."""
         return f"azurekeyvault://{self.vault}.vault.azure.net/keys/{self.key}"
 
-    def identity(self, stack: str, *, preview: bool) -> str:
-        """The identity of a stack's workflows: one that deploys, one that only looks."""
-        return f"id-github-{stack}{'-preview' if preview else ''}"
+    def identity(self, *, preview: bool) -> str:
+        """The identity of the stack's workflows: one that deploys, one that only looks."""
+        return f"id-github-{self.stack}{'-preview' if preview else ''}"
+
+    @property
+    def _slug(self) -> str:
+        """The stack's name in lower-case letters, digits and single hyphens; with a hash where that loses something."""
+        slug = re.sub("[^a-z0-9]+", "-", self.stack.lower()).strip("-")[:SLUG_LENGTH]
+        if slug == self.stack:
+            return slug
+        return f"{slug}-{hashlib.sha256(self.stack.encode()).hexdigest()[:SLUG_HASH]}".strip("-")
 
     @property
     def _token(self) -> str:

@@ -30,6 +30,16 @@ def vault_path(names: StateNames) -> str:
     return f"{group_path(names)}/providers/Microsoft.KeyVault/vaults/{names.vault}"
 
 
+def container_path(names: StateNames) -> str:
+    """The container of the stack's state."""
+    return f"{account_path(names)}/blobServices/default/containers/{names.container}"
+
+
+def key_path(names: StateNames) -> str:
+    """The key of the stack's secrets."""
+    return f"{vault_path(names)}/keys/{names.key}"
+
+
 def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
     """The store's parts, in the order in which they can be made."""
     account, vault = account_path(names), vault_path(names)
@@ -42,10 +52,11 @@ def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]
         body=_versions,
         settled=lambda found: bool(found["properties"].get("isVersioningEnabled")),
     )
-    container = f"{account}/blobServices/default/containers/{names.container}"
-    yield _item(f"container {names.container}", container, STORAGE_VERSION, {"properties": {"publicAccess": "None"}})
+    yield _item(
+        f"container {names.container}", container_path(names), STORAGE_VERSION, {"properties": {"publicAccess": "None"}}
+    )
     yield _item(f"Key Vault {names.vault}", vault, VAULT_VERSION, _vault(tenant, location))
-    yield _item(f"key {names.key}", f"{vault}/keys/{names.key}", VAULT_VERSION, _key())
+    yield _item(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
     lock = f"{group_path(names)}/providers/Microsoft.Authorization/locks/keep"
     level = {"level": "CanNotDelete", "notes": "Pulumi's state of every stack lies here."}
     yield _item("lock against deletion", lock, LOCK_VERSION, {"properties": level})

@@ -40,7 +40,7 @@ class Bootstrap:
     @property
     def names(self) -> StateNames:
         """What everything is called."""
-        return StateNames(subscription=self.settings.subscription)
+        return StateNames(subscription=self.settings.subscription, stack=self.stack)
 
     @property
     def workflows(self) -> Workflows | None:
@@ -49,7 +49,7 @@ class Bootstrap:
         if repository is None:
             return None
         subject = self.settings.github_subject.replace("{repository}", repository)
-        return Workflows(names=self.names, stack=self.stack, subject=subject, location=self.settings.location)
+        return Workflows(names=self.names, subject=subject, location=self.settings.location)
 
     def run(self, *, dry_run: bool) -> dict[str, State]:
         """Make what is missing, or with `dry_run` nothing; what became of each thing, by its title.

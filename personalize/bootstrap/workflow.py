@@ -13,7 +13,7 @@ from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
 from personalize.bootstrap.item import Item
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.state_store import TAGS, account_path, group_path, vault_path
+from personalize.bootstrap.state_store import TAGS, container_path, group_path, key_path
 
 IDENTITY_VERSION = "2023-01-31"
 ROLE_VERSION = "2022-04-01"
@@ -43,7 +43,6 @@ class Workflows:
     """The workflows of a repository that work on one stack. `subject` is how GitHub's tokens begin."""
 
     names: StateNames
-    stack: str
     subject: str
     location: str
 
@@ -52,11 +51,11 @@ class Workflows:
 
         The nightly one is for runs on the main branch that nobody is awake to approve.
         """
-        return (f"{self.stack}-preview",) if preview else (self.stack, f"{self.stack}-nightly")
+        return (f"{self.names.stack}-preview",) if preview else (self.names.stack, f"{self.names.stack}-nightly")
 
     def path(self, *, preview: bool) -> str:
         """The identity's path."""
-        identity = self.names.identity(self.stack, preview=preview)
+        identity = self.names.identity(preview=preview)
         return f"{group_path(self.names)}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{identity}"
 
     def items(self, manager: ResourceManager) -> Iterator[Item]:
@@ -80,12 +79,12 @@ class Workflows:
         subscription = f"/subscriptions/{self.names.subscription}"
         if preview:
             yield from ((role, subscription, "") for role in (READER, Role.CLUSTER_USER, CLUSTER_READER))
-            yield BLOB_READER, account_path(self.names), ""
+            yield BLOB_READER, container_path(self.names), ""
         else:
             yield CONTRIBUTOR, subscription, ""
             yield ROLE_ADMINISTRATOR, subscription, only_roles(*Role)
-            yield Role.BLOB_DATA_CONTRIBUTOR, account_path(self.names), ""
-        yield KEY_USER, vault_path(self.names), ""
+            yield Role.BLOB_DATA_CONTRIBUTOR, container_path(self.names), ""
+        yield KEY_USER, key_path(self.names), ""
 
     def _role(self, manager: ResourceManager, identity: str, role: str, scope: str, condition: str) -> Item:
         def principal() -> str | None:
@@ -109,7 +108,7 @@ class Workflows:
 def state_roles(names: StateNames, deployers: tuple[Deployer, ...]) -> Iterator[Item]:
     """What everybody who deploys needs to use the state: nobody has it by being the subscription's owner."""
     for deployer in deployers:
-        for role, scope in ((Role.BLOB_DATA_CONTRIBUTOR, account_path(names)), (KEY_USER, vault_path(names))):
+        for role, scope in ((Role.BLOB_DATA_CONTRIBUTOR, container_path(names)), (KEY_USER, key_path(names))):
             body = assignment(names.subscription, role, deployer.object_id, deployer.type)
             title = f"role {ROLE_NAMES[role]} of {deployer.object_id} on {scope.rpartition('/')[2]}"
             yield _item(title, assignment_path(scope, role, deployer.object_id), ROLE_VERSION, body)

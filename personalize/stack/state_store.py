@@ -168,7 +168,7 @@ class SubscriptionState:
 
     @property
     def _names(self) -> StateNames:
-        return StateNames(subscription=self._azure.subscription)
+        return StateNames(subscription=self._azure.subscription, stack=self._files.stack)
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:

@@ -29,7 +29,7 @@ from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 
-NAMES = StateNames(subscription=DEFAULTS["subscription"])
+NAMES = StateNames(subscription=DEFAULTS["subscription"], stack="dev")
 HERE = {"resourceGroupName": NAMES.group, "location": "westeurope"}
 SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
 CLIENT = "77777777-7777-4777-8777-777777777777"

@@ -4,7 +4,14 @@ import shutil
 
 from infra.azure_settings import StatePlace
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.state_store import STORAGE_VERSION, VAULT_VERSION, account_path, vault_path
+from personalize.bootstrap.state_store import (
+    STORAGE_VERSION,
+    VAULT_VERSION,
+    account_path,
+    container_path,
+    key_path,
+    vault_path,
+)
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.free_names import DATABRICKS_VERSION
 from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION
@@ -61,11 +68,13 @@ def check_state(subject: Subject) -> Finding:
     if settings.state is StatePlace.MACHINE:
         found = "on this machine: nobody else, and no workflow, can change the stack"
         return good("state", found, "a place for Pulumi's state")
-    names = StateNames(subscription=settings.subscription)
+    names = StateNames(subscription=settings.subscription, stack=subject.stack)
     wanted = f"storage account {names.account} and Key Vault {names.vault}"
     there = {
         names.account: subject.manager.get(account_path(names), STORAGE_VERSION),
+        f"container {names.container}": subject.manager.get(container_path(names), STORAGE_VERSION),
         names.vault: subject.manager.get(vault_path(names), VAULT_VERSION),
+        f"key {names.key}": subject.manager.get(key_path(names), VAULT_VERSION),
     }
     if missing := [name for name, found in there.items() if found is None]:
         fix = f"personalize bootstrap --stack {subject.stack}"

@@ -20,7 +20,7 @@ from tests.support.fake_manager import Call, FakeManager
 PRINCIPAL = "77777777-7777-4777-8777-777777777777"
 PREVIEW = "99999999-9999-4999-8999-999999999999"
 CLIENT = "88888888-8888-4888-8888-888888888888"
-NAMES = StateNames(subscription=SUBSCRIPTION)
+NAMES = StateNames(subscription=SUBSCRIPTION, stack="dev")
 PROVIDER = r"^(GET|POST) /subscriptions/[^/]+/providers/[^/]+(/register)?$"
 
 
@@ -151,6 +151,27 @@ def test_the_preview_s_identity_may_change_nothing(fake: FakeManager) -> None:
     assert not changing & roles(fake, PREVIEW)
 
 
+def test_nobody_is_let_at_the_state_of_another_stack(fake: FakeManager) -> None:
+    bootstrap(fake).run(dry_run=False)
+    data = {Role.BLOB_DATA_CONTRIBUTOR, "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "12338af0-0e69-4776-bea7-57ae8d297424"}
+    scopes = {
+        call.path.partition("/providers/Microsoft.Authorization/")[0].rpartition("/")[2]
+        for call in made(fake)
+        if call.body and "/roleAssignments/" in call.path
+        if call.body["properties"]["roleDefinitionId"].rpartition("/")[2] in data
+    }
+    assert scopes == {"state-dev", "pulumi-dev"}
+    assert StateNames(subscription=SUBSCRIPTION, stack="prod").backend.startswith("azblob://state-prod?")
+
+
+@pytest.mark.parametrize("stack", ["Dev_EU", "dev.eu", "-dev-", "ü", "x" * 100])
+def test_any_stack_has_a_container_and_a_key_that_azure_accepts(stack: str) -> None:
+    names = StateNames(subscription=SUBSCRIPTION, stack=stack)
+    assert re.fullmatch(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", names.container)
+    assert re.fullmatch(r"[A-Za-z0-9-]{1,127}", names.key)
+    assert names.container != StateNames(subscription=SUBSCRIPTION, stack="dev-eu").container
+
+
 def test_the_workflow_may_give_the_stack_s_roles_and_no_others(fake: FakeManager) -> None:
     bootstrap(fake).run(dry_run=False)
     given = [call.body["properties"] for call in made(fake) if call.body and "/roleAssignments/" in call.path]
@@ -200,4 +221,4 @@ def test_without_a_repository_there_are_no_identities(fake: FakeManager) -> None
 def test_the_names_are_ones_that_azure_takes() -> None:
     assert re.fullmatch("[a-z0-9]{3,24}", NAMES.account)
     assert re.fullmatch("[a-z][a-z0-9-]{1,22}[a-z0-9]", NAMES.vault)
-    assert StateNames(subscription=CALLER).account != NAMES.account
+    assert StateNames(subscription=CALLER, stack="dev").account != NAMES.account

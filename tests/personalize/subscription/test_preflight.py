@@ -11,7 +11,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure_clients.credentials import DATABRICKS, IdentityError
 from infra.cloud.names import Names
 from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.state_store import account_path, vault_path
+from personalize.bootstrap.state_store import account_path, container_path, key_path, vault_path
 from personalize.checks.doctor import Status
 from personalize.checks.subscription.preflight import examine
 from personalize.checks.subscription.subject import Subject
@@ -38,8 +38,8 @@ def test_a_state_in_the_subscription_needs_what_the_bootstrap_makes(world: World
     found = named(examine(subject), "state")
     assert found.status is Status.WRONG
     assert found.fix == "personalize bootstrap --stack dev"
-    names = StateNames(subscription=SUBSCRIPTION)
-    for path in (account_path(names), vault_path(names)):
+    names = StateNames(subscription=SUBSCRIPTION, stack="dev")
+    for path in (account_path(names), container_path(names), vault_path(names), key_path(names)):
         world.fake.resources[path.lower()] = {}
     assert named(examine(subject), "state").status is Status.OK
 
