@@ -11,8 +11,6 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from training.engine import Scannable
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
@@ -84,6 +82,10 @@ def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) 
 
     A missing value takes its column's mean, a column without any value is left out.
     """
+    # Takes seconds, which neither wrong data nor a process that only scores must cost.
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - see above
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - see above
+
     present = ~np.isnan(inputs)
     columns = np.flatnonzero(present.any(axis=0))
     if len(columns) == 0 or len(np.unique(label)) == 1:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
 from features.schema import Schema
 
@@ -32,6 +31,8 @@ def warnings(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32], sche
 
 
 def _warnings(columns: npt.NDArray[np.float64], label: npt.NDArray[np.int32], schema: Schema) -> Iterator[str]:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - takes seconds, which wrong data must not cost
+
     lowest = np.finfo(np.float64).min
     for name, values in zip(schema.features, np.maximum(columns, lowest).T, strict=True):
         area = float(roc_auc_score(label, np.minimum(values, -lowest)))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import lightgbm
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +29,7 @@ from training.kernels.columns import (
 )
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
+from training.native import lightgbm
 
 ROWS = 50_000
 """Rows of a sample at most."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 SIGNIFICANT = 13.8
 """What twice the gain in log likelihood, chi-squared with two degrees of freedom, exceeds by chance once in 1,000
@@ -32,6 +31,8 @@ class Scaling:
 
 def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> Scaling | None:
     """The scaling that fits rows which the model was not fitted on, [n] each; None where chance would do as much."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds, which wrong data must not cost
+
     order = np.lexsort((label, probability))  # sums over rows depend on their order, and Spark's is any
     clicked, logit = label[order], _logit(probability[order])
     if len(np.unique(clicked)) == 1:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 
 from training.engines.local import chunks
 from training.kernels.columns import FEATURES, LABEL, PART, matrix
 from training.kernels.split import PARTS, Part
+from training.native import lightgbm
 
 
 class EncodedRows:

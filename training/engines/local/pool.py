@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import TypeVar
 
 from features.errors import PersonalizationError
@@ -13,8 +14,7 @@ from features.errors import PersonalizationError
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score"]
-"""What every process of a pool needs, imported once, by the one that they are forked from: LightGBM alone takes
-seconds."""
+"""What every process of a pool needs, imported once, by the one that they are forked from."""
 
 
 class ProcessLostError(PersonalizationError):
@@ -28,6 +28,9 @@ class Pool:
         """Use so many processes; with one, all is done in this one."""
         self.processes = processes
         self._executor: ProcessPoolExecutor | None = None
+        if processes > 1:  # what they are forked from imports while this process does, too
+            multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
+            forkserver.ensure_running()
 
     def map(self, function: Callable[[Task], Answer], tasks: Sequence[Task]) -> Iterator[Answer]:
         """The answer to each task. Raises what the first task that fails raises, and `ProcessLostError`."""
@@ -50,7 +53,6 @@ class Pool:
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(PRELOADED)
             self._executor = ProcessPoolExecutor(self.processes, mp_context=context, initializer=_end_with_parent)
         return self._executor
 

@@ -4,7 +4,6 @@ import re
 from functools import partial
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 from pyspark.ml.functions import vector_to_array
@@ -20,6 +19,7 @@ from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import Scaling, fit_scaling, scaled
 from training.model.fitted import REFIT_ROWS, STAGE, FitProgress, Fitted, slot_names
+from training.native import lightgbm
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress, background
 
