@@ -122,11 +122,23 @@ class RequestTypes:
     def _refuse_duplicates(self, body: bytes, given: int) -> None:
         """Raise `DuplicateField` when a name is given twice in `body`, in which `given` distinct fields were found.
 
-        A name is followed by a colon, so as many colons as fields leave no room for a second one. Only colons within
-        strings need the slow look.
+        Only where neither count of colons can tell is a slow look needed.
         """
-        if body.count(b":") != given and (field := find_duplicate(body)) is not None:
+        if body.count(b":") == given or _names(body) == given:
+            return
+        if (field := find_duplicate(body)) is not None:
             raise DuplicateField(f"The field {field} is given twice.", field=field)
+
+
+def _names(body: bytes) -> int | None:
+    """How many names of fields the JSON `body` has at most, None when that is not seen at a glance.
+
+    A name ends with a quotation mark and a colon, between which nothing but white space may stand. Colons of values, as
+    in a URL or a time, stand behind other characters, except where a quotation mark is escaped.
+    """
+    if any(space in body and space + b":" in body for space in (b" ", b"\t", b"\n", b"\r")):
+        return None
+    return body.count(b'":')
 
 
 def _is_absent(value: object) -> bool:

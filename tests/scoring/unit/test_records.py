@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from features.schema import Schema
 from scoring.errors import RecordTypeError
+from scoring.model import records as module
 from scoring.model.records import RequestTypes
 from scoring.request_errors import DuplicateField, InvalidJson, Rejection, UnknownField, WrongType
 
@@ -141,3 +142,25 @@ def _expected(record: dict[str, Any], name: str) -> Any:
 def _plain(value: Any) -> Any:
     missing = value is None or (isinstance(value, float) and np.isnan(value)) or type(value).__name__ == "UnsetType"
     return None if missing else value
+
+
+def test_colons_in_values_ask_for_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_: bytes) -> str | None:
+        raise AssertionError("the slow look was taken")
+
+    monkeypatch.setattr(module, "find_duplicate", look)
+    batch = [{"class": "https://a?12:30", "émoji": "09:15:00", "age": 1}] * 5
+    assert len(TYPES.read_score(json.dumps({"records": batch}).encode())[0]) == 5
+
+
+COLONS = st.text(st.sampled_from(':" \\\tab'), max_size=6)
+
+
+@given(first=COLONS, second=COLONS, before=st.sampled_from(["", " ", "\n", "\t", "\r"]), last=COLONS)
+def test_a_name_given_twice_is_found_whatever_colons_stand_around_it(
+    first: str, second: str, before: str, last: str
+) -> None:
+    values = [json.dumps(text) for text in (first, second, last)]
+    body = f'{{"class"{before}: {values[0]}, "émoji": {values[2]}, "class"{before}:{values[1]}}}'.encode()
+    with pytest.raises(DuplicateField, match="class"):
+        TYPES.read_score(body)
