@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.training_model import FULL_ROWS
-from features.counts import MAX_ROWS, MAX_VALUES, threshold
+from features.counts import MAX_ROWS, MAX_VALUES, thresholds
 from features.encoder import Encoder
 from features.hashing import hash_values
 from features.schema import CRITEO
@@ -56,14 +56,15 @@ def measure() -> dict[str, Any]:
 
 
 def _modelled_values() -> npt.NDArray[np.int64]:
-    """How many values of each column power laws with the generator's exponents leave above the threshold, int64[c]."""
+    """How many values of each column power laws with the generator's exponents leave above the thresholds, int64[c]."""
     counts = []
     for cardinality, skew in zip(CARDINALITIES, recipe.SKEW, strict=True):
         share = np.arange(1, cardinality + 1, dtype=np.float64) ** -skew
         counts.append(np.minimum(FULL_ROWS * share / share.sum(), MAX_ROWS).astype(np.int64))
     at_least = TrainingParameters().min_category_rows
-    needed = threshold(np.bincount(np.concatenate(counts)), min_category_rows=at_least)
-    return np.array([np.count_nonzero(rows >= needed) for rows in counts])
+    values = np.array([np.bincount(rows, minlength=MAX_ROWS + 1) for rows in counts])
+    needed = thresholds(values, min_category_rows=at_least)
+    return np.array([np.count_nonzero(rows >= least) for rows, least in zip(counts, needed, strict=True)])
 
 
 def _filled(sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

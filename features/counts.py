@@ -24,7 +24,10 @@ ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows",
 MAX_VALUES = 3_500_000
 """Values that an encoder has a place for at most, all columns together: at 16 bytes each, 56 MB of a bundle."""
 MAX_ROWS = 100_000
-"""Where `threshold` stops: values of so many rows are too few to fill an encoder, whatever the dataset."""
+"""Where `thresholds` stops: values of so many rows are too few to fill an encoder, whatever the dataset."""
+MIN_POOLED_VALUES = 100
+"""Rare values of a column from which their pool speaks for values that nobody has seen: the standard error of a rate
+over 100 values is at most 0.05, half of the square root of 1/100."""
 
 
 class CountsError(PersonalizationError):
@@ -105,14 +108,19 @@ class PooledCounts:
         return np.divide(clicks, rows, out=np.zeros(len(rows)), where=rows > 0)
 
 
-def threshold(values: npt.NDArray[np.int64], *, min_category_rows: int, max_values: int = MAX_VALUES) -> int:
-    """The rows that a value needs for a place of its own: `min_category_rows`, or more where there would be too many.
+def thresholds(
+    values: npt.NDArray[np.int64], *, min_category_rows: int, max_values: int = MAX_VALUES
+) -> npt.NDArray[np.int64]:
+    """The rows that a value of each column needs for a place of its own, int64[c].
 
-    `values` int64[m] says how many values were seen in 0, 1, 2 ... rows; its last entry counts those of more, too.
+    They are `min_category_rows`, or more where there would be too many values. A column with fewer rare values than
+    `MIN_POOLED_VALUES` has no pool: what a few of them did would decide about every new value. `values` int64[c, m]
+    says how many values of each column were seen in 0, 1, 2 ... rows; the last entry counts those of more, too.
     """
-    of_as_many = np.cumsum(values[::-1])[::-1]
+    of_as_many = np.cumsum(values.sum(axis=0)[::-1])[::-1]
     fitting = np.flatnonzero(of_as_many <= max_values)
-    return max(min_category_rows, int(fitting[0]) if len(fitting) else len(values))
+    needed = max(min_category_rows, int(fitting[0]) if len(fitting) else values.shape[1])
+    return np.where(values[:, :needed].sum(axis=1) < MIN_POOLED_VALUES, 1, needed)
 
 
 def smoothed_rate(

@@ -26,11 +26,14 @@ class CountTable(Protocol):
     """Rows and clicks of each category value by fold, wherever the table lies."""
 
     def values_by_rows(self, most: int) -> npt.NDArray[np.int64]:
-        """How many values were seen in 0, 1, 2 ... rows, int64[most + 1]; the last entry counts those of more, too."""
+        """How many values of each column were seen in 0, 1, 2 ... rows, int64[c, most + 1].
+
+        The last entry counts those of more rows, too.
+        """
         ...
 
-    def frequent(self, needed_rows: int) -> FrequentValues:
-        """The values of at least so many rows, and all others as one pool for each column."""
+    def frequent(self, needed_rows: npt.NDArray[np.int64]) -> FrequentValues:
+        """The values of at least so many rows by column, int64[c], and all others as one pool for each column."""
         ...
 
     def distinct(self, index: int) -> int:

@@ -103,7 +103,8 @@ class TrainingParameters(Parameters):
     folds: int = Field(default=5, ge=2, le=64)
     """Folds of the out-of-fold target encoding."""
     min_category_rows: int = Field(default=10, ge=1)
-    """Categories seen in fewer rows than this are pooled with the other rare ones of their column."""
+    """Categories seen in fewer rows than this are pooled with the other rare ones of their column, where those are 100
+    or more."""
     smoothing: float = Field(default=20.0, ge=0)
     """How many rows at the column's average rate are mixed into each category's target rate."""
     seed: int = Field(default=42, ge=0)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from features.bundle import BUNDLE_FORMAT, COUNTS, REPORT, Metadata
-from features.counts import MAX_ROWS, threshold
+from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
 from training import report, work
 from training.datasets.manifest import Manifest
@@ -187,7 +187,6 @@ class Pipeline:
 
 
 def fold_encoder(counted: CountTable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
-    """The encoders that follow from the counts: of values in `min_category_rows` rows, `features.counts.MAX_VALUES` at
-    most."""
-    needed = threshold(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
+    """The encoders that follow from the counts, with a place for the values that `features.counts.thresholds` names."""
+    needed = thresholds(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
     return FoldEncoder.of(counted.frequent(needed), schema, parameters)

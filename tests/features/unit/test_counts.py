@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.counts import Counts, CountsError, derive_encoder, smoothed_rate, threshold
+from features.counts import MIN_POOLED_VALUES, Counts, CountsError, derive_encoder, smoothed_rate, thresholds
 from tests.support.pooled import pooled
 
 Drawn = list[tuple[tuple[int, int, int], int]]
@@ -105,8 +105,9 @@ def test_an_encoder_has_place_for_so_many_values_and_takes_all_that_fit(
     rows: list[int], min_category_rows: int, max_values: int
 ) -> None:
     most = 40
-    values = np.bincount(np.minimum(np.array(rows, dtype=np.int64), most))
-    needed = threshold(values, min_category_rows=min_category_rows, max_values=max_values)
+    values = np.bincount(np.minimum(np.array(rows, dtype=np.int64), most), minlength=most + 1)
+    values[0] = MIN_POOLED_VALUES  # there is a pool, whatever was drawn
+    needed = int(thresholds(values[None], min_category_rows=min_category_rows, max_values=max_values)[0])
 
     def kept(needed: int) -> int:
         return sum(seen >= needed for seen in rows)
@@ -114,3 +115,13 @@ def test_an_encoder_has_place_for_so_many_values_and_takes_all_that_fit(
     assert needed >= min_category_rows
     assert kept(needed) <= max_values or needed > most
     assert needed == min_category_rows or kept(needed - 1) > max_values
+
+
+def test_a_few_rare_values_are_no_pool() -> None:
+    """Three new users and what they did would otherwise stand for every user that comes."""
+    values = np.zeros((3, 20), dtype=np.int64)
+    values[0, [2, 15]] = 99, 1000
+    values[1, [2, 15]] = 100, 1000
+    values[2, [9, 10]] = 60, 40
+    assert thresholds(values, min_category_rows=10).tolist() == [1, 10, 1]
+    assert thresholds(values, min_category_rows=3, max_values=1500).tolist() == [16, 16, 16]

@@ -40,20 +40,23 @@ def values_of(text: str, separator: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """400 rows with one to four tags and genres and one city, frequent, rare, repeated and missing."""
+    """400 rows with one to four tags and genres and one city, frequent, rare, repeated and missing.
+
+    Of the tags hundreds are rare, of genres and cities a few.
+    """
     random = np.random.default_rng(7)
 
-    def field(separator: str) -> str:
-        codes = random.zipf(1.4, random.integers(0, 5)) % 40
+    def field(separator: str, values: int) -> str:
+        codes = random.zipf(1.4, random.integers(0, 5)) % values
         return separator.join(f"v{code}" if code else "" for code in codes)
 
     return pd.DataFrame(
         {
             "label": random.integers(0, 2, 400),
             "age": np.where(random.random(400) < 0.2, np.nan, random.normal(40, 10, 400)),
-            "tags": [field(" ") for _ in range(400)],
+            "tags": [field(" ", 1000) for _ in range(400)],
             "city": [f"Köln {code}" if code else "" for code in random.zipf(1.4, 400) % 60],
-            "genres": [field(" | ") for _ in range(400)],
+            "genres": [field(" | ", 40) for _ in range(400)],
         }
     )
 
@@ -67,7 +70,9 @@ def by_definition(rows: pd.DataFrame, name: str, *, out_of_fold: bool) -> list[t
     ]
     of_value = Counter(value for value, _, _ in seen)
     average = sum(label for _, _, label in seen) / len(seen)
-    rare = {value for value, number in of_value.items() if number < PARAMETERS.min_category_rows}
+    seldom = {value for value, number in of_value.items() if number < PARAMETERS.min_category_rows}
+    assert (len(seldom) >= 100) == (name == "tags")
+    rare = seldom if len(seldom) >= 100 else set()
 
     def pair(value: str, fold: int) -> tuple[np.float32, np.float32]:
         same = rare if value in rare else {value}

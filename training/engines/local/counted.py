@@ -26,14 +26,12 @@ class LocalCounts:
 
     def values_by_rows(self, most: int) -> Counts:
         """See `training.engine.CountTable`."""
-        totals = np.zeros(most + 1, dtype=np.int64)
-        for table in self.columns:
-            totals += np.bincount(np.minimum(table.total_rows, most), minlength=most + 1)
-        return totals
+        counted = [np.bincount(np.minimum(table.total_rows, most), minlength=most + 1) for table in self.columns]
+        return np.reshape(counted, (len(self.columns), most + 1))
 
-    def frequent(self, needed_rows: int) -> FrequentValues:
+    def frequent(self, needed_rows: Counts) -> FrequentValues:
         """See `training.engine.CountTable`."""
-        kept = [table.total_rows >= needed_rows for table in self.columns]
+        kept = [table.total_rows >= needed for table, needed in zip(self.columns, needed_rows, strict=True)]
         pairs = list(zip(self.columns, kept, strict=True))
         empty = np.empty((0, self.folds), dtype=np.int64)
         return FrequentValues(
@@ -63,7 +61,7 @@ class LocalCounts:
 
     def write(self, file: Path, _work: Path, *, by_fold: bool) -> None:
         """See `training.engine.CountTable`."""
-        every = self.frequent(0)
+        every = self.frequent(np.zeros(len(self.columns), dtype=np.int64))
         columns = {
             "column": every.column,
             "hash": every.hash,

@@ -42,12 +42,15 @@ class SparkCounts:
     def values_by_rows(self, most: int) -> Counts:
         """See `training.engine.CountTable`."""
         rows = F.least(self._total("rows"), F.lit(most))
-        found = self.table.groupBy(rows.alias("rows")).count().toPandas()
-        return np.bincount(found["rows"], weights=found["count"], minlength=most + 1).astype(np.int64)
+        found = self.table.groupBy("column", rows.alias("rows")).count().toPandas()
+        counted = np.zeros((self.columns, most + 1), dtype=np.int64)
+        counted[found["column"], found["rows"]] = found["count"]
+        return counted
 
-    def frequent(self, needed_rows: int) -> FrequentValues:
+    def frequent(self, needed_rows: Counts) -> FrequentValues:
         """See `training.engine.CountTable`; what reaches the driver does not grow with the rare values."""
-        frequent = self._total("rows") >= needed_rows
+        needed = F.array(*(F.lit(rows) for rows in needed_rows.tolist()))
+        frequent = self._total("rows") >= needed[F.col("column")]
         kept = self.table.where(frequent).toPandas().sort_values(["column", "hash"])
         sums = [F.sum(name).alias(name) for name in self.table.columns[2:]]
         rare = self.table.where(~frequent).groupBy("column").agg(*sums).toPandas()
