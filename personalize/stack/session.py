@@ -107,6 +107,8 @@ class StackSession:
     def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
         """Find out what `up` would do, and do nothing; with `refresh` look first at what is really there."""
         self.prepare()
+        if refresh:
+            self._azure.enter(self._state.snapshot())
         return self._engine.preview(on_step, refresh=refresh, policy_packs=self._azure.policy_packs)
 
     def destroy(self, on_step: OnStep) -> Outcome:

@@ -73,6 +73,19 @@ def test_nothing_that_matters_for_security_is_allowed() -> None:
     assert len(find_resource_drift(plan, allowed()).real) == len(matter)
 
 
+def test_the_scoring_pool_in_the_clusters_list_is_no_drift_and_the_cluster_s_own_pool_is() -> None:
+    cluster = "azure-native:containerservice:ManagedCluster"
+    plan = Plan.read(
+        preview(
+            resource("cluster", cluster, "update", "agentPoolProfiles[1]"),
+            resource("other", cluster, "update", "agentPoolProfiles[0].vmSize"),
+        )
+    )
+    drift = find_resource_drift(plan, allowed())
+    assert [change.name for change in drift.real] == ["other"]
+    assert [change.name for change, _ in drift.benign] == ["cluster"]
+
+
 def test_the_report_names_what_differs_and_what_to_do() -> None:
     plan = Plan.read(
         preview(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.personalize.delivery.workflow import (
     fill,
     holds,
     load,
+    runs,
     shells,
 )
 from tools.paths import ROOT
@@ -142,8 +144,21 @@ def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
         for one in (content, *content["jobs"].values())
         if "concurrency" in one and "steps" in str(one)
     ]
-    assert fill(found["group"], EVENT) == "stack-dev"
+    assert fill(found["group"], replace(EVENT, matrix={"stack": "dev"})) == "stack-dev"
     assert found["cancel-in-progress"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("retrain", "STACKS"), ("drift", "STACKS"), ("preview", "PREVIEW_STACKS")]
+)
+def test_every_stack_that_the_repository_names_has_its_turn_with_an_identity_of_its_own(
+    name: str, variable: str
+) -> None:
+    event = replace(EVENT, vars={**SIGNED_IN, variable: '["dev", "prod"]'})
+    assert [step.env["STACK"] for step in shells(load(name), event)] == ["dev", "prod"]
+    (job,) = load(name)["jobs"].values()
+    environments = [fill(job["environment"], run) for run in runs(job, event)]
+    assert environments == [f"{stack}-{'preview' if name == 'preview' else 'nightly'}" for stack in ("dev", "prod")]
 
 
 @pytest.mark.parametrize("name", ["deploy", "destroy"])

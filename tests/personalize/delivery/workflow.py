@@ -1,10 +1,11 @@
 """Reads a workflow of GitHub Actions far enough to run its shell steps: expressions, environment, conditions."""
 
+import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Event:
     vars: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     github: Mapping[str, Any] = field(default_factory=dict)
+    matrix: Mapping[str, Any] = field(default_factory=dict)
+    """Which of a job's runs is meant."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -85,10 +88,13 @@ def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
     if first == "(":
         value, rest = _either(rest, event)
         return value, rest[1:]
+    if first == "fromJSON" and rest[:1] == ["("]:
+        value, rest = _either(rest[1:], event)
+        return json.loads(value), rest[1:]
     if first in STATUS and rest[:2] == ["(", ")"]:
         return STATUS[first], rest[2:]
     root, *path = first.split(".")
-    value = {"inputs": event.inputs, "vars": event.vars, "secrets": event.secrets, "github": event.github}[root]
+    value = vars(event)[root]
     for name in path:
         value = value.get(name, "") if isinstance(value, Mapping) else ""
     return value, rest
@@ -102,6 +108,15 @@ def fill(text: Any, event: Event) -> str:
 def holds(condition: str | None, event: Event) -> bool:
     """Whether a job or a step with this `if` runs."""
     return condition is None or bool(evaluate(condition.removeprefix("${{").removesuffix("}}").strip(), event))
+
+
+def runs(job: Mapping[str, Any], event: Event) -> list[Event]:
+    """The runs of a job: one for each value of its matrix, which has one dimension."""
+    matrix: Mapping[str, Any] = job.get("strategy", {}).get("matrix", {})
+    for name, values in matrix.items():
+        listed = evaluate(values.removeprefix("${{").removesuffix("}}").strip(), event)
+        return [replace(event, matrix={name: value}) for value in listed]
+    return [event]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +140,14 @@ class Shell:
 
 def shells(workflow: Mapping[str, Any], event: Event) -> list[Shell]:
     """The shell steps that run for an event, in order, with their variables."""
-    found = []
-    for job in workflow["jobs"].values():
-        if "steps" not in job or not holds(job.get("if"), event):
-            continue
-        for step in job["steps"]:
-            if "run" in step and holds(step.get("if"), event):
-                env = {**workflow.get("env", {}), **job.get("env", {}), **step.get("env", {})}
-                found.append(
-                    Shell(run=fill(step["run"], event), env={name: fill(value, event) for name, value in env.items()})
-                )
-    return found
+    jobs = [job for job in workflow["jobs"].values() if "steps" in job]
+    return [shell for job in jobs for run in runs(job, event) for shell in _shells(workflow, job, run)]
+
+
+def _shells(workflow: Mapping[str, Any], job: Mapping[str, Any], run: Event) -> Iterator[Shell]:
+    if not holds(job.get("if"), run):
+        return
+    for step in job["steps"]:
+        if "run" in step and holds(step.get("if"), run):
+            env = {**workflow.get("env", {}), **job.get("env", {}), **step.get("env", {})}
+            yield Shell(run=fill(step["run"], run), env={name: fill(value, run) for name, value in env.items()})
