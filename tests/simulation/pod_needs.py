@@ -23,7 +23,6 @@ SECRET = "azure-native:keyvault:Secret"  # noqa: S105 - a type's name
 IMAGE = re.compile(r"(?P<registry>[a-z0-9]+)\.azurecr\.io/(?P<repository>[^@:]+)@(?P<digest>sha256:[0-9a-f]{64})")
 DRIVER = "secrets-store.csi.k8s.io"
 CLASSES = "/apis/secrets-store.csi.x-k8s.io/v1/secretproviderclasses"
-ACCOUNTS = "/api/v1/serviceaccounts"
 Objects = Sequence[Mapping[str, Any]]
 
 

@@ -2,7 +2,7 @@
 
 The stages are divided over processes, each with a simulated Azure of its own. They work on copies of the project, as
 they change serving code and stack file. Exits 1 when anything misses; what was found goes to
-`benchmarks/results/simulate.json`.
+`benchmarks/results/simulate.json`, every body and manifest that was sent to `dist/simulate/sent.json`.
 """
 
 import json
@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.results import Target, publish
+from tests.simulation.scenarios.life import SENT
 from tests.simulation.scenarios.run import REPORT, STAGES, parser
 from tools.paths import ROOT
 
 PARTS = {"changes": ("life", "changes"), "faults": ("verify", "kills", "walk"), "cycles": ("cycles",)}
 """What runs beside one another, by name; together these are all stages, and each part takes about as long."""
+
+KEPT = ROOT / "dist" / "simulate" / SENT
 
 
 def main() -> int:
@@ -33,6 +36,9 @@ def main() -> int:
         folder = (asked.folder or Path(temporary)).resolve()
         if failed := _run(parts, folder, full=asked.full):
             return failed
+        if (sent := folder / "changes" / SENT).is_file():
+            KEPT.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(sent, KEPT)
         reports = [json.loads((folder / name / REPORT).read_text(encoding="utf-8")) for name in parts]
     targets = [Target(**target) for found in reports for target in found["targets"]]
     if tuple(asked.only) == STAGES:

@@ -1,13 +1,21 @@
 """From nothing to a service and back: what the whole is for."""
 
+import json
 import os
 import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from personalize.stack.snapshot import read_snapshot
 from tests.simulation.nodes.image import entry_point
+from tests.simulation.pod_needs import CLASSES, unmet
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import Done, SimulatedStack
+from tests.simulation.sent import sent
+from tests.simulation.stack import STACK, Done, SimulatedStack
 
-NODES = "/api/v1/nodes"
+SENT = "sent.json"
+"""All bodies and manifests that `up` has sent."""
+PODS = "/api/v1/namespaces/scoring/pods"
 OUTPUTS = (
     "endpoint",
     "authority",
@@ -38,6 +46,11 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
     missing = set(OUTPUTS) - set(done.outcome.outputs)
     report.want("outputs that are missing", set(), missing)
     report.want("problems of what stands in for AKS", [], [str(error) for error in stack.simulation.aks_errors])
+    (stack.folder / SENT).write_text(json.dumps(list(sent(_resources(stack))), indent=1), encoding="utf-8")
+    plane = stack.simulation.plane
+    pods, classes = (plane.items(path) if plane else [] for path in (PODS, CLASSES))
+    report.want("what runs in the cluster", {"scoring"}, {pod["spec"]["serviceAccountName"] for pod in pods})
+    report.want("what would keep the pods from starting on AKS", [], unmet(stack.world, pods, classes))
     score_golden_records(stack, report, done.outcome.outputs["image_digest"])
 
 
@@ -98,3 +111,11 @@ def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:
 
 def _changes(done: Done, without: str = "") -> dict[str, int]:
     return {kind: count for kind, count in done.outcome.changes.items() if kind not in {"same", without} and count}
+
+
+def _resources(stack: SimulatedStack) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Type and inputs of each resource of the state."""
+    stacks = stack.folder / "state" / STACK / "state" / ".pulumi" / "stacks"
+    for item in read_snapshot(stacks / "personalization" / f"{STACK}.json").get("resources") or ():
+        if item.get("custom"):
+            yield item["type"], item.get("inputs") or {}
