@@ -1,0 +1,82 @@
+"""The service with nothing but its image's files and packages: no checkout, and none of the tests' own libraries.
+
+The image itself is built in `make test-full`, where there are root and Debian; its Python is the same everywhere.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from features.bundle import Bundle
+from scoring.engines import EngineName
+from steps.azure.image.build_context import DOCKERFILE, build_context
+from steps.descriptions.serving_image import Inputs
+from steps.shared.serving_code import serving_code_hash
+from tools.paths import ROOT
+from tools.setup.uv import ensure_uv
+from tools.versions import PYTHON
+
+STAGE = re.compile(r"^FROM \S+ AS (\S+)$", re.MULTILINE)
+INSTALLS = re.compile(r"^RUN /opt/uv/bin/uv sync (.*)$", re.MULTILINE)
+IMPORT_ALL = """
+import importlib, pathlib, sys
+app = pathlib.Path.cwd()
+for file in sorted((app / "scoring").rglob("*.py")):
+    name = ".".join(file.relative_to(app).with_suffix("").parts)
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(*(one.__file__ for one in list(sys.modules.values()) if getattr(one, "__file__", None)), sep="\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def image(bundle: Bundle) -> Iterator[Path]:
+    """What the recipe copies into an image: `app`, `model` and `image.json`, beside what it installs from."""
+    inputs = Inputs(
+        registry="clicks", version=7, bundle_hash=bundle.hash, code_hash=serving_code_hash(ROOT), libraries={}
+    )
+    with build_context(ROOT, bundle.path, inputs, target=EngineName.LIGHTGBM) as context:
+        yield context.folder
+
+
+def installed(stage: str, image: Path, folder: Path) -> Path:
+    """The Python of an environment with what a stage of the recipe installs, by its own command."""
+    recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
+    names = {one[1]: one.end() for one in STAGE.finditer(recipe)}
+    command = INSTALLS.search(recipe, names[stage])
+    assert command is not None
+    options = [option for option in shlex.split(command[1]) if option not in {"--no-cache", "--system-certs"}]
+    environment = os.environ | {"UV_PROJECT_ENVIRONMENT": str(folder / "venv"), "UV_PYTHON": PYTHON}
+    environment.pop("VIRTUAL_ENV", None)
+    subprocess.run([str(ensure_uv()), "sync", "--quiet", *options], cwd=image, env=environment, check=True)
+    return folder / "venv" / "bin" / "python"
+
+
+def run(python: Path, image: Path, *arguments: str) -> str:
+    """What a command prints, in the image's working folder and with no variable of this process."""
+    clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    done = subprocess.run(
+        [str(python), *arguments], cwd=image / "app", env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["builder", "traces-builder"])
+def test_the_images_own_packages_score_the_golden_records(image: Path, tmp_path: Path, stage: str) -> None:
+    python = installed(stage, image, tmp_path)
+    assert "golden records" in run(python, image, "-m", "scoring", "--image", str(image), "--check")
+
+
+@pytest.mark.slow
+def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, tmp_path: Path) -> None:
+    python = installed("spark-traces-builder", image, tmp_path)
+    loaded = run(python, image, "-c", IMPORT_ALL).split()
+    assert str(image / "app" / "features" / "encoder.py") in loaded
+    assert not [file for file in loaded if Path(file).is_relative_to(ROOT)]
