@@ -9,6 +9,7 @@ import re
 from base64 import b32encode
 from dataclasses import dataclass
 
+STATE_GROUP = "rg-personalization-state"
 TOKEN_LENGTH = 10
 SLUG_LENGTH = 40
 SLUG_HASH = 6
@@ -24,7 +25,7 @@ class StateNames:
     @property
     def group(self) -> str:
         """Resource group of all of it; no stack's `destroy` touches it."""
-        return "rg-personalization-state"
+        return STATE_GROUP
 
     @property
     def account(self) -> str:

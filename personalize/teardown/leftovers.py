@@ -8,6 +8,7 @@ from typing import Any
 from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
 from infra.cloud.names import PROJECT, PROJECT_TAG, READABLE_LENGTH, STACK_TAG, TOKEN_LENGTH
+from personalize.bootstrap.names import STATE_GROUP
 
 RESOURCES_VERSION = "2021-04-01"
 VAULT_VERSION = "2023-07-01"
@@ -16,6 +17,11 @@ STORAGE_VERSION = "2024-01-01"
 TRIES = 10
 PAUSE_SECONDS = 30.0
 GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
+STATE_STAYS = (
+    f"it holds the state of every stack of the subscription, for some cents a month. When there is no stack any more: "
+    f"`az lock delete --name keep --resource-group {STATE_GROUP}`, then `az group delete --name {STATE_GROUP}`. Its "
+    "Key Vault can not be purged, and keeps its name for 90 days after that"
+)
 ALWAYS = (
     "Unity Catalog's entry of the Databricks workspace stays in the account console; it costs nothing",
     "NetworkWatcherRG belongs to the subscription, where Azure itself made it; it costs nothing",
@@ -48,6 +54,9 @@ def leftovers(manager: ResourceManager, subscription: str, stack: str) -> list[L
 def _groups(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
     for group in manager.list(f"{path}/resourcegroups", RESOURCES_VERSION):
         name = str(group["name"])
+        if name == STATE_GROUP:
+            yield Leftover(name=name, kind="resource group", billable=False, why=STATE_STAYS)
+            continue
         tagged = group.get("tags") or {}
         if not (_ours(tagged, stack) or (_named(name, stack) and STACK_TAG not in tagged)):
             continue

@@ -63,6 +63,13 @@ def test_what_is_soft_deleted_is_told_with_its_end_and_costs_nothing() -> None:
     assert "until 2026-12-02" in left[0].why
 
 
+def test_the_place_of_all_states_is_told_with_what_removes_it() -> None:
+    (state,) = found(groups=[{"name": "rg-personalization-state", "tags": {"project": "personalization"}}])
+    assert not state.billable
+    assert "az lock delete --name keep --resource-group rg-personalization-state" in state.why
+    assert "90 days" in state.why
+
+
 def test_a_resource_of_the_stack_that_is_still_there_costs_money() -> None:
     identity = {"id": "/x/disk", "name": "disk", "type": "Microsoft.Compute/disks"}
     left = found(resources=[identity | {"tags": OURS}, identity | {"tags": OURS | {"stack": "prod"}}])
