@@ -10,11 +10,11 @@ from personalize.checks.subscription.free_names import GROUP_VERSION
 from personalize.clients.power import VERSION, cluster_path
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.verify.stages.options import ZONE, container_logs, zones
 from steps.local.registry import bundle_folder
 from steps.shared.cluster_names import NAME, NAMESPACE
 from tools.paths import state_folder
 
-ZONE = "topology.kubernetes.io/zone"
 AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{NAME}"
 ADD_ON = "/apis/secrets-store.csi.x-k8s.io/v1"
 TOLERANCE = 1e-9
@@ -73,6 +73,8 @@ SERVICE = Stage(
     looks={
         "pods-start": _pods,
         "pool-labels": _nodes,
+        "zones-as-asked": zones,
+        "container-insights": container_logs,
         "secrets-add-on": _add_on,
         "autoscaler-metrics": _metrics,
         "node-group": _node_group,

@@ -18,6 +18,8 @@ UNLIKE = frozenset(
         "managed-group",  # it and the nodes' group are names in the record alone
         "node-group",
         "cluster-as-asked",  # a run's cluster is a process of this machine
+        "zones-as-asked",  # stack `dev` asks for neither zones
+        "container-insights",  # nor the pods' logs
         "autoscaler-metrics",  # there is no metrics server
         "deleted-vault-keeps-tags",  # nor a list of deleted vaults
     }
