@@ -192,7 +192,8 @@ DEFAULTS: Mapping[str, Any] = {
     "members": {},  # Databricks workspace id: object ids that have signed in
     "directory_names": [],  # users and groups that grants may name
     "next_number": 1000,  # ids that services count up
-    # What the admins of a workspace may in the metastore, where Databricks enabled the workspace automatically.
+    # What the admins of a workspace may in the metastore, where Databricks enabled the workspace automatically; None
+    # where they may not even ask.
     "admin_privileges": ["CREATE_CATALOG", "CREATE_EXTERNAL_LOCATION", "CREATE_STORAGE_CREDENTIAL"],
     "metastore_late": 0,  # how often a workspace is asked before its metastore is assigned
     "metastore": True,  # whether a Unity Catalog metastore is assigned in the region

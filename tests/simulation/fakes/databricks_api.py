@@ -76,6 +76,8 @@ class DatabricksApi:
     async def privileges(self, request: Request) -> Response:
         """Who may do what in the metastore, two pages of it, the first without anybody."""
         workspace = _member(self._world, request)
+        if self._world.setting("admin_privileges") is None:
+            raise RefusedError(403, "PERMISSION_DENIED", "User is not an owner of Metastore 'm-1'.")
         if not request.query_params.get("page_token"):
             return JSONResponse({"privilege_assignments": [], "next_page_token": "2"})
         principal = f"_workspace_admins_dev_{workspace.outputs['workspaceId']}"
@@ -157,7 +159,7 @@ def databricks_api(world: World, runs: Runs) -> Starlette:
         Route("/aad/auth", api.sign_in_page),
         Route("/api/2.0/preview/scim/v2/Me", api.me),
         Route("/api/2.1/unity-catalog/current-metastore-assignment", api.metastore),
-        Route("/api/2.1/unity-catalog/metastores/m-1", api.metastore_owner),
+        Route("/api/2.1/unity-catalog/metastore_summary", api.metastore_owner),
         Route("/api/2.1/unity-catalog/effective-permissions/{kind}/m-1", api.privileges),
         Route("/api/2.0/policies/clusters/list", api.list_policies),
         Route("/api/2.2/jobs/list", api.list_jobs),

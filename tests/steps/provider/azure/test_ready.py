@@ -92,10 +92,11 @@ def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, tmp_path:
         (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], True, "GRANT CREATE CATALOG ON METASTORE TO"),
         (["CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION"], False, None),
         (["ALL_PRIVILEGES"], True, None),
+        (None, True, None),
     ],
 )
 def test_who_lacks_a_privilege_is_told_what_an_admin_grants(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str], missing: str | None, *, workers: bool
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str] | None, missing: str | None, *, workers: bool
 ) -> None:
     before = cloud.world.setting("admin_privileges")
     cloud.world.set("admin_privileges", given)
