@@ -33,7 +33,7 @@ class DatabricksTraining(pulumi.ComponentResource):
         )
         own = ResourceOptions(parent=self, providers=[provider])
         settings, names = environment.settings, environment.names
-        members = Members("members", settings.deployers, settings.training_run_as, own)
+        members = Members("members", settings.deployers, settings.training_run_as, workspace, own)
         access = LakeAccess(
             "lake-access",
             LakeAccessArgs(
@@ -51,7 +51,7 @@ class DatabricksTraining(pulumi.ComponentResource):
                 root=environment.storage.lake_url(WORK),
                 principals=tuple(members.names.values()),
             )
-            self.volume = WorkVolume("work-volume", work, _after(own, access)).path
+            self.volume = WorkVolume("work-volume", work, _after(own, access, *environment.access.lake)).path
         args = TrainingJobArgs(settings=settings, names=names, wheel=build_wheel())
         self.job_id = TrainingJob("training-job", args, workspace, own).job_id
         self.register_outputs({"job_id": self.job_id})

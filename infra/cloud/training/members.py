@@ -17,9 +17,17 @@ class Members(pulumi.ComponentResource):
     """The service principals among the deployers, in the workspace. `names` are all names that grants may use."""
 
     def __init__(
-        self, name: str, deployers: Sequence[Deployer], run_as: str | None, opts: ResourceOptions | None = None
+        self,
+        name: str,
+        deployers: Sequence[Deployer],
+        run_as: str | None,
+        workspace: pulumi.Resource,
+        opts: ResourceOptions | None = None,
     ) -> None:
-        """Add them; `run_as` is the application id of the one that training runs as."""
+        """Add them; `run_as` is the application id of the one that training runs as.
+
+        They go with `workspace`: whoever destroys the stack may be one of them.
+        """
         super().__init__("personalization:azure:Members", name, None, opts)
         applications = {
             deployer.object_id: deployer.databricks_name
@@ -33,7 +41,7 @@ class Members(pulumi.ComponentResource):
                 f"member-{called}",
                 application_id=application,
                 force=True,  # who deployed as it before is a member already
-                opts=ResourceOptions(parent=self),
+                opts=ResourceOptions(parent=self, deleted_with=workspace),
             )
         named = {one.object_id: one.databricks_name for one in deployers if one.databricks_name is not None}
         self.names: dict[str, str] = {**named, **applications}
