@@ -159,6 +159,17 @@ def test_a_setting_touches_exactly_its_resources(
     assert {key[1] for key, inputs in after.items() if before[key] != inputs} == touched
 
 
+def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job_name_it() -> None:
+    workflow, trainer = "88888888-8888-4888-8888-888888888888", "99999999-9999-4999-8999-999999999999"
+    deployer = {"object_id": DEPLOYERS[0], "type": "ServicePrincipal", "databricks_name": workflow}
+    found = declared(settings(deployers=[deployer], training_run_as=trainer))[0]
+    members = found.of("databricks:index/servicePrincipal:ServicePrincipal")
+    assert {member["applicationId"] for member in members} == {workflow, trainer}
+    assert {grant["principal"] for grant in found.of("databricks:index/grant:Grant")} == {workflow, trainer}
+    (job,) = found.of("databricks:index/job:Job")
+    assert job["runAs"] == {"servicePrincipalName": trainer}
+
+
 def test_a_cluster_with_workers_gets_a_volume_that_all_its_machines_see(
     small: tuple[CloudRecorder, dict[str, Any]],
 ) -> None:
