@@ -1,4 +1,4 @@
-"""How long a cluster would take, from what the stages took here: a model with its assumptions, not a measurement."""
+"""How long larger machines and clusters would take, from what the stages took here: a model, not a measurement."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,16 +9,20 @@ from features.schema import CRITEO
 from training.parameters import TrainingParameters
 
 FULL_ROWS = 45_840_617
+TERABYTE_ROWS = 4_373_472_329
+"""Of Criteo's terabyte click logs, as the MLPerf training benchmark counts them."""
 CORES_PER_NODE = 8
-NODES = (1, 2, 4, 6, 8, 10, 12, 16)
+CORES_OF_THE_MACHINE = 16
 NODES_OF_THE_REFERENCE = 10
+SIZES = (2, 4, 8, 16, 32, 64)
+"""Cores of a machine, or nodes of a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
     """What the model takes for granted. None of it was measured here but the two costs that it starts from."""
 
-    efficiency: float = 0.6
+    efficiency: float
     """Share of the cores' time that does the work: stragglers, skew, scheduling and slower cores take the rest."""
     network_gbit: float = 8.0
     """Of each node; LightGBM's histograms travel over it."""
@@ -38,10 +42,9 @@ class Model:
     cpu_seconds_per_million: float
     assumptions: Assumptions
 
-    def seconds(self, *, rows: int, nodes: int) -> float:
-        """The whole run on `nodes` nodes."""
-        cores = nodes * CORES_PER_NODE * self.assumptions.efficiency
-        work = rows / 1e6 * self.cpu_seconds_per_million / cores
+    def seconds(self, *, rows: int, cores: int, nodes: int = 1) -> float:
+        """The whole run on `nodes` nodes of so many cores each."""
+        work = rows / 1e6 * self.cpu_seconds_per_million / (nodes * cores * self.assumptions.efficiency)
         start = self.assumptions.cluster_start_seconds + self.fixed_seconds
         return start + work + self._exchange_seconds(nodes)
 
@@ -53,19 +56,30 @@ class Model:
         share = 2 * (nodes - 1) / nodes
         return splits * histogram * share * 8 / (assumed.network_gbit * 1e9)
 
-    def figures(self) -> dict[str, Any]:
-        """The model with its assumptions and what it says of the whole dataset, as plain JSON values."""
+    def on_one_machine(self) -> dict[str, Any]:
+        """The model with its assumptions and what it says of the whole dataset by cores, as plain JSON values."""
+        seconds = {str(cores): round(self.seconds(rows=FULL_ROWS, cores=cores), 1) for cores in SIZES}
+        return {"rows": FULL_ROWS, **asdict(self), "seconds_by_cores": seconds}
+
+    def on_a_cluster(self) -> dict[str, Any]:
+        """The same by nodes, for the whole dataset and for a terabyte."""
+
+        def by_nodes(rows: int) -> dict[str, float]:
+            return {
+                str(nodes): round(self.seconds(rows=rows, cores=CORES_PER_NODE, nodes=nodes), 1)
+                for nodes in (*SIZES, NODES_OF_THE_REFERENCE)
+            }
+
         return {
-            "rows": FULL_ROWS,
             "cores_per_node": CORES_PER_NODE,
             **asdict(self),
-            "seconds_by_nodes": {str(nodes): round(self.seconds(rows=FULL_ROWS, nodes=nodes), 1) for nodes in NODES},
+            "seconds_by_nodes": by_nodes(FULL_ROWS),
+            "seconds_of_the_terabyte_by_nodes": by_nodes(TERABYTE_ROWS),
         }
 
 
 def model(runs: Mapping[int, Run], assumptions: Assumptions) -> Model:
-    """The model from the runs by rows: the slope of the processor time between the two largest of them. On a smaller
-    one Java compiles less (`training.engines.spark.session`).
+    """The model from the runs by rows: the slope of the processor time between the two largest of them.
 
     What does not grow with the rows (compiling, planning, jobs one after another) is what remains of the smaller one's
     clock. With one run only, all of its processor time counts as growing.
