@@ -44,6 +44,7 @@ def service(
 ) -> Iterator[RunningService]:
     """A service with one worker: a process of this environment, and the image."""
     limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), "--client-seconds", "1"]
+    limits += ["--address-requests", "100000"]  # what no test is about here may refuse none
     folder = tmp_path_factory.mktemp("service")
     if request.param == "image":
         image = request.getfixturevalue("images").build(bundle.path, EngineName.LIGHTGBM)
