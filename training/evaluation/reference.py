@@ -29,7 +29,7 @@ from training.kernels.columns import (
 )
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
-from training.native import lightgbm
+from training.model.native import lightgbm
 
 ROWS = 50_000
 """Rows of a sample at most."""

@@ -17,7 +17,7 @@ from training.kernels.columns import FEATURES, LABEL, chosen, matrix, raw_column
 from training.kernels.kernel import Kernel
 from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
 from training.metrics.slices import SlicedColumn
-from training.native import lightgbm
+from training.model.native import lightgbm
 
 Scorer = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 """Inputs float64[n, m] to click probabilities float64[n]."""

@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 {before}
-from training.native import lightgbm
+from training.model.native import lightgbm
 import sys
 print(sorted({{"pandas", "sklearn"}} & sys.modules.keys()))
 import pandas, sklearn

@@ -10,7 +10,7 @@ from features.schema import Schema
 from training.engines.local.inputs import EncodedRows
 from training.model.calibrate import Scaling, fit_scaling, scaled
 from training.model.fitted import REFIT_ROWS, STAGE, FitProgress, Fitted, slot_names
-from training.native import lightgbm
+from training.model.native import lightgbm
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress
 

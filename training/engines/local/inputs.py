@@ -9,7 +9,7 @@ import numpy.typing as npt
 from training.engines.local import chunks
 from training.kernels.columns import FEATURES, LABEL, PART, matrix
 from training.kernels.split import PARTS, Part
-from training.native import lightgbm
+from training.model.native import lightgbm
 
 
 class EncodedRows:

@@ -19,7 +19,7 @@ from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import Scaling, fit_scaling, scaled
 from training.model.fitted import REFIT_ROWS, STAGE, FitProgress, Fitted, slot_names
-from training.native import lightgbm
+from training.model.native import lightgbm
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress, background
 
