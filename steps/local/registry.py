@@ -6,6 +6,7 @@ MLflow is imported on first use, because its import takes longer than most steps
 import os
 import shutil
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -175,7 +176,10 @@ def _damaged(database: Path, reason: str) -> RegistryError:
 def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    tracking = import_module("mlflow.tracking")
+    with warnings.catch_warnings():
+        # Names of MLflow's own fields, which the pydantic of Databricks' runtime would rather keep for itself.
+        warnings.filterwarnings("ignore", message='Field "model_', category=UserWarning)
+        tracking = import_module("mlflow.tracking")
     address = f"sqlite:///{database}"
     return tracking.MlflowClient(tracking_uri=address, registry_uri=address)
 

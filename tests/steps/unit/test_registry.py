@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.local.registry import DATABASE, LocalRegistry, RegistryError
 from steps.shared.model_versions import NoSuchVersionError
 from tests.support.bundles import MakeBundle
+from tools.paths import ROOT
 
 
 @pytest.fixture
@@ -31,6 +34,15 @@ def rejected(bundle: Path, folder: Path) -> Path:
     (folder / METADATA).write_text(json.dumps(metadata))
     seal(folder)
     return folder
+
+
+def test_listing_models_warns_of_nothing(registry: LocalRegistry, tmp_path: Path) -> None:
+    """In a process of its own: what is imported already does not warn again."""
+    assert registry.exists
+    folder = tmp_path / "registry"
+    program = f"import pathlib, steps.local.registry as r; r.LocalRegistry(pathlib.Path({str(folder)!r})).list()"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:
