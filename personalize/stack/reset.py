@@ -9,7 +9,7 @@ from personalize.stack.locks import read_locks
 from personalize.stack.processes import processes_of
 from personalize.stack.stack_files import StackFiles
 
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 """How long processes may take to end by themselves."""
 
 
@@ -28,7 +28,7 @@ def reset_stack(stack: str) -> tuple[int, Path]:
     processes = processes_of(folder)
     for process in processes:
         process.terminate()
-    for process in psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)[1]:
+    for process in psutil.wait_procs(processes, timeout=TIMEOUT_SECONDS)[1]:
         process.kill()
     files.delete()
     return len(processes), folder

@@ -24,7 +24,7 @@ class Client(Protocol):
 
     address: str
     deadline: float
-    """When its patience ends, by `time.perf_counter`."""
+    """When its time is up, by `time.perf_counter`."""
 
     @property
     def idle(self) -> bool:

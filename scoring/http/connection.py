@@ -6,12 +6,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from scoring.http.answers import CONTINUE
 from scoring.http.clients import Clients
 from scoring.http.identity import NOBODY
-from scoring.http.patience import FAREWELL_SECONDS, KEEP_ALIVE_SECONDS, LINGER_SECONDS, PENANCE_SECONDS
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
 from scoring.http.request import Headers, Request
+from scoring.http.responses import CONTINUE
+from scoring.http.timeouts import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS
 from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         self.handshake: asyncio.Task[None] | None = None
         self._front = front
         self._clients = clients
-        self._patience = front.settings.client_seconds
+        self._client_seconds = front.settings.client_seconds
         self._most_bytes = front.settings.max_body_bytes
         self._transport: asyncio.Transport | None = None
         self._reader = Reader(self, front.settings.max_header_bytes)
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         """The request whose body is awaited."""
         self._receiving = False
         """Whether a request has begun that is not whole."""
-        self._ended = self._left = self._leaving = False
+        self._ended = self._left = self._shutting_down = False
         """Nothing more is read; the last answer was sent; the next answer is the last."""
         self._paused = self._penance = False
         """The client does not take its answers; it asked too often."""
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
     def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
         """Let a request in, or refuse it before its body costs anything."""
         request = self._front.request(self, method, target, headers)
-        request.keep_alive = keep_alive and not self._leaving
+        request.keep_alive = keep_alive and not self._shutting_down
         self._open.append(request)
         self._reading = request
         try:
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
             if isinstance(rejection, TooManyRequests) and not self.known and self._transport is not None:
                 self._penance = True
                 self._transport.pause_reading()
-                self.deadline = time.perf_counter() + PENANCE_SECONDS
+                self.deadline = time.perf_counter() + THROTTLE_SECONDS
             self._front.refuse(request, rejection)
             if self._ended:
                 raise StopReading from None
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
 
     def farewell(self) -> None:
         """Let the answer to the next request, or to the last of those that are open, be the last one."""
-        self._leaving = True
+        self._shutting_down = True
         if self._open:
             self._open[-1].keep_alive = False
         elif not self._receiving:
@@ -211,13 +211,13 @@ class Connection(asyncio.Protocol):
         elif self._penance:
             self._penance = False
             self._read_on()
-            self.deadline = now + self._patience
+            self.deadline = now + self._client_seconds
         elif not self._receiving:
             self._leave()
         elif self._reader.in_head:
-            self._reader.give_up(SlowHead(f"The headers did not arrive within {self._patience:g} seconds."))
+            self._reader.give_up(SlowHead(f"The headers did not arrive within {self._client_seconds:g} seconds."))
         else:
-            self._reader.give_up(SlowBody(f"The body did not arrive within {self._patience:g} seconds."))
+            self._reader.give_up(SlowBody(f"The body did not arrive within {self._client_seconds:g} seconds."))
 
     def _give_up(self, request: Request, rejection: Rejection) -> None:
         """Refuse a request in the midst of its body, and read no further."""
@@ -239,11 +239,11 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _await_client(self) -> None:
-        self.deadline = time.perf_counter() + self._patience
+        self.deadline = time.perf_counter() + self._client_seconds
 
     def _await_next(self) -> None:
         """Wait for the next request, unless there is something else to wait for."""
         if self._paused or self._penance or self._left or self._open or self._receiving:
             return
-        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._patience
-        self.deadline = time.perf_counter() + (FAREWELL_SECONDS if self._leaving else seconds)
+        seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._client_seconds
+        self.deadline = time.perf_counter() + (SHUTDOWN_SECONDS if self._shutting_down else seconds)

@@ -34,7 +34,7 @@ class Door:
         self._listener = listener
         self._tls = tls
         self._inside = inside
-        self._leaving = False
+        self._shutting_down = False
         self._loop = asyncio.get_running_loop()
         self._greeting: set[asyncio.Task[None]] = set()
 
@@ -53,7 +53,7 @@ class Door:
 
     def farewell(self) -> None:
         """Let each connection, also one that is new, end with its next answer."""
-        self._leaving = True
+        self._shutting_down = True
         for client in self.clients:
             client.farewell()
 
@@ -72,7 +72,7 @@ class Door:
             if not self.clients.let_in(client):
                 accepted.close()
                 continue
-            if self._leaving:
+            if self._shutting_down:
                 client.farewell()
             task = client.handshake = self._loop.create_task(self._greet(accepted, client))
             self._greeting.add(task)

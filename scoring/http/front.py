@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import httptools
 
 from scoring.http.admission import Room
-from scoring.http.answers import Writer
 from scoring.http.batcher import Batcher
 from scoring.http.connection import Connection
 from scoring.http.identity import Doorkeeper
 from scoring.http.looks import CHECKS, Looks
 from scoring.http.rates import AddressRates
 from scoring.http.request import Headers, Request, RequestIds, require_json
+from scoring.http.responses import Writer
 from scoring.model.operations import OPERATIONS
 from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
 from scoring.worker.service import Service

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scoring.http.clients import Clients
 from scoring.http.door import Door
 from scoring.http.front import Front
-from scoring.http.patience import FAREWELL_SECONDS
+from scoring.http.timeouts import SHUTDOWN_SECONDS
 from scoring.settings import ServerSettings
 from scoring.worker.service import Service
 
@@ -98,7 +98,7 @@ async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
         if not shared:
             door.close()
     while any(len(door.clients) for door in doors) and time.monotonic() - began < settings.drain_seconds:
-        if shared and time.monotonic() - began > FAREWELL_SECONDS:
+        if shared and time.monotonic() - began > SHUTDOWN_SECONDS:
             shared = False
             for door in doors:
                 door.close()

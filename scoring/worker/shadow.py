@@ -15,7 +15,7 @@ from scoring.worker.keys import KeyRing
 
 CONNECTIONS = 4
 """Of a worker, and so the copies that are under way at most."""
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 """How long a shadow may take to connect, and to answer: then its connection ends, and another one is tried."""
 RETRY_SECONDS = 1.0
 """Between two attempts to connect: most of the time there is no shadow."""
@@ -74,7 +74,7 @@ class Shadow:
         loop = asyncio.get_running_loop()
         try:
             opening = loop.create_connection(lambda: _Connection(self), self._host, self._port, ssl=self._trust)
-            await asyncio.wait_for(opening, PATIENCE_SECONDS)
+            await asyncio.wait_for(opening, TIMEOUT_SECONDS)
         except (OSError, TimeoutError):  # of TLS too
             self._next_attempt = time.monotonic() + RETRY_SECONDS
         finally:
@@ -95,7 +95,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         self._transport.write(request)
-        self._end = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._transport.abort)
+        self._end = asyncio.get_running_loop().call_later(TIMEOUT_SECONDS, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         try:

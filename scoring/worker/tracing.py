@@ -29,7 +29,7 @@ MAX_PER_SECOND = 20
 """Traces of a worker at most, however many its clients ask for: what they weigh is paid for by volume."""
 SEND_SECONDS = 5.0
 """How often what was traced is sent."""
-PATIENCE_SECONDS = 5
+TIMEOUT_SECONDS = 5
 """How long Application Insights may take to connect, and to answer."""
 PARENT = b"traceparent"
 """Header of a client that traces (W3C Trace Context)."""
@@ -75,8 +75,8 @@ class Tracing:
             connection_string=connection.read_text(encoding="utf-8").strip(),
             credential=identity,
             disable_offline_storage=True,
-            timeout=PATIENCE_SECONDS,
-            read_timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+            read_timeout=TIMEOUT_SECONDS,
             retry_total=1,
         )
         self._sending = _Sending(exporter)
@@ -141,7 +141,7 @@ class Tracing:
             sink.event("traces are not taken" if self._refused else "traces are taken again", level="warning")
 
     def stop(self) -> None:
-        """Send the rest; takes as long as Application Insights, and `PATIENCE_SECONDS` some times over at most."""
+        """Send the rest; takes as long as Application Insights, and `TIMEOUT_SECONDS` some times over at most."""
         self._provider.shutdown()
 
     def _allowed(self) -> bool:

@@ -30,7 +30,7 @@ SHADOW = "scoring-shadow"
 SHADOW_PATH = f"{NAMESPACE}/services/{SHADOW}"
 EXTRA_NODE = "aks-scoring-surge"
 METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/http:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
-PATIENT = ["--queue-seconds", "5", "--deadline-seconds", "10"]
+LONG_TIMEOUTS = ["--queue-seconds", "5", "--deadline-seconds", "10"]
 """Of the service: clients, cluster and pods share a few cores here, and a refusal above capacity is another matter."""
 ROLLOUT_SECONDS = 240.0
 MIN_PODS = 2
@@ -91,7 +91,7 @@ class Cluster:
     def apply(self, image: str, change: Callable[[dict[str, Any]], None] = lambda _: None, **settings: Any) -> None:
         """Apply all manifests for an image; `change` may alter the Deployment first."""
         found = manifests(image, **settings)
-        found["Deployment"]["spec"]["template"]["spec"]["containers"][0]["args"] += PATIENT
+        found["Deployment"]["spec"]["template"]["spec"]["containers"][0]["args"] += LONG_TIMEOUTS
         change(found["Deployment"])
         if shadow := found.get(f"Service {SHADOW}"):
             self.plane.apply(SHADOW_PATH, shadow)

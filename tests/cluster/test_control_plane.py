@@ -25,7 +25,7 @@ from tools.paths import ROOT
 
 pytestmark = pytest.mark.cluster
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "0" * 64
 OTHER_IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "1" * 64
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -34,7 +34,7 @@ POOL = "azure-native:containerservice:AgentPool"
 
 def eventually(check: Callable[[], bool]) -> None:
     """Return when `check` holds."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while not check():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.2)

@@ -20,7 +20,7 @@ from tests.simulation.tokens import KUBERNETES, MANAGEMENT, issue
 
 pytestmark = pytest.mark.cluster
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 ROLE = "azure-native:authorization:RoleAssignment"
 AKS = "azure-native:containerservice:ManagedCluster"
 
@@ -73,7 +73,7 @@ def test_what_is_in_a_cluster_goes_with_it_and_is_noted(simulation: Simulation) 
     assert "namespace scoring" in simulation.leftovers()
     time.sleep(1.0)
     AzureNative(simulation.world).delete(AKS, CLUSTER)
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while simulation.plane.get("/api/v1/namespaces/scoring") is not None:
         assert time.monotonic() < until
         time.sleep(0.2)

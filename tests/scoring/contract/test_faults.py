@@ -35,7 +35,7 @@ HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
 """What a worker may gain in memory over the bad bodies: its memory of category values and Python's own reserves."""
 
-PATIENT = ["--queue-seconds", "60", "--deadline-seconds", "60", "--address-requests", "100000"]
+LONG_TIMEOUTS = ["--queue-seconds", "60", "--deadline-seconds", "60", "--address-requests", "100000"]
 """Of a service that refuses no request because the machine is busy, or because others came just before."""
 
 BACK_SECONDS = 1.0
@@ -80,7 +80,7 @@ def test_bad_bodies_get_answers_and_cost_nothing(
 def test_bad_requests_get_answers_or_an_end_and_cost_nothing(
     bundle: Bundle, tmp_path: Path, count: int, record_property: RecordProperty
 ) -> None:
-    arguments = ["--client-seconds", "0.3", *PATIENT]
+    arguments = ["--client-seconds", "0.3", *LONG_TIMEOUTS]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         process = worker(running)
         asyncio.run(_send_raw(running, bad_requests(500, seed=0)))

@@ -53,27 +53,27 @@ class Container:
         self._log = log
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
-        self._leaving = False
+        self._shutting_down = False
 
     async def run(self) -> None:
         """Run until `end`, and start again whatever ended by itself or failed its probes."""
-        while not self._leaving:
+        while not self._shutting_down:
             await asyncio.sleep(BACK_OFF_SECONDS[min(self.condition.restarts, len(BACK_OFF_SECONDS) - 1)])
-            if self._leaving:
+            if self._shutting_down:
                 return
             await self._live()
-            self.condition.restarts += not self._leaving
+            self.condition.restarts += not self._shutting_down
 
     async def end(self, grace_seconds: float) -> None:
         """What a kubelet does when the pod is deleted: `preStop`, SIGTERM, and SIGKILL after the grace period."""
-        self._leaving = True
+        self._shutting_down = True
         pause = float(self._spec.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
         await asyncio.sleep(min(pause, grace_seconds))
         await self._terminate(max(grace_seconds - pause, MIN_GRACE_SECONDS))
 
     def kill(self) -> None:
         """End the process at once and for good."""
-        self._leaving = True
+        self._shutting_down = True
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
@@ -132,12 +132,12 @@ class Container:
             if await self._passes(probe):
                 return True
             await asyncio.sleep(probe["periodSeconds"])
-        return self._leaving
+        return self._shutting_down
 
     async def _lives(self) -> None:
         probe = self._spec.get("livenessProbe")
         failures = 0
-        while probe is None or failures < probe["failureThreshold"] or self._leaving:
+        while probe is None or failures < probe["failureThreshold"] or self._shutting_down:
             await asyncio.sleep(probe["periodSeconds"] if probe else 1)
             failures = failures + 1 if probe is not None and not await self._passes(probe) else 0
 

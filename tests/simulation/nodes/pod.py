@@ -30,7 +30,7 @@ class Pod:
         self.address = ""
         self.container: Container | None = None
         self._running: asyncio.Task[None] | None = None
-        self._leaving: asyncio.Task[None] | None = None
+        self._shutting_down: asyncio.Task[None] | None = None
 
     @property
     def path(self) -> str:
@@ -56,8 +56,8 @@ class Pod:
 
     def leave(self, grace_seconds: float) -> None:
         """Begin to leave; does nothing the second time."""
-        if self._leaving is None:
-            self._leaving = asyncio.create_task(self._leave(grace_seconds))
+        if self._shutting_down is None:
+            self._shutting_down = asyncio.create_task(self._leave(grace_seconds))
 
     def kill(self) -> None:
         """End its process at once, when the tests end."""
@@ -72,7 +72,7 @@ class Pod:
 
     def problems(self) -> list[BaseException]:
         """What went wrong with the pod's own tasks."""
-        tasks = [task for task in (self._running, self._leaving) if task is not None and task.done()]
+        tasks = [task for task in (self._running, self._shutting_down) if task is not None and task.done()]
         return [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
 
     def _mounts(self, spec: Manifest) -> dict[str, Path]:

@@ -6,8 +6,8 @@ KEEP_ALIVE_SECONDS = 75.0
 LINGER_SECONDS = 1.0
 """How long a client that is sent away is still listened to: ending at once would take the last answer from it."""
 
-FAREWELL_SECONDS = 3.0
+SHUTDOWN_SECONDS = 3.0
 """A client in steady use of its connection sends something within this time, when the service is about to end."""
 
-PENANCE_SECONDS = 1.0
+THROTTLE_SECONDS = 1.0
 """How long a stranger that asks too often is not read from: what it sends meanwhile costs nothing."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from features.bundle import Bundle
-from scoring.http.patience import FAREWELL_SECONDS
+from scoring.http.timeouts import SHUTDOWN_SECONDS
 from tests.scoring.contract.conftest import as_json
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
@@ -22,7 +22,7 @@ HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 
 @pytest.fixture(params=["1", "2"], ids=["one worker", "two workers"])
-def leaving(request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+def shutting_down(request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service of the test's own."""
     with running_service(bundle.path, tmp_path, arguments=["--workers", request.param]) as running:
         yield running
@@ -42,33 +42,35 @@ def score(connection: http.client.HTTPConnection, record: dict[str, Any]) -> tup
 
 
 def test_the_next_request_on_an_open_connection_is_answered_and_the_last(
-    leaving: RunningService, record: dict[str, Any]
+    shutting_down: RunningService, record: dict[str, Any]
 ) -> None:
-    connection = connect(leaving)
+    connection = connect(shutting_down)
     assert score(connection, record) == (200, None)
-    leaving.process.send_signal(signal.SIGTERM)
+    shutting_down.process.send_signal(signal.SIGTERM)
     time.sleep(1.0)
     assert score(connection, record) == (200, "close")
-    assert leaving.process.wait(60) == 0
+    assert shutting_down.process.wait(60) == 0
 
 
 def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
-    leaving: RunningService, record: dict[str, Any]
+    shutting_down: RunningService, record: dict[str, Any]
 ) -> None:
-    connection = connect(leaving)
+    connection = connect(shutting_down)
     connection.connect()
     time.sleep(0.3)
-    leaving.process.send_signal(signal.SIGTERM)
+    shutting_down.process.send_signal(signal.SIGTERM)
     time.sleep(1.0)
     assert score(connection, record) == (200, "close")
 
 
-def test_an_idle_client_holds_the_service_for_a_moment_only(leaving: RunningService, record: dict[str, Any]) -> None:
-    connection = connect(leaving)
+def test_an_idle_client_holds_the_service_for_a_moment_only(
+    shutting_down: RunningService, record: dict[str, Any]
+) -> None:
+    connection = connect(shutting_down)
     assert score(connection, record) == (200, None)
     began = time.monotonic()
-    leaving.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: leaving.process.poll() is not None, seconds=60)
-    assert time.monotonic() - began > FAREWELL_SECONDS - 1
+    shutting_down.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: shutting_down.process.poll() is not None, seconds=60)
+    assert time.monotonic() - began > SHUTDOWN_SECONDS - 1
     assert isinstance(connection.sock, socket.socket)
     assert connection.sock.recv(1) == b""

@@ -36,7 +36,7 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 async def test_copies_that_a_shadow_never_answers_hold_no_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shadow, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(shadow, "TIMEOUT_SECONDS", 0.05)
     (tmp_path / "keys").write_text("0123456789abcdef")
     ended = 0
 
