@@ -70,10 +70,10 @@ def test_a_value_of_ten_megabytes_neither_stops_training_nor_fills_the_report(aw
     assert len(json.dumps(awkward.result.metrics)) < 1 << 16
 
 
-def test_a_category_never_seen_is_a_rare_one(awkward: Run) -> None:
+def test_a_category_never_seen_is_scored_whatever_its_length(awkward: Run) -> None:
     bundle = Bundle.load(Path(awkward.result.bundle))
     numeric = np.full((2, len(CRITEO.numeric)), np.nan)
-    unknown = [hash_value("never seen"), hash_value("x" * MEGABYTES)]
+    unknown = [hash_value("never seen"), hash_value("y" * MEGABYTES)]
     encoded = bundle.encoder.encode(numeric, np.repeat(np.array(unknown)[:, None], len(CRITEO.categorical), axis=1))
     np.testing.assert_array_equal(encoded[0], encoded[1])
     probability = np.asarray(lightgbm.Booster(model_file=bundle.path / "model.txt").predict(encoded))

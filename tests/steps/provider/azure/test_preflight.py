@@ -27,7 +27,7 @@ def test_the_simulated_subscription_passes(cloud: Cloud) -> None:
     ("setting", "value", "finding"),
     [
         ("restricted_sizes", ["Standard_E4ds_v5"], "VM sizes"),
-        ("vcpu_quota", {"standardEDSv5Family": 4}, "quota"),
+        ("vcpu_quota", {"standardEDSv5Family": 3}, "quota"),
         ("deployer_roles", ["b24988ac-6180-42a0-ab88-20f7382dd24c"], "roles"),
         ("registered_providers", ["Microsoft.Storage"], "resource providers"),
     ],
