@@ -110,7 +110,13 @@ QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FA
 BLIND = Trouble(
     "a candidate whose pods, which only pretend here, tell nothing", "told what it counted", lambda _: None, roll_again
 )
+SHARED = _of(
+    *(f"create work-{part}" for part in ("catalog", "schema", "volume", "0", "1")),
+    *(f"update {name}" for name in ("training-policy", "training-job", "workspace-ready", "training")),
+)
 CHANGES = (
+    # Machines that have to share files get a volume; the run is told where it is, and made again.
+    Change("a first worker", set_in("azure", training_workers=1), SHARED),
     Change("worker count", set_in("azure", training_workers=2), _of("update training-policy", "update training-job")),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
