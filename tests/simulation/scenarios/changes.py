@@ -116,7 +116,7 @@ SHARED = _of(
 )
 CHANGES = (
     # Machines that have to share files get a volume; the run is told where it is, and made again.
-    Change("a first worker", set_in("azure", training_workers=1), SHARED),
+    Change("number of workers, from none", set_in("azure", training_workers=1), SHARED),
     Change("worker count", set_in("azure", training_workers=2), _of("update training-policy", "update training-job")),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
