@@ -88,10 +88,11 @@ simulate: simulation ## bring stack dev up, change, break and destroy it on a si
 simulate-full: simulation ## the same with every call and twenty kills, which takes much longer
 	$(PYTHON) -m tests.simulation.scenarios --full
 
-test-tools: spark ## prepare this machine for the tests: models of Azure, a server for its Blob protocol, a parser of KQL
+test-tools: spark ## prepare this machine for the tests: models of Azure, its Blob protocol, KQL, Databricks' Python
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tools.azurite
 	@$(PYTHON) -m tools.kusto
+	@$(PYTHON) -m tests.simulation.runtime.environment
 
 simulation: test-tools ## prepare this machine for the simulated Azure: builds a Kubernetes control plane, once
 	@$(PYTHON) -m tools.control_plane
