@@ -41,12 +41,23 @@ def shares(parts: npt.NDArray[np.int8]) -> dict[Part, int]:
     return {part: int((parts == number).sum()) for number, part in enumerate(PARTS)}
 
 
-@given(st.integers(0, 1 << 40), st.sampled_from(["held out", "fold"]), st.integers(-(1 << 63), (1 << 63) - 1))
-def test_a_draw_hashes_seed_purpose_and_record_one_after_the_other(seed: int, purpose: str, record: int) -> None:
+def drawn(seed: int, purpose: str, record: int) -> int:
+    """The definition: seed, purpose and record, hashed one after the other."""
     chain = xxhash.xxh64_intdigest(struct.pack("<i" if seed < 1 << 31 else "<q", seed), 42)
     chain = xxhash.xxh64_intdigest(struct.pack("<q", record), xxhash.xxh64_intdigest(purpose.encode(), chain))
     signed = chain - (1 << 64) if chain >= 1 << 63 else chain
-    assert draw(seed, purpose, np.array([record])).tolist() == [signed % 1_000_000]
+    return signed % 1_000_000
+
+
+@given(st.integers(0, 1 << 40), st.sampled_from(["held out", "fold"]), st.integers(-(1 << 63), (1 << 63) - 1))
+def test_a_draw_hashes_seed_purpose_and_record_one_after_the_other(seed: int, purpose: str, record: int) -> None:
+    assert draw(seed, purpose, np.array([record])).tolist() == [drawn(seed, purpose, record)]
+
+
+def test_a_fold_is_drawn_for_itself() -> None:
+    division = Division.of(TrainingParameters(folds=7, seed=3), no_cut, rows=len(HASHES))
+    records = HASHES[:200].tolist()
+    assert division.folds(HASHES[:200]).tolist() == [drawn(3, "fold", record) % 7 for record in records]
 
 
 def test_a_random_split_has_the_shares_that_were_asked_for() -> None:
