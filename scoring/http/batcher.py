@@ -18,8 +18,7 @@ from scoring.http.request import Request
 from scoring.model.model import ServedModel
 from scoring.model.operations import ExplainQuery, Query
 from scoring.model.records import Values
-from scoring.request_errors import DeadlineExceeded, InternalError, Overloaded, Rejection
-from scoring.worker.logs import describe
+from scoring.request_errors import DeadlineExceeded, Overloaded
 from scoring.worker.service import Service
 from scoring.worker.shadow import Shadow
 
@@ -179,13 +178,7 @@ class Batcher:
             self._shadow.copy(request.operation.name, request.body)
 
     def _refuse(self, request: Request, error: Exception) -> None:
-        if isinstance(error, Rejection):
-            rejection = error
-        else:
-            self._service.sink.event(
-                "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
-            )
-            rejection = InternalError("Internal error; the service's log has the details under the request's id.")
+        rejection = self._service.rejection_of(error, request.request_id)
         request.reject(rejection)
         self._record(request, rejection.status)
 

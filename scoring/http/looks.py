@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import msgspec
@@ -21,9 +21,8 @@ from scoring.http.openapi import describe_service
 from scoring.http.request import Answer, Request
 from scoring.model.model import ServedModel
 from scoring.page import render
-from scoring.request_errors import InternalError, MethodNotAllowed, NotFound, Rejection
+from scoring.request_errors import MethodNotAllowed, NotFound
 from scoring.responses import HealthAnswer, ReadyAnswer
-from scoring.worker.logs import describe
 from scoring.worker.service import Service
 
 CHECKS = frozenset({b"/healthz", b"/readyz"})
@@ -72,12 +71,9 @@ class Looks:
         }
         try:
             await self._app(scope, receive, send)  # type: ignore[arg-type] # these are ASGI's, in narrower types
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not leave a client without an answer
-            self._service.sink.event(
-                "internal error", level="error", request_id=request.request_id.decode(), **describe(error)
-            )
-            failed = InternalError("Internal error; the service's log has the details under the request's id.")
-            return Answer(failed.status, failed.body(), [])
+        except Exception as error:  # noqa: BLE001 - also a mistake of ours must not leave a client without an answer
+            rejection = self._service.rejection_of(error, request.request_id)
+            return Answer(rejection.status, rejection.body(), rejection.headers())
         body = b"".join(message.get("body", b"") for message in messages[1:])
         headers = [header for header in messages[0]["headers"] if header[0] != b"content-length"]
         return Answer(messages[0]["status"], body, headers)
@@ -90,10 +86,7 @@ class Looks:
         return _json(HealthAnswer(status="running"))
 
     async def _ready(self, asked: Asked) -> Response:
-        try:
-            model = self._service.model
-        except Rejection as rejection:
-            return _rejected(rejection)
+        model = self._service.model
         answer = ReadyAnswer(
             status="ready",
             model=model.name,
@@ -107,10 +100,7 @@ class Looks:
         return Response(await self._metrics.get(), headers={"content-type": self._service.metrics.content_type})
 
     async def _describe(self, _: Asked) -> Response:
-        try:
-            model = self._service.model
-        except Rejection as rejection:
-            return _rejected(rejection)
+        model = self._service.model
         if self._description is None or self._description[0] is not model:
             self._description = model, msgspec.json.encode(describe_service(model))
         return Response(self._description[1], media_type="application/json")
@@ -136,18 +126,13 @@ class _Shared:
         return self._make()
 
 
-async def _refuse(asked: Asked, error: Exception) -> Response:
-    """The answer to a path or method that the routes do not have."""
+async def _refuse(asked: Asked, error: Exception) -> NoReturn:
+    """Raise the rejection of a path or method that the routes do not have."""
     allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     if allowed and isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _rejected(MethodNotAllowed(asked.method, allowed=allowed))
-    return _rejected(NotFound("This path does not exist; /openapi.json lists those that do."))
+        raise MethodNotAllowed(asked.method, allowed=allowed)
+    raise NotFound("This path does not exist; /openapi.json lists those that do.")
 
 
 def _json(answer: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(answer), media_type="application/json")
-
-
-def _rejected(rejection: Rejection) -> Response:
-    headers = {name.decode(): value.decode() for name, value in rejection.headers()}
-    return Response(rejection.body(), rejection.status, headers, media_type="application/json")

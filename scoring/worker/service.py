@@ -13,7 +13,7 @@ from features.bundle import Bundle
 from features.errors import PersonalizationError
 from scoring.errors import GoldenError, KeysError
 from scoring.model.model import ServedModel
-from scoring.request_errors import NotReady
+from scoring.request_errors import InternalError, NotReady, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings, image_facts
 from scoring.worker.keys import KeyRing
@@ -155,6 +155,13 @@ class Service:
         refused = status >= HTTPStatus.BAD_REQUEST
         if (refused and self._refusals.may_add(operation, status)) or (self._every_line and not refused):
             self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
+
+    def rejection_of(self, error: Exception, request_id: bytes) -> Rejection:
+        """What a request that ended with `error` gets; unless that is a `Rejection`, it is our mistake and logged."""
+        if isinstance(error, Rejection):
+            return error
+        self.sink.event("internal error", level="error", request_id=request_id.decode(), **describe(error))
+        return InternalError("Internal error; the service's log has the details under the request's id.")
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""
