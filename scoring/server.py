@@ -15,12 +15,11 @@ from pathlib import Path
 import uvloop
 
 from features.bundle import Bundle
-from features.errors import PersonalizationError
 from scoring.errors import KeysError, ListenError, TlsError, TracesError
 from scoring.http.serving import serve as serve_worker
 from scoring.settings import ServerSettings
 from scoring.worker.keys import KeyRing
-from scoring.worker.logs import LogSink, configure, describe
+from scoring.worker.logs import LogSink, configure, reason
 from scoring.worker.metrics import shared_folder
 from scoring.worker.service import Service
 from scoring.worker.supervisor import COULD_NOT_START, Supervisor
@@ -72,8 +71,7 @@ def work(settings: ServerSettings, listener: socket.socket, inside: socket.socke
         service = Service(settings, KeyRing(_keys_file(settings)), sink)
         uvloop.run(serve_worker(service, listener, inside, pulse))
     except Exception as error:  # noqa: BLE001 - why a worker ends belongs into the log, whatever it is
-        told = {"reason": str(error)} if isinstance(error, PersonalizationError) else describe(error)
-        sink.event("the worker could not go on", level="error", **told)
+        sink.event("the worker could not go on", level="error", **reason(error))
         return COULD_NOT_START
     finally:
         sink.flush()

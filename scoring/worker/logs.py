@@ -14,6 +14,8 @@ import traceback
 
 import msgspec
 
+from features.errors import PersonalizationError
+
 WAITING_LINES = 10_000
 """Lines kept while the reader is slow."""
 
@@ -84,3 +86,8 @@ def describe(error: BaseException) -> dict[str, object]:
     """The type of an error and the lines it came through, without its text, which could hold a feature's value."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     return {"error": type(error).__name__, "places": places}
+
+
+def reason(error: BaseException) -> dict[str, object]:
+    """Why something failed: an error of the project's own says it in its text, any other is described."""
+    return {"reason": str(error)} if isinstance(error, PersonalizationError) else describe(error)

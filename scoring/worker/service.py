@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.bundle import Bundle
-from features.errors import PersonalizationError
 from scoring.errors import GoldenError, KeysError
 from scoring.model.model import ServedModel
 from scoring.request_errors import InternalError, NotReady, Rejection
 from scoring.responses import ModelName
 from scoring.settings import RequestLines, ServerSettings, image_facts
 from scoring.worker.keys import KeyRing
-from scoring.worker.logs import LogSink, describe
+from scoring.worker.logs import LogSink, describe, reason
 from scoring.worker.metrics import Metrics
 from scoring.worker.refusals import RefusalLines
 from scoring.worker.summary import Summary, certificate_end
@@ -134,10 +133,7 @@ class Service:
         try:
             model = await self._prove()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new bundle, the old one can be served
-            reason: dict[str, object] = (
-                {"reason": str(error)} if isinstance(error, PersonalizationError) else describe(error)
-            )
-            self.sink.event("new bundle not served, the old one stays", level="error", **reason)
+            self.sink.event("new bundle not served, the old one stays", level="error", **reason(error))
             return
         old, self._model = self._model, model
         self._count(model)
