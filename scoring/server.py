@@ -4,7 +4,6 @@ import os
 import re
 import resource
 import socket
-import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import uvloop
 from features.bundle import Bundle
 from scoring.errors import KeysError, ListenError, TlsError, TracesError
 from scoring.http.serving import serve as serve_worker
+from scoring.http.serving import tls_context
 from scoring.settings import ServerSettings
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, configure, reason
@@ -127,11 +127,9 @@ def _inherited_socket(descriptor: int) -> socket.socket:
 
 
 def _check_certificate(settings: ServerSettings) -> None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
+        tls_context(settings)
+    except OSError as error:  # of TLS too
         raise TlsError(
             f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
             "Both must be PEM files that belong together."

@@ -43,7 +43,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     tracing = _tracing(settings)
     front = Front(service, tracing)
     await service.start()
-    doors = [Door(front, listener, Clients(settings.max_connections), tls=_tls(settings), inside=False)]
+    doors = [Door(front, listener, Clients(settings.max_connections), tls=tls_context(settings), inside=False)]
     if inside is not None:
         doors.append(Door(front, inside, Clients(MOST_INSIDE), tls=None, inside=True))
     for door in doors:
@@ -117,7 +117,8 @@ def _tracing(settings: ServerSettings) -> "Tracing | None":
     return Tracing(settings.traces, settings.trace_percent, version=settings.model_version)
 
 
-def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
+    """What HTTPS is served with, None without a certificate; raises `OSError` when the files cannot be used."""
     if settings.tls_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
