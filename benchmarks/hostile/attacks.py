@@ -1,7 +1,6 @@
 """The attacks: each runs for some seconds, in a process of its own, and says what it got.
 
-They are what was tried on the service once, and did harm: their numbers are those of the list in
-`docs/explanation/scoring.md`.
+They are what was tried on the service once, and did harm; `docs/explanation/scoring.md` says what it refuses since.
 """
 
 import asyncio
