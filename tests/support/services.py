@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 KEY = "a-key-of-the-tests-0123456789"
+OTHER_KEY = "another-key-of-the-tests-9876543210"
 START_SECONDS = 120.0
 """Of a machine that does other things too; one that does nothing else needs one or two."""
 
@@ -111,6 +112,11 @@ def is_ready(service: RunningService) -> bool:
         return service.client.get("/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def status_with(key: str, url: str) -> int:
+    """The status of a request for a score from the service at `url`, with this key."""
+    return httpx.post(f"{url}/score", json={}, headers={"authorization": f"Bearer {key}"}).status_code
 
 
 def workers(service: RunningService) -> set[psutil.Process]:

@@ -13,12 +13,19 @@ import pytest
 from features.bundle import Bundle
 from tests.support.bundles import make_bundle
 from tests.support.raw_http import HEAD, answer, connected, everything, only_answer, score
-from tests.support.services import KEY, RunningService, running_service, wait_until, worker
+from tests.support.services import (
+    KEY,
+    OTHER_KEY,
+    RunningService,
+    running_service,
+    status_with,
+    wait_until,
+    worker,
+)
 
 pytestmark = pytest.mark.slow
 
 SCORE = score()
-OTHER_KEY = "another-key-of-the-tests-9876543210"
 ROOM = 100_000
 """Bytes of bodies that may wait."""
 
@@ -107,16 +114,16 @@ def test_requests_behind_a_body_that_is_too_large_are_no_error(bundle: Bundle, t
 def test_a_key_may_be_held_to_a_rate_which_is_its_own(bundle: Bundle, tmp_path: Path) -> None:
     keys = [f"mobile-app={KEY}", f"batch={OTHER_KEY}"]
     with running_service(bundle.path, tmp_path, arguments=["--key-requests", "5"], keys=keys) as running:
-        statuses = [_score(running, KEY) for _ in range(20)]
+        statuses = [status_with(KEY, running.url) for _ in range(20)]
         assert set(statuses) == {200, 429}
-        assert _score(running, OTHER_KEY) == 200
+        assert status_with(OTHER_KEY, running.url) == 200
 
 
 def test_the_use_of_each_key_is_counted_by_its_name(bundle: Bundle, tmp_path: Path) -> None:
     keys = [f"mobile-app={KEY}", OTHER_KEY]
     with running_service(bundle.path, tmp_path, keys=keys) as running:
         for key in (KEY, KEY, OTHER_KEY):
-            assert _score(running, key) == 200
+            assert status_with(key, running.url) == 200
         headers = {"authorization": f"Bearer {OTHER_KEY}"}
         text = httpx.get(f"{running.url}/metrics", headers=headers).text
         assert 'scoring_key_requests_total{key="mobile-app"} 2.0' in text
@@ -144,11 +151,6 @@ def test_what_is_explained_holds_up_no_score(tmp_path: Path) -> None:
 def _operations(service: RunningService) -> list[str]:
     """Of the requests in the order in which they were answered."""
     return [line["operation"] for line in service.log() if line["event"] == "request"]
-
-
-def _score(service: RunningService, key: str) -> int:
-    headers = {"authorization": f"Bearer {key}"}
-    return httpx.post(f"{service.url}/score", json={}, headers=headers).status_code
 
 
 def _answered_first(one: socket.socket, other: socket.socket) -> bool:

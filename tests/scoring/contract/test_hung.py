@@ -19,12 +19,19 @@ from features.bundle import Bundle
 from tests.support.bundles import make_bundle
 from tests.support.checkout import free_port
 from tests.support.raw_http import HEALTH, answer, connected, score
-from tests.support.services import KEY, RunningService, running_service, wait_until, workers
+from tests.support.services import (
+    KEY,
+    OTHER_KEY,
+    RunningService,
+    running_service,
+    status_with,
+    wait_until,
+    workers,
+)
 
 pytestmark = pytest.mark.slow
 
 COUNTED = 'scoring_requests_total{operation="score",status="200"} 1.0'
-OTHER_KEY = "another-key-of-the-tests-9876543210"
 
 
 @pytest.fixture
@@ -94,8 +101,8 @@ def test_a_circle_of_links_in_place_of_the_bundle_stops_no_other_duty(bundle: Bu
         link.symlink_to(link)
         wait_until(lambda: any("old one stays" in line["event"] for line in running.log()))
         running.keys_file.write_text(OTHER_KEY)
-        wait_until(lambda: _status(running, KEY) == 401)
-        assert _status(running, OTHER_KEY) == 200
+        wait_until(lambda: status_with(KEY, running.url) == 401)
+        assert status_with(OTHER_KEY, running.url) == 200
 
 
 def test_answers_name_the_version_that_gave_them(tmp_path: Path) -> None:
@@ -148,7 +155,7 @@ def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: 
     try:
         wait_until(lambda: process.ppid() != os.getpid() and "ready" in log.read_text())
         time.sleep(1)
-        assert _status_at(f"http://127.0.0.1:{port}", KEY) == 200
+        assert status_with(KEY, f"http://127.0.0.1:{port}") == 200
     finally:
         process.terminate()
         process.wait(60)
@@ -169,11 +176,3 @@ def _version(url: str) -> str | None:
     except httpx.TransportError:
         return None
     return str(answered.json()["model"]["version"]) if answered.is_success else None
-
-
-def _status(service: RunningService, key: str) -> int:
-    return _status_at(service.url, key)
-
-
-def _status_at(url: str, key: str) -> int:
-    return httpx.post(f"{url}/score", json={}, headers={"authorization": f"Bearer {key}"}).status_code

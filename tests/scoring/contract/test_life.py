@@ -15,15 +15,15 @@ from features.bundle import Bundle
 from tests.support.certificates import make_certificate
 from tests.support.services import (
     KEY,
+    OTHER_KEY,
     RunningService,
     running_service,
+    status_with,
     wait_until,
     workers,
 )
 
 pytestmark = pytest.mark.slow
-
-OTHER_KEY = "another-key-of-the-tests-9876543210"
 
 
 @pytest.fixture
@@ -43,22 +43,22 @@ def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
 
 
 def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningService) -> None:
-    assert _status(own_service, OTHER_KEY) == 401
+    assert status_with(OTHER_KEY, own_service.url) == 401
     own_service.keys_file.write_text(f"{KEY}\n{OTHER_KEY}\n")
-    wait_until(lambda: _status(own_service, OTHER_KEY) == 200)
-    assert _status(own_service, KEY) == 200
+    wait_until(lambda: status_with(OTHER_KEY, own_service.url) == 200)
+    assert status_with(KEY, own_service.url) == 200
     own_service.keys_file.write_text(f"{OTHER_KEY}\n")
-    wait_until(lambda: _status(own_service, KEY) == 401)
-    assert _status(own_service, OTHER_KEY) == 200
+    wait_until(lambda: status_with(KEY, own_service.url) == 401)
+    assert status_with(OTHER_KEY, own_service.url) == 200
 
 
 def test_a_keys_file_that_is_spoilt_leaves_the_old_keys_valid(own_service: RunningService) -> None:
     own_service.keys_file.write_text("short\n")
     wait_until(lambda: any("keys not read again" in line["event"] for line in own_service.log()))
-    assert _status(own_service, KEY) == 200
+    assert status_with(KEY, own_service.url) == 200
     own_service.keys_file.unlink()
     time.sleep(1)
-    assert _status(own_service, KEY) == 200
+    assert status_with(KEY, own_service.url) == 200
 
 
 def test_an_open_request_is_answered_after_the_signal_to_end(own_service: RunningService) -> None:
@@ -101,7 +101,7 @@ def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService) -> N
         with httpx.Client(base_url=two_workers.url, headers={"authorization": f"Bearer {KEY}"}) as client:
             body: dict[str, list[dict[str, str]]] = {"records": [{}, {}]} if number % 3 == 0 else {}
             assert client.post("/score", json=body).status_code == 200
-    assert _status(two_workers, OTHER_KEY) == 401
+    assert status_with(OTHER_KEY, two_workers.url) == 401
     wait_until(lambda: _metric(two_workers, "scoring_records_total") == 80)
     assert _metric(two_workers, 'scoring_requests_total{operation="score",status="200"}') == 60
     wait_until(lambda: _metric(two_workers, 'scoring_requests_total{operation="score",status="401"}') == 1)
@@ -141,13 +141,9 @@ def test_https_is_served_with_a_certificate(bundle: Bundle, tmp_path: Path) -> N
             httpx.get(running.url.replace("https", "http"))
 
 
-def _status(service: RunningService, key: str) -> int:
-    return httpx.post(f"{service.url}/score", json={}, headers={"authorization": f"Bearer {key}"}).status_code
-
-
 def _answers(service: RunningService) -> bool:
     try:
-        return _status(service, KEY) == 200
+        return status_with(KEY, service.url) == 200
     except httpx.TransportError:
         return False
 
