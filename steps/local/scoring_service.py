@@ -47,15 +47,16 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
             _check_image(folder, inputs, context)
         _write_keys(folder, inputs.keys)
         probe = Probe(endpoint(settings), inputs.keys[0])
+        workers = settings.workers or WORKERS_HERE
         target = Target(
             digest=inputs.digest,
             version=inputs.version,
-            configuration=_configuration(folder, supervisor, settings),
-            workers=settings.workers or WORKERS_HERE,
+            configuration=_configuration(folder, supervisor, settings, workers),
+            workers=workers,
             probe=probe,
         )
         Rollout(folder, supervisor, context).to(target)
-        if not wait_until(probe.accepts_key, times=4 * target.workers, seconds=KEY_SECONDS, context=context):
+        if not wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
         LocalRegistry(folder.registry).set_champion(inputs.version)
         outputs = Outputs(endpoint=probe.endpoint, served_version=inputs.version, status=RUNNING)
@@ -93,7 +94,7 @@ def endpoint(settings: ScoringSettings) -> str:
     return f"{scheme}://{host}:{settings.port}"
 
 
-def _configuration(folder: StackFolder, supervisor: Supervisor, settings: ScoringSettings) -> str:
+def _configuration(folder: StackFolder, supervisor: Supervisor, settings: ScoringSettings, workers: int) -> str:
     command = [str(folder.service / "current" / "entrypoint"), "--fd", "0"]
     command += ["--keys-file", str(folder.keys), "--engine", settings.engine.value]
     command += ["--max-records", str(settings.max_records), "--drain-seconds", str(DRAIN_SECONDS)]
@@ -105,11 +106,7 @@ def _configuration(folder: StackFolder, supervisor: Supervisor, settings: Scorin
         **_engine_variables(settings.engine),
     }
     return supervisor.configure(
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers or WORKERS_HERE,
-        command=command,
-        variables=variables,
+        host=settings.host, port=settings.port, workers=workers, command=command, variables=variables
     )
 
 
