@@ -164,15 +164,19 @@ class UnsupportedMediaType(Rejection):
     code = "unsupported_media_type"
 
 
-class TooManyRequests(Rejection):
-    """More requests a second than a key, or an address without one, may send."""
-
-    status = 429
-    code = "too_many_requests"
+class Later(Rejection):
+    """A request that may be accepted at another time."""
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """When a client may try again, in seconds."""
         return [(b"retry-after", b"1")]
+
+
+class TooManyRequests(Later):
+    """More requests a second than a key, or an address without one, may send."""
+
+    status = 429
+    code = "too_many_requests"
 
 
 class InternalError(Rejection):
@@ -182,15 +186,11 @@ class InternalError(Rejection):
     code = "internal_error"
 
 
-class Unavailable(Rejection):
+class Unavailable(Later):
     """A service that cannot score now."""
 
     status = 503
     code = "unavailable"
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """When a client may try again, in seconds."""
-        return [(b"retry-after", b"1")]
 
 
 class NotReady(Unavailable):
