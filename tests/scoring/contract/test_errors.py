@@ -1,6 +1,5 @@
 """What the service answers to requests that are wrong: one shape of error, which names the field."""
 
-import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +8,7 @@ import httpx
 import pytest
 
 from tests.scoring.contract.conftest import MAX_BODY_BYTES, MAX_RECORDS
+from tests.support.raw_http import HEAD, connected
 from tests.support.services import KEY, RunningService
 
 JSON = {"content-type": "application/json"}
@@ -131,11 +131,7 @@ def test_json_may_be_announced_in_other_words(client: httpx.Client, content_type
 
 
 def test_a_body_above_the_limit_is_refused_before_it_is_sent(service: RunningService) -> None:
-    head = (
-        f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
-        f"content-length: {MAX_BODY_BYTES + 1}\r\n\r\n"
-    )
-    assert _raw(service, head.encode()).startswith(b"HTTP/1.1 413 ")
+    assert _raw(service, HEAD + b"content-length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1)).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None:
@@ -149,20 +145,15 @@ def test_a_chunked_body_above_the_limit_is_refused(client: httpx.Client) -> None
 
 
 def test_a_body_that_does_not_arrive_is_refused_in_time(service: RunningService) -> None:
-    head = (
-        f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
-        "content-length: 10\r\n\r\n{"
-    )
     began = time.monotonic()
-    assert _raw(service, head.encode()).startswith(b"HTTP/1.1 408 ")
+    assert _raw(service, HEAD + b"content-length: 10\r\n\r\n{").startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - began > 0.9
 
 
 def test_a_client_that_goes_away_does_no_harm(service: RunningService) -> None:
-    head = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
     for _ in range(20):
-        with socket.create_connection(_address(service)) as connection:
-            connection.sendall(head.encode() + b"content-length: 10\r\n\r\n{")
+        with connected(service) as connection:
+            connection.sendall(HEAD + b"content-length: 10\r\n\r\n{")
     assert service.client.post("/score", json={}).status_code == 200
 
 
@@ -187,13 +178,7 @@ def test_another_method_is_refused_in_the_same_shape(
     assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-def _address(service: RunningService) -> tuple[str, int]:
-    url = httpx.URL(service.url)
-    assert url.port is not None
-    return url.host, url.port
-
-
 def _raw(service: RunningService, request: bytes) -> bytes:
-    with socket.create_connection(_address(service), timeout=60) as connection:
+    with connected(service) as connection:
         connection.sendall(request)
         return connection.recv(65536)
