@@ -7,7 +7,7 @@ PYTHON = "3.11"
 """Python of Databricks Runtime 15.4, hence of everything here."""
 
 PULUMI = "3.274.1"
-"""Pulumi CLI: what the set-up installs (`tools/pulumi/go.mod` builds it), and the oldest on PATH that is used."""
+"""Pulumi CLI: what the set-up builds (of `tools/pulumi/go.mod`), and the oldest on PATH that is used."""
 
 GO = "1.26.6"
 """Oldest Go that builds the Pulumi CLI, as its module demands."""

@@ -1,18 +1,15 @@
-"""Brings the Pulumi CLI: the one on PATH, else the official install, else a build of the pinned sources."""
+"""Brings the Pulumi CLI: the one on PATH, else a build of the pinned sources, each of whose bytes `go.sum` knows."""
 
-import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from tools.paths import ROOT
-from tools.setup.console import SetupError, first_that_works, run_reported, say
+from tools.setup.console import SetupError, say
 from tools.setup.golang import GoProgram, build
 from tools.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, pulumi_version, version_numbers
 from tools.versions import PULUMI
 
-INSTALL_TIMEOUT_SECONDS = 900
 ASIDE = ".aside-"
 
 PROGRAM = GoProgram(
@@ -25,7 +22,7 @@ PROGRAM = GoProgram(
 
 
 def ensure_pulumi() -> Path:
-    """The Pulumi CLI to use, installed or built into the cache when there is none; raises `SetupError`."""
+    """The Pulumi CLI to use, built into the cache when there is none; raises `SetupError`."""
     try:
         return pulumi_command()
     except PulumiMissingError:
@@ -33,20 +30,8 @@ def ensure_pulumi() -> Path:
         for left in cached_pulumi().parents[2].glob(f"{ASIDE}*"):
             shutil.rmtree(left, ignore_errors=True)
         say(f"Neither PATH nor the cache has a Pulumi CLI of at least {PULUMI}.")
-    first_that_works(f"the Pulumi CLI {PULUMI}", [("the official install", _install), ("a build from source", _build)])
+    _build()
     return pulumi_command()
-
-
-def _install() -> None:
-    with _Aside() as folder:
-        run_reported(
-            [sys.executable, "-m", "tools.setup.official_pulumi", str(folder), PULUMI],
-            f"Installing the Pulumi CLI {PULUMI}",
-            folder=ROOT,
-            environment=os.environ,
-            timeout_seconds=INSTALL_TIMEOUT_SECONDS,
-        )
-        _publish(folder)
 
 
 def _build() -> None:

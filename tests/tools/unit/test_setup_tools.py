@@ -9,6 +9,7 @@ import pytest
 from tools.paths import cache_folder
 from tools.setup import golang, jars, pulumi
 from tools.setup.console import SetupError
+from tools.setup.golang import GoProgram
 from tools.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, version_numbers
 from tools.versions import GO, PULUMI
 from training import runtime
@@ -46,13 +47,8 @@ def maven_that_fetches(content: str) -> str:
     return f'{folder}; mkdir -p "$folder"; printf {content} > "$folder/a-1.jar"'
 
 
-def installer_that_makes(version: str) -> Callable[[], None]:
-    def install() -> None:
-        with pulumi._Aside() as folder:  # noqa: SLF001 - the step under test
-            program(folder / "bin" / "pulumi", f"echo {version}")
-            pulumi._publish(folder)  # noqa: SLF001 - the step under test
-
-    return install
+def compiler_that_makes(version: str) -> Callable[[GoProgram, Path], None]:
+    return lambda _, target: program(target, f"echo {version}")
 
 
 def test_a_recent_pulumi_on_the_path_is_used(path_folder: Path) -> None:
@@ -84,7 +80,7 @@ def test_a_pulumi_that_does_not_start_is_not_used(path_folder: Path) -> None:
 
 @pytest.mark.usefixtures("path_folder")
 def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulumi, "_install", installer_that_makes(f"v{PULUMI}"))
+    monkeypatch.setattr(pulumi, "build", compiler_that_makes(f"v{PULUMI}"))
 
     assert pulumi.ensure_pulumi() == cached_pulumi()
     assert [path.name for path in cached_pulumi().parents[2].iterdir()] == [f"v{PULUMI}"]
@@ -92,7 +88,7 @@ def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("path_folder")
 def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulumi, "_install", installer_that_makes(f"v{PULUMI}"))
+    monkeypatch.setattr(pulumi, "build", compiler_that_makes(f"v{PULUMI}"))
     (cached_pulumi().parents[2] / f"{pulumi.ASIDE}killed" / "pulumi").mkdir(parents=True)
 
     pulumi.ensure_pulumi()
@@ -102,26 +98,11 @@ def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("path_folder")
 def test_a_pulumi_of_another_version_is_never_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulumi, "_install", installer_that_makes("v3.1.0"))
-    monkeypatch.setattr(pulumi, "_build", installer_that_makes("v3.2.0"))
+    monkeypatch.setattr(pulumi, "build", compiler_that_makes("v3.1.0"))
 
-    with pytest.raises(SetupError, match=r"3\.1\.0.*3\.2\.0"):
+    with pytest.raises(SetupError, match=r"says version 3\.1\.0"):
         pulumi.ensure_pulumi()
     assert not list(cached_pulumi().parents[2].iterdir())
-
-
-@pytest.mark.usefixtures("path_folder")
-def test_a_source_build_follows_a_failed_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fails() -> None:
-        raise SetupError("the installer is out of reach")
-
-    monkeypatch.setattr(pulumi, "_install", fails)
-    monkeypatch.setattr(pulumi, "_build", installer_that_makes(f"v{PULUMI}"))
-
-    assert pulumi.ensure_pulumi() == cached_pulumi()
-    assert "out of reach; going on with a build from source" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("found", "used"), [(GO, True), ("1.99.0", True), ("1.20.1", False)])
