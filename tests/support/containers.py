@@ -1,12 +1,13 @@
 """Images of the scoring service, built from its recipe without a Docker engine and run as a pod would run them.
 
-Debian's buildah builds them on a Debian that debootstrap makes, because Microsoft's bases cannot be had everywhere.
-They are run by the kernel's own means: own processes and mounts, a root that is read-only, the image's user, and no way
-to more rights.
+Debian's buildah builds them: on the recipe's own bases where `PERSONALIZATION_IMAGE_BASES=pulled` says that their
+registry can be reached, else on a Debian that debootstrap makes. They are run by the kernel's own means: own processes
+and mounts, a root that is read-only, the image's user, and no way to more rights.
 """
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,14 +22,17 @@ import psutil
 
 from features.bundle import checked_hash
 from scoring.engines import EngineName
-from steps.azure.image.build_context import build_context
+from steps.azure.image.build_context import DOCKERFILE, RECIPE, build_context
 from steps.descriptions.serving_image import Inputs
 from steps.shared.cluster_names import KEYS_FILE, SECRETS_FOLDER, TRACES_FILE
 from steps.shared.serving_code import serving_code_hash
 from tests.support.services import KEY, RunningService, started_service
 from tools.paths import ROOT
 
-TOOLS = ("buildah", "debootstrap", "unshare", "setpriv")
+PULLED = os.environ.get("PERSONALIZATION_IMAGE_BASES") == "pulled"
+TOOLS = ("buildah", "unshare", "setpriv", *(() if PULLED else ("debootstrap",)))
+FROM_REGISTRY = r"^FROM (\S+@sha256:[0-9a-f]{64}) AS %s$"
+"""The line of the recipe's stage, which stands on an image of a registry."""
 DEBIAN = "bookworm"
 DEBIAN_ARCHIVE = "http://deb.debian.org/debian"
 OF_BASE = "python3,python3-venv,ca-certificates"
@@ -97,9 +101,6 @@ class ImageBuilder:
         self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7, traces: bool = False
     ) -> Image:
         """The image of a bundle that serves it with `engine`, with or without what sends traces."""
-        arguments = [f"BASE={self.base}"]
-        if engine is EngineName.SPARK_SERVING:
-            arguments.append(f"JAVA_BASE={self.java_base}")
         inputs = Inputs(
             registry=name,
             version=version,
@@ -108,9 +109,10 @@ class ImageBuilder:
             libraries={},
         )
         with build_context(ROOT, bundle, inputs, target=f"{engine}-traces" if traces else engine) as context:
-            options = [part for argument in arguments for part in ("--build-arg", argument)]
+            if not PULLED:
+                self._put_on_debian(context.folder / DOCKERFILE, engine)
             tag = f"localhost/{context.tag}"
-            self._buildah("bud", *options, "--target", context.target, "--tag", tag, str(context.folder))
+            self._buildah("bud", "--target", context.target, "--tag", tag, str(context.folder))
         return self.laid_out(tag)
 
     def laid_out(self, tag: str) -> Image:
@@ -127,7 +129,10 @@ class ImageBuilder:
 
     @cached_property
     def base(self) -> str:
-        """A Debian with Python that trusts whom this machine trusts."""
+        """What they stand on: the recipe's base, or a Debian with Python that trusts whom this machine trusts."""
+        if PULLED:
+            (pulled,) = re.findall(FROM_REGISTRY % "base", (ROOT / RECIPE).read_text(), re.MULTILINE)
+            return str(pulled)
         root = self._place / "debian"
         _run("debootstrap", "--variant=minbase", f"--include={OF_BASE}", DEBIAN, str(root), DEBIAN_ARCHIVE)
         shutil.copyfile(Path("/") / TRUSTED, root / TRUSTED)
@@ -143,6 +148,16 @@ class ImageBuilder:
         install = f"apt-get update && apt-get install --yes --no-install-recommends {JDK} binutils"
         self._buildah("run", container, "sh", "-c", install)
         return self._commit(container, JAVA_BASE)
+
+    def _put_on_debian(self, recipe: Path, engine: EngineName) -> None:
+        bases = {"base": self.base}
+        if engine is EngineName.SPARK_SERVING:
+            bases["java"] = self.java_base
+        text = recipe.read_text()
+        for stage, base in bases.items():
+            text, replaced = re.subn(FROM_REGISTRY % stage, f"FROM {base} AS {stage}", text, flags=re.MULTILINE)
+            assert replaced == 1, f"The recipe's stage {stage} does not stand on an image by its digest."
+        recipe.write_text(text)
 
     def _commit(self, container: str, tag: str) -> str:
         self._buildah("commit", "--quiet", container, tag)

@@ -12,7 +12,7 @@ import pytest
 from features.bundle import Bundle
 from scoring.engines import EngineName
 from tests.support.bundles import make_bundle
-from tests.support.containers import ImageBuilder, running_container, what_is_missing
+from tests.support.containers import PULLED, ImageBuilder, running_container, what_is_missing
 from tests.support.services import RunningService, is_ready, running_service, wait_until
 
 MAX_RECORDS = 200
@@ -29,6 +29,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageBuilder]:
     """What builds images; several GB, which go when the tests end."""
     if missing := what_is_missing():
+        assert not PULLED, f"The images were to be built on the recipe's own bases: {missing}."
         pytest.skip(f"No image can be built here: {missing}.")
     place = tmp_path_factory.mktemp("images")
     yield ImageBuilder(place)
