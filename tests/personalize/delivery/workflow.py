@@ -45,6 +45,13 @@ def load(name: str) -> dict[str, Any]:
     return content
 
 
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every job, with the name of its workflow."""
+    for file in sorted(FOLDER.glob("*.yml")):
+        for job in load(file.stem)["jobs"].values():
+            yield file.stem, job
+
+
 def evaluate(expression: str, event: Event) -> Any:
     """The value of an expression; raises `UnknownExpressionError`."""
     tokens = TOKEN.findall(expression)
