@@ -1,5 +1,6 @@
 """Builds a pinned Go program, with the Go on PATH when it is recent enough, else with the one of the lock's wheel."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from features.files import written_aside
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, run_reported
 from tools.setup.uv import ensure_uv
@@ -32,6 +34,17 @@ class GoProgram:
     package: str
     """Import path of the package to build."""
     linker_flags: str = "-s -w"
+
+
+def built(program: GoProgram) -> Path:
+    """The program in the cache, where what its module pins names its folder; raises `SetupError` as `build` does."""
+    pins = b"".join((program.module / name).read_bytes() for name in ("go.mod", "go.sum"))
+    target = cache_folder() / program.name / hashlib.sha256(pins).hexdigest()[:12] / program.name
+    if not os.access(target, os.X_OK):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(target) as aside:
+            build(program, aside)
+    return target
 
 
 def build(program: GoProgram, target: Path) -> None:
