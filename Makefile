@@ -11,11 +11,13 @@ PYTEST := $(PYTHON) -m pytest --durations=20
 PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4)))
 PARALLEL = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
+AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
+
 # Compiled files are worth keeping: without them each of the hundreds of processes of the tests compiles what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
-.PHONY: test test-fast test-new test-tools test-full wiring mutants
+.PHONY: test test-fast test-new test-tools test-full test-image wiring mutants audit
 .PHONY: stack preview deploy retrain drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -42,6 +44,10 @@ test-new: test-tools ## run the tests that are new or changed since BASE five ti
 test-full: simulation ## run the tests with every count and fault, which takes much longer
 	$(PYTEST)
 
+test-image: setup ## build the service's image on its own bases, for each target, and run it: Debian or Ubuntu, as root
+	@command -v buildah >/dev/null || $(AS_ROOT) apt-get install --yes --no-install-recommends buildah
+	$(AS_ROOT) env PERSONALIZATION_IMAGE_BASES=pulled $(PYTEST) -p no:cacheprovider -m "full" tests/scoring/contract/test_image.py
+
 wiring: setup ## write down what the stacks send to Azure, to see what a change of the program changes there
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tests.infra.wiring
@@ -60,6 +66,9 @@ types: setup ## check the types, strictly and with every dependency installed
 
 workflows: setup ## check the workflows of GitHub Actions, with actionlint and zizmor
 	$(PYTHON) -m tools.workflows
+
+audit: setup ## look up what is deployed in the list of known vulnerabilities; needs the network and Docker
+	@$(PYTHON) -m tools.audit
 
 check: lint types workflows test ## lint, types, workflows and tests
 

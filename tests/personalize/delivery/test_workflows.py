@@ -40,8 +40,8 @@ WRITES = {
 """What a workflow may write, all its jobs together; everything else it may read at most."""
 
 
-def test_the_six_workflows_are_there() -> None:
-    assert NAMES == ["check", "deploy", "destroy", "drift", "preview", "retrain"]
+def test_the_seven_workflows_are_there() -> None:
+    assert NAMES == ["audit", "check", "deploy", "destroy", "drift", "preview", "retrain"]
 
 
 @pytest.mark.parametrize("name", NAMES)
