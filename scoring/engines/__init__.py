@@ -52,7 +52,7 @@ def open_engine(name: EngineName, model: Path, booster: Booster) -> Engine:
     """The engine `name` for the LightGBM model file `model`, which `booster` holds; raises `EngineError`."""
     match name:
         case EngineName.LIGHTGBM:
-            return LightGbmEngine(booster)
+            return LightGbmEngine(model, booster)
         case EngineName.SPARK_SERVING:
             from scoring.engines.spark_serving import SparkServingEngine  # noqa: PLC0415 - only those who use it pay for it
 

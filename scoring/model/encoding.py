@@ -1,15 +1,14 @@
 """A record's values as the model's inputs.
 
-The columns' tables are merged into one sorted array, each column's hashes mixed with a number of its own, and the first
-bits of a hash lead to the few entries among which to search. Values are as unevenly frequent as clicks are, so where
-the frequent ones stand is remembered: most records have few values left to search for, and then a loop in Python beats
-NumPy's calls. Of a field with several values, the mean of what they stand for is remembered. `Encoder.encode` is the
-plain form; a test holds them equal.
+The columns' tables are one sorted array, each column's hashes mixed with a number of its own, so that one look-up
+serves all categories of all records at once. Nothing of what was asked is remembered: a value costs the same whether it
+was asked before or never seen. The kernel in C does it where there is one, else NumPy; `Encoder.encode` is the plain
+form, and a test holds the three equal.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -19,124 +18,111 @@ from features.encoder import Encoder
 from features.hashing import hash_several, unsigned_hash
 from features.schema import Schema
 from scoring.model.records import Values
-
-REMEMBERED_VALUES = 100_000
-"""Fields whose place or mean is remembered, all columns together: about 16 MB, or 30 of several values each."""
-
-REMEMBERED_LENGTH = 64
-"""Longer values, in characters, are looked up each time, so that nobody fills the memory with them."""
+from scoring.native import KERNEL, Kernel
 
 HASH_BITS = 64
-BUCKET_BITS = 4
-"""The entries that share the first bits of their hash are 2 to this power at most, on average."""
 
-Field = float | str | msgspec.UnsetType | None
+Hashes = npt.NDArray[np.uint64]
+Inputs = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What the values of all columns stand for.
+
+    `keys` uint64[v] ascends; it has the values' hashes, each mixed with its column's number in `salts` uint64[c].
+    `pairs` float32[v + c, 2] has rate and log count of each, and behind them those of a value that its column's table
+    lacks. The keys whose first bits, down to bit `shift`, are the number `b` lie from `starts[b]` to before
+    `starts[b + 1]`, uint32[2 ** (64 - shift) + 1]: one on average, or fewer.
+    """
+
+    salts: Hashes
+    keys: Hashes
+    pairs: npt.NDArray[np.float32]
+    starts: npt.NDArray[np.uint32]
+    shift: int
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Self:
+        """Those of an encoder."""
+        owner = np.repeat(np.arange(len(encoder.columns)), np.diff(encoder.offsets))
+        hashes = encoder.hashes.view(np.uint64)
+        salts = _salts(owner, hashes, len(encoder.columns))
+        keys = hashes ^ salts[owner]
+        order = np.argsort(keys)
+        known = np.column_stack((encoder.rates, encoder.log_counts))[order]
+        keys = keys[order]
+        shift = HASH_BITS - max(len(keys).bit_length(), 1)
+        first = np.arange(2 ** (HASH_BITS - shift), dtype=np.uint64) << np.uint64(shift)
+        starts = np.append(np.searchsorted(keys, first), len(keys)).astype(np.uint32)
+        pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
+        return cls(salts=salts, keys=keys, pairs=pairs, starts=starts, shift=shift)
+
+    def find(self, hashes: Hashes, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The pairs, float32[n, 2], of values with these hashes, uint64[n], in these columns, int64[n]."""
+        wanted = hashes ^ self.salts[columns]
+        place = np.searchsorted(self.keys, wanted)
+        known = np.zeros(len(wanted), dtype=np.bool_)
+        inside = place < len(self.keys)
+        known[inside] = self.keys[place[inside]] == wanted[inside]
+        found: npt.NDArray[np.float32] = self.pairs[np.where(known, place, len(self.keys) + columns)]
+        return found
 
 
 class RowEncoder:
     """The encoder of a bundle, arranged for few records at a time."""
 
-    def __init__(self, schema: Schema, encoder: Encoder) -> None:
+    def __init__(self, schema: Schema, encoder: Encoder, kernel: Kernel | None = KERNEL) -> None:
         self._numbers = len(schema.numeric)
-        self._categories = len(schema.categorical)
+        self._columns = np.arange(len(schema.categorical))
         self._width = len(schema.encoded_features)
-        self._entries = len(encoder.hashes)
-        owner = np.repeat(np.arange(self._categories), np.diff(encoder.offsets))
-        hashes = encoder.hashes.view(np.uint64)
-        salts = _salts(owner, hashes, self._categories)
-        keys = hashes ^ salts[owner]
-        order = np.argsort(keys)
-        keys = keys[order]
-        self._salts: list[int] = salts.tolist()
-        self._keys = keys.data
-        self._shift = HASH_BITS - max(self._entries.bit_length() - BUCKET_BITS, 1)
-        self._starts = _starts(keys, self._shift).data
-        known = np.column_stack((encoder.rates, encoder.log_counts))[order]
-        # A value that no table has finds its column's pair behind the known ones.
-        self._pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
-        self._places: list[dict[object, int]] = [{} for _ in range(self._categories)]
         self._several = schema.several
-        self._means: dict[int, dict[object, npt.NDArray[np.float32]]] = {column: {} for column in self._several}
-        # A field of several values has no place: its pair is set afterwards.
-        self._lookups: list[Callable[[object], int | None]] = [
-            _no_place if column in self._several else places.get for column, places in enumerate(self._places)
-        ]
-        self._remembered = 0
+        self._tables = tables = Tables.of(encoder)
+        self._kernel = kernel
+        if kernel is not None:
+            separators = tuple(self._several.get(column) for column in range(len(schema.categorical)))
+            self._prepared = kernel.prepare_tables(
+                self._numbers, tables.keys, tables.starts, tables.pairs, tables.salts, tables.shift, separators
+            )
 
-    def encode(self, rows: Sequence[Values]) -> npt.NDArray[np.float64]:
+    def encode(self, rows: list[Values]) -> Inputs:
         """The model's inputs, float64[n, f], for `rows` in the order of `Schema.features`."""
-        numbers = self._numbers
         encoded = np.empty((len(rows), self._width), dtype=np.float64)
-        if numbers:
-            encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN, as absent numbers are
-        if self._categories:
-            pairs = self._pairs.take(self._find(rows), axis=0)
-            encoded[:, numbers:] = pairs.reshape(len(rows), 2 * self._categories)
-        for column in self._several:
-            start = numbers + 2 * column
-            encoded[:, start : start + 2] = [self._mean(column, row[numbers + column]) for row in rows]
+        if self._kernel is not None:
+            self._kernel.encode(self._prepared, rows, msgspec.UNSET, encoded)
+        else:
+            self._encode(rows, encoded)
         return encoded
 
-    def _find(self, rows: Sequence[Values]) -> list[int]:
-        """Where in `_pairs` each category of each row stands, in the rows' order."""
-        numbers, lookups = self._numbers, self._lookups
-        found = [lookup(value) for row in rows for lookup, value in zip(lookups, row[numbers:], strict=True)]
-        places: list[int] = found if None not in found else self._complete(found, rows)  # type: ignore[assignment] # checked
-        return places
+    def _encode(self, rows: Sequence[Values], encoded: Inputs) -> None:
+        numbers, categories = self._numbers, len(self._columns)
+        encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN, as absent numbers are
+        hashes = _hashes(field for row in rows for field in row[numbers:])
+        pairs = self._tables.find(hashes, np.tile(self._columns, len(rows)))
+        encoded[:, numbers:] = pairs.reshape(len(rows), 2 * categories)
+        for column, separator in self._several.items():
+            start = numbers + 2 * column
+            for row, inputs in zip(rows, encoded, strict=True):
+                inputs[start : start + 2] = self._mean(column, separator, _text(row[numbers + column]))
 
-    def _complete(self, found: list[int | None], rows: Sequence[Values]) -> list[int]:
-        wanted = [index for index, place in enumerate(found) if place is None]
-        for index in wanted:
-            column = index % self._categories
-            value = rows[index // self._categories][self._numbers + column]
-            # None, UNSET and the empty string are one missing value.
-            place = found[index] = self._search(column, unsigned_hash(str(value) if value else ""))
-            self._remember(self._places[column], value, place)
-        return found  # type: ignore[return-value] # complete now
-
-    def _mean(self, column: int, field: Field) -> npt.NDArray[np.float32]:
+    def _mean(self, column: int, separator: str, field: str) -> npt.NDArray[np.float32]:
         """What the values in a field stand for on average, float32[2]: added up as `Several.means` does it."""
-        known = self._means[column].get(field)
-        if known is not None:
-            return known
-        hashes = hash_several(str(field) if field else "", self._several[column]).view(np.uint64)
-        pairs = self._pairs[[self._search(column, unsigned) for unsigned in hashes.tolist()]]
+        hashes = hash_several(field, separator).view(np.uint64)
+        pairs = self._tables.find(hashes, np.full(len(hashes), column))
         total: npt.NDArray[np.float64] = np.cumsum(pairs, axis=0, dtype=np.float64)[-1]
-        mean = (total / len(pairs)).astype(np.float32)
-        self._remember(self._means[column], field, mean)
-        return mean
-
-    def _remember(self, known: dict[object, Any], field: Field, meaning: object) -> None:
-        """Keep what a field means, if it is not too long; all others are forgotten when there are too many."""
-        if isinstance(field, str) and len(field) > REMEMBERED_LENGTH:
-            return
-        if self._remembered >= REMEMBERED_VALUES:
-            for places in self._places:
-                places.clear()
-            for means in self._means.values():
-                means.clear()
-            self._remembered = 0
-        known[field] = meaning
-        self._remembered += 1
-
-    def _search(self, column: int, unsigned: int) -> int:
-        key = unsigned ^ self._salts[column]
-        bucket = key >> self._shift
-        place = bisect_left(self._keys, key, self._starts[bucket], self._starts[bucket + 1])
-        return place if place < self._entries and self._keys[place] == key else self._entries + column
+        return (total / len(pairs)).astype(np.float32)
 
 
-def _no_place(_field: object) -> int:
-    return 0
+def _hashes(fields: Iterable[float | str | msgspec.UnsetType | None]) -> Hashes:
+    return np.fromiter((unsigned_hash(_text(field)) for field in fields), dtype=np.uint64)
 
 
-def _starts(keys: npt.NDArray[np.uint64], shift: int) -> npt.NDArray[np.int64]:
-    """Where in the sorted `keys` those with each value of their first bits begin, and where the last ones end."""
-    first = np.arange(2 ** (HASH_BITS - shift), dtype=np.uint64) << np.uint64(shift)
-    return np.append(np.searchsorted(keys, first), len(keys))
+def _text(field: float | str | msgspec.UnsetType | None) -> str:
+    """None, UNSET and the empty string are one missing value."""
+    return str(field) if field else ""
 
 
-def _salts(owner: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], categories: int) -> npt.NDArray[np.uint64]:
+def _salts(owner: npt.NDArray[np.int64], hashes: Hashes, categories: int) -> Hashes:
     """A number per column, uint64[categories], with which no two entries of the tables get the same key."""
     generator = np.random.default_rng(0)
     while True:

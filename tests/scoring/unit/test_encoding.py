@@ -1,6 +1,5 @@
 """The service's encoder against the plain one that training shares."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,21 @@ from features.encoder import Encoder
 from features.hashing import hash_values
 from features.schema import Schema
 from scoring.model.encoding import RowEncoder
+from scoring.model.records import Values
+from scoring.native import Kernel
 from tests.support.bundles import Record, make_bundle, random_records, to_arrays
+from tests.support.kernels import built_kernel
 
 
 @given(
     st.integers(0, 6),
-    st.lists(st.sampled_from([None, " ", "|", "||", "a"]), max_size=5),
+    st.lists(st.sampled_from([None, " ", "|", "||", "a", "€"]), max_size=5),
     st.integers(1, 40),
     st.integers(0, 2**32 - 1),
 )
-def test_both_encoders_give_the_same_inputs(numbers: int, separators: list[str | None], rows: int, seed: int) -> None:
+def test_both_encoders_give_the_same_inputs(
+    kernel: Kernel | None, numbers: int, separators: list[str | None], rows: int, seed: int
+) -> None:
     if numbers + len(separators) == 0:
         numbers = 1
     schema = Schema(
@@ -33,20 +37,20 @@ def test_both_encoders_give_the_same_inputs(numbers: int, separators: list[str |
     known = random_records(schema, 30, seed=seed)
     asked = random_records(schema, rows, seed=seed + 1)
     encoder = _encoder(schema, known, seed)
-    values = [tuple(record[name] for name in schema.features) for record in asked]
-    found = RowEncoder(schema, encoder).encode(values)
+    values: list[Values] = [tuple(record[name] for name in schema.features) for record in asked]
+    found = RowEncoder(schema, encoder, kernel).encode(values)
     np.testing.assert_array_equal(found, encoder.encode(*to_arrays(schema, asked)))
 
 
-def test_the_same_value_in_two_columns_has_two_meanings() -> None:
+def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
     schema = Schema(numeric=(), categorical=("a", "b"))
     known: list[Record] = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
     encoder = _encoder(schema, known, 0)
-    found = RowEncoder(schema, encoder).encode([("x", "x")])[0]
+    found = RowEncoder(schema, encoder, kernel).encode([("x", "x")])[0]
     assert found[0] != found[2]
 
 
-def test_the_values_of_a_field_stand_for_their_mean_in_any_order_and_each_once() -> None:
+def test_the_values_of_a_field_stand_for_their_mean_in_any_order_and_each_once(kernel: Kernel | None) -> None:
     schema = Schema(numeric=(), categorical=("genres",), separators={"genres": "|"})
     encoder = Encoder(
         columns=("genres",),
@@ -57,7 +61,7 @@ def test_the_values_of_a_field_stand_for_their_mean_in_any_order_and_each_once()
         unseen=np.array([[0.5, 0.0]], dtype=np.float32),
     )
     fields = ["comedy|drama", " drama |comedy| drama", "drama|comedy|western", "western", "", "|", None]
-    (both, again, three, unknown, *missing) = RowEncoder(schema, encoder).encode([(field,) for field in fields])
+    (both, again, three, unknown, *missing) = RowEncoder(schema, encoder, kernel).encode([(field,) for field in fields])
     assert both.tolist() == [0.5, 2.5]  # (0.25 + 0.75) / 2 and (1 + 4) / 2
     assert again.tolist() == [0.5, 2.5]
     assert three.tolist() == [0.5, np.float32(5 / 3)]  # (0.25 + 0.75 + 0.5) / 3 and (1 + 4 + 0) / 3
@@ -65,55 +69,43 @@ def test_the_values_of_a_field_stand_for_their_mean_in_any_order_and_each_once()
     assert [one.tolist() for one in missing] == [[0.5, 0.0]] * 3
 
 
-def test_repeated_requests_give_the_same_inputs(tmp_path: Path) -> None:
+def test_repeated_requests_give_the_same_inputs(kernel: Kernel | None, tmp_path: Path) -> None:
     schema = Schema(numeric=("n",), categorical=("a", "b", "c"), separators={"b": ",", "c": " "})
     bundle = Bundle.load(make_bundle(tmp_path / "bundle", schema=schema, rows=300, trees=1))
-    rows = [tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)]
-    encoder = RowEncoder(bundle.schema, bundle.encoder)
+    rows: list[Values] = [
+        tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)
+    ]
+    encoder = RowEncoder(bundle.schema, bundle.encoder, kernel)
     together = encoder.encode(rows)
     for _ in range(2):
         single = np.concatenate([encoder.encode([row]) for row in rows])
         np.testing.assert_array_equal(single, together)
 
 
-def test_a_full_memory_of_values_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scoring.model.encoding.REMEMBERED_VALUES", 8)
-    schema = Schema(numeric=("n",), categorical=("a", "b", "c"), separators={"b": "|"})
-    records = random_records(schema, 200, values=50)
-    encoder = _encoder(schema, records[:100], 0)
-    rows = [tuple(record[name] for name in schema.features) for record in records]
-    fast = RowEncoder(schema, encoder)
-    expected = encoder.encode(*to_arrays(schema, records))
-    np.testing.assert_array_equal(np.concatenate([fast.encode([row]) for row in rows]), expected)
-    np.testing.assert_array_equal(fast.encode(rows), expected)
-
-
-def references(texts: list[str]) -> list[int]:
-    """How often each is referred to."""
-    return [sys.getrefcount(text) for text in texts]
-
-
-def test_a_value_of_a_certain_length_is_not_kept() -> None:
+def test_a_text_of_any_length_has_the_hash_of_training(kernel: Kernel | None) -> None:
+    texts = ["ä€😀"[number % 3] * (number % 7) + "x" * number for number in range(200)]
     schema = Schema(numeric=(), categorical=("a",))
-    encoder = RowEncoder(schema, _encoder(schema, [{"a": "x"}], 0))
-    texts = ["y" * length for length in (1_000, 65, 64)]
-    before = references(texts)
-    for index in range(len(texts)):
-        encoder.encode([(texts[index],)])
-    kept = np.subtract(references(texts), before).tolist()
-    assert kept == [0, 0, 1]
+    encoder = _encoder(schema, [{"a": text} for text in texts], 0)
+    rows: list[Values] = [(text,) for text in texts]
+    expected = encoder.encode(np.empty((len(texts), 0)), hash_values(texts)[:, np.newaxis])
+    assert len(np.unique(expected, axis=0)) == len(texts)
+    np.testing.assert_array_equal(RowEncoder(schema, encoder, kernel).encode(rows), expected)
 
 
-def test_no_more_values_are_kept_than_there_is_place_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scoring.model.encoding.REMEMBERED_VALUES", 8)
-    schema = Schema(numeric=(), categorical=("a", "b"))
-    encoder = RowEncoder(schema, _encoder(schema, [{"a": "x", "b": "x"}], 0))
-    texts = [f"value {number}" for number in range(40)]
-    before = references(texts)
-    for index in range(0, len(texts), 2):
-        encoder.encode([(texts[index], texts[index + 1])])
-    kept = np.subtract(references(texts), before).tolist()
-    assert 0 < sum(kept) <= 8
+def test_the_kernel_refuses_rows_of_another_width() -> None:
+    schema = Schema(numeric=("n",), categorical=("a",))
+    encoder = RowEncoder(schema, _encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
+    with pytest.raises(ValueError, match="number of values"):
+        encoder.encode([(1.0,)])
+
+
+def test_the_kernel_refuses_what_is_no_text() -> None:
+    schema = Schema(numeric=("n",), categorical=("a",))
+    encoder = RowEncoder(schema, _encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
+    wrong: list[Values] = [(1.0, 2.0), ("x", "x")]
+    for row in wrong:
+        with pytest.raises(TypeError):
+            encoder.encode([row])
 
 
 def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:

@@ -31,7 +31,8 @@ def spent():
     own = tasks.pop(os.getpid())
     return [int((task / "schedstat").read_text().split()[0]) for task in (own, *tasks.values())]
 
-engine = LightGbmEngine(booster := Booster(Path(sys.argv[1]), int(sys.argv[2])))
+model = Path(sys.argv[1])
+engine = LightGbmEngine(model, booster := Booster(model, int(sys.argv[2])), None)
 rows = np.zeros((100_000, booster.features))
 before = spent()
 engine.score_now(rows)
