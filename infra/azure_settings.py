@@ -5,14 +5,29 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
+from infra.network_ranges import divided, places
 from steps.descriptions.serving_settings import RolloutKind
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
 
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AddressRange = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
+NetworkId = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+$"
+    ),
+]
 VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+EXAMPLE_NETWORK = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/"
+    "virtualNetworks/hub"
+)
+NODES_BESIDE = 3
+"""Addresses that a cluster needs beside its nodes': one more in each pool while it is renewed, and the API server's."""
 
 
 class PrincipalType(StrEnum):
@@ -50,6 +65,13 @@ class StatePlace(StrEnum):
 
     MACHINE = "machine"
     SUBSCRIPTION = "subscription"
+
+
+class Network(StrEnum):
+    """From where the stack can be reached."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
 
 
 class Zone(StrEnum):
@@ -153,6 +175,19 @@ class AzureSettings(Parameters):
     """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
     allowed_sources: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
     """Addresses that may reach the service; empty for all."""
+    network: Network = Network.PUBLIC
+    """`public`: everything has an address on the internet, where it asks for an identity or a key. `private`: a network
+    of the stack's own, which is reached from `peered_network` alone; whoever runs `up` must be there. It can't be
+    changed later, and needs `registry_tier: Premium`."""
+    network_range: AddressRange = "10.100.0.0/16"
+    """With `network: private`, the addresses of the stack's network, from /16 to /23. Nothing that is peered with it
+    may have the same ones."""
+    peered_network: NetworkId | None = Field(
+        default=None,
+        examples=[EXAMPLE_NETWORK],
+    )
+    """With `network: private`, the network of the same subscription from which the stack is deployed and used. It must
+    be there before the stack, and have no private DNS zones of its own for the stack's services."""
     container_insights: bool = False
     """Whether the pods' logs and metrics go to Log Analytics, which bills by volume."""
     traces: bool = False
@@ -176,4 +211,27 @@ class AzureSettings(Parameters):
                 raise ValueError(f"{name}_min is {least} and {name}_max is {most}: it must be the other way round")
         if len(set(self.zones)) != len(self.zones):
             raise ValueError("zones names a zone twice")
+        return self
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.network is Network.PUBLIC:
+            if self.peered_network is not None:
+                raise ValueError("peered_network is for `network: private`; remove it, or set that")
+            return self
+        if self.peered_network is None:
+            raise ValueError("network private needs peered_network: the network from which the stack is deployed")
+        if self.peered_network.split("/")[2] != self.subscription:
+            raise ValueError("peered_network is in another subscription than the stack, and must be in the same")
+        if self.registry_tier is not RegistryTier.PREMIUM:
+            raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
+        if self.authorized_ip_ranges:
+            raise ValueError("authorized_ip_ranges is for a public API server; with network private leave it out")
+        ranges = divided(self.network_range)
+        nodes = self.system_nodes_max + self.scoring_nodes_max + NODES_BESIDE
+        for wanted, subnet in ((nodes, ranges.cluster), (self.training_workers + 1, ranges.databricks_hosts)):
+            if wanted > places(subnet):
+                raise ValueError(
+                    f"network_range {self.network_range} has {places(subnet)} addresses for {wanted} nodes: widen it"
+                )
         return self

@@ -110,8 +110,9 @@ def _query(row: Price) -> Mapping[str, str]:
 
 
 def _filter(row: Price, region: str) -> str:
-    """The API compares exactly, capitals too."""
-    terms = {**_query(row), "armRegionName": region, "priceType": "Consumption"}
+    """The API compares exactly, capitals too. What costs the same everywhere has a region of its own."""
+    query = _query(row)
+    terms = {**query, "armRegionName": query.get("armRegionName", region), "priceType": "Consumption"}
     return " and ".join(f"{name} eq '{value}'" for name, value in terms.items())
 
 

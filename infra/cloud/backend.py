@@ -112,6 +112,7 @@ class CloudBackend:
         """An image in the container registry, recorded in Azure ML."""
         own = {
             "resource_group": self._environment.groups.serving.group,
+            "private": self._environment.private is not None,
             "target": f"{engine.value}-traces" if self._settings.traces else engine.value,
         }
         after = [*self._environment.access.images, *self._environment.access.lake]
@@ -128,8 +129,8 @@ class CloudBackend:
         around = self._environment
         rotation = api_key.Inputs.model_construct(registry=later(args.registry), rotation=args.settings.key_rotation)
         key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
-        host = f"{around.names.dns_label}.{around.settings.location}.cloudapp.azure.com"
-        trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=host), options)
+        place = around.place
+        trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         reached = cluster_ready.Inputs.model_construct(
             cluster_id=later(around.kubernetes.id), kubeconfig=later(kubeconfig(around, self._provider))
         )
@@ -155,7 +156,7 @@ class CloudBackend:
         marked = self._step(champion.AZURE, f"{name}-champion", served, options, refusal, after=after)
         version = marked.output(lambda found: found.champion)
         return RunningService(
-            endpoint=version.apply(lambda _: f"https://{host}"),
+            endpoint=version.apply(lambda _: f"https://{place.host}"),
             version=version,
             key=key.output(lambda found: found.current),
             shown={"authority": trust.output(lambda found: found.authority)},
@@ -189,7 +190,7 @@ class CloudBackend:
         after: Sequence[pulumi.Resource] = (),
     ) -> StepResource[OutputsT_co]:
         """`own` are inputs of this step that neither the graph gives nor every step on Azure has."""
-        ordered = ResourceOptions.merge(options, ResourceOptions(depends_on=list(after)))
+        ordered = ResourceOptions.merge(options, ResourceOptions(depends_on=[*after, *self._environment.reached]))
         return StepResource(
             Place.AZURE, description, name, inputs, target={**self._target, **(own or {})}, options=ordered
         )

@@ -59,7 +59,7 @@ class ClusterService(pulumi.ComponentResource):
             azure=environment.settings,
             scoring=args.scoring,
             image=args.image,
-            dns_label=environment.names.dns_label,
+            place=environment.place,
             vault=vault.name,
             client_id=environment.identity.client_id,
             certificate_hash=args.certificate.apply(_hash),
@@ -72,10 +72,14 @@ class ClusterService(pulumi.ComponentResource):
 
 
 def kubeconfig(environment: Environment, provider: pulumi.ProviderResource) -> Output[str]:
-    """How Azure says that the cluster is reached, in base64: the same for every deployer, and without a secret."""
+    """How Azure says that the cluster is reached, in base64: the same for every deployer, and without a secret.
+
+    A private cluster's has a name that everybody can look up, and an address that only the peered network reaches.
+    """
     found = containerservice.list_managed_cluster_user_credentials_output(
         resource_group_name=environment.groups.serving.group,
         resource_name=environment.kubernetes.name,
+        server_fqdn="public" if environment.private else None,
         opts=InvokeOutputOptions(provider=provider, depends_on=environment.access.cluster),
     )
     return found.apply(lambda credentials: credentials.kubeconfigs[0].value)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Input, ResourceOptions
 
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, Network
 from infra.cloud.access import Access, AccessArgs
 from infra.cloud.budget import Budget, BudgetArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
@@ -13,6 +13,8 @@ from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
 from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
 from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
 from infra.cloud.names import Names, resource_groups
+from infra.cloud.network.private_network import SERVICE
+from infra.cloud.network.private_stack import PrivateStack, PrivateStackArgs
 from infra.cloud.resource_groups import ResourceGroups, ResourceGroupsArgs
 from infra.cloud.serving.container_registry import ContainerRegistry, ContainerRegistryArgs
 from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
@@ -20,6 +22,8 @@ from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
 from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
 from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.training.databricks import Databricks, DatabricksArgs
+from infra.private_links import Service
+from infra.workload.place import Place, inside, on_the_internet
 from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
 
 CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
@@ -44,7 +48,18 @@ class Environment(pulumi.ComponentResource):
         self.settings, self.names = args.settings, args.names
         self._own = ResourceOptions(parent=self)
         self.groups = ResourceGroups("groups", ResourceGroupsArgs(settings=self.settings, names=self.names), self._own)
+        self.private = self._private_stack()
         self.monitoring = self._monitoring()
+        self.databricks = Databricks(
+            "databricks",
+            DatabricksArgs(
+                site=self.groups.training,
+                subscription=self.settings.subscription,
+                names=self.names,
+                network=self.private.databricks if self.private else None,
+            ),
+            self._own,
+        )
         self.storage = self._storage()
         self.vault = KeyVault(
             "key-vault",
@@ -57,16 +72,36 @@ class Environment(pulumi.ComponentResource):
             self._own,
         )
         self.machine_learning = self._machine_learning()
-        self.databricks = Databricks(
-            "databricks",
-            DatabricksArgs(site=self.groups.training, subscription=self.settings.subscription, names=self.names),
-            self._own,
-        )
+        self.reached = self.private.reached(self._services()) if self.private else []
+        """What must be there before anybody calls a service, beside the service itself."""
+        self.place = self._place()
         self.kubernetes = self._kubernetes()
         self.identity = self._identity()
         self.access = self._access()
         self._watch()
         self.register_outputs({})
+
+    def _private_stack(self) -> PrivateStack | None:
+        if self.settings.network is Network.PUBLIC:
+            return None
+        args = PrivateStackArgs(site=self.groups.serving, settings=self.settings, names=self.names)
+        return PrivateStack(args, self._own)
+
+    def _place(self) -> Place:
+        names = self.names
+        if self.private is None:
+            return on_the_internet(names.dns_label, self.settings.location)
+        return inside(names.private_host, SERVICE, self.private.service_address)
+
+    def _services(self) -> dict[Service, Input[str]]:
+        return {
+            Service.LAKE: self.storage.lake.id,
+            Service.WORKSPACE_STORAGE: self.storage.workspace.id,
+            Service.VAULT: self.vault.id,
+            Service.REGISTRY: self.registry.id,
+            Service.MACHINE_LEARNING: self.machine_learning.id,
+            Service.DATABRICKS: self.databricks.workspace.id,
+        }
 
     def _monitoring(self) -> Monitoring:
         args = MonitoringArgs(
@@ -84,6 +119,8 @@ class Environment(pulumi.ComponentResource):
             lake_name=self.names.lake,
             workspace_name=self.names.workspace_storage,
             replication=self.settings.storage_replication,
+            tenant=self.settings.tenant,
+            connector=self.databricks.connector.id,
         )
         return Storage("storage", args, self._own)
 
@@ -100,7 +137,11 @@ class Environment(pulumi.ComponentResource):
 
     def _kubernetes(self) -> Kubernetes:
         args = KubernetesArgs(
-            site=self.groups.serving, names=self.names, settings=self.settings, logs=self.monitoring.logs.id
+            site=self.groups.serving,
+            names=self.names,
+            settings=self.settings,
+            logs=self.monitoring.logs.id,
+            network=self.private.cluster if self.private else None,
         )
         return Kubernetes("kubernetes", args, self._own)
 

@@ -8,6 +8,8 @@ from pulumi_azure_native import machinelearningservices
 
 from infra.cloud.site import Site
 
+ACCESS = machinelearningservices.PublicNetworkAccessType
+
 
 @dataclass(frozen=True, kw_only=True)
 class MachineLearningArgs:
@@ -44,7 +46,7 @@ class MachineLearning(pulumi.ComponentResource):
             application_insights=args.insights,
             container_registry=args.registry,
             system_datastores_auth_mode=machinelearningservices.SystemDatastoresAuthMode.IDENTITY,
-            public_network_access=machinelearningservices.PublicNetworkAccessType.ENABLED,
+            public_network_access=ACCESS.DISABLED if args.site.private else ACCESS.ENABLED,
             hbi_workspace=False,
             v1_legacy_mode=False,
             tags=args.site.tags,

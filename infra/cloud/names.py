@@ -125,6 +125,22 @@ class Names:
         return self._long("id-scoring")
 
     @property
+    def network(self) -> str:
+        """The network of a private stack, also as what others call it: its peerings and links."""
+        return self._long("network")
+
+    @property
+    def cluster_identity(self) -> str:
+        """The identity of a private stack's cluster itself."""
+        return self._long("id-aks")
+
+    @property
+    def private_host(self) -> str:
+        """The service's host in a private stack: a DNS zone of the stack's own, below a name that the internet leaves
+        to everybody's insides."""
+        return f"{self.dns_label}.internal"
+
+    @property
     def action_group(self) -> str:
         """Who is told about alerts."""
         return self._long("operators")
@@ -153,6 +169,10 @@ class Names:
     def databricks_folder(self) -> str:
         """Folder of the stack's files in the Databricks workspace."""
         return f"/Shared/{self._long('personalization')}"
+
+    def of_network(self, name: str) -> str:
+        """A part of a private stack's network."""
+        return self._long(name)
 
     def alert(self, name: str) -> str:
         """An alert rule."""

@@ -6,7 +6,7 @@ import pulumi
 from pulumi import ResourceOptions
 from pulumi_azure_native import resources
 
-from infra.azure_settings import AzureSettings
+from infra.azure_settings import AzureSettings, Network
 from infra.cloud.names import Names
 from infra.cloud.site import Site, tags_of
 
@@ -38,4 +38,10 @@ class ResourceGroups(pulumi.ComponentResource):
             tags=tags,
             opts=ResourceOptions(parent=self),
         )
-        return Site(group=group.name, location=args.settings.location, tags=tags, protect=args.settings.protect)
+        return Site(
+            group=group.name,
+            location=args.settings.location,
+            tags=tags,
+            protect=args.settings.protect,
+            private=args.settings.network is Network.PRIVATE,
+        )

@@ -18,6 +18,8 @@ class Site:
     tags: Mapping[str, str]
     protect: bool
     """Whether Pulumi refuses to delete resources that hold data."""
+    private: bool
+    """Whether what is here answers nobody on the internet."""
 
 
 def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:

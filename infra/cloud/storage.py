@@ -6,7 +6,7 @@ Neither accepts keys: whoever reads or writes needs a role.
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import storage
 
 from infra.azure_settings import Replication
@@ -28,6 +28,9 @@ class StorageArgs:
     lake_name: str
     workspace_name: str
     replication: Replication
+    tenant: str
+    connector: Input[str]
+    """Id of the identity by which Databricks reaches the lake, which it may from outside a private stack too."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -36,9 +39,9 @@ class Storage(pulumi.ComponentResource):
     def __init__(self, name: str, args: StorageArgs, opts: ResourceOptions | None = None) -> None:
         """Make the accounts, the lake's containers and its rules."""
         super().__init__("personalization:azure:Storage", name, None, opts)
-        self._site = args.site
-        self.lake = self._account("lake", args.lake_name, args.replication, hierarchical=True)
-        self.workspace = self._account("workspace-storage", args.workspace_name, args.replication, hierarchical=False)
+        self._site, self._args = args.site, args
+        self.lake = self._account("lake", args.lake_name, hierarchical=True)
+        self.workspace = self._account("workspace-storage", args.workspace_name, hierarchical=False)
         service = self._keep_deleted("lake-service", self.lake)
         self.containers = [self._container(container, service) for container in (RAW, MODELS, WORK)]
         self._cool_down()
@@ -50,16 +53,14 @@ class Storage(pulumi.ComponentResource):
         """`abfss://` address of a container of the lake, with a slash at its end."""
         return Output.concat("abfss://", container, "@", self.lake.name, ".dfs.core.windows.net/")
 
-    def _account(
-        self, name: str, physical: str, replication: Replication, *, hierarchical: bool
-    ) -> storage.StorageAccount:
+    def _account(self, name: str, physical: str, *, hierarchical: bool) -> storage.StorageAccount:
         return storage.StorageAccount(
             name,
             account_name=physical,
             resource_group_name=self._site.group,
             location=self._site.location,
             kind=storage.Kind.STORAGE_V2,
-            sku=storage.SkuArgs(name=storage.SkuName(replication.value)),
+            sku=storage.SkuArgs(name=storage.SkuName(self._args.replication.value)),
             is_hns_enabled=hierarchical,
             allow_blob_public_access=False,
             allow_shared_key_access=False,
@@ -67,11 +68,23 @@ class Storage(pulumi.ComponentResource):
             default_to_o_auth_authentication=True,
             enable_https_traffic_only=True,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
-            network_rule_set=storage.NetworkRuleSetArgs(
-                default_action=storage.DefaultAction.ALLOW, bypass=storage.Bypass.AZURE_SERVICES
-            ),
+            public_network_access=storage.PublicNetworkAccess.DISABLED if self._site.private else None,
+            network_rule_set=self._rules(by_connector=hierarchical),
             tags=self._site.tags,
             opts=ResourceOptions(parent=self, protect=self._site.protect),
+        )
+
+    def _rules(self, *, by_connector: bool) -> storage.NetworkRuleSetArgs:
+        """Who may come by the public address; of a private stack's lake only Unity Catalog, as the connector."""
+        if not self._site.private:
+            return storage.NetworkRuleSetArgs(
+                default_action=storage.DefaultAction.ALLOW, bypass=storage.Bypass.AZURE_SERVICES
+            )
+        connector = storage.ResourceAccessRuleArgs(tenant_id=self._args.tenant, resource_id=self._args.connector)
+        return storage.NetworkRuleSetArgs(
+            default_action=storage.DefaultAction.DENY,
+            bypass=storage.Bypass.AZURE_SERVICES,
+            resource_access_rules=[connector] if by_connector else None,
         )
 
     def _keep_deleted(self, name: str, account: storage.StorageAccount) -> storage.BlobServiceProperties:

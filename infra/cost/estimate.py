@@ -12,8 +12,8 @@ from infra.cost.scenarios import DAYS, DISK_GIB, Scenario
 HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")
 NOT_INCLUDED = (
-    "data that leaves the region or passes NAT gateway and load balancer, requests to storage and Key Vault, alerts, "
-    "builds of the image, disks of the training cluster, support, taxes"
+    "data that leaves the region or passes NAT gateway, load balancer or private endpoints, requests to storage and "
+    "Key Vault, alerts, builds of the image, disks of the training cluster, support, taxes"
 )
 
 Part = Literal["always_on", "training"]
@@ -108,7 +108,11 @@ def _always_on(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     if scenario.nat_gateways:
         yield _line("NAT gateway", prices["nat-gateway"], scenario.nat_gateways)
     yield _line("load balancer", prices["load-balancer"], HOURS_PER_MONTH)
-    yield _line("public addresses", prices["public-address"], scenario.public_addresses * HOURS_PER_MONTH)
+    if scenario.public_addresses:
+        yield _line("public addresses", prices["public-address"], scenario.public_addresses * HOURS_PER_MONTH)
+    if scenario.private_endpoints:
+        yield _line("private endpoints", prices["private-endpoint"], scenario.private_endpoints * HOURS_PER_MONTH)
+        yield _line("private DNS zones", prices["private-zone"], scenario.private_zones)
     yield _line(f"registry {scenario.registry_tier}", prices[f"registry/{scenario.registry_tier}"], DAYS)
     yield _line(f"storage {scenario.replication}", prices[f"storage/{scenario.replication}"], scenario.stored_gb)
     if scenario.log_gb:

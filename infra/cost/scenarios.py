@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from infra.azure_settings import AzureSettings, KubernetesTier, RegistryTier, Replication
+from infra.azure_settings import AzureSettings, KubernetesTier, Network, RegistryTier, Replication
+from infra.private_links import LINKS, ZONES
 
 TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0
@@ -43,6 +44,8 @@ class Scenario:
     nat_gateways: int = 0
     public_addresses: int = 2
     """One that answers, one that the nodes go out by."""
+    private_endpoints: int = 0
+    private_zones: int = 0
     assumptions: tuple[str, ...]
 
 
@@ -91,6 +94,7 @@ def of_settings(
         replication=settings.storage_replication,
         log_gb=logs,
         nat_gateways=1,
+        **_private() if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
             f"system nodes as few as may be, {settings.system_nodes_min} of at most {settings.system_nodes_max}",
@@ -98,3 +102,12 @@ def of_settings(
             f"{STORED_GB:g} GB stored, {about_logs}",
         ),
     )
+
+
+def _private() -> dict[str, int]:
+    """What a private stack has beside: no public address but the NAT gateway's, whose price includes it."""
+    return {
+        "public_addresses": 0,
+        "private_endpoints": len(LINKS) + 1,  # AKS makes one for its API server
+        "private_zones": len(ZONES) + 1,  # the service's own
+    }

@@ -17,6 +17,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
+from infra.workload.place import Place
 from steps.shared.cluster_names import ANSWERING, INSIDE_PORT, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
@@ -42,15 +43,14 @@ TO_AZURE = [
     ),
 ]
 """A policy knows addresses, and Application Insights and Entra ID have none of their own."""
-DNS_ANNOTATION = "service.beta.kubernetes.io/azure-dns-label-name"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """The first label of the service's host, and whether the pods send copies of requests to a shadow, or traces."""
+    """Where the service is found, and whether the pods send copies of requests to a shadow, or traces."""
 
     namespace: Input[str]
-    dns_label: str
+    place: Place
     shadow: bool
     traces: bool
     sources: Sequence[str] = ()
@@ -86,7 +86,7 @@ class Network(pulumi.ComponentResource):
         self.service = Service(
             "load-balancer",
             metadata=ObjectMetaArgs(
-                name=NAME, namespace=args.namespace, labels=LABELS, annotations={DNS_ANNOTATION: args.dns_label}
+                name=NAME, namespace=args.namespace, labels=LABELS, annotations=dict(args.place.annotations)
             ),
             spec=ServiceSpecArgs(
                 type="LoadBalancer",

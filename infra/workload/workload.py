@@ -9,6 +9,7 @@ from infra.azure_settings import AzureSettings
 from infra.workload.deployment import ScoringPods, ScoringPodsArgs
 from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
 from infra.workload.network import Network, NetworkArgs
+from infra.workload.place import Place
 from infra.workload.scaling import Scaling, ScalingArgs
 from infra.workload.secrets import VaultFiles, VaultFilesArgs
 from steps.descriptions.serving_settings import RolloutKind, ScoringSettings
@@ -22,7 +23,7 @@ class WorkloadArgs:
     scoring: ScoringSettings
     image: Input[str]
     """The whole reference, by digest."""
-    dns_label: str
+    place: Place
     vault: Input[str]
     """The vault's name."""
     client_id: Input[str]
@@ -46,7 +47,7 @@ class Workload(pulumi.ComponentResource):
             "network",
             NetworkArgs(
                 namespace=namespace.name,
-                dns_label=args.dns_label,
+                place=args.place,
                 shadow=shadow,
                 traces=args.azure.traces,
                 sources=args.azure.allowed_sources,

@@ -45,8 +45,12 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
         """Nothing: the image may still be served, and an older version is one `rollback` away."""
 
     def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
+        registry = RegistryBuild(inputs, context, self._timeout)
+        if inputs.private:
+            context.report("ACR Tasks do not reach a private registry: building with docker")
+            return registry.find(content, REPOSITORY) or DockerBuild(inputs, context).run(content, REPOSITORY)
         try:
-            return RegistryBuild(inputs, context, self._timeout).run(content, REPOSITORY)
+            return registry.run(content, REPOSITORY)
         except TasksNotAllowedError:
             context.report("this subscription may not use ACR Tasks: building with docker")
             return DockerBuild(inputs, context).run(content, REPOSITORY)

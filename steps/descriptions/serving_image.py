@@ -25,6 +25,8 @@ class AzureInputs(Inputs, ContainerRegistry, Lake):
     bundle_url: str
     target: str
     """Stage of the recipe: the engine, and `-traces` behind it where requests are traced."""
+    private: bool
+    """Whether the registry answers its network alone. ACR Tasks, which build elsewhere, are kept out too."""
 
 
 class Outputs(StepOutputs):

@@ -9,6 +9,8 @@ from pulumi_azure_native import containerregistry
 from infra.azure_settings import RegistryTier
 from infra.cloud.site import Site
 
+ACCESS = containerregistry.PublicNetworkAccess
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerRegistryArgs:
@@ -33,7 +35,7 @@ class ContainerRegistry(pulumi.ComponentResource):
             sku=containerregistry.SkuArgs(name=containerregistry.SkuName(args.tier.value)),
             admin_user_enabled=False,
             anonymous_pull_enabled=False,
-            public_network_access=containerregistry.PublicNetworkAccess.ENABLED,
+            public_network_access=ACCESS.DISABLED if args.site.private else ACCESS.ENABLED,
             network_rule_bypass_options=containerregistry.NetworkRuleBypassOptions.AZURE_SERVICES,
             tags=args.site.tags,
             opts=ResourceOptions(parent=self, protect=args.site.protect),

@@ -9,6 +9,10 @@ from pulumi_azure_native import keyvault
 from infra.cloud.site import Site, known
 
 RETENTION_DAYS = 7
+_CLOSED = keyvault.NetworkRuleSetArgs(
+    default_action=keyvault.NetworkRuleAction.DENY, bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES
+)
+"""Azure ML, which keeps its workspace's secrets here, is a service that Azure trusts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,8 @@ class KeyVault(pulumi.ComponentResource):
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=RETENTION_DAYS,
                 enable_purge_protection=True if args.site.protect else None,
-                public_network_access="Enabled",
+                public_network_access="Disabled" if args.site.private else "Enabled",
+                network_acls=_CLOSED if args.site.private else None,
             ),
             tags=args.site.tags,
             opts=ResourceOptions(parent=self, protect=args.site.protect),

@@ -16,7 +16,9 @@ from pulumi_azure_native.containerservice.outputs import (
 
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import SYSTEM_POOL, Names
+from infra.cloud.serving.cluster_network import ClusterNetwork
 from infra.cloud.site import Site, known
+from infra.network_ranges import POD_RANGE, SERVICE_RANGE
 
 POOL_LABEL = "personalization/pool"
 """Label of the scoring pool's nodes, the same for each pool that takes another's place."""
@@ -25,6 +27,7 @@ DISK_GIB = 64
 MAX_PODS = 110
 WINDOWS = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
 WINDOW_HOURS = 4
+OUTBOUND = containerservice.OutboundType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class KubernetesArgs:
     settings: AzureSettings
     logs: Input[str]
     """Id of the Log Analytics workspace."""
+    network: ClusterNetwork | None
+    """Where the nodes are in a private stack; None: in a network that AKS makes."""
 
 
 class Kubernetes(pulumi.ComponentResource):
@@ -67,9 +72,7 @@ class Kubernetes(pulumi.ComponentResource):
             dns_prefix=self._args.names.dns_prefix,
             kubernetes_version=settings.kubernetes_version,
             sku=containerservice.ManagedClusterSKUArgs(name="Base", tier=settings.kubernetes_tier.value),
-            identity=containerservice.ManagedClusterIdentityArgs(
-                type=containerservice.ResourceIdentityType.SYSTEM_ASSIGNED
-            ),
+            identity=self._identity(),
             enable_rbac=True,
             disable_local_accounts=True,
             aad_profile=containerservice.ManagedClusterAADProfileArgs(
@@ -77,19 +80,42 @@ class Kubernetes(pulumi.ComponentResource):
             ),
             oidc_issuer_profile=containerservice.ManagedClusterOIDCIssuerProfileArgs(enabled=True),
             security_profile=_security(),
-            network_profile=_network(),
+            network_profile=_network(self._args.network),
             addon_profiles=self._addons(),
             agent_pool_profiles=[self._system_pool()],
-            api_server_access_profile=containerservice.ManagedClusterAPIServerAccessProfileArgs(
-                authorized_ip_ranges=list(settings.authorized_ip_ranges)
-            ),
+            api_server_access_profile=self._api_server(),
             auto_upgrade_profile=containerservice.ManagedClusterAutoUpgradeProfileArgs(
                 upgrade_channel=containerservice.UpgradeChannel.PATCH,
                 node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
             ),
             tags=site.tags,
             # The autoscaler counts the nodes. The scoring pool shows up in the list after a refresh, see `shown_pools`.
-            opts=ResourceOptions(parent=self, ignore_changes=["agentPoolProfiles[*].count"]),
+            opts=ResourceOptions(
+                parent=self,
+                ignore_changes=["agentPoolProfiles[*].count"],
+                depends_on=self._args.network.roles if self._args.network else [],
+            ),
+        )
+
+    def _identity(self) -> containerservice.ManagedClusterIdentityArgs:
+        """In a network of ours the cluster needs roles before it is made, and so an identity that is there already."""
+        if self._args.network is None:
+            return containerservice.ManagedClusterIdentityArgs(
+                type=containerservice.ResourceIdentityType.SYSTEM_ASSIGNED
+            )
+        return containerservice.ManagedClusterIdentityArgs(
+            type=containerservice.ResourceIdentityType.USER_ASSIGNED,
+            user_assigned_identities=[self._args.network.identity],
+        )
+
+    def _api_server(self) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
+        """A private one has its address in the network, and a public name for it: no zone has to be linked to it."""
+        if self._args.network is None:
+            return containerservice.ManagedClusterAPIServerAccessProfileArgs(
+                authorized_ip_ranges=list(self._args.settings.authorized_ip_ranges)
+            )
+        return containerservice.ManagedClusterAPIServerAccessProfileArgs(
+            enable_private_cluster=True, enable_private_cluster_public_fqdn=True, private_dns_zone="none"
         )
 
     def _system_pool(self) -> containerservice.ManagedClusterAgentPoolProfileArgs:
@@ -102,6 +128,7 @@ class Kubernetes(pulumi.ComponentResource):
             os_disk_type=containerservice.OSDiskType.MANAGED,
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.system_vm_size,
+            vnet_subnet_id=self._subnet(),
             # Said on each pool: a pool keeps its version otherwise when the control plane's is raised.
             orchestrator_version=settings.kubernetes_version,
             count=settings.system_nodes_min,
@@ -128,6 +155,7 @@ class Kubernetes(pulumi.ComponentResource):
             os_disk_type=containerservice.OSDiskType.MANAGED,
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.scoring_vm_size,
+            vnet_subnet_id=self._subnet(),
             orchestrator_version=settings.kubernetes_version,
             count=settings.scoring_nodes_min,
             min_count=settings.scoring_nodes_min,
@@ -146,6 +174,9 @@ class Kubernetes(pulumi.ComponentResource):
                 delete_before_replace=False,  # Azure's provider would take the pods' nodes away first
             ),
         )
+
+    def _subnet(self) -> Input[str] | None:
+        return self._args.network.nodes if self._args.network else None
 
     def _window(self, window: str, written: pulumi.Resource) -> containerservice.MaintenanceConfiguration:
         weekly = containerservice.WeeklyScheduleArgs(day_of_week=containerservice.WeekDay.SUNDAY, interval_weeks=1)
@@ -184,16 +215,16 @@ def _security() -> containerservice.ManagedClusterSecurityProfileArgs:
     )
 
 
-def _network() -> containerservice.ContainerServiceNetworkProfileArgs:
+def _network(own: ClusterNetwork | None) -> containerservice.ContainerServiceNetworkProfileArgs:
     return containerservice.ContainerServiceNetworkProfileArgs(
         network_plugin=containerservice.NetworkPlugin.AZURE,
         network_plugin_mode=containerservice.NetworkPluginMode.OVERLAY,
         network_dataplane=containerservice.NetworkDataplane.CILIUM,
         network_policy=containerservice.NetworkPolicy.CILIUM,
         load_balancer_sku=containerservice.LoadBalancerSku.STANDARD,
-        outbound_type=containerservice.OutboundType.LOAD_BALANCER,
-        pod_cidr="10.244.0.0/16",
-        service_cidr="10.0.0.0/16",
+        outbound_type=OUTBOUND.USER_ASSIGNED_NAT_GATEWAY if own else OUTBOUND.LOAD_BALANCER,
+        pod_cidr=POD_RANGE,
+        service_cidr=SERVICE_RANGE,
         dns_service_ip="10.0.0.10",
     )
 

@@ -3,11 +3,24 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Input, ResourceOptions
 from pulumi_azure_native import databricks
 
 from infra.cloud.names import Names
 from infra.cloud.site import Site
+
+ACCESS = databricks.PublicNetworkAccess
+RULES = databricks.RequiredNsgRules
+NO_PUBLIC_ADDRESSES = databricks.WorkspaceNoPublicIPBooleanParameterArgs(value=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabricksNetwork:
+    """The network that clusters run in, and its two subnets that are delegated to Databricks, by name."""
+
+    id: Input[str]
+    hosts: str
+    containers: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +30,8 @@ class DatabricksArgs:
     site: Site
     subscription: str
     names: Names
+    network: DatabricksNetwork | None
+    """None: Databricks makes a network of its own."""
 
 
 class Databricks(pulumi.ComponentResource):
@@ -34,11 +49,10 @@ class Databricks(pulumi.ComponentResource):
             sku=databricks.SkuArgs(name="premium"),
             compute_mode=databricks.ComputeMode.HYBRID,  # can't be changed later, so it is said from the start
             managed_resource_group_id=f"/subscriptions/{args.subscription}/resourceGroups/{args.names.databricks_group}",
-            parameters=databricks.WorkspaceCustomParametersArgs(
-                enable_no_public_ip=databricks.WorkspaceNoPublicIPBooleanParameterArgs(value=True)
-            ),
-            public_network_access=databricks.PublicNetworkAccess.ENABLED,
-            required_nsg_rules=databricks.RequiredNsgRules.ALL_RULES,
+            parameters=_parameters(args.network),
+            public_network_access=ACCESS.DISABLED if site.private else ACCESS.ENABLED,
+            # Without the rules for Databricks' own addresses, where clusters reach it by an endpoint in their network.
+            required_nsg_rules=RULES.NO_AZURE_DATABRICKS_RULES if site.private else RULES.ALL_RULES,
             tags=site.tags,
             opts=ResourceOptions(parent=self),
         )
@@ -53,6 +67,18 @@ class Databricks(pulumi.ComponentResource):
         )
         self.connector_principal = self.connector.identity.apply(_principal)
         self.register_outputs({"workspace": self.workspace.id, "url": self.workspace.workspace_url})
+
+
+def _parameters(network: DatabricksNetwork | None) -> databricks.WorkspaceCustomParametersArgs:
+    if network is None:
+        return databricks.WorkspaceCustomParametersArgs(enable_no_public_ip=NO_PUBLIC_ADDRESSES)
+    text = databricks.WorkspaceCustomStringParameterArgs
+    return databricks.WorkspaceCustomParametersArgs(
+        enable_no_public_ip=NO_PUBLIC_ADDRESSES,
+        custom_virtual_network_id=text(value=network.id),
+        custom_public_subnet_name=text(value=network.hosts),
+        custom_private_subnet_name=text(value=network.containers),
+    )
 
 
 def _principal(identity: databricks.outputs.ManagedServiceIdentityResponse | None) -> str:

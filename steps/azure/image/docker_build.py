@@ -1,4 +1,4 @@
-"""The build for subscriptions without ACR Tasks: `docker buildx` on this machine, pushed with the deployer's token."""
+"""The build where ACR Tasks can't: `docker buildx` on this machine, pushed with the deployer's token."""
 
 import json
 import shutil
@@ -34,8 +34,8 @@ class DockerBuild:
         docker = shutil.which("docker")
         if docker is None:
             raise BuildFailedError(
-                "This subscription may not use ACR Tasks, and there is no `docker` on PATH to build the image with. "
-                "Install Docker with buildx, or ask Azure support to allow ACR Tasks; then run `up` again."
+                "ACR Tasks can't build for this registry: it is private, or the subscription may not use them. And "
+                "there is no `docker` on PATH to build the image with. Install Docker with buildx; run `up` again."
             )
         self._sign_in(docker)
         with TemporaryDirectory(prefix="image-") as place:

@@ -15,6 +15,7 @@ from tests.infra.graph.recorder import computed
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
+PEERED = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 DEPLOYERS = ("33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444")
 STEPS = {token(Place.AZURE, kind): step for kind, step in azure_steps().items()}
 STEP_VALUES: dict[str, Any] = {
@@ -53,6 +54,16 @@ AZURE_NAMES: dict[str, str] = {
     "azure-native:managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
     "azure-native:authorization:RoleAssignment": "roleAssignmentName",
     "azure-native:consumption:Budget": "budgetName",
+    "azure-native:network:PublicIPAddress": "publicIpAddressName",
+    "azure-native:network:NatGateway": "natGatewayName",
+    "azure-native:network:NetworkSecurityGroup": "networkSecurityGroupName",
+    "azure-native:network:VirtualNetwork": "virtualNetworkName",
+    "azure-native:network:VirtualNetworkPeering": "virtualNetworkPeeringName",
+    "azure-native:network:PrivateEndpoint": "privateEndpointName",
+    "azure-native:network:PrivateDnsZoneGroup": "privateDnsZoneGroupName",
+    "azure-native:privatedns:PrivateZone": "privateZoneName",
+    "azure-native:privatedns:VirtualNetworkLink": "virtualNetworkLinkName",
+    "azure-native:privatedns:PrivateRecordSet": "relativeRecordSetName",
 }
 """The types, and which input is the resource's name."""
 NAMELESS = frozenset({"azure-native:storage:ManagementPolicy", "azure-native:storage:BlobServiceProperties"})
@@ -73,12 +84,13 @@ def azure_outputs(kind: str, name: str) -> dict[str, Any]:
         "azure-native:databricks:Workspace": {"workspaceUrl": "adb-1.azuredatabricks.net", "workspaceId": "1"},
         "azure-native:databricks:AccessConnector": {"identity": identity},
         "azure-native:containerservice:ManagedCluster": {
+            "identity": identity,
             "fqdn": f"{name}.hcp.westeurope.azmk8s.io",
             "identityProfile": {"kubeletidentity": {"objectId": "principal-of-nodes"}},
             "oidcIssuerProfile": {"enabled": True, "issuerURL": "https://issuer.example.com/"},
         },
         "azure-native:managedidentity:UserAssignedIdentity": {
-            "principalId": "principal-of-pods",
+            "principalId": "principal-of-cluster" if name.startswith("id-aks") else "principal-of-pods",
             "clientId": "client-of-pods",
         },
     }

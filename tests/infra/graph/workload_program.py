@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 
 from infra.azure_settings import AzureSettings
+from infra.workload.place import on_the_internet
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.shared.cluster_names import NAME
@@ -40,7 +41,7 @@ def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: obje
             azure=settings,
             scoring=ScoringSettings(),
             image=image,
-            dns_label="score-test",
+            place=on_the_internet("score-test", "westeurope"),
             vault="vault-abc",
             client_id="55555555-5555-4555-8555-555555555555",
             certificate_hash=certificate_hash,

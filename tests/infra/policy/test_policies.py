@@ -161,7 +161,7 @@ def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
             azure=azure,
             scoring=settings.scoring,
             image=str(CONTAINER["image"]),
-            dns_label=names.dns_label,
+            place=environment.place,
             vault=names.vault,
             client_id=azure.tenant,
             certificate_hash="first",

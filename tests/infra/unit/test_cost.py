@@ -95,6 +95,19 @@ def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
     assert "AKS tier Standard" not in {line.name for line in bill.lines}
 
 
+def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_address_alone() -> None:
+    hub = f"/subscriptions/{NOBODY}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
+    bill = of(network="private", peered_network=hub, registry_tier="Premium")
+    # nine, and the one that AKS makes: 10 * 730 h at 0.01
+    assert line(bill, "private endpoints").usd == figures("73.00", "73.00", "73.00")
+    # eight of Azure's services, and the service's own, at 0.50
+    assert line(bill, "private DNS zones").usd == figures("4.50", "4.50", "4.50")
+    # 30 days at 1.6666
+    assert line(bill, "registry Premium").usd == figures("50.00", "50.00", "50.00")
+    assert line(bill, "NAT gateway").usd == figures("27.00", "36.00", "45.00")
+    assert "public addresses" not in {one.name for one in bill.lines}
+
+
 def test_logs_cost_something_between_nothing_and_their_cap() -> None:
     assert "logs, at most" not in {line.name for line in of().lines}
     logs = line(of(container_insights=True, log_cap_gb=2), "logs, at most")

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from tests.infra.graph.cloud_recorder import PEERED
 from tests.infra.wiring.recording import Declared, Recording, committed, record
 
 FOLDER = Path(__file__).parent
@@ -15,6 +16,9 @@ WIDTH = 160
 STACKS = ("dev", "prod")
 OPTIONS = {"traces": True, "container_insights": True, "rollout": "shadow", "candidate_percent": 10}
 """What neither committed stack switches on, or only one."""
+PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
+VARIANTS: Mapping[str, Mapping[str, object]] = {"dev-with-options": OPTIONS, "private": PRIVATE}
+"""Files that hold what is different in `dev` with these settings."""
 HASH = re.compile(r"/[0-9a-f]{16}/")
 NOT_WIRING = {
     "code_hash": "of the code",
@@ -27,13 +31,15 @@ NOT_WIRING = {
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Each file with its text: the committed stacks, and what is different in `dev` with everything switched on."""
+    """Each file with its text: the committed stacks, and what is different in `dev` with other settings."""
     recordings = {stack: record(committed(stack), stack) for stack in STACKS}
     for stack, recording in recordings.items():
         yield FOLDER / f"{stack}.yaml", _text_of(_shown(recording))
-    plain, full = _shown(recordings["dev"]), _shown(record(committed("dev", **OPTIONS), "dev"))
-    other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
-    yield FOLDER / "dev-with-options.yaml", _text_of({"options": OPTIONS} | other)
+    plain = _shown(recordings["dev"])
+    for variant, options in VARIANTS.items():
+        full = _shown(record(committed("dev", **options), "dev"))
+        other = {part: {name: one for name, one in full[part].items() if plain[part].get(name) != one} for part in full}
+        yield FOLDER / f"{variant}.yaml", _text_of({"options": options} | other)
 
 
 def _shown(recording: Recording) -> dict[str, Any]:

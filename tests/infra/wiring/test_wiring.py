@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
-from tests.infra.wiring.page import FOLDER, OPTIONS, STACKS, pages
+from tests.infra.wiring.page import FOLDER, OPTIONS, STACKS, VARIANTS, pages
 from tools.paths import ROOT
 
 
@@ -17,7 +17,7 @@ def written() -> dict[Path, str]:
     return dict(pages())
 
 
-@pytest.mark.parametrize("name", [*STACKS, "dev-with-options"])
+@pytest.mark.parametrize("name", [*STACKS, *VARIANTS])
 def test_a_stack_sends_what_was_reviewed(written: dict[Path, str], name: str) -> None:
     file = FOLDER / f"{name}.yaml"
     reviewed, found = file.read_text(encoding="utf-8"), written[file]

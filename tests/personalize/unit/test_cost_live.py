@@ -111,6 +111,13 @@ def test_the_question_is_the_documented_one(api: Api, prices: PriceList) -> None
     assert first["api-version"] == ["2023-01-01-preview"]
 
 
+def test_what_costs_the_same_everywhere_is_asked_for_where_the_list_has_it(api: Api, prices: PriceList) -> None:
+    prices.refreshed(snapshot(), {"private-endpoint"}, REGION)
+    terms = api.requests[0]["$filter"][0].split(" and ")
+    assert "armRegionName eq 'Global'" in terms
+    assert f"armRegionName eq '{REGION}'" not in terms
+
+
 def test_the_first_tier_that_is_paid_for_counts(prices: PriceList) -> None:
     found = prices.refreshed(snapshot(), {"storage/Standard_LRS"}, REGION)
     assert found["storage/Standard_LRS"].usd == Figure.exact(0.0196)

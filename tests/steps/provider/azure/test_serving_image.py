@@ -65,6 +65,7 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
         "bundle_url": "abfss://models@lakeabc.dfs.core.windows.net/image/bundle",
         "blob_endpoint": BLOB,
         "target": "lightgbm",
+        "private": False,
         "code_hash": serving_code_hash(code),
         "libraries": {"lightgbm": "1"},
         "subscription": SUBSCRIPTION,
@@ -187,6 +188,19 @@ def test_docker_builds_where_the_registry_may_not(
     assert docker.with_name("docker.token").read_text().count(".") == 2
     assert "docker: step 1 of 9" in recorder.lines
     assert not [line for line in recorder.lines if line.startswith("waiting to")]
+
+
+def test_docker_builds_for_a_private_registry_and_acr_tasks_are_not_asked(
+    cloud: Cloud, docker: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    docker.write_text(DOCKER % ("d" * 64, 0))
+    docker.chmod(0o755)
+    folder = docker.parents[1]
+    cloud.world.set("tasks_allowed", value=True)
+    before = builds(cloud)
+    created = create(step(folder, code), inputs(folder, bundle_of(1), code) | {"private": True}, recorder)
+    assert created.outputs.digest == "sha256:" + "d" * 64
+    assert builds(cloud) == before
 
 
 def test_a_docker_build_that_fails_shows_the_end_of_its_log(
