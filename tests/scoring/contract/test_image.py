@@ -3,6 +3,8 @@
 The other contract tests run against the default image as well, by the fixture `service`.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +84,15 @@ def test_the_image_serves_as_a_user_that_can_change_nothing(container: RunningSe
 def test_the_image_is_no_larger_than_stated(images: ImageBuilder, image: Image, engine: EngineName) -> None:
     own = image.size - images.laid_out(images.base).size
     assert own / 2**20 < MAX_MIB[engine]
+
+
+def test_the_image_s_bill_of_materials_names_what_is_in_it(image: Image, engine: EngineName) -> None:
+    bill = json.loads((image.root / "opt" / "venv" / "bill-of-materials.cdx.json").read_text())
+    named = Counter(component["purl"].partition("/")[0] for component in bill["components"])
+    packages = len(list((image.root / "opt" / "venv").glob("lib/python3.*/site-packages/*.dist-info")))
+    debian = (image.root / "var" / "lib" / "dpkg" / "status").read_text().count("\nStatus: install ok installed\n")
+    jars = len(list((image.root / "opt" / "jars").glob("*.jar"))) if engine is EngineName.SPARK_SERVING else 0
+    assert (named["pkg:pypi"], named["pkg:deb"], named["pkg:maven"]) == (packages, debian, jars)
 
 
 def test_an_image_that_traces_sends_what_it_traced(

@@ -3,6 +3,7 @@
 The image itself is built in `make test-full`, where there are root and Debian; its Python is the same everywhere.
 """
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
 
 from features.bundle import Bundle
 from scoring.engines import EngineName
@@ -80,3 +84,27 @@ def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, tmp
     loaded = run(python, image, "-c", IMPORT_ALL).split()
     assert str(image / "app" / "features" / "encoder.py") in loaded
     assert not [file for file in loaded if Path(file).is_relative_to(ROOT)]
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(image: Path, tmp_path: Path) -> None:
+    python = installed("spark-traces-builder", image, tmp_path)
+    debian = tmp_path / "debian.txt"
+    debian.write_text("libgomp1 12.2.0-14+deb12u1 amd64\nlogin 1:4.13~1 all\n")
+    (tmp_path / "release").write_text('IMPLEMENTOR="Microsoft"\nJAVA_VERSION="17.0.17"\n')
+    command = [python, image / "app" / "scoring" / "bill_of_materials.py", tmp_path / "bill", debian]
+    java = [image / "jars.json", tmp_path / "release"]
+    subprocess.run([*command, *java], check=True)
+    text = (tmp_path / "bill").read_text(encoding="utf-8")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    addresses = [PackageURL.from_string(one["purl"]) for one in json.loads(text)["components"]]
+    found = {(one.type, one.name, one.version) for one in addresses}
+    listing = [str(ensure_uv()), "pip", "list", "--quiet", "--format", "json", "--python", str(python)]
+    packages = json.loads(subprocess.run(listing, capture_output=True, text=True, check=True).stdout)
+    jars = json.loads((image / "jars.json").read_text(encoding="utf-8"))
+    assert found == {
+        *(("pypi", package["name"], package["version"]) for package in packages),
+        *(("maven", jar["artifact"], jar["version"]) for jar in jars),
+        *{("deb", "libgomp1", "12.2.0-14+deb12u1"), ("deb", "login", "1:4.13~1"), ("generic", "openjdk", "17.0.17")},
+        ("generic", "python", run(python, image, "-V").split()[1]),
+    }
