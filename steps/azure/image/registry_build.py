@@ -5,6 +5,7 @@ Trial subscriptions may not use it; `RegistryBuild.run` notices that before anyt
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +30,8 @@ NOT_ALLOWED = "TasksOperationsNotAllowed"
 TIMEOUT_SECONDS = 3600
 REQUEST_SECONDS = 120.0
 LOG_LINES = 20
+FIXES_LAST = timedelta(days=7)
+"""How long an image's Debian counts as up to date: the recipe installs the fixes of the day on which it is built."""
 Answer = TypeVar("Answer")
 
 
@@ -40,6 +43,14 @@ class TasksNotAllowedError(PersonalizationError):
     """The subscription may not build in its registries."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """An image that the registry has, and when its tag was last pushed."""
+
+    digest: str
+    built: datetime
+
+
 @dataclass(frozen=True)
 class RegistryBuild:
     """Builds in one registry."""
@@ -49,13 +60,26 @@ class RegistryBuild:
     timeout: Timeout
 
     def run(self, content: BuildContext, repository: str) -> str:
-        """Build `content` as `repository`, unless it was, and return the image's digest, `sha256:` and 64 digits.
+        """Build `content` as `repository`, unless it was lately; returns the image's digest, `sha256:` and 64 digits.
 
-        Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; an interruption cancels the
-        build and raises `StepCancelledError`.
+        An image whose Debian lacks a week's fixes is built again. Where that fails the old one is used, so that going
+        back to an earlier version depends on nobody. Raises `BuildFailedError` with the end of the build's log,
+        `TasksNotAllowedError`; an interruption cancels the build and raises `StepCancelledError`.
         """
-        if (known := self.find(content, repository)) is not None:
-            return known
+        known = self.find(content, repository)
+        if known is None:
+            return self._build(content, repository)
+        age = datetime.now(UTC) - known.built
+        if age < FIXES_LAST:
+            return known.digest
+        self.context.report(f"the image of this content is {age.days} days old: building it again, with today's fixes")
+        try:
+            return self._build(content, repository)
+        except BuildFailedError as error:
+            self.context.report(f"going on with the image that is {age.days} days old, as its build failed: {error}")
+            return known.digest
+
+    def _build(self, content: BuildContext, repository: str) -> str:
         self.context.report("sending what the image is built from")
         number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
         try:
@@ -71,15 +95,16 @@ class RegistryBuild:
             )
         return images[0].digest
 
-    def find(self, content: BuildContext, repository: str) -> str | None:
-        """The digest of the image of this very content, None when the registry has none: the tag names the content."""
+    def find(self, content: BuildContext, repository: str) -> "Known | None":
+        """The image of this very content, None when the registry has none: the tag names the content."""
         images = credentials.registry_images(self.registry.tenant, self.registry.login_server)
 
-        def look() -> str | None:
+        def look() -> Known | None:
             try:
-                return str(images.get_manifest(repository, content.tag).digest)
+                tag = images.get_tag_properties(repository, content.tag)
             except ResourceNotFoundError:
                 return None
+            return Known(digest=str(tag.digest), built=tag.last_updated_on)
 
         return self._ask("look for the image", look)
 

@@ -1,5 +1,6 @@
-"""The container registries: a token of the Resource Manager for one of the registry, and the manifests of images."""
+"""The container registries: a token of the Resource Manager for one of the registry, and the tags of images."""
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -7,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.simulation.fakes.registry_tasks import MANIFEST
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.authorization import effective_roles
@@ -15,13 +15,8 @@ from tests.simulation.tokens import MANAGEMENT, REGISTRY, issue, verify
 from tests.simulation.world import Record, World
 
 TYPE = "azure-native:containerregistry:Registry"
-PULL = frozenset(
-    {
-        "7f951dda-4ed3-4680-a7ca-43fe172d538d",  # AcrPull
-        "8311e382-0749-4cb8-b61a-304f252e45ec",  # AcrPush
-        "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor: in a registry, pulling is one of its actions
-    }
-)
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+"""Reads a tag's times; whether AcrPull does no page says."""
 
 
 def registry_login(world: World) -> Starlette:
@@ -38,27 +33,43 @@ def registry_login(world: World) -> Starlette:
         caller = verify(world, f"Bearer {form.get('refresh_token', '')}", REGISTRY)
         return JSONResponse({"access_token": issue(world, caller, REGISTRY)[0]})
 
-    async def manifest(request: Request) -> Response:
-        host, name = request.headers["host"], request.path_params["name"]
-        if "authorization" not in request.headers:
-            scope = f'realm="https://{host}/oauth2/token",service="{host}",scope="repository:{name}:pull"'
-            return JSONResponse({"errors": [{"code": "UNAUTHORIZED"}]}, 401, {"WWW-Authenticate": f"Bearer {scope}"})
-        registry = _registry(world, host)
-        if not _roles(world, verify(world, request.headers["authorization"], REGISTRY), registry) & PULL:
-            raise RefusedError(403, "DENIED", "requested access to the resource is denied")
-        wanted = f"{name}:{request.path_params['reference']}"
-        for image in reversed(list(world.setting("images").values())):
-            if image["registry"] == registry.id.rpartition("/")[2] and wanted in image["images"]:
-                headers = {"Docker-Content-Digest": image["digest"]}
-                return Response(image["manifest"], headers=headers, media_type=str(MANIFEST["mediaType"]))
-        raise RefusedError(404, "MANIFEST_UNKNOWN", f"manifest tagged by {wanted} is not found")
+    async def tag(request: Request) -> Response:
+        if unknown := _challenge(request):
+            return unknown
+        image = _image(world, request)
+        times = {"createdTime": image["pushed"], "lastUpdateTime": image["pushed"]}
+        allowed = dict.fromkeys(("deleteEnabled", "writeEnabled", "readEnabled", "listEnabled"), True)
+        shown = {"name": request.path_params["reference"], "digest": image["digest"], "changeableAttributes": allowed}
+        place = {"registry": request.headers["host"], "imageName": request.path_params["name"]}
+        return JSONResponse({**place, "tag": {**shown, **times}})
 
     routes = [
         Route("/oauth2/exchange", exchange, methods=["POST"]),
         Route("/oauth2/token", token, methods=["POST"]),
-        Route("/v2/{name:path}/manifests/{reference}", manifest, methods=["GET"]),
+        Route("/acr/v1/{name:path}/_tags/{reference}", tag, methods=["GET"]),
     ]
     return application(world, "registry", routes, audience=None)
+
+
+def _challenge(request: Request) -> Response | None:
+    """Who brings no token is told where to get one."""
+    if "authorization" in request.headers:
+        return None
+    host, name = request.headers["host"], request.path_params["name"]
+    scope = f'realm="https://{host}/oauth2/token",service="{host}",scope="repository:{name}:metadata_read"'
+    return JSONResponse({"errors": [{"code": "UNAUTHORIZED"}]}, 401, {"WWW-Authenticate": f"Bearer {scope}"})
+
+
+def _image(world: World, request: Request) -> dict[str, Any]:
+    """The newest image of the name and tag in the path, for a caller who may look."""
+    registry = _registry(world, request.headers["host"])
+    if CONTRIBUTOR not in _roles(world, verify(world, request.headers["authorization"], REGISTRY), registry):
+        raise RefusedError(403, "DENIED", "requested access to the resource is denied")
+    wanted = f"{request.path_params['name']}:{request.path_params['reference']}"
+    for image in reversed(list(world.setting("images").values())):
+        if image["registry"] == registry.id.rpartition("/")[2] and wanted in image["images"]:
+            return dict(image)
+    raise RefusedError(404, "MANIFEST_UNKNOWN", f"manifest tagged by {wanted} is not found")
 
 
 def _roles(world: World, caller: str, registry: Record) -> set[str]:

@@ -5,10 +5,10 @@ The unpacked folder is the image: `images/<digest>` in the world's folder, so th
 
 import hashlib
 import io
-import json
 import tarfile
 import uuid
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -18,7 +18,6 @@ from tests.simulation.refusal import RefusedError
 from tests.simulation.world import World
 
 HOST = "https://management.azure.com"
-MANIFEST = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": []}
 
 
 @dataclass
@@ -30,8 +29,7 @@ class TaskRun:
     images: list[str]
     status: str
     digest: str = ""
-    manifest: str = ""
-    """What the registry keeps of it: its hash is the digest."""
+    pushed: str = ""
     log: list[str] = field(default_factory=list)
 
 
@@ -110,9 +108,9 @@ class TaskRuns:
             for member in sorted(parts, key=lambda part: part.name):
                 content = archive.extractfile(member)
                 digest.update(member.name.encode() + b"\0" + (content.read() if content else b""))
-            run.manifest = json.dumps(MANIFEST | {"config": {"digest": f"sha256:{digest.hexdigest()}"}})
-            named = hashlib.sha256(run.manifest.encode()).hexdigest()
+            named = digest.hexdigest()
             run.digest = f"sha256:{named}"
+            run.pushed = datetime.now(UTC).isoformat()
             archive.extractall(self._folder / named, filter="data")
         run.status = "Succeeded"
         run.log = [f"context: {len(names)} entries", f"pushed {run.images} as {run.digest}"]

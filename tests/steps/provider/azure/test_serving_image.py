@@ -5,6 +5,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,33 @@ def test_an_image_that_the_registry_has_is_not_built_again(
     changed = inputs(tmp_path, bundle_of(3), code)
     assert create(step(tmp_path, code), changed, recorder).outputs.digest != first.outputs.digest
     assert builds(cloud) == before + 1
+
+
+def test_an_image_with_old_fixes_is_built_again_and_used_where_that_fails(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, code: Path
+) -> None:
+    wanted = inputs(tmp_path, bundle_of(1), code)
+    first = create(step(tmp_path, code), wanted, recorder)
+    before = builds(cloud)
+    grow_older(cloud, days=6)
+    assert create(step(tmp_path, code), wanted, recorder) == first
+    assert builds(cloud) == before
+    grow_older(cloud, days=2)
+    cloud.world.set("build_outcomes", ["fail"])
+    assert create(step(tmp_path, code), wanted, recorder) == first
+    assert any(line.startswith("going on with the image that is 8 days old") for line in recorder.lines)
+    create(step(tmp_path, code), wanted, recorder)
+    assert builds(cloud) == before + 2
+    create(step(tmp_path, code), wanted, recorder)
+    assert builds(cloud) == before + 2
+
+
+def grow_older(cloud: Cloud, days: int) -> None:
+    """Every image was pushed so much earlier."""
+    images = cloud.world.setting("images")
+    for image in images.values():
+        image["pushed"] = (datetime.fromisoformat(image["pushed"]) - timedelta(days=days)).isoformat()
+    cloud.world.set("images", images)
 
 
 def builds(cloud: Cloud) -> int:
