@@ -36,7 +36,8 @@ class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Several(NamedTuple):
     """The values of n rows in a column that holds several: `hashes` int64[m], and `row` int64[m] of each.
 
-    Ascending by row, then hash. Each row has at least one value, that of the empty string where it has no other.
+    Ascending by row, then hash, but those of a cross in the order of its column with several values. Each row has at
+    least one value, that of the empty string where it has no other.
     """
 
     hashes: npt.NDArray[np.int64]

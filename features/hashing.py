@@ -23,11 +23,23 @@ def hash_value(value: str) -> int:
 
 MISSING_HASH = hash_value("")
 """Of a category that is missing, which is the empty text."""
+UNSIGNED_MISSING = unsigned_hash("")
 
 
 def hash_values(values: Iterable[str]) -> npt.NDArray[np.int64]:
     """`hash_value` of each value, as int64 of the same length."""
     return np.fromiter(map(unsigned_hash, values), dtype=np.uint64).view(np.int64)
+
+
+def pair_hash(first: int, second: int) -> int:
+    """What a pair of values with these hashes, unsigned 64-bit integers, hashes to: XXH64 of the second one's eight
+    bytes, from the first one as seed, as Spark's `xxhash64` goes on from column to column.
+
+    A pair without one of its values is missing.
+    """
+    if UNSIGNED_MISSING in {first, second}:
+        return UNSIGNED_MISSING
+    return xxhash.xxh64_intdigest(second.to_bytes(8, "little"), first)
 
 
 def split_values(text: str, separator: str) -> list[str]:

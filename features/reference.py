@@ -49,7 +49,7 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of held-out rows: the histogram of the model's probabilities, and that of each raw column."""
+    """Of held-out rows: the histogram of the model's probabilities, and that of each column, of crosses too."""
 
     prediction: Histogram
     columns: dict[str, Histogram]
@@ -75,7 +75,7 @@ def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:
 
 
 def column_values(schema: Schema, inputs: Numbers) -> Numbers:
-    """What the histograms of the raw columns count, float64[n, p + c], of a model's inputs float64[n, p + 2c].
+    """What the histograms of the `Schema.columns` count, float64[n, p + c], of a model's inputs float64[n, p + 2c].
 
     Numbers as they are; the rate of a category, NaN where its value was never or seldom seen.
     """

@@ -5,6 +5,7 @@ from typing import Self
 
 import msgspec
 
+from features.crosses import Cross, cross_name, problem_of
 from features.errors import PersonalizationError
 
 
@@ -27,11 +28,13 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     separators: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     """What stands between the values of a categorical column that holds several; unset, and so not in `schema.json`,
     where no column does."""
+    crosses: tuple[Cross, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Pairs of categorical columns that are columns of the encoder too; unset where there is none."""
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name used twice, by an encoded feature too, a schema without any feature, or a
-        separator that is empty or of no categorical column."""
-        names = [self.label, *self.encoded_features, *self.categorical, *([self.timestamp] if self.timestamp else [])]
+        """Raise `SchemaError` for a name used twice, by an encoded feature too, a schema without any feature, a
+        separator that is empty or of no categorical column, or a cross that cannot be made."""
+        names = [self.label, *self.encoded_features, *self.categories, *([self.timestamp] if self.timestamp else [])]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
@@ -42,16 +45,39 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise SchemaError(f"{name} has a separator, but it is none of the categorical columns.")
             if not separator:
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
+        several = {self.categorical[index] for index in self.several}
+        if problem := problem_of(self._crosses, numeric=self.numeric, categorical=self.categorical, several=several):
+            raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """The raw feature columns of a record, numeric ones first."""
+        """The raw feature columns of a record, numeric ones first; nobody sends a cross."""
         return self.numeric + self.categorical
 
     @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The columns of the encoder: the categorical ones, then the crosses."""
+        return self.categorical + tuple(map(cross_name, self._crosses))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """What the model's inputs stand for, in their order: `features`, then the crosses."""
+        return self.numeric + self.categories
+
+    @cached_property
     def encoded_features(self) -> tuple[str, ...]:
-        """The model's inputs in order: the numbers, then for each categorical column its target rate and log count."""
-        return self.numeric + tuple(feature for name in self.categorical for feature in encoded_category(name))
+        """The model's inputs in order: the numbers, then for each of the `categories` its target rate and log count."""
+        return self.numeric + tuple(feature for name in self.categories for feature in encoded_category(name))
+
+    @cached_property
+    def crossed(self) -> dict[int, tuple[int, int]]:
+        """The two columns of each cross by their index in `categorical`, by the cross's own in `categories`."""
+        pairs = ((self.categorical.index(first), self.categorical.index(second)) for first, second in self._crosses)
+        return dict(enumerate(pairs, start=len(self.categorical)))
+
+    @property
+    def _crosses(self) -> tuple[Cross, ...]:
+        return () if self.crosses is msgspec.UNSET else self.crosses
 
     @cached_property
     def several(self) -> dict[int, str]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoder import Encoder
-from features.hashing import hash_several, unsigned_hash
+from features.hashing import hash_several, pair_hash, unsigned_hash
 from features.schema import Schema
 from scoring.model.records import Values
 from scoring.native import KERNEL, Kernel
@@ -24,6 +24,7 @@ HASH_BITS = 64
 
 Hashes = npt.NDArray[np.uint64]
 Inputs = npt.NDArray[np.float64]
+Field = float | str | msgspec.UnsetType | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +75,17 @@ class RowEncoder:
 
     def __init__(self, schema: Schema, encoder: Encoder, kernel: Kernel | None = KERNEL) -> None:
         self._numbers = len(schema.numeric)
-        self._columns = np.arange(len(schema.categorical))
+        self._fields = np.arange(len(schema.categorical))
         self._width = len(schema.encoded_features)
         self._several = schema.several
+        self._crossed = schema.crossed
         self._tables = tables = Tables.of(encoder)
         self._kernel = kernel
         if kernel is not None:
             separators = tuple(self._several.get(column) for column in range(len(schema.categorical)))
+            crosses = np.array([*self._crossed.values()], dtype=np.int64)
             self._prepared = kernel.prepare_tables(
-                self._numbers, tables.keys, tables.starts, tables.pairs, tables.salts, tables.shift, separators
+                self._numbers, tables.keys, tables.starts, tables.pairs, tables.salts, tables.shift, separators, crosses
             )
 
     def encode(self, rows: list[Values]) -> Inputs:
@@ -95,29 +98,42 @@ class RowEncoder:
         return encoded
 
     def _encode(self, rows: Sequence[Values], encoded: Inputs) -> None:
-        numbers, categories = self._numbers, len(self._columns)
+        numbers, categories = self._numbers, len(self._fields)
         encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN, as absent numbers are
         hashes = _hashes(field for row in rows for field in row[numbers:])
-        pairs = self._tables.find(hashes, np.tile(self._columns, len(rows)))
-        encoded[:, numbers:] = pairs.reshape(len(rows), 2 * categories)
-        for column, separator in self._several.items():
+        pairs = self._tables.find(hashes, np.tile(self._fields, len(rows)))
+        encoded[:, numbers : numbers + 2 * categories] = pairs.reshape(len(rows), 2 * categories)
+        for column in (*self._several, *self._crossed):
             start = numbers + 2 * column
             for row, inputs in zip(rows, encoded, strict=True):
-                inputs[start : start + 2] = self._mean(column, separator, _text(row[numbers + column]))
+                inputs[start : start + 2] = self._mean(column, row[numbers:])
 
-    def _mean(self, column: int, separator: str, field: str) -> npt.NDArray[np.float32]:
-        """What the values in a field stand for on average, float32[2]: added up as `Several.means` does it."""
-        hashes = hash_several(field, separator).view(np.uint64)
-        pairs = self._tables.find(hashes, np.full(len(hashes), column))
+    def _mean(self, column: int, fields: Values) -> npt.NDArray[np.float32]:
+        """What the values in a field, or the pairs in two, stand for on average, float32[2].
+
+        Added up as `Several.means` does it.
+        """
+        first, *second = (self._values(one, fields[one]) for one in self._crossed.get(column, (column,)))
+        if second:
+            first = list(dict.fromkeys(pair_hash(one, other) for one in first for other in second[0]))
+        pairs = self._tables.find(np.array(first, dtype=np.uint64), np.full(len(first), column))
         total: npt.NDArray[np.float64] = np.cumsum(pairs, axis=0, dtype=np.float64)[-1]
         return (total / len(pairs)).astype(np.float32)
 
+    def _values(self, column: int, field: Field) -> list[int]:
+        """The hashes of the values in a field, unsigned."""
+        separator = self._several.get(column)
+        if separator is None:
+            return [unsigned_hash(_text(field))]
+        values: list[int] = hash_several(_text(field), separator).view(np.uint64).tolist()
+        return values
 
-def _hashes(fields: Iterable[float | str | msgspec.UnsetType | None]) -> Hashes:
+
+def _hashes(fields: Iterable[Field]) -> Hashes:
     return np.fromiter((unsigned_hash(_text(field)) for field in fields), dtype=np.uint64)
 
 
-def _text(field: float | str | msgspec.UnsetType | None) -> str:
+def _text(field: Field) -> str:
     """None, UNSET and the empty string are one missing value."""
     return str(field) if field else ""
 

@@ -75,7 +75,7 @@ class ServedModel:
         return Explanation(
             raw_score=float(self.booster.predict(inputs, Prediction.RAW_SCORE)[0]),
             average=average,
-            contributions=dict(zip(schema.features, summed, strict=True)),
+            contributions=dict(zip(schema.columns, summed, strict=True)),
         )
 
     def close(self) -> None:

@@ -26,9 +26,11 @@ class Kernel(Protocol):
         salts: Array,
         shift: int,
         separators: tuple[str | None, ...],
+        crosses: Array,
         /,
     ) -> object:
-        """The tables of `scoring.model.encoding` and what stands between a column's values, for `encode`."""
+        """The tables of `scoring.model.encoding` for `encode`, what stands between a field's values, and the two fields
+        of each cross, int64[x, 2]."""
 
     def encode(self, tables: object, rows: list[Any], unset: object, inputs: Array, /) -> None:
         """Write the inputs of `rows` into `inputs`, float64[n, f]; `unset` is a missing category, as None is."""

@@ -30,11 +30,11 @@ static inline uint32_t read32(const unsigned char *from) {
     return value;
 }
 
-static uint64_t hash(const char *text, size_t length) {
+static inline uint64_t hash_from(uint64_t seed, const char *text, size_t length) {
     const unsigned char *at = (const unsigned char *)text, *end = at + length;
-    uint64_t found = SEED + P5;
+    uint64_t found = seed + P5;
     if (length >= 32) {
-        uint64_t lanes[4] = {SEED + P1 + P2, SEED + P2, SEED, SEED - P1};
+        uint64_t lanes[4] = {seed + P1 + P2, seed + P2, seed, seed - P1};
         for (; at + 32 <= end; at += 32)
             for (int i = 0; i < 4; i++) lanes[i] = stir(lanes[i], read64(at + 8 * i));
         found = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
@@ -52,13 +52,21 @@ static uint64_t hash(const char *text, size_t length) {
     return found ^ found >> 32;
 }
 
+static uint64_t hash(const char *text, size_t length) { return hash_from(SEED, text, length); }
+
+/* See `features.hashing.pair_hash`. */
+static uint64_t pair_hash(uint64_t first, uint64_t second) {
+    const uint64_t missing = hash("", 0);
+    return first == missing || second == missing ? missing : hash_from(first, (const char *)&second, 8);
+}
+
 /* ---- The encoder: see `scoring.model.encoding.Tables` for the arrays. ---- */
 
 typedef struct {
-    Py_ssize_t numbers, categories, entries;
+    Py_ssize_t numbers, categories, crossed, entries;
     int shift;
-    Py_buffer keys, starts, pairs, salts;
-    PyObject *separators; /* a tuple: text of a column with several values, None of another */
+    Py_buffer keys, starts, pairs, salts, crosses;
+    PyObject *separators; /* a tuple: text of a field with several values, None of another */
 } Tables;
 
 static const char TABLES[] = "scoring.native.tables", FOREST[] = "scoring.native.forest";
@@ -69,6 +77,7 @@ static void free_tables(PyObject *capsule) {
     PyBuffer_Release(&tables->starts);
     PyBuffer_Release(&tables->pairs);
     PyBuffer_Release(&tables->salts);
+    PyBuffer_Release(&tables->crosses);
     Py_XDECREF(tables->separators);
     free(tables);
 }
@@ -76,14 +85,15 @@ static void free_tables(PyObject *capsule) {
 static PyObject *prepare_tables(PyObject *self, PyObject *arguments) {
     Tables *tables = calloc(1, sizeof *tables);
     if (!tables) return PyErr_NoMemory();
-    if (!PyArg_ParseTuple(arguments, "ny*y*y*y*iO!", &tables->numbers, &tables->keys, &tables->starts, &tables->pairs,
-                          &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators)) {
+    if (!PyArg_ParseTuple(arguments, "ny*y*y*y*iO!y*", &tables->numbers, &tables->keys, &tables->starts, &tables->pairs,
+                          &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators, &tables->crosses)) {
         free(tables);
         return NULL;
     }
     Py_INCREF(tables->separators);
     tables->entries = tables->keys.len / 8;
-    tables->categories = tables->salts.len / 8;
+    tables->categories = PyTuple_Size(tables->separators);
+    tables->crossed = tables->crosses.len / 16;
     return PyCapsule_New(tables, TABLES, free_tables);
 }
 
@@ -107,14 +117,23 @@ static int ascending(const void *one, const void *other) {
     return (a > b) - (a < b);
 }
 
-/* The mean of what the distinct values in a field stand for, added up in the order of their signed hashes. */
-static int mean(const Tables *tables, Py_ssize_t column, const char *text, Py_ssize_t length, PyObject *separator,
-                double *out) {
-    Py_ssize_t width, count = 0;
-    const char *split = PyUnicode_AsUTF8AndSize(separator, &width), *end = text + length;
-    if (!split) return -1;
+/* The text in a field of a record. */
+static const char *text_of(const Tables *tables, PyObject *row, Py_ssize_t field, PyObject *unset, Py_ssize_t *length) {
+    PyObject *value = PyTuple_GetItem(row, tables->numbers + field);
+    *length = 0;
+    return value == Py_None || value == unset ? "" : PyUnicode_AsUTF8AndSize(value, length);
+}
+
+/* The hashes of the distinct values in a field, ascending as signed numbers. Who asks frees them. */
+static uint64_t *values(const char *text, Py_ssize_t length, PyObject *separator, Py_ssize_t *distinct) {
+    Py_ssize_t width = 1, count = 0;
+    const char *split = separator == Py_None ? "" : PyUnicode_AsUTF8AndSize(separator, &width), *end = text + length;
+    if (!split) return NULL;
     uint64_t *hashes = malloc((length / width + 1) * sizeof *hashes);
-    if (!hashes) return PyErr_NoMemory(), -1;
+    if (!hashes) return PyErr_NoMemory(), NULL;
+    *distinct = 1;
+    hashes[0] = hash(text, length);
+    if (separator == Py_None) return hashes;
     for (const char *from = text; from <= end;) {
         const char *to = from;
         while (to < end && !(end - to >= width && memcmp(to, split, width) == 0)) to++;
@@ -126,20 +145,45 @@ static int mean(const Tables *tables, Py_ssize_t column, const char *text, Py_ss
     }
     if (!count) hashes[count++] = hash("", 0);
     qsort(hashes, count, sizeof *hashes, ascending);
+    for (Py_ssize_t i = 1; i < count; i++)
+        if (hashes[i] != hashes[i - 1]) hashes[(*distinct)++] = hashes[i];
+    return hashes;
+}
+
+/* The mean of what values stand for, added up in their order. */
+static void mean(const Tables *tables, Py_ssize_t column, const uint64_t *hashes, Py_ssize_t count, double *out) {
     double total[2] = {0, 0};
-    Py_ssize_t distinct = 0;
     const uint64_t salt = ((const uint64_t *)tables->salts.buf)[column];
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (i && hashes[i] == hashes[i - 1]) continue;
         const float *known = pair(tables, place(tables, column, hashes[i] ^ salt));
         total[0] += known[0];
         total[1] += known[1];
-        distinct++;
     }
-    out[0] = (float)(total[0] / distinct);
-    out[1] = (float)(total[1] / distinct);
-    free(hashes);
-    return 0;
+    out[0] = (float)(total[0] / count);
+    out[1] = (float)(total[1] / count);
+}
+
+/* The mean over the pairs of two fields' values, of which one has a single one; a missing value is alone in its field. */
+static int cross(const Tables *tables, Py_ssize_t number, PyObject *row, PyObject *unset, double *out) {
+    const int64_t *fields = (const int64_t *)tables->crosses.buf + 2 * number;
+    uint64_t *found[2] = {NULL, NULL};
+    Py_ssize_t count[2] = {0, 0}, length;
+    for (int i = 0; i < 2; i++) {
+        const char *text = text_of(tables, row, fields[i], unset, &length);
+        found[i] = text ? values(text, length, PyTuple_GetItem(tables->separators, fields[i]), count + i) : NULL;
+    }
+    int failed = !found[0] || !found[1];
+    if (!failed) {
+        const int longer = count[1] > count[0];
+        const uint64_t single = found[!longer][0];
+        uint64_t *pairs = found[longer];
+        for (Py_ssize_t i = 0; i < count[longer]; i++)
+            pairs[i] = longer ? pair_hash(single, pairs[i]) : pair_hash(pairs[i], single);
+        mean(tables, tables->categories + number, pairs, single == hash("", 0) ? 1 : count[longer], out);
+    }
+    free(found[0]);
+    free(found[1]);
+    return failed ? -1 : 0;
 }
 
 /* One record; first all hashes, then all buckets, so that the memory is waited for once and not for each column. */
@@ -151,11 +195,16 @@ static int encode_row(const Tables *tables, PyObject *row, PyObject *unset, uint
         out[i] = value == Py_None ? NAN : PyFloat_AsDouble(value);
     }
     for (Py_ssize_t i = 0; i < tables->categories; i++) {
-        PyObject *value = PyTuple_GetItem(row, tables->numbers + i), *separator = PyTuple_GetItem(tables->separators, i);
-        Py_ssize_t length = 0;
-        const char *text = value == Py_None || value == unset ? "" : PyUnicode_AsUTF8AndSize(value, &length);
+        PyObject *separator = PyTuple_GetItem(tables->separators, i);
+        Py_ssize_t length, count;
+        const char *text = text_of(tables, row, i, unset, &length);
         if (!text) return -1;
-        if (separator != Py_None && mean(tables, i, text, length, separator, encoded + 2 * i) < 0) return -1;
+        if (separator != Py_None) {
+            uint64_t *hashes = values(text, length, separator, &count);
+            if (!hashes) return -1;
+            mean(tables, i, hashes, count, encoded + 2 * i);
+            free(hashes);
+        }
         keys[i] = hash(text, length) ^ salts[i];
         __builtin_prefetch(bucket(tables, keys[i]));
     }
@@ -170,6 +219,8 @@ static int encode_row(const Tables *tables, PyObject *row, PyObject *unset, uint
         encoded[2 * i] = pair(tables, keys[i])[0];
         encoded[2 * i + 1] = pair(tables, keys[i])[1];
     }
+    for (Py_ssize_t i = 0; i < tables->crossed; i++)
+        if (cross(tables, i, row, unset, encoded + 2 * (tables->categories + i)) < 0) return -1;
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -179,7 +230,7 @@ static PyObject *encode(PyObject *self, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OO!Ow*", &capsule, &PyList_Type, &rows, &unset, &out)) return NULL;
     const Tables *tables = PyCapsule_GetPointer(capsule, TABLES);
     Py_ssize_t count = PyList_Size(rows), failed = !tables;
-    Py_ssize_t width = failed ? 0 : tables->numbers + 2 * tables->categories;
+    Py_ssize_t width = failed ? 0 : tables->numbers + 2 * (tables->categories + tables->crossed);
     uint64_t *keys = failed ? NULL : malloc((tables->categories + 1) * sizeof *keys);
     if (!failed && (!keys || out.len != count * width * (Py_ssize_t)sizeof(double))) {
         PyErr_SetString(PyExc_ValueError, "the inputs have not the size of the rows");

@@ -1,5 +1,6 @@
 """Small real bundles for tests, made in a second: native LightGBM on random rows through the project's own encoder."""
 
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import lightgbm
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from features.bundle import (
     BUNDLE_FORMAT,
@@ -104,23 +106,47 @@ def to_arrays(
     schema: Schema, records: list[Record]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], dict[int, Several]]:
     """The records as `Encoder.encode` takes them: float64[n, p] with NaN for missing, int64[n, c], and columns of
-    several values, which are split here by the definition and not by the code under test."""
+    several values. Fields are split and crossed here by the definition and not by the code under test."""
     numeric = np.array(
         [[np.nan if record.get(name) is None else record[name] for name in schema.numeric] for record in records],
         dtype=np.float64,
     ).reshape(len(records), len(schema.numeric))
-    hashes = np.empty((len(records), len(schema.categorical)), dtype=np.int64)
+    hashes = np.zeros((len(records), len(schema.categories)), dtype=np.int64)
     for index, name in enumerate(schema.categorical):
         hashes[:, index] = hash_values(str(record.get(name) or "") for record in records)
-    several = {}
-    for index, separator in schema.several.items():
-        pairs = set()
-        for row, record in enumerate(records):
-            parts = {part.strip(" ") for part in str(record.get(schema.categorical[index]) or "").split(separator)}
-            pairs |= {(row, hash_value(value)) for value in parts - {""} or {""}}
-        rows, values = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T
-        several[index] = Several(hashes=values, row=rows)
+    held = {index: [_values(schema, index, record) for record in records] for index in range(len(schema.categorical))}
+    several = {index: _several(held[index]) for index in schema.several}
+    for index, (first, second) in schema.crossed.items():
+        pairs = [_pairs(*both) for both in zip(held[first], held[second], strict=True)]
+        if {first, second} & set(schema.several):
+            several[index] = _several(pairs)
+        else:
+            hashes[:, index] = [one for (one,) in pairs]
     return numeric, hashes, several
+
+
+def _values(schema: Schema, index: int, record: Record) -> list[int]:
+    """The hashes of the values in a field, ascending."""
+    text = str(record.get(schema.categorical[index]) or "")
+    separator = schema.several.get(index)
+    parts = {part.strip(" ") for part in text.split(separator)} - {""} if separator else {text}
+    return sorted(map(hash_value, parts or {""}))
+
+
+def _pairs(first: list[int], second: list[int]) -> list[int]:
+    """The hashes of the pairs of two fields' values."""
+    missing = hash_value("")
+    if missing in {*first, *second}:
+        return [missing]
+    pack = struct.Struct("<q").pack
+    mixed = [xxhash.xxh64_digest(pack(other), one % (1 << 64)) for one in first for other in second]
+    return [int.from_bytes(digest, "big", signed=True) for digest in mixed]
+
+
+def _several(values: list[list[int]]) -> Several:
+    rows = [row for row, of_row in enumerate(values) for _ in of_row]
+    hashes = [value for of_row in values for value in of_row]
+    return Several(hashes=np.array(hashes, dtype=np.int64), row=np.array(rows, dtype=np.int64))
 
 
 def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
@@ -130,7 +156,7 @@ def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], see
 
 
 def _reference(schema: Schema, encoded: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> Reference:
-    columns = zip(schema.features, column_values(schema, encoded).T, strict=True)
+    columns = zip(schema.columns, column_values(schema, encoded).T, strict=True)
     return Reference(
         prediction=Histogram.of(probabilities), columns={name: Histogram.of(values) for name, values in columns}
     )
@@ -141,7 +167,7 @@ def _encoder(
 ) -> Encoder:
     base_rate = float(labels.mean())
     tables, rates, log_counts = [], [], []
-    for index in range(len(schema.categorical)):
+    for index in range(len(schema.categories)):
         values, row = several.get(index, Several(hashes[:, index], np.arange(len(hashes))))
         table, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
         clicks = np.bincount(inverse, weights=labels[row], minlength=len(table))
@@ -149,12 +175,12 @@ def _encoder(
         rates.append((clicks + SMOOTHING * base_rate) / (counts + SMOOTHING))
         log_counts.append(np.log1p(counts))
     return Encoder(
-        columns=schema.categorical,
+        columns=schema.categories,
         offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),
         hashes=np.concatenate([*tables, np.empty(0, dtype=np.int64)]),
         rates=np.concatenate([*rates, np.empty(0)]).astype(np.float32),
         log_counts=np.concatenate([*log_counts, np.empty(0)]).astype(np.float32),
-        unseen=np.tile(np.array([base_rate, 0.0], dtype=np.float32), (len(schema.categorical), 1)),
+        unseen=np.tile(np.array([base_rate, 0.0], dtype=np.float32), (len(schema.categories), 1)),
     )
 
 

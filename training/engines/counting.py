@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from features.encoder import EACH, Several
 from features.schema import Schema
 from training.engines.selection import Selection, divided
-from training.kernels.columns import CATEGORIES, FOLD, LABEL, PART, VALUES, matrix, raw_columns, several
+from training.kernels.columns import FOLD, LABEL, PART, category, raw_columns
 from training.kernels.count import ValueCounts, count
 from training.kernels.split import PARTS
 
@@ -19,7 +20,7 @@ COUNTED_ROWS = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """The columns whose values are counted, by their index in the schema, in the selected rows."""
+    """The columns whose values are counted, by their index in `Schema.categories`, in the selected rows."""
 
     selection: Selection
     schema: Schema
@@ -80,17 +81,16 @@ def _column(
     clicked: npt.NDArray[np.bool_],
     fold: npt.NDArray[np.int32],
 ) -> ValueCounts:
-    if index not in task.schema.several:
-        width = len(task.schema.categorical)
-        hashes = [matrix(part.batch.column(CATEGORIES), width)[part.chosen, index] for part in rows]
-        return count(np.concatenate(hashes), clicked, fold, number=task.folds)
     values, row_of_each, before = [], [], 0
     for part in rows:
-        own = several(part.batch.column(VALUES), task.schema)[index]
-        place = np.cumsum(part.chosen) - 1 + before
-        kept = part.chosen[own.row]
-        values.append(own.hashes[kept])
-        row_of_each.append(place[own.row[kept]])
-        before += int(part.chosen.sum())
-    row = np.concatenate(row_of_each)
+        own = category([part.batch.column(name) for name in raw_columns(task.schema)], task.schema, index)
+        if isinstance(own, Several):
+            place = np.cumsum(part.chosen) - 1 + before
+            kept = part.chosen[own.row]
+            values.append(own.hashes[kept])
+            row_of_each.append(place[own.row[kept]])
+            before += int(part.chosen.sum())
+        else:
+            values.append(own[part.chosen])
+    row = np.concatenate(row_of_each) if row_of_each else EACH
     return count(np.concatenate(values), clicked[row], fold[row], number=task.folds)

@@ -17,7 +17,7 @@ ROWS = 20_000
 
 
 def warnings(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32], schema: Schema) -> tuple[str, ...]:
-    """A sentence for each raw column that alone tells clicks from the rest.
+    """A sentence for each column that alone tells clicks from the rest.
 
     `inputs` float64[n, p + 2c] are out-of-fold encoded rows in random order, so that a category is judged by the rate
     that other rows give it; `label` is int32[n]. A missing value counts as the lowest.
@@ -34,7 +34,7 @@ def _warnings(columns: npt.NDArray[np.float64], label: npt.NDArray[np.int32], sc
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - takes seconds, which wrong data must not cost
 
     lowest = np.finfo(np.float64).min
-    for name, values in zip(schema.features, np.maximum(columns, lowest).T, strict=True):
+    for name, values in zip(schema.columns, np.maximum(columns, lowest).T, strict=True):
         area = float(roc_auc_score(label, np.minimum(values, -lowest)))
         if max(area, 1 - area) >= SUSPICIOUS_AUC:
             yield (

@@ -35,5 +35,5 @@ def measure(
     return Measured(
         evaluation=evaluations[0],
         logistic=evaluations[1] if others else None,
-        slices=slices.measure(bins, sliced, names=schema.categorical, values=names),
+        slices=slices.measure(bins, sliced, names=schema.categories, values=names),
     )

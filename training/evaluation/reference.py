@@ -143,13 +143,11 @@ def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Ma
     inputs = sampled.inputs(schema, encoder)
     columns = column_values(schema, inputs)
     gains = {name: importance[name] for name in schema.numeric}
-    gains |= {name: sum(importance[feature] for feature in encoded_category(name)) for name in schema.categorical}
+    gains |= {name: sum(importance[feature] for feature in encoded_category(name)) for name in schema.categories}
     watched = set(sorted(gains, key=lambda name: -gains[name])[:COLUMNS])
     return Reference(
         prediction=Histogram.of(_predict(model, inputs)),
-        columns={
-            name: Histogram.of(columns[:, index]) for index, name in enumerate(schema.features) if name in watched
-        },
+        columns={name: Histogram.of(columns[:, index]) for index, name in enumerate(schema.columns) if name in watched},
     )
 
 
@@ -158,7 +156,7 @@ def compare(bundle: Bundle, sampled: Sample) -> Drift | None:
     if bundle.reference is None or bundle.schema.lacking(sampled.schema) or len(sampled) == 0:
         return None
     inputs = sampled.inputs(bundle.schema, bundle.encoder)
-    values = dict(zip(bundle.schema.features, column_values(bundle.schema, inputs).T, strict=True))
+    values = dict(zip(bundle.schema.columns, column_values(bundle.schema, inputs).T, strict=True))
     prediction = bundle.reference.prediction
     model = (bundle.path / MODEL).read_text(encoding="utf-8")
     moved = [_moved(name, histogram, values[name]) for name, histogram in bundle.reference.columns.items()]

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from features.encoder import Several
 from features.schema import Schema
+from training.kernels import crosses
 
 LABEL = "_label"
 NUMBERS = "_numbers"
@@ -35,8 +36,8 @@ FEATURES = "_features"
 
 
 class RawInputs(NamedTuple):
-    """What `Encoder.encode` makes the inputs of n rows from: float64[n, p], int64[n, c], and the columns that hold
-    several values by their index."""
+    """What `Encoder.encode` makes the inputs of n rows from: float64[n, p], int64[n, c] of the `Schema.categories`, and
+    those that hold several values by their index."""
 
     numeric: npt.NDArray[np.float64]
     hashes: npt.NDArray[np.int64]
@@ -52,21 +53,48 @@ def raw_columns(schema: Schema) -> list[str]:
 def raw_inputs(columns: Sequence[pa.ListArray], schema: Schema) -> RawInputs:
     """The rows of which these are the `raw_columns`."""
     numeric, hashes, *values = columns
-    return RawInputs(
+    own = RawInputs(
         numeric=matrix(numeric, len(schema.numeric)),
         hashes=matrix(hashes, len(schema.categorical)),
         several=several(values[0], schema) if values else {},
     )
+    return _with_crosses(own, schema)
 
 
 def chosen(raw: RawInputs, schema: Schema, own: Schema) -> RawInputs:
     """The inputs of rows of `schema` as those of another schema, which lacks none of its columns in them."""
     categorical = [schema.categorical.index(name) for name in own.categorical]
-    return RawInputs(
+    known = RawInputs(
         numeric=raw.numeric[:, [schema.numeric.index(name) for name in own.numeric]],
         hashes=raw.hashes[:, categorical],
         several={index: raw.several[categorical[index]] for index in own.several},
     )
+    return _with_crosses(known, own)
+
+
+def category(columns: Sequence[pa.ListArray], schema: Schema, index: int) -> npt.NDArray[np.int64] | Several:
+    """The values of one of the `Schema.categories` in rows of which these are the `raw_columns`."""
+    _, hashes, *values = columns
+    raw = matrix(hashes, len(schema.categorical))
+    wanted = schema.crossed.get(index, (index,))
+    holding = several(values[0], schema) if schema.several.keys() & set(wanted) else {}
+    found = [holding[one] if one in holding else raw[:, one] for one in wanted]
+    return crosses.crossed(found[0], found[1]) if index in schema.crossed else found[0]
+
+
+def _with_crosses(raw: RawInputs, schema: Schema) -> RawInputs:
+    """The rows with the values of the schema's crosses beside their own."""
+    if not schema.crossed:
+        return raw
+    hashes, held = [raw.hashes], dict(raw.several)
+    for index, (first, second) in schema.crossed.items():
+        one, other = (raw.several.get(column, raw.hashes[:, column]) for column in (first, second))
+        values = crosses.crossed(one, other)
+        if isinstance(values, Several):
+            held[index] = values
+            values = np.zeros(len(raw.hashes), dtype=np.int64)  # nobody reads it
+        hashes.append(values[:, None])
+    return RawInputs(numeric=raw.numeric, hashes=np.hstack(hashes), several=held)
 
 
 def matrix(column: pa.ListArray, width: int) -> npt.NDArray[Any]:

@@ -60,7 +60,7 @@ class FoldEncoder:
         average = pooled.averages()[:, None]
         return cls(
             schema=schema,
-            encoder=derive_encoder(pooled, columns=schema.categorical, smoothing=parameters.smoothing),
+            encoder=derive_encoder(pooled, columns=schema.categories, smoothing=parameters.smoothing),
             rates=smoothed_rate(
                 kept.clicks[:, None] - values.clicks,
                 kept.rows[:, None] - values.rows,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features.hashing import hash_value, split_values
+from features.crosses import cross_name
+from features.hashing import MISSING_HASH, hash_value, pair_hash, split_values, unsigned_hash
 from features.schema import Schema
 from training.kernels.columns import RAW, raw_columns, raw_inputs
 from training.kernels.kernel import Kernel
@@ -43,12 +44,21 @@ class _Naming:
                 places = np.flatnonzero(hashes == value)
                 if len(places):
                     row = places[0] if several is None else several.row[places[0]]
-                    found[index, value] = self._shown(texts[int(row)].as_py()[index], index, value)
+                    found[index, value] = self._shown(texts[int(row)].as_py(), index, value)[:SHOWN_LENGTH]
         rows = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
         yield pa.RecordBatch.from_pylist(rows, schema=_FOUND)
 
-    def _shown(self, text: str, index: int, value: int) -> str:
+    def _shown(self, record: Sequence[str], index: int, value: int) -> str:
+        if index not in self.schema.crossed:
+            return next(one for one in self._values(record, index) if hash_value(one) == value)
+        if value == MISSING_HASH:
+            return ""
+        first, second = (self._values(record, column) for column in self.schema.crossed[index])
+        unsigned = value % (1 << 64)
+        pairs = ((one, other) for one in first for other in second)
+        return next(cross_name(pair) for pair in pairs if pair_hash(*map(unsigned_hash, pair)) == unsigned)
+
+    def _values(self, record: Sequence[str], index: int) -> list[str]:
+        """The values in a field of a record."""
         separator = self.schema.several.get(index)
-        if separator is not None:
-            text = next(one for one in split_values(text, separator) if hash_value(one) == value)
-        return text[:SHOWN_LENGTH]
+        return [record[index]] if separator is None else split_values(record[index], separator)

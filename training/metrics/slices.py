@@ -35,7 +35,7 @@ MATERIAL = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class SlicedColumn:
-    """A categorical column by its index in the schema, and the hashes of its frequent values, int64[k]."""
+    """A column by its index in `Schema.categories`, and the hashes of its frequent values, int64[k]."""
 
     index: int
     hashes: npt.NDArray[np.int64]
@@ -116,7 +116,7 @@ def measure(
     names: Sequence[str],
     values: Iterator[str],
 ) -> tuple[Slice, ...]:
-    """The slices that have rows, by number; `names` are those of the schema's categories."""
+    """The slices that have rows, by number; `names` are the `Schema.categories`."""
     measured = []
     of = SLICES
     for column in columns:

@@ -32,14 +32,14 @@ class SplitSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSummary:
-    """One raw column: share of missing values from 0 to 1, and distinct values where they were counted.
+    """One column: share of missing values from 0 to 1, and distinct values where they were counted.
 
     Where a field holds several values, `separator` stands between them, and `frequent` are the most frequent ones with
     the training rows that have them.
     """
 
     name: str
-    role: Literal["numeric", "categorical"]
+    role: Literal["numeric", "categorical", "cross"]
     missing_share: float
     distinct: int | None
     separator: str | None = None

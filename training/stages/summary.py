@@ -21,7 +21,7 @@ def split_summaries(prepared: Prepared) -> list[SplitSummary]:
 
 
 def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) -> list[ColumnSummary]:
-    """One summary per raw column; `counted` are the values of the training rows."""
+    """One summary per column, of crosses too; `counted` are the values of the training rows."""
     rows = prepared.training_rows
     numbers = [
         ColumnSummary(name=name, role="numeric", missing_share=missing / rows, distinct=None)
@@ -30,13 +30,13 @@ def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) ->
     categories = [
         ColumnSummary(
             name=name,
-            role="categorical",
+            role="cross" if index in schema.crossed else "categorical",
             missing_share=counted.missing(index) / rows,
             distinct=counted.distinct(index),
             separator=schema.several.get(index),
             frequent=_frequent(prepared, counted, schema, index) if index in schema.several else (),
         )
-        for index, name in enumerate(schema.categorical)
+        for index, name in enumerate(schema.categories)
     ]
     return numbers + categories
 

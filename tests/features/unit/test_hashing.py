@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.hashing import hash_several, hash_value, hash_values, split_values
+from features.hashing import UNSIGNED_MISSING, hash_several, hash_value, hash_values, pair_hash, split_values
 
 
 def test_the_missing_value_hashes_as_on_spark() -> None:
@@ -40,3 +40,14 @@ def test_a_field_is_split_at_its_separator(text: str, separator: str, values: li
 def test_the_order_of_values_and_their_number_make_no_difference() -> None:
     expected = sorted([hash_value("b"), hash_value("a")])
     assert hash_several("b|a", "|").tolist() == hash_several("a| b|a", "|").tolist() == expected
+
+
+def test_a_pair_hashes_as_on_spark() -> None:
+    # xxhash64 of two longs in a row is that of the second one from the first one's as seed; here the seed is given.
+    assert pair_hash(0, 0) == 0x34C96ACDCADB1BBB  # XXH64 of eight zero bytes from seed 0
+    assert pair_hash(1, 2) != pair_hash(2, 1)
+
+
+@pytest.mark.parametrize("pair", [(UNSIGNED_MISSING, 7), (7, UNSIGNED_MISSING), (UNSIGNED_MISSING, UNSIGNED_MISSING)])
+def test_a_pair_without_one_of_its_values_is_missing(pair: tuple[int, int]) -> None:
+    assert pair_hash(*pair) == UNSIGNED_MISSING

@@ -102,3 +102,38 @@ def test_a_separator_that_splits_nothing_is_refused(separators: dict[str, str], 
 def test_rows_lack_a_column_that_they_do_not_have_or_split_otherwise(theirs: Schema, lacking: tuple[str, ...]) -> None:
     ours = Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": "|"})
     assert ours.lacking(theirs) == lacking
+
+
+def test_crosses_are_columns_of_the_encoder_behind_the_categorical_ones_and_of_no_record() -> None:
+    schema = Schema(numeric=("age",), categorical=("user", "genre"), crosses=(("user", "genre"),))
+    assert schema.features == ("age", "user", "genre")
+    assert schema.categories == ("user", "genre", "user x genre")
+    assert schema.columns == ("age", "user", "genre", "user x genre")
+    assert schema.encoded_features[-2:] == ("user x genre_rate", "user x genre_log_count")
+    assert schema.crossed == {2: (0, 1)}
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+@pytest.mark.parametrize(
+    ("crosses", "message"),
+    [
+        ((("user", "age"),), "^Age is a column of numbers, and only categories can be crossed: name it under"),
+        ((("user", "mood"),), "^The cross of user and mood needs mood, which is not named under `categorical`"),
+        ((("user", "user"),), "^User is crossed with itself: name two columns"),
+        ((("user", "genre"), ("genre", "user")), "^Genre and user are crossed twice: name each pair once"),
+        ((("genre", "tags"),), "^Genre and tags both hold several values: only one column of a cross may"),
+    ],
+)
+def test_a_cross_that_cannot_be_made_is_refused(crosses: tuple[tuple[str, str], ...], message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        Schema(
+            numeric=("age",),
+            categorical=("user", "genre", "tags"),
+            separators={"genre": "|", "tags": " "},
+            crosses=crosses,
+        )
+
+
+def test_a_column_named_as_a_cross_is_refused() -> None:
+    with pytest.raises(SchemaError, match=r"user x genre, .* is used more than once"):
+        Schema(numeric=(), categorical=("user", "genre", "user x genre"), crosses=(("user", "genre"),))

@@ -1,5 +1,6 @@
 """The service's encoder against the plain one that training shares."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from features.bundle import Bundle
 from features.encoder import Encoder
-from features.hashing import hash_values
+from features.hashing import hash_values, pair_hash, unsigned_hash
 from features.schema import Schema
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import Values
@@ -20,19 +21,24 @@ from tests.support.kernels import built_kernel
 
 @given(
     st.integers(0, 6),
-    st.lists(st.sampled_from([None, " ", "|", "||", "a", "€"]), max_size=5),
+    st.lists(st.sampled_from([None, None, " ", "|", "||", "a", "€"]), max_size=5),
+    st.sets(st.integers(0, 9), max_size=4),
     st.integers(1, 40),
     st.integers(0, 2**32 - 1),
 )
-def test_both_encoders_give_the_same_inputs(
-    kernel: Kernel | None, numbers: int, separators: list[str | None], rows: int, seed: int
+def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives them in their order
+    kernel: Kernel | None, numbers: int, separators: list[str | None], chosen: set[int], rows: int, seed: int
 ) -> None:
     if numbers + len(separators) == 0:
         numbers = 1
+    separated = {f"c{index}": separator for index, separator in enumerate(separators) if separator}
+    names = tuple(f"c{index}" for index in range(len(separators)))
+    pairs = [pair for pair in combinations(names, 2) if not set(pair) <= set(separated)]
     schema = Schema(
         numeric=tuple(f"n{index}" for index in range(numbers)),
-        categorical=tuple(f"c{index}" for index in range(len(separators))),
-        separators={f"c{index}": separator for index, separator in enumerate(separators) if separator},
+        categorical=names,
+        separators=separated,
+        crosses=tuple(pair for index, pair in enumerate(pairs) if index in chosen),
     )
     known = random_records(schema, 30, seed=seed)
     asked = random_records(schema, rows, seed=seed + 1)
@@ -69,8 +75,33 @@ def test_the_values_of_a_field_stand_for_their_mean_in_any_order_and_each_once(k
     assert [one.tolist() for one in missing] == [[0.5, 0.0]] * 3
 
 
+def test_a_cross_is_looked_up_by_the_pair_of_two_values_and_missing_without_one_of_them(kernel: Kernel | None) -> None:
+    schema = Schema(
+        numeric=(), categorical=("user", "genres"), separators={"genres": "|"}, crosses=(("user", "genres"),)
+    )
+    pair = [pair_hash(unsigned_hash("u1"), unsigned_hash(genre)) for genre in ("drama", "comedy")]
+    hashes = np.array([*pair, unsigned_hash("")], dtype=np.uint64).view(np.int64)
+    order = np.argsort(hashes)
+    encoder = Encoder(
+        columns=schema.categories,
+        offsets=np.array([0, 0, 0, 3]),
+        hashes=hashes[order],
+        rates=np.array([0.25, 0.75, 0.125], dtype=np.float32)[order],
+        log_counts=np.array([1.0, 4.0, 9.0], dtype=np.float32)[order],
+        unseen=np.array([[0.5, 0.0]] * 3, dtype=np.float32),
+    )
+    asked: list[Values] = [("u1", "drama"), ("u1", "comedy|drama"), ("u2", "drama"), ("", "drama|comedy"), ("u1", None)]
+    found = RowEncoder(schema, encoder, kernel).encode(asked)[:, 4:].tolist()
+    assert found == [[0.25, 1.0], [0.5, 2.5], [0.5, 0.0], [0.125, 9.0], [0.125, 9.0]]
+
+
 def test_repeated_requests_give_the_same_inputs(kernel: Kernel | None, tmp_path: Path) -> None:
-    schema = Schema(numeric=("n",), categorical=("a", "b", "c"), separators={"b": ",", "c": " "})
+    schema = Schema(
+        numeric=("n",),
+        categorical=("a", "b", "c"),
+        separators={"b": ",", "c": " "},
+        crosses=(("a", "b"), ("c", "a")),
+    )
     bundle = Bundle.load(make_bundle(tmp_path / "bundle", schema=schema, rows=300, trees=1))
     rows: list[Values] = [
         tuple(record[name] for name in bundle.schema.features) for record in random_records(bundle.schema, 50)
@@ -110,13 +141,13 @@ def test_the_kernel_refuses_what_is_no_text() -> None:
 
 def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:
     _, hashes, several = to_arrays(schema, records)
-    columns = {index: hashes[:, index] for index in range(len(schema.categorical))}
+    columns = {index: hashes[:, index] for index in range(len(schema.categories))}
     columns |= {index: values.hashes for index, values in several.items()}
     tables = [np.unique(values) for values in columns.values()]
     entries = sum(len(table) for table in tables)
     generator = np.random.default_rng(seed)
     return Encoder(
-        columns=schema.categorical,
+        columns=schema.categories,
         offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),
         hashes=np.concatenate([*tables, np.empty(0, dtype=np.int64)]),
         rates=generator.random(entries).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Categories as numbers, one value a field and several: counted and encoded as plain Python would do it row by row."""
+"""Categories as numbers (one value a field, several, pairs), counted and encoded as plain Python does it row by row."""
 
 from collections import Counter
 from pathlib import Path
@@ -29,7 +29,14 @@ from training.metrics.score_counts import FIXED_POINT
 from training.parameters import TrainingParameters
 from training.stages.pipeline import fold_encoder
 
-SCHEMA = Schema(numeric=("age",), categorical=("tags", "city", "genres"), separators={"genres": "|", "tags": " "})
+SCHEMA = Schema(
+    numeric=("age",),
+    categorical=("tags", "city", "genres", "device"),
+    separators={"genres": "|", "tags": " "},
+    crosses=(("city", "genres"), ("tags", "device"), ("device", "city")),
+)
+WITH_POOL = {"tags", "city x genres", "tags x device"}
+"""The columns with hundreds of rare values."""
 PARAMETERS = TrainingParameters(folds=3, min_category_rows=4, smoothing=5.0)
 
 
@@ -38,11 +45,22 @@ def values_of(text: str, separator: str) -> set[str]:
     return {part.strip(" ") for part in text.split(separator)} - {""} or {""}
 
 
+def held_in(row: pd.Series, name: str) -> list[str]:
+    """The values of a column in a row, in the order in which they are added up; a pair's has the sign of none."""
+    if name in SCHEMA.categorical:
+        separator = SCHEMA.several.get(SCHEMA.categorical.index(name))
+        return sorted(values_of(row[name], separator) if separator else {row[name]}, key=hash_value)
+    first, second = (held_in(row, column) for column in name.split(" x "))
+    if "" in {*first, *second}:
+        return [""]
+    return [f"{one}\0{other}" for one in first for other in second]
+
+
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """400 rows with one to four tags and genres and one city, frequent, rare, repeated and missing.
+    """400 rows with one to four tags and genres, a city and a device, frequent, rare, repeated and missing.
 
-    Of the tags hundreds are rare, of genres and cities a few.
+    Of the tags hundreds are rare, of the others a few.
     """
     random = np.random.default_rng(7)
 
@@ -57,21 +75,21 @@ def rows() -> pd.DataFrame:
             "tags": [field(" ", 1000) for _ in range(400)],
             "city": [f"Köln {code}" if code else "" for code in random.zipf(1.4, 400) % 60],
             "genres": [field(" | ", 40) for _ in range(400)],
+            "device": random.choice(["", "phone", "desk"], 400),
         }
     )
 
 
 def by_definition(rows: pd.DataFrame, name: str, *, out_of_fold: bool) -> list[tuple[np.float32, np.float32]]:
     """Mean rate and mean log count of each row, one row and one value at a time."""
-    separator = SCHEMA.several.get(SCHEMA.categorical.index(name))
-    held = [values_of(text, separator) if separator else {text} for text in rows[name]]
+    held = [held_in(row, name) for _, row in rows.iterrows()]
     seen = [
         (value, fold, label) for own, fold, label in zip(held, rows[FOLD], rows["label"], strict=True) for value in own
     ]
     of_value = Counter(value for value, _, _ in seen)
     average = sum(label for _, _, label in seen) / len(seen)
     seldom = {value for value, number in of_value.items() if number < PARAMETERS.min_category_rows}
-    assert (len(seldom) >= 100) == (name == "tags")
+    assert (len(seldom) >= 100) == (name in WITH_POOL)
     rare = seldom if len(seldom) >= 100 else set()
 
     def pair(value: str, fold: int) -> tuple[np.float32, np.float32]:
@@ -83,7 +101,7 @@ def by_definition(rows: pd.DataFrame, name: str, *, out_of_fold: bool) -> list[t
     known = {(value, fold): pair(value, fold) for value, fold, _ in seen}
     expected = []
     for own, fold in zip(held, rows[FOLD], strict=True):
-        rates, log_counts = zip(*(known[value, fold] for value in sorted(own, key=hash_value)), strict=True)
+        rates, log_counts = zip(*(known[value, fold] for value in own), strict=True)
         expected.append(
             (
                 np.float32(sum(map(float, rates)) / len(own)),
@@ -119,7 +137,7 @@ def inputs(rows: LocalRows, encoder: FoldEncoder, work: Path) -> pd.DataFrame:
     return pd.DataFrame(encoded, columns=list(rows.schema.encoded_features))
 
 
-@pytest.mark.parametrize("name", SCHEMA.categorical)
+@pytest.mark.parametrize("name", SCHEMA.categories)
 def test_every_row_is_encoded_as_the_definition_says_to_the_bit(rows: pd.DataFrame, tmp_path: Path, name: str) -> None:
     of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
     encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), SCHEMA, PARAMETERS)
@@ -129,7 +147,7 @@ def test_every_row_is_encoded_as_the_definition_says_to_the_bit(rows: pd.DataFra
     assert actual == by_definition(with_folds(rows, SCHEMA, PARAMETERS), name, out_of_fold=True)
 
 
-@pytest.mark.parametrize("name", SCHEMA.categorical)
+@pytest.mark.parametrize("name", SCHEMA.categories)
 def test_a_held_out_row_is_encoded_by_all_rows_as_the_service_encodes_it(
     rows: pd.DataFrame, tmp_path: Path, name: str
 ) -> None:
@@ -169,8 +187,9 @@ def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
     bundle = Bundle.load(make_bundle(tmp_path / "bundle", schema=SCHEMA, rows=300, trees=1))
     wider = Schema(
         numeric=("age",),
-        categorical=("more", "genres", "city", "tags"),
+        categorical=("more", "genres", "city", "device", "tags"),
         separators={"more": ",", "genres": "|", "tags": " "},
+        crosses=(("city", "more"),),
     )
     records = random_records(SCHEMA, 200, seed=3)
     table = pa.Table.from_batches([prepared([{**record, "more": "x,y"} for record in records], wider)])
@@ -178,13 +197,20 @@ def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Sample.of(table, wider).inputs(SCHEMA, bundle.encoder), inputs)
 
 
-def test_a_champion_takes_its_columns_of_several_values_from_wider_rows(tmp_path: Path) -> None:
-    wider = Schema(numeric=("age",), categorical=("genres", "city", "tags"), separators={"genres": "|", "tags": " "})
+def test_a_champion_takes_its_columns_of_several_values_and_its_crosses_from_wider_rows(tmp_path: Path) -> None:
+    wider = Schema(
+        numeric=("age",), categorical=("device", "genres", "city", "tags"), separators={"genres": "|", "tags": " "}
+    )
     assert_scored_alike(tmp_path, own=SCHEMA, rows=wider)
 
 
 def test_a_champion_that_takes_a_field_whole_can_be_compared_on_rows_that_are_split(tmp_path: Path) -> None:
-    whole = Schema(numeric=("age",), categorical=("city", "tags", "genres"), separators={"tags": " "})
+    whole = Schema(
+        numeric=("age",),
+        categorical=("city", "tags", "genres", "device"),
+        separators={"tags": " "},
+        crosses=(("genres", "city"),),
+    )
     assert_scored_alike(tmp_path, own=whole, rows=SCHEMA)
 
 

@@ -1,8 +1,9 @@
 """How the values of slices read, wherever their rows are."""
 
+import numpy as np
 import pytest
 
-from features.hashing import hash_values
+from features.hashing import UNSIGNED_MISSING, hash_values, pair_hash, unsigned_hash
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.kernels.names import SHOWN_LENGTH
@@ -29,6 +30,16 @@ def test_of_a_field_with_several_values_the_one_is_named() -> None:
     records = [{"a": "", "b": text} for text in ("Drama|Comedy", " Noir || War ", "")]
     columns = [SlicedColumn(index=1, hashes=hash_values(["War", "Western", "Comedy", ""]))]
     assert list(value_names(MemoryRows((prepared(records, schema),)), schema, columns)) == ["War", "", "Comedy", ""]
+
+
+def test_a_pair_is_named_by_both_values() -> None:
+    schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"}, crosses=(("a", "b"),))
+    records = [{"a": "u1", "b": "Drama|Comedy"}, {"a": "", "b": "War"}, {"a": "u2", "b": "War"}]
+    pairs = [("u1", "Comedy"), ("u2", "War"), ("u1", "War")]
+    hashes = [pair_hash(*map(unsigned_hash, pair)) for pair in pairs]
+    columns = [SlicedColumn(index=2, hashes=np.array([*hashes, UNSIGNED_MISSING], dtype=np.uint64).view(np.int64))]
+    found = value_names(MemoryRows((prepared(records, schema),)), schema, columns)
+    assert list(found) == ["u1 x Comedy", "u2 x War", "", ""]
 
 
 def test_no_columns_need_no_names() -> None:

@@ -77,6 +77,16 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
         ({"numeric": ["rating"]}, "would tell the answer"),
         ({"numeric": ["time"], "timestamp": "time"}, "time is the timestamp"),
         ({"numeric": ["label"]}, "rename the column"),
+        ({"crosses": [["genre"]]}, r"crosses\.0: give two columns in brackets, as \[user_id, genres\]\. See"),
+        ({"crosses": ["genre"]}, "crosses.0: give two columns in brackets"),
+        ({"crosses": [["genre", "mood"]]}, "needs mood, which is not named under `categorical`"),
+        ({"crosses": [["genre", "age"]]}, "age is a column of numbers, and only categories can be crossed"),
+        ({"crosses": [["genre", "genre"]]}, "genre is crossed with itself"),
+        ({"categorical": ["genre", "item"], "crosses": [["genre", "item"], ["item", "genre"]]}, "are crossed twice"),
+        (
+            {"categorical": ["genre", "item", "Genre x item"], "crosses": [["genre", "item"]]},
+            "a column is called 'genre x item' as the cross is",
+        ),
         ({"users": {"path": "users.xlsx", "key": "user"}}, r"users\.xlsx is unknown"),
     ],
 )

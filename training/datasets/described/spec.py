@@ -2,12 +2,23 @@
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from msgspec import UNSET
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
+from features.crosses import Cross, cross_name, problem_of
 from features.schema import Schema
 from training.datasets.errors import MissingFileError, SpecError
 
@@ -75,6 +86,12 @@ class Categorical(Numeric):
     """What stands between the values of a field that can have several; without it, a field is one value."""
 
 
+def _two_names(value: object) -> object:
+    if isinstance(value, list | tuple) and [type(name) for name in value] == [str, str]:
+        return tuple(value)
+    raise ValueError("give two columns in brackets, as [user_id, genres]")
+
+
 class TablesSpec(Strict):
     """The whole description. Paths that are not absolute start at the file's own folder."""
 
@@ -84,6 +101,8 @@ class TablesSpec(Strict):
     label: Label
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
+    crosses: tuple[Annotated[Cross, BeforeValidator(_two_names)], ...] = ()
+    """Pairs of categorical columns that are columns of their own, which nobody sends."""
     timestamp: str | None = None
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
@@ -103,6 +122,13 @@ class TablesSpec(Strict):
             raise ValueError(f"{self.timestamp} is the timestamp, so it cannot be a feature")
         if LABEL in folded:
             raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
+        problem = problem_of(
+            self.crosses, numeric=self.numeric_names, categorical=self.categorical_names, several=self.separators
+        )
+        if problem:
+            raise ValueError(problem)
+        if taken := next((name for name in map(cross_name, self.crosses) if name.lower() in folded), None):
+            raise ValueError(f"a column is called {taken!r} as the cross is: rename the column")
         return self
 
     @property
@@ -129,6 +155,7 @@ class TablesSpec(Strict):
             label=LABEL,
             timestamp=self.timestamp,
             separators=self.separators or UNSET,
+            crosses=self.crosses or UNSET,
         )
 
     def missing_in(self, column: str) -> frozenset[str]:

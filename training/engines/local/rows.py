@@ -77,7 +77,7 @@ class LocalRows:
 
     def count(self, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
         """The category values of divided rows."""
-        columns = len(self.schema.categorical)
+        columns = len(self.schema.categories)
         bounds = np.linspace(0, columns, min(self.runner.processes, columns) + 1).astype(int).tolist()
         some = (
             Counting(selection=self.selection, schema=self.schema, columns=range(*bound), folds=parameters.folds)
@@ -89,7 +89,7 @@ class LocalRows:
 
     def known_counts(self, table: Path, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
         """What an earlier run counted on rows like these."""
-        return LocalCounts.read(table, columns=len(self.schema.categorical), folds=parameters.folds)
+        return LocalCounts.read(table, columns=len(self.schema.categories), folds=parameters.folds)
 
     def encode(self, encoder: FoldEncoder, folder: Path) -> "LocalRows":
         """The inputs of divided rows, a file for each of theirs."""

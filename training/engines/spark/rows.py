@@ -60,7 +60,7 @@ class SparkRows:
 
     def count(self, parameters: TrainingParameters, folder: Path) -> SparkCounts:
         """The category values of divided rows: counted by the block, then added up by Spark."""
-        width, folds = len(self.schema.categorical), parameters.folds
+        width, folds = len(self.schema.categories), parameters.folds
         counting = Counting(selection=self.selection, schema=self.schema, columns=range(width), folds=folds)
         columns = counting.stored()
         blocks = self.frame.select(*columns)
@@ -73,7 +73,7 @@ class SparkRows:
         shutil.copyfile(table, folder / f"part-00000{SUFFIX}")
         (folder / COMPLETE).touch()
         read = self.frame.sparkSession.read.parquet(to_read(folder))
-        return SparkCounts(read.select(types_of(parameters.folds).names), len(self.schema.categorical))
+        return SparkCounts(read.select(types_of(parameters.folds).names), len(self.schema.categories))
 
     def encode(self, encoder: FoldEncoder, folder: Path) -> SparkEncoded:
         """The inputs of divided rows as vectors."""

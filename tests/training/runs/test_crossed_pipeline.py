@@ -1,0 +1,107 @@
+"""A whole run on tables where what a user likes shows only in pairs, and the service that comes of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from features.bundle import Bundle
+from features.encoder import Encoder
+from tests.support.services import running_service
+from tests.support.training_runs import Run, train
+
+ROWS, USERS = 6_000, 32
+GENRES = ("Action", "Comedy", "Drama", "Noir")
+CROSS = "user_id x genres"
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each user likes one genre, and each genre is liked by as many users: of films of it 90 of 100 are clicked, of the
+    others 10. Neither a user nor a genre tells anything alone."""
+    folder = tmp_path_factory.mktemp("films")
+    random = np.random.default_rng(5)
+    pairs = [f"{one}|{other}" for one in GENRES for other in GENRES if one < other]
+    items = pd.DataFrame({"item_id": range(300), "minutes": range(300), "genres": (pairs * 50)[:300]})
+    items.to_csv(folder / "items.csv", index=False)
+    pd.DataFrame({"user_id": range(USERS)}).to_csv(folder / "users.csv", index=False)
+    clicks = pd.DataFrame({"user_id": random.integers(0, USERS, ROWS), "item_id": random.integers(0, 300, ROWS)})
+    liked = [
+        GENRES[user % len(GENRES)] in items["genres"][item].split("|")
+        for user, item in zip(clicks["user_id"], clicks["item_id"], strict=True)
+    ]
+    clicks["clicked"] = (random.random(ROWS) < np.where(liked, 0.9, 0.1)).astype(int)
+    clicks.to_csv(folder / "interactions.csv", index=False)
+    spec = {
+        "interactions": "interactions.csv",
+        "users": {"path": "users.csv", "key": "user_id"},
+        "items": {"path": "items.csv", "key": "item_id"},
+        "label": {"column": "clicked"},
+        "numeric": ["minutes"],
+        "categorical": ["user_id", {"column": "genres", "separator": "|"}],
+    }
+    (folder / "plain.yaml").write_text(yaml.safe_dump(spec))
+    (folder / "crossed.yaml").write_text(yaml.safe_dump(spec | {"crosses": [["user_id", "genres"]]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(tables: Path) -> Run:
+    """A run without the cross."""
+    return train(tables / "plain", "--dataset", "tables", "--spec", str(tables / "plain.yaml"))
+
+
+@pytest.fixture(scope="module")
+def crossed(tables: Path, plain: Run) -> Run:
+    """A run with it, beside the model without."""
+    options = ("--dataset", "tables", "--spec", str(tables / "crossed.yaml"), "--champion", plain.result.bundle)
+    return train(tables / "crossed", *options)
+
+
+def test_what_a_user_likes_is_learned_from_pairs(plain: Run, crossed: Run) -> None:
+    assert plain.result.metrics["auc"] < 0.7
+    assert crossed.result.metrics["auc"] > 0.8  # knowing the rule itself gives 0.9
+
+
+def test_a_cross_leaves_every_row_in_its_part_and_the_champion_comparable(plain: Run, crossed: Run) -> None:
+    assert crossed.result.rows == plain.result.rows
+    champion = crossed.result.metrics["champion"]
+    assert champion["not_comparable"] is None
+    assert champion["auc"] == plain.result.metrics["auc"]
+
+
+def test_only_a_bundle_with_crosses_speaks_of_them(plain: Run, crossed: Run) -> None:
+    without, bundle = (Path(run.result.bundle) for run in (plain, crossed))
+    assert b"crosses" not in (without / "schema.json").read_bytes()
+    assert Bundle.load(bundle).schema.crosses == (("user_id", "genres"),)
+    assert Encoder.load(bundle).columns == ("user_id", "genres", CROSS)
+    assert set(Bundle.load(bundle).golden[0].record) == {"minutes", "user_id", "genres"}
+
+
+def test_the_report_names_the_cross_and_measures_its_frequent_pairs(crossed: Run) -> None:
+    page = (Path(crossed.result.bundle) / "report.html").read_text(encoding="utf-8")
+    assert CROSS in page
+    slices = [one["value"] for one in crossed.result.metrics["slices"] if one["column"] == CROSS]
+    assert all(value is None or value.split(" x ")[1] in GENRES for value in slices)
+    assert len(slices) > 1
+
+
+def test_the_service_makes_the_pairs_by_itself(crossed: Run, tmp_path: Path) -> None:
+    bundle = Bundle.load(Path(crossed.result.bundle))
+    user = {"minutes": 90, "user_id": "3"}  # likes films noirs
+    with running_service(bundle.path, tmp_path) as service:  # is ready once it has reproduced the golden records
+        items = [{"genres": "Action|Comedy"}, {"genres": "Noir|Action"}, {"genres": "Drama"}]
+        ranked = service.client.post("/rank", json={"user": user, "items": items}).json()["items"]
+        golden = [dict(one.record) for one in bundle.golden]
+        scored = service.client.post("/score", json={"records": golden}).json()["probabilities"]
+        explained = service.client.post("/explain", json=user | items[1]).json()["contributions"]
+        refused = service.client.post("/score", json={CROSS: "3 x Noir"})
+    assert ranked[0]["index"] == 1
+    assert ranked[0]["probability"] > 0.7
+    assert ranked[1]["probability"] < 0.3
+    assert scored == pytest.approx([one.probability for one in bundle.golden], abs=1e-12)
+    assert explained[0]["feature"] == CROSS
+    assert refused.status_code == 400
+    assert refused.json()["error"]["field"] == CROSS
