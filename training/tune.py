@@ -1,10 +1,12 @@
 """`python -m training.tune`: look for better parameters within a budget, on the rows and by the fit of a training run.
 
-The rows are prepared and encoded once. A trial fits on the training rows and is judged by the validation rows, so that
-the held-out rows stay unseen; on them the best trial is compared with the parameters as they are, at the end.
+The rows are prepared and counted once, and encoded once too unless other encodings are tried. A trial fits on the
+training rows and is judged by the validation rows, so that the held-out rows stay unseen; on them the best trial is
+compared with the parameters as they are, at the end.
 """
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -16,20 +18,23 @@ import msgspec
 import optuna
 import yaml
 
+from features.encoder import Encoder
 from training import engines
 from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.datasets.errors import DatasetError
+from training.engine import EncodedRows
 from training.evaluation.measure import measure
 from training.evaluation.score import scoring_encoded
 from training.failure import explain
 from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation, evaluate_counts
 from training.model.fitted import REFIT_ROWS, Fitted
+from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Format, Progress
 from training.request import LocalRequest
-from training.stages.pipeline import Pipeline
+from training.stages.pipeline import Pipeline, fold_encoder
 from training.stages.trained import Half
 from training.streams import LOG, output_to
 
@@ -43,6 +48,8 @@ class Budget:
 
     trials: int
     minutes: float | None
+    encodings: bool = False
+    """Whether other encodings are tried too."""
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,42 +67,29 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     snippet: str
 
 
-def suggest(trial: optuna.trial.BaseTrial, parameters: TrainingParameters) -> TrainingParameters:
-    """The parameters of a trial. Those of the target encoding stay, as another encoding would need another pass."""
-    chosen = {
-        "num_leaves": trial.suggest_int("num_leaves", 8, 256, log=True),
-        "num_iterations": trial.suggest_int("num_iterations", 20, 400, log=True),
-        "learning_rate": round(trial.suggest_float("learning_rate", 0.02, 0.3, log=True), 4),
-        "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 5, 500, log=True),
-        "lambda_l2": round(trial.suggest_float("lambda_l2", 0.1, 100.0, log=True), 3),
-        "feature_fraction": round(trial.suggest_float("feature_fraction", 0.2, 1.0), 3),
-        "feature_fraction_by_node": round(trial.suggest_float("feature_fraction_by_node", 0.2, 1.0), 3),
-    }
-    return parameters.model_copy(update=chosen)
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """What became of a trial."""
 
-
-TUNABLE = (
-    "num_leaves",
-    "num_iterations",
-    "learning_rate",
-    "min_data_in_leaf",
-    "lambda_l2",
-    "feature_fraction",
-    "feature_fraction_by_node",
-)
-"""What `suggest` chooses."""
+    fitted: Fitted
+    encoder: Encoder
 
 
 class Search:
-    """A search on the encoded rows of one dataset."""
+    """A search on the rows of one dataset."""
 
-    def __init__(self, half: Half, base: TrainingParameters, *, progress: Progress) -> None:
-        """Look around the parameters `base`, which are the first trial."""
+    def __init__(
+        self, half: Half, base: TrainingParameters, *, progress: Progress, encodings: Path | None = None
+    ) -> None:
+        """Look around the parameters `base`, which are the first trial.
+
+        Other encodings are tried too where there is a folder for them, which all machines of a cluster see.
+        """
         self._half = half
         self._base = base
         self._progress = progress
-        self._validation = half.encoded.train.part(Part.VALIDATION)
-        self._fits: dict[int, Fitted] = {}
+        self._encodings = encodings
+        self._trials: dict[int, _Trial] = {}
 
     def run(self, budget: Budget) -> Tuned:
         """Search until the budget is used up."""
@@ -114,8 +108,8 @@ class Search:
                 total=budget.trials,
                 seconds_left=max(0.0, left),
             )
-            for number in [number for number in self._fits if number not in {0, study.best_trial.number}]:
-                del self._fits[number]
+            for number in [number for number in self._trials if number not in {0, study.best_trial.number}]:
+                del self._trials[number]
 
         study.optimize(
             self._validation_loss,
@@ -126,26 +120,41 @@ class Search:
         return self._result(study)
 
     def _validation_loss(self, trial: optuna.Trial) -> float:
-        half = self._half
-        chosen = self._base if trial.number == 0 else suggest(trial, self._base)
-        fitted = half.encoded.train.fit(
+        chosen = self._base if trial.number == 0 else self._suggested(trial)
+        encoder, rows = self._encoded(chosen)
+        fitted = rows.fit(
             # The validation rows judge here: neither a scaling by them, nor a second fit on them.
             chosen.model_copy(update={"calibration": Calibration.NONE}),
             rows=REFIT_ROWS + 1,
             progress=self._progress,
         )
-        self._fits[trial.number] = fitted
-        return evaluate_counts(self._validation.scan(scoring_encoded(fitted.text))).log_loss
+        self._trials[trial.number] = _Trial(fitted=fitted, encoder=encoder)
+        return evaluate_counts(rows.part(Part.VALIDATION).scan(scoring_encoded(fitted.text))).log_loss
+
+    def _suggested(self, trial: optuna.trial.BaseTrial) -> TrainingParameters:
+        return suggest(trial, self._base, encodings=self._encodings is not None)
+
+    def _encoded(self, chosen: TrainingParameters) -> tuple[Encoder, EncodedRows]:
+        """The rows to fit and to judge by as these parameters encode them, until the next trial."""
+        half, of_base = self._half, self._half.encoded.encoder
+        if all(getattr(chosen, name) == getattr(self._base, name) for name in OF_THE_ENCODING):
+            return of_base.encoder, half.encoded.train
+        folder = self._encodings / "encoded" if self._encodings else Path()
+        shutil.rmtree(folder, ignore_errors=True)
+        encoder = fold_encoder(half.encoded.counted.total, half.schema, chosen)
+        rows = half.prepared.part(Part.FIT, Part.VALIDATION).encode(encoder, folder)
+        return encoder.encoder, rows
 
     def _held_out(self, number: int) -> Evaluation:
-        half = self._half
+        half, trial = self._half, self._trials[number]
         held_out = half.prepared.part(Part.HELD_OUT)
-        return measure(held_out, half.schema, half.encoded.encoder.encoder, self._fits[number], None).evaluation
+        return measure(held_out, half.schema, trial.encoder, trial.fitted, None).evaluation
 
     def _result(self, study: optuna.Study) -> Tuned:
         best = study.best_trial
-        chosen = self._base if best.number == 0 else suggest(optuna.trial.FixedTrial(best.params), self._base)
-        parameters = {name: getattr(chosen, name) for name in TUNABLE}
+        chosen = self._base if best.number == 0 else self._suggested(optuna.trial.FixedTrial(best.params))
+        names = (*TUNABLE, *(OF_THE_ENCODING if self._encodings else ()))
+        parameters = {name: getattr(chosen, name) for name in names}
         before = self._held_out(0).log_loss
         return Tuned(
             trials=len(study.trials),
@@ -178,7 +187,9 @@ def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progre
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
     with opened as engine:
         pipeline = Pipeline(engine, arguments, manifest, output=folder, progress=progress)
-        return Search(pipeline.first_half(), arguments.training, progress=progress).run(budget)
+        encodings = folder if budget.encodings else None
+        search = Search(pipeline.first_half(), arguments.training, progress=progress, encodings=encodings)
+        return search.run(budget)
 
 
 def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
@@ -188,11 +199,12 @@ def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
     )
     parser.add_argument("--trials", type=int, default=20, help="trials at most, the parameters as they are included")
     parser.add_argument("--minutes", type=float, help="minutes after which no further trial begins")
+    parser.add_argument("--encodings", action="store_true", help="try other encodings too, which takes a pass each")
     own, others = parser.parse_known_args(arguments)
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
         raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows none. Give more.")
     given = parse(others).model_copy(update={"champion": None})
-    return given, Budget(trials=own.trials, minutes=own.minutes)
+    return given, Budget(trials=own.trials, minutes=own.minutes, encodings=own.encodings)
 
 
 def _text(tuned: Tuned) -> str:

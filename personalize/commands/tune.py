@@ -23,6 +23,10 @@ def tune(
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.1, help="Minutes after which no further trial begins.")
     ] = None,
+    encodings: Annotated[
+        bool,
+        typer.Option("--encodings", help="Try other encodings of categories too."),
+    ] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
@@ -40,6 +44,7 @@ def tune(
         file.flush()
         command = [sys.executable, "-m", "training.tune", "--trials", str(trials), "--request", file.name]
         command += [] if minutes is None else ["--minutes", str(minutes)]
+        command += ["--encodings"] if encodings else []
         code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own
     if code:
         raise typer.Exit(code)
