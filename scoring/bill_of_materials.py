@@ -1,8 +1,9 @@
-"""`bill_of_materials.py FILE DEBIAN [JARS JAVA]`: writes down what the image holds, while it is built, by itself.
+"""`bill_of_materials.py FOLDER FILE`: writes down what the image holds, while it is built, by itself.
 
-CycloneDX 1.6, by the Python that the image will have: the packages that dpkg listed in the file `DEBIAN`, the installed
-libraries, and, for Spark, the pinned jars and the Java of a JDK's file `release`. Equal contents give equal bytes, as
-there is neither a time nor a number of its own in it.
+CycloneDX 1.6, by the Python that the image will have: the bases of the recipe by their digests, the packages that dpkg
+listed, the installed libraries, and, for Spark, the pinned jars and Java. The folder has what is known of them:
+`Dockerfile`, `image.json`, `debian.txt`, and for Spark `jars.json` and the JDK's `release`. Equal contents give equal
+bytes, as there is neither a time nor a number of its own in it.
 """
 
 import json
@@ -15,19 +16,29 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+BASE = re.compile(r"^FROM (\S+)/([\w.-]+):([\w.-]+)@(sha256:[0-9a-f]{64}) AS (\w+)$", re.MULTILINE)
 JAVA_VERSION = re.compile(r'^JAVA_VERSION="([^"]+)"$', re.MULTILINE)
 
 
-def bill(components: Iterator[dict[str, str]]) -> dict[str, Any]:
-    """The document about the components, each once and in the order of their addresses."""
+def bill(made_of: dict[str, Any], components: Iterator[dict[str, str]]) -> dict[str, Any]:
+    """The document about an image with the facts `made_of`; its components each once, ordered by their addresses."""
     listed = {component["purl"]: component for component in components}
+    facts = [{"name": name, "value": str(value)} for name, value in sorted(made_of.items())]
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": {"type": "container", "bom-ref": "image", "name": "scoring"}},
+        "metadata": {"component": {"type": "container", "bom-ref": "image", "name": "scoring", "properties": facts}},
         "components": [listed[purl] for purl in sorted(listed)],
     }
+
+
+def bases(recipe: Path, stages: set[str]) -> Iterator[dict[str, str]]:
+    """The images that the stages stand on."""
+    for place, name, tag, digest, stage in BASE.findall(recipe.read_text(encoding="utf-8")):
+        if stage in stages:
+            extra = f"?repository_url={place}/{name}&tag={tag}"
+            yield _component("container", name, digest, f"oci/{name}@{quote(digest)}{extra}")
 
 
 def debian_packages(listing: Path) -> Iterator[dict[str, str]]:
@@ -66,12 +77,16 @@ def _quoted(version: str) -> str:
     return quote(version, safe=":~")
 
 
-def main(target: str, debian: str, *java: str) -> None:
-    """Write the bill of the image that is being built into the file `target`."""
-    components = [*debian_packages(Path(debian)), *python_packages()]
+def main(folder: str, target: str) -> None:
+    """Write the bill of the image that is being built from `folder` into the file `target`."""
+    known = Path(folder)
+    java = (known / "release").is_file()
+    components = [*debian_packages(known / "debian.txt"), *python_packages()]
+    components += bases(known / "Dockerfile", {"base", "java"} if java else {"base"})
     if java:
-        components += java_packages(*map(Path, java))
-    Path(target).write_text(json.dumps(bill(iter(components)), indent=1) + "\n", encoding="utf-8")
+        components += java_packages(known / "jars.json", known / "release")
+    made_of = json.loads((known / "image.json").read_text(encoding="utf-8"))
+    Path(target).write_text(json.dumps(bill(made_of, iter(components)), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -89,20 +89,27 @@ def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, tmp
 @pytest.mark.slow
 def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(image: Path, tmp_path: Path) -> None:
     python = installed("spark-traces-builder", image, tmp_path)
-    debian = tmp_path / "debian.txt"
-    debian.write_text("libgomp1 12.2.0-14+deb12u1 amd64\nlogin 1:4.13~1 all\n")
-    (tmp_path / "release").write_text('IMPLEMENTOR="Microsoft"\nJAVA_VERSION="17.0.17"\n')
-    command = [python, image / "app" / "scoring" / "bill_of_materials.py", tmp_path / "bill", debian]
-    java = [image / "jars.json", tmp_path / "release"]
-    subprocess.run([*command, *java], check=True)
+    (image / "debian.txt").write_text("libgomp1 12.2.0-14+deb12u1 amd64\nlogin 1:4.13~1 all\n")
+    command = [python, image / "app" / "scoring" / "bill_of_materials.py", image, tmp_path / "bill"]
+    subprocess.run(command, check=True)
+    without = (tmp_path / "bill").read_text(encoding="utf-8")
+    assert (without.count('"purl": "pkg:oci/'), without.count("openjdk"), without.count("maven")) == (1, 0, 0)
+    (image / "release").write_text('IMPLEMENTOR="Microsoft"\nJAVA_VERSION="17.0.17"\n')
+    subprocess.run(command, check=True)
     text = (tmp_path / "bill").read_text(encoding="utf-8")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    addresses = [PackageURL.from_string(one["purl"]) for one in json.loads(text)["components"]]
+    written = json.loads(text)
+    facts = {fact["name"]: fact["value"] for fact in written["metadata"]["component"]["properties"]}
+    assert (facts["model_name"], facts["model_version"]) == ("clicks", "7")
+    addresses = [PackageURL.from_string(one["purl"]) for one in written["components"]]
     found = {(one.type, one.name, one.version) for one in addresses}
     listing = [str(ensure_uv()), "pip", "list", "--quiet", "--format", "json", "--python", str(python)]
     packages = json.loads(subprocess.run(listing, capture_output=True, text=True, check=True).stdout)
     jars = json.loads((image / "jars.json").read_text(encoding="utf-8"))
+    below = re.findall(r"^FROM \S+/(\S+):\S+@(sha256:\S+)", (image / DOCKERFILE).read_text(), re.MULTILINE)
+    assert len(below) == 2
     assert found == {
+        *(("oci", name, digest) for name, digest in below),
         *(("pypi", package["name"], package["version"]) for package in packages),
         *(("maven", jar["artifact"], jar["version"]) for jar in jars),
         *{("deb", "libgomp1", "12.2.0-14+deb12u1"), ("deb", "login", "1:4.13~1"), ("generic", "openjdk", "17.0.17")},
