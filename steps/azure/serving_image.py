@@ -1,13 +1,14 @@
 """Steps 4 and 5: the serving code and one model as an image in the container registry, identified by its digest."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from azure_clients.retries import USUAL, Timeout
 from steps.azure.azure_step import AzureStep
 from steps.azure.image.build_context import BuildContext, build_context
 from steps.azure.image.docker_build import DockerBuild
-from steps.azure.image.registry_build import RegistryBuild, TasksNotAllowedError
+from steps.azure.image.registry_build import BuildFailedError, RegistryBuild, TasksNotAllowedError
 from steps.azure.stores.bundles import bring, lake_folder
 from steps.descriptions.serving_image import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
@@ -15,6 +16,8 @@ from steps.provider.step import Context, Created, State
 from tools.paths import ROOT, state_folder
 
 REPOSITORY = "scoring"
+FIXES_LAST = timedelta(days=7)
+"""How long an image's Debian counts as up to date: the recipe installs the fixes of the day on which it is built."""
 
 
 class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
@@ -45,10 +48,27 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
         """Nothing: the image may still be served, and an older version is one `rollback` away."""
 
     def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
+        """The digest of the image that the registry has lately got, or of one that is built.
+
+        Where the registry has an older one and the build fails, that one is used: going back to an earlier version
+        depends on nobody.
+        """
         registry = RegistryBuild(inputs, context, self._timeout)
+        known = registry.find(content, REPOSITORY)
+        if known is not None and known.age < FIXES_LAST:
+            return known.digest
+        try:
+            return self._built(registry, content, inputs, context)
+        except BuildFailedError as error:
+            if known is None:
+                raise
+            context.report(f"going on with the image of {known.age.days} days ago, as its build failed: {error}")
+            return known.digest
+
+    def _built(self, registry: RegistryBuild, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
         if inputs.private:
             context.report("ACR Tasks do not reach a private registry: building with docker")
-            return registry.find(content, REPOSITORY) or DockerBuild(inputs, context).run(content, REPOSITORY)
+            return DockerBuild(inputs, context).run(content, REPOSITORY)
         try:
             return registry.run(content, REPOSITORY)
         except TasksNotAllowedError:

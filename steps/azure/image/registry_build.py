@@ -30,8 +30,6 @@ NOT_ALLOWED = "TasksOperationsNotAllowed"
 TIMEOUT_SECONDS = 3600
 REQUEST_SECONDS = 120.0
 LOG_LINES = 20
-FIXES_LAST = timedelta(days=7)
-"""How long an image's Debian counts as up to date: the recipe installs the fixes of the day on which it is built."""
 Answer = TypeVar("Answer")
 
 
@@ -50,6 +48,11 @@ class Known:
     digest: str
     built: datetime
 
+    @property
+    def age(self) -> timedelta:
+        """How long ago that was."""
+        return datetime.now(UTC) - self.built
+
 
 @dataclass(frozen=True)
 class RegistryBuild:
@@ -60,26 +63,11 @@ class RegistryBuild:
     timeout: Timeout
 
     def run(self, content: BuildContext, repository: str) -> str:
-        """Build `content` as `repository`, unless it was lately; returns the image's digest, `sha256:` and 64 digits.
+        """Build `content` as `repository` and return the image's digest, `sha256:` and 64 digits.
 
-        An image whose Debian lacks a week's fixes is built again. Where that fails the old one is used, so that going
-        back to an earlier version depends on nobody. Raises `BuildFailedError` with the end of the build's log,
-        `TasksNotAllowedError`; an interruption cancels the build and raises `StepCancelledError`.
+        Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; an interruption cancels the
+        build and raises `StepCancelledError`.
         """
-        known = self.find(content, repository)
-        if known is None:
-            return self._build(content, repository)
-        age = datetime.now(UTC) - known.built
-        if age < FIXES_LAST:
-            return known.digest
-        self.context.report(f"the image of this content is {age.days} days old: building it again, with today's fixes")
-        try:
-            return self._build(content, repository)
-        except BuildFailedError as error:
-            self.context.report(f"going on with the image that is {age.days} days old, as its build failed: {error}")
-            return known.digest
-
-    def _build(self, content: BuildContext, repository: str) -> str:
         self.context.report("sending what the image is built from")
         number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
         try:

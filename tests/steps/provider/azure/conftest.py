@@ -2,12 +2,16 @@
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from steps.azure.image.build_context import PROJECT_FILES, RECIPE
+from steps.shared.serving_code import SERVING_PACKAGES
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_examples import EXAMPLES
@@ -20,6 +24,7 @@ from tests.simulation.requirements import need_azure_packages
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.world import DEFAULTS, World
 from tests.steps.provider.conftest import STACK
+from tools.paths import ROOT
 
 if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv sync --inexact --extra azure`
     collect_ignore_glob = ["test_*.py"]
@@ -119,3 +124,16 @@ def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
     left = cloud.arm.faults.pending()
     cloud.arm.faults.clear()
     assert left == 0
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """The serving code, which a test may edit, with a recipe."""
+    place = tmp_path / "code"
+    for package in SERVING_PACKAGES:
+        shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "training").mkdir()
+    for name in PROJECT_FILES:
+        shutil.copyfile(ROOT / name, place / name)
+    (place / RECIPE).write_text("FROM scratch\n")
+    return place

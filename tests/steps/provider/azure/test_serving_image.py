@@ -14,11 +14,11 @@ import pytest
 from azure_clients.credentials import container
 from azure_clients.retries import Timeout
 from features.bundle import checked_hash
-from steps.azure.image.build_context import PROJECT_FILES, RECIPE, build_context
+from steps.azure.image.build_context import PROJECT_FILES, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
 from steps.shared.image_content import CodeChangedError
-from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
+from steps.shared.serving_code import serving_code_hash
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
 from tests.simulation.inputs.names import GROUP
@@ -27,23 +27,9 @@ from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle
 from tools import azurite
-from tools.paths import ROOT
 
 TIMEOUT = Timeout(seconds=20, pause=0.1)
 HOST = "registryabc.azurecr.io"
-
-
-@pytest.fixture
-def code(tmp_path: Path) -> Path:
-    """The serving code, which a test may edit, with a recipe."""
-    place = tmp_path / "code"
-    for package in SERVING_PACKAGES:
-        shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (place / "training").mkdir()
-    for name in PROJECT_FILES:
-        shutil.copyfile(ROOT / name, place / name)
-    (place / RECIPE).write_text("FROM scratch\n")
-    return place
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +111,7 @@ def test_an_image_with_old_fixes_is_built_again_and_used_where_that_fails(
     grow_older(cloud, days=2)
     cloud.world.set("build_outcomes", ["fail"])
     assert create(step(tmp_path, code), wanted, recorder) == first
-    assert any(line.startswith("going on with the image that is 8 days old") for line in recorder.lines)
+    assert any(line.startswith("going on with the image of 8 days ago") for line in recorder.lines)
     create(step(tmp_path, code), wanted, recorder)
     assert builds(cloud) == before + 2
     create(step(tmp_path, code), wanted, recorder)
