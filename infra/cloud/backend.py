@@ -9,6 +9,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.azure_settings import AzureSettings
 from infra.backend import Declared, RunningService, ScoringServiceArgs
+from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, kubeconfig
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
@@ -127,21 +128,22 @@ class CloudBackend:
     ) -> RunningService:
         """Pods in the cluster behind a load balancer; their version is the champion once they are ready."""
         around = self._environment
+        cluster = ClusterEnvironment(around, ())
         rotation = api_key.Inputs.model_construct(registry=later(args.registry), rotation=args.settings.key_rotation)
         key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
         place = around.place
         trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
         reached = cluster_ready.Inputs.model_construct(
-            cluster_id=later(around.kubernetes.id), kubeconfig=later(kubeconfig(around, self._provider))
+            cluster_id=later(cluster.kubernetes.id), kubeconfig=later(kubeconfig(cluster, self._provider))
         )
-        after = [*around.access.cluster, around.kubernetes.ready]
+        after = [*around.access.cluster, cluster.kubernetes.ready]
         ready = self._step(cluster_ready.AZURE, "cluster-ready", reached, options, after=after)
         access = ready.output(lambda found: found.access)
         image, refusal = self._rolled_out(f"{name}-rollout", passed_on["image"], access, args, options)
         serving = ClusterService(
             f"{name}-in-cluster",
             ClusterServiceArgs(
-                environment=around,
+                cluster=cluster,
                 scoring=args.settings,
                 image=image,
                 kubeconfig=access,

@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import Input, InvokeOutputOptions, Output, ResourceOptions
 from pulumi_azure_native import containerservice
 
-from infra.cloud.environment import Environment
+from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
 from infra.workload.workload import Workload, WorkloadArgs
 from steps.descriptions.serving_settings import ScoringSettings
@@ -22,7 +22,7 @@ HASH_DIGITS = 16
 class ClusterServiceArgs:
     """What is served, how, and with which secrets."""
 
-    environment: Environment
+    cluster: ClusterEnvironment
     scoring: ScoringSettings
     image: Input[str]
     """The whole reference, by digest."""
@@ -39,7 +39,7 @@ class ClusterService(pulumi.ComponentResource):
     def __init__(self, name: str, args: ClusterServiceArgs, opts: ResourceOptions | None = None) -> None:
         """Make both."""
         super().__init__("personalization:azure:ClusterService", name, None, opts)
-        environment = args.environment
+        cluster, environment = args.cluster, args.cluster.environment
         vault = environment.vault
         secrets = [
             vault.secret(KEYS_SECRET, Output.all(*args.keys).apply(_lines)),
@@ -52,7 +52,7 @@ class ClusterService(pulumi.ComponentResource):
             "cluster",
             kubeconfig=args.kubeconfig,
             enable_server_side_apply=True,
-            cluster_identifier=environment.kubernetes.id,
+            cluster_identifier=cluster.kubernetes.id,
             opts=ResourceOptions(parent=self),
         )
         workload = WorkloadArgs(
@@ -61,24 +61,25 @@ class ClusterService(pulumi.ComponentResource):
             image=args.image,
             place=environment.place,
             vault=vault.name,
-            client_id=environment.identity.client_id,
+            client_id=cluster.identity.client_id,
             certificate_hash=args.certificate.apply(_hash),
             pool_label=POOL_LABEL,
             pool=SCORING,
         )
-        after = [*secrets, *environment.access.pods, environment.kubernetes.ready]
+        after = [*secrets, *environment.access.pods, cluster.kubernetes.ready]
         Workload("workload", workload, ResourceOptions(parent=self, providers=[provider], depends_on=after))
         self.register_outputs({})
 
 
-def kubeconfig(environment: Environment, provider: pulumi.ProviderResource) -> Output[str]:
+def kubeconfig(cluster: ClusterEnvironment, provider: pulumi.ProviderResource) -> Output[str]:
     """How Azure says that the cluster is reached, in base64: the same for every deployer, and without a secret.
 
     A private cluster's has a name that everybody can look up, and an address that only the peered network reaches.
     """
+    environment = cluster.environment
     found = containerservice.list_managed_cluster_user_credentials_output(
         resource_group_name=environment.groups.serving.group,
-        resource_name=environment.kubernetes.name,
+        resource_name=cluster.kubernetes.name,
         server_fqdn="public" if environment.private else None,
         opts=InvokeOutputOptions(provider=provider, depends_on=environment.access.cluster),
     )

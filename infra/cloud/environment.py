@@ -1,4 +1,4 @@
-"""All Azure resources that the steps need, put together."""
+"""The Azure resources that the steps need, put together, except for the cluster that serves (`cluster_environment`)."""
 
 from dataclasses import dataclass
 
@@ -9,25 +9,18 @@ from infra.azure_settings import AzureSettings, Network
 from infra.cloud.access import Access, AccessArgs
 from infra.cloud.budget import Budget, BudgetArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
-from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
-from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
 from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
 from infra.cloud.names import Names, resource_groups
 from infra.cloud.network.private_network import SERVICE
 from infra.cloud.network.private_stack import PrivateStack, PrivateStackArgs
 from infra.cloud.resource_groups import ResourceGroups, ResourceGroupsArgs
 from infra.cloud.serving.container_registry import ContainerRegistry, ContainerRegistryArgs
-from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
 from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
-from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
 from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.training.databricks import Databricks, DatabricksArgs
 from infra.private_links import Service
 from infra.workload.place import Place, inside, on_the_internet
-from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
 
-CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
-"""`kube-audit` would hold every read as well, and cost accordingly."""
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
 
 
@@ -40,14 +33,14 @@ class EnvironmentArgs:
 
 
 class Environment(pulumi.ComponentResource):
-    """The stack's resources on Azure, as attributes by service."""
+    """The stack's resources on Azure without its cluster, as attributes by service."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
         """Make all of it."""
         super().__init__("personalization:azure:Environment", name, None, opts)
         self.settings, self.names = args.settings, args.names
-        self._own = ResourceOptions(parent=self)
-        self.groups = ResourceGroups("groups", ResourceGroupsArgs(settings=self.settings, names=self.names), self._own)
+        self.own = ResourceOptions(parent=self)
+        self.groups = ResourceGroups("groups", ResourceGroupsArgs(settings=self.settings, names=self.names), self.own)
         self.private = self._private_stack()
         self.monitoring = self._monitoring()
         self.databricks = Databricks(
@@ -58,25 +51,23 @@ class Environment(pulumi.ComponentResource):
                 names=self.names,
                 network=self.private.databricks if self.private else None,
             ),
-            self._own,
+            self.own,
         )
         self.storage = self._storage()
         self.vault = KeyVault(
             "key-vault",
             KeyVaultArgs(site=self.groups.serving, name=self.names.vault, tenant=self.settings.tenant),
-            self._own,
+            self.own,
         )
         self.registry = ContainerRegistry(
             "container-registry",
             ContainerRegistryArgs(site=self.groups.serving, name=self.names.registry, tier=self.settings.registry_tier),
-            self._own,
+            self.own,
         )
         self.machine_learning = self._machine_learning()
         self.reached = self.private.reached(self._services()) if self.private else []
         """What must be there before anybody calls a service, beside the service itself."""
         self.place = self._place()
-        self.kubernetes = self._kubernetes()
-        self.identity = self._identity()
         self.access = self._access()
         self._watch()
         self.register_outputs({})
@@ -85,7 +76,7 @@ class Environment(pulumi.ComponentResource):
         if self.settings.network is Network.PUBLIC:
             return None
         args = PrivateStackArgs(site=self.groups.serving, settings=self.settings, names=self.names)
-        return PrivateStack(args, self._own)
+        return PrivateStack(args, self.own)
 
     def _place(self) -> Place:
         names = self.names
@@ -111,7 +102,7 @@ class Environment(pulumi.ComponentResource):
             retention_days=self.settings.log_retention_days,
             mail=self.settings.alert_mail,
         )
-        return Monitoring("monitoring", args, self._own)
+        return Monitoring("monitoring", args, self.own)
 
     def _storage(self) -> Storage:
         args = StorageArgs(
@@ -122,7 +113,7 @@ class Environment(pulumi.ComponentResource):
             tenant=self.settings.tenant,
             connector=self.databricks.connector.id,
         )
-        return Storage("storage", args, self._own)
+        return Storage("storage", args, self.own)
 
     def _machine_learning(self) -> MachineLearning:
         args = MachineLearningArgs(
@@ -133,27 +124,7 @@ class Environment(pulumi.ComponentResource):
             insights=self.monitoring.insights.id,
             registry=self.registry.id,
         )
-        return MachineLearning("machine-learning", args, self._own)
-
-    def _kubernetes(self) -> Kubernetes:
-        args = KubernetesArgs(
-            site=self.groups.serving,
-            names=self.names,
-            settings=self.settings,
-            logs=self.monitoring.logs.id,
-            network=self.private.cluster if self.private else None,
-        )
-        return Kubernetes("kubernetes", args, self._own)
-
-    def _identity(self) -> ScoringIdentity:
-        args = ScoringIdentityArgs(
-            site=self.groups.serving,
-            name=self.names.scoring_identity,
-            issuer=self.kubernetes.issuer,
-            namespace=NAMESPACE,
-            service_account=SERVICE_ACCOUNT,
-        )
-        return ScoringIdentity("scoring-identity", args, self._own)
+        return MachineLearning("machine-learning", args, self.own)
 
     def _access(self) -> Access:
         args = AccessArgs(
@@ -163,14 +134,9 @@ class Environment(pulumi.ComponentResource):
             workspace_storage=self.storage.workspace.id,
             machine_learning=self.machine_learning.id,
             registry=self.registry.id,
-            cluster=self.kubernetes.id,
-            vault=self.vault.id,
             connector_principal=self.databricks.connector_principal,
-            kubelet_principal=self.kubernetes.kubelet_principal,
-            scoring_principal=self.identity.principal_id,
-            traced_to=self.monitoring.insights.id if self.settings.traces else None,
         )
-        return Access("access", args, self._own)
+        return Access("access", args, self.own)
 
     def _watch(self) -> None:
         logs = self.monitoring.logs.id
@@ -182,33 +148,11 @@ class Environment(pulumi.ComponentResource):
             "databricks": DiagnosticsArgs(
                 resource=self.databricks.workspace.id, workspace=logs, categories=DATABRICKS_LOGS, metrics=False
             ),
-            "cluster": DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS),
         }
         for name, args in watched.items():
-            send_logs(name, args, self._own)
-        if self.settings.container_insights:
-            self._container_insights()
-        alerts = AlertsArgs(
-            site=self.groups.serving,
-            names=self.names,
-            cluster=self.kubernetes.id,
-            logs=logs,
-            operators=self.monitoring.operators.id,
-            namespace=NAMESPACE,
-            container_logs=self.settings.container_insights,
-        )
-        Alerts("alerts", alerts, self._own)
+            send_logs(name, args, self.own)
         if self.settings.monthly_budget is not None:
             self._budget(self.settings.monthly_budget)
-
-    def _container_insights(self) -> None:
-        args = ContainerInsightsArgs(
-            site=self.groups.serving,
-            name=self.names.container_rule,
-            cluster=self.kubernetes.id,
-            workspace=self.monitoring.logs.id,
-        )
-        ContainerInsights("container-insights", args, self._own)
 
     def _budget(self, amount: int) -> None:
         names = self.names
@@ -219,4 +163,4 @@ class Environment(pulumi.ComponentResource):
             groups=resource_groups(names),
             mail=self.settings.alert_mail,
         )
-        Budget("budget", args, self._own)
+        Budget("budget", args, self.own)

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
 from infra.azure_settings import AzureSettings
+from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
 from tests.simulation.engine import Engine
@@ -43,7 +44,7 @@ def program(settings: dict[str, Any]) -> Callable[[], None]:
     def declare() -> None:
         azure = AzureSettings.model_validate(settings)
         names = Names(stack="test", subscription=azure.subscription, suffix=azure.suffix)
-        Environment("environment", EnvironmentArgs(settings=azure, names=names))
+        ClusterEnvironment(Environment("environment", EnvironmentArgs(settings=azure, names=names)), ())
 
     return declare
 

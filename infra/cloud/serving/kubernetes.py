@@ -3,7 +3,7 @@
 AKS accepts only one change of a cluster at a time, so each resource here depends on the one before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -41,6 +41,8 @@ class KubernetesArgs:
     """Id of the Log Analytics workspace."""
     network: ClusterNetwork | None
     """Where the nodes are in a private stack; None: in a network that AKS makes."""
+    after: Sequence[pulumi.Resource] = ()
+    """What must be there before a cluster costs anything."""
 
 
 class Kubernetes(pulumi.ComponentResource):
@@ -93,7 +95,7 @@ class Kubernetes(pulumi.ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 ignore_changes=["agentPoolProfiles[*].count"],
-                depends_on=self._args.network.roles if self._args.network else [],
+                depends_on=[*self._args.after, *(self._args.network.roles if self._args.network else ())],
             ),
         )
 

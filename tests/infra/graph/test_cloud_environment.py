@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
 from infra.azure_settings import AzureSettings
+from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.monitoring.queries import ALERTS, CHARTS
 from infra.cloud.names import Names
@@ -41,6 +42,7 @@ def declare(**changes: object) -> CloudRecorder:
         wanted = settings(**changes)
         names = Names(stack="test", subscription=SUBSCRIPTION, suffix=wanted.suffix)
         environment = Environment("environment", EnvironmentArgs(settings=wanted, names=names))
+        ClusterEnvironment(environment, ())
         return {"urn": environment.urn}
 
     return run_cloud(program)[0]

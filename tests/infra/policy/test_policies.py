@@ -11,6 +11,7 @@ import yaml
 
 pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra azure`")
 
+from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
 from infra.cloud.role_list import Role
@@ -145,6 +146,7 @@ def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
     def program() -> dict[str, pulumi.Output[Any]]:
         names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
         environment = Environment("environment", EnvironmentArgs(settings=azure, names=names))
+        ClusterEnvironment(environment, ())
         containers = {name: environment.storage.lake_url(name) for name in ("raw", "models")}
         connector = environment.databricks.connector.id
         LakeAccess(

@@ -1,0 +1,94 @@
+"""The cluster that serves and the Azure resources around it: what costs by the hour, and waits for what is tried first.
+
+They belong to the environment, which is their parent.
+"""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from infra.cloud.access import ClusterAccessArgs
+from infra.cloud.environment import Environment
+from infra.cloud.monitoring.alerts import Alerts, AlertsArgs
+from infra.cloud.monitoring.container_insights import ContainerInsights, ContainerInsightsArgs
+from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, send_logs
+from infra.cloud.serving.identities import ScoringIdentity, ScoringIdentityArgs
+from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
+from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
+
+CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
+"""`kube-audit` would hold every read as well, and cost accordingly."""
+
+
+class ClusterEnvironment:
+    """The cluster, the identity of its pods and who watches it; their roles are in the environment's `access`."""
+
+    def __init__(self, environment: Environment, after: Sequence[pulumi.Resource]) -> None:
+        """Make all of it, the cluster when everything in `after` is there."""
+        self.environment = environment
+        self._own = environment.own
+        self.kubernetes = self._kubernetes(after)
+        self.identity = self._identity()
+        self._open()
+        self._watch()
+
+    def _kubernetes(self, after: Sequence[pulumi.Resource]) -> Kubernetes:
+        around = self.environment
+        args = KubernetesArgs(
+            site=around.groups.serving,
+            names=around.names,
+            settings=around.settings,
+            logs=around.monitoring.logs.id,
+            network=around.private.cluster if around.private else None,
+            after=after,
+        )
+        return Kubernetes("kubernetes", args, self._own)
+
+    def _identity(self) -> ScoringIdentity:
+        args = ScoringIdentityArgs(
+            site=self.environment.groups.serving,
+            name=self.environment.names.scoring_identity,
+            issuer=self.kubernetes.issuer,
+            namespace=NAMESPACE,
+            service_account=SERVICE_ACCOUNT,
+        )
+        return ScoringIdentity("scoring-identity", args, self._own)
+
+    def _open(self) -> None:
+        around = self.environment
+        args = ClusterAccessArgs(
+            cluster=self.kubernetes.id,
+            registry=around.registry.id,
+            vault=around.vault.id,
+            kubelet_principal=self.kubernetes.kubelet_principal,
+            scoring_principal=self.identity.principal_id,
+            traced_to=around.monitoring.insights.id if around.settings.traces else None,
+        )
+        around.access.open_cluster(args)
+
+    def _watch(self) -> None:
+        around = self.environment
+        logs = around.monitoring.logs.id
+        diagnostics = DiagnosticsArgs(resource=self.kubernetes.id, workspace=logs, categories=CLUSTER_LOGS)
+        send_logs("cluster", diagnostics, self._own)
+        if around.settings.container_insights:
+            self._container_insights()
+        alerts = AlertsArgs(
+            site=around.groups.serving,
+            names=around.names,
+            cluster=self.kubernetes.id,
+            logs=logs,
+            operators=around.monitoring.operators.id,
+            namespace=NAMESPACE,
+            container_logs=around.settings.container_insights,
+        )
+        Alerts("alerts", alerts, self._own)
+
+    def _container_insights(self) -> None:
+        args = ContainerInsightsArgs(
+            site=self.environment.groups.serving,
+            name=self.environment.names.container_rule,
+            cluster=self.kubernetes.id,
+            workspace=self.environment.monitoring.logs.id,
+        )
+        ContainerInsights("container-insights", args, self._own)
