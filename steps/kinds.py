@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     REGISTRY = "Registry"
     WORKSPACE_READY = "WorkspaceReady"
+    CANARY_RUN = "CanaryRun"
     CLUSTER_READY = "ClusterReady"
     DATA_UPLOAD = "DataUpload"
     TRAINING_RUN = "TrainingRun"

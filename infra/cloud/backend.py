@@ -17,7 +17,15 @@ from infra.cloud.names import Names
 from infra.cost.monthly import usd_per_month
 from infra.step_resource import OutputsT_co, StepResource, later
 from steps.descriptions import api_key, data_upload, model_registry, model_version, serving_image, training_run
-from steps.descriptions.azure import certificate, champion, cluster_ready, environment, rollout, workspace_ready
+from steps.descriptions.azure import (
+    canary_run,
+    certificate,
+    champion,
+    cluster_ready,
+    environment,
+    rollout,
+    workspace_ready,
+)
 from steps.descriptions.description import Description, StepInputs
 from steps.descriptions.serving_settings import Engine, RolloutKind
 from steps.kinds import Place
@@ -39,6 +47,8 @@ class CloudBackend:
             EnvironmentArgs(settings=settings, names=names),
             ResourceOptions(providers=[self._provider]),
         )
+        self._tried: Sequence[pulumi.Resource] = ()
+        """What must have worked before there is a cluster, which costs by the hour."""
         self._target = {
             "stack": stack,
             "tenant": settings.tenant,
@@ -66,23 +76,23 @@ class CloudBackend:
         return Declared(step=self._step(data_upload.AZURE, name, inputs, options, after=after))
 
     def train(self, name: str, inputs: training_run.Inputs, options: ResourceOptions) -> Declared[training_run.Outputs]:
-        """A run of the training job on Databricks."""
-        workspace = self._environment.databricks.workspace
+        """A run of the training job on Databricks, after a small one that tries everything it needs."""
+        around = self._environment
+        workspace = around.databricks.workspace
         wanted = workspace_ready.Inputs.model_construct(
             workspace_id=later(workspace.id),
             workspace_host=later(workspace.workspace_url),
             workers=self._settings.training_workers > 0,
         )
         url = self._step(workspace_ready.AZURE, "workspace-ready", wanted, options).output(lambda found: found.url)
-        training = DatabricksTraining("databricks-training", self._environment, url, options)
-        job = {
-            "databricks_url": url,
-            "databricks_workspace_id": workspace.id,
-            "job_id": training.job_id,
-            "volume": training.volume,
-        }
-        after = [training, *self._environment.access.lake, *self._environment.access.models]
-        step = self._step(training_run.AZURE, name, inputs, options, job, after=after)
+        training = DatabricksTraining("databricks-training", around, url, options)
+        place = {"databricks_url": url, "databricks_workspace_id": workspace.id, "volume": training.volume}
+        after = [training, *around.access.lake]
+        small, own = canary_run.Inputs(tried=training.tried), {**place, "job_id": training.canary_id}
+        canary = self._step(canary_run.AZURE, "canary", small, options, own, after=[*after, *around.storage.containers])
+        self._tried = [canary]
+        after += [canary, *around.access.models]
+        step = self._step(training_run.AZURE, name, inputs, options, {**place, "job_id": training.job_id}, after=after)
         run_url = step.output(lambda found: found.run_url)
         return Declared(
             step=step,
@@ -128,7 +138,7 @@ class CloudBackend:
     ) -> RunningService:
         """Pods in the cluster behind a load balancer; their version is the champion once they are ready."""
         around = self._environment
-        cluster = ClusterEnvironment(around, ())
+        cluster = ClusterEnvironment(around, self._tried)
         rotation = api_key.Inputs.model_construct(registry=later(args.registry), rotation=args.settings.key_rotation)
         key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
         place = around.place

@@ -14,7 +14,7 @@ from infra.cloud.training.work_volume import WorkVolume, WorkVolumeArgs
 
 
 class DatabricksTraining(pulumi.ComponentResource):
-    """Access to the lake, and the job. `job_id` is the job's, for runs of it.
+    """Access to the lake, and the jobs: `job_id` trains, and `canary_id` is for runs that try what is `tried`.
 
     `volume` is where all machines of the job's cluster see the same files, empty for a cluster of one.
     """
@@ -53,7 +53,8 @@ class DatabricksTraining(pulumi.ComponentResource):
             )
             self.volume = WorkVolume("work-volume", work, _after(own, access, *environment.access.lake)).path
         args = TrainingJobArgs(settings=settings, names=names, wheel=build_wheel())
-        self.job_id = TrainingJob("training-job", args, workspace, own).job_id
+        jobs = TrainingJob("training-job", args, workspace, own)
+        self.job_id, self.canary_id, self.tried = jobs.job_id, jobs.canary_id, jobs.tried
         self.register_outputs({"job_id": self.job_id})
 
 

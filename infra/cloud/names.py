@@ -100,6 +100,11 @@ class Names:
         return self._long("databricks")
 
     @property
+    def canary_job(self) -> str:
+        """The job in Databricks that tries everything on few rows; the one that trains is called as the workspace."""
+        return f"{self.databricks}-canary"
+
+    @property
     def connector(self) -> str:
         """The identity by which Databricks reaches the lake."""
         return self._long("lake-access")

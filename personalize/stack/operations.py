@@ -41,9 +41,18 @@ class Operations:
     _program_error: PersonalizationError | None = None
 
     def up(
-        self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], targets: Sequence[str] = ()
+        self,
+        on_step: OnStep,
+        *,
+        refresh: bool,
+        policy_packs: Sequence[str],
+        targets: Sequence[str] = (),
+        excluded: Sequence[str] = (),
     ) -> Outcome:
-        """Bring the stack, or those of its resources that match `targets`, to what the program says."""
+        """Bring the stack, or those of its resources that match `targets`, to what the program says.
+
+        What matches `excluded` stays as it is, and so does all that depends on it.
+        """
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.up(
@@ -51,6 +60,8 @@ class Operations:
                 refresh=refresh or None,
                 policy_packs=list(policy_packs),
                 target=list(targets) or None,
+                exclude=list(excluded) or None,
+                exclude_dependents=True if excluded else None,
                 show_secrets=False,
                 suppress_outputs=True,
             )

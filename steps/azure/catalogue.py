@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steps.azure.canary_run import CanaryRun
 from steps.azure.candidate.rollout import Rollout
 from steps.azure.certificate import Certificate
 from steps.azure.champion import Champion
@@ -23,6 +24,7 @@ def azure_steps() -> dict[Kind, Step[Any, Any]]:
     steps: tuple[Step[Any, Any], ...] = (
         Registry(),
         WorkspaceReady(),
+        CanaryRun(),
         ClusterReady(),
         DataUpload(),
         TrainingRun(),

@@ -41,6 +41,8 @@ class JobRuns:
     job: int
     context: Context
     timeout: Timeout
+    name: str = "training run"
+    """What one is called in what is reported."""
 
     def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
         """Let a run for `identity` succeed, unless one has, and return its address.
@@ -68,21 +70,21 @@ class JobRuns:
     def _start(self, idempotency_token: str, request: LakeRequest) -> int:
         parameters = {REQUEST: request.model_dump_json()}
         waiting = self._ask(
-            "start the training job",
+            f"start the {self.name}",
             lambda: self.client.jobs.run_now(self.job, job_parameters=parameters, idempotency_token=idempotency_token),
         )
         return int(waiting.run_id)
 
     def _look(self, number: int) -> Run:
-        return self._ask("look at the training run", lambda: self.client.jobs.get_run(number))
+        return self._ask(f"look at the {self.name}", lambda: self.client.jobs.get_run(number))
 
     def _follow(self, run: Run) -> Run:
         """The run when it is over; its address and stage are shown meanwhile."""
-        self.context.report(_stage(run))
+        self.context.report(self._stage(run))
         while not _over(run):
             pause(self.timeout.pause, self.context)
             run = self._look(run.run_id or 0)
-            self.context.report(_stage(run))
+            self.context.report(self._stage(run))
         return run
 
     @contextmanager
@@ -102,10 +104,16 @@ class JobRuns:
                 output = self.client.jobs.get_run_output(task.run_id or 0)
             except DatabricksError:
                 continue  # a run that never began has no output
-            said = reason_in(output.error or "") or reason_in(output.logs or "") or output.error or said
+            said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
         state = run.state.state_message if run.state else None
-        reason = said.strip() or state or "Databricks does not say why."
-        return f"The training run failed: {reason} The run is {run.run_page_url}"
+        reason = _ended(said.strip() or state or "Databricks does not say why")
+        return f"The {self.name} failed: {reason} The run is {run.run_page_url}"
+
+    def _stage(self, run: Run) -> str:
+        state = run.state
+        life = state.life_cycle_state.value.lower().replace("_", " ") if state and state.life_cycle_state else "unknown"
+        message = f", {state.state_message}" if state and state.state_message else ""
+        return f"{self.name} {life}{message}: {run.run_page_url}"
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:
         return retried(what, call, self.context, self.timeout)
@@ -124,8 +132,11 @@ def _succeeded(run: Run) -> bool:
     return run.state is not None and run.state.result_state == RunResultState.SUCCESS
 
 
-def _stage(run: Run) -> str:
-    state = run.state
-    life = state.life_cycle_state.value.lower().replace("_", " ") if state and state.life_cycle_state else "unknown"
-    message = f", {state.state_message}" if state and state.state_message else ""
-    return f"training run {life}{message}: {run.run_page_url}"
+def _last_line(error: str | None) -> str:
+    """What an exception says, without the trace before it."""
+    return next(reversed((error or "").strip().splitlines()), "")
+
+
+def _ended(sentence: str) -> str:
+    """`sentence` with a full stop, so that another one can follow."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."

@@ -1,5 +1,5 @@
-"""Trains a model once and remembers what the run left: the same run again, after a destroy or on another simulated
-Azure, gets the same files.
+"""Trains a model once and remembers what the run left: the same run again by the same code, after a destroy or on
+another simulated Azure, gets the same files.
 
 What the caller, the external location and the role behind it allow is judged each time.
 """
@@ -39,7 +39,8 @@ class RememberedTraining:
     def __call__(self, run: Run) -> str:
         """The output of the task."""
         request = json.loads(run.parameters["request"])
-        anywhere = URL.sub(lambda found: f"{found[1]}:{found[3]}", json.dumps(request, sort_keys=True))
+        asked = json.dumps([request, _wheels(run)], sort_keys=True)
+        anywhere = URL.sub(lambda found: f"{found[1]}:{found[3]}", asked)
         kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
         started = time.monotonic()
         with self._one_at_a_time, _alone(kept):
@@ -70,6 +71,12 @@ class RememberedTraining:
         lake.fetch([address])
         shutil.copytree(left, self._left(run.number, address), dirs_exist_ok=True)
         lake.send()
+
+
+def _wheels(run: Run) -> list[str]:
+    """The code of the run: each wheel's path from the folder on that its hash names."""
+    libraries = run.inputs["tasks"][0].get("libraries") or ()
+    return ["/".join(library["whl"].split("/")[-2:]) for library in libraries if library.get("whl")]
 
 
 @contextmanager

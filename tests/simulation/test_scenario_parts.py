@@ -16,6 +16,10 @@ from tests.simulation.world import World
 
 GROUP = "azure-native:resources:ResourceGroup"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
+WHEEL: dict[str, Any] = {
+    "tasks": [{"libraries": [{"whl": "/Workspace/Shared/a/0000/p.whl"}, {"pypi": {"package": "synapseml"}}]}]
+}
+OTHER_WHEEL: dict[str, Any] = {"tasks": [{"libraries": [{"whl": "/Workspace/Shared/a/1111/p.whl"}]}]}
 REQUEST = {"request": json.dumps({"output": "abfss://models@lakea.dfs.core.windows.net/runs/1"})}
 
 
@@ -82,19 +86,27 @@ def test_the_same_run_is_trained_once_and_given_again_to_another_lake(
     for number, parameters in enumerate((REQUEST, elsewhere)):
         # Each on a simulated Azure of its own, as the parts of the scenarios are.
         training = RememberedTraining(cluster, world, tmp_path / "trained")  # type: ignore[arg-type]  # as far as it is used
-        assert training(Run(number, "1", token=None, parameters=parameters, inputs={}, caller="me")) == "done"
+        assert training(Run(number, "1", token=None, parameters=parameters, inputs=WHEEL, caller="me")) == "done"
         counts.append(training.trained)
     assert cluster.seen == [0]
     assert counts == [1, 0]
     assert sent == ["lakeb/models/runs/1/model.txt"]
 
 
+def test_another_wheel_is_tried_anew(world: World, tmp_path: Path) -> None:
+    cluster = Cluster(world.folder)
+    training = RememberedTraining(cluster, world, tmp_path / "trained")  # type: ignore[arg-type]  # as far as it is used
+    for number, wheel in enumerate((WHEEL, OTHER_WHEEL)):
+        training(Run(number, "1", token=None, parameters=REQUEST, inputs=wheel, caller="me"))
+    assert cluster.seen == [0, 1]
+
+
 def test_a_run_that_was_cancelled_is_not_remembered(world: World, tmp_path: Path) -> None:
     cluster = Cluster(world.folder)
     training = RememberedTraining(cluster, world, tmp_path / "trained")  # type: ignore[arg-type]  # as far as it is used
-    cancelled = Run(0, "1", token=None, parameters=REQUEST, inputs={}, caller="me")
+    cancelled = Run(0, "1", token=None, parameters=REQUEST, inputs=WHEEL, caller="me")
     cancelled.cancelled.set()
     training(cancelled)
-    training(Run(1, "1", token=None, parameters=REQUEST, inputs={}, caller="me"))
+    training(Run(1, "1", token=None, parameters=REQUEST, inputs=WHEEL, caller="me"))
     assert cluster.seen == [0, 1]
     assert training.trained == 1

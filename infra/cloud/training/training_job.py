@@ -1,9 +1,10 @@
-"""The Databricks job that trains: our wheel and SynapseML on a cluster whose size never changes while it runs.
+"""The Databricks jobs that train: our wheel and SynapseML on a cluster whose size never changes while it runs.
 
-`Job` only describes it; the step `TrainingRun` starts a run.
+`Job` only describes one; the steps `CanaryRun` and `TrainingRun` start runs.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,10 @@ ENTRY_POINT = "train"
 REQUEST = "request"
 """The job's one parameter: what to train, as JSON (`training.databricks`)."""
 CLUSTER = "training"
+CANARY_WORKERS = 1
+"""The most that a canary run has: with one, machines already have to share files."""
+CANARY_MINUTES = 45
+"""After which a canary run is stopped; most of it is the start of machines."""
 RUNTIME = f"{DATABRICKS_RUNTIME}.x-scala{SCALA}"
 SYNAPSEML_JAR = f"com.microsoft.azure:synapseml-lightgbm_{SCALA}:{SYNAPSEML}"
 SYNAPSEML_REPOSITORY = "https://mmlspark.blob.core.windows.net/maven"
@@ -41,8 +46,23 @@ class TrainingJobArgs:
     wheel: Wheel
 
 
+@dataclass(frozen=True, kw_only=True)
+class JobArgs:
+    """In what one job differs from the other."""
+
+    name: str
+    workers: int
+    timeout_minutes: int
+    told: Sequence[str]
+    """Mail addresses that hear of a run that failed."""
+
+
 class TrainingJob(pulumi.ComponentResource):
-    """Cluster policy, wheel and job in the workspace of the Databricks provider that it is given."""
+    """Cluster policy, wheel and jobs in the workspace of the Databricks provider that it is given.
+
+    `canary_id` is the job of the same kind on the smallest cluster that has what the other one's has; `tried` says what
+    a run of it tries.
+    """
 
     def __init__(
         self,
@@ -51,7 +71,7 @@ class TrainingJob(pulumi.ComponentResource):
         workspace: pulumi.Resource,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """Make all three; they go with `workspace`, the workspace itself."""
+        """Make them; they go with `workspace`, the workspace itself."""
         super().__init__("personalization:azure:TrainingJob", name, None, opts)
         self._args = args
         self._options = ResourceOptions(parent=self, deleted_with=workspace)
@@ -68,12 +88,23 @@ class TrainingJob(pulumi.ComponentResource):
             content_base64=args.wheel.content_base64,
             opts=self._options,
         )
-        self.job = self._job(policy, wheel)
+        canary, training = _canary(args), _training(args)
+        self.canary_id = self._job("canary-job", canary, policy, wheel).id
+        self.job = self._job("training-job", training, policy, wheel)
         self.job_id = self.job.id
+        self.tried = {
+            "wheel": args.wheel.hash,
+            "runtime": RUNTIME,
+            "synapseml": SYNAPSEML_JAR,
+            "machine": args.settings.training_vm_size,
+            "workers": str(canary.workers),
+            "run_as": args.settings.training_run_as or "",
+        }
         self.register_outputs({"job_id": self.job_id, "url": self.job.url})
 
-    def _job(self, policy: databricks.ClusterPolicy, wheel: databricks.WorkspaceFile) -> databricks.Job:
-        settings = self._args.settings
+    def _job(
+        self, resource: str, args: JobArgs, policy: databricks.ClusterPolicy, wheel: databricks.WorkspaceFile
+    ) -> databricks.Job:
         task = databricks.JobTaskArgs(
             task_key=ENTRY_POINT,
             job_cluster_key=CLUSTER,
@@ -91,30 +122,31 @@ class TrainingJob(pulumi.ComponentResource):
                     maven=databricks.JobTaskLibraryMavenArgs(coordinates=SYNAPSEML_JAR, repo=SYNAPSEML_REPOSITORY)
                 ),
             ],
-            timeout_seconds=settings.training_timeout_minutes * 60,
+            timeout_seconds=args.timeout_minutes * 60,
             max_retries=0,
         )
+        cluster = self._cluster(args.workers, policy)
         return databricks.Job(
-            "training-job",
-            name=self._args.names.databricks,
+            resource,
+            name=args.name,
             max_concurrent_runs=1,
-            job_clusters=[databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=self._cluster(policy))],
+            job_clusters=[databricks.JobJobClusterArgs(job_cluster_key=CLUSTER, new_cluster=cluster)],
             tasks=[task],
             parameters=[databricks.JobParameterArgs(name=REQUEST, default="{}")],
-            run_as=_run_as(settings),
-            email_notifications=databricks.JobEmailNotificationsArgs(on_failures=[settings.alert_mail]),
-            timeout_seconds=settings.training_timeout_minutes * 60,
+            run_as=_run_as(self._args.settings),
+            email_notifications=_mails(args.told),
+            timeout_seconds=args.timeout_minutes * 60,
             tags=self._tags,
             opts=self._options,
         )
 
-    def _cluster(self, policy: databricks.ClusterPolicy) -> databricks.JobJobClusterNewClusterArgs:
+    def _cluster(self, workers: int, policy: databricks.ClusterPolicy) -> databricks.JobJobClusterNewClusterArgs:
         settings = self._args.settings
-        alone = settings.training_workers == 0
+        alone = workers == 0
         return databricks.JobJobClusterNewClusterArgs(
             spark_version=RUNTIME,
             node_type_id=settings.training_vm_size,
-            num_workers=settings.training_workers,
+            num_workers=workers,
             policy_id=policy.id,
             data_security_mode=DEDICATED,
             runtime_engine="STANDARD",
@@ -126,6 +158,29 @@ class TrainingJob(pulumi.ComponentResource):
         )
 
 
+def _mails(told: Sequence[str]) -> databricks.JobEmailNotificationsArgs | None:
+    return databricks.JobEmailNotificationsArgs(on_failures=list(told)) if told else None
+
+
+def _canary(args: TrainingJobArgs) -> JobArgs:
+    workers = _canary_workers(args.settings)
+    return JobArgs(name=args.names.canary_job, workers=workers, timeout_minutes=CANARY_MINUTES, told=())
+
+
+def _training(args: TrainingJobArgs) -> JobArgs:
+    settings = args.settings
+    return JobArgs(
+        name=args.names.databricks,
+        workers=settings.training_workers,
+        timeout_minutes=settings.training_timeout_minutes,
+        told=(settings.alert_mail,),
+    )
+
+
+def _canary_workers(settings: AzureSettings) -> int:
+    return min(settings.training_workers, CANARY_WORKERS)
+
+
 def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
     """Without one the job runs as whoever first ran `up`."""
     if settings.training_run_as is None:
@@ -134,7 +189,9 @@ def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
 
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:
-    """What a cluster may be: exactly the one of the settings, and never one that grows."""
+    """What a cluster may be: exactly the one of the settings or the canary's, and never one that grows."""
+    sizes = sorted({_canary_workers(settings), settings.training_workers})
+    several = {"num_workers": {"type": "allowlist", "values": sizes}} if len(sizes) > 1 else {}
     fixed = {
         "num_workers": settings.training_workers,
         "node_type_id": settings.training_vm_size,
@@ -146,4 +203,5 @@ def _policy(settings: AzureSettings) -> dict[str, Any]:
     return {
         **{path: {"type": "fixed", "value": value} for path, value in fixed.items()},
         **{path: {"type": "forbidden"} for path in never},
+        **several,
     }

@@ -39,13 +39,13 @@ def _host(bench: Bench) -> Seen:
 
 
 def _metastore(bench: Bench) -> Seen:
-    found = _client(bench).metastores.current()
+    found = workspace_client(bench).metastores.current()
     return Seen(holds=bool(found.metastore_id), answer=f"metastore {found.metastore_id}")
 
 
 def _run_again(bench: Bench) -> Seen:
     """Whether asking with the token of a run that is over gives that run. It has nothing to train, and is cancelled."""
-    client, job = _client(bench), _last_run(bench).job_id or 0
+    client, job = workspace_client(bench), _last_run(bench).job_id or 0
     token = f"verification {bench.names.token}"
 
     def ask() -> int:
@@ -71,13 +71,14 @@ def _cluster_as_asked(bench: Bench) -> Seen:
     instance = task.cluster_instance.cluster_id if task and task.cluster_instance else None
     if instance is None:
         return Seen(holds=None, answer="the run names no cluster")
-    found = _client(bench).clusters.get(instance)
+    found = workspace_client(bench).clusters.get(instance)
     asked = (bench.settings.training_vm_size, bench.settings.training_workers)
     answer = f"{found.node_type_id}, {found.num_workers or 0} workers, {found.spark_version}"
     return Seen(holds=(found.node_type_id, found.num_workers or 0) == asked, answer=answer)
 
 
-def _client(bench: Bench) -> "WorkspaceClient":
+def workspace_client(bench: Bench) -> "WorkspaceClient":
+    """Of the stack's Databricks workspace."""
     path = _workspace(bench)
     url = bench.resource(path, DATABRICKS_VERSION)["workspaceUrl"]
     return credentials.databricks(bench.settings.tenant, f"https://{url}", path)
@@ -85,7 +86,7 @@ def _client(bench: Bench) -> "WorkspaceClient":
 
 def _last_run(bench: Bench) -> "Run":
     """The run that trained the model."""
-    client = _client(bench)
+    client = workspace_client(bench)
     address = str(bench.outputs().get("run") or "")
     number = RUN.search(address)
     if number is None:

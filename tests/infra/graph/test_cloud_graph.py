@@ -144,7 +144,7 @@ def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder
         ({"scoring_vm_size": "Standard_D4ds_v5"}, {"scoring-pool"}),
         ({"scoring_nodes_max": 5}, {"scoring-pool"}),
         ({"replicas_max": 9}, {"autoscaler"}),
-        ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job"}),
+        ({"training_vm_size": "Standard_E8ds_v5"}, {"training-policy", "training-job", "canary-job", "canary"}),
         ({"log_cap_gb": 2.0}, {"logs"}),
         ({"monthly_budget": 9}, {"budget"}),
         ({"kubernetes_tier": "Standard"}, {"cluster"}),
@@ -166,8 +166,8 @@ def test_a_service_principal_is_a_member_of_databricks_before_grants_and_the_job
     members = found.of("databricks:index/servicePrincipal:ServicePrincipal")
     assert {member["applicationId"] for member in members} == {workflow, trainer}
     assert {grant["principal"] for grant in found.of("databricks:index/grant:Grant")} == {workflow, trainer}
-    (job,) = found.of("databricks:index/job:Job")
-    assert job["runAs"] == {"servicePrincipalName": trainer}
+    jobs = found.of("databricks:index/job:Job")
+    assert [job["runAs"] for job in jobs] == [{"servicePrincipalName": trainer}] * 2
 
 
 def test_a_cluster_with_workers_gets_a_volume_that_all_its_machines_see(
@@ -177,8 +177,9 @@ def test_a_cluster_with_workers_gets_a_volume_that_all_its_machines_see(
     (volume,) = several.of("databricks:index/volume:Volume")
     assert volume["volumeType"] == "EXTERNAL"
     assert volume["storageLocation"].startswith("abfss://work@")
-    (run,) = (item.inputs for item in several.resources if "volume" in item.inputs)
-    assert run["volume"].startswith("/Volumes/")
+    runs = {item.name: item.inputs["volume"] for item in several.resources if "volume" in item.inputs}
+    assert runs.keys() == {"canary", "training"}
+    assert all(place.startswith("/Volumes/") for place in runs.values())
     assert small[0].of("databricks:index/volume:Volume") == []
 
 

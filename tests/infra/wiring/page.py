@@ -26,6 +26,7 @@ NOT_WIRING = {
     "libraries": "of the lock",
     "startDate": "this month",
     "usd_per_month": "of the prices",
+    "wheel": "of the code",
 }
 """Inputs that change with the code, its locked packages, the month or the prices; a list is none of them."""
 

@@ -10,6 +10,7 @@ from tests.infra.graph.cloud_recorder import DEPLOYERS
 from tests.infra.wiring.recording import Declared, committed, record
 
 CLUSTER = "containerservice:ManagedCluster cluster"
+CANARY = "azure:CanaryRun canary"
 WRITES = ("containerservice:MaintenanceConfiguration", "containerservice:AgentPool")
 
 
@@ -78,7 +79,8 @@ def test_a_step_waits_for_the_roles_that_its_calls_need(
     assert wanted <= set(stack[step].after)
 
 
-def test_training_waits_for_its_way_to_the_lake(stack: dict[str, Declared]) -> None:
+@pytest.mark.parametrize("step", [CANARY, "azure:TrainingRun training"])
+def test_training_waits_for_its_way_to_the_lake(stack: dict[str, Declared], step: str) -> None:
     wanted = {
         "authorization:RoleAssignment connector-lake",
         "databricks:ExternalLocation location-raw",
@@ -86,7 +88,24 @@ def test_training_waits_for_its_way_to_the_lake(stack: dict[str, Declared]) -> N
         f"databricks:Grant raw-{DEPLOYERS[0]}",
         f"databricks:Grant models-{DEPLOYERS[0]}",
     }
-    assert wanted <= set(stack["azure:TrainingRun training"].after)
+    assert wanted <= set(stack[step].after)
+
+
+@pytest.mark.parametrize("step", [CLUSTER, "azure:TrainingRun training"])
+def test_what_costs_waits_for_the_small_run(stack: dict[str, Declared], step: str) -> None:
+    assert CANARY in stack[step].after
+
+
+def test_the_small_run_waits_for_nothing_that_costs_by_the_hour(stack: dict[str, Declared]) -> None:
+    before, left = set[str](), [CANARY]
+    while left:
+        one = stack.get(left.pop())
+        if one is not None and one.name not in before:
+            before.add(one.name)
+            left += [*one.after, *(name for names in one.sources.values() for name in names), one.options["parent"]]
+    kinds = {name.partition(" ")[0] for name in before}
+    assert "databricks:Job" in kinds
+    assert not {kind for kind in kinds if kind.startswith(("containerservice:", "containerregistry:"))}
 
 
 def parents(stack: dict[str, Declared], one: Declared) -> Iterator[str]:

@@ -112,7 +112,8 @@ BLIND = Trouble(
 )
 SHARED = _of(
     *(f"create work-{part}" for part in ("catalog", "schema", "volume", "0", "1")),
-    *(f"update {name}" for name in ("training-policy", "training-job", "workspace-ready", "training")),
+    *(f"update {name}" for name in ("training-policy", "training-job", "canary-job", "workspace-ready", "training")),
+    "replace canary",
 )
 CHANGES = (
     # Machines that have to share files get a volume; the run is told where it is, and made again.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.scenarios import changes, interruptions, life, verification
+from tests.simulation.scenarios import canary, changes, interruptions, life, verification
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SimulatedStack
 
@@ -17,7 +17,7 @@ CYCLES, KILLS, FULL_KILLS = 8, 4, 20
 REPORT = "report.json"
 TRAINED = "trained"
 """The models of all parts, beside their folders."""
-STAGES = ("life", "changes", "verify", "kills", "walk", "cycles")
+STAGES = ("life", "changes", "canary", "verify", "kills", "walk", "cycles")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +66,15 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
     if "life" in only or "changes" in only:
         with report.stage("destroy"):
             life.go_down(stack, report, "after destroy")
+    _faults(stack, report, only, full=full)
+
+
+def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, full: bool) -> None:
+    """The stages that begin and end with nothing."""
+    if "canary" in only:
+        with report.stage("a wheel that can't be imported"):
+            canary.broken_wheel(stack, report)
+            life.go_down(stack, report, "after a canary run that failed")
     if "verify" in only:
         with report.stage("a verification, stage by stage"):
             verification.verify(stack, report)

@@ -1,0 +1,38 @@
+"""The small run before everything that costs: a wheel that can't be imported ends `up` while there is no cluster."""
+
+from tests.simulation.scenarios.changes import says
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import SimulatedStack
+from tools.paths import ROOT
+
+ENTRY = ROOT / "training" / "databricks.py"
+"""In the copy of the project in which the scenarios run. Nothing but the wheel's entry point imports it."""
+MISSING = "no_version_of_pydantic_has_this"
+SENTENCES = ("The canary run failed", f"cannot import name '{MISSING}'", "was not made or changed")
+CLUSTER = "containerservice"
+START = "http databricks POST /api/2.2/jobs/run-now"
+
+
+def broken_wheel(stack: SimulatedStack, report: Report) -> None:
+    """`up` with a wheel that the runtime's Python can't import, then with the whole one, then again."""
+    whole = ENTRY.read_text(encoding="utf-8")
+    ENTRY.write_text(f"from pydantic import {MISSING}\n{whole}", encoding="utf-8")
+    error = stack.fails(stack.up)
+    ENTRY.write_text(whole, encoding="utf-8")
+    said = [sentence for sentence in SENTENCES if says(error, sentence)]
+    report.want("sentences of an `up` with a wheel that can't be imported", SENTENCES, tuple(said))
+    report.want("requests for a cluster until then", 0, _calls(stack, CLUSTER))
+    runs = _calls(stack, START)
+    report.want("runs until then", 1, runs)
+    stack.up()
+    report.want("runs of an `up` with the whole wheel, the training among them", 2, _calls(stack, START) - runs)
+    report.want("requests for a cluster then, at least", 1, min(1, _calls(stack, CLUSTER)))
+    runs = _calls(stack, START)
+    again = stack.up()
+    report.want("touched by a second `up` with the same code", [], sorted(again.touched))
+    report.want("runs of a second `up` with the same code", 0, _calls(stack, START) - runs)
+
+
+def _calls(stack: SimulatedStack, part: str) -> int:
+    """How many calls to Azure there were with this in what they did."""
+    return sum(part in f"{call.operation} {call.type} {call.id}" for call in stack.faults.calls())

@@ -1,0 +1,124 @@
+"""The small run before everything that costs: what it asks for, what it leaves, and how it says that it failed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_clients.credentials import container
+from azure_clients.retries import Timeout
+from steps.azure.canary_run import CanaryFailedError, CanaryRun
+from steps.shared.run_folder import RESULT
+from tests.simulation.fakes.runs import Run, TaskFailedError
+from tests.simulation.services.jobs import JOB
+from tests.steps.provider.azure.conftest import AZURE, BLOB, TENANT, Cloud
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create
+from tools import azurite
+
+pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
+
+
+def inputs(cloud: Cloud, **tried: str) -> dict[str, Any]:
+    return {
+        **AZURE,
+        "blob_endpoint": BLOB,
+        "databricks_url": f"https://{cloud.workspace['workspace_host']}",
+        "databricks_workspace_id": cloud.workspace["workspace_id"],
+        "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
+        "volume": "",
+        "tried": {"wheel": "1", **tried},
+    }
+
+
+def step(tmp_path: Path) -> CanaryRun:
+    return CanaryRun(lambda stack: tmp_path / stack, Timeout(seconds=20, pause=0.1))
+
+
+def in_lake(folder: str) -> list[str]:
+    """The files below a folder whose address begins with its container."""
+    name, _, path = folder.removeprefix("abfss://").partition("@")
+    return [blob.name for blob in container(TENANT, BLOB, name).list_blobs(name_starts_with=path.partition("/")[2])]
+
+
+class Training:
+    """A task that looks at its rows and leaves a result, as the job does."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.rows: list[list[str]] = []
+
+    def __call__(self, run: Run) -> str:
+        request = json.loads(run.parameters["request"])
+        self.requests.append(request)
+        self.rows.append(in_lake(request["data"]))
+        path = request["output"].split("/", 3)[3]
+        container(TENANT, BLOB, "models").upload_blob(f"{path}/{RESULT}", b"{}", overwrite=True)
+        return "trained"
+
+
+def test_it_trains_on_a_thousand_rows_that_lie_in_the_lake_and_leaves_none_of_them(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    task = cloud.task.work = Training()
+    created = create(step(tmp_path), inputs(cloud, case="trains"), recorder)
+    assert created.outputs.canary_url.startswith("https://adb-")
+    (request,) = task.requests
+    assert request["dataset"]["rows"] == 1000
+    assert request["training"]["engine"] == "spark"
+    assert request["data"].startswith("abfss://raw@lakeabc.dfs.core.windows.net/canary/")
+    assert request["output"].startswith("abfss://models@lakeabc.dfs.core.windows.net/canary/")
+    assert request["fetch"] is False
+    assert task.rows != [[]]
+    assert in_lake(request["data"]) == in_lake(request["output"]) == []
+    assert any(line.startswith("canary run ") and "https://adb-" in line for line in recorder.lines)
+
+
+def test_machines_that_share_files_are_told_where(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    task = cloud.task.work = Training()
+    create(step(tmp_path), inputs(cloud, case="volume") | {"volume": "/Volumes/lake/training/work"}, recorder)
+    assert [request["work"] for request in task.requests] == ["/Volumes/lake/training/work"]
+
+
+def raising(text: str) -> Callable[[Run], str]:
+    def fail(_: Run) -> str:
+        raise TaskFailedError(text)
+
+    return fail
+
+
+def test_a_wheel_that_cannot_be_imported_is_told_in_a_sentence(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    cloud.task.work = raising("Traceback ...\n  File \"x\"\nImportError: cannot import name 'Sentinel'\n")
+    with pytest.raises(CanaryFailedError) as raised:
+        create(step(tmp_path), inputs(cloud, case="broken"), recorder)
+    said = str(raised.value)
+    assert said.startswith("The canary run failed: ImportError: cannot import name 'Sentinel'. The run is https://adb-")
+    assert "Traceback" not in said
+    assert "was not made or changed" in said
+
+
+def test_a_run_that_left_nothing_where_it_was_told_to_is_no_success(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder
+) -> None:
+    cloud.task.work = lambda _: "trained"
+    with pytest.raises(CanaryFailedError, match=r"holds no result\.json"):
+        create(step(tmp_path), inputs(cloud, case="elsewhere"), recorder)
+
+
+def test_after_a_failure_it_runs_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+    cloud.task.work = raising("error: no rows")
+    with pytest.raises(CanaryFailedError, match="no rows"):
+        create(step(tmp_path), inputs(cloud, case="again"), recorder)
+    task = cloud.task.work = Training()
+    create(step(tmp_path), inputs(cloud, case="again"), recorder)
+    assert len(task.requests) == 1
+
+
+def test_another_wheel_needs_another_run(cloud: Cloud, tmp_path: Path) -> None:
+    before, after = inputs(cloud, case="one"), inputs(cloud, case="two")
+    difference = step(tmp_path).diff(before, after)
+    assert difference.replaces == {"tried"}
