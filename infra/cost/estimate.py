@@ -13,7 +13,7 @@ HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")
 NOT_INCLUDED = (
     "data that leaves the region or passes NAT gateway, load balancer or private endpoints, requests to storage and "
-    "Key Vault, alerts, builds of the image, disks of the training cluster, ten minutes of it for a canary run, support, "
+    "Key Vault, alerts, builds of the image, disks of the training cluster, canary runs of about ten minutes, support, "
     "taxes"
 )
 
