@@ -89,9 +89,9 @@ def findings(answer: dict[str, Any]) -> Iterator[Finding]:
             package = one["package"]
             known = {weakness["id"]: weakness for weakness in one.get("vulnerabilities", [])}
             for group in one.get("groups", []):
-                fixes = {fix for name in group["ids"] for fix in _fixes(known[name], package["name"])}
+                fixes = {fix for name in group["ids"] for fix in _fixes(known[name], package)}
                 yield Finding(
-                    source=Path(result["source"]["path"]).name,
+                    source=str(result["source"]["path"]).removeprefix(f"{ROOT}/"),
                     package=package["name"],
                     version=package["version"],
                     name=group["ids"][0],
@@ -99,9 +99,11 @@ def findings(answer: dict[str, Any]) -> Iterator[Finding]:
                 )
 
 
-def _fixes(weakness: dict[str, Any], package: str) -> Iterator[str]:
+def _fixes(weakness: dict[str, Any], package: dict[str, Any]) -> Iterator[str]:
+    """The versions without it of this package: that of another Debian helps nobody."""
     for affected in weakness.get("affected", []):
-        if affected.get("package", {}).get("name") == package:
+        named = affected.get("package", {})
+        if all(named.get(part) == package[part] for part in ("name", "ecosystem")):
             for span in affected.get("ranges", []):
                 if span["type"] != "GIT":  # commits of a repository, not versions of the package
                     yield from (event["fixed"] for event in span["events"] if "fixed" in event)

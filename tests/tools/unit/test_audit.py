@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from tools import audit
+from tools.paths import ROOT
 from tools.setup.console import SetupError
 
 ANSWER = """
-{"results": [{"source": {"path": "/it/uv.lock", "type": "lockfile"}, "packages": [
+{"results": [
+ {"source": {"path": "ROOT/uv.lock", "type": "lockfile"}, "packages": [
   {"package": {"name": "msgspec", "version": "0.22.0", "ecosystem": "PyPI"},
    "groups": [{"ids": ["TEST-1", "GHSA-1"], "aliases": ["TEST-1", "GHSA-1"], "max_severity": ""}],
    "vulnerabilities": [
@@ -21,15 +23,18 @@ ANSWER = """
          "ranges": [{"type": "GIT", "events": [{"introduced": "0"}, {"fixed": "c0ffee"}]}]}]},
      {"id": "GHSA-1", "affected": [
         {"package": {"ecosystem": "PyPI", "name": "msgspec"},
-         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99"}]}]}]}]},
-  {"package": {"name": "xxhash", "version": "4.1.0", "ecosystem": "PyPI"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99"}]}]}]}]}]},
+ {"source": {"path": "/var/lib/dpkg/status", "type": "os"}, "packages": [
+  {"package": {"name": "gcc-12", "os_package_name": "libgomp1", "version": "12.2.0-14", "ecosystem": "Debian:12"},
    "groups": [{"ids": ["TEST-2"], "aliases": ["TEST-2"], "max_severity": ""}],
    "vulnerabilities": [
      {"id": "TEST-2", "affected": [
-        {"package": {"ecosystem": "PyPI", "name": "xxhash"},
-         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}]}]}]}
-"""
-"""What OSV-Scanner 2.5 answered about two advisories that were made up, some fields left out and names added."""
+        {"package": {"ecosystem": "Debian:12", "name": "gcc-12"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]},
+        {"package": {"ecosystem": "Debian:13", "name": "gcc-12"},
+         "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "13"}]}]}]}]}]}]}
+""".replace("ROOT", str(ROOT))
+"""What OSV-Scanner 2.5 answered about advisories that were made up, some fields left out and names added."""
 
 
 @pytest.fixture
@@ -50,11 +55,13 @@ def found() -> list[audit.Finding]:
     return list(audit.findings(json.loads(ANSWER)))
 
 
-def test_a_weakness_counts_once_with_the_fix_of_its_own_package(scanner: Callable[[str, int], None]) -> None:
+def test_a_weakness_counts_once_with_the_fix_of_its_own_package_and_its_own_debian(
+    scanner: Callable[[str, int], None],
+) -> None:
     scanner(ANSWER, 1)
     assert [str(finding) for finding in audit.scanned("source")] == [
         "uv.lock: msgspec 0.22.0: TEST-1, fixed in 99",
-        "uv.lock: xxhash 4.1.0: TEST-2, no fix yet",
+        "/var/lib/dpkg/status: gcc-12 12.2.0-14: TEST-2, no fix yet",
     ]
 
 
@@ -70,7 +77,7 @@ def test_what_has_a_fix_is_an_error_and_what_has_none_is_told(capsys: pytest.Cap
     with pytest.raises(audit.VulnerableError, match=r"^1 known"):
         audit.judge(found())
     audit.judge([finding for finding in found() if not finding.fixed])
-    assert "xxhash 4.1.0: TEST-2, no fix yet\nNothing" in capsys.readouterr().err
+    assert "gcc-12 12.2.0-14: TEST-2, no fix yet\nNothing" in capsys.readouterr().err
 
 
 def test_the_locks_and_what_the_image_stands_on_are_looked_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
