@@ -42,11 +42,11 @@ def bases(recipe: Path, stages: set[str]) -> Iterator[dict[str, str]]:
 
 
 def debian_packages(listing: Path) -> Iterator[dict[str, str]]:
-    """What dpkg had installed: name, version and architecture a line."""
+    """What dpkg had installed: name, version, architecture and source a line; weaknesses are known by the source."""
     release = platform.freedesktop_os_release()
     distribution = f"{release['ID']}-{release['VERSION_ID']}"
-    for name, version, architecture in map(str.split, listing.read_text(encoding="utf-8").splitlines()):
-        extra = f"?arch={architecture}&distro={distribution}"
+    for name, version, architecture, source in map(str.split, listing.read_text(encoding="utf-8").splitlines()):
+        extra = f"?arch={architecture}&distro={distribution}&upstream={quote(source)}"
         yield _component("library", name, version, f"deb/{release['ID']}/{quote(name)}@{_quoted(version)}{extra}")
 
 

@@ -89,7 +89,7 @@ def test_every_file_of_the_service_imports_what_its_image_holds(image: Path, tmp
 @pytest.mark.slow
 def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(image: Path, tmp_path: Path) -> None:
     python = installed("spark-traces-builder", image, tmp_path)
-    (image / "debian.txt").write_text("libgomp1 12.2.0-14+deb12u1 amd64\nlogin 1:4.13~1 all\n")
+    (image / "debian.txt").write_text("libgomp1 12.2.0-14+deb12u1 amd64 gcc-12\nlogin 1:4.13~1 all shadow\n")
     command = [python, image / "app" / "scoring" / "bill_of_materials.py", image, tmp_path / "bill"]
     subprocess.run(command, check=True)
     without = (tmp_path / "bill").read_text(encoding="utf-8")
@@ -102,6 +102,7 @@ def test_the_bill_of_materials_names_what_is_installed_and_nothing_else(image: P
     facts = {fact["name"]: fact["value"] for fact in written["metadata"]["component"]["properties"]}
     assert (facts["model_name"], facts["model_version"]) == ("clicks", "7")
     addresses = [PackageURL.from_string(one["purl"]) for one in written["components"]]
+    assert {one.qualifiers["upstream"] for one in addresses if one.type == "deb"} == {"gcc-12", "shadow"}
     found = {(one.type, one.name, one.version) for one in addresses}
     listing = [str(ensure_uv()), "pip", "list", "--quiet", "--format", "json", "--python", str(python)]
     packages = json.loads(subprocess.run(listing, capture_output=True, text=True, check=True).stdout)
