@@ -13,6 +13,9 @@ CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{resour
 IDENTITY = GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
 INSIGHTS = GROUP + "/providers/Microsoft.Insights"
+NETWORK = GROUP + "/providers/Microsoft.Network"
+ENDPOINT = NETWORK + "/privateEndpoints/{privateEndpointName}"
+ZONE = NETWORK + "/privateDnsZones/{privateZoneName}"
 AZURE_PATHS = {
     "resources:ResourceGroup": GROUP,
     "storage:StorageAccount": STORAGE,
@@ -42,6 +45,17 @@ AZURE_PATHS = {
     "managedidentity:FederatedIdentityCredential": IDENTITY
     + "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
     "authorization:RoleAssignment": "/{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
+    "network:PublicIPAddress": NETWORK + "/publicIPAddresses/{publicIpAddressName}",
+    "network:NatGateway": NETWORK + "/natGateways/{natGatewayName}",
+    "network:NetworkSecurityGroup": NETWORK + "/networkSecurityGroups/{networkSecurityGroupName}",
+    "network:VirtualNetwork": NETWORK + "/virtualNetworks/{virtualNetworkName}",
+    "network:VirtualNetworkPeering": NETWORK
+    + "/virtualNetworks/{virtualNetworkName}/virtualNetworkPeerings/{virtualNetworkPeeringName}",
+    "network:PrivateEndpoint": ENDPOINT,
+    "network:PrivateDnsZoneGroup": ENDPOINT + "/privateDnsZoneGroups/{privateDnsZoneGroupName}",
+    "privatedns:PrivateZone": ZONE,
+    "privatedns:VirtualNetworkLink": ZONE + "/virtualNetworkLinks/{virtualNetworkLinkName}",
+    "privatedns:PrivateRecordSet": ZONE + "/{recordType}/{relativeRecordSetName}",
     "consumption:Budget": "/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
 }
 """By azure-native's type. What has settings of its parent for a body is not here: making it anew changes it."""

@@ -10,6 +10,7 @@ from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
 from personalize.stack.data_guard import begins_anew, refuse_to_replace_data
 from personalize.stack.databricks_access import join
+from personalize.stack.network_guard import refuse_to_change_network
 from personalize.stack.stack_files import StackFiles
 from tools.paths import ROOT
 
@@ -38,6 +39,11 @@ class AzureSide:
         """Raise `DataWouldBeReplacedError` when an update with the settings would make the storage anew."""
         if self.settings:
             refuse_to_replace_data(snapshot.get("resources") or (), self.settings, self.files.stack)
+
+    def refuse_to_change_network(self, snapshot: Mapping[str, Any]) -> None:
+        """Raise `NetworkWouldChangeError` when an update would put what lies in a network into another one."""
+        if self.settings:
+            refuse_to_change_network(snapshot.get("resources") or (), self.settings)
 
     def begins_anew(self, snapshot: Mapping[str, Any]) -> bool:
         """Whether an update with the settings would make the storage anew; raises `NamesTakenError`."""

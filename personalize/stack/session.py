@@ -102,6 +102,7 @@ class StackSession:
             self._say("Azure moves no data: all of the stack is deleted first, and then made anew.")
             self._take_down(snapshot, on_step)
             snapshot = self._state.snapshot()
+        self._azure.refuse_to_change_network(snapshot)
         self._go_on_from(snapshot)
         if refresh and self._azure.settings:
             self._refresh([])

@@ -11,6 +11,7 @@ from tests.simulation.published import NOWHERE, REGIONS
 from tests.simulation.references import refuse_missing_references
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, ResourceType, dig, parents
+from tests.simulation.services.network import subnet_of
 from tests.simulation.walker import Problem, body_of, foreseen, problems_of, shape_of
 from tests.simulation.world import Record, World, key_of
 
@@ -169,6 +170,7 @@ class Arm:
         subscription = self.world.setting("subscription")
         for parent in parents(call.id):
             implicit = parent.endswith("/default") or parent == key_of(f"/subscriptions/{subscription}")
+            implicit |= "/subnets/" in parent and subnet_of(self.world, parent) is not None
             if self.world.get(parent) is None and not implicit:
                 code = "ResourceGroupNotFound" if "/providers/" not in parent else "ParentResourceNotFound"
                 raise RefusedError(404, code, f"'{parent}', which '{call.id}' is to lie in, was not found.")

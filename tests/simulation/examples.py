@@ -6,9 +6,10 @@ from tests.simulation.arm import Arm
 from tests.simulation.inputs.cluster import CLUSTER_PARTS
 from tests.simulation.inputs.models import MODELS
 from tests.simulation.inputs.monitoring import MONITORING
+from tests.simulation.inputs.network import NETWORKS
 from tests.simulation.inputs.storage import STORAGE
 
-EXAMPLES: list[tuple[str, dict[str, Any]]] = [*STORAGE, *MONITORING, *MODELS, *CLUSTER_PARTS]
+EXAMPLES: list[tuple[str, dict[str, Any]]] = [*STORAGE, *MONITORING, *MODELS, *CLUSTER_PARTS, *NETWORKS]
 
 
 def create_all(arm: Arm, until: str | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tests.simulation.fakes.outside import answers
 from tests.simulation.published import AUDIENCE
 from tests.simulation.resource_type import dig
 from tests.simulation.services.authorization import may
@@ -43,6 +44,8 @@ def _image(world: World, pod: Mapping[str, Any]) -> Iterator[str]:
             yield f"{container['image']} was never pushed"
         elif not may(world, nodes, registry.id, "AcrPull", "AcrPush"):
             yield f"the nodes may not pull from {found['registry']}"
+        elif not answers(world, nodes, registry, "registry"):
+            yield f"{found['registry']} answers nobody in the nodes' network"
 
 
 def _files(world: World, pod: Mapping[str, Any], classes: Objects) -> Iterator[str]:
@@ -76,6 +79,8 @@ def _mount(world: World, pod: Mapping[str, Any], parameters: Mapping[str, str]) 
         yield f"the identity trusts no token of {account} from this cluster"
     if not may(world, identity.outputs["principalId"], vault.id, "Key Vault Secrets User", "Key Vault Secrets Officer"):
         yield f"the pods' identity may not read secrets of {vault.inputs['vaultName']}"
+    if not answers(world, identity.outputs["principalId"], vault, "vault"):
+        yield f"{vault.inputs['vaultName']} answers nobody in the nodes' network"
     for text in yaml.safe_load(parameters["objects"])["array"]:
         entry = yaml.safe_load(text)
         if entry["objectType"] != "secret" or world.get(f"{vault.id}/secrets/{entry['objectName']}") is None:

@@ -71,6 +71,30 @@ RUNTIMES: Mapping[str, str] = {"14.3": "3.5.0", "15.4": "3.5.0", "16.4": "3.5.2"
 Source: learn.microsoft.com/azure/databricks/release-notes/runtime, June 2026; 13.3 ended in August.
 """
 
+LINK_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "azure-native:storage:StorageAccount": {
+        "blob": ("privatelink.blob.core.windows.net",),
+        "dfs": ("privatelink.dfs.core.windows.net",),
+        "file": ("privatelink.file.core.windows.net",),
+        "queue": ("privatelink.queue.core.windows.net",),
+        "table": ("privatelink.table.core.windows.net",),
+        "web": ("privatelink.web.core.windows.net",),
+    },
+    "azure-native:keyvault:Vault": {"vault": ("privatelink.vaultcore.azure.net",)},
+    "azure-native:containerregistry:Registry": {"registry": ("privatelink.azurecr.io",)},
+    "azure-native:machinelearningservices:Workspace": {
+        "amlworkspace": ("privatelink.api.azureml.ms", "privatelink.notebooks.azure.net")
+    },
+    "azure-native:databricks:Workspace": {
+        "databricks_ui_api": ("privatelink.azuredatabricks.net",),
+        "browser_authentication": ("privatelink.azuredatabricks.net",),
+    },
+}
+"""The groups ("sub-resources") of what private endpoints lead to, and the zones of their names.
+
+Source: learn.microsoft.com/azure/private-link/private-endpoint-dns, 16 July 2026.
+"""
+
 AUDIENCE = "api://AzureADTokenExchange"
 """Of a federated credential. Source: learn.microsoft.com/entra/workload-id/workload-identity-federation."""
 

@@ -21,6 +21,7 @@ def refuse_missing_references(call: Call) -> None:
             continue
         key = key_of(text)
         owner = next((key.removesuffix(child) for child in IMPLICIT if key.endswith(child)), key)
+        owner = owner.partition("/subnets/")[0]  # whether a network has the subnet is judged by who wants to be in it
         if call.world.get(owner) is None:
             raise RefusedError(404, "LinkedResourceNotFound", f"'{text}', which '{call.id}' refers to, was not found.")
 

@@ -168,7 +168,7 @@ def test_a_provider_that_is_not_registered_is_refused(arm: AzureNative) -> None:
 
 def test_a_type_that_the_simulation_does_not_know_is_refused(arm: AzureNative) -> None:
     with pytest.raises(RefusedError, match="UnknownType"):
-        arm.create("azure-native:network:VirtualNetwork", {})
+        arm.create("azure-native:network:ApplicationGateway", {})
 
 
 def test_values_that_are_not_known_yet_pass_the_preview(arm: AzureNative) -> None:

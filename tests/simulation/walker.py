@@ -73,22 +73,45 @@ def _wire(value: Any, node: Node, aliases: Mapping[str, str]) -> Any:
     node = opened(node)
     match node, value:
         case Shape(), dict():
-            shape = _variant(node, value)
-            return {
-                find(shape, aliases.get(key, key)) or key: _wire(part, _member(shape, key, aliases), aliases)
-                for key, part in value.items()
-            }
+            return _object(value, _variant(node, value), aliases)
         case Listing(), list():
             return [_wire(part, node.item, aliases) for part in value]
         case Table(), dict():
             return {key: _wire(part, node.value, aliases) for key, part in value.items()}
+        case Table(), list():  # the ids of identities, which azure-native takes as a set
+            return {str(key): {} for key in value}
         case _:
             return value
 
 
+def _object(value: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) -> dict[str, Any]:
+    """An object inside a body. Where it has `properties` of its own, as subnets do, their fields are lifted too."""
+    made: dict[str, Any] = {}
+    for key, part in value.items():
+        wire, wanted = _wire(part, _member(shape, key, aliases), aliases), aliases.get(key, key)
+        inner = _lifted(shape, wanted)
+        if inner is not None:
+            made.setdefault("properties", {})[inner] = wire
+        else:
+            made[find(shape, wanted) or key] = wire
+    return made
+
+
+def _lifted(shape: Shape, wanted: str) -> str | None:
+    """The wire name of a field of the object's own `properties`; None for another one."""
+    if find(shape, wanted) is not None or "properties" not in shape.members:
+        return None
+    inner = opened(shape.members["properties"].node)
+    return find(inner, wanted) if isinstance(inner, Shape) else None
+
+
 def _member(shape: Shape, key: str, aliases: Mapping[str, str]) -> Node:
-    wire = find(shape, aliases.get(key, key))
-    return shape.members[wire].node if wire else Anything()
+    wanted = aliases.get(key, key)
+    if (wire := find(shape, wanted)) is not None:
+        return shape.members[wire].node
+    inner = opened(shape.members["properties"].node) if "properties" in shape.members else None
+    lifted = _lifted(shape, wanted)
+    return inner.members[lifted].node if lifted and isinstance(inner, Shape) else Anything()
 
 
 def _variant(shape: Shape, value: Mapping[str, Any]) -> Shape:

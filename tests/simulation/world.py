@@ -165,6 +165,7 @@ DEFAULTS: Mapping[str, Any] = {
         {"object_id": "33333333-3333-4333-8333-333333333333", "type": "User"},
         {"object_id": "44444444-4444-4444-8444-444444444444", "type": "ServicePrincipal"},
     ],
+    "place": "",  # id of the network that deployers are in; empty: on the internet
     "pace": 0.0,  # real seconds for each second that Azure would take
     "clients": {},  # client id of a workflow's application: its object id
     "spent_assertions": [],  # client assertions that have ended

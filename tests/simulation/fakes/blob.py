@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.simulation.certificates import Authority
+from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.service import application
 from tests.simulation.processes import Process, free_ports
 from tests.simulation.refusal import RefusedError
@@ -122,6 +123,7 @@ def _account(world: World, host: str) -> Record:
 
 
 def _refuse_access(world: World, request: Request, account: Record) -> None:
+    refuse_outside(world, request.state.caller, account, "blob")
     roles = effective_roles(world, request.state.caller, account.id)
     allowed = {OWNER, CONTRIBUTOR} | ({READER} if request.method in READING else set())
     if not roles & allowed:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
@@ -47,6 +48,7 @@ class DatabricksApi:
     async def me(self, request: Request) -> Response:
         """Who calls; at first it makes them a member."""
         workspace = _workspace(self._world, request)
+        refuse_outside(self._world, request.state.caller, workspace, "databricks_ui_api")
         members = dict(self._world.setting("members"))
         present = members.setdefault(workspace.outputs["workspaceId"], [])
         if request.state.caller not in present:
@@ -188,6 +190,7 @@ def _workspace(world: World, request: Request) -> Record:
 
 def _member(world: World, request: Request) -> Record:
     workspace = _workspace(world, request)
+    refuse_outside(world, request.state.caller, workspace, "databricks_ui_api")
     if request.state.caller not in world.setting("members").get(workspace.outputs["workspaceId"], []):
         raise RefusedError(403, "PERMISSION_DENIED", "User is not a member of this workspace.")
     return workspace

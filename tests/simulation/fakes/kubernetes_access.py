@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.simulation.fakes.outside import api_server_heard
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.authorization import effective_roles
@@ -44,7 +45,8 @@ def kubernetes_access(world: World) -> Starlette:
         spec = review["spec"]
         roles: set[str] = set()
         for cluster in world.all(CLUSTER_TYPE):
-            roles |= effective_roles(world, spec.get("user", ""), cluster.id)
+            if api_server_heard(world, spec.get("user", ""), cluster):
+                roles |= effective_roles(world, spec.get("user", ""), cluster.id)
         allowed = CLUSTER_ADMIN in roles or (WRITER in roles and _in_namespace(spec))
         return JSONResponse({**review, "status": {"allowed": allowed}})
 

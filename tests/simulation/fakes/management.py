@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from personalize.checks.subscription.sizes import ALL_FAMILIES
 from tests.simulation.fakes.machine_learning import asset, assets, container, datastore
+from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.preflight import Preflight
 from tests.simulation.fakes.registry_tasks import TaskRuns
 from tests.simulation.fakes.service import application
@@ -93,6 +94,7 @@ def _of_workspace(world: World, answer: Callable[[World, Record, Request], Await
         workspace = world.get(identity)
         if workspace is None:
             raise RefusedError(404, "ResourceNotFound", f"The workspace '{identity}' was not found.")
+        refuse_outside(world, request.state.caller, workspace, "amlworkspace")
         return await answer(world, workspace, request)
 
     return endpoint

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.authorization import effective_roles
@@ -63,6 +64,7 @@ def _challenge(request: Request) -> Response | None:
 def _image(world: World, request: Request) -> dict[str, Any]:
     """The newest image of the name and tag in the path, for a caller who may look."""
     registry = _registry(world, request.headers["host"])
+    refuse_outside(world, verify(world, request.headers["authorization"], REGISTRY), registry, "registry")
     if CONTRIBUTOR not in _roles(world, verify(world, request.headers["authorization"], REGISTRY), registry):
         raise RefusedError(403, "DENIED", "requested access to the resource is denied")
     wanted = f"{request.path_params['name']}:{request.path_params['reference']}"

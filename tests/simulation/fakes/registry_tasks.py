@@ -39,7 +39,6 @@ class TaskRuns:
     def __init__(self, world: World) -> None:
         """Contexts and images go into the world's folder."""
         self._world = world
-        self._folder = world.folder / "images"
         self._contexts: dict[str, bytes] = {}
         self._runs: dict[str, TaskRun] = {}
 
@@ -103,19 +102,9 @@ class TaskRuns:
                 reason = "the test ordered it" if forced else f"unable to evaluate Dockerfile path '{dockerfile}'"
                 run.log = ["Step 1/9 : FROM base", f"failed to build: {reason}", f"Run ID: {run.run} failed"]
                 return
-            parts = [member for member in archive.getmembers() if member.isfile()]
-            digest = hashlib.sha256()
-            for member in sorted(parts, key=lambda part: part.name):
-                content = archive.extractfile(member)
-                digest.update(member.name.encode() + b"\0" + (content.read() if content else b""))
-            named = digest.hexdigest()
-            run.digest = f"sha256:{named}"
-            run.pushed = datetime.now(UTC).isoformat()
-            archive.extractall(self._folder / named, filter="data")
+        push(self._world, run, context)
         run.status = "Succeeded"
         run.log = [f"context: {len(names)} entries", f"pushed {run.images} as {run.digest}"]
-        with self._world.transaction():
-            self._world.set("images", {**self._world.setting("images"), run.digest: asdict(run)})
 
     def _shown(self, run: TaskRun) -> dict[str, Any]:
         output = [
@@ -141,3 +130,18 @@ class TaskRuns:
         if run is None:
             raise RefusedError(404, "RunNotFound", f"There is no run '{request.path_params['run']}'.")
         return run
+
+
+def push(world: World, run: TaskRun, context: bytes) -> None:
+    """Keep the packed `context` as the image of `run`, whose digest is set."""
+    with tarfile.open(fileobj=io.BytesIO(context)) as archive:
+        parts = [member for member in archive.getmembers() if member.isfile()]
+        digest = hashlib.sha256()
+        for member in sorted(parts, key=lambda part: part.name):
+            content = archive.extractfile(member)
+            digest.update(member.name.encode() + b"\0" + (content.read() if content else b""))
+        named = digest.hexdigest()
+        run.digest, run.pushed = f"sha256:{named}", datetime.now(UTC).isoformat()
+        archive.extractall(world.folder / "images" / named, filter="data")
+    with world.transaction():
+        world.set("images", {**world.setting("images"), run.digest: asdict(run)})

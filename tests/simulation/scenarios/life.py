@@ -42,16 +42,21 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
     report.want(
         "resources that the preview foresaw and `up` did not create", preview.outcome.changes, {"create": created}
     )
-    report.want("what `up` did beside creating", {}, _changes(done, without="create"))
+    report.want("what `up` did beside creating", {}, changes_of(done, without="create"))
     missing = set(OUTPUTS) - set(done.outcome.outputs)
     report.want("outputs that are missing", set(), missing)
     report.want("problems of what stands in for AKS", [], [str(error) for error in stack.simulation.aks_errors])
     (stack.folder / SENT).write_text(json.dumps(list(sent(_resources(stack))), indent=1), encoding="utf-8")
+    look_at_pods(stack, report)
+    score_golden_records(stack, report, done.outcome.outputs["image_digest"])
+
+
+def look_at_pods(stack: SimulatedStack, report: Report) -> None:
+    """What runs, and what it would wait for on AKS."""
     plane = stack.simulation.plane
     pods, classes = (plane.items(path) if plane else [] for path in (PODS, CLASSES))
     report.want("what runs in the cluster", {"scoring"}, {pod["spec"]["serviceAccountName"] for pod in pods})
     report.want("what would keep the pods from starting on AKS", [], unmet(stack.world, pods, classes))
-    score_golden_records(stack, report, done.outcome.outputs["image_digest"])
 
 
 def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> None:
@@ -76,11 +81,11 @@ def same_again(stack: SimulatedStack, report: Report) -> None:
     """A second `up`, one by another deployer, and one that looks at what is really there."""
     done, seconds = report.timed(stack.up)
     report.note("second_up_seconds", round(seconds, 1))
-    report.want("changes of the second `up`", {}, _changes(done))
+    report.want("changes of the second `up`", {}, changes_of(done))
     stack.sign_in(1)
-    report.want("changes of an `up` by another deployer", {}, _changes(stack.up()))
+    report.want("changes of an `up` by another deployer", {}, changes_of(stack.up()))
     stack.sign_in(0)
-    report.want("changes after a refresh, node pools as Azure shows them", {}, _changes(stack.up(refresh=True)))
+    report.want("changes after a refresh, node pools as Azure shows them", {}, changes_of(stack.up(refresh=True)))
 
 
 def mend_drift(stack: SimulatedStack, report: Report) -> None:
@@ -109,7 +114,8 @@ def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:
     report.want(f"hosts outside the simulation that were called {when}", [], stack.simulation.strangers())
 
 
-def _changes(done: Done, without: str = "") -> dict[str, int]:
+def changes_of(done: Done, without: str = "") -> dict[str, int]:
+    """What an operation did, by kind, without one kind and without what stayed the same."""
     return {kind: count for kind, count in done.outcome.changes.items() if kind not in {"same", without} and count}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.scenarios import canary, changes, interruptions, life, verification
+from tests.simulation.scenarios import canary, changes, interruptions, life, private, verification
 from tests.simulation.scenarios.report import Report
 from tests.simulation.stack import SimulatedStack
 
@@ -17,7 +17,7 @@ CYCLES, KILLS, FULL_KILLS = 8, 4, 20
 REPORT = "report.json"
 TRAINED = "trained"
 """The models of all parts, beside their folders."""
-STAGES = ("life", "changes", "canary", "verify", "kills", "walk", "cycles")
+STAGES = ("life", "changes", "private", "canary", "verify", "kills", "walk", "cycles")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,6 +71,9 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
 
 def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, full: bool) -> None:
     """The stages that begin and end with nothing."""
+    if "private" in only:
+        with report.stage("a private stack"):
+            private.private(stack, report)
     if "canary" in only:
         with report.stage("a wheel that can't be imported"):
             canary.broken_wheel(stack, report)

@@ -16,6 +16,8 @@ from tests.simulation.services import (
     kubernetes,
     machine_learning,
     monitoring,
+    network,
+    private_links,
     registry,
     resources,
     storage,
@@ -25,6 +27,8 @@ from tests.simulation.world import World
 
 SERVICES = (
     resources,
+    network,
+    private_links,
     storage,
     keyvault,
     monitoring,

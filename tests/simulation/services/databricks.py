@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.services.injection import refuse_workspace_network
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
@@ -75,7 +76,7 @@ TYPES = [
         replaces=frozenset({"location", "computeMode", "managedResourceGroupId", "parameters.customVirtualNetworkId"}),
         fixed=frozenset({"managedResourceGroupId", "computeMode", "parameters.storageAccountName"}),
         seconds=180,
-        rules=(_refuse_retired_tier, _refuse_managed_group),
+        rules=(_refuse_retired_tier, _refuse_managed_group, refuse_workspace_network),
         outputs=_workspace_outputs,
     ),
     ResourceType(

@@ -8,6 +8,7 @@ from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services import pools
+from tests.simulation.services.injection import refuse_cluster_network, refuse_pool_network
 from tests.simulation.services.principals import system_identity
 from tests.simulation.services.resources import GROUP
 
@@ -135,11 +136,20 @@ TYPES = [
                 "networkProfile.serviceCidr",
                 "networkProfile.dnsServiceIP",
                 "networkProfile.loadBalancerSku",
+                "networkProfile.outboundType",
+                "apiServerAccessProfile.enablePrivateCluster",
                 "enableRBAC",
             }
         ),
         seconds=300,
-        rules=(_refuse_cluster_shape, _refuse_ranges, _refuse_version, _refuse_oidc_off, _refuse_pools),
+        rules=(
+            _refuse_cluster_shape,
+            _refuse_ranges,
+            _refuse_version,
+            _refuse_oidc_off,
+            _refuse_pools,
+            refuse_cluster_network,
+        ),
         outputs=_cluster_outputs,
         shown=pools.with_separate_pools,
         serial=_serial,
@@ -152,7 +162,7 @@ TYPES = [
         replaces=frozenset({"vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods"}),
         fixed=frozenset({"vmSize", "osType", "osDiskType", "osDiskSizeGB", "availabilityZones", "maxPods"}),
         seconds=120,
-        rules=(pools.refuse_pool_call,),
+        rules=(pools.refuse_pool_call, refuse_pool_network),
         delete_rules=(pools.refuse_last_system_pool,),
         outputs=_pool_outputs,
         serial=_serial,

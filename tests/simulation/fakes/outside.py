@@ -1,0 +1,37 @@
+"""Who comes from where: a service without public access answers those alone who reach one of its endpoints."""
+
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import dig
+from tests.simulation.services.network import NETWORK
+from tests.simulation.services.private_links import peered, reaches
+from tests.simulation.world import Record, World
+
+
+def answers(world: World, caller: str | None, target: Record, group: str) -> bool:
+    """Whether `target` hears `caller`: it is open, or its endpoint is found from where that one is."""
+    access = target.inputs.get("publicNetworkAccess") or dig(target.inputs, "properties.publicNetworkAccess")
+    return access != "Disabled" or any(reaches(world, place, target, group) for place in _places(world, caller))
+
+
+def refuse_outside(world: World, caller: str | None, target: Record, group: str) -> None:
+    """Raise when `target` does not hear `caller`."""
+    if not answers(world, caller, target, group):
+        message = f"Public network access of '{target.id}' is disabled, and this call came by none of its endpoints."
+        raise RefusedError(403, "PublicNetworkAccessDisabled", message)
+
+
+def api_server_heard(world: World, caller: str, cluster: Record) -> bool:
+    """Whether `caller` gets to the API server: a private one has its address beside the nodes."""
+    if not dig(cluster.inputs, "apiServerAccessProfile.enablePrivateCluster"):
+        return True
+    (subnet,) = {pool["vnetSubnetID"] for pool in cluster.inputs["agentPoolProfiles"]}
+    home = subnet.rpartition("/subnets/")[0]
+    return any(peered(world, home, place) for place in _places(world, caller))
+
+
+def _places(world: World, caller: str | None) -> list[str]:
+    """Deployers are where the setting `place` says, clusters and pods in the stack's own network."""
+    deployers = {entry["object_id"] for entry in world.setting("deployers")}
+    if caller in deployers:
+        return [world.setting("place")] if world.setting("place") else []
+    return [network.id for network in world.all(NETWORK) if network.id != world.setting("place")]

@@ -1,0 +1,61 @@
+"""A private stack: what it is deployed from, and nothing of it left at the end, in the other network neither."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
+from tests.simulation.scenarios import life
+from tests.simulation.scenarios.report import Report
+from tests.simulation.stack import SimulatedStack
+from tests.simulation.world import DEFAULTS, Record
+from tools.paths import ROOT
+
+GROUP = f"/subscriptions/{DEFAULTS['subscription']}/resourceGroups/rg-hub"
+HUB = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/hub"
+DOCKER = ROOT / "tests" / "simulation" / "docker_plugin"
+
+
+def private(stack: SimulatedStack, report: Report) -> None:
+    """Up from the peered network, the same again, no way back to public, and down."""
+    with _inside(stack):
+        done, seconds = report.timed(stack.up)
+        report.note("private_resources_created", done.outcome.changes.get("create", 0))
+        report.note("private_up_seconds", round(seconds, 1))
+        endpoint = str(done.outcome.outputs["endpoint"])
+        report.want("end of the host, which the internet does not know", ".internal", endpoint[-9:])
+        life.look_at_pods(stack, report)
+        report.want("changes of the second private `up`", {}, life.changes_of(stack.up()))
+        stack.settings["azure"]["network"] = "public"
+        stack.settings["azure"].pop("peered_network")
+        refused = type(stack.fails(stack.up)).__name__
+        report.want("what says that there is no way back to public", "NetworkWouldChangeError", refused)
+        stack.settings["azure"] |= PRIVATE
+        stack.destroy()
+        under = [record.id for record in stack.world.under(HUB) if record.id != HUB]
+        report.want("left in the peered network", [], under)
+    life.nothing_left(stack, report, "after a private stack")
+
+
+PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
+
+
+@contextmanager
+def _inside(stack: SimulatedStack) -> Iterator[None]:
+    """Be in a network that was there before, with Docker; afterwards it goes, and all is as it was."""
+    before, path, now = deepcopy(stack.settings), os.environ["PATH"], time.time()
+    kinds = {GROUP: "azure-native:resources:ResourceGroup", HUB: "azure-native:network:VirtualNetwork"}
+    hub = {"addressSpace": {"addressPrefixes": ["10.50.0.0/16"]}, "subnets": []}
+    for identity, kind in kinds.items():
+        stack.world.put(Record(identity, kind, hub if identity == HUB else {}, {}, now, now))
+    stack.world.set("place", HUB)
+    stack.settings["azure"] |= PRIVATE
+    os.environ["PATH"] = f"{DOCKER}{os.pathsep}{path}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+        stack.world.set("place", "")
+        stack.world.remove(GROUP)
+        stack.settings = before | {"azure": before["azure"] | {"suffix": stack.settings["azure"]["suffix"]}}

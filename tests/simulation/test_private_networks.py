@@ -1,0 +1,160 @@
+"""Networks as the simulated Resource Manager judges them: what overlaps, is not delegated, unknown or still in use."""
+
+from typing import Any
+
+import pytest
+
+from tests.simulation.azure_native import AzureNative
+from tests.simulation.changes import changed
+from tests.simulation.examples import create_all, example
+from tests.simulation.fakes.outside import answers, refuse_outside
+from tests.simulation.inputs.names import CLUSTER, IDENTITY, LAKE, REGISTRY, role
+from tests.simulation.inputs.network import NETWORK, OTHER, PARTS, ZONE
+from tests.simulation.published import ROLES
+from tests.simulation.refusal import RefusedError
+from tests.simulation.services.network import ENDPOINT, PEERING
+from tests.simulation.services.network import NETWORK as NETWORK_TYPE
+from tests.simulation.services.private_links import LINK, NAMES
+from tests.simulation.services.private_links import ZONE as ZONE_TYPE
+
+DATABRICKS = "azure-native:databricks:Workspace"
+AKS = "azure-native:containerservice:ManagedCluster"
+STORAGE = "azure-native:storage:StorageAccount"
+REFUSED: list[tuple[str, str, Any, str]] = [
+    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.100.0.0/20", "NetcfgSubnetRangesOverlap"),
+    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.101.0.0/20", "NetcfgInvalidSubnet"),
+    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.100.32.1/19", "InvalidCIDRNotation"),
+    (NETWORK_TYPE, "subnets.1.natGateway.id", f"{PARTS}/natGateways/other", "LinkedResourceNotFound"),
+    (NETWORK_TYPE, "subnets.1.delegation", "x", "InvalidRequestContent"),
+    ("azure-native:network:NatGateway", "publicIpAddresses.0.id", f"{PARTS}/x/nat", "LinkedResourceNotFound"),
+    (PEERING, "remoteVirtualNetwork.id", NETWORK, "VnetAddressSpacesOverlap"),
+    (ENDPOINT, "privateLinkServiceConnections.0.groupIds", ["blobs"], "PrivateEndpointCannotBeCreatedInvalidGroupId"),
+    (ENDPOINT, "privateLinkServiceConnections.0.privateLinkServiceId", f"{LAKE}x", "LinkedResourceNotFound"),
+    (ENDPOINT, "subnet.id", f"{NETWORK}/subnets/nowhere", "LinkedResourceNotFound"),
+    (ENDPOINT, "subnet.id", f"{NETWORK}/subnets/hosts", "PrivateEndpointCannotBeCreatedInSubnetThatIsDelegated"),
+    (NAMES, "privateDnsZoneConfigs", [], "InvalidPrivateDnsZoneIds"),
+    (ZONE_TYPE, "privateZoneName", "one-label", "BadRequest"),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
+def test_a_fault_is_refused(arm: AzureNative, kind: str, path: str, value: Any, code: str) -> None:
+    create_all(arm, until=kind)
+    with pytest.raises(RefusedError) as refused:
+        arm.create(kind, changed(example(kind), path, value))
+    assert refused.value.code == code
+    arm.create(kind, example(kind))
+
+
+def test_a_registry_of_a_lower_tier_has_no_endpoint(arm: AzureNative) -> None:
+    create_all(arm, until=ENDPOINT)
+    connection = {"name": "registry", "privateLinkServiceId": REGISTRY, "groupIds": ["registry"]}
+    with pytest.raises(RefusedError, match="SkuNotSupported"):
+        arm.create(ENDPOINT, example(ENDPOINT) | {"privateLinkServiceConnections": [connection]})
+
+
+def test_a_network_sees_one_zone_of_a_name(arm: AzureNative) -> None:
+    create_all(arm)
+    with pytest.raises(RefusedError, match="is linked to"):
+        arm.create(LINK, example(LINK) | {"virtualNetworkLinkName": "again"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity"),
+    [
+        (NETWORK_TYPE, NETWORK),
+        (ZONE_TYPE, f"{PARTS}/privateDnsZones/{ZONE}"),
+        ("azure-native:network:NatGateway", f"{PARTS}/natGateways/nat"),
+        ("azure-native:network:NetworkSecurityGroup", f"{PARTS}/networkSecurityGroups/rules"),
+        ("azure-native:network:PublicIPAddress", f"{PARTS}/publicIPAddresses/nat"),
+    ],
+)
+def test_what_is_in_use_stays(arm: AzureNative, kind: str, identity: str) -> None:
+    create_all(arm)
+    with pytest.raises(RefusedError, match=r"in use|still has the link"):
+        arm.delete(kind, identity)
+
+
+def inside(**changes: Any) -> dict[str, Any]:
+    """A Databricks workspace in the network."""
+    names = {"customPublicSubnetName": "hosts", "customPrivateSubnetName": "containers"} | changes
+    parameters = {"enableNoPublicIp": {"value": True}, "customVirtualNetworkId": {"value": NETWORK}}
+    return {
+        **example(DATABRICKS),
+        "workspaceName": "inside",
+        "managedResourceGroupId": f"{example(DATABRICKS)['managedResourceGroupId']}-inside",
+        "parameters": parameters | {name: {"value": value} for name, value in names.items()},
+        "publicNetworkAccess": "Disabled",
+        "requiredNsgRules": "NoAzureDatabricksRules",
+    }
+
+
+def test_databricks_wants_two_subnets_that_are_delegated_to_it(arm: AzureNative) -> None:
+    create_all(arm)
+    for wrong in ("cluster", "nowhere", "hosts"):
+        with pytest.raises(RefusedError, match=r"must be delegated|There is no subnet|needs two subnets"):
+            arm.create(DATABRICKS, inside(customPrivateSubnetName=wrong))
+    with pytest.raises(RefusedError, match="NoAzureDatabricksRules"):
+        arm.create(DATABRICKS, inside() | {"requiredNsgRules": "AllRules"})
+    arm.create(DATABRICKS, inside())
+
+
+def test_a_cluster_wants_a_role_on_its_subnet_a_way_out_and_ranges_of_its_own(arm: AzureNative) -> None:
+    create_all(arm)
+    subnet = f"{NETWORK}/subnets/cluster"
+    cluster = {
+        **example(AKS),
+        "resourceName": "inside",
+        "dnsPrefix": "inside",
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": [IDENTITY]},
+        "agentPoolProfiles": [example(AKS)["agentPoolProfiles"][0] | {"vnetSubnetID": subnet}],
+        "networkProfile": example(AKS)["networkProfile"] | {"outboundType": "userAssignedNATGateway"},
+        "apiServerAccessProfile": {"enablePrivateCluster": True},
+    }
+    with pytest.raises(RefusedError, match="may not join"):
+        arm.create(AKS, cluster)
+    identity = arm.world.get(IDENTITY)
+    assert identity is not None
+    arm.create(
+        "azure-native:authorization:RoleAssignment",
+        {
+            "scope": subnet,
+            "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0002",
+            "principalId": identity.outputs["principalId"],
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": role(ROLES["Network Contributor"]),
+        },
+    )
+    wrong = [
+        ("agentPoolProfiles.0.vnetSubnetID", f"{NETWORK}/subnets/hosts", "SubnetDelegated"),
+        ("agentPoolProfiles.0.vnetSubnetID", f"{NETWORK}/subnets/endpoints", "InvalidSubnet"),
+        ("networkProfile.podCidr", "10.100.0.0/16", "ServiceCidrOverlapExistingSubnetsCidr"),
+        ("identity", {"type": "SystemAssigned"}, "CustomerSubnetIdentityMissing"),
+        ("apiServerAccessProfile.authorizedIPRanges", ["203.0.113.0/24"], "BadRequest"),
+    ]
+    for path, value, code in wrong:
+        with pytest.raises(RefusedError) as refused:
+            arm.create(AKS, changed(cluster, path, value))
+        assert refused.value.code == code
+    arm.create(AKS, cluster)
+    assert arm.world.all(AKS)[-1].id != CLUSTER
+
+
+def test_a_closed_service_answers_whoever_is_peered_linked_and_named(arm: AzureNative) -> None:
+    create_all(arm)
+    arm.update(STORAGE, LAKE, example(STORAGE) | {"publicNetworkAccess": "Disabled"})
+    lake = arm.world.get(LAKE)
+    assert lake is not None
+    caller = arm.world.setting("caller")
+    with pytest.raises(RefusedError, match="PublicNetworkAccessDisabled"):
+        refuse_outside(arm.world, caller, lake, "blob")
+    arm.world.set("place", NETWORK)
+    assert answers(arm.world, caller, lake, "blob")
+    assert not answers(arm.world, caller, lake, "dfs"), "it has no endpoint for that"
+    arm.world.set("place", OTHER)
+    assert not answers(arm.world, caller, lake, "blob"), "its names are not linked there"
+    arm.create(LINK, example(LINK) | {"virtualNetworkLinkName": "other", "virtualNetwork": {"id": OTHER}})
+    assert not answers(arm.world, caller, lake, "blob"), "only one half of the peering is there"
+    back = {"virtualNetworkName": "other", "virtualNetworkPeeringName": "back", "remoteVirtualNetwork": {"id": NETWORK}}
+    arm.create(PEERING, example(PEERING) | back)
+    assert answers(arm.world, caller, lake, "blob")
