@@ -17,6 +17,8 @@ STACK_TAG = "stack"
 BUDGET_TAG = "budget"
 NO_BUDGET = "none"
 """Of a stack whose settings give up its budget: the policies have no other way to know that."""
+NETWORK_TAG = "network"
+"""Of a private stack, for the same reason."""
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pulumi import Input, Output
 
-from infra.azure_settings import AzureSettings
-from infra.cloud.names import BUDGET_TAG, NO_BUDGET, PROJECT, PROJECT_TAG, STACK_TAG
+from infra.azure_settings import AzureSettings, Network
+from infra.cloud.names import BUDGET_TAG, NETWORK_TAG, NO_BUDGET, PROJECT, PROJECT_TAG, STACK_TAG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,8 @@ class Site:
 def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:
     """The tags of every resource: the user's own, and who it belongs to."""
     budget = {BUDGET_TAG: NO_BUDGET} if settings.monthly_budget is None else {}
-    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **budget}
+    network = {NETWORK_TAG: settings.network.value} if settings.network is Network.PRIVATE else {}
+    return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **budget, **network}
 
 
 def known(value: Output[str | None]) -> Output[str]:

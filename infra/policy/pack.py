@@ -1,6 +1,6 @@
 """The rules as Pulumi's policies."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -13,12 +13,14 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from infra.policy import cloud_resources, pods, training_clusters
-from infra.policy.rule import Rule
+from infra.policy import cloud_resources, pods, private, training_clusters
+from infra.policy.rule import Properties, Rule
 from infra.policy.stack import BUDGET_RULE, missing_budget
 
 NAME = "personalization"
-RULES: tuple[Rule, ...] = (*cloud_resources.RULES, *training_clusters.RULES, *pods.RULES)
+StackCheck = Callable[[Iterable[tuple[str, Properties]]], Iterator[str]]
+"""Yields a sentence for each thing that is wrong with a stack of these resources, by type."""
+RULES: tuple[Rule, ...] = (*cloud_resources.RULES, *private.RULES, *training_clusters.RULES, *pods.RULES)
 
 
 def make_pack() -> PolicyPack:
@@ -30,7 +32,12 @@ def _policies() -> Iterator[Policy]:
     for rule in RULES:
         yield ResourceValidationPolicy(name=rule.name, description=rule.description, validate=_validation(rule))
     yield StackValidationPolicy(
-        name=BUDGET_RULE, description="What a stack costs is watched.", validate=_validate_stack
+        name=BUDGET_RULE, description="What a stack costs is watched.", validate=_stack_validation(missing_budget)
+    )
+    yield StackValidationPolicy(
+        name=private.STACK_RULE,
+        description="A private stack has no public address that anything answers at.",
+        validate=_stack_validation(private.public_entrances),
     )
 
 
@@ -45,6 +52,9 @@ def _validation(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation
     return validate
 
 
-def _validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-    for sentence in missing_budget((resource.resource_type, resource.props) for resource in args.resources):
-        report(sentence, None)
+def _stack_validation(check: StackCheck) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        for sentence in check((resource.resource_type, resource.props) for resource in args.resources):
+            report(sentence, None)
+
+    return validate

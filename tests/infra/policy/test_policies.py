@@ -43,6 +43,8 @@ CONTAINER = {
     },
 }
 
+PRIVATE = {"tags": {"network": "private"}}
+
 
 def job(**changes: object) -> dict[str, Any]:
     """A training job whose cluster is as it should be, but for `changes`."""
@@ -69,6 +71,8 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "required-tags": ({"tags": {"project": "personalization", "stack": "prod"}}, {"tags": {"stack": "prod"}}),
     "known-roles": ({"roleDefinitionId": ROLES + Role.SECRETS_USER}, {"roleDefinitionId": ROLES + OWNER}),
     "narrow-scopes": ({"scope": SCOPE}, {"scope": f"/subscriptions/{SUBSCRIPTION}"}),
+    "private-services": (PRIVATE | {"publicNetworkAccess": "Disabled"}, PRIVATE | {"publicNetworkAccess": "Enabled"}),
+    "private-api-server": (PRIVATE | {"apiServerAccessProfile": {"enablePrivateCluster": True}}, PRIVATE),
     "no-training-autoscaling": (job(), job(autoscale={"minWorkers": 1, "maxWorkers": 4})),
     "no-training-spot": (job(), job(azureAttributes={"availability": "SPOT_AZURE"})),
     "training-timeout": (job(), job() | {"timeoutSeconds": None}),

@@ -1,0 +1,61 @@
+"""A private stack passes every policy; what would open it is stopped, and a public stack is left alone."""
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra azure`")
+
+from infra.graph import deploy
+from infra.policy.pack import RULES
+from infra.policy.private import ADDRESS, GATEWAY, SERVICE, public_entrances
+from tests.infra.graph.cloud_recorder import run_cloud
+from tests.infra.wiring.page import PRIVATE
+from tests.infra.wiring.recording import committed
+
+Resources = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Resources:
+    """Types and properties of all that stack `dev` declares as a private one."""
+    settings = committed("dev", **PRIVATE)
+    return [(one.typ, one.inputs) for one in run_cloud(lambda: deploy(settings, "dev"), "dev")[0].resources]
+
+
+def said(resources: Resources) -> list[str]:
+    """What the rules for Azure's resources say, of each and of the whole."""
+    rules = [rule for rule in RULES if any(kind.startswith("azure-native:") for kind in rule.types)]
+    each = [
+        text
+        for kind, properties in resources
+        for rule in rules
+        if kind in rule.types
+        for text in rule.check(properties, "dev")
+    ]
+    return [*each, *public_entrances(resources)]
+
+
+def test_a_private_stack_passes(stack: Resources) -> None:
+    assert said(stack) == []
+
+
+def test_each_service_that_opens_is_stopped(stack: Resources) -> None:
+    opened = 0
+    for place, (kind, properties) in enumerate(stack):
+        inner = properties["properties"] if kind.endswith(":Vault") else properties
+        if "publicNetworkAccess" not in inner:
+            continue
+        opened += 1
+        wider = {**inner, "publicNetworkAccess": "Enabled"}
+        changed = {**properties, "properties": wider} if kind.endswith(":Vault") else wider
+        assert said([*stack[:place], (kind, changed), *stack[place + 1 :]]), kind
+    assert opened == 6, "two storage accounts, vault, registry, Azure ML and Databricks"
+
+
+def test_a_public_load_balancer_or_another_public_address_is_stopped(stack: Resources) -> None:
+    assert any(kind == GATEWAY for kind, _ in stack)
+    public = {"metadata": {"name": "scoring", "annotations": {}}, "spec": {"type": "LoadBalancer"}}
+    assert list(public_entrances([*stack, (SERVICE, public)])) != []
+    assert list(public_entrances([*stack, (ADDRESS, {})])) != []
+    assert list(public_entrances([(SERVICE, public), (ADDRESS, {})])) == [], "a public stack"
