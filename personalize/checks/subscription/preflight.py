@@ -9,6 +9,7 @@ from azure_clients.errors import ManagerRefusedError
 from personalize.checks.doctor import Finding
 from personalize.checks.subscription.free_names import check_names
 from personalize.checks.subscription.identity import NOBODY, check_deployer, check_identity, check_subscription
+from personalize.checks.subscription.network import check_network
 from personalize.checks.subscription.permissions import check_providers, check_roles
 from personalize.checks.subscription.services import check_builds, check_kubernetes, check_metastore, check_state
 from personalize.checks.subscription.sizes import check_sizes
@@ -29,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "metastore": check_metastore,
     "state": check_state,
     "names": check_names,
+    "peered network": check_network,
 }
 """What is looked at in a subscription that is there, by the name under which it is reported."""
 

@@ -2,7 +2,7 @@
 
 import shutil
 
-from infra.azure_settings import StatePlace
+from infra.azure_settings import Network, StatePlace
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import (
     STORAGE_VERSION,
@@ -26,6 +26,11 @@ def check_builds(subject: Subject) -> Finding:
     policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
     offer, limit = str(policies.get("quotaId") or ""), policies.get("spendingLimit")
     wanted = "a subscription that may use ACR Tasks"
+    if subject.settings.network is Network.PRIVATE:
+        found, wanted = "ACR Tasks do not reach a private registry", "`docker buildx` on this machine"
+        if shutil.which("docker"):
+            return good("image builds", f"{found}: docker builds the image", wanted)
+        return bad("image builds", found, wanted, "install Docker with buildx on this machine")
     if not offer.startswith(LIMITED_OFFERS) and limit != "On":
         return good("image builds", f"ACR Tasks, as far as the offer ({offer or 'not said'}) tells", wanted)
     found = f"the offer {offer}{' with a spending limit' if limit == 'On' else ''}, which ACR Tasks refuses"

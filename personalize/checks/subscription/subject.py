@@ -13,6 +13,7 @@ from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.checks.doctor import Finding, Status
+from personalize.checks.where import addresses_of, own_address
 
 CLUSTER_VERSION = "2025-09-01"
 CLAIMS_PART = 1
@@ -29,6 +30,9 @@ class Subject:
     graph: ResourceManager
     claims: Callable[[str], dict[str, Any]]
     environment: Mapping[str, str]
+    own_address: Callable[[], str] = own_address
+    addresses: Callable[[str], list[str]] = addresses_of
+    """What this machine is told about a host."""
 
     @property
     def subscription(self) -> str:

@@ -1,0 +1,58 @@
+"""Whether a private stack can be deployed from here: it answers whoever is in the network that it is peered with."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from infra.azure_settings import Network
+from infra.network_ranges import divided
+from personalize.checks.doctor import Finding
+from personalize.checks.subscription.free_names import NETWORK_VERSION, VAULT_VERSION
+from personalize.checks.subscription.subject import Subject, bad, good, remark
+
+PAGE = "docs/how-to/private-network.md"
+
+
+def check_network(subject: Subject) -> list[Finding]:
+    """Nothing of a public stack; else whether the other network fits, and whether this machine is in it."""
+    if subject.settings.network is Network.PUBLIC:
+        return []
+    peered = str(subject.settings.peered_network)
+    wanted = "a network of the subscription to deploy from"
+    found = subject.manager.get(peered, NETWORK_VERSION)
+    if found is None:
+        fix = "make it first, with a machine in it, or correct `azure.peered_network`: " + PAGE
+        return [bad("peered network", f"{peered} is not there", wanted, fix)]
+    ranges = [ipaddress.ip_network(text) for text in found["properties"]["addressSpace"]["addressPrefixes"]]
+    own = divided(subject.settings.network_range).network
+    if overlapping := [str(one) for one in ranges if one.version == own.version and one.overlaps(own)]:
+        said = f"it has {', '.join(overlapping)}, which overlaps {own}"
+        return [bad("peered network", said, wanted, "set another `azure.network_range` before the first `up`")]
+    shown = ", ".join(map(str, ranges))
+    return [good("peered network", f"{peered.rpartition('/')[2]} with {shown}", wanted), _place(subject, ranges)]
+
+
+def _place(subject: Subject, ranges: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> Finding:
+    """A name of the stack tells whether this machine is inside; before there is one, its own address gives a hint."""
+    wanted = "to be in the peered network, as whoever runs `up` must be"
+    vault = subject.serving("Microsoft.KeyVault/vaults", subject.names.vault)
+    if subject.manager.get(vault, VAULT_VERSION) is None:
+        own = subject.own_address()
+        if any(ipaddress.ip_address(own) in one for one in ranges):
+            return good("this machine", f"has {own}, in the peered network", wanted)
+        found = f"has {own}, which is not in the peered network; names tell after the first `up` has made them"
+        return remark("this machine", found, wanted, f"nothing, if a VPN leads there; else run this from there: {PAGE}")
+    host = f"{subject.names.vault}.vault.azure.net"
+    outside = list(_outside(subject.addresses(host), divided(subject.settings.network_range).network))
+    if not outside:
+        return good("this machine", f"is told a private address for {host}", wanted)
+    found = f"is told {', '.join(outside)} for {host}, and not an address of the stack's network: it is outside"
+    return bad("this machine", found, wanted, f"run this in the peered network, with Azure's name server: {PAGE}")
+
+
+def _outside(addresses: list[str], network: ipaddress.IPv4Network) -> Iterator[str]:
+    """What of the answers is not in the stack's network; no answer is one too."""
+    if not addresses:
+        yield "no address"
+    for address in addresses:
+        if ipaddress.ip_address(address) not in network:
+            yield address

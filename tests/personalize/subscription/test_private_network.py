@@ -1,0 +1,80 @@
+"""Who deploys a private stack is told whether this machine can reach it, and what the other network must be."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from personalize.checks.doctor import Finding, Status
+from personalize.checks.subscription.network import check_network
+from personalize.checks.subscription.preflight import examine
+from personalize.checks.subscription.services import check_builds
+from tests.personalize.subscription.conftest import SUBSCRIPTION, World
+
+HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
+PRIVATE: dict[str, Any] = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
+
+
+def found(world: World, *, own: str = "10.50.0.4", told: tuple[str, ...] = ()) -> dict[str, Finding]:
+    """What is said of the network to a machine with this address, which is told these for every name."""
+    subject = replace(world.subject(**PRIVATE), own_address=lambda: own, addresses=lambda _: list(told))
+    return {finding.name: finding for finding in check_network(subject)}
+
+
+def there(world: World, *ranges: str) -> None:
+    """The other network is there, with these addresses."""
+    world.fake.resources[HUB.lower()] = {"properties": {"addressSpace": {"addressPrefixes": list(ranges)}}}
+
+
+def made(world: World) -> None:
+    """The stack has been up: its vault is there."""
+    subject = world.subject(**PRIVATE)
+    world.fake.resources[subject.serving("Microsoft.KeyVault/vaults", subject.names.vault).lower()] = {}
+
+
+def test_a_public_stack_is_not_asked(world: World) -> None:
+    assert check_network(world.subject()) == []
+    assert "peered network" not in {finding.name for finding in examine(world.subject())}
+
+
+def test_a_network_that_is_not_there_is_to_be_made_first(world: World) -> None:
+    (finding,) = found(world).values()
+    assert (finding.status, finding.found) == (Status.WRONG, f"{HUB} is not there")
+
+
+def test_a_network_with_the_same_addresses_is_refused(world: World) -> None:
+    there(world, "10.50.0.0/16", "10.100.64.0/20")
+    (finding,) = found(world).values()
+    assert finding.status is Status.WRONG
+    assert "10.100.64.0/20, which overlaps 10.100.0.0/16" in finding.found
+    assert "azure.network_range" in finding.fix
+
+
+@pytest.mark.parametrize(("own", "status"), [("10.50.0.4", Status.OK), ("192.168.1.7", Status.REMARK)])
+def test_before_the_first_up_the_machine_s_own_address_gives_a_hint(world: World, own: str, status: Status) -> None:
+    there(world, "10.50.0.0/16")
+    assert found(world, own=own)["this machine"].status is status
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        (("10.100.96.7",), Status.OK),
+        (("20.61.99.192",), Status.WRONG),
+        (("10.7.0.4",), Status.WRONG),
+        ((), Status.WRONG),
+    ],
+)
+def test_afterwards_the_vault_s_name_tells(world: World, told: tuple[str, ...], status: Status) -> None:
+    there(world, "10.50.0.0/16")
+    made(world)
+    finding = found(world, own="192.168.1.7", told=told)["this machine"]
+    assert finding.status is status
+    assert finding.ok or "it is outside" in finding.found
+
+
+def test_docker_builds_the_image_of_a_private_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert check_builds(world.subject(**PRIVATE)).status is Status.WRONG
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert check_builds(world.subject(**PRIVATE)).status is Status.OK
