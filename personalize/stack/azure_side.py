@@ -8,9 +8,8 @@ from typing import Any
 from features.files import write_whole
 from infra.azure_settings import AzureSettings
 from infra.settings import load_settings
-from personalize.stack.data_guard import begins_anew, refuse_to_replace_data
+from personalize.stack.data_guard import begins_anew, refuse_to_change_network, refuse_to_replace_data
 from personalize.stack.databricks_access import join
-from personalize.stack.network_guard import refuse_to_change_network
 from personalize.stack.stack_files import StackFiles
 from tools.paths import ROOT
 

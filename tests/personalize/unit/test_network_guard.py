@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.azure_settings import AzureSettings
-from personalize.stack.network_guard import (
+from personalize.stack.data_guard import (
     CLUSTER,
     DATABRICKS,
     NETWORK,
