@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.peers_catboost import TRIALS, catboost
 from benchmarks.peers_quality import categorical_codes, feature_hashing, split_rows
 from benchmarks.results import Target, at_least, at_most
 from features.schema import Schema
@@ -21,7 +22,9 @@ SEEDS = range(1, 6)
 PEERS: Mapping[str, Callable[[Mapping[Part, pd.DataFrame], Schema, TrainingParameters], dict[str, float]]] = {
     "feature_hashing": feature_hashing,
     "categorical_codes": categorical_codes,
+    "catboost": catboost,
 }
+MIN_AUC, MAX_LOG_LOSS = 0.753, 0.450
 SYNTHETIC_ROWS = 1_000_000
 MAX_AUC_BELOW_BEST = 0.02
 
@@ -29,19 +32,26 @@ MAX_AUC_BELOW_BEST = 0.02
 def real_rows(sample: Path) -> tuple[dict[str, Any], list[Target]]:
     """Ours and the peers on the rows of `sample` over several seeds, paired by seed.
 
-    Positive differences favour ours in both metrics. The target is the issue's: not worse than the better peer.
+    Positive differences favour ours in both metrics. The targets are to be no worse than any peer, and `MIN_AUC` and
+    `MAX_LOG_LOSS`. Ours are the defaults; tuned as long as CatBoost is, they are shown beside it.
     """
-    scores: dict[str, list[dict[str, float]]] = {"ours": [], **{name: [] for name in PEERS}}
+    scores: dict[str, list[dict[str, float]]] = {"ours": [], "ours_tuned": [], **{name: [] for name in PEERS}}
     for seed in SEEDS:
-        run = train("--dataset", "criteo", "--path", str(sample), "--seed", str(seed))["metrics"]
-        scores["ours"].append({name: run[name] for name in ("auc", "log_loss", "calibration_error")})
+        options = ["--dataset", "criteo", "--path", str(sample), "--seed", str(seed)]
+        for name, more in (("ours", []), ("ours_tuned", tuned(*options))):
+            run = train(*options, *more)["metrics"]
+            scores[name].append({metric: run[metric] for metric in ("auc", "log_loss", "calibration_error")})
     for seed in SEEDS:
         parameters = TrainingParameters(seed=seed)
         parts, schema = split_rows(sample, parameters)
         for name, peer in PEERS.items():
             scores[name].append(peer(parts, schema, parameters))
     figures = {name: _summary(rows) for name, rows in scores.items()}
-    targets = []
+    ours = figures["ours"]
+    targets = [
+        at_least("real rows: AUC, mean of 5 seeds", MIN_AUC, ours["auc"]["mean"]),
+        at_most("real rows: log loss, mean of 5 seeds", MAX_LOG_LOSS, ours["log_loss"]["mean"]),
+    ]
     for name in PEERS:
         auc = [ours["auc"] - peer["auc"] for ours, peer in zip(scores["ours"], scores[name], strict=True)]
         loss = [peer["log_loss"] - ours["log_loss"] for ours, peer in zip(scores["ours"], scores[name], strict=True)]
@@ -67,6 +77,14 @@ def train(*options: str) -> dict[str, Any]:
         finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(finished.stdout)
     return result
+
+
+def tuned(*options: str) -> list[str]:
+    """The options that a search of `TRIALS` finds best on the validation rows, encodings among them."""
+    command = [sys.executable, "-m", "training.tune", *options, "--trials", str(TRIALS), "--encodings", "--json"]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(finished.stdout)["parameters"]
+    return [text for name, value in found.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
