@@ -88,6 +88,10 @@ class Rows(Scannable, Protocol):
         """The divided rows of these parts."""
         ...
 
+    def with_schema(self, schema: Schema) -> "Rows":
+        """The rows with other crosses, which are in no file: all else of the schema is as it was."""
+        ...
+
     def day(self, day: str) -> "Rows":
         """The rows that came with this day's files."""
         ...

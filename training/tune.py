@@ -22,6 +22,7 @@ from features.encoder import Encoder
 from training import engines
 from training.arguments import UsageError, parse
 from training.datasets import describe
+from training.datasets.described.tables import spec_of
 from training.datasets.errors import DatasetError
 from training.engine import EncodedRows
 from training.evaluation.measure import measure
@@ -31,9 +32,10 @@ from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation, evaluate_counts
 from training.model.fitted import REFIT_ROWS, Fitted
 from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
-from training.parameters import Calibration, TrainingParameters
+from training.parameters import Calibration, TablesDataset, TrainingParameters
 from training.progress import Format, Progress
 from training.request import LocalRequest
+from training.stages.crosses import Crosses, CrossSearch, candidates
 from training.stages.pipeline import Pipeline, fold_encoder
 from training.stages.trained import Half
 from training.streams import LOG, output_to
@@ -50,6 +52,8 @@ class Budget:
     minutes: float | None
     encodings: bool = False
     """Whether other encodings are tried too."""
+    crosses: bool = False
+    """Whether crosses are looked for, and no parameters."""
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,19 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     held_out_before: float
     held_out_after: float
     snippet: str
+
+    def text(self) -> str:
+        """What a person reads."""
+        gain = self.held_out_before - self.held_out_after
+        if gain <= 0:
+            return (
+                f"{self.trials} trials found nothing better on the held-out rows: log loss {self.held_out_before:.5f} "
+                f"as it is, {self.held_out_after:.5f} with the best trial. Leave the parameters as they are."
+            )
+        return (
+            f"Log loss {self.held_out_after:.5f} instead of {self.held_out_before:.5f} on the held-out rows, "
+            f"{gain:.5f} lower, after {self.trials} trials. For the stack file:\n\n{self.snippet}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,23 +190,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             given, budget = _parse(sys.argv[1:] if arguments is None else arguments)
             with output_to(Path(folder) / LOG) as terminal:
-                tuned = _run(given, budget, Path(folder), Progress(terminal, style=given.progress))
+                found = _run(given, budget, Path(folder), Progress(terminal, style=given.progress))
         except Exception as error:  # noqa: BLE001 - `explain` finds the sentence of each
             explained = explain(error, log=Path(folder) / LOG)
             sys.stderr.write(f"error: {explained}\n")
             return BAD_INPUT if isinstance(explained, UsageError | DatasetError) else FAILED
-    sys.stdout.write((msgspec.json.encode(tuned).decode() if given.result is Format.JSON else _text(tuned)) + "\n")
+    sys.stdout.write((msgspec.json.encode(found).decode() if given.result is Format.JSON else found.text()) + "\n")
     return TUNED
 
 
-def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progress) -> Tuned:
+def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progress) -> Tuned | Crosses:
     manifest = describe(arguments.dataset)
     opened = engines.opened(arguments.training, log=folder / LOG, progress=progress, data_size=manifest.size)
     with opened as engine:
         pipeline = Pipeline(engine, arguments, manifest, output=folder, progress=progress)
+        half = pipeline.first_half()
+        if budget.crosses:
+            tried = candidates(spec_of(_tables(arguments), arguments.data))
+            return CrossSearch(half, arguments.training, folder=folder / "crosses", progress=progress).run(tried)
         encodings = folder if budget.encodings else None
-        search = Search(pipeline.first_half(), arguments.training, progress=progress, encodings=encodings)
-        return search.run(budget)
+        return Search(half, arguments.training, progress=progress, encodings=encodings).run(budget)
+
+
+def _tables(arguments: LocalRequest) -> TablesDataset:
+    if not isinstance(arguments.dataset, TablesDataset):
+        kind = arguments.dataset.kind
+        raise UsageError(f"A cross has a column of users and one of items, and a dataset of kind {kind} has neither.")
+    return arguments.dataset
 
 
 def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
@@ -200,24 +227,14 @@ def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
     parser.add_argument("--trials", type=int, default=20, help="trials at most, the parameters as they are included")
     parser.add_argument("--minutes", type=float, help="minutes after which no further trial begins")
     parser.add_argument("--encodings", action="store_true", help="try other encodings too, which takes a pass each")
+    parser.add_argument("--crosses", action="store_true", help="look for pairs of columns to cross instead")
     own, others = parser.parse_known_args(arguments)
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
         raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows none. Give more.")
     given = parse(others).model_copy(update={"champion": None})
-    return given, Budget(trials=own.trials, minutes=own.minutes, encodings=own.encodings)
-
-
-def _text(tuned: Tuned) -> str:
-    gain = tuned.held_out_before - tuned.held_out_after
-    if gain <= 0:
-        return (
-            f"{tuned.trials} trials found nothing better on the held-out rows: log loss {tuned.held_out_before:.5f} "
-            f"as it is, {tuned.held_out_after:.5f} with the best trial. Leave the parameters as they are."
-        )
-    return (
-        f"Log loss {tuned.held_out_after:.5f} instead of {tuned.held_out_before:.5f} on the held-out rows, "
-        f"{gain:.5f} lower, after {tuned.trials} trials. For the stack file:\n\n{tuned.snippet}"
-    )
+    if own.crosses:
+        _tables(given)
+    return given, Budget(trials=own.trials, minutes=own.minutes, encodings=own.encodings, crosses=own.crosses)
 
 
 if __name__ == "__main__":

@@ -27,11 +27,14 @@ def tune(
         bool,
         typer.Option("--encodings", help="Try other encodings of categories too."),
     ] = False,
+    crosses: Annotated[
+        bool, typer.Option("--crosses", help="Look for pairs of columns of users and items that are worth crossing.")
+    ] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Search for better training parameters on this machine, within a budget; prints settings for the stack file."""
+    """Search on this machine for better training parameters, or for crosses; prints them for the file they go into."""
     settings = load_settings(StackFiles(stack, config_file).effective())
     request = LocalRequest(
         dataset=located(settings.dataset),
@@ -45,6 +48,7 @@ def tune(
         command = [sys.executable, "-m", "training.tune", "--trials", str(trials), "--request", file.name]
         command += [] if minutes is None else ["--minutes", str(minutes)]
         command += ["--encodings"] if encodings else []
+        command += ["--crosses"] if crosses else []
         code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own
     if code:
         raise typer.Exit(code)

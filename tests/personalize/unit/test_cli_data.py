@@ -75,10 +75,18 @@ def test_drift_above_the_limit_is_exit_code_3(
 
 
 def test_tune_searches_on_the_stacks_dataset_around_its_parameters(settings: Path, started: dict[str, Any]) -> None:
-    tune.tune(trials=7, minutes=2.5, encodings=True, config_file=settings)
+    tune.tune(trials=7, minutes=2.5, encodings=True, crosses=True, config_file=settings)
     command = started["command"]
     assert command[:3] == [sys.executable, "-m", "training.tune"]
-    assert [*command[3:6], *command[7:]] == ["--trials", "7", "--request", "--minutes", "2.5", "--encodings"]
+    assert [*command[3:6], *command[7:]] == [
+        "--trials",
+        "7",
+        "--request",
+        "--minutes",
+        "2.5",
+        "--encodings",
+        "--crosses",
+    ]
     request = started["request"]
     assert request.dataset == CriteoDataset(kind="criteo", path="/data/criteo", days=3)
     assert (request.training.num_leaves, request.gate.max_drift) == (63, 0.25)

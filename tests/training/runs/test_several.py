@@ -24,7 +24,7 @@ from training.evaluation.reference import Sample
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH
 from training.kernels.count import count
 from training.kernels.encode import FoldEncoder
-from training.kernels.split import Division, Part
+from training.kernels.split import PARTS, Division, Part
 from training.metrics.score_counts import FIXED_POINT
 from training.parameters import TrainingParameters
 from training.stages.pipeline import fold_encoder
@@ -156,6 +156,21 @@ def test_a_held_out_row_is_encoded_by_all_rows_as_the_service_encodes_it(
     encoded = pd.DataFrame(sample.inputs(SCHEMA, encoder.encoder), columns=list(SCHEMA.encoded_features))
     actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
     assert actual == by_definition(with_folds(rows, SCHEMA, PARAMETERS), name, out_of_fold=False)
+
+
+@pytest.mark.parametrize("name", SCHEMA.categories)
+def test_values_are_counted_in_the_rows_that_are_wanted_and_in_no_others(
+    rows: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
+    batch = prepared(rows.to_dict(orient="records"), SCHEMA, label=rows["label"].tolist())
+    parts = Division(parameters=PARAMETERS, validation=0.1).parts(batch.column(RECORD_HASH).to_numpy(), None)
+    wanted = rows[parts == PARTS.index(Part.HELD_OUT)]
+    counted = of_run.part(Part.HELD_OUT).count(PARAMETERS, tmp_path).columns[SCHEMA.categories.index(name)]
+    held = [(value, row["label"]) for _, row in wanted.iterrows() for value in held_in(row, name)]
+    assert len(counted) == len({value for value, _ in held})
+    assert int(counted.rows.sum()) == len(held)
+    assert int(counted.clicks.sum()) == sum(label for _, label in held)
 
 
 def test_rates_by_hand() -> None:

@@ -17,7 +17,7 @@ from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
 from training.parameters import TrainingParameters
 from training.progress import Format, Progress
 from training.stages.pipeline import Pipeline
-from training.tune import Budget, Search, Tuned, _parse, _text
+from training.tune import Budget, Search, Tuned, _parse
 
 
 def test_every_trial_is_a_valid_set_of_parameters() -> None:
@@ -56,13 +56,13 @@ def tuned(before: float, after: float) -> Tuned:
 
 
 def test_a_gain_on_the_held_out_rows_comes_with_the_settings() -> None:
-    text = _text(tuned(0.45, 0.44))
+    text = tuned(0.45, 0.44).text()
     assert text.startswith("Log loss 0.44000 instead of 0.45000 on the held-out rows, 0.01000 lower, after 7 trials.")
     assert "num_leaves: 63" in text
 
 
 def test_a_gain_on_the_validation_rows_alone_is_none() -> None:
-    text = _text(tuned(0.44, 0.45))
+    text = tuned(0.44, 0.45).text()
     assert "7 trials found nothing better" in text
     assert "num_leaves" not in text
 

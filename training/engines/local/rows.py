@@ -55,6 +55,10 @@ class LocalRows:
         """The divided rows of these parts."""
         return replace(self, selection=replace(self.selection, parts=parts))
 
+    def with_schema(self, schema: Schema) -> "LocalRows":
+        """The rows with other crosses."""
+        return replace(self, schema=schema)
+
     def day(self, day: str) -> "LocalRows":
         """The rows that came with this day's files."""
         files = tuple(file for file, own in zip(self.files, self.days, strict=True) if own == day)

@@ -45,6 +45,10 @@ class SparkRows:
         """The divided rows of these parts."""
         return replace(self, selection=replace(self.selection, parts=parts))
 
+    def with_schema(self, schema: Schema) -> "SparkRows":
+        """The rows with other crosses."""
+        return replace(self, schema=schema)
+
     def day(self, day: str) -> "SparkRows":
         """The rows that came with this day's files."""
         return replace(self, frame=self.frame.where(F.col(DAY) == day))

@@ -1,0 +1,155 @@
+"""Which crosses of a described dataset are worth it, by the validation rows: the held-out rows stay unseen.
+
+Candidates have a column of the users and one of the items, keys among them where they are features. Each is tried
+alone; then they are added in the order of what they gained, and those stay that gain something beside the others.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import yaml
+
+from features.crosses import Cross, cross_name
+from training.datasets.described.columns import locate
+from training.datasets.described.spec import TablesSpec
+from training.engine import EncodedRows
+from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
+from training.kernels.kernel import Kernel
+from training.kernels.split import Part
+from training.model.fitted import REFIT_ROWS
+from training.model.native import lightgbm
+from training.parameters import Calibration, TrainingParameters
+from training.progress import Progress
+from training.stages.pipeline import fold_encoder
+from training.stages.trained import Half
+
+STAGE = "crosses"
+BEYOND_CHANCE = 3.0
+"""Standard errors of the difference, row by row, that a cross must take off the log loss: of ten crosses that are worth
+nothing, one in a hundred searches would name one."""
+Losses = npt.NDArray[np.float64]
+"""The log loss of each validation row, float64[n], in the order of their record hashes."""
+
+
+class Crosses(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome: the crosses to name, those of the description first, and the validation rows' log loss.
+
+    `alone` has what each candidate gives without the others; `snippet` is for the description.
+    """
+
+    crosses: tuple[Cross, ...]
+    validation_before: float
+    validation_after: float
+    alone: dict[str, float]
+    snippet: str
+
+    def text(self) -> str:
+        """What a person reads."""
+        tried = "".join(f"  {name}: {loss:.5f}\n" for name, loss in sorted(self.alone.items(), key=lambda one: one[1]))
+        found = f"Validation log loss with each cross alone, {self.validation_before:.5f} without any:\n{tried}"
+        if self.validation_after == self.validation_before:
+            return f"{found}None takes more off than chance would. Leave the description as it is."
+        return f"{found}{self.validation_after:.5f} with the best together. For the description:\n\n{self.snippet}"
+
+
+def candidates(spec: TablesSpec) -> tuple[Cross, ...]:
+    """The crosses to try, without those that the description names and that of both keys, which no two rows share."""
+    located = locate(spec)
+    own, keys = located["interactions"]["categorical"], (spec.users.foreign_key, spec.items.foreign_key)
+    users, items = (
+        [*(key for key in own if key == of), *located[table]["categorical"]]
+        for table, of in zip(("users", "items"), keys, strict=True)
+    )
+    named, several = [set(pair) for pair in spec.crosses], spec.separators
+    return tuple(
+        pair
+        for pair in product(users, items)
+        if pair != keys and set(pair) not in named and not set(pair) <= several.keys()
+    )
+
+
+class CrossSearch:
+    """A search on the prepared rows of a dataset; what is counted and encoded goes to `folder`."""
+
+    def __init__(self, half: Half, parameters: TrainingParameters, *, folder: Path, progress: Progress) -> None:
+        """Fit with these parameters; all machines of a cluster see `folder`."""
+        self._half = half
+        # The validation rows judge here: neither a scaling by them, nor a second fit on them.
+        self._parameters = parameters.model_copy(update={"calibration": Calibration.NONE})
+        self._folder = folder
+        self._progress = progress
+        self._named: tuple[Cross, ...] = () if half.schema.crosses is msgspec.UNSET else half.schema.crosses
+
+    def run(self, tried: Sequence[Cross]) -> Crosses:
+        """Try these crosses."""
+        before = self._judged(self._half.encoded.train)
+        alone = dict(self._alone(tried, before))
+        kept, after = self._named, before
+        for cross in sorted(alone, key=lambda one: float(alone[one].mean())):
+            if is_better(alone[cross], before):
+                losses = alone[cross] if kept == self._named else self._losses((*kept, cross))
+                if is_better(losses, after):
+                    kept, after = (*kept, cross), losses
+        return Crosses(
+            crosses=kept,
+            validation_before=float(before.mean()),
+            validation_after=float(after.mean()),
+            alone={cross_name(cross): float(losses.mean()) for cross, losses in alone.items()},
+            snippet=yaml.safe_dump({"crosses": [list(cross) for cross in kept]}, default_flow_style=None),
+        )
+
+    def _alone(self, tried: Sequence[Cross], before: Losses) -> Iterator[tuple[Cross, Losses]]:
+        for number, cross in enumerate(tried, start=1):
+            losses = self._losses((*self._named, cross))
+            detail = f"{cross_name(cross)}: validation log loss {losses.mean():.5f}, {before.mean():.5f} without"
+            self._progress(STAGE, detail, done=number, total=len(tried))
+            yield cross, losses
+
+    def _losses(self, crosses: tuple[Cross, ...]) -> Losses:
+        schema = msgspec.structs.replace(self._half.schema, crosses=crosses)
+        train = self._half.prepared.part(Part.FIT, Part.VALIDATION).with_schema(schema)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        counted = train.count(self._parameters, self._folder / "counts")
+        encoder = fold_encoder(counted, schema, self._parameters)
+        return self._judged(train.encode(encoder, self._folder / "train"))
+
+    def _judged(self, train: EncodedRows) -> Losses:
+        fitted = train.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
+        found = (
+            train.part(Part.VALIDATION)
+            .scan(_losing(fitted.text))
+            .sort_by([(name, "ascending") for name in _LOST.names])
+        )
+        losses: Losses = found.column("loss").to_numpy()
+        return losses
+
+
+def is_better(losses: Losses, than: Losses) -> bool:
+    """Whether one model loses less on the same rows than another, by more than chance."""
+    gained = than - losses
+    return bool(gained.mean() > BEYOND_CHANCE * gained.std() / np.sqrt(len(gained)))
+
+
+_LOST = pa.schema([(RECORD_HASH, pa.int64()), (LABEL, pa.int8()), ("loss", pa.float64())])
+
+
+def _losing(model: str) -> Kernel:
+    """The log loss of each encoded row by LightGBM's `model`; there are `MAX_VALIDATION_ROWS` of them at most."""
+    return Kernel(columns=(RECORD_HASH, LABEL, FEATURES), schema=_LOST, function=partial(_lost, model=model))
+
+
+def _lost(batches: Iterable[pa.RecordBatch], *, model: str) -> Iterator[pa.RecordBatch]:
+    booster = lightgbm.Booster(model_str=model)
+    for batch in batches:
+        record, label, inputs = batch.columns
+        probability = np.asarray(booster.predict(matrix(inputs, booster.num_feature()), num_threads=1))
+        happened = np.where(label.to_numpy() == 1, probability, 1 - probability)
+        yield pa.RecordBatch.from_arrays([record, label, pa.array(-np.log(happened))], schema=_LOST)
