@@ -6,21 +6,17 @@ The engine's own Azure client talks to a real Blob service and to a key that a r
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pytest
 import yaml
 
 from azure_clients import credentials
-from infra.cloud.names import role_assignment_name
-from infra.cloud.role_list import Role
-from personalize.bootstrap.names import StateNames
-from personalize.bootstrap.workflow import KEY_USER
+from infra.azure_settings import AzureSettings
+from personalize.bootstrap.subscription import Bootstrap
 from personalize.engine import identity
 from personalize.errors import StackMissingError, StateUnreachableError
 from personalize.stack.session import StackSession
-from tests.simulation.azure_native import AzureNative
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.world import DEFAULTS, World
@@ -29,43 +25,24 @@ from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 
-NAMES = StateNames(subscription=DEFAULTS["subscription"], stack="dev")
-HERE = {"resourceGroupName": NAMES.group, "location": "westeurope"}
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+SETTINGS = {
+    "subscription": DEFAULTS["subscription"],
+    "tenant": DEFAULTS["tenant"],
+    "deployers": list(DEFAULTS["deployers"]),
+    "alert_mail": "operators@example.com",
+    "state": "subscription",
+}
 SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
 CLIENT = "77777777-7777-4777-8777-777777777777"
 Machine = Callable[[str], StackSession]
 
 
 def bootstrapped(world: World) -> None:
-    """What `personalize bootstrap` makes."""
-    arm = AzureNative(world)
-    arm.create("azure-native:resources:ResourceGroup", HERE)
-    account = {"kind": "StorageV2", "sku": {"name": "Standard_GRS"}, "allowSharedKeyAccess": False}
-    made = [
-        arm.create("azure-native:storage:StorageAccount", {**HERE, "accountName": NAMES.account, **account}),
-        arm.create("azure-native:keyvault:Vault", {**HERE, "vaultName": NAMES.vault, "properties": vault_properties()}),
-    ]
-    container = {"accountName": NAMES.account, "containerName": NAMES.container}
-    arm.create("azure-native:storage:BlobContainer", {"resourceGroupName": NAMES.group, **container})
-    for deployer in DEFAULTS["deployers"]:
-        for scope, role in zip(made, (Role.BLOB_DATA_CONTRIBUTOR, KEY_USER), strict=True):
-            give(arm, scope.id, role, deployer)
-
-
-def vault_properties() -> dict[str, Any]:
-    return {
-        "tenantId": DEFAULTS["tenant"],
-        "sku": {"family": "A", "name": "standard"},
-        "enableRbacAuthorization": True,
-    }
-
-
-def give(arm: AzureNative, scope: str, role: str, deployer: dict[str, str]) -> None:
-    definition = f"/subscriptions/{DEFAULTS['subscription']}/providers/Microsoft.Authorization/roleDefinitions/{role}"
-    principal = deployer["object_id"]
-    inputs = {"scope": scope, "roleDefinitionId": definition, "principalId": principal}
-    inputs["roleAssignmentName"] = role_assignment_name(scope, role, principal)
-    arm.create("azure-native:authorization:RoleAssignment", {**inputs, "principalType": deployer["type"]})
+    """What `personalize bootstrap` makes, by the subscription's owner."""
+    world.set("deployer_roles", [OWNER])
+    azure = AzureSettings.model_validate(SETTINGS)
+    Bootstrap(stack="dev", settings=azure, manager=credentials.resource_manager(azure.tenant)).run(dry_run=False)
 
 
 @pytest.fixture
@@ -91,19 +68,14 @@ def simulated(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[], None]) -> Machine:
     """A session of the stack on a machine of that name."""
     monkeypatch.setattr("infra.graph.program", program)
-    azure = {
-        "subscription": DEFAULTS["subscription"],
-        "tenant": DEFAULTS["tenant"],
-        "deployers": list(DEFAULTS["deployers"]),
-        "alert_mail": "operators@example.com",
-        "state": "subscription",
-    }
 
     def session(name: str) -> StackSession:
         monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / name))
         file = tmp_path / name / "Pulumi.dev.yaml"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(yaml.safe_dump({"config": {"personalization:target": "azure", "personalization:azure": azure}}))
+        file.write_text(
+            yaml.safe_dump({"config": {"personalization:target": "azure", "personalization:azure": SETTINGS}})
+        )
         return StackSession("dev", settings_file=file)
 
     return session

@@ -83,7 +83,7 @@ def blob(world: World, azurite: Azurite) -> Starlette:
     async def forward(request: Request) -> Response:
         account = _account(world, request.headers["host"])
         container, _, rest = request.url.path.removeprefix("/").partition("/")
-        _refuse_access(world, request, account)
+        _refuse_access(world, request, account, container)
         inner = _inner_container(world, account, container) if container else ""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
         headers["Authorization"] = f"Bearer {issue(world, AZURITE_CALLER, STORAGE)[0]}"
@@ -122,9 +122,10 @@ def _account(world: World, host: str) -> Record:
     return found
 
 
-def _refuse_access(world: World, request: Request, account: Record) -> None:
+def _refuse_access(world: World, request: Request, account: Record, container: str) -> None:
     refuse_outside(world, request.state.caller, account, "blob")
-    roles = effective_roles(world, request.state.caller, account.id)
+    scope = f"{account.id}/blobServices/default/containers/{container}" if container else account.id
+    roles = effective_roles(world, request.state.caller, scope)
     allowed = {OWNER, CONTRIBUTOR} | ({READER} if request.method in READING else set())
     if not roles & allowed:
         code = "AuthorizationPermissionMismatch"

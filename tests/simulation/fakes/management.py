@@ -18,6 +18,7 @@ from tests.simulation.fakes.machine_learning import asset, assets, container, da
 from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.preflight import Preflight
 from tests.simulation.fakes.registry_tasks import TaskRuns
+from tests.simulation.fakes.resources import Put
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import machine_learning
@@ -69,6 +70,7 @@ def management(world: World) -> Starlette:
         Route(COMPUTE + "/skus", _skus(world)),
         Route(COMPUTE + "/locations/{location}/usages", _usages(world)),
         *Preflight(world).routes(),
+        Route("/{path:path}", Put(world).__call__, methods=["PUT"]),
         Route("/{path:path}", _resource(world), methods=["GET", "DELETE"]),
     ]
     public = ["/upload/", "/logs/"]

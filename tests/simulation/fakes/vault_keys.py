@@ -32,8 +32,11 @@ def vault_keys(world: World) -> Starlette:
             return _challenge(world)  # the client asks first, to learn for what it needs a token
         vault = _vault(world, request)
         caller = verify(world, request.headers["authorization"], VAULT)
-        if CRYPTO_USER not in effective_roles(world, caller, vault.id):
-            raise RefusedError(403, "Forbidden", f"Caller '{caller}' is not authorized to use keys of this vault.")
+        found = world.get(f"{vault.id}/keys/{request.path_params['name']}")
+        if found is None:
+            raise RefusedError(404, "KeyNotFound", f"There is no key '{request.path_params['name']}' in this vault.")
+        if CRYPTO_USER not in effective_roles(world, caller, found.id):
+            raise RefusedError(403, "Forbidden", f"Caller '{caller}' is not authorized to use this key.")
         body: dict[str, Any] = await request.json()
         if body.get("alg") != ALGORITHM:
             raise RefusedError(400, "BadParameter", f"The algorithm '{body.get('alg')}' is not simulated.")
@@ -66,7 +69,7 @@ def _vault(world: World, request: Request) -> Record:
 
 
 def _key(folder: Path, vault: Record, name: str) -> rsa.RSAPrivateKey:
-    """The key of that name; a vault has every key that somebody asks for."""
+    """What is behind the key of that name."""
     file = folder / f"{vault.id.rpartition('/')[2]}-{name}.pem"
     if file.is_file():
         key = serialization.load_pem_private_key(file.read_bytes(), None)

@@ -83,4 +83,8 @@ STORAGE: list[tuple[str, dict[str, Any]]] = [
         "azure-native:keyvault:Secret",
         {**IN_GROUP, "vaultName": "vault-abc", "secretName": "scoring-key", "properties": {"value": "k"}},
     ),
+    (
+        "azure-native:keyvault:Key",
+        {**IN_GROUP, "vaultName": "vault-abc", "keyName": "state", "properties": {"kty": "RSA", "keySize": 3072}},
+    ),
 ]

@@ -64,4 +64,12 @@ TYPES = [
         outputs=_secret_outputs,
         no_delete=True,
     ),
+    ResourceType(
+        pulumi_type="azure-native:keyvault:Key",
+        model="azure.mgmt.keyvault.models:KeyCreateParameters",
+        path=VAULT + "/keys/{keyName}",
+        name=NameRule(pattern="[A-Za-z0-9-]+", shortest=1, longest=127),
+        outputs=lambda call: {"name": call.name},
+        no_delete=True,
+    ),
 ]

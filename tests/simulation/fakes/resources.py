@@ -1,0 +1,91 @@
+"""What the product itself puts to the Resource Manager, judged by the rules by which the plugin's calls are judged."""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests.simulation.arm import Arm
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_type import PARAMETER, ResourceType
+from tests.simulation.services.authorization import may
+from tests.simulation.services.catalogue import TYPES
+from tests.simulation.world import Record, World
+
+LOCK = re.compile(r"(?P<scope>/.+)/providers/Microsoft\.Authorization/locks/[^/]+")
+LEVELS = frozenset({"CanNotDelete", "ReadOnly"})
+"""Source: learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
+WRITERS = ("Contributor", "Owner")
+LOCKERS = ("Owner", "User Access Administrator")
+GIVERS = (*LOCKERS, "Role Based Access Control Administrator")
+"""Whose roles hold the actions on locks and on role assignments. Sources: the page above, and
+learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged, April 2026.
+"""
+WHOLE = "azure-native:keyvault:"
+"""Types of which azure-native keeps `properties` as they are."""
+
+
+class Put:
+    """The endpoint for every path."""
+
+    def __init__(self, world: World) -> None:
+        """Makes what it is sent in the record."""
+        self._world = world
+        self._arm = Arm(world, TYPES)
+
+    async def __call__(self, request: Request) -> Response:
+        """Make or change a resource."""
+        path, body = request.url.path, await request.json()
+        if not may(self._world, request.state.caller, path, *_writers(path)):
+            raise RefusedError(403, "AuthorizationFailed", f"'{request.state.caller}' may not write {path}.")
+        old = self._world.get(path)
+        record = self._lock(path, body) if LOCK.fullmatch(path) else self._made(path, body, old)
+        properties = {**record.inputs, **record.outputs, "provisioningState": "Succeeded"}
+        shown = {"id": record.id, "name": record.id.rpartition("/")[2], "properties": properties}
+        return JSONResponse(shown, 201 if old is None else 200)
+
+    def _made(self, path: str, body: Mapping[str, Any], old: Record | None) -> Record:
+        kind, named = _type_of(path)
+        lifted = dict(body)
+        if not kind.pulumi_type.startswith(WHOLE):
+            lifted |= lifted.pop("properties", {})
+        inputs = {**lifted, **named}
+        if old is None or kind.singleton:
+            return self._arm.create(kind.pulumi_type, inputs)
+        return self._arm.update(kind.pulumi_type, path, inputs)
+
+    def _lock(self, path: str, body: Mapping[str, Any]) -> Record:
+        found = LOCK.fullmatch(path)
+        if found is None or self._world.get(found["scope"]) is None:
+            raise RefusedError(404, "ResourceNotFound", f"There is nothing that {path} could lock.")
+        if body.get("properties", {}).get("level") not in LEVELS:
+            raise RefusedError(400, "InvalidLockLevel", f"A lock's level is one of {sorted(LEVELS)}.")
+        record = Record(path, "Microsoft.Authorization/locks", dict(body["properties"]), {}, time.time(), 0.0)
+        with self._world.transaction():
+            self._world.put(record)
+        return record
+
+
+def _writers(path: str) -> tuple[str, ...]:
+    """The roles that may write there."""
+    if LOCK.fullmatch(path):
+        return LOCKERS
+    return GIVERS if "/roleAssignments/" in path else WRITERS
+
+
+def _type_of(path: str) -> tuple[ResourceType, dict[str, str]]:
+    """The type whose ids look like `path`, and the inputs that are in it."""
+    for kind in TYPES.values():
+        if found := re.fullmatch(
+            PARAMETER.sub(_group, re.escape(kind.path).replace(r"\{", "{").replace(r"\}", "}")), path
+        ):
+            return kind, {name: value for name, value in found.groupdict().items() if name != "subscription"}
+    raise RefusedError(404, "InvalidResourceType", f"The simulation knows no type of resource at {path}.")
+
+
+def _group(parameter: re.Match[str]) -> str:
+    """A part of a path; a scope is a path itself."""
+    return f"(?P<{parameter[1]}>{'.+' if parameter[1] == 'scope' else '[^/]+'})"

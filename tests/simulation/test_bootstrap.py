@@ -1,0 +1,104 @@
+"""`doctor` and `bootstrap` on a subscription that was never used, as commands of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from personalize.bootstrap.providers import NAMESPACES
+from personalize.checks.doctor import diagnose
+from tests.simulation.fakes.internet import Internet
+from tests.simulation.fakes.runs import Runs
+from tests.simulation.world import DEFAULTS, World
+
+Command = Callable[..., dict[str, Any]]
+"""Runs a command of `personalize` on stack `dev`: what it printed as JSON, its exit status and what it said beside."""
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+
+
+@pytest.fixture
+def subscription(world: World) -> Iterator[Internet]:
+    """One in which no resource provider is registered and nobody has made anything."""
+    world.set("registered_providers", [])
+    world.set("deployer_roles", [OWNER])
+    internet = Internet(world, Runs(lambda _: "never"))
+    internet.start()
+    yield internet
+    internet.stop()
+
+
+@pytest.fixture
+def personalize(subscription: Internet, tmp_path: Path) -> Command:
+    azure = {
+        "subscription": DEFAULTS["subscription"],
+        "tenant": DEFAULTS["tenant"],
+        "deployers": list(DEFAULTS["deployers"]),
+        "alert_mail": "operators@example.com",
+        "github_repository": "octo/clicks",
+    }
+    file = tmp_path / "Pulumi.dev.yaml"
+    config = {"personalization:target": "azure", "personalization:azure": azure}
+    file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+    environment = os.environ | subscription.environment() | {"PERSONALIZE_STATE": str(tmp_path / "state")}
+
+    def run(name: str, *options: str) -> dict[str, Any]:
+        command = [str(Path(sys.executable).with_name("personalize")), name, "--stack", "dev"]
+        done = subprocess.run(
+            [*command, "--config-file", str(file), "--json", *options],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        printed: dict[str, Any] = json.loads(done.stdout or "{}")
+        return printed | {"code": done.returncode, "said": done.stderr}
+
+    return run
+
+
+def bad(found: dict[str, Any]) -> dict[str, bool]:
+    """What of the subscription is not as it should be, and whether the bootstrap mends it; not of this machine."""
+    machine = {finding.name for finding in diagnose()}
+    return {
+        one["name"]: one["by_bootstrap"] for one in found["findings"] if not one["ok"] and one["name"] not in machine
+    }
+
+
+def test_a_new_subscription_lacks_only_what_the_bootstrap_makes(
+    personalize: Command, subscription: Internet, world: World
+) -> None:
+    before = bad(personalize("doctor"))
+    assert before
+    assert all(before.values()), before
+    made = personalize("bootstrap", "--yes")
+    assert made["code"] == 0, made["said"]
+    assert set(made["items"].values()) == {"made"}
+    assert set(world.setting("registered_providers")) == set(NAMESPACES)
+    assert bad(personalize("doctor")) == {}
+    assert subscription.proxy is not None
+    assert subscription.proxy.refused == []
+
+
+def test_a_second_bootstrap_finds_everything(personalize: Command) -> None:
+    first = personalize("bootstrap", "--yes")
+    again = personalize("bootstrap", "--yes")
+    assert again["items"] == dict.fromkeys(first["items"], "there")
+    assert again["deployer"] == first["deployer"]
+    assert all(first["deployer"].values())
+
+
+def test_who_is_not_the_owner_is_told_and_the_owner_goes_on(personalize: Command, world: World) -> None:
+    world.set("deployer_roles", DEFAULTS["deployer_roles"])  # enough for a stack, but not for a lock
+    refused = personalize("bootstrap", "--yes")
+    assert refused["code"] != 0
+    assert "AuthorizationFailed" in refused["said"]
+    world.set("deployer_roles", [OWNER])
+    made = personalize("bootstrap", "--yes")
+    assert made["code"] == 0
+    assert set(made["items"].values()) == {"there", "made"}
