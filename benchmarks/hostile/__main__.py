@@ -1,19 +1,29 @@
-"""`python -m benchmarks.hostile`: attacks a running service and prints what a client with a key feels of each attack.
+"""`python -m benchmarks.hostile`: attacks a service and prints what a client with a key feels of each attack.
+
+It begins one of its own, of one worker on one core, with the model of the default settings; or it takes one that runs:
 
     python -m benchmarks.hostile --url http://127.0.0.1:8123 --key-file .personalize/local/service/keys
 
 It harms the service that it is given, and where that runs on this machine it stops and ends workers of it: give it none
-but your own.
+but your own. The client that feels goes before the attackers, with which it shares a core: what it felt of their work
+would else be counted as the service's delay.
 """
 
 import argparse
 import json
 import math
+import os
 import signal
+import socket
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import Any
 
@@ -24,6 +34,8 @@ from rich.table import Table
 
 from benchmarks.hostile.attacks import ATTACKS, Target, run
 from benchmarks.results import at_most, publish
+from benchmarks.serving.bodies import train
+from personalize.load.bodies import made_up
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan
 
@@ -34,6 +46,8 @@ RATE = 300.0
 LONGEST_WAIT_SECONDS = 6.0
 """Of a request that a stopped worker has."""
 
+ATTACKERS_NICENESS = 10
+KEY = "a-key-of-the-attacked-0123456789"
 MEMORY_MIB = 200.0
 TIMES_SLOWER = 2.0
 
@@ -43,15 +57,24 @@ Felt = dict[str, Any]
 def main() -> None:
     """Attack, print a table, and write `benchmarks/results/hostile.json`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description="Attack a running service.")
-    parser.add_argument("--url", default="http://127.0.0.1:8123", help="the service's address")
-    parser.add_argument("--key-file", type=Path, required=True, help="its keys file; the first key is used")
+    parser.add_argument("--url", help="a running service's address; without it one is begun")
+    parser.add_argument("--key-file", type=Path, help="its keys file; the first key is used")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts")
     parser.add_argument("--only", metavar="NUMBER", help="one attack alone, by its number")
     options = parser.parse_args()
-    target = _target(options.url, options.key_file.read_text().split()[0].rpartition("=")[2])
+    if options.url is None:
+        with _own_service() as (url, key):
+            _attack(_target(url, key), options)
+    elif options.key_file is None:
+        parser.error("--url needs --key-file")
+    else:
+        _attack(_target(options.url, options.key_file.read_text().split()[0].rpartition("=")[2]), options)
+
+
+def _attack(target: Target, options: argparse.Namespace) -> None:
     alone = _feel(target, options.seconds)
     felt = {"nothing": alone}
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (ATTACKERS_NICENESS,)) as pool:
         for name, attack in ATTACKS.items():
             if options.only in (None, name.split()[0]):
                 going = pool.submit(run, attack, target, options.seconds)
@@ -70,6 +93,37 @@ def main() -> None:
     ]
     memory = max(one["memory_mib"] or 0.0 for one in felt.values())
     print(publish("hostile", {"felt": felt}, [*targets, at_most("memory", MEMORY_MIB, memory, "MiB")]))
+
+
+@contextmanager
+def _own_service() -> Iterator[tuple[str, str]]:
+    """The address and the key of a service on the first core; everything else goes to the last."""
+    cores = sorted(os.sched_getaffinity(0))
+    with TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
+        folder = Path(name)
+        bundle = train(folder)
+        (folder / "keys").write_text(KEY)
+        port = free.getsockname()[1]
+        free.close()
+        command = [sys.executable, "-m", "scoring", "--bundle", str(bundle), "--keys-file", str(folder / "keys")]
+        pinned = ["taskset", "--cpu-list", str(cores[0]), *command, "--port", str(port)]
+        with (folder / "log").open("wb") as log, subprocess.Popen(pinned, stdout=log, stderr=log) as process:
+            try:
+                os.sched_setaffinity(0, cores[-1:])
+                _wait(f"http://127.0.0.1:{port}", process)
+                yield f"http://127.0.0.1:{port}", KEY
+            finally:
+                process.terminate()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Until the service is ready."""
+    while process.poll() is None:
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/readyz", trust_env=False).is_success:
+                return
+        time.sleep(0.1)
+    raise SystemExit("the service did not start")
 
 
 def _target(url: str, key: str) -> Target:
@@ -96,7 +150,7 @@ def _feel(target: Target, seconds: float, worker_signal: signal.Signals | None =
         host=target.host,
         port=target.port,
         path="/score",
-        body=json.dumps(target.record).encode(),
+        bodies=[json.dumps(record).encode() for record in made_up(target.record)],
         headers={"authorization": f"Bearer {target.key}"},
         connections=CONNECTIONS,
         seconds=seconds,

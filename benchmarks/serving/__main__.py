@@ -1,36 +1,33 @@
 """`make bench-serving`: the scoring service and what people would deploy instead, in one run on this machine.
 
-The clients share the machine's cores with the server that they load, so figures are lower bounds of each server alike.
+All get the same records, no two in turn alike, and have the model of the default settings. A server has one worker on
+one core, and its clients have another; those with Java have all cores, as Java has threads of its own.
 """
 
 import argparse
-import itertools
 import json
 import os
-import subprocess
-import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
-
 from benchmarks.results import publish
+from benchmarks.serving import bodies
+from benchmarks.serving.bodies import ALL_NEW, AS_IT_COMES, HEAVY_TAIL, Mix, together
 from benchmarks.serving.figures import table
+from benchmarks.serving.loops import endure, open_loops
 from benchmarks.serving.peers import Peer, install_all, peers
 from benchmarks.serving.process import apart, core_seconds, event_loop, free_port, memory, running, wait
-from benchmarks.serving.targets import BATCH, CONNECTIONS, OURS, SPARK, Figures, rate, targets
+from benchmarks.serving.targets import BATCH, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, rate, targets
+from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
-from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan
-from steps.azure.candidate import comparison
-from tests.support.bundles import make_bundle, random_records, to_arrays
 
-TOLERANCE = 1e-9
-CHECK_SECONDS = 0.1
+WARM_UP_SECONDS = 3.0
+RANKINGS = 15
+"""Requests that rank, each of another thousand items."""
 
 
 def main() -> None:
@@ -39,115 +36,86 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each point")
     parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="of the open loop at 70 %%")
     parser.add_argument("--endurance-seconds", type=float, default=600.0, help="of spark-serving at 64 connections")
+    parser.add_argument("--only", help="servers whose name has this in it; nothing is written then")
     arguments = parser.parse_args()
+    require_wrk()
     install_all()
     with TemporaryDirectory() as folder:
-        bundle = make_bundle(Path(folder) / "bundle", rows=20_000, values=40_000, trees=50)
+        bundle = bodies.train(Path(folder))
+        mixes = bodies.mixes(Bundle.load(bundle))
         figures = {}
         for peer in peers(bundle, Path(folder), free_port()):
-            print(f"measuring {peer.name}", flush=True)
-            figures[peer.name] = _measure(peer, bundle, arguments)
-            print(json.dumps(figures[peer.name], indent=1), flush=True)
-    best = max(rate(figures[OURS], f"single, {count} connections") for count in CONNECTIONS)
-    content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
+            if (arguments.only or "") in peer.name:
+                print(f"measuring {peer.name}", flush=True)
+                figures[peer.name] = _measure(peer, bundle, mixes, arguments)
+                print(json.dumps(figures[peer.name], indent=1), flush=True)
     print(table(figures))
-    print(publish("serving", content, targets(figures)))
+    if arguments.only is None:
+        best = rate(figures[OURS], MOST)
+        content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}
+        print(publish("serving", content, targets(figures)))
 
 
-def _measure(peer: Peer, bundle: Path, arguments: argparse.Namespace) -> Figures:
-    records, rows = _requests(bundle)
-    bodies = {"single": peer.body(records[:1], rows[:1]), f"batches of {BATCH}": peer.body(records, rows)}
-    plan = LoadPlan(
-        host="127.0.0.1",
-        port=peer.port,
-        path=peer.path,
-        body=_json(bodies["single"]),
-        headers=peer.headers,
-        seconds=arguments.seconds,
-    )
+def _measure(peer: Peer, bundle: Path, mixes: dict[str, Mix], arguments: argparse.Namespace) -> Figures:
+    plans = _plans(peer, mixes, arguments.seconds)
     points: Figures = {}
     found: Figures = {"points": points}
+    plan = plans[MOST]
     with running(peer) as (process, log):
         found["start_seconds"] = round(wait(plan, log), 2)
-        run_load(replace(plan, connections=16, seconds=3.0))
-        for count in CONNECTIONS:
-            result = run_load(replace(plan, connections=count))
-            points[f"single, {count} connections"] = result.summary()
-        if peer.batches:
-            batches = replace(plan, connections=4, body=_json(bodies[f"batches of {BATCH}"]))
-            points[f"batches of {BATCH}"] = run_load(batches).summary()
-        found["memory_mib"] = memory(process)
-        if peer.name == OURS:
-            points |= _open_loop(plan, points, arguments.open_loop_seconds, process)
+        clients = max(os.sched_getaffinity(0))
+        worker = event_loop(process)
+
+        def measure() -> None:
+            closed_loop(replace(plan, connections=16, seconds=WARM_UP_SECONDS), clients)
+            for name, one in plans.items():
+                before = core_seconds(worker)["computed"]
+                points[name] = closed_loop(one, clients)
+                spent = core_seconds(worker)["computed"] - before
+                points[name]["core_microseconds"] = round(1e6 * spent / points[name]["requests"], 2)
+            found["memory_mib"] = memory(process)
+
+        if peer.java:
+            measure()
+        else:
+            with apart(process):
+                measure()
+                if peer.name == OURS:
+                    points |= open_loops(plan, points, arguments.open_loop_seconds, process)
+                    found["memory_mib"] = memory(process)
         if peer.name == SPARK:
-            points["endurance"] = _endure(plan, bundle, arguments.endurance_seconds)
+            points["endurance"] = endure(plan, bundle, arguments.endurance_seconds)
             found["memory_mib_after_endurance"] = memory(process)
     return found
 
 
-def _open_loop(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:
-    """At 70 % of what the closed loop reached, and at 200 % with requests that cost the service ten times as much."""
-    capacity = points["single, 64 connections"]["accepted_per_second"]
-    # The clients could not send twice the single requests that a worker answers: they have one core as well.
-    heavy = replace(plan, body=_json({"records": [json.loads(plan.body)] * 20}))
-    with apart(process):
-        steady = _watched(replace(plan, connections=64, seconds=seconds, rate=0.7 * capacity), process)
-        limit = run_load(replace(heavy, connections=16)).summary()["accepted_per_second"]
-        above = replace(heavy, connections=1000, seconds=min(seconds, 30.0), rate=2 * limit)
-        return {
-            "open loop at 70 %": steady | {"capacity": capacity},
-            "open loop at 200 %, 20 records each": _watched(above, process) | {"capacity": limit},
-        }
+def _plans(peer: Peer, mixes: dict[str, Mix], seconds: float) -> dict[str, LoadPlan]:
+    """The closed loops by the names of their points."""
+    plain = LoadPlan(host="127.0.0.1", port=peer.port, path=peer.path, bodies=(), headers=peer.headers, seconds=seconds)
+    singles = {name: _bodies(peer.body, mix, 1) for name, mix in mixes.items()}
+    plans = {
+        f"single, {count} connections": replace(plain, bodies=singles[AS_IT_COMES], connections=count)
+        for count in CONNECTIONS
+    }
+    for name in (HEAVY_TAIL, ALL_NEW):
+        plans[f"{name}, 64 connections"] = replace(plain, bodies=singles[name], connections=64)
+    if peer.batches:
+        batches = _bodies(peer.body, mixes[AS_IT_COMES], BATCH)
+        plans[f"batches of {BATCH}"] = replace(plain, bodies=batches, connections=4)
+    if peer.name == OURS:
+        lists = together(mixes[AS_IT_COMES].records, RANKED)[:RANKINGS]
+        rankings = [_json({"user": {}, "items": items}) for items in lists]
+        plans[f"rank {RANKED} items"] = replace(plain, path="/rank", bodies=rankings, connections=1)
+    return plans
 
 
-def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
-    """The load's figures, and whose delay the latencies are: the seconds that the service and the clients computed and
-    waited for a core, and the answers by how long they took by the service's own clock."""
-    who = {"service": event_loop(process), "clients": os.getpid()}
-    before, counted = {name: core_seconds(pid) for name, pid in who.items()}, _counted(plan)
-    found = run_load(plan).summary()
-    for name, pid in who.items():
-        now = core_seconds(pid)
-        found[f"{name}_core_seconds"] = {key: round(now[key] - before[name][key], 2) for key in now}
-    answers = _counted(plan).since(counted).seconds
-    return found | {"answers_by_the_services_own_seconds": {str(bound): count for bound, count in answers.items()}}
-
-
-def _counted(plan: LoadPlan) -> comparison.Figures:
-    """What the service has counted so far."""
-    url = f"http://{plan.host}:{plan.port}/metrics"
-    return comparison.Figures.read(httpx.get(url, headers=plan.headers, trust_env=False).text)
-
-
-def _endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
-    """64 connections for so long; meanwhile answers are compared with the probabilities that training gave."""
-    golden = itertools.cycle(Bundle.load(bundle).golden)
-    answers = Counter[str]()
-    with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:
-        load = pool.submit(run_load, replace(plan, connections=64, seconds=seconds), processes=2)
-        while not load.done():
-            expected = next(golden)
-            answer = client.post(f"http://{plan.host}:{plan.port}{plan.path}", json=expected.record)
-            if answer.is_success:
-                same = abs(answer.json()["probability"] - expected.probability) <= TOLERANCE
-                answers["right" if same else "wrong"] += 1
-            else:
-                answers[str(answer.status_code)] += 1
-            time.sleep(CHECK_SECONDS)
-    return load.result().summary() | {"checked": dict(answers)}
-
-
-def _requests(bundle: Path) -> tuple[list[dict[str, Any]], list[list[float]]]:
-    """Records without a missing value, which not every server takes, and their encoded features."""
-    loaded = Bundle.load(bundle)
-    drawn = random_records(loaded.schema, 20_000, seed=7, values=40_000)
-    whole = [record for record in drawn if all(value not in (None, "") for value in record.values())][:BATCH]
-    encoded = loaded.encoder.encode(*to_arrays(loaded.schema, whole))
-    return [dict(record) for record in whole], encoded.tolist()
+def _bodies(body: Callable[[list[Any], list[list[float]]], object], mix: Mix, size: int) -> list[bytes]:
+    pairs = zip(together(mix.records, size), together(mix.rows(), size), strict=True)
+    return [_json(body(records, rows)) for records, rows in pairs]
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value).encode()
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ from typing import Any
 from matplotlib.figure import Figure
 
 HEADER = (
-    "| one worker | 1 connection | 16 | 64 | p50 / p99 / p99.9 at 64 | batches of 100 | errors | start | memory |",
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    "| one worker | 1 | 16 | 64 | heavy tail | all new | p50, p99, p99.9 at 64 | by 100 | failed | start | MiB |",
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
 )
+SINGLE = ("single, 1 connections", "single, 16 connections", "single, 64 connections")
+MIXES = ("heavy tail, 64 connections", "all new, 64 connections")
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Requests a second by connections, records a second in batches, latencies in milliseconds."""
+    """Requests a second by connections and mix, records a second in batches, latencies in milliseconds."""
     return "\n".join([*HEADER, *(_row(name, server) for name, server in figures.items())])
 
 
@@ -20,7 +22,7 @@ def draw(figures: dict[str, Any], file: Path) -> None:
     """Single-record requests a second of each server, as a chart in `file`."""
     figure = Figure(figsize=(8, 0.55 * len(figures) + 1), layout="constrained")
     axes = figure.subplots()
-    rates = [max(_rate(server, f"single, {count} connections") for count in (1, 16, 64)) for server in figures.values()]
+    rates = [max(_rate(server, point) for point in SINGLE) for server in figures.values()]
     bars = axes.barh(list(figures), rates)
     axes.bar_label(bars, [f" {rate:,.0f}" for rate in rates])
     axes.invert_yaxis()
@@ -31,13 +33,13 @@ def draw(figures: dict[str, Any], file: Path) -> None:
 def _row(name: str, server: dict[str, Any]) -> str:
     points = server["points"]
     latencies = points["single, 64 connections"]["accepted_milliseconds"]
-    ranks = " / ".join(f"{latencies[rank]:.1f}" for rank in ("p50", "p99", "p99.9")) if latencies else "none"
+    ranks = " / ".join(f"{latencies[rank]:.1f}" for rank in ("p50", "p99", "p99.9"))
     batches = f"{100 * _rate(server, 'batches of 100'):,.0f}" if "batches of 100" in points else "n/a"
-    errors = sum(sum(point["errors"].values()) for point in points.values())
-    rates = " | ".join(f"{_rate(server, f'single, {count} connections'):,.0f}" for count in (1, 16, 64))
+    failed = sum(points[point]["failed"] for point in (*SINGLE, *MIXES))
+    rates = " | ".join(f"{_rate(server, point):,.0f}" for point in (*SINGLE, *MIXES))
     return (
-        f"| {name} | {rates} | {ranks} ms | {batches} | {errors} | {server['start_seconds']:.1f} s "
-        f"| {server['memory_mib']:,.0f} MiB |"
+        f"| {name} | {rates} | {ranks} ms | {batches} | {failed:,} | {server['start_seconds']:.1f} s "
+        f"| {server['memory_mib']:,.0f} |"
     )
 
 

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks.serving.spark import Source
+from tests.support.bundles import Record
 from tools.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
 
 PEERS = Path(__file__).parents[1] / "peers"
+ADAPTIVE = {"max_batch_size": 64, "max_batch_time": 0.002}
+"""Requests that MLServer answers together at most, and the seconds that it waits for them."""
 KEY = "a-key-of-the-benchmark-0123456789"
 
 
@@ -29,12 +31,14 @@ class Peer:
     port: int
     command: list[str]
     path: str
-    body: Callable[[list[dict[str, Any]], list[list[float]]], object]
+    body: Callable[[list[Record], list[list[float]]], object]
     """The request for these records and their encoded features."""
     variables: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     folder: Path = PEERS
     batches: bool = True
+    java: bool = False
+    """Whether it has Java, whose own threads get all cores; others have one, and their clients another."""
 
 
 def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
@@ -43,8 +47,10 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
     return [
         _ours(bundle, folder, port, "lightgbm"),
         _ours(bundle, folder, port, "spark-serving"),
+        _bare(bundle, port),
         _azureml(model, port),
-        _mlserver(model, folder, port),
+        _mlserver(model, folder, port, {}),
+        _mlserver(model, folder, port, ADAPTIVE),
         _mlflow(model, folder, port),
         *(_bare_spark(model, folder, port, source) for source in Source),
     ]
@@ -62,6 +68,20 @@ def _ours(bundle: Path, folder: Path, port: int, engine: str) -> Peer:
         body=lambda records, _: records[0] if len(records) == 1 else {"records": records},
         variables=_spark(),
         headers={"authorization": f"Bearer {KEY}"},
+        java=engine == "spark-serving",
+    )
+
+
+def _bare(bundle: Path, port: int) -> Peer:
+    command = [sys.executable, "-m", "benchmarks.serving.bare", "--bundle", str(bundle), "--key", KEY]
+    return Peer(
+        name="bare ASGI",
+        port=port,
+        command=[*command, "--port", str(port)],
+        path="/score",
+        body=lambda records, _: records[0],
+        headers={"authorization": f"Bearer {KEY}"},
+        batches=False,
     )
 
 
@@ -77,15 +97,16 @@ def _azureml(model: Path, port: int) -> Peer:
     )
 
 
-def _mlserver(model: Path, folder: Path, port: int) -> Peer:
-    place = folder / "mlserver"
+def _mlserver(model: Path, folder: Path, port: int, batching: dict[str, float]) -> Peer:
+    name = "mlserver, adaptive batching" if batching else "mlserver"
+    place = folder / name
     place.mkdir()
     settings = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2, "parallel_workers": 0}
     (place / "settings.json").write_text(json.dumps({**settings, "debug": False, "host": "127.0.0.1"}))
     about = {"name": "ctr", "implementation": "mlserver_lightgbm.LightGBMModel"}
-    (place / "model-settings.json").write_text(json.dumps({**about, "parameters": {"uri": str(model)}}))
+    (place / "model-settings.json").write_text(json.dumps({**about, **batching, "parameters": {"uri": str(model)}}))
     return Peer(
-        name="mlserver",
+        name=name,
         port=port,
         command=[_tool("mlserver", "mlserver"), "start", str(place)],
         path="/v2/models/ctr/infer",
@@ -124,6 +145,7 @@ def _bare_spark(model: Path, folder: Path, port: int, source: Source) -> Peer:
         body=lambda _, rows: {"rows": rows},
         variables=_spark(),
         batches=False,  # its query has columns for one record
+        java=True,
     )
 
 

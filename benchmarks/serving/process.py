@@ -52,7 +52,7 @@ def wait(plan: LoadPlan, log: Path) -> float:
     headers = {"content-type": "application/json", **plan.headers}
     while time.monotonic() - began < START_SECONDS:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.post(url, content=plan.body, headers=headers, timeout=5, trust_env=False).is_success:
+            if httpx.post(url, content=plan.bodies[0], headers=headers, timeout=5, trust_env=False).is_success:
                 return time.monotonic() - began
         time.sleep(0.02)
     raise SystemExit(f"{url} did not answer with a score within {START_SECONDS:g} seconds:\n{log.read_text()[-3000:]}")
@@ -60,11 +60,11 @@ def wait(plan: LoadPlan, log: Path) -> float:
 
 @contextlib.contextmanager
 def apart(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """The server on one core and the clients on the others: in the open loop a client that takes the server's turn is
-    seen as the server's delay."""
+    """The server on the first core and this process, whose are the clients, on the last: a client that takes the
+    server's turn would be seen as the server's delay."""
     cores = sorted(os.sched_getaffinity(0))
     _pin(process, cores[:1])
-    os.sched_setaffinity(0, cores[1:] or cores)
+    os.sched_setaffinity(0, cores[-1:])
     try:
         yield
     finally:

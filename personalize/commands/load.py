@@ -11,6 +11,7 @@ import typer
 from personalize.clients.service import Service
 from personalize.commands.scoring import read_json
 from personalize.commands.session import open_session
+from personalize.load.bodies import made_up
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan, LoadResult
 from personalize.terminal import options
@@ -21,12 +22,13 @@ from tools.paths import state_folder
 def load_test(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="A record, or a list of them, as JSON; by default, the example."),
+        typer.Argument(metavar="[FILE]", help="A record, or a list of them to send in turn; by default, made-up ones."),
     ] = None,
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     connections: Annotated[int, typer.Option("--connections", "-c", min=1, max=10_000, help="Number of clients.")] = 16,
+    together: Annotated[int, typer.Option(min=1, max=1000, help="Records in a request.")] = 1,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -45,7 +47,8 @@ def load_test(
 ) -> None:
     """Put load on the service and show its latency, counted from the moment at which each request was due."""
     service = Service.of(open_session(stack, config_file))
-    plan = _plan(service, file, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
+    bodies = _bodies(service, file, together)
+    plan = _plan(service, bodies, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
     how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"
     messages.print(f"{seconds:g} s of {how} on {service.endpoint}", style="dim")
     result = run_load(plan, processes=processes)
@@ -60,17 +63,25 @@ def load_test(
         raise typer.Exit(ExitCode.FAILED)
 
 
+def _bodies(service: Service, file: str | None, together: int) -> list[bytes]:
+    """What to send in turn, with so many records in each."""
+    content = list(made_up(service.example())) if file is None else read_json(file)
+    records = content if isinstance(content, list) and content else [content]
+    if together == 1:
+        return [json.dumps(record).encode() for record in records]
+    starts = range(0, len(records), together)
+    return [json.dumps({"records": records[start : start + together]}).encode() for start in starts]
+
+
 def _plan(
-    service: Service, file: str | None, *, connections: int, rate: float | None, seconds: float, timeout: float
+    service: Service, bodies: list[bytes], *, connections: int, rate: float | None, seconds: float, timeout: float
 ) -> LoadPlan:
-    content = service.example() if file is None else read_json(file)
-    body = {"records": content} if isinstance(content, list) else content
     address = urlsplit(service.endpoint)
     return LoadPlan(
         host=address.hostname or "",
         port=address.port or (443 if address.scheme == "https" else 80),
         path="/score",
-        body=json.dumps(body).encode(),
+        bodies=bodies,
         headers={"authorization": f"Bearer {service.key}"},
         connections=connections,
         seconds=seconds,

@@ -5,12 +5,14 @@ connections wait, is still counted from its own moment: otherwise a stall would 
 """
 
 import asyncio
+import gc
 import random
 import signal
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import cycle
 from multiprocessing import get_context
 from typing import cast
 
@@ -42,13 +44,20 @@ def run_load(plan: LoadPlan, *, processes: int = 1) -> LoadResult:
 
 
 def _run(plan: LoadPlan) -> LoadResult:
-    return uvloop.run(_Load(plan).run())
+    load = _Load(plan)
+    collects = gc.isenabled()
+    gc.disable()  # a collection would be seen as the service's delay
+    try:
+        return uvloop.run(load.run())
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Load:
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
-        self.request = plan.request()
+        self.next_request = cycle(plan.requests()).__next__
         self.result = LoadResult()
         self.running = True
         self._trust = trusting(plan.authorities) if plan.tls else None
@@ -187,7 +196,7 @@ class _Client(asyncio.Protocol):
 
     def send(self, intended: float) -> None:
         self._intended, self.sent = intended, self._load.now()
-        self._transport.write(self._load.request)
+        self._transport.write(self._load.next_request())
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -3,7 +3,7 @@
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 @dataclass(frozen=True, kw_only=True)
 class LoadPlan:
-    """One request, sent again and again.
+    """Requests that differ in their bodies, which are sent in turn.
 
     With `rate`, requests arrive at random moments, so many a second on average, whatever the service does (open loop).
     Without, each of `connections` clients sends its next request after its answer (closed loop).
@@ -24,7 +24,7 @@ class LoadPlan:
     host: str
     port: int
     path: str
-    body: bytes
+    bodies: Sequence[bytes]
     headers: dict[str, str] = field(default_factory=dict)
     connections: int = 16
     seconds: float = 10.0
@@ -45,16 +45,17 @@ class LoadPlan:
                 connections=self.connections // parts + (part < self.connections % parts),
                 rate=self.rate and self.rate / parts,
                 seed=self.seed + part,
+                bodies=[*self.bodies[part:], *self.bodies[:part]],
             )
             for part in range(parts)
         ]
 
-    def request(self) -> bytes:
-        """The bytes of the request."""
+    def requests(self) -> list[bytes]:
+        """The bytes of each request."""
         headers = {"host": f"{self.host}:{self.port}", "content-type": "application/json", **self.headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"POST {self.path} HTTP/1.1\r\n{lines}content-length: {len(self.body)}\r\n\r\n"
-        return head.encode("latin-1") + self.body
+        head = f"POST {self.path} HTTP/1.1\r\n{lines}content-length: ".encode("latin-1")
+        return [b"%b%d\r\n\r\n%b" % (head, len(body), body) for body in self.bodies]
 
 
 @dataclass(kw_only=True)
@@ -102,6 +103,7 @@ class LoadResult:
             "accepted_per_second": round(len(self.accepted) / self.seconds, 1) if self.seconds else 0.0,
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "errors": dict(sorted(self.errors.items())),
+            "failed": self.statuses.total() + self.errors.total() - len(self.accepted),
             "accepted_milliseconds": _latencies(self.accepted),
             "refused_milliseconds": _latencies(self.refused),
         }

@@ -4,6 +4,7 @@ A column may have any name, so the types' own attributes are numbered and only t
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -12,6 +13,7 @@ import msgspec
 from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import find_duplicate, rejection_for
+from scoring.native import KERNEL, Kernel
 from scoring.request_errors import DuplicateField, WrongType
 
 RECORDS = "records"
@@ -19,7 +21,8 @@ RECORDS = "records"
 ABSENT_NUMBER = float("nan")
 """What a number that is not in the body becomes: an object of its own, so that it is told from a null."""
 
-Values = tuple[float | str | msgspec.UnsetType | None, ...]
+Value = float | str | msgspec.UnsetType | None
+Values = tuple[Value, ...]
 """A record's values in the order of `Schema.features`.
 
 A null is None; an absent number is `ABSENT_NUMBER` and an absent category UNSET. All three are missing values.
@@ -37,7 +40,7 @@ class RankQuery:
 class RequestTypes:
     """The types of the requests' bodies for one schema, with their decoders."""
 
-    def __init__(self, schema: Schema, *, max_records: int) -> None:
+    def __init__(self, schema: Schema, *, max_records: int, kernel: Kernel | None = KERNEL) -> None:
         """Raises `RecordTypeError` when a column is named like the field that holds a batch."""
         if RECORDS in schema.features:
             raise RecordTypeError(
@@ -53,7 +56,7 @@ class RequestTypes:
             kinds[len(schema.numeric) + index] = (_several_values(separator) | msgspec.UnsetType, msgspec.UNSET)
         fields = [(attribute, *kind) for attribute, kind in zip(names, kinds, strict=True)]
         self._names = schema.features
-        self._numbers = len(schema.numeric)
+        self._kernel = kernel
         self.record = _struct("Record", fields, names, "A record: every feature is optional.")
         several = _several(self.record, max_records)
         self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
@@ -90,7 +93,7 @@ class RequestTypes:
         if self._given(values[:-1]):
             field = next(name for name, value in zip(self._names, values, strict=False) if not _is_absent(value))
             raise WrongType(f"The field {field} stands beside `{RECORDS}`; put it into a record.", field=field)
-        self._refuse_duplicates(body, 1 + sum(map(self._given, rows)))
+        self._refuse_duplicates(body, 1 + self._given(*rows))
         return rows, True
 
     def read_record(self, body: bytes) -> Values:
@@ -112,12 +115,15 @@ class RequestTypes:
         items = [msgspec.structs.astuple(item) for item in request.items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
         own_fields = 2 + (request.top is not msgspec.UNSET)
-        self._refuse_duplicates(body, own_fields + sum(map(self._given, [user, *items])))
-        return RankQuery(rows=[_joined(user, item) for item in items], top=top)
+        self._refuse_duplicates(body, own_fields + self._given(user, *items))
+        shared = [(index, value) for index, value in enumerate(user) if not _is_absent(value)]
+        return RankQuery(rows=[_joined(shared, item) for item in items], top=top)
 
-    def _given(self, row: Values) -> int:
-        numbers = self._numbers
-        return len(row) - row[:numbers].count(ABSENT_NUMBER) - row[numbers:].count(msgspec.UNSET)
+    def _given(self, *rows: Values) -> int:
+        """How many fields the rows have that are not absent."""
+        if self._kernel is not None:
+            return self._kernel.given(rows, ABSENT_NUMBER, msgspec.UNSET)
+        return sum(not _is_absent(value) for row in rows for value in row)
 
     def _refuse_duplicates(self, body: bytes, given: int) -> None:
         """Raise `DuplicateField` when a name is given twice in `body`, in which `given` distinct fields were found.
@@ -145,8 +151,13 @@ def _is_absent(value: object) -> bool:
     return value is ABSENT_NUMBER or value is msgspec.UNSET
 
 
-def _joined(user: Values, item: Values) -> Values:
-    return tuple(shared if _is_absent(own) else own for shared, own in zip(user, item, strict=True))
+def _joined(shared: Sequence[tuple[int, Value]], item: Values) -> Values:
+    """An item's values, and where it has none those that are `shared`, by their indices."""
+    own = list(item)
+    for index, value in shared:
+        if _is_absent(own[index]):
+            own[index] = value
+    return tuple(own)
 
 
 def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 - a type made from a value has no type

@@ -32,6 +32,10 @@ class Kernel(Protocol):
         """The tables of `scoring.model.encoding` for `encode`, what stands between a field's values, and the two fields
         of each cross, int64[x, 2]."""
 
+    def given(self, rows: tuple[tuple[object, ...], ...], first: object, second: object, /) -> int:
+        """How many values of `rows` are neither of the two objects."""
+        ...
+
     def encode(self, tables: object, rows: list[Any], unset: object, inputs: Array, /) -> None:
         """Write the inputs of `rows` into `inputs`, float64[n, f]; `unset` is a missing category, as None is."""
 

@@ -198,13 +198,13 @@ def clients(
     It begins after `after_seconds`. A tenth of the `rate` (requests a second) opens a connection for each request. Both
     check the certificate against the PEM file `authorities`.
     """
-    body = msgspec.json.encode(bundle.golden[0].record)
+    bodies = [msgspec.json.encode(golden.record) for golden in bundle.golden]
     headers = {"authorization": f"Bearer {key}"}
     kept = LoadPlan(
         host="127.0.0.1",
         port=cluster.router.port,
         path="/score",
-        body=body,
+        bodies=bodies,
         seconds=seconds,
         tls=True,
         authorities=authorities,

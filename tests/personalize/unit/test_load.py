@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,28 @@ def test_the_parts_of_a_plan_are_the_whole() -> None:
     assert len(_plan(1, connections=2, seconds=1.0).split(8)) == 2
 
 
+def test_bodies_are_sent_in_turn_by_each_part_from_another_one_on() -> None:
+    plan = replace(_plan(1, connections=4, seconds=1.0), bodies=[b"{}", b"[0]", b"[10]"])
+    assert [request.split(b"\r\n")[-1] for request in plan.requests()] == [b"{}", b"[0]", b"[10]"]
+    heads = [request.split(b"\r\n\r\n")[0] for request in plan.requests()]
+    assert [head.rpartition(b"content-length: ")[2] for head in heads] == [b"2", b"3", b"4"]
+    assert [part.bodies for part in plan.split(2)] == [[b"{}", b"[0]", b"[10]"], [b"[0]", b"[10]", b"{}"]]
+
+
+def test_a_service_gets_one_body_after_the_other() -> None:
+    got: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await _read(reader):
+            got.append(request[-2:])
+            writer.write(OK)
+
+    with _server(serve) as port:
+        run_load(replace(_plan(port, connections=1, seconds=0.3), bodies=[b"11", b"22", b"33"]))
+    assert len(got) > 5
+    assert got == [b"11", b"22", b"33"] * (len(got) // 3) + [b"11", b"22", b"33"][: len(got) % 3]
+
+
 def test_a_stall_counts_for_every_request_that_it_held_up() -> None:
     stall = {"until": 0.0}
 
@@ -72,6 +95,7 @@ def test_refusals_are_counted_apart() -> None:
     assert not result.accepted
     assert result.summary()["refused_milliseconds"]["p50"] > 0
     assert result.summary()["accepted_milliseconds"] == {}
+    assert result.summary()["failed"] == result.statuses[503]
 
 
 def test_a_connection_that_ends_without_an_answer_is_an_error() -> None:
@@ -136,7 +160,7 @@ def _plan(
         host="127.0.0.1",
         port=port,
         path="/score",
-        body=b"{}",
+        bodies=[b"{}"],
         headers=HEADERS,
         connections=connections,
         seconds=seconds,

@@ -227,7 +227,7 @@ def _load(running: RunningService, connections: int) -> LoadResult:
     url = httpx.URL(running.url)
     assert url.port is not None
     headers = {"authorization": f"Bearer {KEY}"}
-    plan = LoadPlan(host=url.host, port=url.port, path="/score", body=b"{}", headers=headers)
+    plan = LoadPlan(host=url.host, port=url.port, path="/score", bodies=[b"{}"], headers=headers)
     return run_load(replace(plan, connections=connections, seconds=4))
 
 

@@ -132,7 +132,7 @@ def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
         host=url.host,
         port=url.port or 0,
         path="/score",
-        body=msgspec.json.encode(bundle.golden[0].record),
+        bodies=[msgspec.json.encode(golden.record) for golden in bundle.golden],
         headers={"authorization": f"Bearer {KEY}"},
         connections=8,
         seconds=5,

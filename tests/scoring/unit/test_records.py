@@ -14,6 +14,7 @@ from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model import records as module
 from scoring.model.records import RequestTypes
+from scoring.native import Kernel
 from scoring.request_errors import DuplicateField, InvalidJson, Rejection, UnknownField, WrongType
 
 SCHEMA = Schema(numeric=("age", "a b"), categorical=("class", "c[1].`x`", "émoji"))
@@ -44,20 +45,23 @@ def test_a_batch_decodes_to_the_values_of_each_record(batch: list[dict[str, Any]
 
 
 @given(records.filter(bool), st.data())
-def test_a_field_given_twice_is_always_found(record: dict[str, Any], data: st.DataObject) -> None:
+def test_a_field_given_twice_is_always_found(
+    kernel: Kernel | None, record: dict[str, Any], data: st.DataObject
+) -> None:
+    types = RequestTypes(SCHEMA, max_records=5, kernel=kernel)
     name = data.draw(st.sampled_from(sorted(record)))
     second = data.draw(numbers if name in SCHEMA.numeric else texts)
     pairs = [*record.items(), (name, second)]
     order = data.draw(st.permutations(pairs))
     body = "{" + ",".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in order) + "}"
     with pytest.raises(DuplicateField) as caught:
-        TYPES.read_score(body.encode())
+        types.read_score(body.encode())
     assert caught.value.field == name
     with pytest.raises(DuplicateField) as caught:
-        TYPES.read_score(b'{"records": [{}, ' + body.encode() + b"]}")
+        types.read_score(b'{"records": [{}, ' + body.encode() + b"]}")
     assert caught.value.field == f"records[1].{name}"
     with pytest.raises(DuplicateField):
-        TYPES.read_rank(b'{"user": {}, "items": [' + body.encode() + b"]}")
+        types.read_rank(b'{"user": {}, "items": [' + body.encode() + b"]}")
 
 
 def test_what_an_item_states_holds_against_what_the_user_states() -> None:
@@ -144,13 +148,14 @@ def _plain(value: Any) -> Any:
     return None if missing else value
 
 
-def test_colons_in_values_ask_for_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colons_in_values_ask_for_no_second_look(kernel: Kernel | None, monkeypatch: pytest.MonkeyPatch) -> None:
     def look(_: bytes) -> str | None:
         raise AssertionError("the slow look was taken")
 
     monkeypatch.setattr(module, "find_duplicate", look)
     batch = [{"class": "https://a?12:30", "émoji": "09:15:00", "age": 1}] * 5
-    assert len(TYPES.read_score(json.dumps({"records": batch}).encode())[0]) == 5
+    types = RequestTypes(SCHEMA, max_records=5, kernel=kernel)
+    assert len(types.read_score(json.dumps({"records": batch}).encode())[0]) == 5
 
 
 COLONS = st.text(st.sampled_from(':" \\\tab'), max_size=6)

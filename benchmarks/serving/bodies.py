@@ -1,0 +1,98 @@
+"""What the servers are sent: records of three mixes, each other than the one before.
+
+The model is that of the default settings, and no record is of its training rows.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.bundle import Bundle
+from features.schema import CRITEO
+from tests.support.bundles import Record, to_arrays
+from training.datasets.generated import synthetic
+from training.parameters import SyntheticDataset
+
+RECORDS = 20_000
+OTHER_SEED = 7
+"""Of rows that no model was trained on."""
+
+AS_IT_COMES, HEAVY_TAIL, ALL_NEW = "as the data comes", "heavy tail", "all new"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """Records as a client of the service has them, and as the model takes them, float64[n, f]."""
+
+    records: list[Record]
+    encoded: npt.NDArray[np.float64]
+
+    def rows(self) -> list[list[float]]:
+        """The encoded records for a server that takes no absent number: those are 0."""
+        rows: list[list[float]] = np.nan_to_num(self.encoded).tolist()
+        return rows
+
+
+def train(folder: Path) -> Path:
+    """The bundle of a model of the default settings, trained on their default dataset within `folder`."""
+    command = [sys.executable, "-m", "training", "--dataset", "synthetic", "--output", str(folder / "run")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return folder / "run" / "bundle"
+
+
+def mixes(bundle: Bundle) -> dict[str, Mix]:
+    """`RECORDS` records of each mix, which differ in their categories.
+
+    As the data comes: rows of the same distribution as the training rows. Heavy tail: each value of the training rows
+    is as likely as any other of its column, so that frequent ones are rare. All new: values that nobody has seen.
+    """
+    records = _drawn(seed=OTHER_SEED, rows=RECORDS)
+    generator = np.random.default_rng(OTHER_SEED)
+    known = _known_values()
+
+    def any_known(name: str) -> list[str]:
+        values: list[str] = generator.choice(known[name], RECORDS).tolist()
+        return values
+
+    def any_new(_name: str) -> list[str]:
+        return [f"new-{number:08x}" for number in generator.integers(0, 2**32, RECORDS)]
+
+    found = {
+        AS_IT_COMES: records,
+        HEAVY_TAIL: _with_categories(records, any_known),
+        ALL_NEW: _with_categories(records, any_new),
+    }
+    return {name: Mix(records=mix, encoded=_encode(bundle, mix)) for name, mix in found.items()}
+
+
+def _drawn(*, seed: int, rows: int) -> list[Record]:
+    blocks = [synthetic.generate(index, rows=rows, seed=seed) for index in range(synthetic.blocks(rows))]
+    drawn = [row for block in blocks for row in synthetic.record_batch(block).to_pylist()]
+    return [{name: row[name] for name in CRITEO.features} for row in drawn]
+
+
+def _known_values() -> Mapping[str, list[str]]:
+    default = SyntheticDataset()
+    rows = _drawn(seed=default.seed, rows=default.rows)
+    return {name: sorted({str(row[name]) for row in rows if row[name]}) for name in CRITEO.categorical}
+
+
+def _with_categories(records: list[Record], draw: Callable[[str], list[str]]) -> list[Record]:
+    columns = {name: draw(name) for name in CRITEO.categorical}
+    return [record | {name: values[row] for name, values in columns.items()} for row, record in enumerate(records)]
+
+
+def _encode(bundle: Bundle, records: list[Record]) -> npt.NDArray[np.float64]:
+    numeric, hashes, _ = to_arrays(bundle.schema, records)
+    return bundle.encoder.encode(numeric, hashes)
+
+
+def together(items: list[Any], size: int) -> list[list[Any]]:
+    """The items in lists of `size` each; what is left over is left out."""
+    return [items[start : start + size] for start in range(0, len(items) - size + 1, size)]

@@ -1,0 +1,82 @@
+"""The loads that are more than a closed loop: a given rate, and minutes on end.
+
+In the open loop a request's latency counts from the moment at which it was due.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from benchmarks.serving.bodies import together
+from benchmarks.serving.process import core_seconds, event_loop
+from benchmarks.serving.targets import ABOVE, MOST, STEADY, Figures
+from features.bundle import Bundle
+from personalize.load.client import run_load
+from personalize.load.plan import LoadPlan
+from steps.azure.candidate import comparison
+
+TOLERANCE = 1e-9
+CHECK_SECONDS = 0.1
+HEAVY_RECORDS = 20
+"""Of a request at 200 %: one process of clients could not send twice the single requests that a worker answers."""
+
+ABOVE_SECONDS = 30.0
+ABOVE_CONNECTIONS = 250
+"""As many as an address may open before it shows a key."""
+
+
+def open_loops(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:
+    """At 70 % of what the closed loop reached, and at 200 % of what it reaches with heavier requests."""
+    capacity = points[MOST]["accepted_per_second"]
+    records = [json.loads(body) for body in plan.bodies]
+    bodies = [json.dumps({"records": some}).encode() for some in together(records, HEAVY_RECORDS)]
+    heavy = replace(plan, bodies=bodies, connections=16, seconds=ABOVE_SECONDS / 3)
+    steady = _watched(replace(plan, connections=64, seconds=seconds, rate=0.7 * capacity), process)
+    limit = run_load(heavy).summary()["accepted_per_second"]
+    above = replace(heavy, connections=ABOVE_CONNECTIONS, seconds=min(seconds, ABOVE_SECONDS), rate=2 * limit)
+    return {STEADY: steady | {"capacity": capacity}, ABOVE: _watched(above, process) | {"capacity": limit}}
+
+
+def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
+    """The load's figures, and whose delay the latencies are: the seconds that the service and the clients computed and
+    waited for a core, and the answers by how long they took by the service's own clock."""
+    who = {"service": event_loop(process), "clients": os.getpid()}
+    before, counted = {name: core_seconds(pid) for name, pid in who.items()}, _counted(plan)
+    found = run_load(plan).summary()
+    for name, pid in who.items():
+        now = core_seconds(pid)
+        found[f"{name}_core_seconds"] = {key: round(now[key] - before[name][key], 2) for key in now}
+    answers = _counted(plan).since(counted).seconds
+    return found | {"answers_by_the_services_own_seconds": {str(bound): count for bound, count in answers.items()}}
+
+
+def _counted(plan: LoadPlan) -> comparison.Figures:
+    """What the service has counted so far."""
+    url = f"http://{plan.host}:{plan.port}/metrics"
+    return comparison.Figures.read(httpx.get(url, headers=plan.headers, trust_env=False).text)
+
+
+def endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
+    """64 connections for so long; meanwhile answers are compared with the probabilities that training gave."""
+    golden = itertools.cycle(Bundle.load(bundle).golden)
+    answers = Counter[str]()
+    with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:
+        load = pool.submit(run_load, replace(plan, connections=64, seconds=seconds), processes=2)
+        while not load.done():
+            expected = next(golden)
+            answer = client.post(f"http://{plan.host}:{plan.port}{plan.path}", json=expected.record)
+            if answer.is_success:
+                same = abs(answer.json()["probability"] - expected.probability) <= TOLERANCE
+                answers["right" if same else "wrong"] += 1
+            else:
+                answers[str(answer.status_code)] += 1
+            time.sleep(CHECK_SECONDS)
+    return load.result().summary() | {"checked": dict(answers)}
