@@ -72,7 +72,7 @@ def _measure(peer: Peer, bundle: Path, mixes: dict[str, Mix], arguments: argpars
                 before = core_seconds(worker)["computed"]
                 points[name] = closed_loop(one, clients)
                 spent = core_seconds(worker)["computed"] - before
-                points[name]["core_microseconds"] = round(1e6 * spent / points[name]["requests"], 2)
+                points[name]["core_microseconds"] = round(1e6 * spent / max(points[name]["requests"], 1), 2)
             found["memory_mib"] = memory(process)
 
         if peer.java:
