@@ -47,18 +47,16 @@ def load_test(
 ) -> None:
     """Put load on the service and show its latency, counted from the moment at which each request was due."""
     service = Service.of(open_session(stack, config_file))
-    bodies = _bodies(service, file, together)
-    plan = _plan(service, bodies, connections=connections, rate=rate, seconds=seconds, timeout=timeout)
+    plan = _plan(
+        service, _bodies(service, file, together), connections=connections, rate=rate, seconds=seconds, timeout=timeout
+    )
     how = f"{rate:g} requests a second" if rate else f"{connections} clients that each wait for their answer"
     messages.print(f"{seconds:g} s of {how} on {service.endpoint}", style="dim")
     result = run_load(plan, processes=processes)
     figures: dict[str, Any] = {"connections": connections, "rate": rate, **result.summary()}
     if result.accepted:
         figures["plot"] = _draw(result, f"{how} for {seconds:g} s", plot, stack)
-    if as_json:
-        print_json(figures)
-    else:
-        _show(figures)
+    (print_json if as_json else _show)(figures)
     if not result.accepted:
         raise typer.Exit(ExitCode.FAILED)
 
