@@ -112,7 +112,7 @@ env: setup ## print the exports that a plain `pulumi up` needs: eval "$(make env
 bench: spark ## measure this machine; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
 
-bench-serving: spark ## measure the service against other servers, in about 25 minutes
+bench-serving: spark ## measure the service against other servers, in about half an hour; needs wrk
 	$(PYTHON) -m benchmarks.serving
 
 bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 20 minutes
