@@ -18,8 +18,8 @@ from sklearn.metrics import roc_auc_score
 
 from features.encoder import Encoder
 from features.schema import CRITEO
-from training.engines.local import chunks
-from training.engines.local.fit import native_parameters
+from training.engines import chunks
+from training.engines.fitting import native_parameters
 from training.kernels.columns import FEATURES, LABEL, PART, RAW, matrix, raw_columns, raw_inputs
 from training.kernels.split import PARTS, Part
 from training.model.fitted import REFIT_ROWS

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from features.errors import PersonalizationError
 from features.schema import Schema
 from training.datasets.progress import Reporter
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
 from training.model.fitted import Fitted
-from training.parameters import Dataset, TrainingParameters
+from training.parameters import Dataset, Fit, TrainingParameters
 from training.progress import Progress
 
 
@@ -108,8 +109,8 @@ class Rows(Scannable, Protocol):
         """What `CountTable.write` wrote by fold to the file `table` for rows like these, copied to `folder`."""
         ...
 
-    def encode(self, encoder: FoldEncoder, folder: Path) -> "EncodedRows":
-        """The inputs of divided rows, each by the rows outside of its fold.
+    def encode(self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path) -> "EncodedRows":
+        """The inputs of divided rows, each by the rows outside of its fold, for the fit that the parameters name.
 
         They are written to `folder`, unless they are there already.
         """
@@ -132,6 +133,10 @@ class Source(Protocol):
         ...
 
 
+class FitError(PersonalizationError):
+    """The engine has no such fit."""
+
+
 class Engine(Protocol):
     """Where a run reads its rows, and where its kernels run."""
 
@@ -143,6 +148,10 @@ class Engine(Protocol):
     @property
     def libraries(self) -> Mapping[str, str]:
         """The versions of the libraries that it alone brings."""
+        ...
+
+    def fit_by(self, wanted: Fit) -> Fit:
+        """Whose code fits here: what is wanted or, for `auto`, what is best here. Raises `FitError`."""
         ...
 
     def stage(self, progress: Progress, name: str, detail: str) -> AbstractContextManager[None]:

@@ -68,6 +68,14 @@ class EngineName(StrEnum):
     SPARK = "spark"
 
 
+class Fit(StrEnum):
+    """Whose code fits the trees."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    SYNAPSEML = "synapseml"
+
+
 class TrainingParameters(Parameters):
     """How a model is trained. Where a default differs from the reference's, it was measured to be better.
 
@@ -111,6 +119,9 @@ class TrainingParameters(Parameters):
     """The same seed, data and cluster shape give the same model."""
     engine: EngineName = EngineName.AUTO
     """Train in this machine's own processes (`local`) or on Spark; `auto` is Spark on a cluster, `local` elsewhere."""
+    fit: Fit = Fit.AUTO
+    """On engine spark, fit by SynapseML as the reference does (`synapseml`) or by LightGBM's own distributed learning
+    (`native`); `auto` is `synapseml` there. Engine local has `native` alone."""
     memory_gib: int = Field(default=6, ge=1)
     """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)

@@ -19,16 +19,20 @@ REFIT_ROWS = 200_000
 is fitted again on all rows. On 10,000 real rows that is worth 0.001 of log loss; on a million it would be noise."""
 
 
+Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+"""Inputs float64[n, m] to probabilities float64[n]."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A fitted model as LightGBM's own text, and `predict`: inputs float64[n, m] to probabilities float64[n].
+    """A fitted model as LightGBM's own text, and what it says of inputs.
 
     `losses` is the validation log loss after each iteration, empty where the executors' log is out of reach; `scaling`
     what its probabilities were corrected by; `importance` the total gain of each encoded feature.
     """
 
     text: str
-    predict: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+    predict: Predict
     best_iteration: int
     losses: tuple[float, ...]
     scaling: Scaling | None

@@ -46,7 +46,9 @@ class Pipeline:
         self._engine = engine
         self._arguments = arguments
         self._manifest = manifest
-        self._training = arguments.training.model_copy(update={"engine": engine.name})
+        self._training = arguments.training.model_copy(
+            update={"engine": engine.name, "fit": engine.fit_by(arguments.training.fit)}
+        )
         self._output = output
         self._work = arguments.work or output / work.FOLDER
         self._progress = progress
@@ -110,7 +112,9 @@ class Pipeline:
             self._progress("count", f"{len(counted.known)} of {len(counted.tables)} days were counted before")
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
-            return Encoded(encoder=encoder, counted=counted, train=train.encode(encoder, self._work / "train"))
+            return Encoded(
+                encoder=encoder, counted=counted, train=train.encode(encoder, self._training, self._work / "train")
+            )
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
         target = self._output / "bundle"

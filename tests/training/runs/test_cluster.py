@@ -24,6 +24,7 @@ CLUSTER = "local-cluster[2,1,1536]"
 ROWS = ("--rows", "120000", "--num-iterations", "20")
 MEGABYTES = 400 << 20
 """A value that a heap of 1 GiB has no room for: Spark copies it as it reads it."""
+FITS = ("synapseml", "native")
 BACKEND = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 NOTICED_SOON = {
     "spark_executor_heartbeatInterval": "2s",
@@ -37,7 +38,18 @@ SECONDS_TO_END = 90
 
 def command(master: str, output: Path, *options: str) -> list[str]:
     module = [sys.executable, "-m", "tests.support.spark_run", master]
-    return [*module, "--driver-memory-gib", "1", "--progress", "json", "--output", str(output), *options]
+    return [
+        *module,
+        "--engine",
+        "spark",
+        "--driver-memory-gib",
+        "1",
+        "--progress",
+        "json",
+        "--output",
+        str(output),
+        *options,
+    ]
 
 
 def environment(folder: Path, **configuration: str) -> dict[str, str]:
@@ -51,10 +63,10 @@ def environment(folder: Path, **configuration: str) -> dict[str, str]:
     return {**os.environ, "SPARK_HOME": str(home), "PYSPARK_SUBMIT_ARGS": f"{options} pyspark-shell"}
 
 
-def trained(master: str, folder: Path, **configuration: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
+def trained(master: str, folder: Path, fit: str, **configuration: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """The metrics of a run, and what it reported while it ran."""
     done = subprocess.run(
-        command(master, folder, *ROWS),
+        command(master, folder, *ROWS, "--fit", fit),
         env=environment(folder, **configuration),
         capture_output=True,
         text=True,
@@ -65,10 +77,12 @@ def trained(master: str, folder: Path, **configuration: str) -> tuple[dict[str, 
 
 
 @contextmanager
-def fitting(folder: Path, **configuration: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def fitting(
+    folder: Path, fit: str, **configuration: str
+) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A run in whose `fit` both executors are at work on trees, and those executors."""
     endless = ("--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
-    run = command(CLUSTER, folder, *ROWS, *endless, "--min-data-in-leaf", "1")
+    run = command(CLUSTER, folder, *ROWS, *endless, "--min-data-in-leaf", "1", "--fit", fit)
     with subprocess.Popen(run, env=environment(folder, **configuration), stderr=subprocess.PIPE, text=True) as process:
         try:
             while process.poll() is None and not both_at_work(folder):
@@ -90,27 +104,60 @@ def executors_of(folder: Path) -> list[psutil.Process]:
 
 def both_at_work(folder: Path) -> bool:
     logs = [file.read_text(errors="replace") for file in folder.glob("spark/work/*/*/stderr")]
-    return sum("LightGBM task starting iteration 3" in text for text in logs) == 2
+    by_synapseml = sum("LightGBM task starting iteration 3" in text for text in logs)
+    natively = sum("fit: iteration 3 of" in text for text in logs)  # by the one that speaks for both
+    return by_synapseml == 2 or natively == 1
 
 
-def test_two_executors_make_a_model_as_good_as_that_of_one_process(tmp_path: Path) -> None:
-    cluster, reports = trained(CLUSTER, tmp_path / "cluster", spark_sql_files_maxPartitionBytes="1m")
+@pytest.mark.parametrize("fit", FITS)
+def test_two_executors_make_a_model_as_good_as_that_of_one_process(fit: str, tmp_path: Path) -> None:
+    cluster, reports = trained(CLUSTER, tmp_path / "cluster", fit, spark_sql_files_maxPartitionBytes="1m")
     assert max(report["total"] for report in reports if report["stage"] == "encode" and report["total"]) > 2
-    assert "driver expecting 2 connections" in (tmp_path / "cluster" / LOG).read_text()
-    local, _ = trained("local[2]", tmp_path / "local")
+    if fit == "synapseml":
+        assert "driver expecting 2 connections" in (tmp_path / "cluster" / LOG).read_text()
+    else:
+        assert "[num_machines: 2]" in (tmp_path / "cluster/bundle/model.txt").read_text()
+    local, _ = trained("local[2]", tmp_path / "local", fit)
     assert cluster["rows"] == local["rows"]
     assert cluster["auc"] == pytest.approx(local["auc"], abs=0.002)
 
 
+@pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
-def test_a_lost_executor_is_an_error_and_no_hang(name: str, tmp_path: Path) -> None:
-    with fitting(tmp_path, **NOTICED_SOON) as (process, executors):
+def test_a_lost_executor_is_an_error_and_no_hang(name: str, fit: str, tmp_path: Path) -> None:
+    with fitting(tmp_path, fit, **NOTICED_SOON) as (process, executors):
         assert len(executors) == 2
         executors[0].send_signal(signal.Signals[name])
         _, error = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 1
     assert "was lost, and LightGBM does not survive that" in error.splitlines()[-1]
     assert "training.driver_memory_gib" in error.splitlines()[-1]
+
+
+@pytest.mark.parametrize("stage", ["prepare", "count", "encode", "evaluate"])
+def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command(CLUSTER, tmp_path, *ROWS, "--fit", "native"),
+        env=environment(tmp_path, **NOTICED_SOON),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any(f'"stage":"{stage}"' in line and '"done":0' in line for line in process.stderr)
+        executors_of(tmp_path)[0].kill()
+        printed, error = process.communicate()
+    assert process.returncode == 0, error
+    assert sum(json.loads(printed)["rows"].values()) == 120_000
+
+
+def test_a_lost_task_of_the_native_fit_is_an_error_and_no_hang(tmp_path: Path) -> None:
+    with fitting(tmp_path, "native") as (process, executors):
+        workers = [child for child in executors[0].children(recursive=True) if "python" in child.name()]
+        max(workers, key=lambda worker: sum(worker.cpu_times()[:2])).kill()
+        _, error = process.communicate(timeout=SECONDS_TO_END)
+    assert process.returncode == 1
+    assert "A process that was fitting came to an end" in error.splitlines()[-1]
 
 
 @pytest.mark.parametrize("master", ["local[2]", CLUSTER])

@@ -13,15 +13,22 @@ from features.encoder import FOLDER
 from features.reference import FILE
 from tests.support.training_runs import Run, train, train_on
 from tools.paths import ROOT
+from training import datasets
 from training.datasets.described.spec import load_spec
+from training.engine import FitError
+from training.engines.reading import blocks
 from training.engines.spark.engine import SparkEngine
+from training.engines.spark.native import fit as native
+from training.parameters import SyntheticDataset
 
 pytestmark = pytest.mark.spark
 
+NATIVE = ("--fit", "native")
 EXAMPLE = ROOT / "examples" / "tables"
 CROSSES = [["favourite_genre", "genre"], ["device", "country"]]
 OPTIONS = {
     "synthetic rows": (),
+    "synthetic rows, fitted natively": NATIVE,
     "tables by time": ("--dataset", "tables", "--split", "time", "--spec"),
 }
 SAME_AUC = 0.005
@@ -99,3 +106,25 @@ def test_a_bundle_names_its_engine_and_that_engines_libraries(pair: Pair) -> Non
     local, spark = (bundle.metadata for bundle in pair.bundles)
     assert [metadata.hyperparameters["engine"] for metadata in (local, spark)] == ["local", "spark"]
     assert set(spark.library_versions) - set(local.library_versions) == {"pyspark", "synapseml"}
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_by_the_same_fit_the_models_are_the_same_to_the_bit(
+    tasks: int, spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets.materialize(SyntheticDataset(rows=3_000), tmp_path / "lake")
+    options = (*NATIVE, "--dataset", "criteo", "--path", str(tmp_path / "lake/dt=all/part-00000.tsv"))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)  # eight pieces of Spark's
+    monkeypatch.setattr(native, "slots", lambda _spark: tasks)
+    on_spark = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "spark", *options)
+    local = train(tmp_path / "local", *options)
+    one, other = (Bundle.load(Path(run.result.bundle)) for run in (local, on_spark))
+    for name in ("model.txt", "golden.jsonl"):
+        assert (one.path / name).read_bytes() == (other.path / name).read_bytes()
+
+
+def test_engine_local_has_no_fit_by_synapseml(tmp_path: Path) -> None:
+    with pytest.raises(
+        FitError, match=r"needs Spark, but engine local runs without it\. Set `training\.engine` to spark"
+    ):
+        train(tmp_path, "--fit", "synapseml")

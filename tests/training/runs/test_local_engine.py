@@ -22,13 +22,13 @@ from training import datasets
 from training.datasets.errors import DatasetError, MalformedRowError
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import silent
-from training.engines import counting
-from training.engines.local import chunks
+from training.engines import chunks, counting
 from training.engines.local.engine import LocalEngine, processes_for
 from training.engines.local.pool import Pool, ProcessLostError
 from training.engines.local.source import LocalSource
 from training.engines.reading import blocks
 from training.engines.reading.opened import Opened, Piece
+from training.engines.reading.sources import open_source
 from training.failure import DiskFullError, explain
 from training.kernels.criteo import parse
 from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
@@ -127,6 +127,28 @@ def test_a_full_disk_is_what_a_run_says_it_is(tmp_path: Path) -> None:
         chunks.write(target, [batch])
     assert isinstance(explain(raised.value, log=tmp_path / "log"), DiskFullError)
     assert not target.exists()
+
+
+def write_to_full_disk(target: Path) -> int:
+    """A task of the pool whose file has no room."""
+    return chunks.write(target, [pa.RecordBatch.from_pydict({"row": np.arange(100_000)})])
+
+
+def test_a_full_disk_that_a_process_of_the_pool_met_is_told_the_same_way(tmp_path: Path) -> None:
+    targets = [tmp_path / f"{number}{chunks.SUFFIX}" for number in range(2)]
+    for target in targets:
+        target.with_suffix(".partial").symlink_to("/dev/full")
+    with closing(Pool(2)) as pool, pytest.raises(OSError, match="No space left on device") as raised:
+        list(pool.map(write_to_full_disk, targets))
+    assert isinstance(explain(raised.value, log=tmp_path / "log"), DiskFullError)
+    assert not any(target.exists() for target in targets)
+
+
+def test_files_of_a_folder_that_are_packed_are_read_by_a_process_each(rows: Path, tmp_path: Path) -> None:
+    for name in ("day_0.gz", "day_1.gz", "day_2.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(rows.read_bytes()))
+    opened = open_source(CriteoDataset(kind="criteo", path=str(tmp_path)), None, silent)
+    assert [sum(map(len, piece.fields())) for piece in opened.pieces] == [3_000] * 3
 
 
 def end(number: int) -> int:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from training.datasets.progress import Reporter
+from training.engine import FitError
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource
 from training.engines.reading.sources import open_source
-from training.parameters import Dataset, EngineName
+from training.parameters import Dataset, EngineName, Fit
 from training.progress import Progress
 
 Task = TypeVar("Task")
@@ -54,6 +55,15 @@ class LocalEngine:
             answers.append(answer)
             self._report(len(answers), len(todo))
         return answers
+
+    def fit_by(self, wanted: Fit) -> Fit:
+        """LightGBM itself; SynapseML needs Spark."""
+        if wanted is Fit.SYNAPSEML:
+            raise FitError(
+                "`training.fit` is synapseml, which needs Spark, but engine local runs without it. Set "
+                "`training.engine` to spark, or `training.fit` to native or auto."
+            )
+        return Fit.NATIVE
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:

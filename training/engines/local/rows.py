@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from features.schema import Schema
+from training.engines import chunks
 from training.engines.counting import Counting
-from training.engines.local import chunks, tasks
+from training.engines.fitting import fit
+from training.engines.local import tasks
 from training.engines.local.counted import LocalCounts
-from training.engines.local.fit import fit
 from training.engines.local.tasks import Scan, Selected, Writing
 from training.engines.selection import ALL, Selection, division
 from training.kernels.encode import FoldEncoder, out_of_fold
@@ -95,7 +96,7 @@ class LocalRows:
         """What an earlier run counted on rows like these."""
         return LocalCounts.read(table, columns=len(self.schema.categories), folds=parameters.folds)
 
-    def encode(self, encoder: FoldEncoder, folder: Path) -> "LocalRows":
+    def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "LocalRows":
         """The inputs of divided rows, a file for each of theirs."""
         kernel = out_of_fold(encoder)
         if not (folder / COMPLETE).exists():

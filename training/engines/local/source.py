@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from features.schema import Schema
-from training.engines.local import chunks, tasks
+from training.engines import chunks
+from training.engines.local import tasks
 from training.engines.local.rows import LocalRows, Runner
 from training.engines.local.tasks import Reading
 from training.engines.reading.opened import Opened

@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from features.schema import Schema
-from training.engines import counting
-from training.engines.local import chunks
+from training.engines import chunks, counting
 from training.engines.reading.opened import Piece
 from training.engines.selection import Selection
 from training.kernels.count import ValueCounts

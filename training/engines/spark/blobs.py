@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+PIECE = "_piece"
+"""The column beside the blobs that has the number of the piece which the rows were read from."""
 WRITING = {
     # Spark's Parquet looks how large its pages are after 100 rows, which is gigabytes of these.
     "parquet.page.size.row.check.min": "1",

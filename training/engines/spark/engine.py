@@ -19,7 +19,7 @@ from training.engines.spark.failure import explain
 from training.engines.spark.join import JoinedSource, is_too_large
 from training.engines.spark.session import spark_session, start_workers
 from training.engines.spark.source import SparkSource
-from training.parameters import Dataset, EngineName, TablesDataset, TrainingParameters
+from training.parameters import Dataset, EngineName, Fit, TablesDataset, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
 
@@ -39,6 +39,10 @@ class SparkEngine:
     def libraries(self) -> dict[str, str]:
         """Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself."""
         return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
+
+    def fit_by(self, wanted: Fit) -> Fit:
+        """The one that is wanted, or SynapseML's (decision 28)."""
+        return Fit.SYNAPSEML if wanted is Fit.AUTO else wanted
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:

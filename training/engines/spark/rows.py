@@ -9,22 +9,22 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.schema import Schema
 from training.engines.counting import Counting
 from training.engines.selection import ALL, Selection, division
-from training.engines.spark.blobs import unpacked
 from training.engines.spark.counted import SparkCounts, table_of, types_of
-from training.engines.spark.encoded import SparkEncoded
 from training.engines.spark.merged import merged
+from training.engines.spark.native.encoded import NativeEncoded
+from training.engines.spark.scans import mapped, sent
 from training.engines.spark.spark_paths import to_read
-from training.engines.spark.vectors import stored_as_vectors
+from training.engines.spark.synapseml.encoded import SparkEncoded
+from training.engines.spark.synapseml.vectors import stored_as_vectors
 from training.kernels.columns import FEATURES
 from training.kernels.encode import FoldEncoder, out_of_fold
-from training.kernels.kernel import Function, Kernel
+from training.kernels.kernel import Kernel
 from training.kernels.split import Part
-from training.parameters import TrainingParameters
+from training.parameters import Fit, TrainingParameters
 from training.work import COMPLETE
 
 DAY = "_day"
@@ -56,7 +56,7 @@ class SparkRows:
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
         """What the kernel gives over all rows, or over those of one block; merged as the kernel says."""
         frame = self.frame if first is None else self.frame.limit(1)
-        return merged(self._mapped(frame, kernel), kernel)
+        return merged(mapped(frame, kernel, self.selection), kernel)
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "SparkRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
@@ -68,7 +68,7 @@ class SparkRows:
         counting = Counting(selection=self.selection, schema=self.schema, columns=range(width), folds=folds)
         columns = counting.stored()
         blocks = self.frame.select(*columns)
-        counted = blocks.mapInArrow(_function(blocks, partial(_counted, counting=counting)), types_of(folds))
+        counted = blocks.mapInArrow(sent(blocks, partial(_counted, counting=counting)), types_of(folds))
         return SparkCounts.added(counted, width, folder)
 
     def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> SparkCounts:
@@ -79,30 +79,14 @@ class SparkRows:
         read = self.frame.sparkSession.read.parquet(to_read(folder))
         return SparkCounts(read.select(types_of(parameters.folds).names), len(self.schema.categories))
 
-    def encode(self, encoder: FoldEncoder, folder: Path) -> SparkEncoded:
-        """The inputs of divided rows as vectors."""
-        frame = stored_as_vectors(self._mapped(self.frame, out_of_fold(encoder)), FEATURES, folder)
-        return SparkEncoded(frame=frame, schema=self.schema, log=self.log)
-
-    def _mapped(self, frame: DataFrame, kernel: Kernel) -> DataFrame:
-        """What the kernel gives over the blocks of each partition of `frame`, not merged."""
-        blocks = frame.select(*self.selection.stored(kernel.columns))
-        selected = partial(_selected, selection=self.selection, kernel=kernel)
-        return blocks.mapInArrow(_function(blocks, selected), from_arrow_schema(kernel.schema))
-
-
-def _function(frame: DataFrame, function: Function) -> Function:
-    """The function of blocks as one of rows of blobs, sent to each machine once."""
-    shared = frame.sparkSession.sparkContext.broadcast(function)
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from shared.value(unpacked(batches))
-
-    return run
-
-
-def _selected(blocks: Iterable[pa.RecordBatch], *, selection: Selection, kernel: Kernel) -> Iterator[pa.RecordBatch]:
-    return kernel.function(selection.of(blocks, kernel.columns))
+    def encode(
+        self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path
+    ) -> NativeEncoded | SparkEncoded:
+        """The inputs of divided rows, in the form that the fit takes."""
+        if parameters.fit is Fit.NATIVE:
+            return NativeEncoded.of(self.frame, self.selection, encoder, folder=folder, log=self.log)
+        inputs = mapped(self.frame, out_of_fold(encoder), self.selection)
+        return SparkEncoded(frame=stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)
 
 
 def _counted(blocks: Iterable[pa.RecordBatch], *, counting: Counting) -> Iterator[pa.RecordBatch]:

@@ -1,20 +1,17 @@
 """SynapseML's LightGBM on the encoded rows, with early stopping on the validation rows and live progress."""
 
 import re
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from pyspark.ml.functions import vector_to_array
-from pyspark.ml.linalg import Vectors
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 
 from features.schema import Schema
 from training.engines.spark.executors import all_needed, slots_of_each
 from training.engines.spark.log import Follower
+from training.engines.spark.transformer import PROBABILITY, predicting, probabilities
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import Scaling, fit_scaling, scaled
@@ -29,8 +26,6 @@ MICRO_BATCH_ROWS = 2_000
 BIN_SAMPLE_ROWS = 50_000
 """Rows, the first ones, by which LightGBM lays out a feature's 255 bins. SynapseML's own way is to draw from the first
 200,000, and the fewer the more rows there are: 58,000 of a million, 900 of 45 million."""
-PROBABILITY = "probability"
-"""The column of a transformer's probabilities."""
 _VALIDATION_LOSS = re.compile(r"Valid binary_logloss=(\S+)")
 
 
@@ -58,12 +53,11 @@ def fit(
     text = transformer.getNativeModel()
     if scaling is not None:
         text = scaled(text, scaling)
-        transformer = LightGBMClassificationModel.loadNativeModelFromString(text).setFeaturesCol(FEATURES)
     booster = lightgbm.Booster(model_str=text)
     gains = booster.feature_importance("gain").tolist()
     return Fitted(
         text=text,
-        predict=partial(_predict, spark=train.sparkSession, transformer=transformer),
+        predict=predicting(text, train.sparkSession),
         best_iteration=trees,
         losses=tuple(losses.values),
         scaling=scaling,
@@ -71,24 +65,10 @@ def fit(
     )
 
 
-def _predict(
-    inputs: npt.NDArray[np.float64], *, spark: SparkSession, transformer: LightGBMClassificationModel
-) -> npt.NDArray[np.float64]:
-    """The probabilities float64[n] that Spark's own transformer gives a few inputs, float64[n, m]."""
-    numbered = enumerate(inputs.tolist())
-    frame = spark.createDataFrame([(index, Vectors.dense(row)) for index, row in numbered], ["index", FEATURES])
-    return _probability(transformer.transform(frame), order="index")
-
-
-def _probability(scored: DataFrame, *, order: str) -> npt.NDArray[np.float64]:
-    table = scored.select(order, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY)).toPandas()
-    return table.sort_values(order)[PROBABILITY].to_numpy(np.float64)
-
-
 def _scaling(validation: DataFrame, transformer: LightGBMClassificationModel) -> Scaling | None:
     """What the validation rows, `MAX_VALIDATION_ROWS` at most, say of a model that was not fitted on them."""
     scored = transformer.transform(validation.select(FEATURES, LABEL))
-    table = scored.select(LABEL, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY)).toPandas()
+    table = probabilities(scored, beside=LABEL)
     return fit_scaling(table[LABEL].to_numpy(np.int32), table[PROBABILITY].to_numpy(np.float64))
 
 

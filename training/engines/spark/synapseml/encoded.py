@@ -12,8 +12,8 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.schema import Schema
-from training.engines.spark.fit import fit
 from training.engines.spark.merged import merged
+from training.engines.spark.synapseml.fit import fit
 from training.kernels.columns import PART
 from training.kernels.kernel import Kernel
 from training.kernels.split import PARTS, Part

@@ -1,0 +1,168 @@
+"""Native LightGBM on encoded rows in files, with early stopping on the validation rows and live progress.
+
+On one machine, or on several that each have some of the rows: then they sum their histograms over a network of
+LightGBM's own, and each scores the validation rows that it has.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.schema import Schema
+from training.engines.inputs import EncodedRows
+from training.model.calibrate import Scaling, fit_scaling, scaled
+from training.model.fitted import REFIT_ROWS, STAGE, FitProgress, Fitted, slot_names
+from training.model.native import lightgbm
+from training.parameters import Calibration, TrainingParameters
+from training.progress import Progress
+
+BIN_SAMPLE_ROWS = 100_000
+"""Rows by which LightGBM lays out a feature's 255 bins: the fewest of which it does not warn. Its default is twice as
+many, each of which Python hands over by itself."""
+
+ALL_CORES = 0
+"""The number of threads by which LightGBM takes all cores that it may use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """The machines that fit one model, each of which runs this code on rows of its own.
+
+    `network` are LightGBM's parameters that connect them, `shared` those that say that they are connected; `gather`
+    gives what each of them, in the same order everywhere, has handed to it.
+    """
+
+    network: Mapping[str, Any]
+    shared: Mapping[str, Any]
+    gather: Callable[[bytes], list[bytes]]
+
+    def mean(self, loss: float, *, rows: int) -> float:
+        """The loss of all machines' validation rows from that of this machine's, of which there are `rows`: LightGBM
+        does not add them up, and each machine would stop at a tree of its own."""
+        losses, counts = self.side_by_side(np.array([[loss], [rows]]))
+        return float(np.average(losses, weights=counts))
+
+    def side_by_side(self, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The columns of all machines, float64[k, n], from this one's."""
+        parts = [np.frombuffer(part).reshape(len(own), -1) for part in self.gather(own.tobytes())]
+        return np.hstack(parts)
+
+
+def fit(
+    files: Sequence[Path],
+    schema: Schema,
+    parameters: TrainingParameters,
+    *,
+    rows: int,
+    progress: Progress,
+    threads: int = ALL_CORES,
+    together: Together | None = None,
+) -> Fitted:
+    """Fit on the encoded rows in `files`; on all machines `together` there are `rows` of them."""
+    settings = native_parameters(parameters) | {"num_threads": threads}
+    with progress.stage(STAGE, "hand the rows to LightGBM"):
+        encoded = EncodedRows(files, width=len(schema.encoded_features))
+        every = lightgbm.Dataset(encoded.inputs, encoded.label, feature_name=slot_names(schema), params=settings)
+        watching = FitProgress(progress, parameters.num_iterations)
+        after_each = _watch(watching, parameters, rows=int(encoded.watched.sum()), together=together)
+        connected = {**settings, **(together.network if together else {})}
+        booster = _fit_watched(every, encoded, connected, parameters.num_iterations, after_each)
+    trees, text, scaling = booster.best_iteration, booster.model_to_string(num_iteration=booster.best_iteration), None
+    if parameters.calibration is Calibration.AUTO:
+        with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
+            scaling = _scaling(booster, encoded, together)
+    if rows <= REFIT_ROWS:
+        with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"):
+            again = settings | dict(together.shared if together else {})
+            text = lightgbm.train(again, every, trees).model_to_string()
+    if together:
+        booster.free_network()  # not whenever it is collected: the next model may have been connected by then
+    if scaling is not None:
+        text = scaled(text, scaling)
+    final = lightgbm.Booster(model_str=text)
+    gains = final.feature_importance("gain").tolist()
+    return Fitted(
+        text=text,
+        predict=partial(_predict, final),
+        best_iteration=trees,
+        losses=tuple(watching.losses),
+        scaling=scaling,
+        importance=dict(zip(schema.encoded_features, gains, strict=True)),
+    )
+
+
+AfterEach = Callable[[lightgbm.callback.CallbackEnv], None]
+
+
+def _fit_watched(
+    every: lightgbm.Dataset,
+    encoded: EncodedRows,
+    settings: Mapping[str, Any],
+    iterations: int,
+    after_each: AfterEach,
+) -> lightgbm.Booster:
+    """Fit on the rows that are not watched, until `after_each` tree of so many says that it is enough."""
+    train, validation = (every.subset(np.flatnonzero(part).tolist()) for part in (~encoded.watched, encoded.watched))
+    booster = lightgbm.train(
+        dict(settings),
+        train,
+        iterations,
+        valid_sets=[validation] if encoded.watched.any() else [],
+        callbacks=[after_each],
+    )
+    booster.best_iteration = booster.best_iteration or booster.num_trees()
+    return booster
+
+
+def _watch(watching: FitProgress, parameters: TrainingParameters, *, rows: int, together: Together | None) -> AfterEach:
+    """Reports the loss of the validation rows, of which `rows` are here, and stops when they gain nothing more."""
+    patience = parameters.early_stopping_rounds
+
+    def after_each(environment: lightgbm.callback.CallbackEnv) -> None:
+        results = environment.evaluation_result_list
+        loss = results[0][2] if results else 0.0
+        watching(together.mean(loss, rows=rows) if together else loss)
+        trees, best = len(watching.losses), int(np.argmin(watching.losses)) + 1
+        if patience and (trees - best >= patience or trees == parameters.num_iterations):
+            raise lightgbm.callback.EarlyStopException(best - 1, [])
+
+    return after_each
+
+
+def _scaling(booster: lightgbm.Booster, encoded: EncodedRows, together: Together | None) -> Scaling | None:
+    """What the validation rows say of a model that was not fitted on them."""
+    label = encoded.label[encoded.watched].astype(np.float64)
+    probability = _predict(booster, encoded.watched_inputs()) if len(label) else np.empty(0)
+    found = np.stack([label, probability])
+    if together:
+        found = together.side_by_side(found)
+    return fit_scaling(found[0].astype(np.int32), found[1])
+
+
+def _predict(booster: lightgbm.Booster, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(booster.predict(inputs), dtype=np.float64)
+
+
+def native_parameters(parameters: TrainingParameters) -> dict[str, Any]:
+    """The parameters as LightGBM calls them, with what a run never changes."""
+    return {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "num_leaves": parameters.num_leaves,
+        "learning_rate": parameters.learning_rate,
+        "feature_fraction": parameters.feature_fraction,
+        "feature_fraction_bynode": parameters.feature_fraction_by_node,
+        "min_data_in_leaf": parameters.min_data_in_leaf,
+        "lambda_l2": parameters.lambda_l2,
+        "seed": parameters.seed,
+        "deterministic": True,
+        # LightGBM would otherwise time both histogram layouts and take the faster one, which differs between runs.
+        "force_row_wise": True,
+        "bin_construct_sample_cnt": BIN_SAMPLE_ROWS,
+        "verbosity": -1,
+    }

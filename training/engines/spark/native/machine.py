@@ -1,0 +1,141 @@
+"""What the tasks of one barrier stage do: those of a machine put their blocks into files there, and one of them fits.
+
+LightGBM's processes, one for each machine, find each other by what Spark hands on between the tasks.
+"""
+
+import base64
+import os
+import pickle
+import shutil
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pyarrow as pa
+from pyarrow import parquet
+from pyspark import BarrierTaskContext
+
+from features.schema import Schema
+from training.engines import chunks
+from training.engines.fitting import Together, fit
+from training.engines.spark.blobs import PIECE, unpacked
+from training.kernels.columns import FEATURES, LABEL, PART
+from training.parameters import TrainingParameters
+from training.progress import Format, Progress
+
+FITTED = pa.schema([("fitted", pa.binary())])
+SILENT_MINUTES = 10
+"""How long LightGBM's processes wait for one of them that says nothing; one that has ended is noticed at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A task's share of the encoded rows in `files`, of which there are `rows`; `threads` of them fit on a machine."""
+
+    files: tuple[Path, ...]
+    schema: Schema
+    parameters: TrainingParameters
+    rows: int
+    threads: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Fit, and give the model, pickled, once."""
+        for _ in batches:
+            pass
+        stage = _Stage(BarrierTaskContext.get())
+        folder = stage.folder
+        try:
+            self._copy(folder, share=stage.task, of=stage.tasks)
+            stage.wait()
+            yield from self._fit(stage, chunks.files(folder) if stage.leads else ())
+        finally:
+            if stage.leads:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _copy(self, folder: Path, *, share: int, of: int) -> None:
+        """Put every so manieth group of blocks into files whose order is that of their pieces."""
+        groups = [(file, group) for file in self.files for group in range(parquet.read_metadata(file).num_row_groups)]
+        for number, (file, group) in list(enumerate(groups))[share::of]:
+            content = parquet.ParquetFile(file).read_row_group(group, columns=[PIECE, LABEL, PART, FEATURES])
+            for row, piece in enumerate(content.column(PIECE).to_pylist()):
+                (blobs,) = content.select([LABEL, PART, FEATURES]).slice(row, 1).to_batches()
+                target = folder / f"{piece:09d}-{number:06d}-{row:06d}{chunks.SUFFIX}"
+                chunks.write(target, unpacked([blobs]))
+
+    def _fit(self, stage: "_Stage", files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+        with closing(socket.create_server(("", 0))) as server:
+            port = server.getsockname()[1]
+            machines = stage.machines(port if files else None)
+        stage.wait()  # LightGBM may call on a machine as soon as nobody but LightGBM could answer there
+        if not files:
+            stage.follow(machines)
+            return
+        first = stage.task == min(machines)
+        progress = Progress(sys.stderr if first else StringIO(), style=Format.JSON)
+        fitted = fit(
+            files,
+            self.schema,
+            self.parameters,
+            rows=self.rows,
+            threads=self.threads,
+            progress=progress,
+            together=stage.together(machines, port) if len(machines) > 1 else None,
+        )
+        stage.end(machines)
+        if first:
+            yield pa.RecordBatch.from_pylist([{"fitted": pickle.dumps(fitted)}], schema=FITTED)
+
+
+class _Stage:
+    """The tasks of the stage, all of which run at once; each of them asks the same in the same order."""
+
+    def __init__(self, context: BarrierTaskContext) -> None:
+        """Find out which tasks share a machine, and where its files go."""
+        self._context = context
+        self.task = context.partitionId()
+        address = context.getTaskInfos()[self.task].address.split(":")[0]
+        places = context.allGather(f"{address} {os.getppid()}")  # tasks of one executor are forked from one process
+        self.tasks = len(places)
+        first = places.index(places[self.task])
+        self.leads = first == self.task
+        self._address = socket.gethostbyname(address)
+        own_folder = mkdtemp(prefix="fit-", dir=os.environ["SPARK_LOCAL_DIRS"].split(",")[0]) if self.leads else ""
+        self.folder = Path(context.allGather(own_folder)[first])
+
+    def wait(self) -> None:
+        """Until every task has come as far."""
+        self._context.barrier()
+
+    def machines(self, port: int | None) -> dict[int, str]:
+        """The address at which each task that fits listens, by its number; this one's is at `port`, if it has rows."""
+        answers = self._context.allGather(f"{self._address}:{port}" if port else "")
+        return {task: address for task, address in enumerate(answers) if address}
+
+    def together(self, machines: dict[int, str], port: int) -> Together:
+        """How those machines fit one model."""
+        shared = {"tree_learner": "data", "num_machines": len(machines)}
+        network = {"machines": ",".join(machines.values()), "local_listen_port": port, "time_out": SILENT_MINUTES}
+
+        def gather(own: bytes) -> list[bytes]:
+            messages = self._context.allGather(_GOING_ON + base64.b64encode(own).decode())
+            return [base64.b64decode(messages[task].removeprefix(_GOING_ON)) for task in machines]
+
+        return Together(network=shared | network, shared=shared, gather=gather)
+
+    def follow(self, machines: dict[int, str]) -> None:
+        """Take part in what the others gather until they have ended."""
+        while len(machines) > 1 and any(self._context.allGather("")):
+            pass
+
+    def end(self, machines: dict[int, str]) -> None:
+        """Let those that follow go."""
+        if len(machines) > 1:
+            self._context.allGather("")
+
+
+_GOING_ON = "+"
