@@ -159,7 +159,7 @@ class Search:
         folder = self._encodings / "encoded" if self._encodings else Path()
         shutil.rmtree(folder, ignore_errors=True)
         encoder = fold_encoder(half.encoded.counted.total, half.schema, chosen)
-        rows = half.prepared.part(Part.FIT, Part.VALIDATION).encode(encoder, folder)
+        rows = half.prepared.part(Part.FIT, Part.VALIDATION).encode(encoder, chosen, folder)
         return encoder.encoder, rows
 
     def _held_out(self, number: int) -> Evaluation:

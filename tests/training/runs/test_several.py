@@ -132,7 +132,11 @@ def with_folds(rows: pd.DataFrame, schema: Schema, parameters: TrainingParameter
 
 def inputs(rows: LocalRows, encoder: FoldEncoder, work: Path) -> pd.DataFrame:
     """The out-of-fold inputs by name, in the rows' order."""
-    batches = [batch for file in rows.encode(encoder, work / "train").files for batch in chunks.read(file)]
+    batches = [
+        batch
+        for file in rows.encode(encoder, TrainingParameters(), work / "train").files
+        for batch in chunks.read(file)
+    ]
     encoded = np.concatenate([np.stack(batch.column(FEATURES).to_pylist()) for batch in batches])
     return pd.DataFrame(encoded, columns=list(rows.schema.encoded_features))
 
