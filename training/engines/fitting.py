@@ -65,21 +65,20 @@ def fit(
 ) -> Fitted:
     """Fit on the encoded rows in `files`; on all machines `together` there are `rows` of them."""
     settings = native_parameters(parameters) | {"num_threads": threads}
+    network, shared = (together.network, together.shared) if together else ({}, {})
     with progress.stage(STAGE, "hand the rows to LightGBM"):
         encoded = EncodedRows(files, width=len(schema.encoded_features))
         every = lightgbm.Dataset(encoded.inputs, encoded.label, feature_name=slot_names(schema), params=settings)
         watching = FitProgress(progress, parameters.num_iterations)
         after_each = _watch(watching, parameters, rows=int(encoded.watched.sum()), together=together)
-        connected = {**settings, **(together.network if together else {})}
-        booster = _fit_watched(every, encoded, connected, parameters.num_iterations, after_each)
+        booster = _fit_watched(every, encoded, {**settings, **network}, parameters.num_iterations, after_each)
     trees, text, scaling = booster.best_iteration, booster.model_to_string(num_iteration=booster.best_iteration), None
     if parameters.calibration is Calibration.AUTO:
         with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
             scaling = _scaling(booster, encoded, together)
     if rows <= REFIT_ROWS:
         with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"):
-            again = settings | dict(together.shared if together else {})
-            text = lightgbm.train(again, every, trees).model_to_string()
+            text = lightgbm.train({**settings, **shared}, every, trees).model_to_string()
     if together:
         booster.free_network()  # not whenever it is collected: the next model may have been connected by then
     if scaling is not None:
