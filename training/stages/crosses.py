@@ -119,7 +119,7 @@ class CrossSearch:
         self._folder.mkdir(parents=True)
         counted = train.count(self._parameters, self._folder / "counts")
         encoder = fold_encoder(counted, schema, self._parameters)
-        return self._judged(train.encode(encoder, self._folder / "train"))
+        return self._judged(train.encode(encoder, self._parameters, self._folder / "train"))
 
     def _judged(self, train: EncodedRows) -> Losses:
         fitted = train.fit(self._parameters, rows=REFIT_ROWS + 1, progress=self._progress)
