@@ -41,7 +41,7 @@ class SparkEngine:
         return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
 
     def fit_by(self, wanted: Fit) -> Fit:
-        """The one that is wanted, or SynapseML's (decision 28)."""
+        """The one that is wanted, or SynapseML's (decision 30)."""
         return Fit.SYNAPSEML if wanted is Fit.AUTO else wanted
 
     @contextmanager
