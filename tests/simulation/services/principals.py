@@ -34,8 +34,14 @@ def principals(world: World) -> dict[str, Principal]:
 
 
 def system_identity(call: Call) -> dict[str, Any]:
-    """The `identity` output of a resource with a system-assigned identity: its object id stays while it exists."""
+    """The `identity` output of a resource: an object id of its own, which stays while it exists, or whose it has.
+
+    Azure shows as a table what azure-native takes as a list of ids.
+    """
     wanted = str(call.input("identity.type", ""))
+    if wanted == "UserAssigned":
+        given = call.input("identity.userAssignedIdentities", [])
+        return {"identity": {"type": wanted, "userAssignedIdentities": {identity: {} for identity in given}}}
     if "SystemAssigned" not in wanted:
         return {}
     old = dig(call.old.outputs, "identity.principalId") if call.old else None
