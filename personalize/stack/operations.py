@@ -41,18 +41,9 @@ class Operations:
     _program_error: PersonalizationError | None = None
 
     def up(
-        self,
-        on_step: OnStep,
-        *,
-        refresh: bool,
-        policy_packs: Sequence[str],
-        targets: Sequence[str] = (),
-        excluded: Sequence[str] = (),
+        self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], targets: Sequence[str] = ()
     ) -> Outcome:
-        """Bring the stack, or those of its resources that match `targets`, to what the program says.
-
-        What matches `excluded` stays as it is, and so does all that depends on it.
-        """
+        """Bring the stack, or those of its resources that match `targets`, to what the program says."""
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.up(
@@ -60,8 +51,6 @@ class Operations:
                 refresh=refresh or None,
                 policy_packs=list(policy_packs),
                 target=list(targets) or None,
-                exclude=list(excluded) or None,
-                exclude_dependents=True if excluded else None,
                 show_secrets=False,
                 suppress_outputs=True,
             )

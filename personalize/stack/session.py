@@ -77,18 +77,11 @@ class StackSession:
             self.files.render()
 
     def up(
-        self,
-        on_step: OnStep,
-        *,
-        refresh: bool = False,
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
-        replace_data: bool = False,
+        self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = (), replace_data: bool = False
     ) -> Outcome:
         """Bring the stack to what its settings say; with `refresh` look first at what is really there.
 
-        `only` names the steps to bring up to date, the others stay as they were made last. `without` names types of
-        resources that stay as they are, or unmade, with all that depends on them. Raises
+        `only` names the steps to bring up to date, the others stay as they were made last. Raises
         `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it: then
         all of the stack is deleted first, or `NamesTakenError` is raised where that can't go well. `PortInUseError`
         comes before the training that it would make vain.
@@ -109,11 +102,8 @@ class StackSession:
             self._engine.forget_shown_pools()
             refresh = False
         targets = [target for step in only for target in self._with_children(step)]
-        excluded = [self._of_type(kind) for kind in without]
         packs = self._azure.policy_packs
-        return self._located(
-            self._engine.up(on_step, refresh=refresh, policy_packs=packs, targets=targets, excluded=excluded)
-        )
+        return self._located(self._engine.up(on_step, refresh=refresh, policy_packs=packs, targets=targets))
 
     def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
         """Find out what `up` would do, and do nothing; with `refresh` look first at what is really there."""
@@ -160,12 +150,8 @@ class StackSession:
 
     def _with_children(self, step: str) -> tuple[str, str]:
         """A step's resource, and all that is declared within it: a URN holds the types of the resource's parents."""
-        start = self._of_type(step)
-        return start, f"{start.removesuffix('::**')}$**"
-
-    def _of_type(self, kind: str) -> str:
-        """The URNs of resources whose type ends so."""
-        return f"urn:pulumi:{self.stack}::{PROJECT}::**:{kind}::**"
+        start = f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}"
+        return f"{start}::**", f"{start}$**"
 
     def _take_down(self, snapshot: Mapping[str, Any], on_step: OnStep) -> Outcome:
         self._go_on_from(snapshot)

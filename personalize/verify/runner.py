@@ -13,8 +13,8 @@ from personalize.verify.bench import Bench
 from personalize.verify.record import Record, SeenRecord, StageRecord
 from personalize.verify.stage import Look, Seen, Stage
 
-MAKING, LAST = frozenset({"canary", "up"}), "destroy"
-"""Between one of those stages and this one the stack is a verification's own."""
+FIRST, LAST = "up", "destroy"
+"""Between these two stages the stack is a verification's own."""
 Say = Callable[[str], None]
 
 
@@ -45,7 +45,7 @@ def refuse_a_stack_in_use(stages: Sequence[Stage], record: Record, *, up: bool) 
     """Raise `StackIsUpError` when these stages would work on, and take down, what no verification made."""
     changing = any(stage.changes for stage in stages)
     ended = record.stages.get(LAST)
-    ours = not MAKING.isdisjoint(record.stages) and (ended is None or ended.status != "done")
+    ours = FIRST in record.stages and (ended is None or ended.status != "done")
     if up and changing and not ours:
         raise StackIsUpError(
             f"Stack {record.stack} is up already, and a verification ends by taking it down. Verify a stack of another "

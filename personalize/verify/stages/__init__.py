@@ -1,7 +1,6 @@
 """The stages in their order. Each does one thing, then looks at what the simulation assumes about it."""
 
 from personalize.verify.stage import Stage
-from personalize.verify.stages.canary import CANARY
 from personalize.verify.stages.cluster import ENDPOINT, SERVICE
 from personalize.verify.stages.images import IMAGE
 from personalize.verify.stages.life import AGAIN, DESTROY, PAUSE, UP
@@ -14,7 +13,6 @@ STAGES: tuple[Stage, ...] = (
     SUBSCRIPTION,
     BOOTSTRAP,
     PREVIEW,
-    CANARY,
     UP,
     DATA,
     TRAINING,

@@ -14,6 +14,7 @@ READY_SECONDS = 900.0
 POLL_SECONDS = 5.0
 SAME = frozenset({"same"})
 ROLES = ("write to the lake", "read the lake", "list the models", "start the build")
+JOIN = "join the Databricks workspace"
 REGISTER = "register the model"
 CLUSTER = "the cluster"
 
@@ -30,6 +31,7 @@ UP = Stage(
     act=_up,
     looks={
         "roles-count-in-time": lambda bench: bench.waited(*ROLES, within=USUAL.seconds),
+        "joining-takes-minutes": lambda bench: bench.waited(JOIN, within=USUAL.seconds),
         "model-upload-role": lambda bench: bench.waited(REGISTER, within=USUAL.seconds),
         "cluster-lets-in": lambda bench: bench.waited(CLUSTER, within=USUAL.seconds),
     },

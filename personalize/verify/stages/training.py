@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WORKSPACES = "Microsoft.Databricks/workspaces"
 RUN = re.compile(r"/runs?/(\d+)")
+LONGEST_CANARY_MINUTES = 20
+MILLISECONDS_PER_MINUTE = 60_000
 
 
 def _trained(bench: Bench) -> str:
@@ -39,13 +41,13 @@ def _host(bench: Bench) -> Seen:
 
 
 def _metastore(bench: Bench) -> Seen:
-    found = workspace_client(bench).metastores.current()
+    found = _client(bench).metastores.current()
     return Seen(holds=bool(found.metastore_id), answer=f"metastore {found.metastore_id}")
 
 
 def _run_again(bench: Bench) -> Seen:
     """Whether asking with the token of a run that is over gives that run. It has nothing to train, and is cancelled."""
-    client, job = workspace_client(bench), _last_run(bench).job_id or 0
+    client, job = _client(bench), _last_run(bench).job_id or 0
     token = f"verification {bench.names.token}"
 
     def ask() -> int:
@@ -71,14 +73,24 @@ def _cluster_as_asked(bench: Bench) -> Seen:
     instance = task.cluster_instance.cluster_id if task and task.cluster_instance else None
     if instance is None:
         return Seen(holds=None, answer="the run names no cluster")
-    found = workspace_client(bench).clusters.get(instance)
+    found = _client(bench).clusters.get(instance)
     asked = (bench.settings.training_vm_size, bench.settings.training_workers)
     answer = f"{found.node_type_id}, {found.num_workers or 0} workers, {found.spark_version}"
     return Seen(holds=(found.node_type_id, found.num_workers or 0) == asked, answer=answer)
 
 
-def workspace_client(bench: Bench) -> "WorkspaceClient":
-    """Of the stack's Databricks workspace."""
+def _canary_minutes(bench: Bench) -> Seen:
+    """How long the last run on a thousand rows took, from its cluster's start on."""
+    client = _client(bench)
+    for job in client.jobs.list(name=bench.names.canary_job):
+        for run in client.jobs.list_runs(job_id=job.job_id):
+            minutes = ((run.end_time or 0) - (run.start_time or 0)) / MILLISECONDS_PER_MINUTE
+            answer = f"{minutes:.1f} minutes: {run.run_page_url}"
+            return Seen(holds=0 < minutes <= LONGEST_CANARY_MINUTES, answer=answer)
+    return Seen(holds=None, answer=f"the job {bench.names.canary_job} has no run")
+
+
+def _client(bench: Bench) -> "WorkspaceClient":
     path = _workspace(bench)
     url = bench.resource(path, DATABRICKS_VERSION)["workspaceUrl"]
     return credentials.databricks(bench.settings.tenant, f"https://{url}", path)
@@ -86,7 +98,7 @@ def workspace_client(bench: Bench) -> "WorkspaceClient":
 
 def _last_run(bench: Bench) -> "Run":
     """The run that trained the model."""
-    client = workspace_client(bench)
+    client = _client(bench)
     address = str(bench.outputs().get("run") or "")
     number = RUN.search(address)
     if number is None:
@@ -103,6 +115,7 @@ TRAINING = Stage(
         "managed-group": _managed_group,
         "workspace-host": _host,
         "metastore": _metastore,
+        "canary-takes-minutes": _canary_minutes,
         "run-states": _reports_success,
         "cluster-as-asked": _cluster_as_asked,
         "run-token": _run_again,

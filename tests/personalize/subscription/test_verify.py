@@ -45,7 +45,7 @@ def test_every_assumption_names_files_that_rely_on_it_and_a_stage() -> None:
 def test_stages_end_with_nothing_left() -> None:
     assert [stage.name for stage in STAGES][-1] == "destroy"
     changing = [stage.name for stage in STAGES if stage.changes]
-    assert changing == ["bootstrap", "canary", "up", "training", "again", "pause", "destroy"]
+    assert changing == ["bootstrap", "up", "training", "again", "pause", "destroy"]
 
 
 # The order
@@ -166,7 +166,6 @@ def test_a_stack_that_is_used_is_not_taken_down() -> None:
     with pytest.raises(StackIsUpError, match="up already"):
         refuse_a_stack_in_use(changing, ran("subscription", "data"), up=True)
     refuse_a_stack_in_use(changing, ran("subscription", "up"), up=True)
-    refuse_a_stack_in_use(changing, ran("canary"), up=True)
     refuse_a_stack_in_use(changing, empty(), up=False)
     with pytest.raises(StackIsUpError):  # the verification's own is gone: this is another
         refuse_a_stack_in_use(changing, ran("subscription", "up", "destroy"), up=True)
