@@ -191,7 +191,12 @@ def running_container(
         *arguments,
     ]
     with started_service(command, log_file=folder / "log", keys_file=secrets / "keys") as running:
-        yield running
+        try:
+            yield running
+        finally:
+            # The kernel forgets "kill the child" once the child has taken another user's rights.
+            for first in psutil.Process(running.process.pid).children() if running.process.poll() is None else []:
+                first.kill()
 
 
 def first_process(container: RunningService) -> psutil.Process:
