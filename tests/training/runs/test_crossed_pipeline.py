@@ -9,6 +9,7 @@ import yaml
 
 from features.bundle import Bundle
 from features.encoder import Encoder
+from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train
 
@@ -25,20 +26,15 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(5)
     pairs = [f"{one}|{other}" for one in GENRES for other in GENRES if one < other]
     items = pd.DataFrame({"item_id": range(300), "minutes": range(300), "genres": (pairs * 50)[:300]})
-    items.to_csv(folder / "items.csv", index=False)
-    pd.DataFrame({"user_id": range(USERS)}).to_csv(folder / "users.csv", index=False)
+    users = pd.DataFrame({"user_id": range(USERS)})
     clicks = pd.DataFrame({"user_id": random.integers(0, USERS, ROWS), "item_id": random.integers(0, 300, ROWS)})
     liked = [
         GENRES[user % len(GENRES)] in items["genres"][item].split("|")
         for user, item in zip(clicks["user_id"], clicks["item_id"], strict=True)
     ]
     clicks["clicked"] = (random.random(ROWS) < np.where(liked, 0.9, 0.1)).astype(int)
-    clicks.to_csv(folder / "interactions.csv", index=False)
     spec = {
-        "interactions": "interactions.csv",
-        "users": {"path": "users.csv", "key": "user_id"},
-        "items": {"path": "items.csv", "key": "item_id"},
-        "label": {"column": "clicked"},
+        **write_tables(folder, interactions=clicks, users=users, items=items),
         "numeric": ["minutes"],
         "categorical": ["user_id", {"column": "genres", "separator": "|"}],
     }

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from features.bundle import Bundle
+from tests.support.described_tables import write_tables
 from tests.support.services import running_service
 from tests.support.training_runs import Run, train
 from training.datasets.progress import silent
@@ -47,16 +48,11 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     films = [random.permutation(every[index]) for index in random.choice(len(every), ROWS, replace=False)]
     noir = np.array([DECISIVE in film for film in films])
     items = pd.DataFrame({"item_id": range(ROWS), "genres": ["|".join(film) for film in films]})
-    items.to_csv(folder / "items.csv", index=False)
-    pd.DataFrame({"user_id": range(50), "age": random.integers(18, 80, 50)}).to_csv(folder / "users.csv", index=False)
+    users = pd.DataFrame({"user_id": range(50), "age": random.integers(18, 80, 50)})
     clicks = pd.DataFrame({"user_id": random.integers(0, 50, ROWS), "item_id": range(ROWS)})
     clicks["clicked"] = (random.random(ROWS) < np.where(noir, 0.85, 0.15)).astype(int)
-    clicks.to_csv(folder / "interactions.csv", index=False)
     spec = {
-        "interactions": "interactions.csv",
-        "users": {"path": "users.csv", "key": "user_id"},
-        "items": {"path": "items.csv", "key": "item_id"},
-        "label": {"column": "clicked"},
+        **write_tables(folder, interactions=clicks, users=users, items=items),
         "numeric": ["age"],
         "categorical": [{"column": "genres", "separator": "|"}],
     }
