@@ -16,6 +16,9 @@ from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import DEFAULTS
 
 SUBSCRIPTION = DEFAULTS["subscription"]
+OF_NO_STACK = {"azure-native:keyvault:Key"}
+"""`bootstrap` makes the key of the stacks' secrets, so no stack meets one that it could adopt."""
+OF_STACKS = [(kind, inputs) for kind, inputs in EXAMPLES if kind not in OF_NO_STACK]
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +26,7 @@ def _packages() -> None:
     need_azure_packages()
 
 
-@pytest.mark.parametrize(("kind", "inputs"), EXAMPLES, ids=[kind for kind, _ in EXAMPLES])
+@pytest.mark.parametrize(("kind", "inputs"), OF_STACKS, ids=[kind for kind, _ in OF_STACKS])
 def test_the_id_of_a_resource_is_the_path_of_its_names(kind: str, inputs: dict[str, Any]) -> None:
     if TYPES[kind].singleton:
         assert identity_of(kind, inputs, SUBSCRIPTION) is None
@@ -33,6 +36,7 @@ def test_the_id_of_a_resource_is_the_path_of_its_names(kind: str, inputs: dict[s
 
 def test_every_type_of_the_simulated_azure_that_can_exist_already_is_known() -> None:
     wanted = {kind.partition(":")[2] for kind, found in TYPES.items() if not found.singleton}
+    wanted -= {kind.partition(":")[2] for kind in OF_NO_STACK}
     assert wanted == set(AZURE_PATHS)
 
 

@@ -24,8 +24,8 @@ OTHER = "0" + ROW[1:]
 
 def test_blobs_hold_blocks_of_any_columns() -> None:
     rows = [
-        {"age": 7.0, "tags": "a b", "city": "Köln", "genres": "x|y"},
-        {"age": 8.0, "tags": "", "city": "", "genres": "z"},
+        {"age": 7.0, "tags": "a b", "city": "Köln", "device": "tv", "genres": "x|y"},
+        {"age": 8.0, "tags": "", "city": "", "device": "", "genres": "z"},
     ]
     block = prepared(rows, SCHEMA, label=[0, 1])
     table = pa.Table.from_pylist([packed(block), packed(block.slice(1))])
