@@ -1,6 +1,8 @@
 """The service's compiled kernel, built for the tests that compare it with what computes the same without it."""
 
 import shutil
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +11,11 @@ from scoring.native.build import build
 
 
 def built_kernel() -> Kernel:
-    """The kernel of the source that is there; skips the test on a machine without a C compiler."""
+    """The kernel of the source that is there; skips the test on a machine that cannot compile it."""
     if shutil.which("cc") is None:
         pytest.skip("there is no C compiler `cc` on this machine")
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        pytest.skip("there are no headers of this Python on this machine")
     build()
     kernel = load()
     assert kernel is not None
