@@ -31,6 +31,8 @@ from training.progress import Format, Progress
 FITTED = pa.schema([("fitted", pa.binary())])
 SILENT_MINUTES = 10
 """How long LightGBM's processes wait for one of them that says nothing; one that has ended is noticed at once."""
+_GOING_ON = "+"
+"""Before what a machine that fits hands to the others, so that it is never empty, as what those say who follow is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,3 @@ class _Stage:
         """Let those that follow go."""
         if len(machines) > 1:
             self._context.allGather("")
-
-
-_GOING_ON = "+"
