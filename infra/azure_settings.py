@@ -26,6 +26,8 @@ EXAMPLE_NETWORK = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/"
     "virtualNetworks/hub"
 )
+CANARY_WORKERS = 1
+"""The most that a canary run has: with one, machines already have to share files."""
 NODES_BESIDE = 3
 """Addresses that a cluster needs beside its nodes': one more in each pool while it is renewed, and the API server's."""
 
@@ -202,6 +204,11 @@ class AzureSettings(Parameters):
     monthly_budget: PositiveInt | None = 500
     """Monthly budget in the subscription's currency; mails are sent at 80 % of it, spent or forecast. `null` where the
     subscription's offer has no budgets."""
+
+    @property
+    def canary_workers(self) -> int:
+        """Workers of the canary run's cluster, in addition to its driver."""
+        return min(self.training_workers, CANARY_WORKERS)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

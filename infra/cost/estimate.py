@@ -7,14 +7,13 @@ from typing import Any, Literal
 
 from infra.azure_settings import KubernetesTier
 from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError
-from infra.cost.scenarios import DAYS, DISK_GIB, Scenario
+from infra.cost.scenarios import CANARY_HOURS, DAYS, DISK_GIB, Scenario
 
 HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")
 NOT_INCLUDED = (
     "data that leaves the region or passes NAT gateway, load balancer or private endpoints, requests to storage and "
-    "Key Vault, alerts, builds of the image, disks of the training cluster, canary runs of about ten minutes, support, "
-    "taxes"
+    "Key Vault, alerts, builds of the image, disks of the training cluster, support, taxes"
 )
 
 Part = Literal["always_on", "training"]
@@ -129,8 +128,13 @@ def _training(scenario: Scenario, prices: Prices) -> Iterator[Line]:
         Decimal(scenario.training_nodes) * Decimal(str(scenario.trainings)) * Decimal(str(scenario.hours_per_training))
     )
     yield _line("training nodes", size, hours, part="training")
-    units = Figure.exact(hours) * Figure.exact(size.cores) * per_core.usd
-    yield _line("Databricks units", prices["databricks/dbu"], units, part="training", confidence=per_core.confidence)
+    units = Figure.exact(size.cores) * per_core.usd
+    trained = Figure.exact(hours) * units
+    yield _line("Databricks units", prices["databricks/dbu"], trained, part="training", confidence=per_core.confidence)
+    if scenario.canary_nodes:
+        tried = Figure.exact(scenario.canary_nodes) * CANARY_HOURS
+        yield _line("canary nodes", size, tried, part="training", confidence="unverified")
+        yield _line("canary units", prices["databricks/dbu"], tried * units, part="training", confidence="unverified")
 
 
 def _line(

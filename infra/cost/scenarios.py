@@ -1,13 +1,19 @@
 """What is used in a month, in the reference article's pricing scenario and by a stack with given settings."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from infra.azure_settings import AzureSettings, KubernetesTier, Network, RegistryTier, Replication
+from infra.cost.prices import Figure
 from infra.private_links import LINKS, ZONES
 
 TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0
 """Both as the reference has it: daily, an hour."""
+CANARIES_PER_MONTH = 6
+"""An assumption: one for each change of what trains, such as its code or the size of its machines."""
+CANARY_HOURS = Figure(Decimal(1), Decimal(1), Decimal(2))
+"""Of all of them, at 10 to 20 minutes each, most of it the start of machines: others' reports, not measured."""
 STORED_GB = 20.0
 """45.8 million rows are 11 GB; the rest is room for models and reports."""
 FREE_LOG_GB = 5.0
@@ -34,6 +40,8 @@ class Scenario:
     training_nodes: int
     trainings: float = TRAININGS_PER_MONTH
     hours_per_training: float = HOURS_PER_TRAINING
+    canary_nodes: int = 0
+    """Of each canary run; 0 where there is none."""
     pools: tuple[Pool, ...]
     kubernetes_tier: KubernetesTier
     registry_tier: RegistryTier
@@ -85,6 +93,7 @@ def of_settings(
         training_nodes=1 + settings.training_workers,
         trainings=trainings,
         hours_per_training=hours_per_training,
+        canary_nodes=1 + settings.canary_workers,
         pools=(
             Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min),
             Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min),
@@ -97,6 +106,7 @@ def of_settings(
         **_private() if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
+            f"{CANARIES_PER_MONTH} canary runs of 10 to 20 minutes on {1 + settings.canary_workers} nodes",
             f"system nodes as few as may be, {settings.system_nodes_min} of at most {settings.system_nodes_max}",
             f"scoring nodes as few as may be, {settings.scoring_nodes_min} of at most {settings.scoring_nodes_max}",
             f"{STORED_GB:g} GB stored, {about_logs}",

@@ -23,8 +23,6 @@ ENTRY_POINT = "train"
 REQUEST = "request"
 """The job's one parameter: what to train, as JSON (`training.databricks`)."""
 CLUSTER = "training"
-CANARY_WORKERS = 1
-"""The most that a canary run has: with one, machines already have to share files."""
 CANARY_MINUTES = 45
 """After which a canary run is stopped; most of it is the start of machines."""
 RUNTIME = f"{DATABRICKS_RUNTIME}.x-scala{SCALA}"
@@ -163,8 +161,12 @@ def _mails(told: Sequence[str]) -> databricks.JobEmailNotificationsArgs | None:
 
 
 def _canary(args: TrainingJobArgs) -> JobArgs:
-    workers = _canary_workers(args.settings)
-    return JobArgs(name=args.names.canary_job, workers=workers, timeout_minutes=CANARY_MINUTES, told=())
+    return JobArgs(
+        name=args.names.canary_job,
+        workers=args.settings.canary_workers,
+        timeout_minutes=CANARY_MINUTES,
+        told=(),
+    )
 
 
 def _training(args: TrainingJobArgs) -> JobArgs:
@@ -177,10 +179,6 @@ def _training(args: TrainingJobArgs) -> JobArgs:
     )
 
 
-def _canary_workers(settings: AzureSettings) -> int:
-    return min(settings.training_workers, CANARY_WORKERS)
-
-
 def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
     """Without one the job runs as whoever first ran `up`."""
     if settings.training_run_as is None:
@@ -190,7 +188,7 @@ def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:
     """What a cluster may be: exactly the one of the settings or the canary's, and never one that grows."""
-    sizes = sorted({_canary_workers(settings), settings.training_workers})
+    sizes = sorted({settings.canary_workers, settings.training_workers})
     several = {"num_workers": {"type": "allowlist", "values": sizes}} if len(sizes) > 1 else {}
     fixed = {
         "num_workers": settings.training_workers,

@@ -95,6 +95,17 @@ def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
     assert "AKS tier Standard" not in {line.name for line in bill.lines}
 
 
+def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
+    bill = of(training_vm_size="Standard_E4ds_v5")
+    # 1 to 2 h at 0.216 to 0.36, the middle is 0.288
+    assert line(bill, "canary nodes").usd == figures("0.22", "0.29", "0.72")
+    # 4 cores * 0.25 DBU an hour and core (25 % either way): 0.75, 1 and, in 2 h, 2.5 DBU at 0.30; 0.225 is rounded up
+    assert line(bill, "canary units").usd == figures("0.23", "0.30", "0.75")
+    # with eleven workers a canary run has one, which makes two machines
+    assert line(of(training_workers=11), "canary nodes").quantity == figures("2", "2", "4")
+    assert not [one for one in estimate(reference(), snapshot()).lines if "canary" in one.name]
+
+
 def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_address_alone() -> None:
     hub = f"/subscriptions/{NOBODY}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
     bill = of(network="private", peered_network=hub, registry_tier="Premium")
@@ -117,10 +128,10 @@ def test_logs_cost_something_between_nothing_and_their_cap() -> None:
 def test_a_training_twice_as_long_costs_twice_as_much() -> None:
     settings = AzureSettings.model_validate(REQUIRED)
     once, twice = (
-        estimate(of_settings("test", settings, hours_per_training=hours), snapshot()).total("training").likely
+        line(estimate(of_settings("test", settings, hours_per_training=hours), snapshot()), "training nodes").usd
         for hours in (1, 2)
     )
-    assert twice == 2 * once
+    assert twice == Figure.exact(2) * once
 
 
 def test_a_size_without_a_price_is_refused_by_name() -> None:
