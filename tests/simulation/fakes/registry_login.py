@@ -11,13 +11,13 @@ from starlette.routing import Route
 from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.service import application
 from tests.simulation.refusal import RefusedError
-from tests.simulation.services.authorization import effective_roles
+from tests.simulation.services.authorization import may
 from tests.simulation.tokens import MANAGEMENT, REGISTRY, issue, verify
 from tests.simulation.world import Record, World
 
 TYPE = "azure-native:containerregistry:Registry"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-"""Reads a tag's times; whether AcrPull does no page says."""
+READERS = ("Contributor", "Owner")
+"""Who reads a tag's times; whether AcrPull does no page says."""
 
 
 def registry_login(world: World) -> Starlette:
@@ -64,21 +64,15 @@ def _challenge(request: Request) -> Response | None:
 def _image(world: World, request: Request) -> dict[str, Any]:
     """The newest image of the name and tag in the path, for a caller who may look."""
     registry = _registry(world, request.headers["host"])
-    refuse_outside(world, verify(world, request.headers["authorization"], REGISTRY), registry, "registry")
-    if CONTRIBUTOR not in _roles(world, verify(world, request.headers["authorization"], REGISTRY), registry):
+    caller = verify(world, request.headers["authorization"], REGISTRY)
+    refuse_outside(world, caller, registry, "registry")
+    if not may(world, caller, registry.id, *READERS):
         raise RefusedError(403, "DENIED", "requested access to the resource is denied")
     wanted = f"{request.path_params['name']}:{request.path_params['reference']}"
     for image in reversed(list(world.setting("images").values())):
         if image["registry"] == registry.id.rpartition("/")[2] and wanted in image["images"]:
             return dict(image)
     raise RefusedError(404, "MANIFEST_UNKNOWN", f"manifest tagged by {wanted} is not found")
-
-
-def _roles(world: World, caller: str, registry: Record) -> set[str]:
-    """Those on the registry, and a deployer's on the subscription."""
-    deployers = {entry["object_id"] for entry in world.setting("deployers")}
-    above = set(world.setting("deployer_roles")) if caller in deployers else set()
-    return effective_roles(world, caller, registry.id) | above
 
 
 def _registry(world: World, host: str) -> Record:

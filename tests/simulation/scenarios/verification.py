@@ -34,7 +34,7 @@ def verify(stack: SimulatedStack, report: Report) -> None:
     """From nothing to nothing, one stage after another."""
     stack.session()  # writes the stack file
     stack.world.set("registered_providers", [])
-    stack.world.set("deployer_roles", [*stack.world.setting("deployer_roles"), OWNER])
+    stack.world.set("deployer_roles", [OWNER])
     bench = Bench(
         stack=STACK,
         settings_file=stack.file,
