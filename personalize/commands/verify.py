@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from infra.cost.estimate import HOURS_PER_MONTH
+from infra.cost.estimate import HOURS_PER_MONTH, estimate
 from infra.cost.monthly import bill
-from infra.cost.prices import PriceUnknownError
+from infra.cost.prices import PriceUnknownError, snapshot
+from infra.cost.scenarios import CANARIES_PER_MONTH, of_settings
 from personalize.commands.lifecycle import shown_operation
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
@@ -18,7 +19,7 @@ from personalize.verify.record import Record, record_file
 from personalize.views.azure_plan import announce
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from personalize.verify.bench import Bench
     from personalize.verify.record import Record
@@ -67,25 +68,38 @@ def verify(
 
 def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
     """Say what will happen and what it costs, and ask."""
-    if not any(stage.changes for stage in todo):
-        return
-
-    announce(bench.stack, bench.settings)
     names = ", ".join(stage.name for stage in todo)
-    messages.print(f"Stages: {names}. Each goes on where it failed; the last takes everything down.", markup=False)
-    messages.print(f"About {HOURS} hours, {_price(bench)}.", markup=False)
+    if any(stage.changes for stage in todo):
+        announce(bench.stack, bench.settings)
+        messages.print(f"Stages: {names}. Each goes on where it failed; the last takes everything down.", markup=False)
+        messages.print(f"About {HOURS} hours, {_price(bench, _life)}.", markup=False)
+    elif any(stage.trains for stage in todo):
+        messages.print(f"Stages: {names}. The stack stays as it is.", markup=False)
+        messages.print(f"A run on a thousand rows, {_price(bench, _canary)}.", markup=False)
+    else:
+        return
     confirm("Begin?", yes=yes)
 
 
-def _price(bench: "Bench") -> str:
-    """What those hours cost at most, one training among them."""
+def _price(bench: "Bench", of: "Callable[[Bench], float]") -> str:
+    """What that costs at most."""
     try:
-        costs = bill(bench.stack, bench.settings)
+        return f"at most {of(bench):,.2f} USD at these prices"
     except PriceUnknownError:
         return "at a price that nobody has looked up"
+
+
+def _life(bench: "Bench") -> float:
+    """Those hours, one training among them."""
+    costs = bill(bench.stack, bench.settings)
     always = float(costs.total("always_on").high) / HOURS_PER_MONTH * HOURS
-    training = float(costs.total("training").high) / int(costs.scenario.trainings)
-    return f"at most {always + training:,.0f} USD at these prices"
+    return always + float(costs.total("training").high) / int(costs.scenario.trainings)
+
+
+def _canary(bench: "Bench") -> float:
+    """One canary run."""
+    nothing_else = estimate(of_settings(bench.stack, bench.settings, trainings=0), snapshot())
+    return float(nothing_else.total("training").high) / CANARIES_PER_MONTH
 
 
 def as_values(record: "Record") -> dict[str, Any]:

@@ -39,3 +39,5 @@ class Stage:
     """Looks by the id of the assumption (`assumptions.yaml`)."""
     changes: bool = False
     """Whether it makes, changes or deletes something on Azure, and so costs money."""
+    trains: bool = False
+    """Whether it costs a run on machines of its own, and leaves the stack as it is: a stack in use may have it."""

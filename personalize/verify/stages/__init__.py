@@ -1,6 +1,7 @@
 """The stages in their order. Each does one thing, then looks at what the simulation assumes about it."""
 
 from personalize.verify.stage import Stage
+from personalize.verify.stages.canary import CANARY
 from personalize.verify.stages.cluster import ENDPOINT, SERVICE
 from personalize.verify.stages.images import IMAGE
 from personalize.verify.stages.life import AGAIN, DESTROY, PAUSE, UP
@@ -15,6 +16,7 @@ STAGES: tuple[Stage, ...] = (
     PREVIEW,
     UP,
     DATA,
+    CANARY,
     TRAINING,
     MODEL,
     IMAGE,

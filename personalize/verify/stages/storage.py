@@ -26,18 +26,19 @@ def _data_is_there(bench: Bench) -> str:
     return f"{len(found)} whole dataset(s) in the lake."
 
 
-def _lake(bench: Bench) -> str:
+def lake(bench: Bench) -> str:
+    """The Resource Manager's id of the lake's account."""
     return bench.subject.training(STORAGE, bench.names.lake)
 
 
 def _hierarchical(bench: Bench) -> Seen:
-    found = bench.resource(_lake(bench), STORAGE_VERSION)
+    found = bench.resource(lake(bench), STORAGE_VERSION)
     answer = f"isHnsEnabled {found.get('isHnsEnabled')}, allowSharedKeyAccess {found.get('allowSharedKeyAccess')}"
     return Seen(holds=found.get("isHnsEnabled") is True and found.get("allowSharedKeyAccess") is False, answer=answer)
 
 
 def _lifecycle(bench: Bench) -> Seen:
-    found = bench.resource(f"{_lake(bench)}/managementPolicies/default", STORAGE_VERSION)
+    found = bench.resource(f"{lake(bench)}/managementPolicies/default", STORAGE_VERSION)
     rules = (found.get("policy") or {}).get("rules") or []
     return Seen(holds=bool(rules), answer=f"the policy `default` has {len(rules)} rule(s)")
 
@@ -50,7 +51,7 @@ def _blobs(bench: Bench) -> Seen:
 
 
 def _listed(bench: Bench) -> "list[BlobProperties]":
-    account = bench.resource(_lake(bench), STORAGE_VERSION)
+    account = bench.resource(lake(bench), STORAGE_VERSION)
     endpoint = str(account["primaryEndpoints"]["blob"])
     container = credentials.container(bench.settings.tenant, endpoint, RAW)
     return list(container.list_blobs(include=["metadata"]))

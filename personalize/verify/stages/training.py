@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 WORKSPACES = "Microsoft.Databricks/workspaces"
 RUN = re.compile(r"/runs?/(\d+)")
-LONGEST_CANARY_MINUTES = 20
-MILLISECONDS_PER_MINUTE = 60_000
 
 
 def _trained(bench: Bench) -> str:
@@ -24,7 +22,8 @@ def _trained(bench: Bench) -> str:
     return f"the run took {(run.run_duration or run.execution_duration or 0) / 1000:.0f} s: {run.run_page_url}"
 
 
-def _workspace(bench: Bench) -> str:
+def workspace(bench: Bench) -> str:
+    """The Resource Manager's id of the Databricks workspace."""
     return bench.subject.training(WORKSPACES, bench.names.databricks)
 
 
@@ -32,22 +31,22 @@ def _managed_group(bench: Bench) -> Seen:
     path = f"{bench.subject.subscription}/resourcegroups/{bench.names.databricks_group}"
     found = bench.manager.get(path, GROUP_VERSION) or {}
     owner = str(found.get("managedBy") or "")
-    return Seen(holds=owner.lower() == _workspace(bench).lower(), answer=f"managedBy {owner or 'nothing'}")
+    return Seen(holds=owner.lower() == workspace(bench).lower(), answer=f"managedBy {owner or 'nothing'}")
 
 
 def _host(bench: Bench) -> Seen:
-    url = str(bench.resource(_workspace(bench), DATABRICKS_VERSION).get("workspaceUrl"))
+    url = str(bench.resource(workspace(bench), DATABRICKS_VERSION).get("workspaceUrl"))
     return Seen(holds="://" not in url and url.endswith(".net"), answer=f"workspaceUrl {url}")
 
 
 def _metastore(bench: Bench) -> Seen:
-    found = _client(bench).metastores.current()
+    found = databricks(bench).metastores.current()
     return Seen(holds=bool(found.metastore_id), answer=f"metastore {found.metastore_id}")
 
 
 def _run_again(bench: Bench) -> Seen:
     """Whether asking with the token of a run that is over gives that run. It has nothing to train, and is cancelled."""
-    client, job = _client(bench), _last_run(bench).job_id or 0
+    client, job = databricks(bench), _last_run(bench).job_id or 0
     token = f"verification {bench.names.token}"
 
     def ask() -> int:
@@ -73,32 +72,22 @@ def _cluster_as_asked(bench: Bench) -> Seen:
     instance = task.cluster_instance.cluster_id if task and task.cluster_instance else None
     if instance is None:
         return Seen(holds=None, answer="the run names no cluster")
-    found = _client(bench).clusters.get(instance)
+    found = databricks(bench).clusters.get(instance)
     asked = (bench.settings.training_vm_size, bench.settings.training_workers)
     answer = f"{found.node_type_id}, {found.num_workers or 0} workers, {found.spark_version}"
     return Seen(holds=(found.node_type_id, found.num_workers or 0) == asked, answer=answer)
 
 
-def _canary_minutes(bench: Bench) -> Seen:
-    """How long the last run on a thousand rows took, from its cluster's start on."""
-    client = _client(bench)
-    for job in client.jobs.list(name=bench.names.canary_job):
-        for run in client.jobs.list_runs(job_id=job.job_id):
-            minutes = ((run.end_time or 0) - (run.start_time or 0)) / MILLISECONDS_PER_MINUTE
-            answer = f"{minutes:.1f} minutes: {run.run_page_url}"
-            return Seen(holds=0 < minutes <= LONGEST_CANARY_MINUTES, answer=answer)
-    return Seen(holds=None, answer=f"the job {bench.names.canary_job} has no run")
-
-
-def _client(bench: Bench) -> "WorkspaceClient":
-    path = _workspace(bench)
+def databricks(bench: Bench) -> "WorkspaceClient":
+    """A client of the workspace; raises `KeyError` when there is none."""
+    path = workspace(bench)
     url = bench.resource(path, DATABRICKS_VERSION)["workspaceUrl"]
     return credentials.databricks(bench.settings.tenant, f"https://{url}", path)
 
 
 def _last_run(bench: Bench) -> "Run":
     """The run that trained the model."""
-    client = _client(bench)
+    client = databricks(bench)
     address = str(bench.outputs().get("run") or "")
     number = RUN.search(address)
     if number is None:
@@ -115,7 +104,6 @@ TRAINING = Stage(
         "managed-group": _managed_group,
         "workspace-host": _host,
         "metastore": _metastore,
-        "canary-takes-minutes": _canary_minutes,
         "run-states": _reports_success,
         "cluster-as-asked": _cluster_as_asked,
         "run-token": _run_again,

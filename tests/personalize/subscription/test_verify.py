@@ -15,6 +15,7 @@ from personalize.verify.record import Record, RecordUnusableError, SeenRecord, r
 from personalize.verify.runner import NoSuchStageError, StackIsUpError, refuse_a_stack_in_use, run, wanted
 from personalize.verify.stage import Seen
 from personalize.verify.stages import STAGES
+from personalize.verify.stages.canary import CANARY
 from personalize.verify.stages.subscription import SUBSCRIPTION
 from tests.personalize.subscription.conftest import SUBSCRIPTION as ID
 from tests.personalize.subscription.verification import empty, failing, ran, stage
@@ -46,6 +47,7 @@ def test_stages_end_with_nothing_left() -> None:
     assert [stage.name for stage in STAGES][-1] == "destroy"
     changing = [stage.name for stage in STAGES if stage.changes]
     assert changing == ["bootstrap", "up", "training", "again", "pause", "destroy"]
+    assert [stage.name for stage in STAGES if stage.trains] == ["canary"]
 
 
 # The order
@@ -169,4 +171,4 @@ def test_a_stack_that_is_used_is_not_taken_down() -> None:
     refuse_a_stack_in_use(changing, empty(), up=False)
     with pytest.raises(StackIsUpError):  # the verification's own is gone: this is another
         refuse_a_stack_in_use(changing, ran("subscription", "up", "destroy"), up=True)
-    refuse_a_stack_in_use([SUBSCRIPTION], empty(), up=True)
+    refuse_a_stack_in_use([SUBSCRIPTION, CANARY], empty(), up=True)

@@ -126,6 +126,21 @@ def test_the_json_has_every_assumption_in_full(verify: Verify) -> None:
     assert by_id["bill"]["holds"] is None
 
 
+def test_a_stack_in_use_may_have_a_canary_run_whose_price_is_told_first(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StackSession, "exists", lambda _: True)
+    canary = Stage(name="canary", title="a small run", minutes="10", act=lambda _: "it ran.", trains=True)
+    refused = verify("--only", "canary", stages=[canary])
+    assert isinstance(refused.exception, BadInputError)
+    ran = verify("--only", "canary", "--yes", "--json", stages=[canary])
+    assert ran.exit_code == ExitCode.OK, ran.output
+    assert json.loads(ran.stdout)["stages"]["canary"]["said"] == "it ran."
+    # a third of an hour of four cores: 0.72 / 6 for the machine and 0.75 / 6 for the units, at the most
+    assert "A run on a thousand rows, at most 0.24 USD at these prices." in ran.stderr
+    assert "The stack stays as it is" in ran.stderr
+
+
 def test_the_command_spends_nothing_where_nobody_can_answer(verify: Verify) -> None:
     left = verify(stages=[stage("data")])
     assert isinstance(left.exception, BadInputError)

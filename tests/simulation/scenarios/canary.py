@@ -1,20 +1,27 @@
 """The small run before everything that costs: a wheel that can't be imported ends `up` while there is no cluster."""
 
+from features.errors import PersonalizationError
+from personalize.verify.bench import Bench
+from personalize.verify.stages.canary import CANARY
 from tests.simulation.scenarios.changes import says
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import SimulatedStack
+from tests.simulation.stack import STACK, SimulatedStack
 from tools.paths import ROOT
 
 ENTRY = ROOT / "training" / "databricks.py"
 """In the copy of the project in which the scenarios run. Nothing but the wheel's entry point imports it."""
 MISSING = "no_version_of_pydantic_has_this"
-SENTENCES = ("The canary run failed", f"cannot import name '{MISSING}'", "was not made or changed")
+FAILED = "The canary run failed"
+SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "was not made or changed")
 CLUSTER = "containerservice"
 START = "http databricks POST /api/2.2/jobs/run-now"
 
 
 def broken_wheel(stack: SimulatedStack, report: Report) -> None:
-    """`up` with a wheel that the runtime's Python can't import, then with the whole one, then again."""
+    """`up` with a wheel that the runtime's Python can't import, then with the whole one, then again.
+
+    By itself the run fails as `up` did while there is no cluster, and succeeds beside a service.
+    """
     whole = ENTRY.read_text(encoding="utf-8")
     ENTRY.write_text(f"from pydantic import {MISSING}\n{whole}", encoding="utf-8")
     error = stack.fails(stack.up)
@@ -22,8 +29,10 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     said = [sentence for sentence in SENTENCES if says(error, sentence)]
     report.want("sentences of an `up` with a wheel that can't be imported", SENTENCES, tuple(said))
     report.want("requests for a cluster until then", 0, _calls(stack, CLUSTER))
+    report.want("runs until then", 1, _calls(stack, START))
+    report.want("the canary run by itself, without a cluster", [FAILED], _alone(stack, report))
+    report.want("runs of it", 2, _calls(stack, START))
     runs = _calls(stack, START)
-    report.want("runs until then", 1, runs)
     stack.up()
     report.want("runs of an `up` with the whole wheel, the training among them", 2, _calls(stack, START) - runs)
     report.want("requests for a cluster then, at least", 1, min(1, _calls(stack, CLUSTER)))
@@ -31,6 +40,18 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     again = stack.up()
     report.want("touched by a second `up` with the same code", [], sorted(again.touched))
     report.want("runs of a second `up` with the same code", 0, _calls(stack, START) - runs)
+    report.want("what fails of the canary run by itself, beside a service", [], _alone(stack, report))
+    report.want("runs of it, beside a service", 1, _calls(stack, START) - runs)
+
+
+def _alone(stack: SimulatedStack, report: Report) -> list[str]:
+    """What `personalize verify --only canary` runs; the sentence by which it failed."""
+    bench = Bench(stack=STACK, settings_file=stack.file, shown=lambda operate: operate(lambda _: None), say=report.say)
+    try:
+        CANARY.act(bench)
+    except PersonalizationError as error:
+        return [FAILED if says(error, FAILED) else str(error)]
+    return []
 
 
 def _calls(stack: SimulatedStack, part: str) -> int:

@@ -1,0 +1,97 @@
+"""The canary run by itself: libraries, wheel, grants and machines tried again, without a change to the stack.
+
+It is the step of `up`, told what it needs by the names of what is on Azure. So it works before there is a cluster too,
+also where `up` ended with the canary.
+"""
+
+from collections.abc import Callable
+
+from azure_clients.retries import USUAL, retried
+from infra.cloud.training.work_volume import SCHEMA, VOLUME
+from personalize.checks.subscription.free_names import DATABRICKS_VERSION, STORAGE_VERSION
+from personalize.engine.interruption import run_interruptible
+from personalize.verify.bench import Bench
+from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.verify.stages.storage import lake
+from personalize.verify.stages.training import databricks, workspace
+from steps.azure.canary_run import CanaryRun
+from steps.descriptions.azure.canary_run import AzureInputs
+from steps.provider.step import Context
+
+LONGEST_MINUTES = 20
+MILLISECONDS_PER_MINUTE = 60_000
+
+
+def _run(bench: Bench) -> str:
+    """An interruption cancels the run, too."""
+    context = Context(_once_each(bench))
+
+    def interrupt() -> bool:
+        context.cancelled.set()
+        return True
+
+    created = run_interruptible(lambda: CanaryRun().create(_inputs(bench, context), context), interrupt, bench.say)
+    return f"a thousand rows became a model: {created.outputs.canary_url}"
+
+
+def _inputs(bench: Bench, context: Context) -> AzureInputs:
+    settings, names = bench.settings, bench.names
+    url = bench.resource(workspace(bench), DATABRICKS_VERSION).get("workspaceUrl")
+    endpoint = (bench.resource(lake(bench), STORAGE_VERSION).get("primaryEndpoints") or {}).get("blob")
+    if not (url and endpoint):
+        raise StageFailedError(
+            f"Stack {bench.stack} has no Databricks workspace or no lake yet. `personalize up --stack {bench.stack}` "
+            "makes them, and runs the canary itself before there is a cluster."
+        )
+    return AzureInputs(
+        stack=bench.stack,
+        tenant=settings.tenant,
+        blob_endpoint=endpoint,
+        databricks_url=f"https://{url}",
+        databricks_workspace_id=workspace(bench),
+        job_id=_job(bench, context),
+        volume=f"/Volumes/{names.catalog_object}/{SCHEMA}/{VOLUME}" if settings.training_workers else "",
+        tried={"asked by": "personalize verify"},
+    )
+
+
+def _job(bench: Bench, context: Context) -> str:
+    name = bench.names.canary_job
+    found = retried("find the canary's job", lambda: list(databricks(bench).jobs.list(name=name)), context, USUAL)
+    if not found:
+        raise StageFailedError(
+            f"The Databricks workspace has no job {name} yet. `personalize up --stack {bench.stack}` makes it."
+        )
+    return str(found[0].job_id)
+
+
+def _once_each(bench: Bench) -> Callable[[str], None]:
+    """Says a line of progress unless it is the same as the last one: the run is looked at every few seconds."""
+    said = [""]
+
+    def say(line: str) -> None:
+        if line != said[-1]:
+            said.append(line)
+            bench.say(line)
+
+    return say
+
+
+def _minutes(bench: Bench) -> Seen:
+    """How long the last run on a thousand rows took, from its cluster's start on."""
+    client = databricks(bench)
+    for job in client.jobs.list(name=bench.names.canary_job):
+        for run in client.jobs.list_runs(job_id=job.job_id):
+            minutes = ((run.end_time or 0) - (run.start_time or 0)) / MILLISECONDS_PER_MINUTE
+            return Seen(holds=0 < minutes <= LONGEST_MINUTES, answer=f"{minutes:.1f} minutes: {run.run_page_url}")
+    return Seen(holds=None, answer=f"the job {bench.names.canary_job} has no run")
+
+
+CANARY = Stage(
+    name="canary",
+    title="a training run on a thousand rows, by itself",
+    minutes="10 to 20",
+    act=_run,
+    looks={"canary-takes-minutes": _minutes},
+    trains=True,
+)

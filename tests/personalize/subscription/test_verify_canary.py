@@ -1,0 +1,99 @@
+"""The canary run by itself: what it is told, found by names on Azure, and what it says where nothing is there yet."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from personalize.verify.bench import Bench
+from personalize.verify.stage import StageFailedError
+from personalize.verify.stages import canary
+from personalize.verify.stages.canary import CANARY
+from steps.azure.canary_run import CanaryRun
+from steps.descriptions.azure.canary_run import AzureInputs, Outputs
+from steps.provider.step import Context, Created
+from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
+
+NAMES = Names(stack="dev", subscription=SUBSCRIPTION, suffix="a")
+HOST = "adb-1.2.azuredatabricks.net"
+PAGE = f"https://{HOST}/jobs/7/runs/9"
+
+
+class Deployed:
+    """What a stage sees of a stack: its resources by name, and its jobs in Databricks."""
+
+    def __init__(self, **azure: object) -> None:
+        values = {"subscription": SUBSCRIPTION, "tenant": TENANT, "alert_mail": "operators@example.com"}
+        deployers = [{"object_id": CALLER, "type": "User"}]
+        self.stack, self.names = "dev", NAMES
+        self.settings = AzureSettings.model_validate({**values, "deployers": deployers, **azure})
+        self.subject = SimpleNamespace(training=lambda kind, name: f"/training/{kind}/{name}")
+        self.resources: dict[str, dict[str, Any]] = {
+            NAMES.databricks: {"workspaceUrl": HOST},
+            NAMES.lake: {"primaryEndpoints": {"blob": "https://lakeabc.blob.core.windows.net/"}},
+        }
+        self.jobs = {NAMES.canary_job: 7}
+        self.said: list[str] = []
+        self.say = self.said.append
+
+    def resource(self, path: str, _version: str) -> dict[str, Any]:
+        return self.resources.get(path.rpartition("/")[2], {})
+
+    def list_jobs(self, name: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(job_id=number) for known, number in self.jobs.items() if known == name]
+
+    def run(self) -> str:
+        return CANARY.act(cast("Bench", self))
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[AzureInputs]:
+    """What the step is told, which reports twice the same and succeeds."""
+    told: list[AzureInputs] = []
+
+    def create(_: CanaryRun, inputs: AzureInputs, context: Context) -> Created[Outputs]:
+        told.append(inputs)
+        for line in ("pending", "pending", "running"):
+            context.report(line)
+        return Created("1", Outputs(canary_url=PAGE))
+
+    monkeypatch.setattr(CanaryRun, "create", create)
+    jobs = lambda bench: SimpleNamespace(jobs=SimpleNamespace(list=bench.list_jobs))  # noqa: E731 - a stand-in
+    monkeypatch.setattr(canary, "databricks", jobs)
+    return told
+
+
+def test_the_step_of_up_is_told_what_lies_on_azure(asked: list[AzureInputs]) -> None:
+    found = Deployed()
+    assert found.run() == f"a thousand rows became a model: {PAGE}"
+    (told,) = asked
+    workspace = f"/training/Microsoft.Databricks/workspaces/{NAMES.databricks}"
+    assert (told.stack, told.tenant, told.databricks_workspace_id) == ("dev", TENANT, workspace)
+    assert (told.databricks_url, told.job_id, told.volume) == (f"https://{HOST}", "7", "")
+    assert told.blob_endpoint == "https://lakeabc.blob.core.windows.net/"
+    assert found.said == ["pending", "running"]
+
+
+def test_several_machines_share_files_in_the_stack_s_volume(asked: list[AzureInputs]) -> None:
+    Deployed(training_workers=3).run()
+    assert asked[0].volume == f"/Volumes/lake_dev{NAMES.token}/training/work"
+
+
+@pytest.mark.parametrize("missing", [NAMES.databricks, NAMES.lake])
+def test_a_stack_without_workspace_or_lake_is_told_what_makes_them(missing: str, asked: list[AzureInputs]) -> None:
+    found = Deployed()
+    del found.resources[missing]
+    with pytest.raises(
+        StageFailedError, match=r"no Databricks workspace or no lake yet\. `personalize up --stack dev`"
+    ):
+        found.run()
+    assert asked == []
+
+
+def test_a_workspace_without_the_job_is_told_what_makes_it() -> None:
+    found = Deployed()
+    found.jobs = {NAMES.databricks: 3}
+    with pytest.raises(StageFailedError, match=f"no job {NAMES.canary_job} yet"):
+        found.run()
