@@ -50,8 +50,8 @@ def _lowest(batches: Iterable[pa.RecordBatch], *, columns: tuple[str, ...]) -> I
     schema = pa.schema([(name, _TYPES[name]) for name in columns])
     kept = schema.empty_table()
     for batch in batches:
-        more = pa.Table.from_batches([batch]).rename_columns(columns).cast(schema)
-        kept = _distinct(pa.concat_tables([kept, more]))
+        more = _distinct(pa.Table.from_batches([batch]).rename_columns(columns))
+        kept = _distinct(pa.concat_tables([kept, more.cast(schema)]))
     yield from kept.combine_chunks().to_batches()
 
 

@@ -1,5 +1,6 @@
 """Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from training.engines.reading import blocks
 from training.engines.spark import join
 from training.engines.spark.blobs import packed, unpacked
 from training.engines.spark.engine import SparkEngine
+from training.engines.spark.groups import Group, groups_of, over, rows_beside
+from training.engines.spark.spark_paths import stored
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 OTHER = "0" + ROW[1:]
@@ -30,6 +33,22 @@ def test_blobs_hold_blocks_of_any_columns() -> None:
     block = prepared(rows, SCHEMA, label=[0, 1])
     table = pa.Table.from_pylist([packed(block), packed(block.slice(1))])
     assert list(unpacked(table.to_batches())) == [block, block.slice(1)]
+
+
+@pytest.mark.spark
+def test_tasks_read_what_spark_stored_in_order_and_nothing_else(spark: SparkSession, tmp_path: Path) -> None:
+    folder = tmp_path / "a b{1}%20;x"
+    groups = groups_of(stored(spark.range(0, 10, 1, 3), folder))
+    parquet.write_table(pa.table({"id": [99]}), folder / "_left_by_a_task_that_was_lost.parquet")
+    assert groups == groups_of(stored(spark.range(5), folder))
+    assert [row["id"] for rows in rows_beside(groups, ["id"]) for row in rows] == list(range(10))
+    given = over(spark, groups, _sizes, pa.schema([("rows", pa.int64())]), tasks_of_a_slot=1).toPandas()
+    assert sorted(given["rows"]) == [3, 3, 4]
+
+
+def _sizes(groups: Iterable[Group]) -> Iterator[pa.RecordBatch]:
+    for group in groups:
+        yield pa.RecordBatch.from_pydict({"rows": [group.read(["id"]).num_rows]})
 
 
 @pytest.mark.spark

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
-from pyspark.sql.types import LongType, ShortType, StructField, StructType
 
 from features.hashing import MISSING_HASH
 from training.engines.spark.spark_paths import stored, to_write
@@ -118,10 +117,10 @@ class SparkCounts:
 _KINDS = ("rows", "clicks")
 
 
-def types_of(folds: int) -> StructType:
+def types_of(folds: int) -> pa.Schema:
     """The table's columns."""
-    by_fold = [StructField(f"{kind}_{fold}", LongType()) for kind in _KINDS for fold in range(folds)]
-    return StructType([StructField("column", ShortType()), StructField("hash", LongType()), *by_fold])
+    by_fold = [(f"{kind}_{fold}", pa.int64()) for kind in _KINDS for fold in range(folds)]
+    return pa.schema([("column", pa.int16()), ("hash", pa.int64()), *by_fold])
 
 
 def table_of(index: int, counts: ValueCounts) -> pa.RecordBatch:

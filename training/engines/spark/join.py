@@ -27,7 +27,7 @@ from training.engines.reading.opened import Opened, hashed_blocks
 from training.engines.reading.tables import Part, check, explain, parts_of, read_part
 from training.engines.spark.blobs import PIECE, WRITING
 from training.engines.spark.rows import SparkRows
-from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, types_of
+from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
 from training.engines.spark.spark_paths import stored
 from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields
@@ -65,12 +65,13 @@ class JoinedSource:
         )
         with opened.unchanged():
             tables = {name: stored(self._typed(name), folder.with_name(f"{folder.name}-{name}")) for name in _TABLES}
-            found = sum((found_in(table) for table in tables.values()), Counter[str]())
+            found = sum((_found_in(table) for table in tables.values()), Counter[str]())
             self._require_single_keys(tables)
             blocks = stored(self._hashed(_joined(tables), parameters), folder, options=WRITING)
-        found += found_in(blocks)
+        rows, found_after = rows_of(blocks, schema=self.schema, log=self.log)
+        found += found_after
         opened.check(found)
-        return SparkRows(frame=blocks, schema=self.schema, log=self.log), found["rows"]
+        return rows, found["rows"]
 
     def _typed(self, table: str) -> DataFrame:
         """The columns of a table that are used, each under its own name with the mark of a number before it."""
@@ -92,6 +93,11 @@ class JoinedSource:
 
 
 _TABLES = ("interactions", *KEYS)
+
+
+def _found_in(table: DataFrame) -> Counter[str]:
+    rows = table.select(PIECE, FOUND, PROBLEM).where(F.coalesce(FOUND, PROBLEM).isNotNull()).collect()
+    return found_in([row.asDict() for row in rows])
 
 
 def _joined(tables: dict[str, DataFrame]) -> DataFrame:

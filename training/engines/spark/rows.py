@@ -7,16 +7,16 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql import SparkSession
 
 from features.schema import Schema
 from training.engines.counting import Counting
 from training.engines.selection import ALL, Selection, division
 from training.engines.spark.counted import SparkCounts, table_of, types_of
+from training.engines.spark.groups import Group, over
 from training.engines.spark.merged import merged
 from training.engines.spark.native.encoded import NativeEncoded
-from training.engines.spark.scans import mapped, sent
+from training.engines.spark.scans import blocks, mapped
 from training.engines.spark.spark_paths import to_read
 from training.engines.spark.synapseml.encoded import SparkEncoded
 from training.engines.spark.synapseml.vectors import stored_as_vectors
@@ -34,9 +34,12 @@ SUFFIX = ".parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class SparkRows:
-    """The blocks in `frame`; see `training.engine.Rows`. `log` is the local session's log."""
+    """The blocks in `groups`, each of which has the day in `days` of the same place; see `training.engine.Rows`. `log`
+    is the local session's log."""
 
-    frame: DataFrame
+    session: SparkSession
+    groups: tuple[Group, ...]
+    days: tuple[str, ...]
     schema: Schema
     log: Path
     selection: Selection = ALL
@@ -51,24 +54,24 @@ class SparkRows:
 
     def day(self, day: str) -> "SparkRows":
         """The rows that came with this day's files."""
-        return replace(self, frame=self.frame.where(F.col(DAY) == day))
+        groups = tuple(group for group, own in zip(self.groups, self.days, strict=True) if own == day)
+        return replace(self, groups=groups, days=(day,) * len(groups))
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over those of one block; merged as the kernel says."""
-        frame = self.frame if first is None else self.frame.limit(1)
-        return merged(mapped(frame, kernel, self.selection), kernel)
+        """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
+        groups = self.groups if first is None else self.groups[:1]
+        return merged(mapped(self.session, groups, kernel, self.selection), kernel)
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "SparkRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
         return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
 
     def count(self, parameters: TrainingParameters, folder: Path) -> SparkCounts:
-        """The category values of divided rows: counted by the block, then added up by Spark."""
+        """The category values of divided rows: counted in one task a slot, then added up by Spark."""
         width, folds = len(self.schema.categories), parameters.folds
         counting = Counting(selection=self.selection, schema=self.schema, columns=range(width), folds=folds)
-        columns = counting.stored()
-        blocks = self.frame.select(*columns)
-        counted = blocks.mapInArrow(sent(blocks, partial(_counted, counting=counting)), types_of(folds))
+        count = partial(_counted, counting=counting)
+        counted = over(self.session, self.groups, count, types_of(folds), tasks_of_a_slot=1)
         return SparkCounts.added(counted, width, folder)
 
     def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> SparkCounts:
@@ -76,7 +79,7 @@ class SparkRows:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(table, folder / f"part-00000{SUFFIX}")
         (folder / COMPLETE).touch()
-        read = self.frame.sparkSession.read.parquet(to_read(folder))
+        read = self.session.read.parquet(to_read(folder))
         return SparkCounts(read.select(types_of(parameters.folds).names), len(self.schema.categories))
 
     def encode(
@@ -84,10 +87,11 @@ class SparkRows:
     ) -> NativeEncoded | SparkEncoded:
         """The inputs of divided rows, in the form that the fit takes."""
         if parameters.fit is Fit.NATIVE:
-            return NativeEncoded.of(self.frame, self.selection, encoder, folder=folder, log=self.log)
-        inputs = mapped(self.frame, out_of_fold(encoder), self.selection)
-        return SparkEncoded(frame=stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)
+            return NativeEncoded.of(self.session, self.groups, self.selection, encoder, folder=folder, log=self.log)
+        inputs = mapped(self.session, self.groups, out_of_fold(encoder), self.selection)
+        return SparkEncoded.of(stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)
 
 
-def _counted(blocks: Iterable[pa.RecordBatch], *, counting: Counting) -> Iterator[pa.RecordBatch]:
-    yield from (table_of(index, counts) for index, counts in enumerate(counting.of(blocks)))
+def _counted(groups: Iterable[Group], *, counting: Counting) -> Iterator[pa.RecordBatch]:
+    found = counting.of(blocks(groups, counting.stored()))
+    yield from (table_of(index, counts) for index, counts in enumerate(found))

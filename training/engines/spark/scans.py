@@ -1,33 +1,28 @@
-"""Kernels over blobs of rows: they are sent to each machine once, and run over the blocks of each partition."""
+"""Kernels over blobs of rows: they run over the blocks of some groups in each task."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import DataFrame, SparkSession
 
 from training.engines.selection import Selection
 from training.engines.spark.blobs import unpacked
-from training.kernels.kernel import Function, Kernel
+from training.engines.spark.groups import Group, over
+from training.kernels.kernel import Kernel
 
 
-def mapped(frame: DataFrame, kernel: Kernel, selection: Selection) -> DataFrame:
-    """What the kernel gives over the blocks of each partition of `frame`, not merged."""
-    blocks = frame.select(*selection.stored(kernel.columns))
-    selected = partial(_selected, selection=selection, kernel=kernel)
-    return blocks.mapInArrow(sent(blocks, selected), from_arrow_schema(kernel.schema))
+def mapped(session: SparkSession, groups: Sequence[Group], kernel: Kernel, selection: Selection) -> DataFrame:
+    """What the kernel gives over the blocks of each task, not merged."""
+    return over(session, groups, partial(_selected, selection=selection, kernel=kernel), kernel.schema)
 
 
-def sent(frame: DataFrame, function: Function) -> Function:
-    """The function of blocks as one of rows of blobs, sent to each machine once."""
-    shared = frame.sparkSession.sparkContext.broadcast(function)
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from shared.value(unpacked(batches))
-
-    return run
+def blocks(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The blocks in these groups with these columns."""
+    for group in groups:
+        yield from unpacked(group.read(columns).to_batches())
 
 
-def _selected(blocks: Iterable[pa.RecordBatch], *, selection: Selection, kernel: Kernel) -> Iterator[pa.RecordBatch]:
-    return kernel.function(selection.of(blocks, kernel.columns))
+def _selected(groups: Iterable[Group], *, selection: Selection, kernel: Kernel) -> Iterator[pa.RecordBatch]:
+    columns = selection.stored(kernel.columns)
+    return kernel.function(selection.of(blocks(groups, columns), kernel.columns))

@@ -2,20 +2,21 @@
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.engines.reading.opened import Block, Opened, Piece
 from training.engines.spark.blobs import PIECE, WRITING, packed
+from training.engines.spark.groups import groups_of, rows_beside
 from training.engines.spark.rows import DAY, SparkRows
 from training.engines.spark.spark_paths import stored
 from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
@@ -45,9 +46,9 @@ class SparkSource:
         """Check and hash the rows, write them to `folder` unless they are there; see `training.engine.Source`."""
         with self.opened.unchanged():
             blocks = stored(self._read(parameters), folder, options=WRITING)
-        found = found_in(blocks)
+        rows, found = rows_of(blocks, schema=self.schema, log=self.log)
         self.opened.check(found)
-        return SparkRows(frame=blocks, schema=self.schema, log=self.log), found["rows"]
+        return rows, found["rows"]
 
     def _read(self, parameters: TrainingParameters) -> DataFrame:
         """A row for each block, and one for each piece that cannot be read to its end."""
@@ -84,9 +85,18 @@ def row_of(block: Block, day: str) -> dict[str, object]:
     return {DAY: day, FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
 
 
-def found_in(blocks: DataFrame) -> Counter[str]:
-    """What was counted in all blocks; raises the error of the first piece that has one."""
-    rows = blocks.select(PIECE, FOUND, PROBLEM).where(F.coalesce(FOUND, PROBLEM).isNotNull()).collect()
+def rows_of(stored: DataFrame, *, schema: Schema, log: Path) -> tuple[SparkRows, Counter[str]]:
+    """The rows in stored blocks, and what was counted in reading them; raises the error of the first piece with one."""
+    groups = groups_of(stored)
+    beside = rows_beside(groups, [PIECE, DAY, FOUND, PROBLEM])
+    found = found_in([row for rows in beside for row in rows])
+    days = tuple(rows[0][DAY] for rows in beside)  # a task writes a file of its own, and has one piece
+    return SparkRows(session=stored.sparkSession, groups=groups, days=days, schema=schema, log=log), found
+
+
+def found_in(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """What was counted in reading all rows, as those say that have a `FOUND` or a `PROBLEM`; raises the error of the
+    first piece that has one."""
     problems = [(row[PIECE], bytes(row[PROBLEM])) for row in rows if row[PROBLEM] is not None]
     if problems:
         error: Exception = pickle.loads(min(problems)[1])  # noqa: S301 - what a task of this run wrote

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
@@ -28,6 +29,11 @@ def to_read(path: Path) -> str:
     return _scheme(path) + _PATTERN.sub(r"\\\1", str(path.absolute()))
 
 
+def path_of(name: str) -> Path:
+    """The path of what Spark calls `name`, which is a URI's."""
+    return Path(unquote(urlsplit(name).path))
+
+
 def _scheme(path: Path) -> str:
     return "dbfs:" if path.is_relative_to(VOLUMES) else "file://"
 
@@ -39,7 +45,6 @@ def stored(
     schema: StructType | None = None,
     options: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
-    """`frame`, written as Parquet to `folder` unless it is there, and read from it, as `schema` if one is given."""
+    """`frame`, written as Parquet to `folder` unless it is there, and read from it, as `schema` or as it is."""
     frame.write.mode("ignore").options(**options).parquet(to_write(folder))
-    reader = frame.sparkSession.read
-    return (reader if schema is None else reader.schema(schema)).parquet(to_read(folder))
+    return frame.sparkSession.read.schema(schema or frame.schema).parquet(to_read(folder))

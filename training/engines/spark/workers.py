@@ -10,10 +10,10 @@ from pyspark.daemon import manager
 from pyspark.sql.pandas import serializers
 
 from training.engines.reading import sources
-from training.evaluation import reachable, score
-from training.kernels import encode
+from training.engines.spark import source
+from training.evaluation import golden, reachable, reference, score
 
-IMPORTED = (serializers, sources, encode, reachable, score)
+IMPORTED = (serializers, sources, source, golden, reachable, reference, score)
 """Spark's own part for Arrow, and the modules whose functions and classes run in workers."""
 
 if __name__ == "__main__":

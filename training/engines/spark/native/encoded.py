@@ -1,16 +1,17 @@
 """Encoded rows as blobs, each block beside the number of the piece that its rows were read from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
 from features.schema import Schema
 from training.engines.selection import ALL, Selection
 from training.engines.spark.blobs import PIECE, WRITING, packed, unpacked
+from training.engines.spark.groups import Group, groups_of, over
 from training.engines.spark.merged import merged
 from training.engines.spark.native.fit import fit
 from training.engines.spark.scans import mapped
@@ -25,43 +26,52 @@ from training.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class NativeEncoded:
-    """The blocks in `frame`, which lie in `folder`; see `training.engine.EncodedRows`. `log` is the local session's."""
+    """The blocks in `groups`; see `training.engine.EncodedRows`. `log` is the local session's."""
 
-    frame: DataFrame
-    folder: Path
+    session: SparkSession
+    groups: tuple[Group, ...]
     schema: Schema
     log: Path
     selection: Selection = ALL
 
     @classmethod
     def of(
-        cls, blocks: DataFrame, selection: Selection, encoder: FoldEncoder, *, folder: Path, log: Path
+        cls,
+        session: SparkSession,
+        groups: Sequence[Group],
+        selection: Selection,
+        encoder: FoldEncoder,
+        *,
+        folder: Path,
+        log: Path,
     ) -> "NativeEncoded":
-        """The inputs of the selected rows in `blocks`, written to `folder` unless they are there."""
+        """The inputs of the selected rows in `groups`, written to `folder` unless they are there."""
         kernel = out_of_fold(encoder)
         types = pa.schema([(PIECE, pa.int64()), *((name, pa.binary()) for name in kernel.schema.names)])
-        inputs = blocks.select(PIECE, *selection.stored(kernel.columns))
-        shared = blocks.sparkSession.sparkContext.broadcast(kernel)
-
-        def encode(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                pieces, blobs = batch.column(PIECE).to_pylist(), batch.select(batch.schema.names[1:])
-                own = selection.of(unpacked([blobs]), shared.value.columns)
-                for piece, block in zip(pieces, shared.value.function(own), strict=True):
-                    yield pa.RecordBatch.from_pylist([{PIECE: piece, **packed(block)}], schema=types)
-
-        frame = stored(inputs.mapInArrow(encode, from_arrow_schema(types)), folder, options=WRITING)
-        return cls(frame=frame, folder=folder, schema=encoder.schema, log=log)
+        encode = partial(_encoded, kernel=kernel, selection=selection, types=types)
+        written = stored(over(session, groups, encode, types), folder, options=WRITING)
+        return cls(session=session, groups=groups_of(written), schema=encoder.schema, log=log)
 
     def part(self, *parts: Part) -> "NativeEncoded":
         """The rows of these parts."""
         return replace(self, selection=replace(self.selection, parts=parts))
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over those of one block; merged as the kernel says."""
-        frame = self.frame if first is None else self.frame.limit(1)
-        return merged(mapped(frame, kernel, self.selection), kernel)
+        """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
+        groups = self.groups if first is None else self.groups[:1]
+        return merged(mapped(self.session, groups, kernel, self.selection), kernel)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these rows."""
-        return fit(self.frame, self.folder, self.schema, parameters, rows=rows, log=self.log, progress=progress)
+        return fit(self.session, self.groups, self.schema, parameters, rows=rows, log=self.log, progress=progress)
+
+
+def _encoded(
+    groups: Iterable[Group], *, kernel: Kernel, selection: Selection, types: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    for group in groups:
+        content = group.read([PIECE, *selection.stored(kernel.columns)])
+        blocks = unpacked(content.drop_columns([PIECE]).to_batches())
+        encoded = kernel.function(selection.of(blocks, kernel.columns))
+        for piece, block in zip(content.column(PIECE).to_pylist(), encoded, strict=True):
+            yield pa.RecordBatch.from_pylist([{PIECE: piece, **packed(block)}], schema=types)

@@ -11,13 +11,14 @@ import msgspec
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.engines.spark.executors import all_needed, slots_of_each
 from training.engines.spark.failure import root_cause
+from training.engines.spark.groups import Group
 from training.engines.spark.log import Follower
 from training.engines.spark.native.machine import FITTED, Machine
 from training.engines.spark.transformer import predicting
@@ -37,8 +38,8 @@ class TaskLostError(PersonalizationError):
 
 
 def fit(
-    encoded: DataFrame,
-    folder: Path,
+    session: SparkSession,
+    groups: tuple[Group, ...],
     schema: Schema,
     parameters: TrainingParameters,
     *,
@@ -46,11 +47,10 @@ def fit(
     log: Path,
     progress: Progress,
 ) -> Fitted:
-    """Fit on the `rows` encoded rows that lie in `folder`; `log` is the local session's log."""
-    session = encoded.sparkSession
+    """Fit on the `rows` encoded rows in `groups`; `log` is the local session's log."""
     spark = session.sparkContext
     machine = Machine(
-        files=tuple(sorted(folder.glob("part-*.parquet"))),
+        groups=groups,
         schema=schema,
         parameters=parameters,
         rows=rows,

@@ -17,13 +17,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pyarrow as pa
-from pyarrow import parquet
 from pyspark import BarrierTaskContext
 
 from features.schema import Schema
 from training.engines import chunks
 from training.engines.fitting import Together, fit
 from training.engines.spark.blobs import PIECE, unpacked
+from training.engines.spark.groups import Group
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.parameters import TrainingParameters
 from training.progress import Format, Progress
@@ -37,9 +37,9 @@ _GOING_ON = "+"
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """A task's share of the encoded rows in `files`, of which there are `rows`; `threads` of them fit on a machine."""
+    """A task's share of the encoded rows in `groups`, of which there are `rows`; `threads` of them fit on a machine."""
 
-    files: tuple[Path, ...]
+    groups: tuple[Group, ...]
     schema: Schema
     parameters: TrainingParameters
     rows: int
@@ -61,9 +61,8 @@ class Machine:
 
     def _copy(self, folder: Path, *, share: int, of: int) -> None:
         """Put every so manieth group of blocks into files whose order is that of their pieces."""
-        groups = [(file, group) for file in self.files for group in range(parquet.read_metadata(file).num_row_groups)]
-        for number, (file, group) in list(enumerate(groups))[share::of]:
-            content = parquet.ParquetFile(file).read_row_group(group, columns=[PIECE, LABEL, PART, FEATURES])
+        for number, group in list(enumerate(self.groups))[share::of]:
+            content = group.read([PIECE, LABEL, PART, FEATURES])
             for row, piece in enumerate(content.column(PIECE).to_pylist()):
                 (blobs,) = content.select([LABEL, PART, FEATURES]).slice(row, 1).to_batches()
                 target = folder / f"{piece:09d}-{number:06d}-{row:06d}{chunks.SUFFIX}"

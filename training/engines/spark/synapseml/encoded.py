@@ -1,56 +1,71 @@
 """Encoded rows as Spark's vectors, as SynapseML takes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.ml.functions import vector_to_array
-from pyspark.ml.linalg import VectorUDT
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
-from pyspark.sql.pandas.types import from_arrow_schema
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 
 from features.schema import Schema
+from training.engines.selection import ALL, Selection
+from training.engines.spark.groups import Group, groups_of, over
 from training.engines.spark.merged import merged
 from training.engines.spark.synapseml.fit import fit
-from training.kernels.columns import PART
+from training.engines.spark.synapseml.vectors import VALUES
+from training.kernels.columns import FEATURES
 from training.kernels.kernel import Kernel
-from training.kernels.split import PARTS, Part
+from training.kernels.split import Part
 from training.model.fitted import Fitted
 from training.parameters import TrainingParameters
 from training.progress import Progress
 
+BATCH_ROWS = 65_536
+"""Rows that a kernel gets at a time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SparkEncoded:
-    """Rows of `frame`; see `training.engine.EncodedRows`. `log` is the local session's log."""
+    """The rows of `frame`, which are in `groups`; see `training.engine.EncodedRows`. `log` is the session's log."""
 
     frame: DataFrame
+    groups: tuple[Group, ...]
     schema: Schema
     log: Path
+    selection: Selection = ALL
+
+    @classmethod
+    def of(cls, stored: DataFrame, *, schema: Schema, log: Path) -> "SparkEncoded":
+        """The rows that are stored."""
+        return cls(frame=stored, groups=groups_of(stored), schema=schema, log=log)
 
     def part(self, *parts: Part) -> "SparkEncoded":
         """The rows of these parts."""
-        return replace(self, frame=self.frame.where(F.col(PART).isin([PARTS.index(part) for part in parts])))
+        return replace(self, selection=replace(self.selection, parts=parts))
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or over so many of the first ones; merged as the kernel says."""
-        frame = self.frame if first is None else self.frame.limit(first)
-        shared = frame.sparkSession.sparkContext.broadcast(kernel.function)
-
-        def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield from shared.value(batches)
-
-        inputs = frame.select(*(_plain(frame, name) for name in kernel.columns))
-        return merged(inputs.mapInArrow(run, from_arrow_schema(kernel.schema)), kernel)
+        """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
+        groups = self.groups if first is None else self.groups[:1]
+        scanned = partial(_scanned, kernel=kernel, selection=self.selection)
+        return merged(over(self.frame.sparkSession, groups, scanned, kernel.schema), kernel)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these rows."""
         return fit(self.frame, self.schema, parameters, rows=rows, log=self.log, progress=progress)
 
 
-def _plain(frame: DataFrame, name: str) -> Column:
-    """The column as Arrow knows it: Spark's vectors as arrays."""
-    column = F.col(name)
-    return vector_to_array(column).alias(name) if isinstance(frame.schema[name].dataType, VectorUDT) else column
+def _scanned(groups: Iterable[Group], *, kernel: Kernel, selection: Selection) -> Iterator[pa.RecordBatch]:
+    columns = selection.stored(kernel.columns)
+    return kernel.function(selection.of(_batches(groups, columns), kernel.columns))
+
+
+def _batches(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of the groups; of the vectors, their numbers alone are read, as the arrays that they are to kernels."""
+    leaves = [f"{name}.{VALUES}" if name == FEATURES else name for name in columns]
+    for group in groups:
+        for batch in group.read(leaves).to_batches(BATCH_ROWS):
+            names = batch.schema.names
+            arrays = [pc.struct_field(batch[name], VALUES) if name == FEATURES else batch[name] for name in names]
+            yield pa.RecordBatch.from_arrays(arrays, names=names)

@@ -14,6 +14,8 @@ from training.engines.spark.spark_paths import stored
 
 DENSE = 1
 """What Spark calls a dense vector in `VectorUDT`'s field `type`."""
+VALUES = "values"
+"""The field of `VectorUDT` that has a vector's numbers."""
 
 
 def stored_as_vectors(frame: DataFrame, name: str, folder: Path) -> DataFrame:
@@ -28,5 +30,5 @@ def _dense(values: Column) -> Column:
         F.lit(DENSE).cast("tinyint").alias("type"),
         nothing.cast("int").alias("size"),
         nothing.cast("array<int>").alias("indices"),
-        values.alias("values"),
+        values.alias(VALUES),
     )
