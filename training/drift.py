@@ -14,7 +14,7 @@ import msgspec
 from pydantic import TypeAdapter
 
 from features.bundle import Bundle
-from training import engines, report
+from training import engines
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.datasets.progress import silent
@@ -24,6 +24,7 @@ from training.evaluation.gate import drift_check
 from training.failure import explain
 from training.parameters import Dataset, EngineName, TrainingParameters
 from training.progress import Progress
+from training.report import drift as page
 from training.streams import LOG, output_to
 
 WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3
@@ -91,7 +92,7 @@ def _run(given: argparse.Namespace, logged: Path) -> Result:
         drift = compare_source(bundle, engine.open_source(dataset, None, silent), logged.with_name("rows"))
     check = drift_check(drift, given.max_drift, of=f"model {bundle.hash[:12]}")
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    report.write_drift(given.output, drift, check, dataset=manifest.description, bundle_hash=bundle.hash)
+    page.write(given.output, drift, check, dataset=manifest.description, bundle_hash=bundle.hash)
     return Result(passed=check.passed, reason=check.reason, drift=drift.scalars(), page=str(given.output))
 
 

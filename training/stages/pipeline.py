@@ -117,10 +117,12 @@ class Pipeline:
             )
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
+        from training.report import page  # noqa: PLC0415 - Matplotlib takes a second, which wrong data must not cost
+
         target = self._output / "bundle"
         with self._stage("bundle", "write the bundle"):
             metadata = self._metadata(trained, judged)
-            page = self._report(trained, judged, metadata)
+            shown = self._report(trained, judged, metadata)
             held_out = trained.prepared.part(Part.HELD_OUT)
             bundle_hash = write_bundle(
                 target,
@@ -132,7 +134,7 @@ class Pipeline:
                 counted=trained.encoded.counted.tables,
                 reference=judged.reference,
                 work=self._work,
-                write_report=lambda path: report.write(path, page),
+                write_report=lambda path: page.write(path, shown),
             )
         return Result(
             metrics=metadata.metrics,

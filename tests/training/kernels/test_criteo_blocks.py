@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.schema import CRITEO
 from training.datasets.described.fields import NUMBER
-from training.kernels.criteo import BadRowsError, parse
+from training.kernels.criteo import BadRowsError, check, parse
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 NUMBERS = st.sampled_from(["", "0", "-3", "+5", "5.", ".5", "1e3", "007", "1.7976931348623157e308"])
@@ -27,7 +27,9 @@ def lines(draw: st.DrawFn) -> str:
 
 @given(st.lists(lines(), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_every_field_is_what_its_line_says(rows: list[str], end: str) -> None:
-    fields = parse(pa.py_buffer((end.join(rows) + end).encode()))
+    block = (end.join(rows) + end).encode()
+    check(block)
+    fields = parse(pa.py_buffer(block))
     split = [row.split("\t") for row in rows]
     assert fields.label.tolist() == [int(row[0]) for row in split]
     for index in range(13):
@@ -59,8 +61,10 @@ def test_the_last_line_needs_no_end() -> None:
     ],
 )
 def test_a_row_that_is_not_right_is_noticed_among_others(bad: str) -> None:
-    with pytest.raises(BadRowsError):
-        parse(pa.py_buffer(f"{ROW}\n{bad}\n{ROW}\n".encode()))
+    block = f"{ROW}\n{bad}\n{ROW}\n".encode()
+    for reading in (lambda: parse(pa.py_buffer(block)), lambda: check(block)):
+        with pytest.raises(BadRowsError):
+            reading()
 
 
 @given(st.text(st.characters(exclude_characters="\t\r\n", codec="utf-8"), max_size=8))
@@ -68,8 +72,10 @@ def test_a_row_that_is_not_right_is_noticed_among_others(bad: str) -> None:
 @example("\u0661")
 def test_what_is_no_number_by_the_rule_is_none_here(text: str) -> None:
     assume(not re.fullmatch(NUMBER, text) and text)
-    with pytest.raises(BadRowsError):
-        parse(pa.py_buffer(ROW.replace("5", text, 1).encode()))
+    block = ROW.replace("5", text, 1).encode()
+    for reading in (lambda: parse(pa.py_buffer(block)), lambda: check(block)):
+        with pytest.raises(BadRowsError):
+            reading()
 
 
 def test_quotes_are_characters_like_others() -> None:
@@ -78,5 +84,7 @@ def test_quotes_are_characters_like_others() -> None:
 
 
 def test_bytes_that_are_not_utf_8_are_refused() -> None:
-    with pytest.raises(BadRowsError):
-        parse(pa.py_buffer(ROW.encode().replace(b"68fd1e64", b"\xff", 1)))
+    block = ROW.encode().replace(b"68fd1e64", b"\xff", 1)
+    for reading in (lambda: parse(pa.py_buffer(block)), lambda: check(block)):
+        with pytest.raises(BadRowsError):
+            reading()

@@ -9,8 +9,8 @@ import pytest
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
 from training.evaluation.champion import Champion
 from training.parameters import GateParameters
-from training.report import ColumnSummary, LearningCurve, write
-from training.report.page import render
+from training.report import ColumnSummary, LearningCurve
+from training.report.page import render, write
 
 
 @pytest.fixture(scope="module")

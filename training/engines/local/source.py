@@ -10,7 +10,7 @@ from features.schema import Schema
 from training.engines import chunks
 from training.engines.local import tasks
 from training.engines.local.rows import LocalRows, Runner
-from training.engines.local.tasks import Reading
+from training.engines.local.tasks import Checking, Reading
 from training.engines.reading.opened import Opened
 from training.parameters import TrainingParameters
 from training.work import COMPLETE
@@ -60,7 +60,10 @@ class LocalSource:
             for number, piece in enumerate(pieces)
         ]
         with self.opened.unchanged():
-            found = self.runner.run(tasks.read, todo)
+            # All are checked before the first is hashed: who waits for the name of a wrong row needs no hashes.
+            checks = [Checking(check=piece.check) for piece in pieces if piece.check is not None]
+            in_order: list[Checking | Reading] = [*checks, *todo]
+            found = self.runner.run(tasks.read, in_order)[len(checks) :]
         return _Summary(
             found=dict(sum(found, Counter[str]())),
             files=[

@@ -10,12 +10,12 @@ import pyarrow as pa
 from features.schema import CRITEO
 from training.datasets.described.texts import require_utf8
 from training.datasets.errors import DatasetError, MalformedRowError
-from training.datasets.gzipped import DAMAGED
+from training.datasets.gzipped import DAMAGED, is_gzip
 from training.datasets.labels import require_both_classes
 from training.datasets.published.lines import complaint, cut_off, no_rows
 from training.engines.reading import blocks
 from training.engines.reading.opened import Opened, Piece
-from training.kernels.criteo import BadRowsError, parse
+from training.kernels.criteo import BadRowsError, check, parse
 from training.kernels.hashed import Fields
 
 
@@ -23,7 +23,7 @@ def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
     """The rows of these files, each with its day."""
     paths = [file for file, _ in files]
 
-    def check(found: Counter[str]) -> None:
+    def check_all(found: Counter[str]) -> None:
         if not found["rows"]:
             raise no_rows(paths)
         require_both_classes(", ".join(map(str, paths)), rows=found["rows"], clicks=found["clicks"])
@@ -31,10 +31,16 @@ def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
     return Opened(
         schema=CRITEO,
         pieces=[
-            Piece(day=day, fields=partial(_fields, file, *part)) for file, day in files for part in blocks.parts(file)
+            Piece(
+                day=day,
+                fields=partial(_fields, file, *part),
+                check=None if is_gzip(file) else partial(_check, file, *part),
+            )
+            for file, day in files
+            for part in blocks.parts(file)
         ],
         files=paths,
-        check=check,
+        check=check_all,
     )
 
 
@@ -50,6 +56,15 @@ def _fields(file: Path, start: int, end: int) -> Iterator[Fields]:
             before = (block.lines or 0) + block.content.count(b"\n")
     except DAMAGED as error:
         raise cut_off(file, before, error) from error
+
+
+def _check(file: Path, start: int, end: int) -> None:
+    """Raise what `_fields` would raise for a part of a plain file."""
+    for block in blocks.of_part(file, start, end):
+        try:
+            check(block.content)
+        except BadRowsError as error:
+            raise _explained(block) from error
 
 
 def _explained(block: blocks.Block) -> DatasetError:

@@ -29,6 +29,8 @@ class Piece:
 
     day: str
     fields: Callable[[], Iterable[Fields]]
+    check: Callable[[], None] | None = None
+    """Raises what reading the rows would, where that can be known sooner."""
 
     def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[Block]:
         """The rows, hashed."""
