@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
-from infra.network_ranges import divided, places
+from infra.network_ranges import require_places
 from steps.descriptions.serving_settings import RolloutKind
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
@@ -28,8 +28,6 @@ EXAMPLE_NETWORK = (
 )
 CANARY_WORKERS = 1
 """The most that a canary run has: with one, machines already have to share files."""
-NODES_BESIDE = 3
-"""Addresses that a cluster needs beside its nodes': one more in each pool while it is renewed, and the API server's."""
 
 
 class PrincipalType(StrEnum):
@@ -197,6 +195,9 @@ class AzureSettings(Parameters):
     and the pods may reach Azure by HTTPS; otherwise they call nobody."""
     trace_percent: float = Field(default=1.0, gt=0, le=100)
     """With `traces`, percentage of requests that are traced. Clients that send a `traceparent` decide for their own."""
+    availability_test: bool = False
+    """Whether Azure asks the service from five places on the internet every five minutes, and mails when three of them
+    get no answer. It bills each request, about 26 USD a month; the certificate is not looked at."""
     log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
     """The most GB that Log Analytics takes in a day."""
     log_retention_days: int = Field(default=30, ge=30, le=730)
@@ -221,6 +222,14 @@ class AzureSettings(Parameters):
         return self
 
     @model_validator(mode="after")
+    def _asked_from_outside(self) -> Self:
+        if self.availability_test and (self.network is Network.PRIVATE or self.allowed_sources):
+            raise ValueError(
+                "availability_test asks from the internet, which network private and allowed_sources keep out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _inside(self) -> Self:
         if self.network is Network.PUBLIC:
             if self.peered_network is not None:
@@ -234,11 +243,6 @@ class AzureSettings(Parameters):
             raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
         if self.authorized_ip_ranges:
             raise ValueError("authorized_ip_ranges is for a public API server; with network private leave it out")
-        ranges = divided(self.network_range)
-        nodes = self.system_nodes_max + self.scoring_nodes_max + NODES_BESIDE
-        for wanted, subnet in ((nodes, ranges.cluster), (self.training_workers + 1, ranges.databricks_hosts)):
-            if wanted > places(subnet):
-                raise ValueError(
-                    f"network_range {self.network_range} has {places(subnet)} addresses for {wanted} nodes: widen it"
-                )
+        nodes = self.system_nodes_max + self.scoring_nodes_max
+        require_places(self.network_range, nodes=nodes, machines=self.training_workers + 1)
         return self

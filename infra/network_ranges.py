@@ -13,6 +13,8 @@ LARGEST_PREFIX, SMALLEST_PREFIX = 16, 23
 """Databricks takes networks from /16 to /24 and subnets of at least /26 ("Deploy Azure Databricks in your Azure virtual
 network"); a subnet here is an eighth of the network."""
 PARTS_BITS = 3
+NODES_BESIDE = 3
+"""Addresses that a cluster needs beside its nodes': one more in each pool while it is renewed, and the API server's."""
 KEPT_BY_AZURE = 5
 """Addresses of each subnet that nobody else gets: the first four and the last ("Azure Virtual Network FAQ")."""
 
@@ -61,6 +63,10 @@ def divided(text: str) -> Ranges:
     )
 
 
-def places(subnet: IPv4Network) -> int:
-    """How many addresses of a subnet can be used."""
-    return subnet.num_addresses - KEPT_BY_AZURE
+def require_places(text: str, *, nodes: int, machines: int) -> None:
+    """Raise `ValueError` unless network `text` has room for a cluster's nodes, and for the machines of a training."""
+    ranges = divided(text)
+    for wanted, subnet in ((nodes + NODES_BESIDE, ranges.cluster), (machines, ranges.databricks_hosts)):
+        free = subnet.num_addresses - KEPT_BY_AZURE
+        if wanted > free:
+            raise ValueError(f"network_range {text} has {free} addresses for {wanted} nodes: widen it")

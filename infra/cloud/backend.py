@@ -13,6 +13,7 @@ from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.cluster_service import ClusterService, ClusterServiceArgs, kubeconfig
 from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
+from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
 from infra.cloud.names import Names
 from infra.cost.monthly import usd_per_month
 from infra.step_resource import OutputsT_co, StepResource, later
@@ -143,12 +144,7 @@ class CloudBackend:
         key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
         place = around.place
         trust = self._step(certificate.AZURE, f"{name}-certificate", certificate.Inputs(host=place.host), options)
-        reached = cluster_ready.Inputs.model_construct(
-            cluster_id=later(cluster.kubernetes.id), kubeconfig=later(kubeconfig(cluster, self._provider))
-        )
-        after = [*around.access.cluster, cluster.kubernetes.ready]
-        ready = self._step(cluster_ready.AZURE, "cluster-ready", reached, options, after=after)
-        access = ready.output(lambda found: found.access)
+        access = self._let_in(cluster, options)
         image, refusal = self._rolled_out(f"{name}-rollout", passed_on["image"], access, args, options)
         serving = ClusterService(
             f"{name}-in-cluster",
@@ -163,6 +159,7 @@ class CloudBackend:
             ),
             options,
         )
+        self._ask_from_outside(serving)
         served = champion.Inputs.model_construct(version=later(args.version), image=later(image))
         after = [serving, *around.access.models]
         marked = self._step(champion.AZURE, f"{name}-champion", served, options, refusal, after=after)
@@ -173,6 +170,26 @@ class CloudBackend:
             key=key.output(lambda found: found.current),
             shown={"authority": trust.output(lambda found: found.authority)},
         )
+
+    def _let_in(self, cluster: ClusterEnvironment, options: ResourceOptions) -> Output[str]:
+        """How the cluster is reached, once it lets the deployer in."""
+        inputs = cluster_ready.Inputs.model_construct(
+            cluster_id=later(cluster.kubernetes.id), kubeconfig=later(kubeconfig(cluster, self._provider))
+        )
+        after = [*self._environment.access.cluster, cluster.kubernetes.ready]
+        ready = self._step(cluster_ready.AZURE, "cluster-ready", inputs, options, after=after)
+        return ready.output(lambda found: found.access)
+
+    def _ask_from_outside(self, serving: ClusterService) -> None:
+        """Once it serves: a first `up` is no outage."""
+        if not self._settings.availability_test:
+            return
+        around = self._environment
+        args = AvailabilityArgs(
+            site=around.groups.serving, names=around.names, monitoring=around.monitoring, host=around.place.host
+        )
+        options = ResourceOptions.merge(around.own, ResourceOptions(depends_on=[serving]))
+        Availability("availability", args, options)
 
     def _rolled_out(
         self, name: str, image: Output[str], access: Output[str], args: ScoringServiceArgs, options: ResourceOptions

@@ -16,7 +16,7 @@ NOT_INCLUDED = (
     "Key Vault, alerts, builds of the image, disks of the training cluster, support, taxes"
 )
 
-Part = Literal["always_on", "training"]
+Part = Literal["always_on", "training", "canary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Line:
 
     name: str
     part: Part
-    """Whether it runs all the time or only while a model is trained."""
+    """Whether it runs all the time, while a model is trained, or while a change of what trains is tried."""
     quantity: Figure
     unit: str
     price: Price
@@ -78,6 +78,7 @@ def as_json(found: Estimate) -> dict[str, Any]:
         "range_usd_per_month": [float(total.low), float(total.high)],
         "always_on_usd_per_month": float(found.total("always_on").likely),
         "training_usd_per_month": float(found.total("training").likely),
+        "canary_usd_per_month": float(found.total("canary").likely),
         "lines": [_line_json(line) for line in found.lines],
         "assumptions": list(found.scenario.assumptions),
         "not_included": NOT_INCLUDED,
@@ -113,6 +114,9 @@ def _always_on(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     if scenario.private_endpoints:
         yield _line("private endpoints", prices["private-endpoint"], scenario.private_endpoints * HOURS_PER_MONTH)
         yield _line("private DNS zones", prices["private-zone"], scenario.private_zones)
+    if scenario.availability_tests:
+        tests = scenario.availability_tests * HOURS_PER_MONTH
+        yield _line("availability test", prices["availability-test"], tests)
     yield _line(f"registry {scenario.registry_tier}", prices[f"registry/{scenario.registry_tier}"], DAYS)
     yield _line(f"storage {scenario.replication}", prices[f"storage/{scenario.replication}"], scenario.stored_gb)
     if scenario.log_gb:
@@ -133,8 +137,8 @@ def _training(scenario: Scenario, prices: Prices) -> Iterator[Line]:
     yield _line("Databricks units", prices["databricks/dbu"], trained, part="training", confidence=per_core.confidence)
     if scenario.canary_nodes:
         tried = Figure.exact(scenario.canary_nodes) * CANARY_HOURS
-        yield _line("canary nodes", size, tried, part="training", confidence="unverified")
-        yield _line("canary units", prices["databricks/dbu"], tried * units, part="training", confidence="unverified")
+        yield _line("canary nodes", size, tried, part="canary", confidence="unverified")
+        yield _line("canary units", prices["databricks/dbu"], tried * units, part="canary", confidence="unverified")
 
 
 def _line(

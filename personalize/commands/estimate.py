@@ -10,7 +10,7 @@ from rich.table import Table
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cost import scenarios
-from infra.cost.estimate import NOT_INCLUDED, Estimate
+from infra.cost.estimate import NOT_INCLUDED, Estimate, Part
 from infra.cost.estimate import as_json as content
 from infra.cost.estimate import estimate as bill
 from infra.cost.prices import Figure, snapshot
@@ -22,6 +22,7 @@ from personalize.terminal.output import print_json, results, say
 from tools.paths import cache_folder
 
 REFERENCE = "reference"
+PARTS: dict[Part, str] = {"always_on": "always on", "training": "training", "canary": "canary runs"}
 STACK_FILE = ".yaml"
 
 
@@ -103,16 +104,15 @@ def _table(bill: Estimate) -> Table:
     for title in ("quantity", "USD each", "a month", "between"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("price", no_wrap=True)
-    for part, name in (("always_on", "always on"), ("training", "training")):
-        for line in bill.lines:
-            if line.part == part:
-                quantity = f"{line.quantity.likely.normalize():,f} {line.unit}"
-                price = f"{line.price.usd.likely.normalize():f}"
-                table.add_row(
-                    line.name, quantity, price, f"{line.usd.likely:,.2f}", _between(line.usd), line.confidence
-                )
-        total = bill.total("always_on" if part == "always_on" else "training")
-        table.add_row(f"= {name}", "", "", f"{total.likely:,.2f}", _between(total), "", style="bold")
+    for part, name in PARTS.items():
+        lines = [line for line in bill.lines if line.part == part]
+        for line in lines:
+            quantity = f"{line.quantity.likely.normalize():,f} {line.unit}"
+            price = f"{line.price.usd.likely.normalize():f}"
+            table.add_row(line.name, quantity, price, f"{line.usd.likely:,.2f}", _between(line.usd), line.confidence)
+        total = bill.total(part)
+        if lines:
+            table.add_row(f"= {name}", "", "", f"{total.likely:,.2f}", _between(total), "", style="bold")
     total = bill.total()
     table.add_row("= a month", "", "", f"{total.likely:,.2f}", _between(total), "", style="bold")
     return table

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from infra.cost.estimate import HOURS_PER_MONTH, estimate
+from infra.cost.estimate import HOURS_PER_MONTH
 from infra.cost.monthly import bill
-from infra.cost.prices import PriceUnknownError, snapshot
-from infra.cost.scenarios import CANARIES_PER_MONTH, of_settings
+from infra.cost.prices import PriceUnknownError
+from infra.cost.scenarios import CANARIES_PER_MONTH
 from personalize.commands.lifecycle import shown_operation
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
@@ -98,8 +98,7 @@ def _life(bench: "Bench") -> float:
 
 def _canary(bench: "Bench") -> float:
     """One canary run."""
-    nothing_else = estimate(of_settings(bench.stack, bench.settings, trainings=0), snapshot())
-    return float(nothing_else.total("training").high) / CANARIES_PER_MONTH
+    return float(bill(bench.stack, bench.settings).total("canary").high) / CANARIES_PER_MONTH
 
 
 def as_values(record: "Record") -> dict[str, Any]:

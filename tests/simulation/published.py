@@ -52,8 +52,15 @@ REGIONS = frozenset({
     "uaecentral", "uaenorth", "uksouth", "ukwest", "westcentralus", "westeurope", "westindia", "westus", "westus2",
     "westus3",
 })
-# fmt: on
 """Programmatic names. Source: learn.microsoft.com/azure/reliability/regions-list, read in November 2026."""
+
+TEST_PLACES = frozenset({
+    "emea-au-syd-edge", "latam-br-gru-edge", "us-fl-mia-edge", "apac-hk-hkn-azr", "us-va-ash-azr", "emea-ch-zrh-edge",
+    "emea-fr-pra-edge", "apac-jp-kaw-edge", "emea-gb-db3-azr", "us-il-ch1-azr", "us-tx-sn1-azr", "apac-sg-sin-azr",
+    "emea-se-sto-edge", "emea-nl-ams-azr", "us-ca-sjc-azr", "emea-ru-msa-edge",
+})
+# fmt: on
+"""From where web tests are sent. Source: learn.microsoft.com/azure/azure-monitor/app/availability, 1 April 2025."""
 
 NOWHERE = "global"
 """The location of what belongs to no region."""

@@ -8,9 +8,10 @@ from steps.provider.step import UnknownValue
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import REMOVED, changed
 from tests.simulation.examples import EXAMPLES, create_all, example
-from tests.simulation.inputs.names import GROUP, LAKE, SUBSCRIPTION, role
+from tests.simulation.inputs.names import GROUP, INSIGHTS, LAKE, SUBSCRIPTION, role
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.catalogue import TYPES
+from tests.simulation.walker import body_of, shape_of
 
 NATIVE = "azure-native:"
 AKS = f"{NATIVE}containerservice:ManagedCluster"
@@ -24,6 +25,7 @@ ROLE = f"{NATIVE}authorization:RoleAssignment"
 FEDERATED = f"{NATIVE}managedidentity:FederatedIdentityCredential"
 BUDGET = f"{NATIVE}consumption:Budget"
 ALERT = f"{NATIVE}monitor:MetricAlert"
+WEB_TEST = f"{NATIVE}applicationinsights:WebTest"
 DIAGNOSTIC = f"{NATIVE}monitor:DiagnosticSetting"
 REGISTRY = f"{NATIVE}containerregistry:Registry"
 NOWHERE = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/nowhere"
@@ -81,6 +83,14 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (DIAGNOSTIC, "logs.0.retentionPolicy", {"enabled": True, "days": 7}, "BadRequest"),
     (DIAGNOSTIC, "workspaceId", REMOVED, "BadRequest"),
     (ALERT, "criteria.allOf.0.skipMetricValidation", REMOVED, "BadRequest"),
+    (WEB_TEST, "tags", {"stack": "dev"}, "BadRequest"),
+    (WEB_TEST, "tags", {f"hidden-link:{NOWHERE}": "Resource"}, "BadRequest"),
+    (WEB_TEST, "webTestKind", "ping", "BadRequest"),
+    (WEB_TEST, "request", REMOVED, "BadRequest"),
+    (WEB_TEST, "request.requestUri", "https://example.com", "InvalidRequestContent"),
+    (WEB_TEST, "frequency", 60, "BadRequest"),
+    (WEB_TEST, "locations.0.location", "westeurope", "BadRequest"),
+    (WEB_TEST, "validationRules.sSLCheck", "no", "InvalidRequestContent"),
     (f"{NATIVE}monitor:ScheduledQueryRule", "skipQueryValidation", REMOVED, "BadArgumentError"),
     (REGISTRY, "zoneRedundancy", "Enabled", "SkuNotSupported"),
     (BUDGET, "timePeriod.startDate", "2020-01-01T00:00:00Z", "BadRequest"),
@@ -144,11 +154,37 @@ def test_a_fault_is_refused_and_the_same_without_it_is_accepted(
     arm.create(kind, example(kind))
 
 
+def test_a_web_test_s_names_are_azure_s_where_pulumi_s_differ() -> None:
+    known = TYPES[WEB_TEST]
+    body, unknown = body_of(known.body_inputs(example(WEB_TEST)), shape_of(known.model), known.aliases)
+    assert unknown == []
+    assert (body["kind"], body["properties"]["Kind"], body["location"]) == ("standard", "standard", "westeurope")
+    assert body["properties"]["Locations"] == [{"Id": "emea-nl-ams-azr"}]
+    assert body["properties"]["Request"]["RequestUrl"] == "https://example.com/readyz"
+    assert body["properties"]["ValidationRules"] == {"ExpectedHttpStatusCode": 200, "SSLCheck": False}
+
+
 @pytest.mark.parametrize(("kind", "inputs"), EXAMPLES[:1] + EXAMPLES[3:4], ids=lambda part: str(part)[-20:])
 def test_what_exists_is_not_created_again(arm: AzureNative, kind: str, inputs: dict[str, Any]) -> None:
     create_all(arm)
     with pytest.raises(RefusedError, match="already exist"):
         arm.create(kind, inputs)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("scopes", [f"{INSIGHTS}/components/insights"]),
+        ("criteria.failedLocationCount", 0),
+        ("criteria.webTestId", LAKE),
+    ],
+)
+def test_an_alert_on_a_web_test_is_about_the_test_and_its_component(arm: AzureNative, path: str, value: Any) -> None:
+    create_all(arm, until=f"{NATIVE}monitor:ScheduledQueryRule")
+    (alert,) = [inputs for kind, inputs in EXAMPLES if kind == ALERT and "webTestId" in inputs["criteria"]]
+    wrong = changed(alert, path, value) | {"ruleName": "another"}
+    with pytest.raises(RefusedError, match=r"scopes of this alert|failedLocationCount"):
+        arm.create(ALERT, wrong)
 
 
 def test_a_global_name_that_somebody_else_has_is_refused(arm: AzureNative) -> None:

@@ -48,14 +48,15 @@ def body_of(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The body for `inputs` (without path parameters), and the names in it that Azure does not know.
 
-    `aliases` maps Pulumi's name to the wire's where they differ by more than case and characters.
+    `aliases` maps Pulumi's name, or "Model.name" in one model alone, to the wire's where they differ by more than case
+    and characters; "properties.NAME" is the one in ARM's `properties`, where both places have one of that name.
     """
     inner = opened(shape.members["properties"].node) if "properties" in shape.members else None
     body: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, value in inputs.items():
-        wanted = aliases.get(name, name)
-        outer_name = find(shape, wanted)
+        within, _, wanted = _wanted(shape, name, aliases).rpartition(".")
+        outer_name = None if within else find(shape, wanted)
         inner_name = find(inner, wanted) if isinstance(inner, Shape) else None
         lifted = inner_name is not None and (outer_name is None or shape.members[outer_name].read_only)
         if lifted and isinstance(inner, Shape) and inner_name is not None:
@@ -67,6 +68,11 @@ def body_of(
         else:
             problems.append(Problem(name, f"unknown field of {shape.name}"))
     return body, problems
+
+
+def _wanted(shape: Shape, name: str, aliases: Mapping[str, str]) -> str:
+    """What the wire calls Pulumi's `name` of this model."""
+    return aliases.get(f"{shape.name.rpartition(':')[2]}.{name}", aliases.get(name, name))
 
 
 def _wire(value: Any, node: Node, aliases: Mapping[str, str]) -> Any:
@@ -88,7 +94,7 @@ def _object(value: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) 
     """An object inside a body. Where it has `properties` of its own, as subnets do, their fields are lifted too."""
     made: dict[str, Any] = {}
     for key, part in value.items():
-        wire, wanted = _wire(part, _member(shape, key, aliases), aliases), aliases.get(key, key)
+        wire, wanted = _wire(part, _member(shape, key, aliases), aliases), _wanted(shape, key, aliases)
         inner = _lifted(shape, wanted)
         if inner is not None:
             made.setdefault("properties", {})[inner] = wire
@@ -106,7 +112,7 @@ def _lifted(shape: Shape, wanted: str) -> str | None:
 
 
 def _member(shape: Shape, key: str, aliases: Mapping[str, str]) -> Node:
-    wanted = aliases.get(key, key)
+    wanted = _wanted(shape, key, aliases)
     if (wire := find(shape, wanted)) is not None:
         return shape.members[wire].node
     inner = opened(shape.members["properties"].node) if "properties" in shape.members else None

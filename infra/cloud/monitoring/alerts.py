@@ -30,6 +30,7 @@ RUNBOOKS = {
     "drift": "drift",
     "certificate-expiry": "expired-certificate",
     "budget": "bill",
+    "availability": "unreachable",
 }
 """What to do about each alert: a page of `docs/runbooks`."""
 
@@ -91,7 +92,7 @@ class Alerts(pulumi.ComponentResource):
             rule_name=self._args.names.alert(name),
             resource_group_name=self._args.site.group,
             location="global",
-            description=_what_to_do(name),
+            description=what_to_do(name),
             enabled=True,
             severity=WARNING,
             scopes=[self._args.cluster],
@@ -123,7 +124,7 @@ class Alerts(pulumi.ComponentResource):
             rule_name=self._args.names.alert(name),
             resource_group_name=self._args.site.group,
             location=self._args.site.location,
-            description=_what_to_do(name),
+            description=what_to_do(name),
             enabled=True,
             severity=WARNING,
             scopes=[self._args.logs],
@@ -146,6 +147,6 @@ class Alerts(pulumi.ComponentResource):
         )
 
 
-def _what_to_do(alert: str) -> str:
+def what_to_do(alert: str) -> str:
     """Stands in the alert's mail."""
     return f"What to do: docs/runbooks/{RUNBOOKS[alert]}.md"

@@ -49,7 +49,7 @@ def test_every_runbook_is_in_the_list() -> None:
 
 def test_every_alert_has_a_runbook_that_names_it() -> None:
     alerts = pytest.importorskip("infra.cloud.monitoring.alerts", reason="Azure's packages are an extra")
-    assert set(alerts.METRICS) | set(ALERTS) | {"budget"} == set(alerts.RUNBOOKS)
+    assert set(alerts.METRICS) | set(ALERTS) | {"budget", "availability"} == set(alerts.RUNBOOKS)
     missing = {
         alert: page for alert, page in alerts.RUNBOOKS.items() if f"`{alert}`" not in words(FOLDER / f"{page}.md")
     }

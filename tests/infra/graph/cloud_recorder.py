@@ -37,6 +37,7 @@ AZURE_NAMES: dict[str, str] = {
     "azure-native:operationalinsights:Workspace": "workspaceName",
     "azure-native:applicationinsights:Component": "resourceName",
     "azure-native:applicationinsights:Workbook": "resourceName",
+    "azure-native:applicationinsights:WebTest": "webTestName",
     "azure-native:monitor:ActionGroup": "actionGroupName",
     "azure-native:monitor:DiagnosticSetting": "name",
     "azure-native:monitor:MetricAlert": "ruleName",

@@ -18,7 +18,7 @@ from infra.graph import deploy
 from infra.settings import Settings
 from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tests.infra.wiring.recording import committed
-from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
+from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, TEST_PLACES, role_name
 
 USER = "somebody@example.com"
 OF_DEPLOYER = {
@@ -42,7 +42,7 @@ NAMED_BY = {
 
 @pytest.fixture(scope="module")
 def stack() -> CloudRecorder:
-    """A small stack on Azure with traces and the pods' logs."""
+    """A small stack on Azure with traces, the pods' logs, and a look from outside."""
     azure = {
         "subscription": SUBSCRIPTION,
         "tenant": TENANT,
@@ -50,6 +50,7 @@ def stack() -> CloudRecorder:
         "alert_mail": "operators@example.com",
         "traces": True,
         "container_insights": True,
+        "availability_test": True,
     }
     settings = Settings.model_validate({"target": "azure", "azure": azure})
     return run_cloud(lambda: deploy(settings, "test"))[0]
@@ -168,12 +169,32 @@ def test_a_job_runs_the_wheel_beside_synapseml_from_where_that_is_published(stac
 def test_the_alerts_watch_metrics_that_a_cluster_has(stack: CloudRecorder) -> None:
     watched = {}
     for alert in stack.of("azure-native:monitor:MetricAlert"):
+        if "webTestId" in alert["criteria"]:
+            continue
         (criterion,) = alert["criteria"]["allOf"]
         watched[criterion["metricName"]] = criterion["metricNamespace"], criterion["timeAggregation"]
     assert watched == {
         "node_cpu_usage_percentage": ("Microsoft.ContainerService/managedClusters", "Average"),
         "node_memory_working_set_percentage": ("Microsoft.ContainerService/managedClusters", "Average"),
     }
+
+
+def test_the_service_is_asked_from_outside_where_that_is_wanted(stack: CloudRecorder) -> None:
+    (test,) = stack.of("azure-native:applicationinsights:WebTest")
+    (cluster,) = [one for one in stack.of("kubernetes:core/v1:Service") if one["spec"]["type"] == "LoadBalancer"]
+    label = cluster["metadata"]["annotations"]["service.beta.kubernetes.io/azure-dns-label-name"]
+    assert test["request"]["requestUrl"] == f"https://{label}.westeurope.cloudapp.azure.com/readyz"
+    assert (test["kind"], test["webTestKind"]) == ("standard", "standard")
+    assert test["validationRules"] == {"expectedHttpStatusCode": 200, "sSLCheck": False}
+    assert len({place["location"] for place in test["locations"]} & TEST_PLACES) == 5
+    (component,) = stack.of("azure-native:applicationinsights:Component")
+    (tag,) = [name for name in test["tags"] if name.startswith("hidden-link:")]
+    assert tag.endswith(component["resourceName"])
+    (alert,) = [one for one in stack.of("azure-native:monitor:MetricAlert") if "webTestId" in one["criteria"]]
+    assert alert["criteria"]["odataType"] == "Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria"
+    assert alert["criteria"]["failedLocationCount"] == 3
+    assert {alert["criteria"]["webTestId"], alert["criteria"]["componentId"]} == set(alert["scopes"])
+    assert len(alert["actions"]) == 1
 
 
 @pytest.mark.parametrize(

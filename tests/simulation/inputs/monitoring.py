@@ -89,6 +89,43 @@ MONITORING: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     (
+        "azure-native:applicationinsights:WebTest",
+        {
+            **HERE,
+            "webTestName": "availability",
+            "syntheticMonitorId": "availability",
+            "kind": "standard",
+            "webTestKind": "standard",
+            "enabled": True,
+            "frequency": 300,
+            "timeout": 30,
+            "retryEnabled": True,
+            "locations": [{"location": "emea-nl-ams-azr"}],
+            "request": {"requestUrl": "https://example.com/readyz", "httpVerb": "GET"},
+            "validationRules": {"expectedHttpStatusCode": 200, "sSLCheck": False},
+            "tags": {f"hidden-link:{INSIGHTS}/components/insights": "Resource"},
+        },
+    ),
+    (
+        "azure-native:monitor:MetricAlert",
+        {
+            **IN_GROUP,
+            "location": "global",
+            "ruleName": "availability",
+            "enabled": True,
+            "severity": 1,
+            "scopes": [f"{INSIGHTS}/webtests/availability", f"{INSIGHTS}/components/insights"],
+            "evaluationFrequency": "PT1M",
+            "windowSize": "PT5M",
+            "criteria": {
+                "odataType": "Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria",
+                "webTestId": f"{INSIGHTS}/webtests/availability",
+                "componentId": f"{INSIGHTS}/components/insights",
+                "failedLocationCount": 3,
+            },
+        },
+    ),
+    (
         "azure-native:monitor:ScheduledQueryRule",
         {
             **HERE,

@@ -4,6 +4,7 @@ import re
 import uuid
 from typing import Any
 
+from tests.simulation.published import TEST_PLACES
 from tests.simulation.references import referring
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_type import Call, NameRule, ResourceType
@@ -12,6 +13,7 @@ from tests.simulation.world import key_of
 
 INSIGHTS = GROUP + "/providers/Microsoft.Insights"
 RULE_NAME = NameRule(pattern=r"[^*#&+:<>?@%{}\\/|]+", shortest=1, longest=260)
+LINK = "hidden-link:"
 ASSOCIATION = "azure-native:monitor:DataCollectionRuleAssociation"
 
 
@@ -38,6 +40,41 @@ def _refuse_unknown_metric(call: Call) -> None:
     for criterion in call.input("criteria.allOf", []):
         if criterion.get("metricNamespace", "").startswith("Insights.") and not criterion.get("skipMetricValidation"):
             raise RefusedError(400, "BadRequest", f"Couldn't find a metric named {criterion.get('metricName')}.")
+
+
+def _refuse_test_without_insights(call: Call) -> None:
+    """Azure's own sentence: the tag is how a test belongs to a component."""
+    owners = [tag.removeprefix(LINK) for tag in call.input("tags", {}) if tag.startswith(LINK)]
+    found = [owner for owner in owners if call.world.get(key_of(owner)) is not None]
+    if len(owners) != 1 or len(found) != 1:
+        message = "A single 'hidden-link' tag pointing to an existing AI component is required."
+        raise RefusedError(400, "BadRequest", f"{message} Found none or several in {owners}.")
+
+
+def _refuse_incomplete_test(call: Call) -> None:
+    """A standard test has a request; the others have XML, and have ended."""
+    if (call.input("kind"), call.input("webTestKind")) != ("standard", "standard"):
+        raise RefusedError(
+            400, "BadRequest", "Kind must be 'standard' in both places; ping tests ended in September 2026."
+        )
+    if not call.input("request.requestUrl", "").startswith("http"):
+        raise RefusedError(400, "BadRequest", "A standard test needs Request.RequestUrl.")
+    if call.input("frequency", 300) not in (300, 600, 900) or not 0 < call.input("timeout", 30) <= 120:
+        raise RefusedError(400, "BadRequest", "Frequency is 300, 600 or 900 seconds, Timeout at most 120.")
+    unknown = {place["location"] for place in call.input("locations", [])} - TEST_PLACES
+    if unknown or not call.input("locations"):
+        raise RefusedError(400, "BadRequest", f"Unknown or no test locations: {sorted(unknown)}.")
+
+
+def _refuse_other_scopes(call: Call) -> None:
+    """An alert on a test is about the test and its component, and says so twice."""
+    test, component = call.input("criteria.webTestId"), call.input("criteria.componentId")
+    if test is None:
+        return
+    if sorted(map(key_of, call.input("scopes", []))) != sorted(map(key_of, (test, component))):
+        raise RefusedError(400, "BadRequest", "The scopes of this alert must be its web test and its component.")
+    if call.input("criteria.failedLocationCount", 0) < 1:
+        raise RefusedError(400, "BadRequest", "failedLocationCount must be at least 1.")
 
 
 def _refuse_unvalidated_query(call: Call) -> None:
@@ -103,6 +140,15 @@ TYPES = [
         outputs=_named,
     ),
     ResourceType(
+        pulumi_type="azure-native:applicationinsights:WebTest",
+        model="azure.mgmt.applicationinsights.v2022_06_15.models:WebTest",
+        path=INSIGHTS + "/webtests/{webTestName}",
+        aliases={"webTestKind": "properties.Kind", "WebTestGeolocation.location": "Id"},
+        replaces=frozenset({"location"}),
+        rules=(_refuse_test_without_insights, _refuse_incomplete_test),
+        outputs=_named,
+    ),
+    ResourceType(
         pulumi_type="azure-native:monitor:DiagnosticSetting",
         model="azure.mgmt.monitor.v2021_05_01_preview.models:DiagnosticSettingsResource",
         path="/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
@@ -122,7 +168,7 @@ TYPES = [
         model="azure.mgmt.monitor.v2018_03_01.models:MetricAlertResource",
         path=INSIGHTS + "/metricAlerts/{ruleName}",
         name=RULE_NAME,
-        rules=(_refuse_unknown_metric,),
+        rules=(_refuse_unknown_metric, _refuse_other_scopes),
         outputs=_named,
     ),
     ResourceType(

@@ -1,0 +1,107 @@
+"""A look at the service from outside: Azure asks it every few minutes from several places, and tells when it is gone.
+
+The service's certificate is of the stack's own authority, which Azure does not know: the test does not look at it.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import ResourceOptions
+from pulumi_azure_native import applicationinsights, monitor
+from pulumi_azure_native.applicationinsights import WebTestKind
+
+from infra.cloud.monitoring.alerts import what_to_do
+from infra.cloud.monitoring.log_analytics import Monitoring
+from infra.cloud.names import Names
+from infra.cloud.site import Site
+from infra.cost.scenarios import TEST_EVERY_SECONDS, TEST_PLACES
+
+ALERT = "availability"
+PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa-edge", "us-va-ash-azr")
+"""West Europe, North Europe, France Central, UK South, East US, as Microsoft's page "Application Insights availability
+tests" names them; it recommends five, and an alert when all but two fail."""
+FAILING = TEST_PLACES - 2
+TIMEOUT_SECONDS = 30
+READY = "/readyz"
+OK = 200
+EVERY = "PT1M"
+WINDOW = "PT5M"
+"""In which each place has asked once. Both as in Microsoft's template for this alert."""
+CRITICAL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvailabilityArgs:
+    """What is asked, and who is told."""
+
+    site: Site
+    names: Names
+    monitoring: Monitoring
+    host: str
+
+
+class Availability(pulumi.ComponentResource):
+    """The test and its alert."""
+
+    def __init__(self, name: str, args: AvailabilityArgs, opts: ResourceOptions | None = None) -> None:
+        """Make both; the service should answer by then."""
+        super().__init__("personalization:azure:Availability", name, None, opts)
+        self._args = args
+        self._called = args.names.alert(ALERT)
+        self._alert(self._test())
+        self.register_outputs({})
+
+    def _test(self) -> applicationinsights.WebTest:
+        site = self._args.site
+        return applicationinsights.WebTest(
+            "availability-test",
+            web_test_name=self._called,
+            synthetic_monitor_id=self._called,
+            resource_group_name=site.group,
+            location=site.location,
+            kind=WebTestKind.STANDARD,
+            web_test_kind=WebTestKind.STANDARD,
+            enabled=True,
+            frequency=TEST_EVERY_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+            retry_enabled=True,
+            locations=[applicationinsights.WebTestGeolocationArgs(location=place) for place in PLACES],
+            request=applicationinsights.WebTestPropertiesRequestArgs(
+                request_url=f"https://{self._args.host}{READY}",
+                http_verb="GET",
+                follow_redirects=False,
+                parse_dependent_requests=False,
+            ),
+            validation_rules=applicationinsights.WebTestPropertiesValidationRulesArgs(
+                expected_http_status_code=OK, s_sl_check=False
+            ),
+            # By this tag Azure knows where the results belong.
+            tags=self._args.monitoring.insights.id.apply(
+                lambda found: {**site.tags, f"hidden-link:{found}": "Resource"}
+            ),
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _alert(self, test: applicationinsights.WebTest) -> None:
+        site, monitoring = self._args.site, self._args.monitoring
+        monitor.MetricAlert(
+            ALERT,
+            rule_name=self._called,
+            resource_group_name=site.group,
+            location="global",
+            description=what_to_do(ALERT),
+            enabled=True,
+            severity=CRITICAL,
+            scopes=[test.id, monitoring.insights.id],
+            evaluation_frequency=EVERY,
+            window_size=WINDOW,
+            criteria=monitor.WebtestLocationAvailabilityCriteriaArgs(
+                odata_type="Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria",
+                web_test_id=test.id,
+                component_id=monitoring.insights.id,
+                failed_location_count=FAILING,
+            ),
+            actions=[monitor.MetricAlertActionArgs(action_group_id=monitoring.operators.id)],
+            tags=site.tags,
+            opts=ResourceOptions(parent=self),
+        )

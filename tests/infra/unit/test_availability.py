@@ -1,0 +1,28 @@
+"""A service that Azure asks from outside: what that costs, and where it can't be."""
+
+import pytest
+
+from infra.azure_settings import AzureSettings
+from infra.cost.estimate import estimate
+from infra.cost.prices import snapshot
+from infra.cost.scenarios import of_settings
+from infra.settings import SettingsError, load_settings
+from tests.infra.unit.test_cost import figures, line
+from tests.infra.unit.test_private_settings import AZURE, PRIVATE, settings
+
+
+def test_being_asked_costs_by_the_request() -> None:
+    without, asked = (
+        estimate(of_settings("test", AzureSettings.model_validate(AZURE | {"availability_test": on})), snapshot())
+        for on in (False, True)
+    )
+    assert "availability test" not in {one.name for one in without.lines}
+    # 5 places * 12 an hour * 730 h = 43,800 at 0.0006 = 26.28, 25 % either way: 19.71 and 32.85
+    assert line(asked, "availability test").usd == figures("19.71", "26.28", "32.85")
+
+
+@pytest.mark.parametrize("closed", [PRIVATE, {"allowed_sources": ["203.0.113.0/24"]}])
+def test_a_service_that_the_internet_does_not_reach_can_not_be_asked(closed: dict[str, object]) -> None:
+    load_settings(settings(**closed))
+    with pytest.raises(SettingsError, match="availability_test asks from the internet"):
+        load_settings(settings(**closed, availability_test=True))
