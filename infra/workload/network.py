@@ -21,9 +21,20 @@ from infra.workload.place import Place
 from steps.shared.cluster_names import ANSWERING, INSIDE_PORT, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
+SYSTEM = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"})
+READS_METRICS = "personalization/reads-metrics"
+"""The label of a namespace whose pods may ask at the port inside, such as that of somebody's Prometheus."""
+LOOKING = [
+    NetworkPolicyPeerArgs(namespace_selector=SYSTEM),
+    NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs(match_labels={READS_METRICS: "true"})),
+]
+"""AKS's own pods, and whom a label lets: the API server comes by the konnectivity agents of kube-system, with a pod's
+address (github.com/tigera/operator, pull request 5212), and Azure's managed Prometheus is there too (Microsoft's page
+"Customize scraping of Prometheus metrics"). Probes need no rule: what is on a pod's own node may always ask
+(kubernetes.io, "Network Policies")."""
 SHADOW = f"{NAME}-shadow"
 NAME_SERVERS = NetworkPolicyPeerArgs(
-    namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
+    namespace_selector=SYSTEM,
     pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
 )
 NODE_NAME_SERVERS = [
@@ -67,7 +78,6 @@ class Network(pulumi.ComponentResource):
         """Make both."""
         super().__init__("personalization:workload:Network", name, None, opts)
         port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
-        # From everywhere, as the API server's way to a pod has no label; the load balancer does not lead there.
         inside = NetworkPolicyPortArgs(port=INSIDE_PORT, protocol="TCP")
         to_shadow = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=SHADOWING))
         egress = [NetworkPolicyEgressRuleArgs(ports=[port], to=[to_shadow])] if args.shadow else []
@@ -78,7 +88,10 @@ class Network(pulumi.ComponentResource):
             spec=NetworkPolicySpecArgs(
                 pod_selector=LabelSelectorArgs(),  # every pod of the namespace
                 policy_types=["Ingress", "Egress"],  # without a rule for the second nothing may leave
-                ingress=[NetworkPolicyIngressRuleArgs(ports=[port, inside])],
+                ingress=[
+                    NetworkPolicyIngressRuleArgs(ports=[port]),
+                    NetworkPolicyIngressRuleArgs(ports=[inside], from_=LOOKING),
+                ],
                 egress=egress or None,
             ),
             opts=ResourceOptions(parent=self),

@@ -102,8 +102,15 @@ def test_the_pods_call_nobody_and_are_called_on_two_ports(found: dict[str, dict[
     policy = found["NetworkPolicy"]["spec"]
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert "egress" not in policy
-    assert [rule["ports"] for rule in policy["ingress"]] == [
-        [{"port": 8443, "protocol": "TCP"}, {"port": 9090, "protocol": "TCP"}]
+    assert policy["ingress"] == [
+        {"ports": [{"port": 8443, "protocol": "TCP"}]},
+        {
+            "ports": [{"port": 9090, "protocol": "TCP"}],
+            "from": [
+                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+                {"namespaceSelector": {"matchLabels": {"personalization/reads-metrics": "true"}}},
+            ],
+        },
     ]
 
 
