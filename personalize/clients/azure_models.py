@@ -4,13 +4,14 @@ from pathlib import Path
 
 from azure_clients import credentials
 from azure_clients.retries import Timeout
-from features.bundle import REPORT
+from features.bundle import REPORT, checked_hash
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
-from steps.azure.stores.bundles import bring, lake_folder
+from steps.azure.stores.bundles import CONTAINER, bring, lake_folder
+from steps.azure.stores.lake import LakeFolder
 from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
@@ -18,6 +19,8 @@ from steps.shared.model_versions import Version
 from tools.paths import state_folder
 
 STORAGE_VERSION = "2024-01-01"
+IMPORTED = "imported"
+"""Folder of the models' container for what no run of this stack made."""
 LOOK = Timeout(seconds=20, pause=2)
 """A command that only looks does not wait for a role to count, as an `up` does."""
 
@@ -52,6 +55,13 @@ class AzureVersions:
         """The version that serves, None before the first."""
         found = self._registry.champion()
         return found.version if found else None
+
+    def register(self, bundle: Path) -> Version:
+        """Send a bundle to the lake and register it; raises `AzureRefusedError`, and `BundleError` if it is broken."""
+        lake = Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
+        folder = LakeFolder(lake, CONTAINER, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
+        folder.send(bundle, self._context)
+        return self._registry.register(bundle, folder.url, {"run": IMPORTED}).version
 
     def fetch(self, version: Version, target: Path) -> None:
         """Bring a version's bundle from the lake to `target`; raises as `bundle` does."""

@@ -25,6 +25,10 @@ class Versions(Protocol):
         """The version that serves, None before the first."""
         ...
 
+    def register(self, bundle: Path) -> Version:
+        """Give a bundle on this machine a number; one that is registered already keeps its own."""
+        ...
+
     def fetch(self, version: Version, target: Path) -> None:
         """Copy a version's bundle to `target`, which is not there yet."""
         ...

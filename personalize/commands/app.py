@@ -40,6 +40,7 @@ PANELS = {
         "init_data.init_data",
         "models.models",
         "models.rollback",
+        "models.import_models",
         "models.report",
         "drift.drift",
         "tune.tune",

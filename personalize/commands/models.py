@@ -7,9 +7,11 @@ import typer
 
 from features.errors import BadInputError
 from infra.settings import NAMESPACE
+from personalize.clients.model_registry import versions_of
 from personalize.commands.lifecycle import show_update
 from personalize.commands.session import open_session
 from personalize.stack.on_azure import azure_of
+from personalize.teardown.restore import restore
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results
 from personalize.views.model_table import model_rows, require_version, show_models
@@ -51,6 +53,26 @@ def rollback(
     except BaseException:
         session.files.write_overrides(before)
         raise
+
+
+def import_models(
+    folder: Annotated[Path, typer.Argument(help="Where `destroy --keep-data` saved the models of an earlier stack.")],
+    *,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Register models that an earlier stack left; `rollback` then serves the one that you name.
+
+    What serves stays as it is. The stack must be up, and gives each model a number of its own.
+    """
+    numbers = restore(folder, versions_of(stack, config_file).register)
+    if as_json:
+        print_json({"imported": {str(old): version.number for old, version in numbers.items()}})
+        return
+    for old, version in numbers.items():
+        results.print(f"saved as version {old}: version {version.number}", markup=False)
+    results.print(f"`personalize rollback --stack {stack} NUMBER` serves one of them.", markup=False)
 
 
 def report(

@@ -21,12 +21,17 @@ def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], 
     """
     folder.mkdir(parents=True, exist_ok=True)
     for version in versions:
-        target = folder / f"version-{version.number}"
+        target = version_folder(folder, version.number)
         if not _whole(target, version.bundle_hash):
             _save(version, fetch, target)
     index = folder / INDEX
     write_whole(index, json.dumps([asdict(version) for version in versions], indent=2, default=str) + "\n")
     return index
+
+
+def version_folder(folder: Path, number: int) -> Path:
+    """Where an export has the bundle of a version."""
+    return folder / f"version-{number}"
 
 
 def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path) -> None:

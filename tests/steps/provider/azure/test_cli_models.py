@@ -12,9 +12,12 @@ from infra.azure_settings import AzureSettings
 from personalize.clients import azure_models
 from personalize.clients.azure_models import AzureVersions
 from personalize.errors import StackMissingError
+from personalize.teardown.export import export
+from personalize.teardown.restore import restore
 from personalize.views.model_table import model_rows, require_version
 from steps.azure.champion import Champion
 from steps.azure.model_version import ModelVersion
+from steps.local.registry import LocalRegistry
 from tests.simulation.inputs.names import GROUP
 from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import MACHINE_LEARNING, SUBSCRIPTION, TENANT, Cloud
@@ -80,6 +83,25 @@ def test_a_version_that_is_not_registered_cannot_be_rolled_back_to(served: str) 
     require_version(STACK, 1)
     with pytest.raises(BadInputError, match="no model version 7; registered are: 1"):
         require_version(STACK, 7)
+
+
+def test_kept_models_are_registered_beside_the_one_that_serves(
+    served: str, tmp_path: Path, bundle_of: MakeBundle
+) -> None:
+    earlier = LocalRegistry(tmp_path / "earlier")
+    earlier.create()
+    earlier.register(bundle_of(2))
+    export(earlier.list(), earlier.fetch, tmp_path / "saved")
+    versions = AzureVersions(STACK, SETTINGS)
+    assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register).items()} == {1: 2}
+    assert {old: new.number for old, new in restore(tmp_path / "saved", versions.register).items()} == {1: 2}
+    assert [(one.number, one.champion) for one in versions.list()] == [(1, True), (2, False)]
+    assert [one.bundle_hash for one in versions.list()] == [served, checked_hash(bundle_of(2))]
+    versions.fetch(versions.get(2), tmp_path / "fetched")
+    assert checked_hash(tmp_path / "fetched") == checked_hash(bundle_of(2))
+    asked = candidate(tmp_path, bundle_of(1)) | {"requested": "2"}
+    created = create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), asked, Recorder())
+    assert (created.outputs.version, created.outputs.served_hash) == (2, checked_hash(bundle_of(2)))
 
 
 def test_a_stack_without_models_says_so() -> None:

@@ -1,0 +1,89 @@
+"""Models that an earlier stack left, registered in another one."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from features.bundle import checked_hash
+from personalize.commands.app import app
+from personalize.errors import StackMissingError
+from personalize.teardown.export import INDEX, export
+from personalize.teardown.restore import KeptModelsError, restore
+from steps.local.registry import LocalRegistry
+from tests.support.bundles import MakeBundle
+from tools.paths import state_folder
+
+
+def registry_of(folder: Path, *bundles: Path) -> LocalRegistry:
+    """A new one with these versions."""
+    made = LocalRegistry(folder)
+    made.create()
+    for bundle in bundles:
+        made.register(bundle)
+    return made
+
+
+@pytest.fixture
+def saved(tmp_path: Path, bundle_of: MakeBundle) -> Path:
+    """What an earlier stack's two versions were saved as."""
+    earlier = registry_of(tmp_path / "earlier", bundle_of(1), bundle_of(2))
+    export(earlier.list(), earlier.fetch, tmp_path / "saved")
+    shutil.rmtree(tmp_path / "earlier")
+    return tmp_path / "saved"
+
+
+def test_saved_versions_are_registered_after_those_that_are_there(
+    saved: Path, tmp_path: Path, bundle_of: MakeBundle
+) -> None:
+    registry = registry_of(tmp_path / "new", bundle_of(3))
+    registry.set_champion(1)
+    numbers = restore(saved, registry.register)
+    assert {old: version.number for old, version in numbers.items()} == {1: 2, 2: 3}
+    hashes = [version.bundle_hash for version in registry.list()]
+    assert hashes == [checked_hash(bundle_of(seed)) for seed in (3, 1, 2)]
+    assert registry.get_champion() == registry.get(1)
+
+
+def test_a_second_import_changes_nothing(saved: Path, tmp_path: Path) -> None:
+    registry = registry_of(tmp_path / "new")
+    first = restore(saved, registry.register)
+    assert restore(saved, registry.register) == first
+    assert len(registry.list()) == 2
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "exchanged"])
+def test_nothing_is_imported_when_one_bundle_is_not_what_was_saved(saved: Path, tmp_path: Path, damage: str) -> None:
+    second = saved / "version-2"
+    if damage == "changed":
+        (second / "report.html").write_text("another")
+    else:
+        shutil.rmtree(second)
+    if damage == "exchanged":
+        shutil.copytree(saved / "version-1", second)
+    registry = registry_of(tmp_path / "new")
+    with pytest.raises(KeptModelsError, match="Nothing was imported"):
+        restore(saved, registry.register)
+    assert registry.list() == []
+
+
+@pytest.mark.parametrize("content", [None, "", "{}x", '[{"number": 1}]', "[1]"])
+def test_a_folder_that_no_destroy_wrote_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / INDEX).write_text(content)
+    with pytest.raises(KeptModelsError, match=r"versions\.json cannot be used.*destroy --keep-data"):
+        restore(tmp_path, registry_of(tmp_path / "new").register)
+
+
+def test_the_command_imports_into_a_stack_that_is_up(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    nowhere = CliRunner().invoke(app, ["import-models", str(saved)])
+    assert isinstance(nowhere.exception, StackMissingError)
+    registry = registry_of(state_folder("local") / "registry")
+    done = CliRunner().invoke(app, ["import-models", str(saved), "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout) == {"imported": {"1": 1, "2": 2}}
+    assert len(registry.list()) == 2
