@@ -1,10 +1,11 @@
-"""Policies for every pod, whichever resource creates it."""
+"""Policies for every pod, whichever resource creates it, and for who may reach it."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from infra.policy.rule import Properties, Rule, dig
+from steps.shared.cluster_names import PORT
 
 POD = "kubernetes:core/v1:Pod"
 SERVERS = frozenset(f"kubernetes:apps/v1:{kind}" for kind in ("Deployment", "StatefulSet", "DaemonSet"))
@@ -64,6 +65,14 @@ def _tags(properties: Properties, _: str) -> Iterator[str]:
             yield f"the image {container['image']} is not named by its digest, so it can change unseen."
 
 
+def _open_ports(properties: Properties, _: str) -> Iterator[str]:
+    for rule in dig(properties, "spec.ingress") or ():
+        opened: list[Mapping[str, Any]] = rule.get("ports") or [{}]
+        ports = [port.get("port") for port in opened]
+        if not rule.get("from") and (others := [port for port in ports if port != PORT]):
+            yield f"ports {others} are open to every pod; only {PORT}, which asks for a key, may be: name who may ask."
+
+
 RULES = (
     Rule(
         name="pod-limits",
@@ -89,5 +98,11 @@ RULES = (
         description="Every image is named by its digest.",
         types=MAKERS | {POD},
         check=_tags,
+    ),
+    Rule(
+        name="port-with-key",
+        description="What asks for no key is open to named pods alone.",
+        types=frozenset({"kubernetes:networking.k8s.io/v1:NetworkPolicy"}),
+        check=_open_ports,
     ),
 )

@@ -56,6 +56,11 @@ def deployment(**changes: object) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"containers": [deepcopy(CONTAINER) | changes]}}}}
 
 
+def ingress(*rules: Mapping[str, Any]) -> dict[str, Any]:
+    """A network policy."""
+    return {"spec": {"ingress": list(rules)}}
+
+
 EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no-public-blobs": ({"allowBlobPublicAccess": False}, {}),
     "no-public-containers": ({"publicAccess": "None"}, {"publicAccess": "Blob"}),
@@ -81,6 +86,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pod-non-root": (deployment(), deployment(securityContext={"allowPrivilegeEscalation": False})),
     "pod-privileges": (deployment(), deployment(securityContext={"runAsNonRoot": True})),
     "image-digests": (deployment(), deployment(image="registry.azurecr.io/scoring:latest")),
+    "port-with-key": (ingress({"ports": [{"port": 8443}]}), ingress({"ports": [{"port": 8443}, {"port": 9090}]})),
 }
 """By policy: properties that pass and properties that do not, in a stack called `prod`."""
 
@@ -118,6 +124,12 @@ def test_a_pod_is_found_wherever_it_stands(path: str) -> None:
     for part in reversed(path.split(".")):
         properties = {part: properties}
     assert sentences(rule, properties)
+
+
+def test_a_rule_without_ports_opens_all_and_one_with_a_peer_is_open_to_nobody_else() -> None:
+    rule = next(rule for rule in RULES if rule.name == "port-with-key")
+    assert sentences(rule, ingress({}))
+    assert sentences(rule, ingress({"ports": [{"port": 9090}], "from": [{"podSelector": {}}]})) == []
 
 
 def test_a_stack_on_azure_without_a_budget_is_stopped() -> None:
