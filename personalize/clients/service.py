@@ -1,5 +1,6 @@
 """The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -48,9 +49,9 @@ class Service:
             )
         return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 
-    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
         """The service's answer to `body`; raises `BadInputError` when the service finds fault with it."""
-        response = self._request("POST", path, json=body)
+        response = self._request("POST", path, json=body, headers=headers)
         if response.is_success:
             return response.json()
         message = _message(response)

@@ -1,5 +1,6 @@
 """The cluster with the service in it, and the service as a client sees it."""
 
+import secrets
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,7 +87,8 @@ def _score(bench: Bench) -> str:
     """The golden records over the public address, checked with the stack's own authority."""
     service, outputs = bench.service(), bench.outputs()
     golden = Bundle.load(bundle_folder(state_folder(bench.stack) / "registry", outputs["bundle_hash"])).golden
-    answer = service.post("/score", {"records": [one.record for one in golden]})
+    traced = {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"}  # W3C: this one is to be kept
+    answer = service.post("/score", {"records": [one.record for one in golden]}, traced)
     apart = max(abs(found - one.probability) for found, one in zip(answer["probabilities"], golden, strict=True))
     if not apart <= TOLERANCE:
         raise StageFailedError(f"The service scores golden records {apart:g} away from what training computed.")

@@ -8,6 +8,7 @@ from personalize.clients.power import VERSION, Power, cluster_path, power_of, sw
 from personalize.teardown.leftovers import leftovers, settled
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
+from personalize.verify.stages.options import asked_from_outside, traces
 from personalize.verify.stages.storage import MACHINE_LEARNING, WORKSPACE_VERSION
 
 READY_SECONDS = 900.0
@@ -59,7 +60,8 @@ AGAIN = Stage(
     title="a second `up`, and one after a refresh",
     minutes="3 to 10",
     act=_again,
-    looks={"no-drift": _nothing_drifts},
+    # Here, as both take minutes to arrive after the service was asked.
+    looks={"no-drift": _nothing_drifts, "traces-arrive": traces, "asked-from-outside": asked_from_outside},
     changes=True,
 )
 

@@ -1,4 +1,4 @@
-"""What only some stacks ask for, such as the committed `prod`: zones, and the pods' logs."""
+"""What only some stacks ask for, such as the committed `prod`: zones, the pods' logs, traces, a look from outside."""
 
 from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
 from personalize.clients.power import VERSION, cluster_path
@@ -8,6 +8,8 @@ from personalize.verify.stage import Seen
 ZONE = "topology.kubernetes.io/zone"
 ASSOCIATION = "providers/Microsoft.Insights/dataCollectionRuleAssociations/ContainerInsightsExtension"
 ASSOCIATION_VERSION = "2022-06-01"
+COMPONENTS = "Microsoft.Insights/components"
+METRICS_VERSION = "2023-10-01"
 
 
 def zones(bench: Bench) -> Seen:
@@ -31,3 +33,29 @@ def container_logs(bench: Bench) -> Seen:
     rule = bench.resource(f"{cluster}/{ASSOCIATION}", ASSOCIATION_VERSION).get("dataCollectionRuleId")
     answer = f"omsagent enabled {bool(agent.get('enabled'))}, rule {str(rule).rpartition('/')[2]}"
     return Seen(holds=bool(agent.get("enabled") and rule), answer=answer)
+
+
+def traces(bench: Bench) -> Seen:
+    """Whether a request that was traced has arrived; the stage `endpoint` sends one that must be."""
+    if not bench.settings.traces:
+        return Seen(holds=None, answer="the stack file asks for no traces")
+    count = sum(_last_hour(bench, "requests/count", "count"))
+    return Seen(holds=count > 0, answer=f"{count:.0f} traced requests in the last hour")
+
+
+def asked_from_outside(bench: Bench) -> Seen:
+    """Whether the web test ever succeeded."""
+    if not bench.settings.availability_test:
+        return Seen(holds=None, answer="the stack file asks for no look from outside")
+    found = _last_hour(bench, "availabilityResults/availabilityPercentage", "average")
+    if not found:
+        return Seen(holds=None, answer="no result in the last hour; the first takes up to 20 minutes")
+    return Seen(holds=max(found) > 0, answer=f"{found[-1]:.0f} % succeeded in the last minute with a result")
+
+
+def _last_hour(bench: Bench, metric: str, aggregation: str) -> list[float]:
+    """A metric of Application Insights, minute by minute where it has a value (Azure Monitor's "Metrics - List")."""
+    path = f"{bench.subject.serving(COMPONENTS, bench.names.insights)}/providers/Microsoft.Insights/metrics"
+    found = bench.manager.list(path, METRICS_VERSION, metricnames=metric, aggregation=aggregation)
+    minutes = [minute for one in found for series in one["timeseries"] for minute in series["data"]]
+    return [float(minute[aggregation]) for minute in minutes if minute.get(aggregation) is not None]

@@ -7,8 +7,8 @@ import pytest
 
 from infra.azure_settings import AzureSettings
 from personalize.verify.bench import Bench
-from personalize.verify.stages.options import container_logs, zones
-from tests.personalize.subscription.conftest import SUBSCRIPTION
+from personalize.verify.stages.options import asked_from_outside, container_logs, traces, zones
+from tests.personalize.subscription.conftest import SUBSCRIPTION, World
 
 CLUSTER = {"addonProfiles": {"omsagent": {"enabled": True}}}
 RULE = {"dataCollectionRuleId": "/subscriptions/1/dataCollectionRules/containers"}
@@ -62,3 +62,34 @@ def test_logs_are_collected_by_an_agent_with_a_rule(answers: tuple[dict[str, Any
 
 def test_logs_that_nobody_asked_for_are_no_miss() -> None:
     assert container_logs(bench()).holds is None
+
+
+def measured(world: World, minutes: list[dict[str, float]], **azure: Any) -> Bench:
+    """One whose Application Insights has had these minutes, each with its values by aggregation."""
+    subject = world.subject(**azure)
+    component = subject.serving("Microsoft.Insights/components", subject.names.insights)
+    path = f"{component}/providers/Microsoft.Insights/metrics"
+    answer = [{"timeseries": [{"data": [{"timeStamp": "2026-11-27T05:00:00Z", **minute} for minute in minutes]}]}]
+    world.fake.answer(f"GET {path}$", {"value": answer})
+    manager = world.fake.manager()
+    found = SimpleNamespace(settings=subject.settings, subject=subject, names=subject.names, manager=manager)
+    return cast("Bench", found)
+
+
+@pytest.mark.parametrize(("minutes", "holds"), [([{"count": 2.0}, {}], True), ([{"count": 0.0}], False), ([], False)])
+def test_traces_have_arrived_when_application_insights_counts_them(
+    world: World, minutes: list[dict[str, float]], *, holds: bool
+) -> None:
+    assert traces(measured(world, minutes, traces=True)).holds is holds
+    assert traces(measured(world, minutes)).holds is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "holds"),
+    [([{"average": 0.0}, {"average": 100.0}], True), ([{"average": 0.0}], False), ([{}], None), ([], None)],
+)
+def test_a_look_from_outside_works_when_it_ever_succeeded(
+    world: World, minutes: list[dict[str, float]], *, holds: bool | None
+) -> None:
+    assert asked_from_outside(measured(world, minutes, availability_test=True)).holds is holds
+    assert asked_from_outside(measured(world, minutes)).holds is None

@@ -22,7 +22,9 @@ UNLIKE = frozenset(
         "node-group",
         "cluster-as-asked",  # a run's cluster is a process of this machine
         "zones-as-asked",  # stack `dev` asks for neither zones
-        "container-insights",  # nor the pods' logs
+        "container-insights",  # nor the pods' logs,
+        "traces-arrive",  # traces
+        "asked-from-outside",  # or a look from outside
         "autoscaler-metrics",  # there is no metrics server
         "deleted-vault-keeps-tags",  # nor a list of deleted vaults
     }
