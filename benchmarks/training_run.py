@@ -50,20 +50,26 @@ class Run:
 
 
 @dataclass(kw_only=True)
-class _Clock:
-    """Clock and processor time of a process family at the beginning of each stage."""
+class Clock:
+    """Clock and processor time of a process family at the beginning of each stage.
+
+    Each process is asked for its own time, and what it said last stays: Spark's Python workers end before a run does,
+    and as the process that they are forked from ignores the signal of a child's end, Linux adds their time to nobody's.
+    """
 
     family: psutil.Process
     costs: dict[str, Cost] = field(default_factory=dict)
     stage: str = "start"
     _at: float = field(default_factory=time.monotonic)
     _cpu: float = 0.0
-    _latest: float = 0.0
+    _latest: dict[psutil.Process, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> float:
-        """The family's processor seconds; of one that has ended, those of the last look before."""
-        self._latest = max(self._latest, cpu_seconds(self.family))
-        return self._latest
+        """The family's processor seconds; of a process that has ended, those of the last look before."""
+        with self._lock:
+            self._latest |= cpu_seconds(self.family)
+            return sum(self._latest.values())
 
     def enter(self, stage: str) -> None:
         """The stage that ran until now ends, and `stage` begins."""
@@ -89,7 +95,7 @@ def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | No
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        clock = _Clock(family=psutil.Process(process.pid))
+        clock = Clock(family=psutil.Process(process.pid))
         with _Watch(clock) as memory:
             _follow(process, clock, output / "work", keep)
             printed = process.stdout.read() if process.stdout else ""
@@ -107,18 +113,18 @@ def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | No
     )
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    """Processor seconds of a process and all its children, those that have ended included."""
-    total = 0.0
+def cpu_seconds(family: psutil.Process) -> dict[psutil.Process, float]:
+    """Processor seconds of a process and of each one below it that is there."""
+    found = {}
     with suppress(psutil.Error):
-        for one in [process, *process.children(recursive=True)]:
+        for one in [family, *family.children(recursive=True)]:
             with suppress(psutil.Error):
                 times = one.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-    return total
+                found[one] = times.user + times.system
+    return found
 
 
-def _follow(process: subprocess.Popen[str], clock: _Clock, work: Path, keep: Path | None) -> None:
+def _follow(process: subprocess.Popen[str], clock: Clock, work: Path, keep: Path | None) -> None:
     for line in process.stderr or ():
         if not line.startswith("{"):
             sys.stderr.write(line)
@@ -145,7 +151,7 @@ def _machine_cpu_seconds() -> float:
 class _Watch:
     """Looks at a run every now and then: its highest memory, pages that processes share counted once."""
 
-    def __init__(self, clock: _Clock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.mib = 0.0
         self._clock = clock
         self._ended = threading.Event()

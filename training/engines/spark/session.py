@@ -27,8 +27,8 @@ takes, a short run never gets back. 100,000 rows take two thirds of the processo
 def compiler_options(data_size: int, fit: Fit) -> list[str]:
     """Java's options for a run over so many bytes of data, 0 for unknown.
 
-    Where SynapseML does not fit, Java sees blobs and counts alone, and its other compiler takes more than it gives: of
-    a million rows' 130 processor seconds, 27.
+    Where SynapseML does not fit, Java sees blobs and counts alone, and its other compiler takes more than it gives: 20
+    of the 72 processor seconds that Java took for a million rows.
     """
     is_quick = fit is Fit.NATIVE or 0 < data_size <= SMALL_DATA
     return ["-XX:TieredStopAtLevel=1"] if is_quick else []
