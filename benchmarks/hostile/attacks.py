@@ -187,11 +187,11 @@ async def _crowd(target: Target, seconds: float, size: int, first: bytes) -> Fou
     async def stay(number: int) -> None:
         while (left := end - time.monotonic()) > 0:
             with suppress(OSError, TimeoutError):
-                _, writer = await asyncio.wait_for(target.connect(number), left)
+                reader, writer = await asyncio.wait_for(target.connect(number), left)
                 counts["connections"] += 1
                 with _closing(writer):
                     writer.write(first)
-                    await asyncio.wait_for(writer.wait_closed(), max(end - time.monotonic(), 0))
+                    await asyncio.wait_for(reader.read(), max(end - time.monotonic(), 0))  # to the connection's end
             await asyncio.sleep(1)
 
     await asyncio.gather(*(stay(number) for number in range(size)))

@@ -36,7 +36,9 @@ class Connection(asyncio.Protocol):
         self._client_seconds = front.settings.client_seconds
         self._most_bytes = front.settings.max_body_bytes
         self._transport: asyncio.Transport | None = None
-        self._reader = Reader(self, front.settings.max_header_bytes)
+        self._reader: Reader | None = None
+        """While it lasts. It and the parser hold this connection, and garbage that holds itself stays until a collection,
+        for which all clients wait."""
         self._open: deque[Request] = deque()
         """Requests whose answers were not sent, in the order that they came in."""
         self._reading: Request | None = None
@@ -61,6 +63,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
+        self._reader = Reader(self, self._front.settings.max_header_bytes)
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,10 +76,14 @@ class Connection(asyncio.Protocol):
             self._front.room.free(request.size)
         self._open.clear()
         self._clients.drop(self)
+        self._reading = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
-        if not self._ended:
+        if not self._ended and self._reader is not None:
             self._reader.feed(data)
 
     def pause_writing(self) -> None:
@@ -212,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._penance = False
             self._read_on()
             self.deadline = now + self._client_seconds
-        elif not self._receiving:
+        elif not self._receiving or self._reader is None:
             self._leave()
         elif self._reader.in_head:
             self._reader.give_up(SlowHead(f"The headers did not arrive within {self._client_seconds:g} seconds."))

@@ -77,6 +77,10 @@ class Reader:
         """Refuse what has begun to come, as nothing more of it is waited for."""
         self._receiver.misunderstood(rejection, self._target, self._headers)
 
+    def close(self) -> None:
+        """Let go of the parser and the receiver, which hold this reader."""
+        del self._parser, self._receiver, self.on_body
+
     def on_message_begin(self) -> None:
         """Called by the parser at the first byte of a request."""
         self.in_head = True
