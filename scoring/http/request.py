@@ -20,7 +20,7 @@ JSON = b"application/json"
 UNREAD_BYTES = 65_536
 """What is read of the body of a request that was refused; with a larger one the connection ends."""
 
-FREE_PARTS = 4096
+FREE_PARTS = 1024
 """Chunks of a body that may be as small as they like,"""
 
 SMALLEST_PART = 64
