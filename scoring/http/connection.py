@@ -36,9 +36,7 @@ class Connection(asyncio.Protocol):
         self._client_seconds = front.settings.client_seconds
         self._most_bytes = front.settings.max_body_bytes
         self._transport: asyncio.Transport | None = None
-        self._reader: Reader | None = None
-        """While it lasts. It and the parser hold this connection, and garbage that holds itself stays until a collection,
-        for which all clients wait."""
+        self._reader = Reader(self, front.settings.max_header_bytes)
         self._open: deque[Request] = deque()
         """Requests whose answers were not sent, in the order that they came in."""
         self._reading: Request | None = None
@@ -63,7 +61,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
-        self._reader = Reader(self, self._front.settings.max_header_bytes)
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -77,13 +74,11 @@ class Connection(asyncio.Protocol):
         self._open.clear()
         self._clients.drop(self)
         self._reading = None
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._reader.close()
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
-        if not self._ended and self._reader is not None:
+        if not self._ended:
             self._reader.feed(data)
 
     def pause_writing(self) -> None:
@@ -219,12 +214,11 @@ class Connection(asyncio.Protocol):
             self._penance = False
             self._read_on()
             self.deadline = now + self._client_seconds
-        elif not self._receiving or self._reader is None:
+        elif not self._receiving:
             self._leave()
-        elif self._reader.in_head:
-            self._reader.give_up(SlowHead(f"The headers did not arrive within {self._client_seconds:g} seconds."))
         else:
-            self._reader.give_up(SlowBody(f"The body did not arrive within {self._client_seconds:g} seconds."))
+            late, what = (SlowHead, "headers") if self._reader.in_head else (SlowBody, "body")
+            self._reader.give_up(late(f"The {what} did not arrive within {self._client_seconds:g} seconds."))
 
     def _give_up(self, request: Request, rejection: Rejection) -> None:
         """Refuse a request in the midst of its body, and read no further."""

@@ -71,6 +71,7 @@ class Door:
             client = Connection(self._front, self.clients, str(address[0]), inside=self._inside)
             if not self.clients.let_in(client):
                 accepted.close()
+                client.connection_lost(None)
                 continue
             if self._shutting_down:
                 client.farewell()
@@ -89,6 +90,7 @@ class Door:
 
     def _greeted(self, accepted: socket.socket, client: Connection, task: asyncio.Task[None]) -> None:
         self._greeting.discard(task)
+        client.handshake = None  # the task's error holds the client
         if task.cancelled() or task.exception() is not None:
             accepted.close()
-            self.clients.drop(client)
+            client.connection_lost(None)

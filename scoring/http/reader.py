@@ -78,7 +78,10 @@ class Reader:
         self._receiver.misunderstood(rejection, self._target, self._headers)
 
     def close(self) -> None:
-        """Let go of the parser and the receiver, which hold this reader."""
+        """Let go of the parser and the receiver, which hold this reader.
+
+        What holds itself is only freed by a collection, for which all clients of a worker wait.
+        """
         del self._parser, self._receiver, self.on_body
 
     def on_message_begin(self) -> None:

@@ -1,47 +1,76 @@
-"""What a connection leaves behind."""
+"""What a connection leaves behind: nothing that a collection would have to find, for which all clients wait."""
 
 import asyncio
 import gc
-import weakref
+import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import uvloop
 
 from scoring.http.admission import Room
 from scoring.http.clients import Clients
 from scoring.http.connection import Connection
+from scoring.http.door import Door
 from scoring.http.front import Front
 from scoring.http.request import Request
 
 HEAD = b"POST /score HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
+FRONT = cast(
+    "Front",
+    SimpleNamespace(
+        settings=SimpleNamespace(client_seconds=1.0, max_body_bytes=1000, max_header_bytes=1000),
+        room=Room(1000),
+        request=lambda where, method, target, headers: Request(where, method, target, dict(headers), b"id"),
+        admit=lambda _connection, _request: False,
+    ),
+)
+"""As much of a front as a connection needs whose request is never whole."""
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_collections() -> Iterator[None]:
     """Nothing is freed but what nothing refers to."""
+    gc.collect()
     gc.disable()
     yield
     gc.enable()
 
 
-@pytest.mark.usefixtures("no_collections")
-@pytest.mark.parametrize("sent", [b"", HEAD[:10], HEAD, HEAD + b"{"], ids=["nothing", "half a head", "a head", "a body"])
-def test_a_connection_that_ended_waits_for_no_collection(sent: bytes) -> None:
-    """Ten thousand of them, found by one, stopped the loop for tens of milliseconds."""
-    front = SimpleNamespace(
-        settings=SimpleNamespace(client_seconds=1.0, max_body_bytes=1000, max_header_bytes=1000),
-        room=Room(1000),
-        request=lambda where, method, target, headers: Request(where, method, target, dict(headers), b"id"),
-        admit=lambda _connection, _request: False,
-    )
+@pytest.mark.parametrize("sent", [b"", HEAD[:10], HEAD, HEAD + b"{"])
+def test_a_connection_that_ended_is_freed(sent: bytes) -> None:
+    """Thousands of them, found by one collection, stopped the loop for tens of milliseconds."""
     clients = Clients(1)
-    connection = Connection(cast("Front", front), clients, "127.0.0.1", inside=False)
-    left = weakref.ref(connection)
+    connection = Connection(FRONT, clients, "127.0.0.1", inside=False)
     assert clients.let_in(connection)
     connection.connection_made(asyncio.Transport())
     connection.data_received(sent)
     connection.connection_lost(None)
+    assert _connections() == 1
     del connection
-    assert left() is None
+    assert _connections() == 0
+
+
+def test_a_connection_whose_handshake_failed_is_freed() -> None:
+    async def fail() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            door = Door(FRONT, listener, Clients(1), tls=context, inside=False)
+            door.open()
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"this is no TLS\r\n\r\n")
+            with suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+            door.close()
+
+    uvloop.run(fail())
+    assert _connections() == 0
+
+
+def _connections() -> int:
+    return sum(type(one) is Connection for one in gc.get_objects())
