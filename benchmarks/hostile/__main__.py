@@ -35,6 +35,7 @@ from rich.table import Table
 from benchmarks.hostile.attacks import ATTACKS, Target, run
 from benchmarks.results import at_most, publish
 from benchmarks.serving.bodies import train
+from benchmarks.serving.process import apart
 from personalize.load.bodies import made_up
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan
@@ -75,6 +76,7 @@ def _attack(target: Target, options: argparse.Namespace) -> None:
     alone = _feel(target, options.seconds)
     felt = {"nothing": alone}
     with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (ATTACKERS_NICENESS,)) as pool:
+        pool.submit(os.getpid).result()  # a process that has yet to begin attacks nobody
         for name, attack in ATTACKS.items():
             if options.only in (None, name.split()[0]):
                 going = pool.submit(run, attack, target, options.seconds)
@@ -97,8 +99,7 @@ def _attack(target: Target, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _own_service() -> Iterator[tuple[str, str]]:
-    """The address and the key of a service on the first core; everything else goes to the last."""
-    cores = sorted(os.sched_getaffinity(0))
+    """The address and the key of a service on the first core; everything else of this bench goes to the last."""
     with TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
         folder = Path(name)
         bundle = train(folder)
@@ -106,12 +107,12 @@ def _own_service() -> Iterator[tuple[str, str]]:
         port = free.getsockname()[1]
         free.close()
         command = [sys.executable, "-m", "scoring", "--bundle", str(bundle), "--keys-file", str(folder / "keys")]
-        pinned = ["taskset", "--cpu-list", str(cores[0]), *command, "--port", str(port)]
-        with (folder / "log").open("wb") as log, subprocess.Popen(pinned, stdout=log, stderr=log) as process:
+        command += ["--port", str(port)]
+        with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
-                os.sched_setaffinity(0, cores[-1:])
                 _wait(f"http://127.0.0.1:{port}", process)
-                yield f"http://127.0.0.1:{port}", KEY
+                with apart(process):
+                    yield f"http://127.0.0.1:{port}", KEY
             finally:
                 process.terminate()
 

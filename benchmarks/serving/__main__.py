@@ -17,7 +17,7 @@ from benchmarks.results import publish
 from benchmarks.serving import bodies
 from benchmarks.serving.bodies import ALL_NEW, AS_IT_COMES, HEAVY_TAIL, Mix, together
 from benchmarks.serving.figures import table
-from benchmarks.serving.loops import endure, open_loops
+from benchmarks.serving.loops import causes, endure, open_loops
 from benchmarks.serving.peers import Peer, install_all, peers
 from benchmarks.serving.process import apart, core_seconds, event_loop, free_port, memory, running, wait
 from benchmarks.serving.targets import BATCH, CONNECTIONS, MOST, OURS, RANKED, SPARK, Figures, rate, targets
@@ -50,6 +50,8 @@ def main() -> None:
                 figures[peer.name] = _measure(peer, bundle, mixes, arguments)
                 print(json.dumps(figures[peer.name], indent=1), flush=True)
     print(table(figures))
+    if OURS in figures:
+        print(causes(figures[OURS]["points"]))
     if arguments.only is None:
         best = rate(figures[OURS], MOST)
         content = {"requests_per_second_and_core": best, "seconds_a_point": arguments.seconds, "servers": figures}

@@ -58,6 +58,22 @@ def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
     return found | {"answers_by_the_services_own_seconds": {str(bound): count for bound, count in answers.items()}}
 
 
+def causes(points: Figures) -> str:
+    """Of each open loop, a sentence that says whose the delay was: a machine that does something else as well shows in
+    the seconds without a core, the service in its own clock."""
+    return "\n".join(_cause(name, points[name]) for name in (STEADY, ABOVE))
+
+
+def _cause(name: str, point: Figures) -> str:
+    waited = {who: point[f"{who}_core_seconds"]["waited"] for who in ("service", "clients")}
+    answers = sorted((float(bound), count) for bound, count in point["answers_by_the_services_own_seconds"].items())
+    bound = next(bound for bound, count in answers if count >= 0.99 * answers[-1][1])
+    return (
+        f"{name}: of {point['seconds']:.0f} s the service waited {waited['service']:g} s for its core and the clients "
+        f"{waited['clients']:g} s for theirs; 99 % of the answers took up to {1000 * bound:g} ms by the service's clock"
+    )
+
+
 def _counted(plan: LoadPlan) -> comparison.Figures:
     """What the service has counted so far."""
     url = f"http://{plan.host}:{plan.port}/metrics"
