@@ -9,11 +9,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
 from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.datasets.described.spec import load_spec
+from training.engine import Engine
 from training.engines.local.engine import LocalEngine
+from training.engines.spark.engine import SparkEngine
 from training.progress import Format, Progress
 from training.stages.crosses import Crosses, CrossSearch, candidates, is_better
 from training.stages.pipeline import Pipeline
@@ -58,10 +61,10 @@ def described(tables: Path, name: str, **changes: object) -> Path:
     return file
 
 
-def found(file: Path, folder: Path) -> Crosses:
-    arguments = parse(["--dataset", "tables", "--spec", str(file)])
+def found(file: Path, folder: Path, *options: str, engine: Engine | None = None) -> Crosses:
+    arguments = parse(["--dataset", "tables", "--spec", str(file), *options])
     progress = Progress(io.StringIO(), style=Format.JSON)
-    engine = LocalEngine(data_size=0, processes=1)
+    engine = engine or LocalEngine(data_size=0, processes=1)
     pipeline = Pipeline(engine, arguments, describe(arguments.dataset), output=folder, progress=progress)
     search = CrossSearch(pipeline.first_half(), arguments.training, folder=folder / "crosses", progress=progress)
     return search.run(candidates(load_spec(file)))
@@ -93,6 +96,17 @@ def test_the_pair_that_decides_is_found_and_no_other(tables: Path, tmp_path: Pat
     assert set(crosses.alone) == {"taste x genre", "city x genre"}
     assert yaml.safe_load(crosses.snippet) == {"crosses": [["taste", "genre"]]}
     assert crosses.snippet in crosses.text()
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("fit", ["synapseml", "native"])
+def test_spark_finds_the_same_pair(
+    tables: Path, tmp_path: Path, spark: SparkSession, spark_log: Path, fit: str
+) -> None:
+    file = described(tables, "on_spark", categorical=["taste", "city", "genre"])
+    crosses = found(file, tmp_path, "--fit", fit, engine=SparkEngine(session=spark, log=spark_log))
+    assert crosses.crosses == (("taste", "genre"),)
+    assert crosses.validation_after < crosses.validation_before - 0.01
 
 
 def test_what_the_description_names_stays_and_is_what_others_are_measured_beside(tables: Path, tmp_path: Path) -> None:
