@@ -100,6 +100,9 @@ class TrainingParameters(Parameters):
     """L2 regularisation of the leaf values."""
     early_stopping_rounds: int = Field(default=10, ge=0)
     """Stop after this many iterations without a better validation loss; 0 never stops early."""
+    averaged_models: int = Field(default=3, ge=1, le=50)
+    """Where there are 50,000 training rows or fewer, fit so many models, each of which draws other features, and serve
+    their mean. A request then goes through as many times the trees."""
     calibration: Calibration = Calibration.AUTO
     """Correct the probabilities by Platt scaling if the validation rows show a gain beyond chance, or never."""
     split: Split = Split.RANDOM

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from features.schema import Schema
 from training.engines.inputs import EncodedRows
 from training.model.calibrate import Scaling, fit_scaling, scaled
-from training.model.fitted import REFIT_ROWS, STAGE, FitProgress, Fitted, slot_names
+from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
+from training.model.trees import mean_of
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress
 
@@ -76,22 +77,22 @@ def fit(
     if parameters.calibration is Calibration.AUTO:
         with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
             scaling = _scaling(booster, encoded, together)
-    if rows <= REFIT_ROWS:
-        with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"):
-            text = lightgbm.train({**settings, **shared}, every, trees).model_to_string()
+    if seeds := seeds_of_refits(parameters, rows=rows):
+        with progress.stage(STAGE, refitting(trees, seeds)):
+            again = (lightgbm.train({**settings, **shared, "seed": seed}, every, trees) for seed in seeds)
+            text = mean_of([booster.model_to_string() for booster in again])
     if together:
         booster.free_network()  # not whenever it is collected: the next model may have been connected by then
     if scaling is not None:
         text = scaled(text, scaling)
     final = lightgbm.Booster(model_str=text)
-    gains = final.feature_importance("gain").tolist()
     return Fitted(
         text=text,
         predict=partial(_predict, final),
         best_iteration=trees,
         losses=tuple(watching.losses),
         scaling=scaling,
-        importance=dict(zip(schema.encoded_features, gains, strict=True)),
+        importance=dict(zip(schema.encoded_features, final.feature_importance("gain").tolist(), strict=True)),
     )
 
 

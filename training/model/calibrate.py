@@ -4,21 +4,18 @@ The leaves of the trees add up to the logit, so both numbers go into them. The m
 neither service nor explanations need to know about it. The order of the scores, and so the AUC, stays as it is.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from training.model.trees import Trees, with_leaves
 
 SIGNIFICANT = 13.8
 """What twice the gain in log likelihood, chi-squared with two degrees of freedom, exceeds by chance once in 1,000
 times."""
 DECIMALS = 6
 """Of slope and intercept; more would only differ from machine to machine."""
-_TREE = re.compile(r"^(?=Tree=\d+$)", re.MULTILINE)
-_END = "end of trees"
-_LEAVES = re.compile(r"^leaf_value=(.*)$", re.MULTILINE)
-_SIZES = re.compile(r"^tree_sizes=.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +44,10 @@ def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float6
 
 def scaled(model: str, scaling: Scaling) -> str:
     """LightGBM's text of the model whose logits are those of `model`, scaled."""
-    head, *trees = _TREE.split(model)
-    trees[-1], end = trees[-1].split(_END, 1)
-    trees = [_scaled_tree(tree, scaling.slope, scaling.intercept if not i else 0.0) for i, tree in enumerate(trees)]
-    sizes = " ".join(str(len(tree)) for tree in trees)
-    return _SIZES.sub(f"tree_sizes={sizes}", head) + "".join(trees) + _END + end
-
-
-def _scaled_tree(tree: str, slope: float, added: float) -> str:
-    def leaves(line: re.Match[str]) -> str:
-        return "leaf_value=" + " ".join(repr(slope * float(value) + added) for value in line[1].split())
-
-    return _LEAVES.sub(leaves, tree)
+    found = Trees.of(model)
+    first, *others = (with_leaves(tree, lambda value: scaling.slope * value) for tree in found.trees)
+    first = with_leaves(first, lambda value: value + scaling.intercept)
+    return replace(found, trees=(first, *others)).text()
 
 
 def _logit(probability: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

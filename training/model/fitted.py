@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from features.schema import Schema
 from training.model.calibrate import Scaling
+from training.parameters import TrainingParameters
 from training.progress import Progress
 
 STAGE = "fit"
@@ -17,6 +18,8 @@ STAGE = "fit"
 REFIT_ROWS = 200_000
 """Up to so many rows the validation rows are too many to lose: once they have told how many trees are best, the model
 is fitted again on all rows. On 10,000 real rows that is worth 0.001 of log loss; on a million it would be noise."""
+AVERAGED_ROWS = 50_000
+"""Up to so many rows it is fitted again several times, and the mean of those models is taken (decision 32)."""
 
 
 Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -68,6 +71,24 @@ class FitProgress:
             total=self._iterations,
             seconds_left=left,
         )
+
+
+def seeds_of_refits(parameters: TrainingParameters, *, rows: int) -> tuple[int, ...]:
+    """The seed of each model that is fitted again on all of `rows` rows; the mean of them is the model.
+
+    It is one where no features are drawn at random, so that all of them would be the same.
+    """
+    if rows > REFIT_ROWS:
+        return ()
+    drawn = min(parameters.feature_fraction, parameters.feature_fraction_by_node) < 1
+    models = parameters.averaged_models if drawn and rows <= AVERAGED_ROWS else 1
+    return tuple(parameters.seed + number for number in range(models))
+
+
+def refitting(trees: int, seeds: Sequence[int]) -> str:
+    """What is reported while models of so many trees are fitted again with these seeds."""
+    models = f"for each of {len(seeds)} models" if len(seeds) > 1 else "again"
+    return f"fit {trees} trees {models}, on the validation rows too"
 
 
 def slot_names(schema: Schema) -> list[str]:

@@ -1,8 +1,10 @@
 """The same rows and seed on both engines: the same parts, counts and encoder to the bit, and models of one quality."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from pyarrow import parquet
@@ -100,6 +102,14 @@ def test_the_models_are_of_one_quality_and_so_is_what_they_are_compared_with(pai
     assert local["auc"] == pytest.approx(spark["auc"], abs=SAME_AUC)
     assert local["baselines"] == spark["baselines"]
     assert local["best_reachable"] == spark["best_reachable"]
+
+
+def test_both_serve_the_mean_of_three_models_that_split_by_other_inputs(pair: Pair) -> None:
+    for bundle in pair.bundles:
+        text = (bundle.path / "model.txt").read_text(encoding="utf-8")
+        split_by = re.findall(r"^split_feature=(.*)$", text, re.MULTILINE)
+        assert len(split_by) == 3 * bundle.metadata.metrics["best_iteration"]
+        assert len({tuple(model) for model in np.split(np.array(split_by), 3)}) == 3
 
 
 def test_a_bundle_names_its_engine_and_that_engines_libraries(pair: Pair) -> None:

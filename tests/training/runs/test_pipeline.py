@@ -143,5 +143,18 @@ def test_a_model_of_too_few_trees_is_corrected_by_the_validation_rows(tmp_path: 
     assert_same_probabilities(Bundle.load(Path(few.result.bundle)))
 
 
+def test_of_few_rows_the_mean_of_three_models_serves(run: Run, tmp_path: Path) -> None:
+    single = train(tmp_path, "--averaged-models", "1")
+    mean, alone = (lightgbm.Booster(model_file=Path(one.result.bundle) / "model.txt") for one in (run, single))
+    assert (mean.num_trees(), alone.num_trees()) == (36, 12)
+    inputs = np.random.default_rng(1).random((200, alone.num_feature()))
+    first, *others = (
+        3 * np.asarray(mean.predict(inputs, start_iteration=start, num_iteration=12, raw_score=True))
+        for start in (0, 12, 24)
+    )
+    np.testing.assert_allclose(first, alone.predict(inputs, raw_score=True), atol=1e-12)
+    assert not any(np.allclose(first, other) for other in others)
+
+
 def test_the_learning_curve_has_every_iteration(run: Run) -> None:
     assert run.result.metrics["best_iteration"] == 12

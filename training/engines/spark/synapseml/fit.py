@@ -15,8 +15,9 @@ from training.engines.spark.transformer import PROBABILITY, predicting, probabil
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import Scaling, fit_scaling, scaled
-from training.model.fitted import REFIT_ROWS, STAGE, FitProgress, Fitted, slot_names
+from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
+from training.model.trees import mean_of
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress, background
 
@@ -46,11 +47,12 @@ def fit(
     if parameters.calibration is Calibration.AUTO:
         with progress.stage(STAGE, "compare the probabilities of the validation rows with their clicks"):
             scaling = _scaling(train.where(is_validation), transformer)
-    if rows <= REFIT_ROWS:
-        again = _classifier(schema, parameters, train).setNumIterations(trees).setEarlyStoppingRound(0)
-        with progress.stage(STAGE, f"fit {trees} trees again, on the validation rows too"), all_needed(spark):
-            transformer = again.fit(inputs.drop(_IS_VALIDATION))
     text = transformer.getNativeModel()
+    if seeds := seeds_of_refits(parameters, rows=rows):
+        again = _classifier(schema, parameters, train).setNumIterations(trees).setEarlyStoppingRound(0)
+        with progress.stage(STAGE, refitting(trees, seeds)), all_needed(spark):
+            every = inputs.drop(_IS_VALIDATION)
+            text = mean_of([again.setSeed(seed).fit(every).getNativeModel() for seed in seeds])
     if scaling is not None:
         text = scaled(text, scaling)
     booster = lightgbm.Booster(model_str=text)
