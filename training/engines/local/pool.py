@@ -13,8 +13,9 @@ from features.errors import PersonalizationError
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score"]
-"""What every process of a pool needs, imported once, by the one that they are forked from."""
+PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score", "pandas"]
+"""What every process of a pool needs, imported once, by the one that they are forked from; pandas is what Arrow imports
+for the first of its arrays that becomes one of NumPy's."""
 
 
 class ProcessLostError(PersonalizationError):
