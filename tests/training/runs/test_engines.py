@@ -78,9 +78,10 @@ def test_every_row_is_in_the_same_part(pair: Pair) -> None:
 
 
 def test_every_value_is_counted_alike(pair: Pair) -> None:
-    local, spark = (parquet.read_table(bundle.path / "counts" / "all.parquet") for bundle in pair.bundles)
-    assert local.num_rows > 0
-    assert local.equals(spark)
+    """To the byte of the file, as a bundle is named by those."""
+    local, spark = (bundle.path / "counts" / "all.parquet" for bundle in pair.bundles)
+    assert parquet.read_metadata(local).num_rows > 0
+    assert local.read_bytes() == spark.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["schema.json", *(f"{FOLDER}/{file}" for file in ("layout.json", "rates.npy"))])

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyarrow import parquet
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 
@@ -95,7 +96,7 @@ class SparkCounts:
         parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
         table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(to_write(parts))
         (written,) = parts.glob("part-*.parquet")
-        shutil.copyfile(written, file)
+        _rewrite(written, file)
         shutil.rmtree(parts.parent)
 
     @cached_property
@@ -115,6 +116,18 @@ class SparkCounts:
 
 
 _KINDS = ("rows", "clicks")
+
+
+def _rewrite(written: Path, file: Path) -> None:
+    """Write the rows again by Arrow: Java lists a column's encodings in another order each time, Arrow in one.
+
+    A bundle is named by its files' bytes, so that the same counts have to be the same bytes.
+    """
+    with parquet.ParquetFile(written) as source:
+        schema = source.schema_arrow.remove_metadata()
+        with parquet.ParquetWriter(file, schema) as target:
+            for group in range(source.num_row_groups):
+                target.write_table(source.read_row_group(group).cast(schema))
 
 
 def types_of(folds: int) -> pa.Schema:
