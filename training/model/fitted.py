@@ -19,7 +19,7 @@ REFIT_ROWS = 200_000
 """Up to so many rows the validation rows are too many to lose: once they have told how many trees are best, the model
 is fitted again on all rows. On 10,000 real rows that is worth 0.001 of log loss; on a million it would be noise."""
 AVERAGED_ROWS = 50_000
-"""Up to so many rows it is fitted again several times, and the mean of those models is taken (decision 32)."""
+"""Up to so many rows it is fitted again several times, and the mean of those models is taken (decision 31)."""
 
 
 Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
