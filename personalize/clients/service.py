@@ -84,9 +84,13 @@ class Service:
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
         try:
-            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=trusting(self.certificate)) as client:
-                headers = {"Authorization": f"Bearer {self.key}"}
-                return client.request(method, f"{self.endpoint}{path}", headers=headers, **arguments)
+            with httpx.Client(
+                headers={"Authorization": f"Bearer {self.key}"},
+                timeout=TIMEOUT_SECONDS,
+                trust_env=False,
+                verify=trusting(self.certificate),
+            ) as client:
+                return client.request(method, f"{self.endpoint}{path}", **arguments)
         except httpx.HTTPError as error:
             raise ServiceUnreachableError(
                 f"The service at {self.endpoint} does not answer ({error or type(error).__name__}). "

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,7 +17,7 @@ class Answers:
 
     status = 200
     body: object = {}
-    authorization: str | None = None
+    headers: Mapping[str, str] = {}
     asked: object = None
 
 
@@ -30,7 +30,7 @@ def answers() -> Answers:
 def service(answers: Answers) -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            answers.authorization = self.headers["Authorization"]
+            answers.headers = dict(self.headers)
             answers.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             content = json.dumps(answers.body).encode()
             self.send_response(answers.status)
@@ -51,8 +51,14 @@ def service(answers: Answers) -> Iterator[Service]:
 def test_a_request_carries_the_key_in_a_header(service: Service, answers: Answers) -> None:
     answers.body = {"probability": 0.25}
     assert service.post("/score", {"int00": 1}) == {"probability": 0.25}
-    assert answers.authorization == "Bearer secret-key"
+    assert answers.headers["Authorization"] == "Bearer secret-key"
     assert answers.asked == {"int00": 1}
+
+
+def test_headers_of_the_caller_go_beside_the_key(service: Service, answers: Answers) -> None:
+    service.post("/score", {}, {"traceparent": "00-1-2-01"})
+    assert answers.headers["Authorization"] == "Bearer secret-key"
+    assert answers.headers["traceparent"] == "00-1-2-01"
 
 
 def test_the_key_does_not_show_in_a_representation(service: Service) -> None:
