@@ -15,15 +15,12 @@ import psutil
 import pyspark
 import pytest
 
-from features.schema import CRITEO
 from training.streams import LOG
 
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 
 CLUSTER = "local-cluster[2,1,1536]"
 ROWS = ("--rows", "120000", "--num-iterations", "20")
-MEGABYTES = 400 << 20
-"""A value that a heap of 1 GiB has no room for: Spark copies it as it reads it."""
 FITS = ("synapseml", "native")
 BACKEND = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 NOTICED_SOON = {
@@ -162,13 +159,8 @@ def test_a_lost_task_of_the_native_fit_is_an_error_and_no_hang(tmp_path: Path) -
 
 @pytest.mark.parametrize("master", ["local[2]", CLUSTER])
 def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_path: Path) -> None:
-    rows = [[str(label), *["1"] * len(CRITEO.numeric), *["a"] * len(CRITEO.categorical)] for label in (0, 1)]
-    rows[0][-1] = "x" * MEGABYTES
-    data = tmp_path / "train.txt"
-    data.write_text("".join("\t".join(row) + "\n" for row in rows))
-    run = command(master, tmp_path / "run", "--dataset", "criteo", "--path", str(data))
+    run = [sys.executable, "-m", "tests.support.spark_overfilled", master, str(tmp_path)]
     done = subprocess.run(run, env=environment(tmp_path), capture_output=True, text=True, check=False)
-    data.unlink()
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: Spark ran out of memory (java.lang.OutOfMemoryError: ")
     assert "`training.driver_memory_gib`" in done.stderr.splitlines()[-1]

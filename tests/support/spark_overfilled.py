@@ -1,0 +1,34 @@
+"""`python -m tests.support.spark_overfilled MASTER FOLDER`: ask engine Spark for a text longer than a heap of 1 GiB.
+
+No rows of a user's do that in a test's time: what is long goes by Java, and what goes through Java is short.
+"""
+
+import sys
+from pathlib import Path
+
+from features.errors import PersonalizationError
+from training.engines.spark.engine import spark_engine
+from training.parameters import TrainingParameters
+from training.progress import Progress
+from training.streams import LOG, output_to
+
+
+def main(master: str, folder: Path) -> int:
+    """Print the sentence that the engine has for it."""
+    parameters = TrainingParameters(driver_memory_gib=1)
+    log = folder / LOG
+    try:
+        with (
+            output_to(log) as terminal,
+            spark_engine(parameters, log=log, progress=Progress(terminal), data_size=0, master=master) as engine,
+        ):
+            # Asked of a row, since Spark would otherwise make it while it plans.
+            engine.session.range(2).selectExpr("repeat(string(id), 2000000000) AS text").orderBy("text").collect()
+    except PersonalizationError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
