@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from infra.availability import EVERY_SECONDS, PLACES
 from infra.azure_settings import AzureSettings, KubernetesTier, Network, RegistryTier, Replication
 from infra.cost.prices import Figure
 from infra.private_links import LINKS, ZONES
@@ -14,9 +15,6 @@ CANARIES_PER_MONTH = 6
 """An assumption: one for each change of what trains, such as its code or the size of its machines."""
 CANARY_HOURS = Figure(Decimal(1), Decimal(1), Decimal(2))
 """Of all of them, at 10 to 20 minutes each, most of it the start of machines: others' reports, not measured."""
-TEST_EVERY_SECONDS = 300
-TEST_PLACES = 5
-"""How often, and from where, Azure asks whether the service is there."""
 STORED_GB = 20.0
 """45.8 million rows are 11 GB; the rest is room for models and reports."""
 FREE_LOG_GB = 5.0
@@ -108,7 +106,7 @@ def of_settings(
         replication=settings.storage_replication,
         log_gb=logs,
         nat_gateways=1,
-        availability_tests=TEST_PLACES * 3600 // TEST_EVERY_SECONDS if settings.availability_test else 0,
+        availability_tests=len(PLACES) * 3600 // EVERY_SECONDS if settings.availability_test else 0,
         **_private() if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",

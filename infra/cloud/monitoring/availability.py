@@ -10,17 +10,14 @@ from pulumi import ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor
 from pulumi_azure_native.applicationinsights import WebTestKind
 
+from infra.availability import EVERY_SECONDS, PLACES
 from infra.cloud.monitoring.alerts import what_to_do
 from infra.cloud.monitoring.log_analytics import Monitoring
 from infra.cloud.names import Names
 from infra.cloud.site import Site
-from infra.cost.scenarios import TEST_EVERY_SECONDS, TEST_PLACES
 
 ALERT = "availability"
-PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa-edge", "us-va-ash-azr")
-"""West Europe, North Europe, France Central, UK South, East US, as Microsoft's page "Application Insights availability
-tests" names them; it recommends five, and an alert when all but two fail."""
-FAILING = TEST_PLACES - 2
+FAILING = len(PLACES) - 2
 TIMEOUT_SECONDS = 30
 READY = "/readyz"
 OK = 200
@@ -62,7 +59,7 @@ class Availability(pulumi.ComponentResource):
             kind=WebTestKind.STANDARD,
             web_test_kind=WebTestKind.STANDARD,
             enabled=True,
-            frequency=TEST_EVERY_SECONDS,
+            frequency=EVERY_SECONDS,
             timeout=TIMEOUT_SECONDS,
             retry_enabled=True,
             locations=[applicationinsights.WebTestGeolocationArgs(location=place) for place in PLACES],
