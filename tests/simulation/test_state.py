@@ -46,7 +46,7 @@ def bootstrapped(world: World) -> None:
 
 
 @pytest.fixture
-def simulated(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def simulated(world: World) -> Iterator[World]:
     """The services, and this process led to them."""
     if azurite.command() is None:
         pytest.skip("Azurite is not installed: python -m tools.azurite")
@@ -57,10 +57,8 @@ def simulated(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.set("propagation_seconds", 0.0)
     internet = Internet(world, Runs(lambda _: "never"))
     internet.start()
-    for name, value in internet.environment().items():
-        monkeypatch.setenv(name, value)
-    credentials._credentials.clear()  # noqa: SLF001 - of another test's directory
-    yield world
+    with internet.entered():
+        yield world
     internet.stop()
 
 

@@ -1,7 +1,6 @@
 """The project's own wheel as a job of the simulated Databricks: real Spark, a real model, written to the lake."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,11 +58,8 @@ def internet(tmp_path: Path) -> Iterator[Internet]:
     arm.create(kind, role)
     started = Internet(world, Runs(lambda _: ""))
     started.start()
-    before = dict(os.environ)
-    os.environ.update(started.environment())
-    yield started
-    os.environ.clear()
-    os.environ.update(before)
+    with started.entered():
+        yield started
     started.stop()
     world.close()
 

@@ -1,6 +1,5 @@
 """The fakes behind Azure's own host names; the tests here call them with Microsoft's and Databricks' own clients."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,11 +33,8 @@ def internet(folder: Path, azure_packages: None) -> Iterator[Internet]:  # noqa:
     create_all(AzureNative(world))
     started = Internet(world, Runs(task))
     started.start()
-    before = dict(os.environ)
-    os.environ.update(started.environment())
-    yield started
-    os.environ.clear()
-    os.environ.update(before)
+    with started.entered():
+        yield started
     assert started.proxy is not None
     refused = list(started.proxy.refused)
     started.stop()

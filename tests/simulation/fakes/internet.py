@@ -2,7 +2,10 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from azure_clients import credentials
 from tests.simulation.certificates import Authority
 from tests.simulation.fakes.blob import Azurite, blob
 from tests.simulation.fakes.databricks_api import databricks_api
@@ -77,6 +80,19 @@ class Internet:
             "SIMULATED_PYTHON": sys.executable,
             WORLD_VARIABLE: str(self._folder),
         }
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This process takes the fakes for the real services; tokens of another world's directory are worth nothing."""
+        before = dict(os.environ)
+        os.environ.update(self.environment())
+        credentials._credentials.clear()  # noqa: SLF001 - a process of the product never changes its directory
+        try:
+            yield
+        finally:
+            credentials._credentials.clear()  # noqa: SLF001 - see above
+            os.environ.clear()
+            os.environ.update(before)
 
     def _world(self) -> World:
         """A connection of its own for each thread."""

@@ -1,7 +1,6 @@
 """The Azure steps against the simulated Azure: real SDKs, real HTTP, Azure's own host names behind a proxy."""
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,12 +111,9 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
 def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
     """The simulated Azure, which this process takes for the real one; what a test ordered is forgotten after it."""
     internet, cloud = _running
-    before = dict(os.environ)
-    os.environ.update(internet.environment())
-    cloud.sign_in(DEPLOYER)
-    yield cloud
-    os.environ.clear()
-    os.environ.update(before)
+    with internet.entered():
+        cloud.sign_in(DEPLOYER)
+        yield cloud
     cloud.world.set("token_seconds", 3600.0)
     cloud.world.set("metastore", value=True)
     cloud.task.work = None
