@@ -37,6 +37,7 @@ IMPORTED = ["typing_extensions"]
 """What the runtime has imported already when a task begins."""
 POLL_SECONDS = 0.2
 TAIL_LINES = 30
+ERROR_FILE = "error"
 STOP_SECONDS = 20.0
 ALONE = "local[2]"
 MAX_WORKERS = 2
@@ -79,6 +80,7 @@ class LocalCluster:
             "entry_point": wheel["entryPoint"],
             "arguments": _arguments(wheel, run),
             "lake": str(place),
+            "error": str(folder / ERROR_FILE),
             "imported": IMPORTED,
         }
         place.mkdir(parents=True)
@@ -132,9 +134,17 @@ class LocalCluster:
                     _end(child)
                 time.sleep(POLL_SECONDS)
         if child.returncode != 0 and not run.cancelled.is_set():
-            lines = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise TaskFailedError("\n".join(lines[-TAIL_LINES:]) or f"The task ended with {child.returncode}.")
+            raise TaskFailedError(_error(folder) or f"The task ended with {child.returncode}.")
         return (folder / "stdout").read_text(encoding="utf-8", errors="replace")
+
+
+def _error(folder: Path) -> str:
+    """What the task raised, as Databricks gives it, or the end of what a task said that was killed."""
+    file = folder / ERROR_FILE
+    if file.exists():
+        return file.read_text(encoding="utf-8")
+    lines = (folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return "\n".join(lines[-TAIL_LINES:])
 
 
 def lake_of(folder: Path, number: int) -> Path:

@@ -52,7 +52,11 @@ def main() -> int:
     _import_first(spec["imported"])
     _bring_utilities(places)
     sys.argv = [spec["entry_point"], *(places.local(argument) for argument in spec["arguments"])]
-    outcome = _entry_point(spec["package"], spec["entry_point"])()
+    try:
+        outcome = _entry_point(spec["package"], spec["entry_point"])()
+    except Exception as error:
+        Path(spec["error"]).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        raise
     return outcome if isinstance(outcome, int) else 0
 
 

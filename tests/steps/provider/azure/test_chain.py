@@ -18,7 +18,8 @@ from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_examples import EXAMPLES
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import example
-from tests.simulation.fakes.cluster import LocalCluster, spark_environment
+from tests.simulation.fakes.cluster import VOLUME_PRIVILEGES, LocalCluster, spark_environment
+from tests.simulation.inputs.names import DEPLOYER
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.services.unity import GRANT, LOCATION
@@ -50,7 +51,10 @@ def cluster(cloud: Cloud) -> Iterator[Cloud]:
     known = dict(EXAMPLES)
     place = {"name": "models-dev", "url": "abfss://models@lakeabc.dfs.core.windows.net/"}
     databricks.create(LOCATION, known[LOCATION] | place)
-    databricks.create(GRANT, known[GRANT] | {"externalLocation": "models-dev"})
+    grant = {"externalLocation": "models-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}
+    databricks.create(GRANT, grant)
+    shared = {"catalog": "dev", "principal": DEPLOYER, "privileges": sorted(VOLUME_PRIVILEGES)}
+    databricks.create(GRANT, shared)
     job, file = world.all(JOB)[0], world.all(FILE)[0]
     task = {
         "packageName": "personalization",
@@ -75,6 +79,7 @@ def training_inputs(cloud: Cloud, location: str) -> dict[str, Any]:
         "job_id": cloud.world.all(JOB)[0].id.rpartition("/")[2],
         "dataset": DATASET,
         "location": location,
+        "volume": "/Volumes/dev/training/work",
         "manifest_hash": "e" * 64,
         "parameters": TrainingParameters(num_iterations=5, driver_memory_gib=1).model_dump(mode="json"),
         "gate": GateParameters(min_auc=0.5).model_dump(mode="json"),
