@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from training.engine import Engine
+from training.model.unneeded import without
 from training.parameters import EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress
@@ -41,6 +42,10 @@ def opened(
             yield spark
     else:
         from training.engines.local.engine import LocalEngine  # noqa: PLC0415 - only the engine that runs is needed
+        from training.engines.local.pool import UNNEEDED  # noqa: PLC0415 - the same
 
-        with closing(LocalEngine(data_size=data_size, memory_gib=parameters.memory_gib)) as local:
+        with (
+            without(*UNNEEDED),
+            closing(LocalEngine(data_size=data_size, memory_gib=parameters.memory_gib)) as local,
+        ):
             yield local

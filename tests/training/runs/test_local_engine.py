@@ -89,6 +89,22 @@ def test_a_wrong_row_in_a_later_block_is_named_by_its_line(tmp_path: Path, monke
         train(tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
 
 
+def test_the_first_of_several_wrong_rows_is_named_before_any_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
+    lines = [ROW] * 400
+    for number in (150, 300):
+        lines[number - 1] = ROW.replace("5", "five", 1)
+    file = tmp_path / "day"
+    file.write_text("\n".join(lines))
+    with closing(LocalEngine(data_size=0, processes=2)) as engine:
+        source = engine.open_source(CriteoDataset(kind="criteo", path=str(file)), None, silent)
+        with pytest.raises(MalformedRowError, match="day, line 150: 'five'"):
+            source.prepare(TrainingParameters(), tmp_path / "rows")
+    assert not list((tmp_path / "rows").iterdir())
+
+
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "day"
     file.write_text(f"{ROW}\n")

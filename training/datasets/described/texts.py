@@ -110,6 +110,8 @@ def as_texts(values: pa.Array) -> list[str]:
         values = values.dictionary_decode()
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+    elif pa.types.is_duration(values.type):  # of nanoseconds, Arrow makes what pandas has, where that is imported
+        values = values.cast(pa.duration("us"), safe=False)
     shown: Callable[[object], str] = str
     if pa.types.is_floating(values.type):
         shown = _float

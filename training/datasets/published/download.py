@@ -13,13 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
 import msgspec
 import tenacity
 from tenacity.wait import wait_base
 
 from training.datasets.errors import DownloadError
 from training.datasets.progress import STAGE, Reporter
+from training.model.unneeded import without
+
+with without("click"):  # its own command line, and for that colours and highlighting
+    import httpx
 
 ATTEMPTS = 5
 """How often in a row a download may fail without a single new byte."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,12 +11,16 @@ from multiprocessing import forkserver
 from typing import TypeVar
 
 from features.errors import PersonalizationError
+from training.model.unneeded import Unneeded
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score", "pandas"]
-"""What every process of a pool needs, imported once, by the one that they are forked from; pandas is what Arrow imports
-for the first of its arrays that becomes one of NumPy's."""
+PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score"]
+"""What every process of a pool needs, imported once, by the one that they are forked from."""
+
+
+UNNEEDED = ("pandas",)
+"""What Arrow would import for the first of its arrays that becomes one of NumPy's, and scikit-learn for itself."""
 
 
 class ProcessLostError(PersonalizationError):
@@ -54,12 +59,13 @@ class Pool:
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
-            self._executor = ProcessPoolExecutor(self.processes, mp_context=context, initializer=_end_with_parent)
+            self._executor = ProcessPoolExecutor(self.processes, mp_context=context, initializer=_begin)
         return self._executor
 
 
-def _end_with_parent() -> None:
-    """Have this process end as soon as the run that it works for does, however that ended."""
+def _begin() -> None:
+    """Have this process import as little as the run does, and end as soon as it does, however that ended."""
+    sys.meta_path.insert(0, Unneeded(*UNNEEDED))
 
     def watch() -> None:
         if parent := multiprocessing.parent_process():

@@ -1,6 +1,8 @@
 """A dataset's rows from this machine's files, read by several processes."""
 
+import operator
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from features.schema import Schema
 from training.engines import chunks
 from training.engines.local import tasks
 from training.engines.local.rows import LocalRows, Runner
-from training.engines.local.tasks import Checking, Reading
+from training.engines.local.tasks import Reading
 from training.engines.reading.opened import Opened
 from training.parameters import TrainingParameters
 from training.work import COMPLETE
@@ -48,6 +50,16 @@ class LocalSource:
         days = tuple(day for _, day in summary.files)
         return LocalRows(runner=self.runner, schema=self.schema, files=files, days=days), Counter(summary.found)["rows"]
 
+    def _check(self) -> None:
+        """Raise what is wrong with the first wrong row before any row is hashed, for as many pieces as can tell.
+
+        In threads, as Arrow leaves Python to the others while it works: a process would begin a second later.
+        """
+        checks = [piece.check for piece in self.opened.pieces if piece.check is not None]
+        with ThreadPoolExecutor(self.runner.processes) as threads:
+            for _ in threads.map(operator.call, checks):
+                pass
+
     def _read(self, parameters: TrainingParameters, folder: Path) -> _Summary:
         pieces = self.opened.pieces
         todo = [
@@ -60,10 +72,8 @@ class LocalSource:
             for number, piece in enumerate(pieces)
         ]
         with self.opened.unchanged():
-            # All are checked before the first is hashed: who waits for the name of a wrong row needs no hashes.
-            checks = [Checking(check=piece.check) for piece in pieces if piece.check is not None]
-            in_order: list[Checking | Reading] = [*checks, *todo]
-            found = self.runner.run(tasks.read, in_order)[len(checks) :]
+            self._check()
+            found = self.runner.run(tasks.read, todo)
         return _Summary(
             found=dict(sum(found, Counter[str]())),
             files=[

@@ -1,7 +1,7 @@
 """What one process does at a time: everything here can be sent to another one, and says what came of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +26,8 @@ class Reading:
     target: Path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checking:
-    """A piece of a dataset in which a wrong row can be found sooner than by reading it."""
-
-    check: Callable[[], None]
-
-
-def read(task: Reading | Checking) -> Counter[str]:
+def read(task: Reading) -> Counter[str]:
     """Do it, and say what was counted in reading the rows."""
-    if isinstance(task, Checking):
-        task.check()
-        return Counter()
     found = Counter[str]()
 
     def batches() -> Iterator[pa.RecordBatch]:
