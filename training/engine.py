@@ -53,11 +53,10 @@ class CountTable(Protocol):
         """The counts over this table and the others; what has to be written goes to `folder`, unless it is there."""
         ...
 
-    def write(self, file: Path, work: Path, *, by_fold: bool) -> None:
-        """Write `column`, `hash`, `rows` and `clicks` as one Parquet file, sorted by column and hash.
+    def write(self, file: Path, *, by_fold: bool) -> None:
+        """Write `column`, `hash`, `rows` and `clicks` as one Parquet file of this machine, sorted by column and hash.
 
         With `by_fold` it has `rows_k` and `clicks_k` of each fold k, too: then a later run can add other days to it.
-        All machines of a cluster see the folder `work`.
         """
         ...
 

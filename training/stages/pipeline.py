@@ -133,7 +133,6 @@ class Pipeline:
                 golden=golden_records(held_out, trained.schema, trained.encoded.encoder.encoder, trained.fitted),
                 counted=trained.encoded.counted.tables,
                 reference=judged.reference,
-                work=self._work,
                 write_report=lambda path: page.write(path, shown),
             )
         return Result(

@@ -56,13 +56,9 @@ def write_bundle(
     golden: Iterable[GoldenRecord],
     counted: Mapping[str, CountTable],
     reference: Reference,
-    work: Path,
     write_report: Callable[[Path], None],
 ) -> str:
-    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails.
-
-    `work` is a folder that all machines of a cluster see.
-    """
+    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails."""
     with written_aside(target) as folder:
         (folder / MODEL).write_text(model, encoding="utf-8")
         (folder / SCHEMA).write_bytes(schema.to_json())
@@ -72,6 +68,6 @@ def write_bundle(
         encoder.save(folder)
         (folder / COUNTS).mkdir()
         for name, table in counted.items():
-            table.write(folder / COUNTS / f"{name}.parquet", work, by_fold=name != WHOLE)
+            table.write(folder / COUNTS / f"{name}.parquet", by_fold=name != WHOLE)
         write_report(folder / REPORT)
         return seal(folder)

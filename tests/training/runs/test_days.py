@@ -71,7 +71,7 @@ def latest(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Window:
 
 def table(counted: CountTable, file: Path) -> list[dict[str, int]]:
     """What the table holds, fold by fold."""
-    counted.write(file, file.parent, by_fold=True)
+    counted.write(file, by_fold=True)
     rows: list[dict[str, int]] = parquet.read_table(file).to_pylist()
     return rows
 
@@ -94,7 +94,7 @@ def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path
     earlier.mkdir()
     for name, counted in latest.counted(tmp_path).tables.items():
         if "day_11" not in name:
-            counted.write(earlier / f"{name}.parquet", tmp_path, by_fold=True)
+            counted.write(earlier / f"{name}.parquet", by_fold=True)
     only_new = Window(rows=latest.rows.day("day_11"), manifest=latest.manifest, names=latest.names)
     merged = only_new.counted(tmp_path, earlier=earlier)
     assert merged.known == ("day_10", "day_9")
@@ -105,8 +105,8 @@ def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path
 def test_a_bundles_tables_of_days_merge_by_themselves(latest: Window, tmp_path: Path) -> None:
     counted = latest.counted(tmp_path)
     for name, of_day in counted.tables.items():
-        of_day.write(tmp_path / f"{name}.parquet", tmp_path, by_fold=True)
-    counted.total.write(tmp_path / "total.parquet", tmp_path, by_fold=False)
+        of_day.write(tmp_path / f"{name}.parquet", by_fold=True)
+    counted.total.write(tmp_path / "total.parquet", by_fold=False)
     merged = Counts.merge(Counts.read(tmp_path / f"{name}.parquet") for name in counted.tables)
     total = Counts.read(tmp_path / "total.parquet")
     assert (merged.hash.tolist(), merged.clicks.tolist()) == (total.hash.tolist(), total.clicks.tolist())

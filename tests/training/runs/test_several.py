@@ -16,7 +16,7 @@ from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.engines import chunks
-from training.engines.local.counted import LocalCounts
+from training.engines.counted import LocalCounts
 from training.engines.local.engine import LocalEngine
 from training.engines.local.rows import LocalRows
 from training.evaluation.champion import scoring_with

@@ -1,25 +1,33 @@
 """Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from pyspark.sql import SparkSession
 
 from features.bundle import COUNTS, Bundle
+from features.hashing import MISSING_HASH
+from features.schema import CRITEO
 from tests.support.prepared_rows import prepared
 from tests.support.training_runs import train, train_on
 from tests.training.runs.test_several import SCHEMA
 from tools.paths import ROOT
 from training.datasets.errors import MalformedRowError
+from training.engines.counted import LocalCounts
 from training.engines.reading import blocks
 from training.engines.spark import join
 from training.engines.spark.blobs import packed, unpacked
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.groups import Group, groups_of, over, rows_beside
+from training.engines.spark.rows import SparkRows
 from training.engines.spark.spark_paths import stored
+from training.kernels.count import ValueCounts, count
+from training.parameters import TrainingParameters
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 OTHER = "0" + ROW[1:]
@@ -63,6 +71,40 @@ def test_of_several_wrong_rows_the_first_is_named_by_file_and_line(
     engine = SparkEngine(session=spark, log=spark_log)
     with pytest.raises(MalformedRowError, match=r"day, line 30: 'five' in the numeric column int00 is not a number"):
         train_on(engine, tmp_path / "run", "--dataset", "criteo", "--path", str(tmp_path / "day"))
+
+
+def _of_a_day(seed: int, folds: int) -> LocalCounts:
+    drawn = np.random.default_rng(seed)
+
+    def column() -> ValueCounts:
+        hashes = drawn.choice(np.array([*range(-90, 90), MISSING_HASH, 2**62, -(2**62)]), 400)
+        return count(hashes, drawn.random(400) < 0.5, drawn.integers(0, folds, 400, dtype=np.int32), number=folds)
+
+    return LocalCounts(columns=[column() for _ in CRITEO.categorical], folds=folds)
+
+
+@pytest.mark.spark
+def test_counts_in_shares_say_what_the_same_counts_say_in_one_process(
+    spark: SparkSession, spark_log: Path, tmp_path: Path
+) -> None:
+    parameters = TrainingParameters(folds=3)
+    days = [_of_a_day(seed, parameters.folds) for seed in (1, 2)]
+    held = days[0].plus(days[1:], tmp_path)
+    rows = SparkRows(session=spark, groups=(), days=(), schema=CRITEO, log=spark_log)
+    known = []
+    for number, day in enumerate(days):
+        day.write(tmp_path / f"{number}.parquet", by_fold=True)
+        known.append(rows.known_counts(tmp_path / f"{number}.parquet", parameters, tmp_path / f"known-{number}"))
+    shares = known[0].plus(known[1:], tmp_path / "total")
+    held.write(tmp_path / "held.parquet", by_fold=True)
+    shares.write(tmp_path / "shares.parquet", by_fold=True)
+    assert (tmp_path / "held.parquet").read_bytes() == (tmp_path / "shares.parquet").read_bytes()
+    assert np.array_equal(shares.values_by_rows(9), held.values_by_rows(9))
+    needed = np.full(len(CRITEO.categorical), 5)
+    for name, value in asdict(held.frequent(needed)).items():
+        assert np.array_equal(getattr(shares.frequent(needed), name), value), name
+    assert [shares.distinct(3), shares.missing(3)] == [held.distinct(3), held.missing(3)]
+    assert np.array_equal(shares.most_frequent(3, 10), held.most_frequent(3, 10))
 
 
 TABLES = ("--dataset", "tables", "--spec", str(ROOT / "examples/tables/dataset.yaml"), "--split", "time")

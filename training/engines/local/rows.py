@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from features.schema import Schema
 from training.engines import chunks
+from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.fitting import fit
 from training.engines.local import tasks
-from training.engines.local.counted import LocalCounts
 from training.engines.local.tasks import Scan, Selected, Writing
 from training.engines.selection import ALL, Selection, division
 from training.kernels.encode import FoldEncoder, out_of_fold

@@ -1,144 +1,192 @@
-"""The values of every column with their rows and clicks by fold, as a table of Spark.
+"""The values of every column with their rows and clicks by fold, in shares that Spark stores as blobs.
 
-Its columns are `column` short, `hash` long, and `rows_k` and `clicks_k` long for each fold k.
+A share has the values of all columns whose hashes are in one range: a row of Spark's with a blob for each column, which
+is int64[v, 1 + 2 * folds] of the hashes, ascending, and each one's rows and clicks by fold. Spark brings together what
+tasks have counted of a share; the tasks add it up.
 """
 
-import shutil
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyarrow import parquet
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
-from features.hashing import MISSING_HASH
-from training.engines.spark.spark_paths import stored, to_write
+from training.engines.counted import LocalCounts, write
+from training.engines.spark.blobs import WRITING
+from training.engines.spark.groups import LOOKED_AT_ONCE, Group, answers, groups_of, over
+from training.engines.spark.spark_paths import stored
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
 
 Counts = npt.NDArray[np.int64]
+Answer = TypeVar("Answer")
+SHARE = "_share"
+"""The column beside the blobs that has the number of the share."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SparkCounts:
-    """The table of so many columns; see `training.engine.CountTable`."""
+    """The shares in `groups`, of so many columns and folds; see `training.engine.CountTable`."""
 
-    table: DataFrame
+    session: SparkSession
+    groups: tuple[Group, ...]
     columns: int
+    folds: int
 
     @classmethod
-    def added(cls, parts: DataFrame, columns: int, folder: Path) -> "SparkCounts":
-        """The counts over all `parts`, from one shuffle, as Parquet in `folder` unless it is there."""
-        sums = (F.sum(name).alias(name) for name in parts.columns[2:])
-        return cls(stored(parts.groupBy("column", "hash").agg(*sums), folder), columns)
+    def added(cls, parts: DataFrame, *, columns: int, folds: int, folder: Path) -> "SparkCounts":
+        """The counts over all `parts` of shares, from one shuffle, as Parquet in `folder` unless it is there."""
+        add = partial(_added, columns=columns, folds=folds)
+        table = parts.repartition(SHARE).mapInArrow(add, from_arrow_schema(types_of(columns)))
+        groups = groups_of(stored(table, folder, options=WRITING))
+        return cls(session=parts.sparkSession, groups=groups, columns=columns, folds=folds)
 
     def values_by_rows(self, most: int) -> Counts:
         """See `training.engine.CountTable`."""
-        rows = F.least(self._total("rows"), F.lit(most))
-        found = self.table.groupBy("column", rows.alias("rows")).count().toPandas()
-        counted = np.zeros((self.columns, most + 1), dtype=np.int64)
-        counted[found["column"], found["rows"]] = found["count"]
-        return counted
+        found: Counts = np.sum(self._asked(partial(LocalCounts.values_by_rows, most=most)), axis=0)
+        return found
 
     def frequent(self, needed_rows: Counts) -> FrequentValues:
         """See `training.engine.CountTable`; what reaches the driver does not grow with the rare values."""
-        needed = F.array(*(F.lit(rows) for rows in needed_rows.tolist()))
-        frequent = self._total("rows") >= needed[F.col("column")]
-        kept = self.table.where(frequent).toPandas().sort_values(["column", "hash"])
-        sums = [F.sum(name).alias(name) for name in self.table.columns[2:]]
-        rare = self.table.where(~frequent).groupBy("column").agg(*sums).toPandas()
-        pools = rare.set_index("column").reindex(range(self.columns), fill_value=0)
-        rows, clicks = ([name for name in self.table.columns if name.startswith(f"{kind}_")] for kind in _KINDS)
+        parts = self._asked(partial(LocalCounts.frequent, needed_rows=needed_rows))
+        column, hashes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("column", "hash"))
+        order = np.lexsort((hashes, column))
         return FrequentValues(
-            column=kept["column"].to_numpy(np.int16),
-            hash=kept["hash"].to_numpy(np.int64),
-            rows=kept[rows].to_numpy(np.int64),
-            clicks=kept[clicks].to_numpy(np.int64),
-            rare_rows=pools[rows].to_numpy(np.int64),
-            rare_clicks=pools[clicks].to_numpy(np.int64),
+            column=column[order],
+            hash=hashes[order],
+            rows=np.concatenate([part.rows for part in parts])[order],
+            clicks=np.concatenate([part.clicks for part in parts])[order],
+            rare_rows=np.sum([part.rare_rows for part in parts], axis=0),
+            rare_clicks=np.sum([part.rare_clicks for part in parts], axis=0),
         )
 
     def distinct(self, index: int) -> int:
         """See `training.engine.CountTable`."""
-        return int(self._summaries[index]["distinct"])
+        return int(self._summaries[0, index])
 
     def missing(self, index: int) -> int:
         """See `training.engine.CountTable`."""
-        return int(self._summaries[index]["missing"])
+        return int(self._summaries[1, index])
 
     def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
         """See `training.engine.CountTable`."""
-        own = self.table.where((F.col("column") == index) & (F.col("hash") != MISSING_HASH))
-        most = own.select("hash", self._total("rows").alias("rows")).orderBy(F.desc("rows"), "hash").limit(number)
-        hashes, rows = most.toPandas().to_numpy(np.int64).T
-        return hashes, rows
+        parts = self._asked(partial(LocalCounts.most_frequent, index=index, number=number))
+        hashes, rows = np.concatenate(parts, axis=1)
+        most = np.lexsort((hashes, -rows))[:number]
+        return hashes[most], rows[most]
 
     def plus(self, others: Sequence[Self], folder: Path) -> "SparkCounts":
         """See `training.engine.CountTable`."""
-        every = reduce(DataFrame.unionByName, [self.table, *(other.table for other in others)])
-        return SparkCounts.added(every, self.columns, folder)
+        groups = [group for table in (self, *others) for group in table.groups]
+        again = partial(_shared_again, columns=self.columns, folds=self.folds, shares=shares_for(self.session, groups))
+        parts = over(self.session, groups, again, types_of(self.columns))
+        return SparkCounts.added(parts, columns=self.columns, folds=self.folds, folder=folder)
 
-    def write(self, file: Path, work: Path, *, by_fold: bool) -> None:
-        """See `training.engine.CountTable`; Spark writes below `work`, on whichever machine it likes."""
-        table = self.table.select(
-            "column",
-            "hash",
-            *(self._total(kind).alias(kind) for kind in _KINDS),
-            *(self.table.columns[2:] if by_fold else ()),
-        )
-        parts = Path(mkdtemp(prefix="counts-", dir=work)) / "parts"
-        table.repartition(1).sortWithinPartitions("column", "hash").write.parquet(to_write(parts))
-        (written,) = parts.glob("part-*.parquet")
-        _rewrite(written, file)
-        shutil.rmtree(parts.parent)
+    def write(self, file: Path, *, by_fold: bool) -> None:
+        """See `training.engine.CountTable`; a column at a time is held here."""
+        with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
+            columns = (_column(index, self.groups, folds=self.folds, pool=pool) for index in range(self.columns))
+            write(file, columns, folds=self.folds if by_fold else 0)
 
     @cached_property
-    def _summaries(self) -> dict[int, dict[str, Any]]:
-        """Distinct values and missing rows by column; columns of numbers alone have none."""
-        is_missing = F.col("hash") == MISSING_HASH
-        found = self.table.groupBy("column").agg(
-            F.count_if(~is_missing).alias("distinct"),
-            F.sum(F.when(is_missing, self._total("rows")).otherwise(0)).alias("missing"),
-        )
-        return {row["column"]: row.asDict() for row in found.collect()}
+    def _summaries(self) -> Counts:
+        """Distinct values and missing rows by column, int64[2, c]."""
+        found: Counts = np.sum(self._asked(_summarised), axis=0)
+        return found
 
-    def _total(self, kind: str) -> Column:
-        """`rows` or `clicks` of a value over all folds."""
-        terms = (F.col(name) for name in self.table.columns if name.startswith(f"{kind}_"))
-        return reduce(lambda sum_so_far, term: sum_so_far + term, terms)
+    def _asked(self, ask: Callable[[LocalCounts], Answer]) -> list[Answer]:
+        """What is said of the values of each task's shares."""
+        asked = partial(_asked, ask=ask, columns=self.columns, folds=self.folds)
+        return answers(self.session, self.groups, asked)
 
 
-_KINDS = ("rows", "clicks")
+def shares_for(session: SparkSession, groups: Sequence[Group]) -> int:
+    """Into how many shares the values that are counted in these groups go: what a task holds of them is bounded."""
+    return max(2 * session.sparkContext.defaultParallelism, len(groups))
 
 
-def _rewrite(written: Path, file: Path) -> None:
-    """Write the rows again by Arrow: Java lists a column's encodings in another order each time, Arrow in one.
-
-    A bundle is named by its files' bytes, so that the same counts have to be the same bytes.
-    """
-    with parquet.ParquetFile(written) as source:
-        schema = source.schema_arrow.remove_metadata()
-        with parquet.ParquetWriter(file, schema) as target:
-            for group in range(source.num_row_groups):
-                target.write_table(source.read_row_group(group).cast(schema))
+def types_of(columns: int) -> pa.Schema:
+    """The columns of a table of shares."""
+    return pa.schema([(SHARE, pa.int32()), *((_name(index), pa.binary()) for index in range(columns))])
 
 
-def types_of(folds: int) -> pa.Schema:
-    """The table's columns."""
-    by_fold = [(f"{kind}_{fold}", pa.int64()) for kind in _KINDS for fold in range(folds)]
-    return pa.schema([("column", pa.int16()), ("hash", pa.int64()), *by_fold])
+def shared(tables: Sequence[ValueCounts], shares: int) -> Iterator[pa.RecordBatch]:
+    """The tables of all columns, divided into shares."""
+    ends = np.linspace(-(2.0**63), 2.0**63, shares + 1)[1:-1].astype(np.int64)
+    parts = [np.split(_packed(table), np.searchsorted(table.hash, ends)) for table in tables]
+    for number, of_columns in enumerate(zip(*parts, strict=True)):
+        yield _row(number, of_columns)
 
 
-def table_of(index: int, counts: ValueCounts) -> pa.RecordBatch:
-    """The counts of the column `index` as rows of the table."""
-    column = np.full(len(counts), index, dtype=np.int16)
-    arrays = [column, counts.hash, *counts.rows.T, *counts.clicks.T]
-    names = types_of(counts.rows.shape[1]).names
-    return pa.RecordBatch.from_arrays([pa.array(np.ascontiguousarray(values)) for values in arrays], names=names)
+def _row(number: int, packed: Iterable[Counts]) -> pa.RecordBatch:
+    blobs = {_name(index): [part.tobytes()] for index, part in enumerate(packed)}
+    return pa.RecordBatch.from_pydict({SHARE: [number], **blobs}, schema=types_of(len(blobs)))
+
+
+def _name(index: int) -> str:
+    return f"column_{index}"
+
+
+def _packed(table: ValueCounts) -> Counts:
+    return np.column_stack([table.hash, table.rows, table.clicks])
+
+
+def _unpacked(packed: Counts, folds: int) -> ValueCounts:
+    return ValueCounts(hash=packed[:, 0], rows=packed[:, 1 : 1 + folds], clicks=packed[:, 1 + folds :])
+
+
+def _array(blob: pa.BinaryScalar, folds: int) -> Counts:
+    return np.frombuffer(blob.as_buffer(), dtype=np.int64).reshape(-1, 1 + 2 * folds)
+
+
+def _added(batches: Iterable[pa.RecordBatch], *, columns: int, folds: int) -> Iterator[pa.RecordBatch]:
+    """What several tasks have counted of each of the shares."""
+    parts = defaultdict[int, list[list[ValueCounts]]](lambda: [[] for _ in range(columns)])
+    for batch in batches:
+        for row, number in enumerate(batch.column(SHARE).to_pylist()):
+            for index, tables in enumerate(parts[number]):
+                tables.append(_unpacked(_array(batch.column(_name(index))[row], folds), folds))
+    for number, of_columns in parts.items():
+        yield _row(number, [_packed(ValueCounts.merge(tables)) for tables in of_columns])
+
+
+def _shared_again(groups: Iterable[Group], *, columns: int, folds: int, shares: int) -> Iterator[pa.RecordBatch]:
+    for group in groups:
+        yield from shared(_held([group], columns=columns, folds=folds).columns, shares)
+
+
+def _asked(groups: Iterable[Group], *, ask: Callable[[LocalCounts], Answer], columns: int, folds: int) -> Answer:
+    return ask(_held(groups, columns=columns, folds=folds))
+
+
+def _held(groups: Iterable[Group], *, columns: int, folds: int) -> LocalCounts:
+    """The values of a few shares."""
+    contents = [group.read([_name(index) for index in range(columns)]) for group in groups]
+    blobs = ([blob for content in contents for blob in content.column(index)] for index in range(columns))
+    return LocalCounts(columns=[_joined(own, folds) for own in blobs], folds=folds)
+
+
+def _column(index: int, groups: Iterable[Group], *, folds: int, pool: ThreadPoolExecutor) -> ValueCounts:
+    """All values of a column."""
+    contents = pool.map(lambda group: group.read([_name(index)]), groups)
+    return _joined([blob for content in contents for blob in content.column(0)], folds)
+
+
+def _joined(blobs: Iterable[pa.BinaryScalar], folds: int) -> ValueCounts:
+    """The values in a column's blobs of different shares."""
+    empty = np.empty((0, 1 + 2 * folds), dtype=np.int64)
+    every = np.concatenate([empty, *(_array(blob, folds) for blob in blobs)])
+    return _unpacked(every[np.argsort(every[:, 0])], folds)
+
+
+def _summarised(table: LocalCounts) -> Counts:
+    indexes = range(len(table.columns))
+    return np.array([[table.distinct(index) for index in indexes], [table.missing(index) for index in indexes]])

@@ -1,19 +1,20 @@
 """Prepared rows as blobs, in Parquet files that every machine of a cluster sees."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+from pyarrow import parquet
 from pyspark.sql import SparkSession
 
 from features.schema import Schema
+from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.selection import ALL, Selection, division
-from training.engines.spark.counted import SparkCounts, table_of, types_of
-from training.engines.spark.groups import Group, over
+from training.engines.spark.counted import SparkCounts, shared, shares_for, types_of
+from training.engines.spark.groups import Group, groups_of, over
 from training.engines.spark.merged import merged
 from training.engines.spark.native.encoded import NativeEncoded
 from training.engines.spark.scans import blocks, mapped
@@ -67,20 +68,24 @@ class SparkRows:
         return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
 
     def count(self, parameters: TrainingParameters, folder: Path) -> SparkCounts:
-        """The category values of divided rows: counted in one task a slot, then added up by Spark."""
+        """The category values of divided rows: counted in one task a slot, then added up by shares of the values."""
         width, folds = len(self.schema.categories), parameters.folds
         counting = Counting(selection=self.selection, schema=self.schema, columns=range(width), folds=folds)
-        count = partial(_counted, counting=counting)
-        counted = over(self.session, self.groups, count, types_of(folds), tasks_of_a_slot=1)
-        return SparkCounts.added(counted, width, folder)
+        count = partial(_counted, counting=counting, shares=shares_for(self.session, self.groups))
+        counted = over(self.session, self.groups, count, types_of(width), tasks_of_a_slot=1)
+        return SparkCounts.added(counted, columns=width, folds=folds, folder=folder)
 
     def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> SparkCounts:
         """What an earlier run counted on rows like these: its table, which lies on this machine, where all see it."""
+        width, folds = len(self.schema.categories), parameters.folds
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(table, folder / f"part-00000{SUFFIX}")
+        with parquet.ParquetWriter(folder / f"part-00000{SUFFIX}", types_of(width)) as writer:
+            known = LocalCounts.read(table, columns=width, folds=folds)
+            for share in shared(known.columns, shares_for(self.session, self.groups)):
+                writer.write_batch(share)
         (folder / COMPLETE).touch()
-        read = self.session.read.parquet(to_read(folder))
-        return SparkCounts(read.select(types_of(parameters.folds).names), len(self.schema.categories))
+        groups = groups_of(self.session.read.parquet(to_read(folder)))
+        return SparkCounts(session=self.session, groups=groups, columns=width, folds=folds)
 
     def encode(
         self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path
@@ -92,6 +97,7 @@ class SparkRows:
         return SparkEncoded.of(stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)
 
 
-def _counted(groups: Iterable[Group], *, counting: Counting) -> Iterator[pa.RecordBatch]:
+def _counted(groups: Iterable[Group], *, counting: Counting, shares: int) -> Iterator[pa.RecordBatch]:
     found = counting.of(blocks(groups, counting.stored()))
-    yield from (table_of(index, counts) for index, counts in enumerate(found))
+    if found:
+        yield from shared(found, shares)

@@ -1,6 +1,6 @@
 """The values of every column with their rows and clicks by fold, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -15,6 +15,8 @@ from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
 
 Counts = npt.NDArray[np.int64]
+GROUP_ROWS = 1 << 20
+"""Rows of a row group of the file: what is held beside the table as it is written does not grow with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +61,9 @@ class LocalCounts:
         most = present[np.argsort(-table.total_rows[present], kind="stable")[:number]]
         return table.hash[most], table.total_rows[most]
 
-    def write(self, file: Path, _work: Path, *, by_fold: bool) -> None:
+    def write(self, file: Path, *, by_fold: bool) -> None:
         """See `training.engine.CountTable`."""
-        every = self.frequent(np.zeros(len(self.columns), dtype=np.int64))
-        columns = {
-            "column": every.column,
-            "hash": every.hash,
-            "rows": every.rows.sum(axis=1),
-            "clicks": every.clicks.sum(axis=1),
-        }
-        if by_fold:
-            columns |= {f"rows_{fold}": every.rows[:, fold] for fold in range(self.folds)}
-            columns |= {f"clicks_{fold}": every.clicks[:, fold] for fold in range(self.folds)}
-        arrays = {name: pa.array(np.ascontiguousarray(values)) for name, values in columns.items()}
-        parquet.write_table(pa.table(arrays), file)
+        write(file, self.columns, folds=self.folds if by_fold else 0)
 
     @classmethod
     def read(cls, file: Path, *, columns: int, folds: int) -> "LocalCounts":
@@ -94,3 +85,33 @@ class LocalCounts:
         """See `training.engine.CountTable`."""
         by_column = zip(self.columns, *(table.columns for table in others), strict=True)
         return replace(self, columns=[ValueCounts.merge(parts) for parts in by_column])
+
+
+def write(file: Path, columns: Iterable[ValueCounts], *, folds: int) -> None:
+    """Write the tables, those of the schema's columns in their order, as `training.engine.CountTable` says, with the
+    rows and clicks of so many folds.
+
+    The same counts are the same bytes, whoever has them: a bundle is named by those.
+    """
+    types = _types(folds)
+    with parquet.ParquetWriter(file, types) as writer:
+        waiting = types.empty_table()
+        for index, counts in enumerate(columns):
+            waiting = pa.concat_tables([waiting, _table(index, counts, types, folds=folds)])
+            while len(waiting) >= GROUP_ROWS:
+                writer.write_table(waiting.slice(0, GROUP_ROWS).combine_chunks())
+                waiting = waiting.slice(GROUP_ROWS)
+        writer.write_table(waiting.combine_chunks())
+
+
+def _types(folds: int) -> pa.Schema:
+    by_fold = [(f"{kind}_{fold}", pa.int64()) for kind in ("rows", "clicks") for fold in range(folds)]
+    totals = [("rows", pa.int64()), ("clicks", pa.int64())]
+    return pa.schema([("column", pa.int16()), ("hash", pa.int64()), *totals, *by_fold])
+
+
+def _table(index: int, counts: ValueCounts, types: pa.Schema, *, folds: int) -> pa.Table:
+    totals = (counts.total_rows, counts.clicks.sum(axis=1))
+    by_fold = (*counts.rows.T, *counts.clicks.T) if folds else ()
+    arrays = [np.full(len(counts), index, dtype=np.int16), counts.hash, *totals, *by_fold]
+    return pa.Table.from_arrays([pa.array(np.ascontiguousarray(values)) for values in arrays], schema=types)
