@@ -7,13 +7,14 @@ memory serves every worker process.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from features.errors import PersonalizationError
+from features.factors import Factors
 
 FOLDER = "encoder"
 RowOfEach = npt.NDArray[np.int64] | slice
@@ -21,6 +22,7 @@ RowOfEach = npt.NDArray[np.int64] | slice
 Lookup = Callable[[int, npt.NDArray[np.int64], RowOfEach], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 """Rate and log count, float32[m] each, of the values of a column, given by its index, with these hashes, int64[m]."""
 EACH = slice(None)
+_VECTORS = ("first", "second")
 
 
 class EncoderError(PersonalizationError):
@@ -31,6 +33,8 @@ class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[str, ...]
     offsets: tuple[int, ...]
     unseen: tuple[tuple[float, float], ...]
+    factors: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
+    """The two columns that have factors; unset where none have."""
 
 
 class Several(NamedTuple):
@@ -64,6 +68,7 @@ class Encoder:
     rates: npt.NDArray[np.float32]
     log_counts: npt.NDArray[np.float32]
     unseen: npt.NDArray[np.float32]
+    factors: Factors | None = None
 
     def __post_init__(self) -> None:
         """Raise `EncoderError` when the arrays' lengths contradict one another."""
@@ -73,6 +78,18 @@ class Encoder:
                 f"The encoder's arrays do not fit together: {len(self.columns)} columns, {len(self.offsets)} offsets, "
                 f"lengths {sorted(lengths)}. Train the model again."
             )
+        if self.factors is not None:
+            found = tuple(len(vectors) for vectors in (self.factors.first, self.factors.second))
+            needed = tuple(self.places(column) + 1 for column in self.factors.columns)
+            if found != needed:
+                raise EncoderError(
+                    f"The encoder's factors do not fit its columns: {found} vectors, but {needed} are needed. "
+                    "Train the model again."
+                )
+
+    def places(self, index: int) -> int:
+        """How many values of column `index` have a place."""
+        return int(self.offsets[index + 1] - self.offsets[index])
 
     def column(self, index: int) -> slice:
         """Where column `index` lies in `hashes`, `rates` and `log_counts`."""
@@ -85,7 +102,7 @@ class Encoder:
         several: Mapping[int, Several] | None = None,
         lookup: Lookup | None = None,
     ) -> npt.NDArray[np.float64]:
-        """The model's inputs, float64[n, p + 2c], in the order of `Schema.encoded_features`.
+        """The model's inputs, float64[n, p + 2c], or two more with factors, in the order of `Schema.encoded_features`.
 
         `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`. The columns
         `several`, by their index, take their values from there, and means over them; `lookup` says what a value stands
@@ -93,7 +110,8 @@ class Encoder:
         """
         look_up = lookup or self.lookup
         rows, width = numeric.shape
-        encoded = np.empty((rows, width + 2 * len(self.columns)), dtype=np.float64)
+        factored = 0 if self.factors is None else 2
+        encoded = np.empty((rows, width + 2 * len(self.columns) + factored), dtype=np.float64)
         encoded[:, :width] = numeric
         for index in range(len(self.columns)):
             values = (several or {}).get(index)
@@ -103,7 +121,20 @@ class Encoder:
                 rate, log_count = map(values.means, look_up(index, values.hashes, values.row))
             encoded[:, width + 2 * index] = rate
             encoded[:, width + 2 * index + 1] = log_count
+        if self.factors is not None:
+            first, second = self.factors.columns
+            encoded[:, -2] = self.factors.products(self.place(first, hashes), self.place(second, hashes))
+            log_counts = encoded[:, width + 1 :: 2]
+            encoded[:, -1] = np.minimum(log_counts[:, first], log_counts[:, second])
         return encoded
+
+    def place(self, index: int, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The places, int64[n], of rows' values in column `index`, from 0 on and behind the last one without any.
+
+        `hashes` is int64[n, c], of columns that hold one value a row.
+        """
+        position, seen = self.find(index, hashes[:, index])
+        return np.where(seen, position - self.offsets[index], self.places(index))
 
     def lookup(
         self, index: int, hashes: npt.NDArray[np.int64], _row: RowOfEach = EACH
@@ -135,10 +166,14 @@ class Encoder:
             columns=self.columns,
             offsets=tuple(self.offsets.tolist()),
             unseen=tuple((float(rate), float(log_count)) for rate, log_count in self.unseen),
+            factors=msgspec.UNSET if self.factors is None else self.factors.columns,
         )
         (folder / "layout.json").write_bytes(msgspec.json.encode(layout))
         for name in ("hashes", "rates", "log_counts"):
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        if self.factors is not None:
+            for name in _VECTORS:
+                np.save(folder / f"{name}_vectors.npy", getattr(self.factors, name), allow_pickle=False)
 
     @classmethod
     def load(cls, bundle: Path) -> Self:
@@ -146,10 +181,11 @@ class Encoder:
         folder = bundle / FOLDER
         try:
             layout = msgspec.json.decode((folder / "layout.json").read_bytes(), type=_Layout)
-            hashes, rates, log_counts = (
-                np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in ("hashes", "rates", "log_counts")
-            )
+            hashes, rates, log_counts = (_mapped(folder / f"{name}.npy") for name in ("hashes", "rates", "log_counts"))
+            factors = None
+            if layout.factors is not msgspec.UNSET:
+                first, second = (_mapped(folder / f"{name}_vectors.npy") for name in _VECTORS)
+                factors = Factors(columns=layout.factors, first=first, second=second)
         except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
             raise EncoderError(f"The encoder in {folder} cannot be read: {error}. Train the model again.") from error
         return cls(
@@ -159,4 +195,10 @@ class Encoder:
             rates=rates,
             log_counts=log_counts,
             unseen=np.asarray(layout.unseen, dtype=np.float32).reshape(len(layout.columns), 2),
+            factors=factors,
         )
+
+
+def _mapped(file: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array

@@ -7,6 +7,7 @@ import msgspec
 
 from features.crosses import Cross, cross_name, problem_of
 from features.errors import PersonalizationError
+from features.factors import factors_name, problem_of_factors
 
 
 class SchemaError(PersonalizationError):
@@ -30,11 +31,14 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     where no column does."""
     crosses: tuple[Cross, ...] | msgspec.UnsetType = msgspec.UNSET
     """Pairs of categorical columns that are columns of the encoder too; unset where there is none."""
+    factors: Cross | msgspec.UnsetType = msgspec.UNSET
+    """Two categorical columns whose values have latent factors; unset where there are none."""
 
     def __post_init__(self) -> None:
         """Raise `SchemaError` for a name used twice, by an encoded feature too, a schema without any feature, a
-        separator that is empty or of no categorical column, or a cross that cannot be made."""
-        names = [self.label, *self.encoded_features, *self.categories, *([self.timestamp] if self.timestamp else [])]
+        separator that is empty or of no categorical column, or a cross or factors that cannot be made."""
+        inputs = (*self.encoded_features, *self.columns[len(self.numeric) :])
+        names = [self.label, *inputs, *([self.timestamp] if self.timestamp else [])]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
@@ -47,6 +51,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
         several = {self.categorical[index] for index in self.several}
         if problem := problem_of(self._crosses, numeric=self.numeric, categorical=self.categorical, several=several):
+            raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
+        if self.factors is msgspec.UNSET:
+            return
+        if problem := problem_of_factors(self.factors, categorical=self.categorical, several=several):
             raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
 
     @cached_property
@@ -61,19 +69,32 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """What the model's inputs stand for, in their order: `features`, then the crosses."""
-        return self.numeric + self.categories
+        """What the model's inputs stand for, in their order: `features`, then the crosses, then the factors."""
+        named = () if self.factors is msgspec.UNSET else (factors_name(self.factors),)
+        return self.numeric + self.categories + named
 
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:
-        """The model's inputs in order: the numbers, then for each of the `categories` its target rate and log count."""
-        return self.numeric + tuple(feature for name in self.categories for feature in encoded_category(name))
+        """The model's inputs in order: the numbers, then for each of the `categories` its target rate and log count.
+
+        Of the factors, if there are any, come the rate that they predict and the smaller of both values' log counts.
+        """
+        paired = self.columns[len(self.numeric) :]
+        return self.numeric + tuple(feature for name in paired for feature in encoded_category(name))
 
     @cached_property
     def crossed(self) -> dict[int, tuple[int, int]]:
         """The two columns of each cross by their index in `categorical`, by the cross's own in `categories`."""
         pairs = ((self.categorical.index(first), self.categorical.index(second)) for first, second in self._crosses)
         return dict(enumerate(pairs, start=len(self.categorical)))
+
+    @cached_property
+    def factored(self) -> tuple[int, int] | None:
+        """The two columns that have factors, by their index in `categorical`."""
+        if self.factors is msgspec.UNSET:
+            return None
+        first, second = self.factors
+        return self.categorical.index(first), self.categorical.index(second)
 
     @property
     def _crosses(self) -> tuple[Cross, ...]:

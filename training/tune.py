@@ -35,7 +35,7 @@ from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
 from training.parameters import Calibration, TablesDataset, TrainingParameters
 from training.progress import Format, Progress
 from training.request import LocalRequest
-from training.stages.crosses import Crosses, CrossSearch, candidates
+from training.stages.crosses import Crosses, CrossSearch, candidates, factors_to_try
 from training.stages.pipeline import Pipeline, fold_encoder
 from training.stages.trained import Half
 from training.streams import LOG, output_to
@@ -158,9 +158,9 @@ class Search:
             return of_base.encoder, half.encoded.train
         folder = self._encodings / "encoded" if self._encodings else Path()
         shutil.rmtree(folder, ignore_errors=True)
-        encoder = fold_encoder(half.encoded.counted.total, half.schema, chosen)
-        rows = half.prepared.part(Part.FIT, Part.VALIDATION).encode(encoder, chosen, folder)
-        return encoder.encoder, rows
+        train = half.prepared.part(Part.FIT, Part.VALIDATION)
+        encoder = fold_encoder(half.encoded.counted.total, train, half.schema, chosen)
+        return encoder.encoder, train.encode(encoder, chosen, folder)
 
     def _held_out(self, number: int) -> Evaluation:
         half, trial = self._half, self._trials[number]
@@ -206,8 +206,9 @@ def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progre
         pipeline = Pipeline(engine, arguments, manifest, output=folder, progress=progress)
         half = pipeline.first_half()
         if budget.crosses:
-            tried = candidates(spec_of(_tables(arguments), arguments.data))
-            return CrossSearch(half, arguments.training, folder=folder / "crosses", progress=progress).run(tried)
+            spec = spec_of(_tables(arguments), arguments.data)
+            search = CrossSearch(half, arguments.training, folder=folder / "crosses", progress=progress)
+            return search.run(candidates(spec), factors_to_try(spec))
         encodings = folder if budget.encodings else None
         return Search(half, arguments.training, progress=progress, encodings=encodings).run(budget)
 

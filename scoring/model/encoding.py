@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.encoder import Encoder
+from features.factors import products
 from features.hashing import hash_several, pair_hash, unsigned_hash
 from features.schema import Schema
 from scoring.model.records import Values
@@ -34,7 +35,8 @@ class Tables:
     `keys` uint64[v] ascends; it has the values' hashes, each mixed with its column's number in `salts` uint64[c].
     `pairs` float32[v + c, 2] has rate and log count of each, and behind them those of a value that its column's table
     lacks. The keys whose first bits, down to bit `shift`, are the number `b` lie from `starts[b]` to before
-    `starts[b + 1]`, uint32[2 ** (64 - shift) + 1]: one on average, or fewer.
+    `starts[b + 1]`, uint32[2 ** (64 - shift) + 1]: one on average, or fewer. `vectors` float32[m, d] are those of the
+    factors, and `vector_of` uint32[v + c] says which one each entry of `pairs` has; both are empty without factors.
     """
 
     salts: Hashes
@@ -42,6 +44,8 @@ class Tables:
     pairs: npt.NDArray[np.float32]
     starts: npt.NDArray[np.uint32]
     shift: int
+    vectors: npt.NDArray[np.float32]
+    vector_of: npt.NDArray[np.uint32]
 
     @classmethod
     def of(cls, encoder: Encoder) -> Self:
@@ -57,17 +61,19 @@ class Tables:
         first = np.arange(2 ** (HASH_BITS - shift), dtype=np.uint64) << np.uint64(shift)
         starts = np.append(np.searchsorted(keys, first), len(keys)).astype(np.uint32)
         pairs = np.concatenate((known, encoder.unseen)).astype(np.float32)
-        return cls(salts=salts, keys=keys, pairs=pairs, starts=starts, shift=shift)
+        vectors, vector_of = _vectors(encoder, order)
+        return cls(
+            salts=salts, keys=keys, pairs=pairs, starts=starts, shift=shift, vectors=vectors, vector_of=vector_of
+        )
 
-    def find(self, hashes: Hashes, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """The pairs, float32[n, 2], of values with these hashes, uint64[n], in these columns, int64[n]."""
+    def places(self, hashes: Hashes, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Where `pairs` has the values with these hashes, uint64[n], in these columns, int64[n]."""
         wanted = hashes ^ self.salts[columns]
         place = np.searchsorted(self.keys, wanted)
         known = np.zeros(len(wanted), dtype=np.bool_)
         inside = place < len(self.keys)
         known[inside] = self.keys[place[inside]] == wanted[inside]
-        found: npt.NDArray[np.float32] = self.pairs[np.where(known, place, len(self.keys) + columns)]
-        return found
+        return np.where(known, place, len(self.keys) + columns)
 
 
 class RowEncoder:
@@ -79,13 +85,25 @@ class RowEncoder:
         self._width = len(schema.encoded_features)
         self._several = schema.several
         self._crossed = schema.crossed
+        self._factored = schema.factored
         self._tables = tables = Tables.of(encoder)
         self._kernel = kernel
         if kernel is not None:
             separators = tuple(self._several.get(column) for column in range(len(schema.categorical)))
             crosses = np.array([*self._crossed.values()], dtype=np.int64)
             self._prepared = kernel.prepare_tables(
-                self._numbers, tables.keys, tables.starts, tables.pairs, tables.salts, tables.shift, separators, crosses
+                self._numbers,
+                tables.keys,
+                tables.starts,
+                tables.pairs,
+                tables.salts,
+                tables.shift,
+                separators,
+                crosses,
+                tables.vectors,
+                tables.vector_of,
+                self._factored or (0, 0),
+                tables.vectors.shape[1],
             )
 
     def encode(self, rows: list[Values]) -> Inputs:
@@ -101,8 +119,14 @@ class RowEncoder:
         numbers, categories = self._numbers, len(self._fields)
         encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN, as absent numbers are
         hashes = _hashes(field for row in rows for field in row[numbers:])
-        pairs = self._tables.find(hashes, np.tile(self._fields, len(rows)))
+        places = self._tables.places(hashes, np.tile(self._fields, len(rows)))
+        pairs = self._tables.pairs[places]
         encoded[:, numbers : numbers + 2 * categories] = pairs.reshape(len(rows), 2 * categories)
+        if self._factored is not None:
+            own = places.reshape(len(rows), categories)[:, self._factored]
+            first, second = self._tables.vectors[self._tables.vector_of[own]].swapaxes(0, 1)
+            encoded[:, -2] = products(first, second)
+            encoded[:, -1] = self._tables.pairs[own, 1].min(axis=1)
         for column in (*self._several, *self._crossed):
             start = numbers + 2 * column
             for row, inputs in zip(rows, encoded, strict=True):
@@ -116,7 +140,7 @@ class RowEncoder:
         first, *second = (self._values(one, fields[one]) for one in self._crossed.get(column, (column,)))
         if second:
             first = list(dict.fromkeys(pair_hash(one, other) for one in first for other in second[0]))
-        pairs = self._tables.find(np.array(first, dtype=np.uint64), np.full(len(first), column))
+        pairs = self._tables.pairs[self._tables.places(np.array(first, dtype=np.uint64), np.full(len(first), column))]
         total: npt.NDArray[np.float64] = np.cumsum(pairs, axis=0, dtype=np.float64)[-1]
         return (total / len(pairs)).astype(np.float32)
 
@@ -136,6 +160,23 @@ def _hashes(fields: Iterable[Field]) -> Hashes:
 def _text(field: Field) -> str:
     """None, UNSET and the empty string are one missing value."""
     return str(field) if field else ""
+
+
+def _vectors(encoder: Encoder, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint32]]:
+    """The vectors of both columns' values, float32[m, d], and which one each value has, uint32[v + c].
+
+    `order` has the values as `Tables.keys` has them; behind them come each column's values that have no place.
+    """
+    factors = encoder.factors
+    if factors is None:
+        return np.empty((0, 0), dtype=np.float32), np.empty(0, dtype=np.uint32)
+    known, others = np.zeros(len(order), dtype=np.uint32), np.zeros(len(encoder.columns), dtype=np.uint32)
+    start = 0
+    for column, vectors in zip(factors.columns, (factors.first, factors.second), strict=True):
+        known[encoder.column(column)] = np.arange(start, start + len(vectors) - 1)
+        start += len(vectors)
+        others[column] = start - 1
+    return np.concatenate((factors.first, factors.second)), np.concatenate((known[order], others))
 
 
 def _salts(owner: npt.NDArray[np.int64], hashes: Hashes, categories: int) -> Hashes:

@@ -27,10 +27,14 @@ class Kernel(Protocol):
         shift: int,
         separators: tuple[str | None, ...],
         crosses: Array,
+        vectors: Array,
+        vector_of: Array,
+        factored: tuple[int, int],
+        factors: int,
         /,
     ) -> object:
-        """The tables of `scoring.model.encoding` for `encode`, what stands between a field's values, and the two fields
-        of each cross, int64[x, 2]."""
+        """The tables of `scoring.model.encoding` for `encode`, what stands between a field's values, the two fields
+        of each cross, int64[x, 2], those that have factors, and how many numbers a vector has, 0 without factors."""
 
     def given(self, rows: tuple[tuple[object, ...], ...], first: object, second: object, /) -> int:
         """How many values of `rows` are neither of the two objects."""

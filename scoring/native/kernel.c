@@ -63,9 +63,9 @@ static uint64_t pair_hash(uint64_t first, uint64_t second) {
 /* ---- The encoder: see `scoring.model.encoding.Tables` for the arrays. ---- */
 
 typedef struct {
-    Py_ssize_t numbers, categories, crossed, entries;
+    Py_ssize_t numbers, categories, crossed, entries, factored[2], factors; /* numbers in a vector; 0 without factors */
     int shift;
-    Py_buffer keys, starts, pairs, salts, crosses;
+    Py_buffer keys, starts, pairs, salts, crosses, vectors, vector_of;
     PyObject *separators; /* a tuple: text of a field with several values, None of another */
 } Tables;
 
@@ -78,6 +78,8 @@ static void free_tables(PyObject *capsule) {
     PyBuffer_Release(&tables->pairs);
     PyBuffer_Release(&tables->salts);
     PyBuffer_Release(&tables->crosses);
+    PyBuffer_Release(&tables->vectors);
+    PyBuffer_Release(&tables->vector_of);
     Py_XDECREF(tables->separators);
     free(tables);
 }
@@ -85,8 +87,10 @@ static void free_tables(PyObject *capsule) {
 static PyObject *prepare_tables(PyObject *self, PyObject *arguments) {
     Tables *tables = calloc(1, sizeof *tables);
     if (!tables) return PyErr_NoMemory();
-    if (!PyArg_ParseTuple(arguments, "ny*y*y*y*iO!y*", &tables->numbers, &tables->keys, &tables->starts, &tables->pairs,
-                          &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators, &tables->crosses)) {
+    if (!PyArg_ParseTuple(arguments, "ny*y*y*y*iO!y*y*y*(nn)n", &tables->numbers, &tables->keys, &tables->starts,
+                          &tables->pairs, &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators,
+                          &tables->crosses, &tables->vectors, &tables->vector_of, tables->factored,
+                          tables->factored + 1, &tables->factors)) {
         free(tables);
         return NULL;
     }
@@ -186,6 +190,18 @@ static int cross(const Tables *tables, Py_ssize_t number, PyObject *row, PyObjec
     return failed ? -1 : 0;
 }
 
+/* The product of the vectors of two values, by their places, and the smaller of their log counts. */
+static void product(const Tables *tables, size_t first, size_t second, double *out) {
+    const uint32_t *of = tables->vector_of.buf;
+    const float *one = (const float *)tables->vectors.buf + of[first] * tables->factors;
+    const float *other = (const float *)tables->vectors.buf + of[second] * tables->factors;
+    const float counts[2] = {pair(tables, first)[1], pair(tables, second)[1]};
+    double total = 0;
+    for (Py_ssize_t i = 0; i < tables->factors; i++) total += (double)one[i] * other[i];
+    out[0] = (float)total;
+    out[1] = counts[counts[1] < counts[0]];
+}
+
 /* One record; first all hashes, then all buckets, so that the memory is waited for once and not for each column. */
 static int encode_row(const Tables *tables, PyObject *row, PyObject *unset, uint64_t *keys, double *out) {
     const uint64_t *salts = tables->salts.buf;
@@ -221,6 +237,9 @@ static int encode_row(const Tables *tables, PyObject *row, PyObject *unset, uint
     }
     for (Py_ssize_t i = 0; i < tables->crossed; i++)
         if (cross(tables, i, row, unset, encoded + 2 * (tables->categories + i)) < 0) return -1;
+    if (tables->factors)
+        product(tables, keys[tables->factored[0]], keys[tables->factored[1]],
+                encoded + 2 * (tables->categories + tables->crossed));
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -230,7 +249,7 @@ static PyObject *encode(PyObject *self, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OO!Ow*", &capsule, &PyList_Type, &rows, &unset, &out)) return NULL;
     const Tables *tables = PyCapsule_GetPointer(capsule, TABLES);
     Py_ssize_t count = PyList_Size(rows), failed = !tables;
-    Py_ssize_t width = failed ? 0 : tables->numbers + 2 * (tables->categories + tables->crossed);
+    Py_ssize_t width = failed ? 0 : tables->numbers + 2 * (tables->categories + tables->crossed + !!tables->factors);
     uint64_t *keys = failed ? NULL : malloc((tables->categories + 1) * sizeof *keys);
     if (!failed && (!keys || out.len != count * width * (Py_ssize_t)sizeof(double))) {
         PyErr_SetString(PyExc_ValueError, "the inputs have not the size of the rows");

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from tools.paths import ROOT
 
-TRAINING_LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "pyspark", "synapseml", "scikit-learn", "xxhash")
+TRAINING_LIBRARIES = (
+    "lightgbm",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pyspark",
+    "synapseml",
+    "scikit-learn",
+    "scipy",
+    "xxhash",
+)
 SERVING_LIBRARIES = (
     "httptools",
     "lightgbm",

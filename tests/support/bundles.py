@@ -23,6 +23,7 @@ from features.bundle import (
     seal,
 )
 from features.encoder import Encoder, Several
+from features.factors import Factors
 from features.hashing import hash_value, hash_values
 from features.reference import FILE as REFERENCE
 from features.reference import Histogram, Reference, column_values
@@ -174,6 +175,12 @@ def _encoder(
         tables.append(table)
         rates.append((clicks + SMOOTHING * base_rate) / (counts + SMOOTHING))
         log_counts.append(np.log1p(counts))
+    factors = None
+    if schema.factored:
+        first, second = (np.cos(np.arange(6 * len(tables[column]) + 6)).reshape(-1, 6) for column in schema.factored)
+        factors = Factors(
+            columns=schema.factored, first=first.astype(np.float32), second=second.astype(np.float32)
+        )  # any numbers will do
     return Encoder(
         columns=schema.categories,
         offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),
@@ -181,6 +188,7 @@ def _encoder(
         rates=np.concatenate([*rates, np.empty(0)]).astype(np.float32),
         log_counts=np.concatenate([*log_counts, np.empty(0)]).astype(np.float32),
         unseen=np.tile(np.array([base_rate, 0.0], dtype=np.float32), (len(schema.categories), 1)),
+        factors=factors,
     )
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
 from features.encoder import Encoder, RowOfEach, Several
+from features.factors import Factors
 from features.schema import Schema
 from training.kernels.columns import FEATURES, FOLD, LABEL, PART, RECORD_HASH, lists, raw_columns, raw_inputs
 from training.kernels.kernel import Kernel
@@ -40,17 +41,19 @@ class FoldEncoder:
     """The encoder and, for each fold, the rates that the rows outside of it give.
 
     `rates` float32[v, k] and `unseen` float32[c, k] are aligned with the encoder's; log counts are those of all rows,
-    since how often a value occurs tells nothing about a label.
+    since how often a value occurs tells nothing about a label. `factors` has those of each fold, none where the schema
+    names none.
     """
 
     schema: Schema
     encoder: Encoder
     rates: npt.NDArray[np.float32]
     unseen: npt.NDArray[np.float32]
+    factors: tuple[Factors, ...] = ()
 
     @classmethod
     def of(cls, values: FrequentValues, schema: Schema, parameters: TrainingParameters) -> "FoldEncoder":
-        """The encoders that follow from these counts."""
+        """The encoders that follow from these counts, without factors."""
         kept = Counts(
             column=values.column, hash=values.hash, rows=values.rows.sum(axis=1), clicks=values.clicks.sum(axis=1)
         )
@@ -95,7 +98,12 @@ class FoldEncoder:
             log_count[seen] = self.encoder.log_counts[position[seen]]
             return rate, log_count
 
-        return self.encoder.encode(numeric, hashes, several, lookup)
+        encoded = self.encoder.encode(numeric, hashes, several, lookup)
+        for fold, factors in enumerate(self.factors):
+            own = hashes[folds == fold]
+            first, second = (self.encoder.place(column, own) for column in factors.columns)
+            encoded[folds == fold, -2] = factors.products(first, second)
+        return encoded
 
 
 _KEPT = (LABEL, PART, RECORD_HASH)

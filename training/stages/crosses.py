@@ -1,7 +1,9 @@
-"""Which crosses of a described dataset are worth it, by the validation rows: the held-out rows stay unseen.
+"""Which crosses of a described dataset are worth it, and whether factors are, by the validation rows: the held-out rows
+stay unseen.
 
 Candidates have a column of the users and one of the items, keys among them where they are features. Each is tried
-alone; then they are added in the order of what they gained, and those stay that gain something beside the others.
+alone; then they are added in the order of what they gained, and those stay that gain something beside the others. The
+factors of both keys are tried last, beside what stays.
 """
 
 import shutil
@@ -9,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,6 +20,7 @@ import pyarrow as pa
 import yaml
 
 from features.crosses import Cross, cross_name
+from features.factors import factors_name
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import TablesSpec
 from training.engine import EncodedRows
@@ -39,12 +43,13 @@ Losses = npt.NDArray[np.float64]
 
 
 class Crosses(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome: the crosses to name, those of the description first, and the validation rows' log loss.
+    """The outcome: the crosses to name, those of the description first, the factors, and the validation rows' log loss.
 
     `alone` has what each candidate gives without the others; `snippet` is for the description.
     """
 
     crosses: tuple[Cross, ...]
+    factors: Cross | None
     validation_before: float
     validation_after: float
     alone: dict[str, float]
@@ -62,7 +67,7 @@ class Crosses(msgspec.Struct, frozen=True, kw_only=True):
 def candidates(spec: TablesSpec) -> tuple[Cross, ...]:
     """The crosses to try, without those that the description names and that of both keys, which no two rows share."""
     located = locate(spec)
-    own, keys = located["interactions"]["categorical"], (spec.users.foreign_key, spec.items.foreign_key)
+    own, keys = located["interactions"]["categorical"], _keys(spec)
     users, items = (
         [*(key for key in own if key == of), *located[table]["categorical"]]
         for table, of in zip(("users", "items"), keys, strict=True)
@@ -73,6 +78,17 @@ def candidates(spec: TablesSpec) -> tuple[Cross, ...]:
         for pair in product(users, items)
         if pair != keys and set(pair) not in named and not set(pair) <= several.keys()
     )
+
+
+def factors_to_try(spec: TablesSpec) -> Cross | None:
+    """Both keys, where they are features that can have factors and the description names none."""
+    keys = _keys(spec)
+    possible = set(keys) <= set(spec.categorical_names) and not set(keys) & spec.separators.keys()
+    return keys if spec.factors is None and possible else None
+
+
+def _keys(spec: TablesSpec) -> Cross:
+    return spec.users.foreign_key, spec.items.foreign_key
 
 
 class CrossSearch:
@@ -87,8 +103,8 @@ class CrossSearch:
         self._progress = progress
         self._named: tuple[Cross, ...] = () if half.schema.crosses is msgspec.UNSET else half.schema.crosses
 
-    def run(self, tried: Sequence[Cross]) -> Crosses:
-        """Try these crosses."""
+    def run(self, tried: Sequence[Cross], factors: Cross | None = None) -> Crosses:
+        """Try these crosses, and then the factors of two columns."""
         before = self._judged(self._half.encoded.train)
         alone = dict(self._alone(tried, before))
         kept, after = self._named, before
@@ -97,12 +113,18 @@ class CrossSearch:
                 losses = alone[cross] if kept == self._named else self._losses((*kept, cross))
                 if is_better(losses, after):
                     kept, after = (*kept, cross), losses
+        if factors is not None:
+            losses = self._losses(kept, factors)
+            detail = f"{factors_name(factors)}: validation log loss {losses.mean():.5f}, {after.mean():.5f} without"
+            self._progress(STAGE, detail)
+            factors, after = (factors, losses) if is_better(losses, after) else (None, after)
         return Crosses(
             crosses=kept,
+            factors=factors,
             validation_before=float(before.mean()),
             validation_after=float(after.mean()),
             alone={cross_name(cross): float(losses.mean()) for cross, losses in alone.items()},
-            snippet=yaml.safe_dump({"crosses": [list(cross) for cross in kept]}, default_flow_style=None),
+            snippet=_snippet(kept, factors),
         )
 
     def _alone(self, tried: Sequence[Cross], before: Losses) -> Iterator[tuple[Cross, Losses]]:
@@ -112,13 +134,14 @@ class CrossSearch:
             self._progress(STAGE, detail, done=number, total=len(tried))
             yield cross, losses
 
-    def _losses(self, crosses: tuple[Cross, ...]) -> Losses:
-        schema = msgspec.structs.replace(self._half.schema, crosses=crosses)
+    def _losses(self, crosses: tuple[Cross, ...], factors: Cross | None = None) -> Losses:
+        named = self._half.schema.factors if factors is None else factors
+        schema = msgspec.structs.replace(self._half.schema, crosses=crosses, factors=named)
         train = self._half.prepared.part(Part.FIT, Part.VALIDATION).with_schema(schema)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         counted = train.count(self._parameters, self._folder / "counts")
-        encoder = fold_encoder(counted, schema, self._parameters)
+        encoder = fold_encoder(counted, train, schema, self._parameters)
         return self._judged(train.encode(encoder, self._parameters, self._folder / "train"))
 
     def _judged(self, train: EncodedRows) -> Losses:
@@ -130,6 +153,13 @@ class CrossSearch:
         )
         losses: Losses = found.column("loss").to_numpy()
         return losses
+
+
+def _snippet(crosses: tuple[Cross, ...], factors: Cross | None) -> str:
+    found: dict[str, list[Any]] = {"crosses": [list(cross) for cross in crosses]} if crosses else {}
+    if factors is not None:
+        found["factors"] = list(factors)
+    return yaml.safe_dump(found, default_flow_style=None)
 
 
 def is_better(losses: Losses, than: Losses) -> bool:

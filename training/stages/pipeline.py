@@ -10,7 +10,7 @@ from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
 from training import report, work
 from training.datasets.manifest import Manifest
-from training.engine import CountTable, Engine
+from training.engine import CountTable, Engine, Scannable
 from training.evaluation.golden import golden_records
 from training.kernels.encode import FoldEncoder
 from training.kernels.split import Part
@@ -20,6 +20,7 @@ from training.preparation.prepared import Prepared, prepare
 from training.progress import Progress
 from training.request import LocalRequest
 from training.result import Result, metrics
+from training.stages.factored import with_factors
 from training.stages.judged import Judged, judge_model
 from training.stages.provenance import library_versions, training_code_hash
 from training.stages.publish import write_bundle
@@ -107,7 +108,7 @@ class Pipeline:
                 earlier=None if self._arguments.champion is None else self._arguments.champion / COUNTS,
                 folder=self._work,
             )
-            encoder = fold_encoder(counted.total, schema, self._training)
+            encoder = fold_encoder(counted.total, train, schema, self._training)
         if counted.known:
             self._progress("count", f"{len(counted.known)} of {len(counted.tables)} days were counted before")
         values = len(encoder.encoder.hashes)
@@ -191,7 +192,9 @@ class Pipeline:
         return self._engine.stage(self._progress, name, detail)
 
 
-def fold_encoder(counted: CountTable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
-    """The encoders that follow from the counts, with a place for the values that `features.counts.thresholds` names."""
+def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
+    """The encoders that follow from the counts of these rows, with a place for the values that
+    `features.counts.thresholds` names."""
     needed = thresholds(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
-    return FoldEncoder.of(counted.frequent(needed), schema, parameters)
+    values = counted.frequent(needed)
+    return with_factors(FoldEncoder.of(values, schema, parameters), values, rows, parameters)

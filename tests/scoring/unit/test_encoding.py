@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from features.bundle import Bundle
 from features.encoder import Encoder
+from features.factors import Factors
 from features.hashing import hash_values, pair_hash, unsigned_hash
 from features.schema import Schema
 from scoring.model.encoding import RowEncoder
@@ -23,22 +25,31 @@ from tests.support.kernels import built_kernel
     st.integers(0, 6),
     st.lists(st.sampled_from([None, None, " ", "|", "||", "a", "€"]), max_size=5),
     st.sets(st.integers(0, 9), max_size=4),
+    st.integers(0, 1),
     st.integers(1, 40),
     st.integers(0, 2**32 - 1),
 )
 def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives them in their order
-    kernel: Kernel | None, numbers: int, separators: list[str | None], chosen: set[int], rows: int, seed: int
+    kernel: Kernel | None,
+    numbers: int,
+    separators: list[str | None],
+    chosen: set[int],
+    factored: int,
+    rows: int,
+    seed: int,
 ) -> None:
     if numbers + len(separators) == 0:
         numbers = 1
     separated = {f"c{index}": separator for index, separator in enumerate(separators) if separator}
     names = tuple(f"c{index}" for index in range(len(separators)))
     pairs = [pair for pair in combinations(names, 2) if not set(pair) <= set(separated)]
+    single = [name for name in names if name not in separated]
     schema = Schema(
         numeric=tuple(f"n{index}" for index in range(numbers)),
         categorical=names,
         separators=separated,
         crosses=tuple(pair for index, pair in enumerate(pairs) if index in chosen),
+        factors=(single[-1], single[0]) if factored and len(single) > 1 else UNSET,
     )
     known = random_records(schema, 30, seed=seed)
     asked = random_records(schema, rows, seed=seed + 1)
@@ -146,6 +157,10 @@ def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed:
     tables = [np.unique(values) for values in columns.values()]
     entries = sum(len(table) for table in tables)
     generator = np.random.default_rng(seed)
+    factors = None
+    if schema.factored:
+        vectors = [generator.normal(size=(len(tables[column]) + 1, 6)).astype(np.float32) for column in schema.factored]
+        factors = Factors(columns=schema.factored, first=vectors[0], second=vectors[1])
     return Encoder(
         columns=schema.categories,
         offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),
@@ -153,4 +168,5 @@ def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed:
         rates=generator.random(entries).astype(np.float32),
         log_counts=generator.random(entries).astype(np.float32),
         unseen=generator.random((len(tables), 2)).astype(np.float32),
+        factors=factors,
     )

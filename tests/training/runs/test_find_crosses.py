@@ -18,7 +18,7 @@ from training.engine import Engine
 from training.engines.local.engine import LocalEngine
 from training.engines.spark.engine import SparkEngine
 from training.progress import Format, Progress
-from training.stages.crosses import Crosses, CrossSearch, candidates, is_better
+from training.stages.crosses import Crosses, CrossSearch, candidates, factors_to_try, is_better
 from training.stages.pipeline import Pipeline
 from training.tune import _parse
 
@@ -67,7 +67,7 @@ def found(file: Path, folder: Path, *options: str, engine: Engine | None = None)
     engine = engine or LocalEngine(data_size=0, processes=1)
     pipeline = Pipeline(engine, arguments, describe(arguments.dataset), output=folder, progress=progress)
     search = CrossSearch(pipeline.first_half(), arguments.training, folder=folder / "crosses", progress=progress)
-    return search.run(candidates(load_spec(file)))
+    return search.run(candidates(load_spec(file)), factors_to_try(load_spec(file)))
 
 
 def test_each_column_of_users_is_tried_with_each_of_items_but_not_key_with_key(tables: Path) -> None:
@@ -115,6 +115,36 @@ def test_what_the_description_names_stays_and_is_what_others_are_measured_beside
     assert crosses.crosses == (("taste", "genre"),)
     assert crosses.validation_after == crosses.validation_before
     assert "Leave the description as it is" in crosses.text()
+
+
+def test_factors_are_tried_where_both_keys_are_features_of_one_value(tables: Path) -> None:
+    keys = ("user_id", "item_id")
+    assert factors_to_try(load_spec(described(tables, "both"))) == keys
+    assert factors_to_try(load_spec(described(tables, "one", categorical=["user_id", "genre"]))) is None
+    assert factors_to_try(load_spec(described(tables, "known", factors=["item_id", "user_id"]))) is None
+    several = ["user_id", {"column": "item_id", "separator": "|"}]
+    assert factors_to_try(load_spec(described(tables, "several", categorical=several))) is None
+
+
+@pytest.mark.parametrize(("matters", "expected"), [(1, ("user_id", "item_id")), (0, None)])
+def test_factors_are_found_where_what_users_like_is_in_no_column(
+    tmp_path: Path, matters: int, expected: tuple[str, str] | None
+) -> None:
+    """Users and items are of two kinds that no column names: 85 in 100 clicks are on an item of the user's own kind."""
+    random = np.random.default_rng(8)
+    users = pd.DataFrame({"user_id": range(60), "age": 30})
+    items = pd.DataFrame({"item_id": range(50), "minutes": 90})
+    clicks = pd.DataFrame({"user_id": random.integers(0, 60, ROWS), "item_id": random.integers(0, 50, ROWS)})
+    liked = (clicks["user_id"] + clicks["item_id"]) % 2 == 0 if matters else np.zeros(ROWS, dtype=np.bool_)
+    clicks["clicked"] = (random.random(ROWS) < np.where(liked, 0.85, 0.15)).astype(int)
+    for name, table in (("users", users), ("items", items), ("interactions", clicks)):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    file = described(tmp_path, "factors", numeric=["minutes"], categorical=["user_id", "item_id"])
+    crosses = found(file, tmp_path / "run")
+    assert crosses.crosses == ()
+    assert crosses.factors == expected
+    assert (crosses.validation_after < crosses.validation_before - 0.1) == bool(matters)
+    assert yaml.safe_load(crosses.snippet) == ({"factors": ["user_id", "item_id"]} if matters else {})
 
 
 def test_rows_without_users_and_items_are_refused_before_they_are_read() -> None:

@@ -144,7 +144,7 @@ def inputs(rows: LocalRows, encoder: FoldEncoder, work: Path) -> pd.DataFrame:
 @pytest.mark.parametrize("name", SCHEMA.categories)
 def test_every_row_is_encoded_as_the_definition_says_to_the_bit(rows: pd.DataFrame, tmp_path: Path, name: str) -> None:
     of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
-    encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), SCHEMA, PARAMETERS)
+    encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), of_run, SCHEMA, PARAMETERS)
     encoded = inputs(of_run, encoder, tmp_path)
     np.testing.assert_array_equal(encoded["age"], rows["age"])
     actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
@@ -155,7 +155,8 @@ def test_every_row_is_encoded_as_the_definition_says_to_the_bit(rows: pd.DataFra
 def test_a_held_out_row_is_encoded_by_all_rows_as_the_service_encodes_it(
     rows: pd.DataFrame, tmp_path: Path, name: str
 ) -> None:
-    encoder = fold_encoder(divided(rows, SCHEMA, PARAMETERS, tmp_path).count(PARAMETERS, tmp_path), SCHEMA, PARAMETERS)
+    of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
+    encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), of_run, SCHEMA, PARAMETERS)
     sample = Sample.of(pa.Table.from_batches([prepared(rows.to_dict(orient="records"), SCHEMA)]), SCHEMA)
     encoded = pd.DataFrame(sample.inputs(SCHEMA, encoder.encoder), columns=list(SCHEMA.encoded_features))
     actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
@@ -189,7 +190,8 @@ def test_rates_by_hand() -> None:
     # 6 values in all, 4 of clicked rows: 2/3 on average, of which two rows are mixed in.
     of_a, of_b, of_missing = (2 + 4 / 3) / (3 + 2), (2 + 4 / 3) / (2 + 2), (0 + 4 / 3) / (1 + 2)
     parameters = TrainingParameters(folds=2, min_category_rows=1, smoothing=2.0)
-    encoder = fold_encoder(LocalCounts(columns=[counted], folds=2), schema, parameters)
+    values = LocalCounts(columns=[counted], folds=2).frequent(np.array([1]))
+    encoder = FoldEncoder.of(values, schema, parameters)
     several = {0: Several(hashes=hashes, row=row)}
     nothing, whole = np.empty((4, 0)), np.zeros((4, 1), dtype=np.int64)
     served = encoder.encoder.encode(nothing, whole, several)

@@ -87,6 +87,16 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
             {"categorical": ["genre", "item", "Genre x item"], "crosses": [["genre", "item"]]},
             "a column is called 'genre x item' as the cross is",
         ),
+        ({"factors": ["genre"]}, r"factors: give two columns in brackets, as \[user_id, genres\]\. See"),
+        (
+            {"factors": ["genre", "age"]},
+            "the factors of genre and age need age, which is not named under `categorical`",
+        ),
+        ({"factors": ["genre", "genre"]}, "the factors are of genre and of genre again"),
+        (
+            {"categorical": ["genre", "item", "Genre with item"], "factors": ["genre", "item"]},
+            "a column is called 'genre with item' as the factors are",
+        ),
         ({"users": {"path": "users.xlsx", "key": "user"}}, r"users\.xlsx is unknown"),
     ],
 )

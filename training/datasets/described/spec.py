@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from features.crosses import Cross, cross_name, problem_of
+from features.factors import factors_name, problem_of_factors
 from features.schema import Schema
 from training.datasets.errors import MissingFileError, SpecError
 
@@ -103,6 +104,8 @@ class TablesSpec(Strict):
     categorical: tuple[Categorical, ...] = ()
     crosses: tuple[Annotated[Cross, BeforeValidator(_two_names)], ...] = ()
     """Pairs of categorical columns that are columns of their own, which nobody sends."""
+    factors: Annotated[Cross, BeforeValidator(_two_names)] | None = None
+    """Two categorical columns whose values have latent factors, the keys of users and items as a rule."""
     timestamp: str | None = None
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
@@ -129,7 +132,16 @@ class TablesSpec(Strict):
             raise ValueError(problem)
         if taken := next((name for name in map(cross_name, self.crosses) if name.lower() in folded), None):
             raise ValueError(f"a column is called {taken!r} as the cross is: rename the column")
+        self._check_factors(folded)
         return self
+
+    def _check_factors(self, folded: list[str]) -> None:
+        if self.factors is None:
+            return
+        if problem := problem_of_factors(self.factors, categorical=self.categorical_names, several=self.separators):
+            raise ValueError(problem)
+        if factors_name(self.factors).lower() in folded:
+            raise ValueError(f"a column is called {factors_name(self.factors)!r} as the factors are: rename the column")
 
     @property
     def numeric_names(self) -> tuple[str, ...]:
@@ -156,6 +168,7 @@ class TablesSpec(Strict):
             timestamp=self.timestamp,
             separators=self.separators or UNSET,
             crosses=self.crosses or UNSET,
+            factors=self.factors or UNSET,
         )
 
     def missing_in(self, column: str) -> frozenset[str]:
