@@ -21,6 +21,8 @@ RowOfEach = npt.NDArray[np.int64] | slice
 """The row of each of m values, int64[m], or all rows where each has one value."""
 Lookup = Callable[[int, npt.NDArray[np.int64], RowOfEach], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 """Rate and log count, float32[m] each, of the values of a column, given by its index, with these hashes, int64[m]."""
+Products = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.float32]]
+"""What factors predict, float32[n], of the values at these places of their two columns, int64[n] each."""
 EACH = slice(None)
 _VECTORS = ("first", "second")
 
@@ -101,12 +103,13 @@ class Encoder:
         hashes: npt.NDArray[np.int64],
         several: Mapping[int, Several] | None = None,
         lookup: Lookup | None = None,
+        products: Products | None = None,
     ) -> npt.NDArray[np.float64]:
         """The model's inputs, float64[n, p + 2c], or two more with factors, in the order of `Schema.encoded_features`.
 
         `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`. The columns
         `several`, by their index, take their values from there, and means over them; `lookup` says what a value stands
-        for where that is not `Encoder.lookup`.
+        for where that is not `Encoder.lookup`, `products` what factors predict where these are not the encoder's own.
         """
         look_up = lookup or self.lookup
         rows, width = numeric.shape
@@ -123,7 +126,8 @@ class Encoder:
             encoded[:, width + 2 * index + 1] = log_count
         if self.factors is not None:
             first, second = self.factors.columns
-            encoded[:, -2] = self.factors.products(self.place(first, hashes), self.place(second, hashes))
+            predict = products or self.factors.products
+            encoded[:, -2] = predict(self.place(first, hashes), self.place(second, hashes))
             log_counts = encoded[:, width + 1 :: 2]
             encoded[:, -1] = np.minimum(log_counts[:, first], log_counts[:, second])
         return encoded

@@ -98,12 +98,14 @@ class FoldEncoder:
             log_count[seen] = self.encoder.log_counts[position[seen]]
             return rate, log_count
 
-        encoded = self.encoder.encode(numeric, hashes, several, lookup)
-        for fold, factors in enumerate(self.factors):
-            own = hashes[folds == fold]
-            first, second = (self.encoder.place(column, own) for column in factors.columns)
-            encoded[folds == fold, -2] = factors.products(first, second)
-        return encoded
+        def products(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+            predicted = np.empty(len(folds), dtype=np.float32)
+            for fold, factors in enumerate(self.factors):
+                own = folds == fold
+                predicted[own] = factors.products(first[own], second[own])
+            return predicted
+
+        return self.encoder.encode(numeric, hashes, several, lookup, products)
 
 
 _KEPT = (LABEL, PART, RECORD_HASH)
