@@ -37,7 +37,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         """Raise `SchemaError` for a name used twice, by an encoded feature too, a schema without any feature, a
         separator that is empty or of no categorical column, or a cross or factors that cannot be made."""
-        inputs = (*self.encoded_features, *self.columns[len(self.numeric) :])
+        inputs = (*self.encoded_features, *self.paired)
         names = [self.label, *inputs, *([self.timestamp] if self.timestamp else [])]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
@@ -70,17 +70,22 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """What the model's inputs stand for, in their order: `features`, then the crosses, then the factors."""
+        return self.numeric + self.paired
+
+    @cached_property
+    def paired(self) -> tuple[str, ...]:
+        """The columns that two inputs stand for each: the `categories`, then the factors."""
         named = () if self.factors is msgspec.UNSET else (factors_name(self.factors),)
-        return self.numeric + self.categories + named
+        return self.categories + named
 
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:
-        """The model's inputs in order: the numbers, then for each of the `categories` its target rate and log count.
+        """The model's inputs in order: the numbers, then two for each of the `paired`.
 
-        Of the factors, if there are any, come the rate that they predict and the smaller of both values' log counts.
+        Of a category they are target rate and log count, of factors the rate that they predict and the smaller of
+        both values' log counts.
         """
-        paired = self.columns[len(self.numeric) :]
-        return self.numeric + tuple(feature for name in paired for feature in encoded_category(name))
+        return self.numeric + tuple(feature for name in self.paired for feature in encoded_category(name))
 
     @cached_property
     def crossed(self) -> dict[int, tuple[int, int]]:

@@ -143,9 +143,7 @@ def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Ma
     inputs = sampled.inputs(schema, encoder)
     columns = column_values(schema, inputs)
     gains = {name: importance[name] for name in schema.numeric}
-    gains |= {
-        name: sum(importance[feature] for feature in encoded_category(name)) for name in schema.columns[len(gains) :]
-    }
+    gains |= {name: sum(importance[feature] for feature in encoded_category(name)) for name in schema.paired}
     watched = set(sorted(gains, key=lambda name: -gains[name])[:COLUMNS])
     return Reference(
         prediction=Histogram.of(_predict(model, inputs)),
