@@ -10,10 +10,10 @@ from infra.cloud.training.wheel import build_wheel
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import EXAMPLES
+from tests.simulation.databricks_examples import EXAMPLES, VOLUME_GRANT
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import create_all, example
-from tests.simulation.fakes.cluster import VOLUME_PRIVILEGES, LocalCluster, lake_of, spark_environment
+from tests.simulation.fakes.cluster import LocalCluster, lake_of, spark_environment
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs, TaskFailedError
 from tests.simulation.inputs.names import DEPLOYER
@@ -27,7 +27,6 @@ from tools import azurite
 pytestmark = [pytest.mark.spark, pytest.mark.full]
 
 LAKE_URL = "abfss://raw@lakeabc.dfs.core.windows.net"
-VOLUME_GRANT = {"catalog": "dev", "principal": DEPLOYER, "privileges": sorted(VOLUME_PRIVILEGES)}
 REQUEST = {
     "dataset": {"kind": "synthetic", "rows": 3000},
     "training": {"num_iterations": 5, "driver_memory_gib": 1},

@@ -15,10 +15,10 @@ from steps.azure.model_version import ModelVersion
 from steps.azure.training_run import TrainingRun
 from tests.simulation.changes import changed
 from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import EXAMPLES
+from tests.simulation.databricks_examples import EXAMPLES, VOLUME_GRANT
 from tests.simulation.databricks_provider import TYPES
 from tests.simulation.examples import example
-from tests.simulation.fakes.cluster import VOLUME_PRIVILEGES, LocalCluster, spark_environment
+from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.inputs.names import DEPLOYER
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
@@ -53,8 +53,7 @@ def cluster(cloud: Cloud) -> Iterator[Cloud]:
     databricks.create(LOCATION, known[LOCATION] | place)
     grant = {"externalLocation": "models-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}
     databricks.create(GRANT, grant)
-    shared = {"catalog": "dev", "principal": DEPLOYER, "privileges": sorted(VOLUME_PRIVILEGES)}
-    databricks.create(GRANT, shared)
+    databricks.create(GRANT, VOLUME_GRANT)
     job, file = world.all(JOB)[0], world.all(FILE)[0]
     task = {
         "packageName": "personalization",
