@@ -228,7 +228,9 @@ def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
     parser.add_argument("--trials", type=int, default=20, help="trials at most, the parameters as they are included")
     parser.add_argument("--minutes", type=float, help="minutes after which no further trial begins")
     parser.add_argument("--encodings", action="store_true", help="try other encodings too, which takes a pass each")
-    parser.add_argument("--crosses", action="store_true", help="look for pairs of columns to cross instead")
+    parser.add_argument(
+        "--crosses", action="store_true", help="look for pairs of columns to cross, and for factors, instead"
+    )
     own, others = parser.parse_known_args(arguments)
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
         raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows none. Give more.")

@@ -28,13 +28,16 @@ def tune(
         typer.Option("--encodings", help="Try other encodings of categories too."),
     ] = False,
     crosses: Annotated[
-        bool, typer.Option("--crosses", help="Look for pairs of columns of users and items that are worth crossing.")
+        bool, typer.Option("--crosses", help="Look for pairs of columns worth crossing, and for factors of both keys.")
     ] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Search on this machine for better training parameters, or for crosses; prints them for the file they go into."""
+    """Search on this machine for better training parameters, or for crosses and factors.
+
+    Prints them for the file they go into.
+    """
     settings = load_settings(StackFiles(stack, config_file).effective())
     request = LocalRequest(
         dataset=located(settings.dataset),
