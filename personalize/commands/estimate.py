@@ -22,35 +22,41 @@ from personalize.terminal.output import print_json, results, say
 from tools.paths import cache_folder
 
 REFERENCE = "reference"
+ONE_MACHINE = "one-machine"
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training", "canary": "canary runs"}
 STACK_FILE = ".yaml"
 
 
 def estimate(
     *,
-    scenario: Annotated[str | None, typer.Option(help="`reference`: the pricing scenario of Azure's article.")] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="`reference`: the pricing scenario of Azure's article. `one-machine`: trained on one machine."
+        ),
+    ] = None,
     stack: Annotated[
         str | None, typer.Option("--stack", "-s", help="A stack on Azure; the reference is shown beside it.")
     ] = None,
     compare: Annotated[
-        str | None, typer.Option(help="Show this stack, a stack file (`old.yaml`) or `reference` beside it instead.")
+        str | None, typer.Option(help="Show this stack, a stack file (`old.yaml`) or a scenario beside it instead.")
     ] = None,
     trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs of a stack in a month.")] = 30,
     hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that a training run of a stack takes.")] = 1,
     live: Annotated[bool, typer.Option("--live", help="Ask Azure's price list instead of the snapshot.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """What a month costs, line by line: the reference's scenario, or a stack beside it."""
-    if scenario is not None and (scenario != REFERENCE or stack is not None):
-        raise BadInputError(f"--scenario can be `{REFERENCE}` only, and not together with --stack.")
-    first = stack or REFERENCE
-    other = compare or (REFERENCE if first != REFERENCE else None)
-    found = [_estimate(name, trainings, hours, live=live) for name in (first, other) if name is not None]
+    """What a month costs, line by line: the reference's scenario beside the same on one machine, or a stack."""
+    if scenario is not None and (scenario not in scenarios.SCENARIOS or stack is not None):
+        known = " or ".join(f"`{name}`" for name in scenarios.SCENARIOS)
+        raise BadInputError(f"--scenario can be {known}, and not together with --stack; it is `{scenario}`.")
+    first = stack or scenario or REFERENCE
+    other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
+    shown, beside = (_estimate(name, trainings, hours, live=live) for name in (first, other))
     if as_json:
-        beside = {"beside": content(found[1])} if len(found) > 1 else {}
-        print_json(content(found[0]) | beside)
+        print_json(content(shown) | {"beside": content(beside)})
         return
-    _show(found)
+    _show(shown, beside)
 
 
 def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> Estimate:
@@ -65,8 +71,8 @@ def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> Estim
 
 
 def _scenario(name: str, trainings: float, hours: float) -> Scenario:
-    if name == REFERENCE:
-        return scenarios.reference()
+    if name in scenarios.SCENARIOS:
+        return scenarios.SCENARIOS[name]()
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name one on Azure: `--stack dev`.")
@@ -83,15 +89,13 @@ def _settings_in(file: Path) -> dict[str, Any]:
     return StackFiles(file.stem, file).committed().get("config") or {}
 
 
-def _show(found: list[Estimate]) -> None:
-    for one in found:
+def _show(shown: Estimate, beside: Estimate) -> None:
+    for one in (shown, beside):
         results.print(_table(one))
         results.print("")
-    if len(found) > 1:
-        ours, theirs = (one.total().likely for one in found)
-        names = [one.scenario.name for one in found]
-        results.print(f"{names[0]} less {names[1]}: {ours - theirs:+,.2f} USD a month", markup=False)
-    for one in found:
+    less = shown.total().likely - beside.total().likely
+    results.print(f"{shown.scenario.name} less {beside.scenario.name}: {less:+,.2f} USD a month", markup=False)
+    for one in (shown, beside):
         for sentence in _remarks(one):
             say(f"{one.scenario.name}: {sentence}")
 

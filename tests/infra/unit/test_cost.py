@@ -16,7 +16,7 @@ from infra.azure_settings import AzureSettings
 from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, PriceUnknownError, snapshot
-from infra.cost.scenarios import of_settings, reference
+from infra.cost.scenarios import of_settings, one_machine, reference
 from personalize.commands.app import app
 from personalize.errors import StackFileMissingError
 from tools.paths import ROOT
@@ -76,6 +76,15 @@ def test_the_reference_s_scenario_costs_what_its_assumptions_come_to() -> None:
     # 208.80 + 162.00; 253.80 + 216.00; 298.80 + 270.00
     assert bill.total("training") == figures("370.80", "469.80", "568.80")
     assert bill.total() == figures("702.79", "893.47", "1084.16")
+
+
+def test_the_same_on_one_machine_costs_the_training_of_that_machine_instead() -> None:
+    bill, article = estimate(one_machine(), snapshot()), estimate(reference(), snapshot())
+    assert bill.total("always_on") == article.total("always_on")
+    # 30 trainings of 12 minutes: 6 h at 1.152, 25 % either way
+    assert line(bill, "training nodes").usd == figures("5.18", "6.91", "8.64")
+    # 6 h * 16 cores * 0.25 DBU an hour and core (25 % either way) = 18, 24, 30 DBU at 0.30
+    assert line(bill, "Databricks units").usd == figures("5.40", "7.20", "9.00")
 
 
 def test_a_stack_pays_for_what_its_settings_keep_on() -> None:
@@ -176,11 +185,12 @@ def test_the_committed_stacks_are_shown_beside_the_reference(stack: str) -> None
         assert bill["total_usd_per_month"] == pytest.approx(sum(line["usd_per_month"] for line in bill["lines"]))
 
 
-def test_without_arguments_the_reference_s_scenario_is_estimated() -> None:
+def test_without_arguments_the_reference_s_scenario_is_estimated_beside_the_same_on_one_machine() -> None:
     found = run()
     assert found == run("--scenario", "reference")
     assert found["total_usd_per_month"] == 893.47
-    assert "beside" not in found
+    assert found["beside"]["training_usd_per_month"] == 14.11  # 6.91 and 7.20
+    assert run("--scenario", "one-machine")["beside"]["name"] == "reference"
     assert {"name", "quantity", "unit", "unit_price_usd", "usd_per_month", "confidence"} <= set(found["lines"][0])
 
 
@@ -228,8 +238,8 @@ def test_a_stack_on_this_machine_costs_nothing() -> None:
         run("--stack", "local")
 
 
-def test_another_scenario_than_the_reference_is_refused() -> None:
-    with pytest.raises(BadInputError, match="can be `reference` only"):
+def test_an_unknown_scenario_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"can be `reference` or `one-machine`, and not .* it is `ours`"):
         run("--scenario", "ours")
 
 
