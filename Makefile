@@ -115,7 +115,7 @@ bench: spark ## measure this machine; results go to benchmarks/results
 bench-serving: spark ## measure the service against other servers, in about half an hour; needs wrk
 	$(PYTHON) -m benchmarks.serving
 
-bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 20 minutes
+bench-training: setup ## measure training, stage by stage and beside native LightGBM, in about 25 minutes
 	$(PYTHON) -m benchmarks.training
 
 docs-outputs: setup ## type the commands of the documentation and write into it what they print

@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, MILLION, 4 * MILLION])
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--fit", nargs="+", choices=FITS, default=FITS, help="by whom engine Spark fits")
+    parser.add_argument("--alone", type=int, default=10 * MILLION, help="rows that only engine local gets; 0 for none")
     arguments = parser.parse_args()
     most = max(arguments.cores)
     runs: dict[str, dict[int, Run]] = {engine: {} for engine in (LOCAL, *map(_on_spark, arguments.fit))}
@@ -71,6 +72,10 @@ def main() -> None:
                 runs[engine][rows] = measure(options, cores=most, output=Path(folder) / fit)
                 measured.append(_figures(engine, rows, runs[engine][rows], native, None))
                 print(json.dumps(measured[-1]), flush=True)
+    if arguments.alone:
+        runs[LOCAL][arguments.alone] = _alone(arguments.alone, most)
+        measured.append(_figures(LOCAL, arguments.alone, runs[LOCAL][arguments.alone], None, None))
+        print(json.dumps(measured[-1]), flush=True)
     machine = model(runs[LOCAL], Assumptions(efficiency=0.7))
     cluster = model(runs[_on_spark(arguments.fit[0])], Assumptions(efficiency=0.6))
     encoder = training_encoder.measure()
@@ -101,6 +106,15 @@ def _beside_native(rows: int, cores: int, data: Path, folder: Path) -> tuple[Run
     return run, native
 
 
+def _alone(rows: int, cores: int) -> Run:
+    """More rows than native LightGBM and Spark are given beside them, on engine local."""
+    print(f"measuring {rows:,} rows on {cores} cores", flush=True)
+    with TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        datasets.materialize(SyntheticDataset(rows=rows), data)
+        return measure(_options(LOCAL, rows, data), cores=cores, output=Path(folder) / "run")
+
+
 def _child(cores: int, *module: str) -> Figures:
     """What a module prints as JSON when it runs on the first `cores` cores."""
     command = ["taskset", "--cpu-list", f"0-{cores - 1}", sys.executable, "-m", *module]
@@ -108,7 +122,7 @@ def _child(cores: int, *module: str) -> Figures:
     return figures
 
 
-def _figures(engine: str, rows: int, run: Run, native: Figures, joined: Cost | None) -> Figures:
+def _figures(engine: str, rows: int, run: Run, native: Figures | None, joined: Cost | None) -> Figures:
     """Rates a second and core; what an engine takes to start is shown, but belongs to no row."""
     costs = {**run.costs, **({} if joined is None else {JOIN: joined})}
     rates = {name: rows / max(cost.cpu_seconds, 0.01) for name, cost in costs.items()}
@@ -132,8 +146,8 @@ def _figures(engine: str, rows: int, run: Run, native: Figures, joined: Cost | N
         "auc": metrics["auc"],
         "log_loss": metrics["log_loss"],
         "native": native,
-        "fit_over_native": run.costs["fit"].seconds / native["seconds"],
-        "fit_over_native_by_processor_time": run.costs["fit"].cpu_seconds / native["cpu_seconds"],
+        "fit_over_native": native and run.costs["fit"].seconds / native["seconds"],
+        "fit_over_native_by_processor_time": native and run.costs["fit"].cpu_seconds / native["cpu_seconds"],
     }
 
 
@@ -163,6 +177,12 @@ def _targets(measured: Sequence[Figures]) -> list[Target]:
         if (one := by_size.get((rows, 1))) and (two := by_size.get((rows, 2))):
             name = f"{rows / MILLION:g} M rows: 2 cores over 1 core, by the clock"
             targets.append(at_least(name, 1.7, one["seconds"] / two["seconds"]))
+    if run := by_size.get((10 * MILLION, 2)):
+        minutes = (run["stages"]["start"]["seconds"] + run["seconds"]) / 60
+        targets += [
+            at_most("10 M rows, engine local: from start to end", 6, minutes, "min"),
+            at_most("10 M rows, engine local: peak memory", 6, run["peak_memory_mib"] / MEGABYTES_IN_GB, "GB"),
+        ]
     for run in (run for run in measured if run["engine"] != LOCAL):
         if wanted := {MILLION: 14_000, 4 * MILLION: 22_000}.get(run["rows"]):
             name = f"{run['rows'] / MILLION:g} M rows on {run['engine']}, without its start: rows a second a core"

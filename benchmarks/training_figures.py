@@ -20,10 +20,12 @@ def table(measured: Sequence[Mapping[str, Any]]) -> str:
     for run in measured:
         known = (run["stages"].get(stage) for stage in stages)
         rates = [f"{cost['rows_a_second_a_core']:,.0f}" if cost else "" for cost in known]
+        native = run["native"]
+        ratio, auc = (f"{run['fit_over_native']:.2f}", f", {native['auc']:.4f}") if native else ("", "")
         lines.append(
             f"| {run['engine']}, {run['rows']:,}, {run['cores']} | {' | '.join(rates)} "
-            f"| {run['rows_a_second_a_core']:,.0f} | {run['seconds']:.0f} | {run['fit_over_native']:.2f} "
-            f"| {run['auc']:.4f}, {run['native']['auc']:.4f} | {run['peak_memory_mib']:,.0f} MiB |"
+            f"| {run['rows_a_second_a_core']:,.0f} | {run['seconds']:.0f} | {ratio} "
+            f"| {run['auc']:.4f}{auc} | {run['peak_memory_mib']:,.0f} MiB |"
         )
     return "\n".join(lines)
 
