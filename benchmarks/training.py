@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import training_encoder
+from benchmarks import training_cores, training_encoder
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
 from benchmarks.training_model import (
@@ -51,7 +51,6 @@ def main() -> None:
     parser.add_argument("--fit", nargs="+", choices=FITS, default=FITS, help="by whom engine Spark fits")
     parser.add_argument("--alone", type=int, default=10 * MILLION, help="rows that only engine local gets; 0 for none")
     arguments = parser.parse_args()
-    most = max(arguments.cores)
     runs: dict[str, dict[int, Run]] = {engine: {} for engine in (LOCAL, *map(_on_spark, arguments.fit))}
     measured: list[Figures] = []
     for rows in arguments.rows:
@@ -69,25 +68,31 @@ def main() -> None:
                 engine = _on_spark(fit)
                 print(f"measuring {rows:,} rows on {engine}", flush=True)
                 options = _options(EngineName.SPARK.value, rows, data, "--fit", fit)
-                runs[engine][rows] = measure(options, cores=most, output=Path(folder) / fit)
+                runs[engine][rows] = measure(options, cores=max(arguments.cores), output=Path(folder) / fit)
                 measured.append(_figures(engine, rows, runs[engine][rows], native, None))
                 print(json.dumps(measured[-1]), flush=True)
     if arguments.alone:
-        runs[LOCAL][arguments.alone] = _alone(arguments.alone, most)
+        runs[LOCAL][arguments.alone] = _alone(arguments.alone, max(arguments.cores))
         measured.append(_figures(LOCAL, arguments.alone, runs[LOCAL][arguments.alone], None, None))
         print(json.dumps(measured[-1]), flush=True)
+    _publish(measured, runs, arguments.fit[0])
+
+
+def _publish(measured: Sequence[Figures], runs: Mapping[str, Mapping[int, Run]], fit: str) -> None:
+    """Print and write what was measured and what follows from it; `fit` is engine Spark's that is modelled."""
     machine = model(runs[LOCAL], Assumptions(efficiency=0.7))
-    cluster = model(runs[_on_spark(arguments.fit[0])], Assumptions(efficiency=0.6))
-    encoder = training_encoder.measure()
+    cluster = model(runs[_on_spark(fit)], Assumptions(efficiency=0.6))
     print(table(measured))
-    figures = {
+    figures: Figures = {
         "runs": measured,
         "model": machine.on_one_machine(),
         "cluster": cluster.on_a_cluster(),
-        "encoder": encoder,
+        "encoder": (encoder := training_encoder.measure()),
+        "second_core": training_cores.measure(),
     }
     targets = [*_targets(measured), *_modelled(machine, cluster), *_encoder_targets(encoder)]
     print(publish("training", figures, targets))
+    print(f"2 cores over 1 core of a loop that shares nothing: {figures['second_core']['gain']:.2f}")
 
 
 def _on_spark(fit: str) -> str:
