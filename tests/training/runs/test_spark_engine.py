@@ -1,7 +1,7 @@
 """Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from training.engines.reading import blocks
 from training.engines.spark import join
 from training.engines.spark.blobs import packed, unpacked
 from training.engines.spark.engine import SparkEngine
-from training.engines.spark.groups import Group, groups_of, over, rows_beside
+from training.engines.spark.groups import answers, groups_of, rows_beside
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.spark_paths import stored
 from training.kernels.count import ValueCounts, count
@@ -50,13 +50,8 @@ def test_tasks_read_what_spark_stored_in_order_and_nothing_else(spark: SparkSess
     parquet.write_table(pa.table({"id": [99]}), folder / "_left_by_a_task_that_was_lost.parquet")
     assert groups == groups_of(stored(spark.range(5), folder))
     assert [row["id"] for rows in rows_beside(groups, ["id"]) for row in rows] == list(range(10))
-    given = over(spark, groups, _sizes, pa.schema([("rows", pa.int64())]), tasks_of_a_slot=1).toPandas()
-    assert sorted(given["rows"]) == [3, 3, 4]
-
-
-def _sizes(groups: Iterable[Group]) -> Iterator[pa.RecordBatch]:
-    for group in groups:
-        yield pa.RecordBatch.from_pydict({"rows": [group.read(["id"]).num_rows]})
+    of_tasks = answers(spark, groups, partial(rows_beside, columns=["id"]))
+    assert [row["id"] for task in of_tasks for rows in task for row in rows] == list(range(10))
 
 
 @pytest.mark.spark

@@ -14,6 +14,8 @@ WRITING = {
     # Spark's Parquet looks how large its pages are after 100 rows, which is gigabytes of these.
     "parquet.page.size.row.check.min": "1",
     "parquet.enable.dictionary": "false",
+    # Each scan would pay for unpacking again what hashes and rates hardly let grow smaller.
+    "compression": "none",
 }
 
 

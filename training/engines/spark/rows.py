@@ -17,7 +17,7 @@ from training.engines.spark.counted import SparkCounts, shared, shares_for, type
 from training.engines.spark.groups import Group, groups_of, over
 from training.engines.spark.merged import merged
 from training.engines.spark.native.encoded import NativeEncoded
-from training.engines.spark.scans import blocks, mapped
+from training.engines.spark.scans import blocks, running
 from training.engines.spark.spark_paths import to_read
 from training.engines.spark.synapseml.encoded import SparkEncoded
 from training.engines.spark.synapseml.vectors import stored_as_vectors
@@ -61,7 +61,7 @@ class SparkRows:
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
         """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
         groups = self.groups if first is None else self.groups[:1]
-        return merged(mapped(self.session, groups, kernel, self.selection), kernel)
+        return merged(self.session, groups, running(kernel, self.selection), kernel)
 
     def divided(self, parameters: TrainingParameters, *, count: int) -> "SparkRows":
         """These rows, of which there are `count`, with `PART` and `FOLD`."""
@@ -93,7 +93,8 @@ class SparkRows:
         """The inputs of divided rows, in the form that the fit takes."""
         if parameters.fit is Fit.NATIVE:
             return NativeEncoded.of(self.session, self.groups, self.selection, encoder, folder=folder, log=self.log)
-        inputs = mapped(self.session, self.groups, out_of_fold(encoder), self.selection)
+        kernel = out_of_fold(encoder)
+        inputs = over(self.session, self.groups, running(kernel, self.selection), kernel.schema)
         return SparkEncoded.of(stored_as_vectors(inputs, FEATURES, folder), schema=self.schema, log=self.log)
 
 

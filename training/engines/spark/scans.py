@@ -4,17 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
 
 from training.engines.selection import Selection
 from training.engines.spark.blobs import unpacked
-from training.engines.spark.groups import Group, over
+from training.engines.spark.groups import Function, Group
 from training.kernels.kernel import Kernel
 
 
-def mapped(session: SparkSession, groups: Sequence[Group], kernel: Kernel, selection: Selection) -> DataFrame:
-    """What the kernel gives over the blocks of each task, not merged."""
-    return over(session, groups, partial(_selected, selection=selection, kernel=kernel), kernel.schema)
+def running(kernel: Kernel, selection: Selection) -> Function:
+    """What runs the kernel over the selected rows of some groups."""
+    return partial(_run, selection=selection, kernel=kernel)
 
 
 def blocks(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -23,6 +22,6 @@ def blocks(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.Recor
         yield from unpacked(group.read(columns).to_batches())
 
 
-def _selected(groups: Iterable[Group], *, selection: Selection, kernel: Kernel) -> Iterator[pa.RecordBatch]:
+def _run(groups: Iterable[Group], *, kernel: Kernel, selection: Selection) -> Iterator[pa.RecordBatch]:
     columns = selection.stored(kernel.columns)
     return kernel.function(selection.of(blocks(groups, columns), kernel.columns))

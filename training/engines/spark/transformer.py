@@ -4,8 +4,6 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from pyspark.ml.functions import vector_to_array
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
@@ -30,10 +28,13 @@ def _predict(
     """The probabilities float64[n] that Spark's own transformer gives a few inputs, float64[n, m]."""
     numbered = enumerate(inputs.tolist())
     frame = spark.createDataFrame([(index, Vectors.dense(row)) for index, row in numbered], ["index", FEATURES])
-    table = probabilities(transformer.transform(frame), beside="index")
-    return table.sort_values("index")[PROBABILITY].to_numpy(np.float64)
+    place, probability = probabilities(transformer.transform(frame), beside="index")
+    return probability[np.argsort(place)]
 
 
-def probabilities(scored: DataFrame, *, beside: str) -> pd.DataFrame:
-    """What a transformer has given rows, here, `beside` another column of theirs."""
-    return scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY)).toPandas()
+def probabilities(scored: DataFrame, *, beside: str) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float64]]:
+    """Another column of rows that a transformer has scored, `beside`, and their probabilities, [n] each, here."""
+    from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 - imports pandas, which no worker needs
+
+    table = scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY)).toPandas()
+    return table[beside].to_numpy(), table[PROBABILITY].to_numpy(np.float64)

@@ -14,7 +14,7 @@ from training.engines.spark.blobs import PIECE, WRITING, packed, unpacked
 from training.engines.spark.groups import Group, groups_of, over
 from training.engines.spark.merged import merged
 from training.engines.spark.native.fit import fit
-from training.engines.spark.scans import mapped
+from training.engines.spark.scans import running
 from training.engines.spark.spark_paths import stored
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
@@ -59,7 +59,7 @@ class NativeEncoded:
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
         """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
         groups = self.groups if first is None else self.groups[:1]
-        return merged(mapped(self.session, groups, kernel, self.selection), kernel)
+        return merged(self.session, groups, running(kernel, self.selection), kernel)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these rows."""

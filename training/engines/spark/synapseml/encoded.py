@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 
 from features.schema import Schema
 from training.engines.selection import ALL, Selection
-from training.engines.spark.groups import Group, groups_of, over
+from training.engines.spark.groups import Group, groups_of
 from training.engines.spark.merged import merged
 from training.engines.spark.synapseml.fit import fit
 from training.engines.spark.synapseml.vectors import VALUES
@@ -49,7 +49,7 @@ class SparkEncoded:
         """What the kernel gives over all rows, or over those of one group; merged as the kernel says."""
         groups = self.groups if first is None else self.groups[:1]
         scanned = partial(_scanned, kernel=kernel, selection=self.selection)
-        return merged(over(self.frame.sparkSession, groups, scanned, kernel.schema), kernel)
+        return merged(self.frame.sparkSession, groups, scanned, kernel)
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
         """A model of these rows."""

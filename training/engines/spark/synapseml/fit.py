@@ -11,7 +11,7 @@ from synapse.ml.lightgbm import LightGBMClassificationModel, LightGBMClassifier
 from features.schema import Schema
 from training.engines.spark.executors import all_needed, slots_of_each
 from training.engines.spark.log import Follower
-from training.engines.spark.transformer import PROBABILITY, predicting, probabilities
+from training.engines.spark.transformer import predicting, probabilities
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
 from training.model.calibrate import Scaling, fit_scaling, scaled
@@ -70,8 +70,8 @@ def fit(
 def _scaling(validation: DataFrame, transformer: LightGBMClassificationModel) -> Scaling | None:
     """What the validation rows, `MAX_VALIDATION_ROWS` at most, say of a model that was not fitted on them."""
     scored = transformer.transform(validation.select(FEATURES, LABEL))
-    table = probabilities(scored, beside=LABEL)
-    return fit_scaling(table[LABEL].to_numpy(np.int32), table[PROBABILITY].to_numpy(np.float64))
+    label, probability = probabilities(scored, beside=LABEL)
+    return fit_scaling(label.astype(np.int32), probability)
 
 
 def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame) -> LightGBMClassifier:
