@@ -18,16 +18,18 @@ from tests.support.training_runs import train, train_on
 from tests.training.runs.test_several import SCHEMA
 from tools.paths import ROOT
 from training.datasets.errors import MalformedRowError
+from training.datasets.progress import silent
 from training.engines.counted import LocalCounts
 from training.engines.reading import blocks
-from training.engines.spark import join
+from training.engines.spark import join, merged
 from training.engines.spark.blobs import packed, unpacked
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.groups import answers, groups_of, rows_beside
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.spark_paths import stored
+from training.kernels import tally
 from training.kernels.count import ValueCounts, count
-from training.parameters import TrainingParameters
+from training.parameters import CriteoDataset, TrainingParameters
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 OTHER = "0" + ROW[1:]
@@ -52,6 +54,20 @@ def test_tasks_read_what_spark_stored_in_order_and_nothing_else(spark: SparkSess
     assert [row["id"] for rows in rows_beside(groups, ["id"]) for row in rows] == list(range(10))
     of_tasks = answers(spark, groups, partial(rows_beside, columns=["id"]))
     assert [row["id"] for task in of_tasks for rows in task for row in rows] == list(range(10))
+
+
+@pytest.mark.spark
+def test_what_many_tasks_have_found_is_added_up_on_its_way(
+    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(merged, "ADDED_AT_ONCE", 1)
+    (tmp_path / "day").write_text("\n".join([ROW, OTHER, OTHER] * 20))
+    dataset, parameters = CriteoDataset(kind="criteo", path=str(tmp_path / "day")), TrainingParameters()
+    engine = SparkEngine(session=spark, log=spark_log)
+    rows, count = engine.open_source(dataset, None, silent).prepare(parameters, tmp_path / "rows")
+    found = tally.Tally.of(rows.divided(parameters, count=count).scan(tally.kernel(CRITEO)))
+    assert (sum(found.rows.values()), sum(found.clicks.values())) == (60, 20)
 
 
 @pytest.mark.spark

@@ -42,7 +42,8 @@ class Group:
 Function = Callable[[Iterable[Group]], Iterator[pa.RecordBatch]]
 """What is done to some groups by one task."""
 Answer = TypeVar("Answer")
-_ANSWER = pa.schema([("answer", pa.binary())])
+ANSWER = pa.schema([("answer", pa.binary())])
+"""What a task answers, pickled, as a table of Spark's."""
 
 
 def groups_of(stored: DataFrame) -> tuple[Group, ...]:
@@ -85,11 +86,28 @@ def answers(
     session: SparkSession, groups: Sequence[Group], function: Callable[[Iterable[Group]], Answer]
 ) -> list[Answer]:
     """What the function says of the groups of each task, one a slot, in their order; Java does not look into it."""
-    answering = partial(_answered, function=function)
-    # Arrow brings them here as they are; `collect` would have Java make a text of the bytes.
-    given = over(session, groups, answering, _ANSWER, tasks_of_a_slot=1).toPandas()
-    return [pickle.loads(answer) for answer in given["answer"]]  # noqa: S301 - what a task of this run gave
+    return answers_in(answering(session, groups, function))
+
+
+def answering(session: SparkSession, groups: Sequence[Group], function: Callable[[Iterable[Group]], Any]) -> DataFrame:
+    """The same, where Spark has it: each one pickled."""
+    return over(session, groups, partial(_answered, function=function), ANSWER, tasks_of_a_slot=1)
+
+
+def answers_in(given: DataFrame) -> list[Any]:
+    """What tasks have answered, here. Arrow brings it as it is; `collect` would have Java make a text of the bytes."""
+    return unpickled(given.toPandas()["answer"])
+
+
+def answer(content: object) -> pa.RecordBatch:
+    """A task's answer."""
+    return pa.RecordBatch.from_pydict({"answer": [pickle.dumps(content)]}, schema=ANSWER)
+
+
+def unpickled(answers: Iterable[bytes]) -> list[Any]:
+    """What is in some answers."""
+    return [pickle.loads(content) for content in answers]  # noqa: S301 - what a task of this run gave
 
 
 def _answered(groups: Iterable[Group], *, function: Callable[[Iterable[Group]], object]) -> Iterator[pa.RecordBatch]:
-    yield pa.RecordBatch.from_pydict({"answer": [pickle.dumps(function(groups))]}, schema=_ANSWER)
+    yield answer(function(groups))

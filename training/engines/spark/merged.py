@@ -1,20 +1,34 @@
 """What kernels give in several places as one table, here: Java moves blobs, and the kernel says how they add up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
-from training.engines.spark.groups import Function, Group, answers
+from training.engines.spark.groups import ANSWER, Function, Group, answer, answering, answers_in, unpickled
 from training.kernels.kernel import Kernel
+
+ADDED_AT_ONCE = 32
+"""Tasks whose results are added up in one place: what a kernel counts by score can be ten megabytes of each task."""
 
 
 def merged(session: SparkSession, groups: tuple[Group, ...], function: Function, kernel: Kernel) -> pa.Table:
     """What one run of the kernel over all rows gives; `function` runs it over the rows of some groups."""
-    given = answers(session, groups, partial(_given, function=function))
-    return kernel.merge(pa.Table.from_batches([batch for part in given for batch in part], kernel.schema))
+    given = answering(session, groups, partial(_given, function=function, kernel=kernel))
+    places = session.sparkContext.defaultParallelism // ADDED_AT_ONCE
+    if kernel.by and places > 1:
+        add = partial(_added, kernel=kernel)
+        given = given.repartition(places).mapInArrow(add, from_arrow_schema(ANSWER))
+    return kernel.merge(pa.concat_tables([kernel.schema.empty_table(), *answers_in(given)]))
 
 
-def _given(groups: Iterable[Group], *, function: Function) -> list[pa.RecordBatch]:
-    return list(function(groups))
+def _given(groups: Iterable[Group], *, function: Function, kernel: Kernel) -> pa.Table:
+    return pa.Table.from_batches(function(groups), kernel.schema)
+
+
+def _added(batches: Iterable[pa.RecordBatch], *, kernel: Kernel) -> Iterator[pa.RecordBatch]:
+    given = [table for batch in batches for table in unpickled(batch.column(0).to_pylist())]
+    if given:
+        yield answer(kernel.merge(pa.concat_tables(given)))
