@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.datasets.described.fields import TableRules, checks, is_click, is_number, key_of
+from training.datasets.described.fields import TableRules, checks, is_click, is_number, keys_of
 from training.datasets.described.spec import Label
 from training.datasets.described.uses import spoken_of
 from training.kernels.numbers import numbers
@@ -48,11 +48,11 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
     values = {name: _values(texts[name], rules.missing.get(name, frozenset())) for name in rules.columns}
     for check in checks(rules):
         if check.role != "number" and not all(
-            check.is_right(text) for text in pc.unique(texts[check.column]).to_pylist()
+            check.is_right(text) for text in check.doubtful(texts[check.column]).to_pylist()
         ):
             raise BadFieldsError(f"{check.column}: {check.fault}")
     return TypedTable(
-        keys={key: _of_each(values[name], key_of, pa.string()) for key, name in rules.keys.items()},
+        keys={key: keys_of(values[name]) for key, name in rules.keys.items()},
         numeric={name: numbers(_null_for_empty(values[name])) for name in rules.numeric},
         categorical={name: values[name] for name in rules.categorical},
         label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),

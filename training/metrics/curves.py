@@ -82,7 +82,7 @@ def area_under_roc(bins: ScoreBins) -> tuple[float, float]:
 def area_of(clicked: npt.NDArray[np.bool_], scores: Numbers) -> float:
     """AUC of scores float64[n] of rows that were clicked or not, bool[n], both kinds among them; ties count half."""
     distinct, place = np.unique(scores, return_inverse=True)
-    rows, clicks = np.bincount(place), np.bincount(place, clicked, minlength=len(distinct))
+    rows, clicks = (np.bincount(some, minlength=len(distinct)).astype(np.float64) for some in (place, place[clicked]))
     return _area(clicks[::-1], (rows - clicks)[::-1])
 
 

@@ -1,10 +1,9 @@
 """The tables of a description, block by block, against the rules for one line and one field."""
 
+import csv
 import io
-from csv import writer
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets.described.fields import TableRules, checks, is_click, key_of
+from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
+from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.spec import Label
-from training.datasets.described.texts import Table
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, typed
-from training.kernels.texts import BadLinesError, parse
 
 NAMES = ["a", "b", "c"]
 FIELD = st.text(st.sampled_from([*'ab,;"\t |', "é", "\u2028"]), max_size=4)
@@ -26,18 +24,18 @@ FIELD = st.text(st.sampled_from([*'ab,;"\t |', "é", "\u2028"]), max_size=4)
 @given(st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=8), st.sampled_from([",", "\t"]))
 def test_what_a_csv_writer_wrote_is_read_as_python_reads_it(rows: list[list[str]], delimiter: str) -> None:
     text = io.StringIO()
-    writer(text, delimiter=delimiter, lineterminator="\n").writerows([NAMES, *rows])
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / ("rows.tsv" if delimiter == "\t" else "rows.csv")
-        path.write_text(text.getvalue(), newline="")
-        chunks = list(Table(path, NAMES))
-    body = text.getvalue().split("\n", 1)[1].encode()
-    if any(chunk.misshapen for chunk in chunks):
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows([NAMES, *rows])
+    body = text.getvalue().split("\n", 1)[1]
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    read = [(row, reader.line_num) for row in reader]
+    if [place for _, place in read] != list(range(1, len(read) + 1)):  # some row is on several lines
         with pytest.raises(BadLinesError):
-            parse(body, NAMES, delimiter)
+            parse(body.encode(), NAMES, delimiter)
         return
-    expected = {name: [text for chunk in chunks for text in chunk.columns[name]] for name in NAMES}
-    assert {name: column.to_pylist() for name, column in parse(body, NAMES, delimiter).items()} == expected
+    lines = body.split("\n")
+    kept = [row for (row, place) in read if lines[place - 1].strip(" \t\r")]
+    columns = {name: column.to_pylist() for name, column in parse(body.encode(), NAMES, delimiter).items()}
+    assert columns == {name: [row[place] for row in kept] for place, name in enumerate(NAMES)}
 
 
 @pytest.mark.parametrize("body", ["1,2\n", "1,2,3,4\n", '1,"2\n2",3\n', '1,"2\r2",3\n', '1,2,"3\n'])
@@ -103,6 +101,20 @@ def test_a_table_is_refused_when_a_field_is_and_else_is_what_its_fields_say(rows
     assert table.uses["filled word"] == sum(map(bool, texts["word"]))
     assert table.uses["present word"] == sum(map(bool, present["word"]))
     assert table.uses["separated word"] == sum("e" in text for text in present["word"])
+
+
+ODD = st.text(st.sampled_from([*"\\|?()[]{}.*+^$-/#&~ \t\nN0", "é", "\u2028"]), max_size=3)
+
+
+@given(st.lists(ODD, max_size=20), st.lists(ODD, max_size=4))
+def test_what_means_missing_is_taken_literally(texts: list[str], words: list[str]) -> None:
+    expected = [not text or text in words for text in texts]
+    assert are_missing(pa.array(texts, pa.string()), words).to_pylist() == expected
+
+
+@given(st.lists(st.text(st.sampled_from("-0.17a\n"), max_size=5), max_size=20))
+def test_many_keys_are_what_each_is(texts: list[str]) -> None:
+    assert keys_of(pa.array(texts, pa.string())).to_pylist() == [key_of(text) for text in texts]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.datasets.described.fields import Check, TableRules, checks
-from training.datasets.described.texts import Chunk, Table, is_text
+from training.datasets.described.texts import Chunk, is_text
 from training.datasets.errors import MalformedRowError
 
 EXAMPLES = 5
@@ -76,25 +76,15 @@ class Cells:
             if fault.check is None:
                 continue
             texts = chunk.columns[fault.check.column]
-            wrong = {text for text in set(texts) if not fault.check.is_right(text)}
+            wrong = {text for text in fault.check.doubtful(texts).to_pylist() if not fault.check.is_right(text)}
             if wrong:
-                fault.add((place, text) for place, text in zip(chunk.places, texts, strict=True) if text in wrong)
+                fields = zip(chunk.places.tolist(), texts.to_pylist(), strict=True)
+                fault.add((place, text) for place, text in fields if text in wrong)
 
     @property
     def faults(self) -> list[Fault]:
         """What is wrong, the rows' shape first."""
         return [fault for fault in (self._shape, *self._faults) if fault.count]
-
-
-def all_faults(rules: TableRules) -> tuple[int, list[Fault]]:
-    """The number of rows of a table and what is wrong with them, by reading all of it.
-
-    Raises the `DatasetError` that fits for a file that cannot be read.
-    """
-    cells = Cells(rules)
-    for chunk in Table(rules.path, rules.columns):
-        cells.add(chunk)
-    return cells.rows, cells.faults
 
 
 def malformed(sentences: Sequence[str]) -> MalformedRowError:

@@ -2,11 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from training.datasets.described.spec import Label
 
@@ -15,6 +18,9 @@ NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 It and the patterns below are to match a whole text.
 """
+
+PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
+"""A finite number whatever its digits, and so a time too: most of them are, and need not be looked at one by one."""
 
 TIME = (
     r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
@@ -61,6 +67,17 @@ class Check:
     column: str
     fault: str
     is_right: Callable[[str], bool]
+    missing: frozenset[str]
+
+    def doubtful(self, texts: pa.StringArray) -> pa.StringArray:
+        """The distinct texts that are not right at a glance."""
+        if self.role == "label":
+            return pc.unique(texts)
+        missing = are_missing(texts, self.missing)
+        if self.role == "key":
+            return pc.unique(texts.filter(missing))
+        is_odd = pc.invert(pc.match_substring_regex(texts, f"^{PLAIN_NUMBER}$"))
+        return pc.unique(texts.filter(pc.or_(missing, is_odd)))
 
 
 def checks(rules: TableRules) -> list[Check]:
@@ -70,7 +87,8 @@ def checks(rules: TableRules) -> list[Check]:
         def is_right(text: str) -> bool:
             return optional if rules.is_missing(column, text) else is_value(text)
 
-        return Check(role=role, column=column, fault=fault, is_right=is_right)
+        missing = rules.missing.get(column, frozenset())
+        return Check(role=role, column=column, fault=fault, is_right=is_right, missing=missing)
 
     found = [check("key", name, "no key", bool, optional=False) for name in rules.keys.values()]
     if label := rules.label:
@@ -122,6 +140,19 @@ def key_of(text: str) -> str:
         return text
     whole = re.fullmatch(WHOLE, text)
     return whole[1] if whole else text
+
+
+def are_missing(texts: pa.StringArray, words: Iterable[str]) -> pa.BooleanArray:
+    """Which of the texts are empty or one of the words that mean missing.
+
+    By a pattern, since Arrow imports pandas to make a value of its own of one of Python's.
+    """
+    return pc.match_substring_regex(texts, f"^({'|'.join(map(re.escape, words))})?$")
+
+
+def keys_of(texts: pa.StringArray) -> pa.StringArray:
+    """The same of many."""
+    return pc.replace_substring_regex(texts, f"^{WHOLE}$", r"\1")
 
 
 def _is_label(text: str, label: Label) -> bool:

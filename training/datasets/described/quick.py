@@ -4,11 +4,15 @@ Each file is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning whe
 tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from training.datasets.described.cells import Cells, malformed
-from training.datasets.described.fields import TableRules, is_click, key_of
+from training.datasets.described.fields import TableRules, is_click, keys_of
 from training.datasets.described.problems import KEY_EXAMPLES, Matches, no_match, no_row, raise_all, repeated_key
 from training.datasets.described.texts import Table, is_text
 from training.datasets.described.uses import Uses
@@ -21,15 +25,19 @@ SAMPLE_CHARACTERS = 8_000_000
 
 @dataclass(kw_only=True)
 class Look:
-    """What was seen of a table; `keys` are as they are joined, and `places` say where each row stands."""
+    """What was seen of a table, by chunk; `keys` are as they are joined, and `places` say where each row stands."""
 
     rules: TableRules
     cells: Cells
     uses: Uses
-    keys: dict[str, list[str]]
-    places: list[int] = field(default_factory=list)
-    labels: list[bool | None] = field(default_factory=list)
+    keys: dict[str, list[pa.StringArray]]
+    places: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    labels: list[pa.StringArray] = field(default_factory=list)
     whole: bool = True
+
+    def key(self, name: str) -> pa.StringArray:
+        """The key of each row."""
+        return pa.concat_arrays(self.keys[name])
 
     @property
     def rows(self) -> str:
@@ -67,12 +75,11 @@ def _look(rules: TableRules, characters: int) -> Look:
     for chunk in table:
         look.cells.add(chunk)
         look.uses.add(chunk.columns)
-        look.places += chunk.places
+        look.places.append(chunk.places)
         for name, column in rules.keys.items():
-            look.keys[name] += map(key_of, chunk.columns[column])
+            look.keys[name].append(keys_of(chunk.columns[column]))
         if rules.label:
-            known = {text: is_click(text, rules.label) for text in set(chunk.columns[rules.label.column])}
-            look.labels += [known[text] for text in chunk.columns[rules.label.column]]
+            look.labels.append(chunk.columns[rules.label.column])
     look.whole = table.whole
     if not look.cells.rows:
         raise no_row(rules.path)
@@ -81,38 +88,47 @@ def _look(rules: TableRules, characters: int) -> Look:
 
 def _repeated(look: Look) -> DuplicateKeyError | None:
     ((name, column),) = look.rules.keys.items()
-    keys = look.keys[name]
-    if len(set(keys)) == len(keys):
+    keys = look.key(name)
+    if len(pc.unique(keys)) == len(keys):
         return None
-    repeated = [key for key, count in Counter(keys).items() if count > 1 and key]
-    if not repeated:
+    counts = pc.value_counts(keys)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    repeated = repeated.filter(pc.not_equal(repeated, ""))
+    if not len(repeated):
         return None
-    where = [place for key, place in zip(keys, look.places, strict=True) if key == repeated[0]]
+    first = repeated[0].as_py()
+    where = np.concatenate(look.places)[pc.indices_nonzero(pc.equal(keys, first)).to_pylist()].tolist()
     unit = "lines" if is_text(look.rules.path) else "rows"
     at = f"{unit} {', '.join(map(str, where[:5]))}"
-    return repeated_key(look.rules, column, repeated[0], f"{len(where):,} rows ({at})", len(repeated) - 1)
+    return repeated_key(look.rules, column, first, f"{len(where):,} rows ({at})", len(repeated) - 1)
 
 
 def _joined(looks: dict[str, Look]) -> list[DatasetError]:
     interactions = looks["interactions"]
-    known = {table: set(next(iter(look.keys.values()))) for table, look in looks.items() if table != "interactions"}
-    names = {table: next(iter(looks[table].rules.keys)) for table in known}
-    found = {table: [key in known[table] for key in interactions.keys[names[table]]] for table in known}
-    labels = [label for label, *both in zip(interactions.labels, *found.values(), strict=True) if all(both)]
-    if not labels:
+    names = {table: next(iter(look.rules.keys)) for table, look in looks.items() if table != "interactions"}
+    own = {table: interactions.key(name) for table, name in names.items()}
+    theirs = {table: looks[table].key(name) for table, name in names.items()}
+    found = {table: pc.is_in(own[table], theirs[table]) for table in names}
+    labels = pa.concat_arrays(interactions.labels).filter(pc.and_(*found.values()))
+    if not len(labels):
         matches = {
             table: Matches(
                 key=names[table],
-                rows=sum(found[table]),
-                ours=interactions.keys[names[table]][:KEY_EXAMPLES],
-                theirs=looks[table].keys[names[table]][:KEY_EXAMPLES],
+                rows=found[table].true_count,
+                ours=own[table][:KEY_EXAMPLES].to_pylist(),
+                theirs=theirs[table][:KEY_EXAMPLES].to_pylist(),
             )
-            for table in known
+            for table in names
         }
         return [no_match(interactions.rows, {table: look.rules for table, look in looks.items()}, matches)]
     try:
         left = f"{interactions.rules.path} that survive the join"
-        require_both_classes(left, rows=len(labels), clicks=sum(map(bool, labels)))
+        require_both_classes(left, rows=len(labels), clicks=_clicks(labels, interactions.rules))
     except OneClassError as error:
         return [error]
     return []
+
+
+def _clicks(labels: pa.StringArray, rules: TableRules) -> int:
+    counted = ((one["values"], one["counts"]) for one in pc.value_counts(labels).to_pylist())
+    return sum(count for text, count in counted if rules.label and is_click(text, rules.label))

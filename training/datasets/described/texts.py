@@ -9,17 +9,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
+from training.datasets.described.lines import BLANK_LINE, BadLinesError, parse
 from training.datasets.errors import DatasetError, EncodingError, MalformedRowError
 from training.datasets.gzipped import DAMAGED, truncated
 
 ROWS = 2_000
-"""Rows of a chunk: with 50,000, which no processor's cache holds, reading took twice as long."""
+"""Rows of a chunk that is read row by row: with 50,000, which no processor's cache holds, it took twice as long."""
+BLOCK_BYTES = 4 << 20
+"""Bytes of text that Arrow splits at a time."""
 _SHOWN_BYTES = 20
 
 csv.field_size_limit(sys.maxsize)  # Spark has no limit either
@@ -29,11 +35,11 @@ csv.field_size_limit(sys.maxsize)  # Spark has no limit either
 class Chunk:
     """Some rows: the fields of each column, the rows' places, and the rows that are left out since they are no rows.
 
-    A place is a line of a text file, or a row of a Parquet file, counted from 1.
+    A place is a line of a text file, or a row of a Parquet file, counted from 1, int64[n].
     """
 
-    places: Sequence[int]
-    columns: Mapping[str, Sequence[str]]
+    places: npt.NDArray[np.int64]
+    columns: Mapping[str, pa.StringArray]
     misshapen: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -57,26 +63,41 @@ class Table:
             yield from self._of_text() if is_text(self.path) else self._of_parquet()
 
     def _of_text(self) -> Iterator[Chunk]:
-        with open_text(self.path) as stream:
-            reader = csv.reader(self._counted(stream), delimiter=delimiter(self.path))
-            header = next(reader)
-            rows, places, misshapen = [], [], []
-            last = reader.line_num
-            for row in reader:
-                place, last = last + 1, reader.line_num
-                if len(row) == len(header) and last == place:
-                    rows.append(row)
-                    places.append(place)
-                elif row:
-                    fault = "a line break in quotes" if last > place else f"{len(row)} fields"
-                    misshapen.append((place, fault))
-                if len(rows) == ROWS:
-                    yield self._chunk(header, rows, places, misshapen)
-                    rows, places, misshapen = [], [], []
-            yield self._chunk(header, rows, places, misshapen)
+        """Blocks by Arrow up to one whose lines are not split as the header is, and the rest line by line."""
+        with open_bytes(self.path) as stream:
+            first = stream.readline()
+            header = next(csv.reader([first.decode("utf-8-sig")], delimiter=delimiter(self.path)))
+            read, lines = len(first), 1
+            while read <= self._characters and (content := _whole_lines(stream, self._characters + 1 - read)):
+                try:
+                    columns = parse(content, header, delimiter(self.path))
+                except BadLinesError:
+                    stream.seek(read)
+                    yield from self._by_line(TextIOWrapper(stream, encoding="utf-8", newline=""), header, read, lines)
+                    return
+                yield Chunk(places=_places(content, lines), columns={name: columns[name] for name in self._names})
+                read, lines = read + len(content), lines + content.count(b"\n")
+            self.whole = not stream.read(1)
 
-    def _counted(self, stream: TextIO) -> Iterator[str]:
-        read = 0
+    def _by_line(self, stream: TextIO, header: Sequence[str], read: int, lines: int) -> Iterator[Chunk]:
+        """What stands behind so many characters and lines."""
+        reader = csv.reader(self._counted(stream, read), delimiter=delimiter(self.path))
+        rows, places, misshapen = [], [], []
+        last = 0
+        for row in reader:
+            place, last = last + 1, reader.line_num
+            if len(row) == len(header) and last == place:
+                rows.append(row)
+                places.append(lines + place)
+            elif row:
+                fault = "a line break in quotes" if last > place else f"{len(row)} fields"
+                misshapen.append((lines + place, fault))
+            if len(rows) == ROWS:
+                yield self._chunk(header, rows, places, misshapen)
+                rows, places, misshapen = [], [], []
+        yield self._chunk(header, rows, places, misshapen)
+
+    def _counted(self, stream: TextIO, read: int) -> Iterator[str]:
         for line in stream:
             if read > self._characters:
                 self.whole = False
@@ -86,10 +107,14 @@ class Table:
             yield line if line.strip(" \t\r\n") else "\n"
 
     def _chunk(
-        self, header: list[str], rows: list[list[str]], places: list[int], misshapen: list[tuple[int, str]]
+        self, header: Sequence[str], rows: list[list[str]], places: list[int], misshapen: list[tuple[int, str]]
     ) -> Chunk:
         columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(header, ())
-        return Chunk(places=places, columns={name: columns[name] for name in self._names}, misshapen=misshapen)
+        return Chunk(
+            places=np.array(places, dtype=np.int64),
+            columns={name: text_array(columns[name]) for name in self._names},
+            misshapen=misshapen,
+        )
 
     def _of_parquet(self) -> Iterator[Chunk]:
         read = rows = 0
@@ -98,10 +123,31 @@ class Table:
                 if read > self._characters:
                     self.whole = False
                     return
-                columns = {name: as_texts(batch.column(name)) for name in self._names}
-                yield Chunk(places=range(rows + 1, rows + batch.num_rows + 1), columns=columns)
+                columns = {name: text_array(as_texts(batch.column(name))) for name in self._names}
+                yield Chunk(places=np.arange(rows + 1, rows + batch.num_rows + 1), columns=columns)
                 rows += batch.num_rows
                 read += batch.nbytes
+
+
+def _whole_lines(stream: BinaryIO, most: int) -> bytes:
+    """The next lines: about `BLOCK_BYTES` of them, or all that begin in the next `most` bytes."""
+    content = stream.read(min(BLOCK_BYTES, most))
+    return content if content.endswith(b"\n") else content + stream.readline()
+
+
+def _places(content: bytes, before: int) -> npt.NDArray[np.int64]:
+    """The lines, int64[n], that rows are in, where so many lines precede them."""
+    if not BLANK_LINE.search(content.removesuffix(b"\n")):
+        return before + 1 + np.arange(content.count(b"\n") + (not content.endswith(b"\n")))
+    blank = [not line.strip(b" \t\r") for line in content.removesuffix(b"\n").split(b"\n")]
+    return before + 1 + np.flatnonzero(~np.array(blank))
+
+
+def text_array(texts: Sequence[str]) -> pa.StringArray:
+    """The texts as `pa.array` would have them, which imports pandas for a list."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def as_texts(values: pa.Array) -> list[str]:
@@ -175,7 +221,7 @@ def require_utf8(path: Path) -> None:
 
 def _undecodable(path: Path, error: UnicodeDecodeError) -> EncodingError:
     found = f"{path} is not UTF-8 ({error.reason})"
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 line.decode()
@@ -189,5 +235,5 @@ def _undecodable(path: Path, error: UnicodeDecodeError) -> EncodingError:
     return EncodingError(f"{found}. Convert it: iconv --from-code WINDOWS-1252 --to-code UTF-8 OLD > NEW.")
 
 
-def _open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines

@@ -1,9 +1,12 @@
 """What a description says of a column's texts, held against the texts: separators that occur, values that are left."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from training.datasets.described.fields import TableRules
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from training.datasets.described.fields import TableRules, are_missing
 from training.datasets.errors import ColumnError
 
 
@@ -26,17 +29,17 @@ class Uses:
         self._rules = rules
         self._uses = {name: Use(column=name) for name in spoken_of(rules)}
 
-    def add(self, columns: Mapping[str, Iterable[str]]) -> None:
+    def add(self, columns: Mapping[str, pa.StringArray]) -> None:
         """Count the fields of more rows."""
         for name, use in self._uses.items():
             separator = self._rules.separators.get(name)
-            for text in columns[name]:
-                use.filled += bool(text)
-                if self._rules.is_missing(name, text):
-                    continue
-                use.present += 1
-                use.example = use.example or text
-                use.separated += separator is not None and separator in text
+            texts = columns[name]
+            present = texts.filter(pc.invert(are_missing(texts, self._rules.missing.get(name, ()))))
+            use.filled += len(texts) - are_missing(texts, ()).true_count
+            use.present += len(present)
+            use.example = use.example or (present[0].as_py() if len(present) else "")
+            if separator is not None:
+                use.separated += pc.match_substring(present, separator).true_count
 
     @property
     def problems(self) -> list[ColumnError]:

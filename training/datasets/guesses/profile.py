@@ -90,7 +90,7 @@ def profile(path: Path) -> TableProfile:
     for chunk in table:
         rows += len(chunk.places)
         for name in names:
-            texts[name].update(chunk.columns[name])
+            texts[name].update(chunk.columns[name].to_pylist())
     if not rows:
         raise no_row(path)
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}

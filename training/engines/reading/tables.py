@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from training.datasets.described.columns import KEYS, header, table_rules
 from training.datasets.described.fields import TableRules
+from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import as_texts, delimiter, is_text
@@ -29,7 +30,6 @@ from training.engines.reading.opened import Opened, Piece, version
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, TypedTable, are_borne_out, matches, typed
-from training.kernels.texts import BadLinesError, parse
 
 _NOT_RIGHT = (BadFieldsError, BadLinesError, NotNumbersError, pa.ArrowException, EOFError, OSError, zlib.error)
 _BATCH_ROWS = 100_000

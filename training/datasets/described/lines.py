@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 from pyarrow import csv
 
-_BLANK_LINE = re.compile(rb"^[ \t\r]*(?:\n|\Z)", re.MULTILINE)
+BLANK_LINE = re.compile(rb"^[ \t\r]*(?:\n|\Z)", re.MULTILINE)
 """No row, even where tabs separate fields: to Spark it is none either."""
 _LONE_RETURN = re.compile(rb"\r(?!\n|\Z)")
 
@@ -20,9 +20,9 @@ def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.St
 
     Raises `BadLinesError` when a line has another number of fields, or one with a line break in quotes.
     """
-    rows = _BLANK_LINE.sub(b"", block)
+    rows = BLANK_LINE.sub(b"", block)
     if not rows:
-        return {name: pa.array([], pa.string()) for name in names}
+        return {name: pa.nulls(0, pa.string()) for name in names}
     if _LONE_RETURN.search(rows):
         raise BadLinesError("a line that ends as on no system of today, or a line break in quotes")
     read = csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(rows))
@@ -36,4 +36,4 @@ def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.St
     open_quote = "\n" in table.column(names[-1])[-1].as_py()
     if open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
         raise BadLinesError("a line break in quotes")
-    return {name: pa.concat_arrays([*table.column(name).chunks, pa.array([], pa.string())]) for name in names}
+    return {name: pa.concat_arrays([*table.column(name).chunks, pa.nulls(0, pa.string())]) for name in names}
