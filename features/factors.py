@@ -51,9 +51,7 @@ class Factors:
 def products(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The dot product, float32[n], of each two vectors float32[n, d].
 
-    Added up in order and in double precision, where a product of two such numbers is exact: in C it is the same.
+    Added up in order and in double precision, where a product of two such numbers is exact: in C it is the same. A
+    running sum is in order, which a sum that NumPy splits in two is not.
     """
-    total = np.zeros(len(one), dtype=np.float64)
-    for index in range(one.shape[1]):
-        total += one[:, index].astype(np.float64) * other[:, index]
-    return total.astype(np.float32)
+    return np.cumsum(one.astype(np.float64) * other, axis=1)[:, -1].astype(np.float32)
