@@ -1,8 +1,12 @@
 """Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
 
+import sys
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from zipfile import ZipFile
+from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +31,7 @@ from training.engines.spark.engine import SparkEngine
 from training.engines.spark.groups import answers, groups_of, rows_beside
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.spark_paths import stored
+from training.engines.spark.workers import forget_archives
 from training.kernels import tally
 from training.kernels.count import ValueCounts, count
 from training.parameters import CriteoDataset, TrainingParameters
@@ -43,6 +48,16 @@ def test_blobs_hold_blocks_of_any_columns() -> None:
     block = prepared(rows, SCHEMA, label=[0, 1])
     table = pa.Table.from_pylist([packed(block), packed(block.slice(1))])
     assert list(unpacked(table.to_batches())) == [block, block.slice(1)]
+
+
+def test_workers_look_for_modules_in_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("packed_module.py", "")
+    monkeypatch.syspath_prepend(str(tmp_path / "packed.zip"))
+    import_module("packed_module")
+    forget_archives()
+    assert not [finder for finder in sys.path_importer_cache.values() if isinstance(finder, zipimporter)]
+    assert str(tmp_path / "packed.zip") not in sys.path
 
 
 @pytest.mark.spark
