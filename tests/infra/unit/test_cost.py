@@ -1,25 +1,15 @@
-"""The bill: the arithmetic of the reference's scenario written out, the table of prices, what the command prints."""
+"""The bill: the arithmetic of the reference's scenario written out, and the table of prices."""
 
-import json
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from typer.testing import CliRunner
 
-from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
 from infra.cost.capacity import VM_SIZES
 from infra.cost.estimate import Estimate, Line, estimate
 from infra.cost.prices import Figure, PriceUnknownError, snapshot
 from infra.cost.scenarios import of_settings, one_machine, reference
-from personalize.commands.app import app
-from personalize.errors import StackFileMissingError
-from tools.paths import ROOT
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 REQUIRED: dict[str, Any] = {
@@ -41,11 +31,6 @@ def of(**settings: object) -> Estimate:
 
 def figures(low: str, likely: str, high: str) -> Figure:
     return Figure(Decimal(low), Decimal(likely), Decimal(high))
-
-
-def run(*arguments: str) -> Any:
-    result = CliRunner().invoke(app, ["estimate", *arguments, "--json"], catch_exceptions=False)
-    return json.loads(result.stdout)
 
 
 def test_the_reference_s_scenario_costs_what_its_assumptions_come_to() -> None:
@@ -173,87 +158,3 @@ def test_the_sizes_of_capacity_have_the_same_prices() -> None:
 def test_every_choice_of_a_stack_has_a_price(tier: str, replication: str) -> None:
     names = {line.name for line in of(registry_tier=tier, storage_replication=replication).lines}
     assert {f"registry {tier}", f"storage {replication}"} <= names
-
-
-@pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_the_committed_stacks_are_shown_beside_the_reference(stack: str) -> None:
-    found = run("--stack", stack)
-    assert (found["name"], found["beside"]["name"]) == (stack, "reference")
-    for bill in (found, found["beside"]):
-        parts = sum(bill[f"{part}_usd_per_month"] for part in ("always_on", "training", "canary"))
-        assert bill["total_usd_per_month"] == pytest.approx(parts)
-        assert bill["total_usd_per_month"] == pytest.approx(sum(line["usd_per_month"] for line in bill["lines"]))
-
-
-def test_without_arguments_the_reference_s_scenario_is_estimated_beside_the_same_on_one_machine() -> None:
-    found = run()
-    assert found == run("--scenario", "reference")
-    assert found["total_usd_per_month"] == 893.47
-    assert found["beside"]["training_usd_per_month"] == 14.11  # 6.91 and 7.20
-    assert run("--scenario", "one-machine")["beside"]["name"] == "reference"
-    assert {"name", "quantity", "unit", "unit_price_usd", "usd_per_month", "confidence"} <= set(found["lines"][0])
-
-
-def test_two_stacks_can_be_compared() -> None:
-    assert run("--stack", "dev", "--compare", "prod")["beside"]["name"] == "prod"
-
-
-def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path) -> None:
-    file = tmp_path / "before.yaml"
-    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
-    content["config"]["personalization:azure"]["kubernetes_tier"] = "Standard"
-    file.write_text(yaml.safe_dump(content))
-    found = run("--stack", "dev", "--compare", str(file))
-    # 730 h at 0.10 for the API server's SLA, and nothing else
-    assert found["beside"]["total_usd_per_month"] - found["total_usd_per_month"] == pytest.approx(73.00)
-    assert {line["name"] for line in found["beside"]["lines"]} - {line["name"] for line in found["lines"]} == {
-        "AKS tier Standard"
-    }
-
-
-def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(StackFileMissingError, match=r"old\.yaml"):
-        run("--stack", "dev", "--compare", str(tmp_path / "old.yaml"))
-
-
-def test_an_estimate_loads_nothing_that_takes_long() -> None:
-    command = (sys.executable, "-X", "importtime", Path(sys.executable).with_name("personalize"), "estimate")
-    loaded = subprocess.run(command, capture_output=True, check=True, text=True).stderr
-    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in loaded.splitlines() if "|" in line}
-    assert {"typer", "pydantic"} <= names
-    assert names & {"azure", "httpx", "lightgbm", "mlflow", "numpy", "pandas", "pulumi", "pyspark", "sklearn"} == set()
-
-
-def test_the_table_names_what_is_unverified_and_what_is_left_out() -> None:
-    result = CliRunner().invoke(app, ["estimate", "--stack", "dev"], catch_exceptions=False)
-    remarks = " ".join(result.stderr.split())
-    assert "dev: unverified prices or quantities, as ranges: system nodes" in remarks
-    assert "stack is in westeurope" in remarks
-    assert "not included: data that leaves the region" in remarks
-    assert "dev less reference: -" in result.stdout
-
-
-def test_a_stack_on_this_machine_costs_nothing() -> None:
-    with pytest.raises(BadInputError, match="Stack local is on this machine and costs nothing"):
-        run("--stack", "local")
-
-
-def test_an_unknown_scenario_is_refused() -> None:
-    with pytest.raises(BadInputError, match=r"can be `reference` or `one-machine`, and not .* it is `ours`"):
-        run("--scenario", "ours")
-
-
-def test_an_estimate_loads_neither_pulumi_nor_an_http_client() -> None:
-    program = (
-        "import sys; from typer.testing import CliRunner; from personalize.commands.app import app\n"
-        "assert CliRunner().invoke(app, ['estimate', '--stack', 'prod']).exit_code == 0\n"
-        "print(sorted({'pulumi', 'grpc', 'httpx', 'numpy', 'pandas'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_the_page_of_prices_shows_what_the_command_prints() -> None:
-    result = CliRunner().invoke(app, ["estimate"], catch_exceptions=False)
-    lines = [line.rstrip() for line in result.stdout.rstrip().splitlines()[1:]]
-    assert "\n".join(lines) in (ROOT / "docs" / "reference" / "prices.md").read_text(encoding="utf-8")
