@@ -18,7 +18,6 @@ from training.kernels.kernel import Kernel
 from training.kernels.split import about
 from training.metrics.curves import ScoreBins
 from training.metrics.evaluate import Evaluation, evaluate_bins
-from training.model import logistic
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
@@ -30,10 +29,9 @@ DECIMALS = 6
 """Of the probabilities that logistic regression is judged by: the order in which a processor adds shows in the last
 bits, and the report must not."""
 _SAMPLED = pa.schema([(LABEL, pa.int32()), (RECORD_HASH, pa.int64()), (FEATURES, pa.list_(pa.float64()))])
+ITERATIONS = 100
 REGULARISATION = 1e-5
 """Just enough L2 to keep the coefficients finite where columns say the same."""
-SAME = 1e-9
-"""A standard deviation of so much of the mean is what adding up rows leaves of a column that is the same in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,19 +82,26 @@ def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) 
 
     A missing value takes its column's mean, a column without any value is left out.
     """
+    # Takes seconds, which neither wrong data nor a process that only scores must cost.
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - see above
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - see above
+
     present = ~np.isnan(inputs)
     columns = np.flatnonzero(present.any(axis=0))
     if len(columns) == 0 or len(np.unique(label)) == 1:
         return None
     inputs, present = inputs[:, columns], present[:, columns]
     means = np.where(present, inputs, 0.0).sum(axis=0) / present.sum(axis=0)
-    imputed = _imputed(inputs, means)
-    scale = imputed.std(axis=0)
-    scale[scale <= SAME * np.abs(means)] = 1
-    standardised = (imputed - means) / scale
-    weights, intercept = logistic.fit_logistic(standardised, label == 1, ridge=REGULARISATION)
-    weights /= scale
-    return Logistic(columns=columns, means=means, weights=weights, intercept=intercept - float(weights @ means))
+    scaler = StandardScaler()
+    standardised = scaler.fit_transform(_imputed(inputs, means))
+    model = LogisticRegression(C=1 / (len(label) * REGULARISATION), max_iter=ITERATIONS).fit(standardised, label)
+    weights = model.coef_[0] / scaler.scale_
+    return Logistic(
+        columns=columns,
+        means=means,
+        weights=weights,
+        intercept=float(model.intercept_[0] - weights @ scaler.mean_),
+    )
 
 
 def _imputed(inputs: npt.NDArray[np.float64], means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from features.schema import Schema
-from training.metrics.curves import area_of
 
 SUSPICIOUS_AUC = 0.95
 """AUC of a single column from which on it is named. No column of Criteo's rows comes near it."""
@@ -32,9 +31,11 @@ def warnings(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32], sche
 
 
 def _warnings(columns: npt.NDArray[np.float64], label: npt.NDArray[np.int32], schema: Schema) -> Iterator[str]:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - takes seconds, which wrong data must not cost
+
     lowest = np.finfo(np.float64).min
     for name, values in zip(schema.columns, np.maximum(columns, lowest).T, strict=True):
-        area = area_of(label == 1, np.minimum(values, -lowest))
+        area = float(roc_auc_score(label, np.minimum(values, -lowest)))
         if max(area, 1 - area) >= SUSPICIOUS_AUC:
             yield (
                 f"The column {name} alone tells clicks from the rest (AUC {max(area, 1 - area):.4f}). If it is filled "

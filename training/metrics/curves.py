@@ -75,21 +75,11 @@ def area_under_roc(bins: ScoreBins) -> tuple[float, float]:
     Only pairs of a clicked and an unclicked row within one bin of different scores are in doubt, by half each.
     """
     clicks, others = bins.clicks.astype(np.float64), bins.others.astype(np.float64)
-    doubtful = (clicks * others)[~bins.tied].sum() / 2
-    return _area(clicks, others), float(doubtful / (clicks.sum() * others.sum()))
-
-
-def area_of(clicked: npt.NDArray[np.bool_], scores: Numbers) -> float:
-    """AUC of scores float64[n] of rows that were clicked or not, bool[n], both kinds among them; ties count half."""
-    distinct, place = np.unique(scores, return_inverse=True)
-    rows, clicks = (np.bincount(some, minlength=len(distinct)).astype(np.float64) for some in (place, place[clicked]))
-    return _area(clicks[::-1], (rows - clicks)[::-1])
-
-
-def _area(clicks: Numbers, others: Numbers) -> float:
+    pairs = clicks.sum() * others.sum()
     above = np.cumsum(clicks) - clicks
     ordered = (others * (above + clicks / 2)).sum()
-    return float(ordered / (clicks.sum() * others.sum()))
+    doubtful = (clicks * others)[~bins.tied].sum() / 2
+    return float(ordered / pairs), float(doubtful / pairs)
 
 
 def roc_curve(bins: ScoreBins) -> tuple[tuple[float, float], ...]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from training.model.logistic import fit_logistic
 from training.model.trees import Trees, with_leaves
 
 SIGNIFICANT = 13.8
@@ -29,12 +28,14 @@ class Scaling:
 
 def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> Scaling | None:
     """The scaling that fits rows which the model was not fitted on, [n] each; None where chance would do as much."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds, which wrong data must not cost
+
     order = np.lexsort((label, probability))  # sums over rows depend on their order, and Spark's is any
     clicked, logit = label[order], _logit(probability[order])
     if len(np.unique(clicked)) == 1:
         return None
-    (weight,), constant = fit_logistic(logit[:, None], clicked == 1)
-    slope, intercept = (round(float(value), DECIMALS) for value in (weight, constant))
+    fitted = LogisticRegression(penalty=None).fit(logit[:, None], clicked)
+    slope, intercept = (round(float(value), DECIMALS) for value in (fitted.coef_[0, 0], fitted.intercept_[0]))
     gain = _log_likelihood(clicked, slope * logit + intercept) - _log_likelihood(clicked, logit)
     if slope <= 0 or 2 * gain < SIGNIFICANT:
         return None

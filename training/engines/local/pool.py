@@ -20,7 +20,7 @@ PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "t
 
 
 UNNEEDED = ("pandas",)
-"""What Arrow would import for the first of its arrays that becomes one of NumPy's."""
+"""What Arrow would import for the first of its arrays that becomes one of NumPy's, and scikit-learn for itself."""
 
 
 class ProcessLostError(PersonalizationError):
