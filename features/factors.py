@@ -54,4 +54,5 @@ def products(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> np
     Added up in order and in double precision, where a product of two such numbers is exact: in C it is the same. A
     running sum is in order, which a sum that NumPy splits in two is not.
     """
-    return np.cumsum(one.astype(np.float64) * other, axis=1)[:, -1].astype(np.float32)
+    sums: npt.NDArray[np.float64] = np.cumsum(one.astype(np.float64) * other, axis=1)
+    return sums[:, -1].astype(np.float32)
