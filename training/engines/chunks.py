@@ -39,6 +39,12 @@ def read_all(files: Iterable[Path]) -> Iterator[pa.RecordBatch]:
         yield from read(file)
 
 
+def block(file: Path, index: int) -> pa.RecordBatch:
+    """One of those batches."""
+    with pa.memory_map(str(file)) as mapped:
+        return pa.ipc.open_file(mapped).get_batch(index)
+
+
 def files(folder: Path) -> tuple[Path, ...]:
     """The files in `folder`, in the order of their tasks."""
     return tuple(sorted(folder.glob(f"*{SUFFIX}")))

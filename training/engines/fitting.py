@@ -24,7 +24,7 @@ from training.progress import Progress
 
 BIN_SAMPLE_ROWS = 100_000
 """Rows by which LightGBM lays out a feature's 255 bins: the fewest of which it does not warn. Its default is twice as
-many."""
+many, each of which Python hands over by itself."""
 
 ALL_CORES = 0
 """The number of threads by which LightGBM takes all cores that it may use."""
@@ -69,7 +69,7 @@ def fit(
     network, shared = (together.network, together.shared) if together else ({}, {})
     with progress.stage(STAGE, "hand the rows to LightGBM"):
         encoded = EncodedRows(files, width=len(schema.encoded_features))
-        every = lightgbm.Dataset(encoded.inputs(), encoded.label, feature_name=slot_names(schema), params=settings)
+        every = lightgbm.Dataset(encoded.inputs, encoded.label, feature_name=slot_names(schema), params=settings)
         watching = FitProgress(progress, parameters.num_iterations)
         after_each = _watch(watching, parameters, rows=int(encoded.watched.sum()), together=together)
         booster = _fit_watched(every, encoded, {**settings, **network}, parameters.num_iterations, after_each)

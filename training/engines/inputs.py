@@ -1,4 +1,4 @@
-"""Encoded rows in files as LightGBM takes them: the inputs stay mapped, and it keeps a byte for each."""
+"""Encoded rows in files, handed to LightGBM a block at a time: it keeps a byte for each input, the rest is let go."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,7 @@ import numpy.typing as npt
 from training.engines import chunks
 from training.kernels.columns import FEATURES, LABEL, PART, matrix
 from training.kernels.split import PARTS, Part
-
-_VALIDATION = PARTS.index(Part.VALIDATION)
+from training.model.native import lightgbm
 
 
 class EncodedRows:
@@ -21,16 +20,47 @@ class EncodedRows:
         batches = list(chunks.read_all(files))
         self.label = np.concatenate([batch.column(LABEL).to_numpy() for batch in batches]).astype(np.int32)
         self.watched = np.concatenate([batch.column(PART).to_numpy() for batch in batches]) == _VALIDATION
-        self._files = files
-        self._width = width
-
-    def inputs(self) -> list[npt.NDArray[np.float64]]:
-        """The inputs of each block of rows, float64[n, width], on disk until they are used: whoever holds the arrays
-        makes the machine count what was used of them as this process's memory."""
-        return [matrix(batch.column(FEATURES), self._width) for batch in chunks.read_all(self._files)]
+        reader = _Reader(width)
+        places = [(file, index, rows) for file in files for index, rows in enumerate(map(len, chunks.read(file)))]
+        self.inputs = [_BlockInputs(reader, file, index, rows) for file, index, rows in places]
 
     def watched_inputs(self) -> npt.NDArray[np.float64]:
         """The inputs of the validation rows, of which there are `MAX_VALIDATION_ROWS` at most: float64[m, width]."""
-        blocks = self.inputs()
-        parts = np.split(self.watched, np.cumsum([len(block) for block in blocks])[:-1])
-        return np.concatenate([block[watched] for block, watched in zip(blocks, parts, strict=True)])
+        ends = np.cumsum([len(part) for part in self.inputs])
+        parts = zip(self.inputs, np.split(self.watched, ends[:-1]), strict=True)
+        return np.concatenate([part[:][watched] for part, watched in parts])
+
+
+class _Reader:
+    """The inputs of the block that was asked for last, which are mapped until another one is."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._block: tuple[Path, int] | None = None
+        self._inputs: npt.NDArray[np.float64] = np.empty((0, width))
+
+    def inputs(self, file: Path, index: int) -> npt.NDArray[np.float64]:
+        """Those of a file's block, float64[n, width]."""
+        if (file, index) != self._block:
+            self._block = file, index
+            self._inputs = matrix(chunks.block(file, index).column(FEATURES), self._width)
+        return self._inputs
+
+
+class _BlockInputs(lightgbm.Sequence):
+    """A block's rows, from which LightGBM draws the sample that it lays out its bins by, and which it takes as one."""
+
+    def __init__(self, reader: _Reader, file: Path, index: int, rows: int) -> None:
+        self.batch_size = rows
+        self._reader = reader
+        self._place = file, index
+
+    def __getitem__(self, index: int | slice | list[int]) -> npt.NDArray[np.float64]:
+        found: npt.NDArray[np.float64] = self._reader.inputs(*self._place)[index]
+        return found
+
+    def __len__(self) -> int:
+        return self.batch_size
+
+
+_VALIDATION = PARTS.index(Part.VALIDATION)
