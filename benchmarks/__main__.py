@@ -1,5 +1,6 @@
 """`make bench`: the local stack's times and the quality of its probabilities, to `benchmarks/results/local.json`."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ SAMPLE = "PERSONALIZATION_CRITEO_SAMPLE"
 
 def main() -> None:
     """Measure everything that can be measured here; without Criteo's rows say which part is missing."""
+    argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__).parse_args()
     figures, targets = {}, []
     for name, measure in (("local_stack", local_stack), ("synthetic_rows", synthetic_rows)):
         figures[name], reached = measure()
