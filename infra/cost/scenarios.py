@@ -9,6 +9,9 @@ from infra.azure_settings import AzureSettings, KubernetesTier, Network, Registr
 from infra.cost.prices import Figure
 from infra.private_links import LINKS, ZONES
 
+REFERENCE = "reference"
+ONE_MACHINE = "one-machine"
+
 TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0
 """Both as the reference has it: daily, an hour."""
@@ -67,7 +70,7 @@ class Scenario:
 def reference() -> Scenario:
     """The pricing scenario of Azure's article "Scalable personalization on Azure", in today's sizes."""
     return Scenario(
-        name="reference",
+        name=REFERENCE,
         region="eastus",
         training_size="Standard_L8s_v3",
         training_nodes=12,
@@ -88,7 +91,7 @@ def one_machine() -> Scenario:
     article = reference()
     return replace(
         article,
-        name="one-machine",
+        name=ONE_MACHINE,
         training_size="Standard_E16ds_v5",
         training_nodes=1,
         hours_per_training=HOURS_ON_ONE_MACHINE,
@@ -101,8 +104,8 @@ def one_machine() -> Scenario:
 
 
 SCENARIOS: Mapping[str, Callable[[], Scenario]] = {
-    "reference": reference,
-    "one-machine": one_machine,
+    REFERENCE: reference,
+    ONE_MACHINE: one_machine,
 }
 """Those that are no stack's, by name."""
 

@@ -9,20 +9,17 @@ from rich.table import Table
 
 from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
-from infra.cost import scenarios
 from infra.cost.estimate import NOT_INCLUDED, Estimate, Part
 from infra.cost.estimate import as_json as content
 from infra.cost.estimate import estimate as bill
 from infra.cost.prices import Figure, snapshot
-from infra.cost.scenarios import Scenario
+from infra.cost.scenarios import ONE_MACHINE, REFERENCE, SCENARIOS, Scenario, of_settings
 from infra.settings import SettingsError, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results, say
 from tools.paths import cache_folder
 
-REFERENCE = "reference"
-ONE_MACHINE = "one-machine"
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training", "canary": "canary runs"}
 STACK_FILE = ".yaml"
 
@@ -47,8 +44,8 @@ def estimate(
     as_json: options.Json = False,
 ) -> None:
     """What a month costs, line by line: the reference's scenario beside the same on one machine, or a stack."""
-    if scenario is not None and (scenario not in scenarios.SCENARIOS or stack is not None):
-        known = " or ".join(f"`{name}`" for name in scenarios.SCENARIOS)
+    if scenario is not None and (scenario not in SCENARIOS or stack is not None):
+        known = " or ".join(f"`{name}`" for name in SCENARIOS)
         raise BadInputError(f"--scenario can be {known}, and not together with --stack; it is `{scenario}`.")
     first = stack or scenario or REFERENCE
     other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
@@ -71,8 +68,8 @@ def _estimate(name: str, trainings: float, hours: float, *, live: bool) -> Estim
 
 
 def _scenario(name: str, trainings: float, hours: float) -> Scenario:
-    if name in scenarios.SCENARIOS:
-        return scenarios.SCENARIOS[name]()
+    if name in SCENARIOS:
+        return SCENARIOS[name]()
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name one on Azure: `--stack dev`.")
@@ -81,7 +78,7 @@ def _scenario(name: str, trainings: float, hours: float) -> Scenario:
     except ValidationError as error:
         load_settings(values)  # says it best
         raise SettingsError(f"The settings of stack {name} on Azure cannot be used: {error}") from error
-    return scenarios.of_settings(name, settings, trainings=trainings, hours_per_training=hours)
+    return of_settings(name, settings, trainings=trainings, hours_per_training=hours)
 
 
 def _settings_in(file: Path) -> dict[str, Any]:

@@ -192,8 +192,7 @@ def is_text(path: Path) -> bool:
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
     """A CSV or TSV file, plain or gzip, for the `csv` module; a byte order mark is skipped."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
+    with TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="") as stream:
         yield stream
 
 
@@ -236,4 +235,5 @@ def _undecodable(path: Path, error: UnicodeDecodeError) -> EncodingError:
 
 
 def open_bytes(path: Path) -> BinaryIO:
+    """A file's bytes, of a packed one those that are in it."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines
