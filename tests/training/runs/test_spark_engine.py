@@ -1,10 +1,15 @@
 """Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
 
+import os
+import signal
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 from zipfile import ZipFile
 from zipimport import zipimporter
 
@@ -29,6 +34,7 @@ from training.engines.spark import join, merged
 from training.engines.spark.blobs import packed, unpacked
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.groups import answers, groups_of, rows_beside
+from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.spark_paths import stored
 from training.engines.spark.workers import forget_archives
@@ -69,6 +75,31 @@ def test_tasks_read_what_spark_stored_in_order_and_nothing_else(spark: SparkSess
     assert [row["id"] for rows in rows_beside(groups, ["id"]) for row in rows] == list(range(10))
     of_tasks = answers(spark, groups, partial(rows_beside, columns=["id"]))
     assert [row["id"] for task in of_tasks for rows in task for row in rows] == list(range(10))
+
+
+@pytest.mark.spark
+def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path: Path) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        raise EndedError
+
+    run, ended = os.getpid(), tmp_path / "ended"
+
+    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        os.kill(run, signal.SIGUSR1)
+        time.sleep(20)
+        ended.touch()
+        yield from batches
+
+    before = signal.signal(signal.SIGUSR1, end)
+    try:
+        with pytest.raises(EndedError):
+            interruptible(spark.sparkContext, spark.range(0, 1, 1, 1).mapInArrow(work, "id bigint").toPandas)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not ended.exists()
 
 
 @pytest.mark.spark

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from py4j.protocol import Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from features.errors import PersonalizationError
 from training.engines.spark.failure import (
@@ -69,6 +69,13 @@ def test_memory_that_ran_out_is_found_in_the_log_of_a_java_that_is_gone(tmp_path
     assert isinstance(explained, OutOfMemoryError)
     assert "OutOfMemoryError: Java heap space)" in str(explained)
     assert isinstance(explain(gone, log=log, start=log.stat().st_size), SparkGoneError)
+
+
+def test_a_call_that_broke_off_is_a_java_that_is_gone_and_one_that_failed_is_not() -> None:
+    broke_off = Py4JError("An error occurred while calling o386.defaultParallelism")
+    assert isinstance(explain(broke_off, log=LOG), SparkGoneError)
+    failed = Py4JError("An error occurred while calling o1.f. Trace:\npy4j.Py4JException: Method f() does not exist")
+    assert isinstance(explain(failed, log=LOG), SparkFailedError)
 
 
 @pytest.mark.parametrize(

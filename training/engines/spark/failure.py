@@ -14,6 +14,8 @@ _LOST = ("ExecutorLostFailure", "Lost executor", "executor lost", "Connection re
 """What Spark and SynapseML say when an executor is gone, or when the others cannot reach it."""
 _NO_MEMORY = re.compile(r"java\.lang\.OutOfMemoryError: [^\n]*|exited with code 52\b")
 """52 is the exit code of an executor whose heap is full."""
+_BROKEN_OFF = re.compile(r"An error occurred while calling \S+")
+"""All that Py4J says of a connection that broke in the middle of a call."""
 _WORKER_ERROR = re.compile(r"^([\w.]+(?:Error|Exception)): (.+)$", re.MULTILINE)
 
 
@@ -43,7 +45,7 @@ def explain(error: Exception, *, log: Path, start: int = 0) -> PersonalizationEr
             f"Spark ran out of memory ({no_memory.group()}). Give it more with the setting `{memory_setting()}`, or "
             f"use fewer rows. The whole story is in {log}."
         )
-    if isinstance(error, Py4JNetworkError | ConnectionError):
+    if isinstance(error, Py4JNetworkError | ConnectionError) or _BROKEN_OFF.fullmatch(str(error)):
         return SparkGoneError(
             f"Spark's Java process is gone ({cause}). If nobody ended it, the machine itself was out of memory: use "
             f"fewer rows, or a larger machine. The whole story is in {log}."

@@ -18,6 +18,7 @@ from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from training.engines.spark.interruptible import interruptible
 from training.engines.spark.spark_paths import path_of
 
 TASKS_OF_A_SLOT = 4
@@ -96,7 +97,7 @@ def answering(session: SparkSession, groups: Sequence[Group], function: Callable
 
 def answers_in(given: DataFrame) -> list[Any]:
     """What tasks have answered, here. Arrow brings it as it is; `collect` would have Java make a text of the bytes."""
-    return unpickled(given.toPandas()["answer"])
+    return unpickled(interruptible(given.sparkSession.sparkContext, given.toPandas)["answer"])
 
 
 def answer(content: object) -> pa.RecordBatch:

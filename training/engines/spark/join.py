@@ -26,6 +26,7 @@ from training.datasets.progress import Reporter
 from training.engines.reading.opened import Opened, hashed_blocks
 from training.engines.reading.tables import Part, check, explain, parts_of, read_part
 from training.engines.spark.blobs import PIECE, WRITING
+from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
 from training.engines.spark.spark_paths import stored
@@ -83,7 +84,7 @@ class JoinedSource:
     def _require_single_keys(self, tables: dict[str, DataFrame]) -> None:
         for table, key in KEYS.items():
             keys = tables[table].where(F.col(key).isNotNull())
-            if keys.groupBy(key).count().where("count > 1").head(1) or not keys.head(1):
+            if _has_rows(keys.groupBy(key).count().where("count > 1")) or not _has_rows(keys):
                 explain(self.spec)
 
     def _hashed(self, joined: DataFrame, parameters: TrainingParameters) -> DataFrame:
@@ -93,6 +94,10 @@ class JoinedSource:
 
 
 _TABLES = ("interactions", *KEYS)
+
+
+def _has_rows(table: DataFrame) -> bool:
+    return bool(interruptible(table.sparkSession.sparkContext, partial(table.head, 1)))
 
 
 def _found_in(table: DataFrame) -> Counter[str]:

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from synapse.ml.lightgbm import LightGBMClassificationModel
 
+from training.engines.spark.interruptible import interruptible
 from training.kernels.columns import FEATURES
 from training.model.fitted import Predict
 
@@ -36,5 +37,6 @@ def probabilities(scored: DataFrame, *, beside: str) -> tuple[npt.NDArray[np.gen
     """Another column of rows that a transformer has scored, `beside`, and their probabilities, [n] each, here."""
     from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 - imports pandas, which no worker needs
 
-    table = scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY)).toPandas()
+    wanted = scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY))
+    table = interruptible(wanted.sparkSession.sparkContext, wanted.toPandas)
     return table[beside].to_numpy(), table[PROBABILITY].to_numpy(np.float64)

@@ -19,6 +19,7 @@ from features.schema import Schema
 from training.engines.spark.executors import all_needed, slots_of_each
 from training.engines.spark.failure import root_cause
 from training.engines.spark.groups import Group
+from training.engines.spark.interruptible import interruptible
 from training.engines.spark.log import Follower
 from training.engines.spark.native.machine import FITTED, Machine
 from training.engines.spark.transformer import predicting
@@ -65,7 +66,7 @@ def fit(
         all_needed(spark),
         _explained(),
     ):
-        (found,) = fitting.collect()
+        (found,) = interruptible(spark, fitting.collect)
     _repeat(follower, progress)
     fitted: Fitted = pickle.loads(found.fitted)  # noqa: S301 - what a task of this run gave
     text = fitted.text

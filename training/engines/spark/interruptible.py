@@ -1,0 +1,24 @@
+"""Spark's jobs, ended by what ends a run."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from pyspark import SparkContext, inheritable_thread_target
+
+Found = TypeVar("Found")
+
+
+def interruptible(spark: SparkContext, job: Callable[[], Found]) -> Found:
+    """What the job finds; a signal that ends the run, and whatever else is raised meanwhile, cancels it.
+
+    The job has a thread of its own. Interrupted in the main one, PySpark would first tell Java that it has left
+    `collect`, and on the same connection Java listens only after the job's end.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        running: Future[Found] = thread.submit(inheritable_thread_target(job))
+        try:
+            return running.result()
+        except BaseException:
+            spark.cancelAllJobs()
+            raise
