@@ -37,7 +37,7 @@ from training.parameters import EngineName, Fit, SyntheticDataset
 MEGABYTES_IN_GB = 1e9 / 2**20
 MILLION = 1_000_000
 LOCAL = EngineName.LOCAL.value
-FITS = (Fit.SYNAPSEML.value, Fit.NATIVE.value)
+FITS = (Fit.NATIVE.value, Fit.SYNAPSEML.value)
 """The fits of engine Spark, its default first."""
 
 Figures = dict[str, Any]

@@ -26,8 +26,8 @@ EXAMPLE_NETWORK = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/"
     "virtualNetworks/hub"
 )
-CANARY_WORKERS = 1
-"""The most that a canary run has: with one, machines already have to share files."""
+CANARY_WORKERS = 2
+"""The most that a canary run has: with two, machines already have to share files and to reach each other."""
 
 
 class PrincipalType(StrEnum):

@@ -123,8 +123,8 @@ class TrainingParameters(Parameters):
     engine: EngineName = EngineName.AUTO
     """Train in this machine's own processes (`local`) or on Spark; `auto` is Spark on a cluster, `local` elsewhere."""
     fit: Fit = Fit.AUTO
-    """On engine spark, fit by SynapseML as the reference does (`synapseml`) or by LightGBM's own distributed learning
-    (`native`); `auto` is `synapseml` there. Engine local has `native` alone."""
+    """On engine spark, fit by LightGBM's own distributed learning (`native`, and `auto`) or by SynapseML as the
+    reference does (`synapseml`). Engine local has `native` alone."""
     memory_gib: int = Field(default=6, ge=1)
     """What engine local may use of this machine's memory: it runs as many processes as have room in it."""
     driver_memory_gib: int = Field(default=4, ge=1)

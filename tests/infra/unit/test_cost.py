@@ -95,8 +95,8 @@ def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
     assert line(bill, "canary nodes").usd == figures("0.22", "0.29", "0.72")
     # 4 cores * 0.25 DBU an hour and core (25 % either way): 0.75, 1 and, in 2 h, 2.5 DBU at 0.30; 0.225 is rounded up
     assert line(bill, "canary units").usd == figures("0.23", "0.30", "0.75")
-    # with eleven workers a canary run has one, which makes two machines
-    assert line(of(training_workers=11), "canary nodes").quantity == figures("2", "2", "4")
+    # with eleven workers a canary run has two, which makes three machines
+    assert line(of(training_workers=11), "canary nodes").quantity == figures("3", "3", "6")
     assert not [one for one in estimate(reference(), snapshot()).lines if "canary" in one.name]
 
 

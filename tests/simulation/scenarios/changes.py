@@ -117,8 +117,8 @@ SHARED = _of(
 )
 CHANGES = (
     # Machines that have to share files get a volume; the run is told where it is, and made again.
-    Change("number of workers, from none", set_in("azure", training_workers=1), SHARED),
-    Change("worker count", set_in("azure", training_workers=2), _of("update training-policy", "update training-job")),
+    Change("number of workers, from none", set_in("azure", training_workers=2), SHARED),
+    Change("worker count", set_in("azure", training_workers=3), _of("update training-policy", "update training-job")),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
     Change("a tag", set_in("azure", tags={"owner": "team"}), tagged),
     Change("scoring VM size", set_in("azure", scoring_vm_size=LARGER), _of("replace scoring-pool"), (QUOTA,)),

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,13 @@ from training.parameters import SyntheticDataset
 
 pytestmark = pytest.mark.spark
 
-NATIVE = ("--fit", "native")
+FITS = {"": (), ", fitted by SynapseML": ("--fit", "synapseml")}
+"""Those of engine spark, its default first."""
 EXAMPLE = ROOT / "examples" / "tables"
 CROSSES = [["favourite_genre", "genre"], ["device", "country"]]
 FACTORS = ["favourite_genre", "genre"]
 OPTIONS = {
     "synthetic rows": (),
-    "synthetic rows, fitted natively": NATIVE,
     "tables by time": ("--dataset", "tables", "--split", "time", "--spec"),
 }
 SAME_AUC = 0.005
@@ -58,17 +59,18 @@ def crossed_example(folder: Path) -> Path:
     return file
 
 
-@pytest.fixture(scope="module", params=OPTIONS)
+@pytest.fixture(scope="module", params=product(OPTIONS, FITS), ids="".join)
 def pair(
     request: pytest.FixtureRequest, spark: SparkSession, spark_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Pair:
-    folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[request.param]
+    rows, fit = request.param
+    folder, options = tmp_path_factory.mktemp("engines"), OPTIONS[rows]
     if "--spec" in options:
         options = (*options, str(crossed_example(folder)))
     on_spark = SparkEngine(session=spark, log=spark_log)
     return Pair(
         local=train(folder / "local", *options, processes=2),
-        spark=train_on(on_spark, folder / "spark", *options),
+        spark=train_on(on_spark, folder / "spark", *options, *FITS[fit]),
     )
 
 
@@ -129,7 +131,7 @@ def test_by_the_same_fit_the_models_are_the_same_to_the_bit(
     tasks: int, spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets.materialize(SyntheticDataset(rows=3_000), tmp_path / "lake")
-    options = (*NATIVE, "--dataset", "criteo", "--path", str(tmp_path / "lake/dt=all/part-00000.tsv"))
+    options = ("--dataset", "criteo", "--path", str(tmp_path / "lake/dt=all/part-00000.tsv"))
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 100_000)  # eight pieces of Spark's
     monkeypatch.setattr(native, "slots", lambda _spark: tasks)
     on_spark = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "spark", *options)

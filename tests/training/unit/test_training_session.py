@@ -9,7 +9,12 @@ from training.parameters import Fit, SyntheticDataset
 
 @pytest.mark.parametrize(
     ("rows", "fit", "quick"),
-    [(100_000, Fit.AUTO, True), (1_000_000, Fit.AUTO, False), (1_000_000, Fit.NATIVE, True)],
+    [
+        (100_000, Fit.SYNAPSEML, True),
+        (1_000_000, Fit.SYNAPSEML, False),
+        (1_000_000, Fit.NATIVE, True),
+        (1_000_000, Fit.AUTO, True),
+    ],
 )
 def test_java_compiles_thoroughly_where_it_sees_enough_rows_to_gain_by_it(rows: int, fit: Fit, *, quick: bool) -> None:
     options = compiler_options(describe(SyntheticDataset(rows=rows)).size, fit)

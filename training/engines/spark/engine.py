@@ -41,8 +41,8 @@ class SparkEngine:
         return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
 
     def fit_by(self, wanted: Fit) -> Fit:
-        """The one that is wanted, or SynapseML's (decision 30)."""
-        return Fit.SYNAPSEML if wanted is Fit.AUTO else wanted
+        """The one that is wanted, or LightGBM's own (decision 30)."""
+        return Fit.NATIVE if wanted is Fit.AUTO else wanted
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:
