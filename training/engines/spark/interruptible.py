@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
+from py4j.protocol import Py4JError
 from pyspark import SparkContext, inheritable_thread_target
 
 Found = TypeVar("Found")
@@ -20,5 +22,6 @@ def interruptible(spark: SparkContext, job: Callable[[], Found]) -> Found:
         try:
             return running.result()
         except BaseException:
-            spark.cancelAllJobs()
+            with suppress(Py4JError, OSError):  # a Java that is gone has no jobs
+                spark.cancelAllJobs()
             raise
