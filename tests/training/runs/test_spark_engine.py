@@ -30,13 +30,14 @@ from training.datasets.errors import MalformedRowError
 from training.datasets.progress import silent
 from training.engines.counted import LocalCounts
 from training.engines.reading import blocks
-from training.engines.spark import join, merged
-from training.engines.spark.blobs import packed, unpacked
+from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
-from training.engines.spark.groups import answers, groups_of, rows_beside
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
-from training.engines.spark.spark_paths import stored
+from training.engines.spark.store import merged
+from training.engines.spark.store.blobs import packed, unpacked
+from training.engines.spark.store.groups import answers, groups_of, rows_beside
+from training.engines.spark.store.paths import stored
 from training.engines.spark.workers import forget_archives
 from training.kernels import tally
 from training.kernels.count import ValueCounts, count

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.engines.spark.spark_paths import path_of, to_read, to_write
+from training.engines.spark.store.paths import path_of, to_read, to_write
 
 
 def test_a_folder_of_this_machine_is_named_as_it_is_and_no_pattern() -> None:

@@ -20,9 +20,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.counted import LocalCounts, write
-from training.engines.spark.blobs import WRITING
-from training.engines.spark.groups import LOOKED_AT_ONCE, Group, answers, groups_of, over
-from training.engines.spark.spark_paths import stored
+from training.engines.spark.store.blobs import WRITING
+from training.engines.spark.store.groups import LOOKED_AT_ONCE, Group, answers, groups_of, over
+from training.engines.spark.store.paths import stored
 from training.kernels.count import ValueCounts
 from training.kernels.encode import FrequentValues
 

@@ -25,11 +25,11 @@ from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.engines.reading.opened import Opened, hashed_blocks
 from training.engines.reading.tables import Part, check, explain, parts_of, read_part
-from training.engines.spark.blobs import PIECE, WRITING
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
-from training.engines.spark.spark_paths import stored
+from training.engines.spark.store.blobs import PIECE, WRITING
+from training.engines.spark.store.paths import stored
 from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields
 from training.kernels.tables import TypedTable

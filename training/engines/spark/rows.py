@@ -14,11 +14,11 @@ from training.engines.counted import LocalCounts
 from training.engines.counting import Counting
 from training.engines.selection import ALL, Selection, division
 from training.engines.spark.counted import SparkCounts, shared, shares_for, types_of
-from training.engines.spark.groups import Group, groups_of, over
-from training.engines.spark.merged import merged
 from training.engines.spark.native.encoded import NativeEncoded
-from training.engines.spark.scans import blocks, running
-from training.engines.spark.spark_paths import to_read
+from training.engines.spark.store.groups import Group, groups_of, over
+from training.engines.spark.store.merged import merged
+from training.engines.spark.store.paths import to_read
+from training.engines.spark.store.scans import blocks, running
 from training.engines.spark.synapseml.encoded import SparkEncoded
 from training.engines.spark.synapseml.vectors import stored_as_vectors
 from training.kernels.columns import FEATURES

@@ -15,10 +15,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.engines.reading.opened import Block, Opened, Piece
-from training.engines.spark.blobs import PIECE, WRITING, packed
-from training.engines.spark.groups import groups_of, rows_beside
 from training.engines.spark.rows import DAY, SparkRows
-from training.engines.spark.spark_paths import stored
+from training.engines.spark.store.blobs import PIECE, WRITING, packed
+from training.engines.spark.store.groups import groups_of, rows_beside
+from training.engines.spark.store.paths import stored
 from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
 from training.parameters import TrainingParameters
 

@@ -10,12 +10,12 @@ from pyspark.sql import SparkSession
 
 from features.schema import Schema
 from training.engines.selection import ALL, Selection
-from training.engines.spark.blobs import PIECE, WRITING, packed, unpacked
-from training.engines.spark.groups import Group, groups_of, over
-from training.engines.spark.merged import merged
 from training.engines.spark.native.fit import fit
-from training.engines.spark.scans import running
-from training.engines.spark.spark_paths import stored
+from training.engines.spark.store.blobs import PIECE, WRITING, packed, unpacked
+from training.engines.spark.store.groups import Group, groups_of, over
+from training.engines.spark.store.merged import merged
+from training.engines.spark.store.paths import stored
+from training.engines.spark.store.scans import running
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part

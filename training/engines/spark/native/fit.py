@@ -18,10 +18,10 @@ from features.errors import PersonalizationError
 from features.schema import Schema
 from training.engines.spark.executors import all_needed, slots_of_each
 from training.engines.spark.failure import root_cause
-from training.engines.spark.groups import Group
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.log import Follower
 from training.engines.spark.native.machine import FITTED, Machine
+from training.engines.spark.store.groups import Group
 from training.engines.spark.transformer import predicting
 from training.model.fitted import STAGE, Fitted
 from training.parameters import TrainingParameters

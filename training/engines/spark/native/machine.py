@@ -22,8 +22,8 @@ from pyspark import BarrierTaskContext
 from features.schema import Schema
 from training.engines import chunks
 from training.engines.fitting import Together, fit
-from training.engines.spark.blobs import PIECE, unpacked
-from training.engines.spark.groups import Group
+from training.engines.spark.store.blobs import PIECE, unpacked
+from training.engines.spark.store.groups import Group
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.parameters import TrainingParameters
 from training.progress import Format, Progress

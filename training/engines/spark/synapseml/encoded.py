@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 
 from features.schema import Schema
 from training.engines.selection import ALL, Selection
-from training.engines.spark.groups import Group, groups_of
-from training.engines.spark.merged import merged
+from training.engines.spark.store.groups import Group, groups_of
+from training.engines.spark.store.merged import merged
 from training.engines.spark.synapseml.fit import fit
 from training.engines.spark.synapseml.vectors import VALUES
 from training.kernels.columns import FEATURES

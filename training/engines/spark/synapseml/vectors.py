@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.types import StructField, StructType
 
-from training.engines.spark.spark_paths import stored
+from training.engines.spark.store.paths import stored
 
 DENSE = 1
 """What Spark calls a dense vector in `VectorUDT`'s field `type`."""

@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.spark.interruptible import interruptible
-from training.engines.spark.spark_paths import path_of
+from training.engines.spark.store.paths import path_of
 
 TASKS_OF_A_SLOT = 4
 """Tasks for each that runs at a time: what one of them takes longer, the others make good."""

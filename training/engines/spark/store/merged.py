@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from training.engines.spark.groups import ANSWER, Function, Group, answer, answering, answers_in, unpickled
+from training.engines.spark.store.groups import ANSWER, Function, Group, answer, answering, answers_in, unpickled
 from training.kernels.kernel import Kernel
 
 ADDED_AT_ONCE = 32

@@ -6,8 +6,8 @@ from functools import partial
 import pyarrow as pa
 
 from training.engines.selection import Selection
-from training.engines.spark.blobs import unpacked
-from training.engines.spark.groups import Function, Group
+from training.engines.spark.store.blobs import unpacked
+from training.engines.spark.store.groups import Function, Group
 from training.kernels.kernel import Kernel
 
 
