@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,8 +132,12 @@ def test_a_lost_executor_is_an_error_and_no_hang(name: str, fit: str, tmp_path: 
     assert "training.driver_memory_gib" in error.splitlines()[-1]
 
 
-@pytest.mark.parametrize("stage", ["prepare", "count", "encode", "evaluate"])
-def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stage", "when"),
+    # an evaluation may end before its tasks were ever counted
+    [("prepare", '"done":0'), ("count", '"done":0'), ("encode", '"done":0'), ("evaluate", "")],
+)
+def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, when: str, tmp_path: Path) -> None:
     with subprocess.Popen(
         command(CLUSTER, tmp_path, *ROWS, "--fit", "native"),
         env=environment(tmp_path, **NOTICED_SOON),
@@ -141,7 +146,7 @@ def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, tmp_pa
         text=True,
     ) as process:
         assert process.stderr is not None
-        assert any(f'"stage":"{stage}"' in line and '"done":0' in line for line in process.stderr)
+        assert any(f'"stage":"{stage}"' in line and when in line for line in process.stderr)
         executors_of(tmp_path)[0].kill()
         printed, error = process.communicate()
     assert process.returncode == 0, error
@@ -150,8 +155,8 @@ def test_what_an_executor_that_is_lost_has_done_is_done_again(stage: str, tmp_pa
 
 def test_a_lost_task_of_the_native_fit_is_an_error_and_no_hang(tmp_path: Path) -> None:
     with fitting(tmp_path, "native") as (process, executors):
-        workers = [child for child in executors[0].children(recursive=True) if "python" in child.name()]
-        max(workers, key=lambda worker: sum(worker.cpu_times()[:2])).kill()
+        (daemon,) = [child for child in executors[0].children() if "python" in child.name()]
+        max(daemon.children(), key=lambda worker: sum(worker.cpu_times()[:2])).kill()
         _, error = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 1
     assert "A process that was fitting came to an end" in error.splitlines()[-1]
@@ -162,7 +167,8 @@ def test_memory_that_ran_out_names_the_setting_that_gives_more(master: str, tmp_
     run = [sys.executable, "-m", "tests.support.spark_overfilled", master, str(tmp_path)]
     done = subprocess.run(run, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: Spark ran out of memory (java.lang.OutOfMemoryError: ")
+    seen = r"(java\.lang\.OutOfMemoryError: .+|exited with code 52)"  # of an executor, whichever comes first
+    assert re.match(rf"error: Spark ran out of memory \({seen}\)\. Give it more", done.stderr.splitlines()[-1])
     assert "`training.driver_memory_gib`" in done.stderr.splitlines()[-1]
 
 
