@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from features.bundle import COUNTS, Bundle
 from features.hashing import MISSING_HASH
@@ -97,7 +97,7 @@ def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path:
     before = signal.signal(signal.SIGUSR1, end)
     try:
         with pytest.raises(EndedError):
-            interruptible(spark.sparkContext, spark.range(0, 1, 1, 1).mapInArrow(work, "id bigint").toPandas)
+            interruptible(spark.range(0, 1, 1, 1).mapInArrow(work, "id bigint"), DataFrame.toPandas)
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert not ended.exists()

@@ -97,12 +97,12 @@ _TABLES = ("interactions", *KEYS)
 
 
 def _has_rows(table: DataFrame) -> bool:
-    return bool(interruptible(table.sparkSession.sparkContext, partial(table.head, 1)))
+    return bool(interruptible(table.limit(1), DataFrame.collect))
 
 
 def _found_in(table: DataFrame) -> Counter[str]:
-    rows = table.select(PIECE, FOUND, PROBLEM).where(F.coalesce(FOUND, PROBLEM).isNotNull()).collect()
-    return found_in([row.asDict() for row in rows])
+    told = table.select(PIECE, FOUND, PROBLEM).where(F.coalesce(FOUND, PROBLEM).isNotNull())
+    return found_in([row.asDict() for row in interruptible(told, DataFrame.collect)])
 
 
 def _joined(tables: dict[str, DataFrame]) -> DataFrame:

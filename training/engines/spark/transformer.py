@@ -38,5 +38,5 @@ def probabilities(scored: DataFrame, *, beside: str) -> tuple[npt.NDArray[np.gen
     from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 - imports pandas, which no worker needs
 
     wanted = scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY))
-    table = interruptible(wanted.sparkSession.sparkContext, wanted.toPandas)
+    table = interruptible(wanted, DataFrame.toPandas)
     return table[beside].to_numpy(), table[PROBABILITY].to_numpy(np.float64)

@@ -11,7 +11,7 @@ import msgspec
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.errors import PersonalizationError
@@ -66,7 +66,7 @@ def fit(
         all_needed(spark),
         _explained(),
     ):
-        (found,) = interruptible(spark, fitting.collect)
+        (found,) = interruptible(fitting, DataFrame.collect)
     _repeat(follower, progress)
     fitted: Fitted = pickle.loads(found.fitted)  # noqa: S301 - what a task of this run gave
     text = fitted.text

@@ -97,7 +97,7 @@ def answering(session: SparkSession, groups: Sequence[Group], function: Callable
 
 def answers_in(given: DataFrame) -> list[Any]:
     """What tasks have answered, here. Arrow brings it as it is; `collect` would have Java make a text of the bytes."""
-    return unpickled(interruptible(given.sparkSession.sparkContext, given.toPandas)["answer"])
+    return unpickled(interruptible(given, DataFrame.toPandas)["answer"])
 
 
 def answer(content: object) -> pa.RecordBatch:
