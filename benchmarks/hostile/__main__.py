@@ -36,9 +36,8 @@ from benchmarks.hostile.attacks import ATTACKS, Target, run
 from benchmarks.results import at_most, publish
 from benchmarks.serving.bodies import train
 from benchmarks.serving.process import apart
-from personalize.load.bodies import made_up
 from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan
+from personalize.load.plan import LoadPlan, made_up
 
 CONNECTIONS = 16
 RATE = 300.0

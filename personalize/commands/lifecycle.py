@@ -10,7 +10,7 @@ import typer
 from personalize.commands.session import open_session
 from personalize.engine.outcome import OnStep, Outcome
 from personalize.stack.on_azure import azure_of, require_packages
-from personalize.stack.reset import reset_stack
+from personalize.stack.processes import reset_stack
 from personalize.stack.session import StackSession
 from personalize.terminal import options
 from personalize.terminal.output import confirm, messages, print_json, results, without_secrets

@@ -11,9 +11,8 @@ import typer
 from personalize.clients.service import Service
 from personalize.commands.scoring import read_json
 from personalize.commands.session import open_session
-from personalize.load.bodies import made_up
 from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan, LoadResult
+from personalize.load.plan import LoadPlan, LoadResult, made_up, plot_load
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results
 from tools.paths import state_folder
@@ -92,8 +91,6 @@ def _plan(
 
 def _draw(result: LoadResult, title: str, file: Path | None, stack: str) -> str:
     """Draw the latencies, in `file` or in the stack's folder; gives the chart's path."""
-    from personalize.load.plot import plot_load  # noqa: PLC0415 - matplotlib takes a second
-
     drawn = file or state_folder(stack) / "load-tests" / time.strftime("%Y%m%d-%H%M%S.svg")
     plot_load(result, title, drawn)
     return str(drawn)

@@ -8,8 +8,7 @@ from personalize.stack.on_azure import azure_of, require_packages
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, print_json, results
 from personalize.views.health import diagnose_machine, diagnose_stack, show_findings
-from personalize.views.log_files import follow_lines, last_lines, log_files
-from personalize.views.pod_logs import pod_lines
+from personalize.views.logs import follow_lines, last_lines, log_files, pod_lines
 from personalize.views.settings_table import setting_rows, show_settings
 from personalize.views.status import collect_status, show_status
 

@@ -1,5 +1,6 @@
 """`verify`: a stack's whole life on a real subscription, stage by stage, and what Azure answers to each assumption."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,16 +14,11 @@ from personalize.commands.lifecycle import shown_operation
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say
-from personalize.verify.assumptions import assumptions
 from personalize.verify.bench import Bench
-from personalize.verify.record import Record, record_file
+from personalize.verify.record import Record, assumptions, record_file
 from personalize.views.azure_plan import announce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from personalize.verify.bench import Bench
-    from personalize.verify.record import Record
     from personalize.verify.stage import Stage
 
 MARKS = {True: "[green]holds[/]", False: "[red]differs[/]", None: "[yellow]not seen[/]"}
@@ -66,7 +62,7 @@ def verify(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
+def _agree(todo: "Sequence[Stage]", bench: Bench, *, yes: bool) -> None:
     """Say what will happen and what it costs, and ask."""
     names = ", ".join(stage.name for stage in todo)
     if any(stage.changes for stage in todo):
@@ -81,7 +77,7 @@ def _agree(todo: "Sequence[Stage]", bench: "Bench", *, yes: bool) -> None:
     confirm("Begin?", yes=yes)
 
 
-def _price(bench: "Bench", of: "Callable[[Bench], float]") -> str:
+def _price(bench: Bench, of: Callable[[Bench], float]) -> str:
     """What that costs at most."""
     try:
         return f"at most {of(bench):,.2f} USD at these prices"
@@ -89,19 +85,19 @@ def _price(bench: "Bench", of: "Callable[[Bench], float]") -> str:
         return "at a price that nobody has looked up"
 
 
-def _life(bench: "Bench") -> float:
+def _life(bench: Bench) -> float:
     """Those hours, one training among them."""
     costs = bill(bench.stack, bench.settings)
     always = float(costs.total("always_on").high) / HOURS_PER_MONTH * HOURS
     return always + float(costs.total("training").high) / int(costs.scenario.trainings)
 
 
-def _canary(bench: "Bench") -> float:
+def _canary(bench: Bench) -> float:
     """One canary run."""
     return float(bill(bench.stack, bench.settings).total("canary").high) / CANARIES_PER_MONTH
 
 
-def as_values(record: "Record") -> dict[str, Any]:
+def as_values(record: Record) -> dict[str, Any]:
     """The record with every assumption in full, those that nothing was seen of too."""
     found = record.model_dump(mode="json")
     seen = {name: one for stage in found["stages"].values() for name, one in stage["seen"].items()}
@@ -112,7 +108,7 @@ def as_values(record: "Record") -> dict[str, Any]:
     return found
 
 
-def show(record: "Record", stages: "Sequence[Stage]") -> None:
+def show(record: Record, stages: "Sequence[Stage]") -> None:
     """Print the stages, what Azure answered in each, and what is left for a person to look at."""
     known = assumptions()
     for stage in stages:

@@ -1,4 +1,4 @@
-"""`personalize` as the workflows call it: its JSON object, while its progress goes on to the workflow's log."""
+"""`personalize` and git as the workflows call them. The progress of a command goes on to the workflow's log."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from features.errors import PersonalizationError
+from tools.paths import ROOT
 
 COMMAND = Path(sys.executable).with_name("personalize")
 
@@ -47,3 +48,30 @@ def result(run: Personalize, *arguments: str) -> Mapping[str, Any]:
     if ended.code != 0:
         raise CommandFailedError(f"`personalize {' '.join(arguments)}` ended with exit code {ended.code}; see above.")
     return ended.content
+
+
+def settings_at(revision: str, stack: str) -> Path | None:
+    """The file as it was at a git revision, in a file below `dist`; None where there was none."""
+    name = f"Pulumi.{stack}.yaml"
+    shown = _git("show", f"{revision}:{name}")
+    if shown.returncode != 0:
+        return None
+    file = ROOT / "dist" / "before" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(shown.stdout, encoding="utf-8")
+    return file
+
+
+def changed_settings(stack: str) -> str:
+    """What a command wrote into the file, as a diff; empty when it is as it was committed."""
+    return _git("diff", "--", f"Pulumi.{stack}.yaml").stdout
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - each argument is one of its own
+        ["git", *arguments],  # noqa: S607 - git is what brought this file
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
-from personalize.delivery.command import CommandFailedError, Personalize, result
+from personalize.delivery.command import CommandFailedError, Personalize, changed_settings, result, settings_at
 from personalize.delivery.github import GitHub
 from personalize.delivery.plan import LABEL, Plan, refuse_data_loss
-from personalize.delivery.plan_comment import mark, plan_comment
-from personalize.delivery.rejection import rejection_report
+from personalize.delivery.reports import counted, destroyed, mark, plan_comment, rejection_report
 from personalize.delivery.resource_drift import allowed, drift_report, find_resource_drift
 from personalize.delivery.retraining import Need, decide
-from personalize.delivery.stack_file import changed_settings, settings_at
-from personalize.delivery.teardown import counted, destroyed
 from personalize.terminal.output import ExitCode
 
 DRIFT_LABEL = "drift"

@@ -1,9 +1,10 @@
 """What a load test sends, and what it measured."""
 
 import math
+import random
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,28 @@ from typing import Any, Self
 import numpy as np
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+RECORDS = 10_000
+"""Many more than a service could remember by accident, and few enough to be made in a second."""
+
+
+def made_up(example: Mapping[str, Any], *, seed: int = 1) -> Iterator[dict[str, Any]]:
+    """`RECORDS` records with the fields of `example`: other numbers of about its size, and texts that nobody has seen.
+
+    Values that a model has never seen are the most expensive ones, if there is a difference.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    for _ in range(RECORDS):
+        yield {name: _other(value, draw) for name, value in example.items()}
+
+
+def _other(value: object, draw: random.Random) -> object:
+    match value:
+        case bool() | None:
+            return value
+        case int() | float():
+            return round(value * draw.expovariate(1.0), 3)
+        case _:
+            return f"{draw.getrandbits(32):08x}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,3 +140,34 @@ def _latencies(seconds: "array[float]") -> dict[str, float]:
     places = {f"p{rank:g}": math.ceil(len(ordered) * rank / 100) - 1 for rank in PERCENTILES}
     found = {name: round(float(ordered[place]) * 1000, 3) for name, place in places.items()}
     return {**found, "max": round(float(ordered[-1]) * 1000, 3)}
+
+
+def plot_load(result: LoadResult, title: str, file: Path) -> None:
+    """Write the charts to `file`, whose ending names the format; needs at least one accepted request."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second to import
+
+    milliseconds = np.frombuffer(result.accepted) * 1000
+    moments = np.frombuffer(result.accepted_at)
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    over_time, spread = figure.subplots(1, 2)
+    figure.suptitle(title)
+
+    slices = np.linspace(0, max(result.seconds, moments.max()), 61)
+    place = np.digitize(moments, slices)
+    for rank in (50, 99):
+        line = [
+            np.percentile(milliseconds[place == index], rank) if (place == index).any() else np.nan
+            for index in range(1, len(slices))
+        ]
+        over_time.plot(slices[:-1], line, label=f"p{rank}")
+    over_time.set(xlabel="seconds from the start", ylabel="milliseconds", ylim=(0, None))
+    over_time.legend()
+
+    ordered = np.sort(milliseconds)
+    share = 1 - np.arange(len(ordered)) / len(ordered)
+    spread.plot(ordered, share * 100)
+    spread.set(xscale="log", yscale="log", xlabel="milliseconds", ylabel="percent of requests that took longer")
+    for axes in (over_time, spread):
+        axes.grid(visible=True, alpha=0.3)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)

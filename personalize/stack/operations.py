@@ -21,8 +21,7 @@ from personalize.engine.failures import explain
 from personalize.engine.interruption import run_interruptible
 from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
-from personalize.stack.pending import Refresh, Resource, settle
-from personalize.stack.shown_pools import forget_shown_pools
+from personalize.stack.state_edits import Refresh, Resource, forget_shown_pools, settle
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.local.port import require_port
 from steps.local.supervision import Supervisor
@@ -87,7 +86,7 @@ class Operations:
         require_port(scoring, Supervisor(StackFolder(folder).service))
 
     def forget_shown_pools(self) -> None:
-        """See `personalize.stack.shown_pools`."""
+        """See `personalize.stack.state_edits`."""
         forget_shown_pools(self._stack())
 
     def _operate(self, operation: str, call: Callable[[Stack, EventReader], object], on_step: OnStep) -> Outcome:

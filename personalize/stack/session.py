@@ -19,9 +19,8 @@ from personalize.engine.outcome import OnStep, Outcome, Update
 from personalize.engine.process import PulumiProcess
 from personalize.errors import StackMissingError
 from personalize.stack.azure_side import AzureSide
-from personalize.stack.snapshot import outputs_of
 from personalize.stack.stack_files import StackFiles
-from personalize.stack.state_store import PROJECT, StateStore, state_store
+from personalize.stack.state_store import PROJECT, StateStore, outputs_of, state_store
 from steps.shared.folders import StackFolder
 from tools.paths import ROOT
 from tools.toolchain import pulumi_command

@@ -11,10 +11,11 @@ from personalize.bootstrap.names import StateNames
 from personalize.engine.identity import engine_identity
 from personalize.errors import EngineFailedError, StateUnreachableError
 from personalize.stack.locks import clear_stale
-from personalize.stack.snapshot import of_deployment, read_snapshot
 from personalize.stack.stack_files import StackFiles
 
 PROJECT = "personalization"
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the engine's own mark, known to all
+"""The key by which the engine tells an encrypted value from an object in its state."""
 Run = Callable[..., str]
 """Runs the Pulumi CLI with a list of arguments, in a folder if one is given, and returns what it prints."""
 Say = Callable[[str], None]
@@ -164,7 +165,8 @@ class SubscriptionState:
     def _snapshot(self) -> Mapping[str, Any]:
         if not self.exists():
             return {}
-        return of_deployment(json.loads(self._run(["stack", "export", "--stack", self._files.stack])))
+        exported = json.loads(self._run(["stack", "export", "--stack", self._files.stack]))
+        return exported.get("deployment") or {}  # what a state file has as its checkpoint's `latest`
 
     @property
     def _names(self) -> StateNames:
@@ -182,3 +184,19 @@ def initialise(files: StackFiles, run: Run, *options: str) -> None:
     for path in (written, folder / "Pulumi.yaml"):
         path.unlink()
     folder.rmdir()
+
+
+def read_snapshot(file: Path) -> dict[str, Any]:
+    """The last snapshot, with its secrets encrypted; empty before the first."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return content.get("checkpoint", {}).get("latest") or {}
+
+
+def outputs_of(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """The stack's outputs that are no secret, and the names of those that the engine keeps encrypted."""
+    for resource in snapshot.get("resources") or ():
+        if resource["type"] == "pulumi:pulumi:Stack":
+            found = resource.get("outputs") or {}
+            secret = {name for name, value in found.items() if isinstance(value, dict) and SECRET_MARK in value}
+            return {name: value for name, value in found.items() if name not in secret}, frozenset(secret)
+    return {}, frozenset()

@@ -19,7 +19,6 @@ from personalize.engine.events import StepUpdate
 from personalize.engine.outcome import OnStep, Outcome
 from personalize.stack.on_azure import require_azure
 from personalize.stack.session import StackSession
-from personalize.verify.stage import Seen
 
 WAITED = re.compile(r"waiting (?:to|for) (.+?)[:,].*?(\d+) s so far")
 """How a step says that it waits (`azure_clients.retries`)."""
@@ -102,9 +101,3 @@ class Bench:
     def resource(self, path: str, version: str) -> dict[str, Any]:
         """A resource's `properties`, empty for one that is not there."""
         return (self.manager.get(path, version) or {}).get("properties") or {}
-
-    def waited(self, *what: str, within: float) -> Seen:
-        """Whether everything that steps waited for came in time."""
-        waits = {name: self.waits.get(name, 0.0) for name in what}
-        shown = ", ".join(f"to {name}: {seconds:.0f} s" for name, seconds in waits.items())
-        return Seen(holds=max(waits.values()) <= within, answer=f"waited {shown}")

@@ -5,17 +5,47 @@ It lies beside the stack's folder and not in it, because the last stage deletes 
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
+import yaml
 from pydantic import Field, ValidationError
 
 from features.errors import PersonalizationError
 from features.files import write_private
+from tools import versions
 from tools.paths import state_folder
 from training.parameters import Parameters
 
+ASSUMPTIONS = Path(__file__).with_name("assumptions.yaml")
 FILE = "verification.json"
+
+
+class Assumption(Parameters):
+    """One sentence about Azure that the product or its simulation relies on."""
+
+    id: str
+    stage: str
+    """The stage that comes across it."""
+    says: str
+    relied_on: tuple[str, ...]
+    """Files of the repository that would have to change if it does not hold."""
+    source: Literal["documentation", "issue thread", "SDK", "unverified"]
+    by_hand: str | None = None
+    """What a person does to see it, where no program can."""
+
+
+@cache
+def assumptions() -> dict[str, Assumption]:
+    """All of them by id, in the file's order."""
+    listed = yaml.safe_load(ASSUMPTIONS.read_text(encoding="utf-8"))
+    return {entry["id"]: Assumption.model_validate(entry | {"says": _told(entry["says"])}) for entry in listed}
+
+
+def _told(sentence: str) -> str:
+    """The sentence with the project's own versions in it."""
+    return sentence.format(**{name: value for name, value in vars(versions).items() if name.isupper()})
 
 
 class RecordUnusableError(PersonalizationError):

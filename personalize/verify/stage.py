@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from features.errors import PersonalizationError
-
-if TYPE_CHECKING:
-    from personalize.verify.bench import Bench
+from personalize.verify.bench import Bench
 
 
 class StageFailedError(PersonalizationError):
@@ -22,9 +19,9 @@ class Seen:
     answer: str
 
 
-Act = Callable[["Bench"], str]
+Act = Callable[[Bench], str]
 """Does the stage's work; returns a sentence about it. It can be called again after a failure, and goes on."""
-Look = Callable[["Bench"], Seen]
+Look = Callable[[Bench], Seen]
 
 
 @dataclass(frozen=True, kw_only=True)

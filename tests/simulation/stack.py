@@ -16,7 +16,7 @@ from personalize.commands.models import SERVING_STEPS
 from personalize.engine.events import StepUpdate
 from personalize.engine.outcome import Outcome
 from personalize.stack.session import StackSession
-from personalize.stack.snapshot import read_snapshot
+from personalize.stack.state_store import read_snapshot
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.fakes.runs import Run, Runs
 from tests.simulation.faults import Faults

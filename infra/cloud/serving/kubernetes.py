@@ -91,7 +91,7 @@ class Kubernetes(pulumi.ComponentResource):
                 node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
             ),
             tags=site.tags,
-            # The autoscaler counts the nodes. The scoring pool shows up in the list after a refresh, see `shown_pools`.
+            # The autoscaler counts the nodes. The scoring pool shows up in the list after a refresh, see `state_edits`.
             opts=ResourceOptions(
                 parent=self,
                 ignore_changes=["agentPoolProfiles[*].count"],

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +14,32 @@ from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from personalize.checks.doctor import Finding, Status
-from personalize.checks.where import addresses_of, own_address
 
 CLUSTER_VERSION = "2025-09-01"
+AZURE_NAMES = "168.63.129.16"
+"""Azure's name server for virtual networks; nothing is sent to it here."""
+NOWHERE = "127.0.0.1"
 CLAIMS_PART = 1
 """Of a token's three parts the second holds what it says."""
+
+
+def own_address() -> str:
+    """The address with which this machine would call Azure's name server; that of loopback without a way out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            asked.connect((AZURE_NAMES, 53))  # of a datagram: chooses the address, and sends nothing
+            return str(asked.getsockname()[0])
+        except OSError:
+            return NOWHERE
+
+
+def addresses_of(host: str) -> list[str]:
+    """What the name server of this machine says; nothing where it knows no such name."""
+    try:
+        found = socket.getaddrinfo(host, 443, socket.AF_INET, socket.SOCK_STREAM)
+    except socket.gaierror:
+        return []
+    return sorted({str(entry[4][0]) for entry in found})
 
 
 @dataclass(frozen=True, kw_only=True)

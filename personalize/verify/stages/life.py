@@ -25,16 +25,23 @@ def _up(bench: Bench) -> str:
     return f"{outcome.changes.get('create', 0)} resources made in {outcome.seconds / 60:.0f} min."
 
 
+def waited(bench: Bench, *what: str, within: float) -> Seen:
+    """Whether everything that steps waited for came in time."""
+    waits = {name: bench.waits.get(name, 0.0) for name in what}
+    shown = ", ".join(f"to {name}: {seconds:.0f} s" for name, seconds in waits.items())
+    return Seen(holds=max(waits.values()) <= within, answer=f"waited {shown}")
+
+
 UP = Stage(
     name="up",
     title="the whole stack, from nothing to a service",
     minutes="40 to 90",
     act=_up,
     looks={
-        "roles-count-in-time": lambda bench: bench.waited(*ROLES, within=USUAL.seconds),
-        "joining-takes-minutes": lambda bench: bench.waited(JOIN, within=USUAL.seconds),
-        "model-upload-role": lambda bench: bench.waited(REGISTER, within=USUAL.seconds),
-        "cluster-lets-in": lambda bench: bench.waited(CLUSTER, within=USUAL.seconds),
+        "roles-count-in-time": lambda bench: waited(bench, *ROLES, within=USUAL.seconds),
+        "joining-takes-minutes": lambda bench: waited(bench, JOIN, within=USUAL.seconds),
+        "model-upload-role": lambda bench: waited(bench, REGISTER, within=USUAL.seconds),
+        "cluster-lets-in": lambda bench: waited(bench, CLUSTER, within=USUAL.seconds),
     },
     changes=True,
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from personalize.delivery.plan import DATA_HOLDERS, LABEL, DataAtRiskError, Plan, PlanUnreadableError, refuse_data_loss
-from personalize.delivery.plan_comment import MAX_ROWS, mark, plan_comment
+from personalize.delivery.reports import MAX_ROWS, mark, plan_comment
 from tests.personalize.delivery.conftest import LAKE, preview, resource
 
 ALERT = resource("node-cpu", "azure-native:monitor:MetricAlert", "replace", "scopes")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from personalize.delivery import tasks
-from personalize.delivery.command import CommandFailedError, Ended, personalize
+from personalize.delivery.command import CommandFailedError, Ended, personalize, settings_at
 from personalize.delivery.plan import LABEL, DataAtRiskError
-from personalize.delivery.stack_file import settings_at
 from personalize.delivery.tasks import ResourceDriftError, ServiceNotReadyError
 from personalize.terminal.output import ExitCode
 from tests.personalize.delivery.bench import Bench, planned

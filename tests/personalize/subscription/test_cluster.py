@@ -16,7 +16,7 @@ from personalize.clients.power import cluster_path
 from personalize.clients.service import AUTHORITY, Service
 from personalize.clients.tls import trusting
 from personalize.stack.session import StackSession
-from personalize.views import pod_logs
+from personalize.views import logs
 from personalize.views.status import azure_status as status_of
 from personalize.views.status import show_status
 from steps.azure.certificate import Certificate
@@ -86,21 +86,21 @@ def test_a_pod_that_is_not_placed_yet_is_not_ready() -> None:
 
 def test_the_log_is_that_of_each_pod_under_its_name(reached: FakeManager) -> None:
     assert reached.resources
-    assert list(pod_logs.pod_lines("dev", SETTINGS, 5, follow=False)) == [
+    assert list(logs.pod_lines("dev", SETTINGS, 5, follow=False)) == [
         "==> a <==", "one", "5 lines", "==> b <==", "one", "5 lines",
     ]  # fmt: skip
 
 
 def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(reached: FakeManager) -> None:
     assert reached.resources
-    lines = list(pod_logs.pod_lines("dev", SETTINGS, 0, follow=True))
+    lines = list(logs.pod_lines("dev", SETTINGS, 0, follow=True))
     assert sorted(lines[-2:]) == ["a: new of a", "b: new of b"]
 
 
 def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(200, json={"items": []})))
     with pytest.raises(BadInputError, match="it has no pods"):
-        list(pod_logs.pod_lines("dev", SETTINGS, 5, follow=False))
+        list(logs.pod_lines("dev", SETTINGS, 5, follow=False))
 
 
 def test_who_may_not_look_is_told_to_ask_the_doctor() -> None:

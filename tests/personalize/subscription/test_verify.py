@@ -9,13 +9,13 @@ from features.errors import PersonalizationError
 from personalize.engine.events import Phase, StepUpdate
 from personalize.engine.outcome import Outcome
 from personalize.verify import bench as bench_module
-from personalize.verify.assumptions import assumptions
 from personalize.verify.bench import Bench
-from personalize.verify.record import Record, RecordUnusableError, SeenRecord, record_file
+from personalize.verify.record import Record, RecordUnusableError, SeenRecord, assumptions, record_file
 from personalize.verify.runner import NoSuchStageError, StackIsUpError, refuse_a_stack_in_use, run, wanted
 from personalize.verify.stage import Seen
 from personalize.verify.stages import STAGES
 from personalize.verify.stages.canary import CANARY
+from personalize.verify.stages.life import waited
 from personalize.verify.stages.subscription import SUBSCRIPTION
 from tests.personalize.subscription.conftest import SUBSCRIPTION as ID
 from tests.personalize.subscription.verification import empty, failing, ran, stage
@@ -129,8 +129,8 @@ def test_how_long_a_step_waits_for_a_role_is_noted(bench: Bench, monkeypatch: py
 
     bench.operate(operate)
     assert bench.waits == {"write to the lake": 190.0, "the cluster": 7.0}
-    assert bench.waited("write to the lake", within=600).holds
-    assert not bench.waited("write to the lake", within=60).holds
+    assert waited(bench, "write to the lake", within=600).holds
+    assert not waited(bench, "write to the lake", within=60).holds
 
 
 def test_the_longest_wait_of_all_calls_stays(bench: Bench) -> None:

@@ -16,9 +16,8 @@ from personalize.stack.session import StackSession
 from personalize.terminal.output import ExitCode
 from personalize.verify import bench as bench_module
 from personalize.verify import stages as stages_module
-from personalize.verify.assumptions import assumptions
 from personalize.verify.bench import Bench
-from personalize.verify.record import record_file
+from personalize.verify.record import assumptions, record_file
 from personalize.verify.runner import run
 from personalize.verify.stage import Seen, Stage
 from personalize.verify.stages.subscription import SUBSCRIPTION

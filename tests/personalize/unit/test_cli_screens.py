@@ -12,9 +12,9 @@ from rich.console import Console
 
 from personalize import errors
 from personalize.engine.events import Phase, StepUpdate
-from personalize.stack import reset, stack_files
+from personalize.stack import processes, stack_files
 from personalize.terminal.progress import StepDisplay
-from personalize.views import log_files, summary
+from personalize.views import logs, summary
 from personalize.views.status import traffic
 from personalize.views.summary import example_file, metrics_table
 from tools.paths import ROOT
@@ -159,14 +159,14 @@ def test_a_service_without_requests_has_no_latency() -> None:
 def test_only_the_last_lines_of_a_log_are_shown(tmp_path: Path) -> None:
     file = tmp_path / "scoring.log"
     file.write_text("".join(f"line {number}\n" for number in range(100)))
-    assert list(log_files.last_lines([file], 2)) == ["line 98", "line 99"]
+    assert list(logs.last_lines([file], 2)) == ["line 98", "line 99"]
 
 
 def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_files, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
     file = tmp_path / "scoring.log"
     file.write_text("before\n")
-    lines = log_files.follow_lines([file])
+    lines = logs.follow_lines([file])
     with file.open("a") as stream:
         stream.write("new\n")
     assert next(lines) == "new"
@@ -183,7 +183,7 @@ def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, mo
     inside = subprocess.Popen([sys.executable, "-c", sleep, str(folder / "service" / "supervisord.conf")])
     outside = subprocess.Popen([sys.executable, "-c", sleep, str(tmp_path / "elsewhere")])
     try:
-        assert reset.reset_stack("local") == (1, folder)
+        assert processes.reset_stack("local") == (1, folder)
         assert inside.poll() is not None
         assert outside.poll() is None
         assert not folder.exists()
@@ -200,5 +200,5 @@ def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypa
     content = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename}
     lock.write_text(json.dumps(content | {"timestamp": "2999-01-01T00:00:00+00:00"}))
     with pytest.raises(errors.StackBusyError, match=f"kill -INT {os.getpid()}"):
-        reset.reset_stack("local")
+        processes.reset_stack("local")
     assert lock.exists()

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from personalize.load.client import run_load
-from personalize.load.plan import LoadPlan, LoadResult
-from personalize.load.plot import plot_load
+from personalize.load.plan import LoadPlan, LoadResult, plot_load
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from personalize.stack.snapshot import read_snapshot
+from personalize.stack.state_store import read_snapshot
 from tests.simulation.nodes.image import entry_point
 from tests.simulation.pod_needs import CLASSES, unmet
 from tests.simulation.scenarios.report import Report

@@ -7,9 +7,8 @@ import pytest
 from pulumi.automation import Deployment
 
 from infra.azure_settings import AzureSettings
-from personalize.stack import pending as pending_module
-from personalize.stack.pending import settle
-from personalize.stack.shown_pools import CLUSTER, forget_shown_pools
+from personalize.stack import state_edits
+from personalize.stack.state_edits import CLUSTER, forget_shown_pools, settle
 
 GUID = "11111111-1111-4111-8111-111111111111"
 AZURE = AzureSettings.model_validate(
@@ -84,7 +83,7 @@ def test_a_stack_on_this_machine_adopts_nothing() -> None:
 
 
 def test_what_databricks_numbers_is_looked_up_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pending_module, "numbered_identity", lambda *_: "1001")
+    monkeypatch.setattr(state_edits, "numbered_identity", lambda *_: "1001")
     policy = {"urn": "urn:policy", "type": "databricks:index/clusterPolicy:ClusterPolicy", "inputs": {"name": "p"}}
     (adopted,) = settled(begun(policy), AZURE).deployment["resources"]
     assert adopted["id"] == "1001"

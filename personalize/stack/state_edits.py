@@ -10,10 +10,13 @@ from typing import Any
 from pulumi.automation import Deployment, Stack
 
 from infra.azure_settings import AzureSettings
+from infra.cloud.names import SYSTEM_POOL
 from personalize.stack.adoption import identity_of
 from personalize.stack.databricks_access import numbered_identity
 
 CREATING = "creating"
+CLUSTER = "azure-native:containerservice:ManagedCluster"
+POOLS = "agentPoolProfiles"
 Refresh = Callable[[list[str]], object]
 Resource = Mapping[str, Any]
 
@@ -50,3 +53,24 @@ def _adopted(pending: Sequence[Resource], resources: Sequence[Resource], azure: 
         if identity is not None:
             adopted.append({**resource, "id": identity, "outputs": inputs})
     return adopted
+
+
+def forget_shown_pools(stack: Stack) -> None:
+    """Leave the clusters in the state with their own pools alone."""
+    exported = stack.export_stack()
+    deployment = dict(exported.deployment or {})
+    before = deployment.get("resources") or []
+    after = [_without_shown(item) if item["type"] == CLUSTER else item for item in before]
+    if after != before:
+        stack.import_stack(Deployment(version=exported.version, deployment=deployment | {"resources": after}))
+
+
+def _without_shown(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    outputs = cluster["outputs"]
+    kept = {"__inputs": _own(outputs["__inputs"])} if "__inputs" in outputs else {}
+    return {**cluster, "inputs": _own(cluster["inputs"]), "outputs": {**outputs, **kept}}
+
+
+def _own(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    own = [pool for pool in inputs.get(POOLS) or () if pool.get("name") == SYSTEM_POOL]
+    return {**inputs, POOLS: own} if POOLS in inputs else dict(inputs)

@@ -1,6 +1,6 @@
-"""A plan and what it costs as the comment on a pull request."""
+"""What the workflows write for people: a plan and its cost, a rejected model, a stack that was taken down."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ MAX_ROWS = 60
 """A comment may have 65,536 characters; a row has about 150, and the first plan of a stack over 100 resources."""
 MAX_PATHS = 6
 CENT = Decimal("0.01")
+MEASURES = {"auc": "AUC", "log_loss": "log loss", "calibration_error": "calibration error"}
 
 
 def mark(stack: str) -> str:
@@ -111,3 +112,57 @@ def _usd(value: float) -> Decimal:
 def _code(text: str) -> str:
     """Text for a code span in a table: whoever names a resource must not be able to end either."""
     return text.replace("`", "'").replace("|", "\\|").replace("\n", " ")
+
+
+def rejection_report(stack: str, versions: Sequence[Mapping[str, Any]], environment: Mapping[str, str]) -> str:
+    """Markdown from the rows of `personalize models` and GitHub's variables: why, and beside the model that serves."""
+    rejected = next(row for row in versions if not row["accepted"])
+    champion = next((row for row in versions if row["champion"]), None)
+    beside = f" | version {champion['version']}, which serves" if champion else ""
+    serving = f"Version {champion['version']} goes on serving." if champion else "Nothing serves yet."
+    lines = [
+        f"The gate of stack `{stack}` rejected model version {rejected['version']}. {serving}",
+        "",
+        *(f"- {reason}" for reason in rejected["reasons"]),
+        "",
+        f"| on held-out rows | version {rejected['version']}, rejected{beside} |",
+        "|---|--:|" + ("--:|" if champion else ""),
+    ]
+    for key, title in MEASURES.items():
+        other = f" {_number(champion[key])} |" if champion else ""
+        lines.append(f"| {title} | {_number(rejected[key])} |{other}")
+    data, code = rejected["manifest_hash"][:12], rejected["code_hash"][:12]
+    lines += ["", f"Data `{data}`, code `{code}`, registered {rejected['registered']}."]
+    if run := environment.get("GITHUB_RUN_ID"):
+        server, repository = environment["GITHUB_SERVER_URL"], environment["GITHUB_REPOSITORY"]
+        lines += ["", f"The whole report is an artefact of [the run]({server}/{repository}/actions/runs/{run})."]
+    lines += ["", "What to do: `docs/runbooks/failed-training.md`."]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def destroyed(stack: str, content: Mapping[str, Any]) -> Iterator[str]:
+    """Markdown from what `personalize destroy --json` printed, which is nothing when it was refused."""
+    if "changes" not in content:
+        yield f"Stack `{stack}` was not taken down."
+        return
+    yield f"Stack `{stack}` is gone: {counted(content['changes'])}."
+    left = content.get("left", [])
+    costing = [one for one in left if one["billable"]]
+    if "left" in content:
+        yield ""
+        yield f"**{len(costing)} thing(s) left that cost money.**" if costing else "Nothing is left that costs money."
+    if left:
+        yield ""
+        yield "| costs money | what | name | why it is there |"
+        yield "|---|---|---|---|"
+        for one in left:
+            yield f"| {'yes' if one['billable'] else 'no'} | {one['kind']} | `{one['name']}` | {one['why']} |"
+
+
+def counted(changes: Mapping[str, int]) -> str:
+    """What happened to how many resources, in the engine's words."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items()) if count) or "nothing changed"
