@@ -115,7 +115,7 @@ def workflow_client() -> str | None:
     if not client:
         raise IdentityError(
             "This workflow may ask for identity tokens, but ARM_CLIENT_ID does not say for which application. Set it "
-            "to the client id that `personalize bootstrap` printed."
+            "to the client id that `.venv/bin/personalize bootstrap` printed."
         )
     return client
 

@@ -111,9 +111,9 @@ class AzureSettings(Parameters):
     """Part of every resource's name. Deleted names stay taken for days, so `destroy` renews it."""
     state: StatePlace = StatePlace.MACHINE
     """Where Pulumi's state is kept: on this machine or, for several people and workflows, in the subscription, in the
-    account and under the key that `personalize bootstrap` makes there."""
+    account and under the key that `.venv/bin/personalize bootstrap` makes there."""
     github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
-    """The repository whose workflows may deploy; `personalize bootstrap` makes identities for them."""
+    """The repository whose workflows may deploy; `.venv/bin/personalize bootstrap` makes identities for them."""
     github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
     """How the subject of GitHub's tokens begins; for repositories made since July 2026 it contains their ids.
     `gh api repos/OWNER/NAME/actions/oidc/customization/sub` shows it."""

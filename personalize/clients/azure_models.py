@@ -91,6 +91,6 @@ class AzureVersions:
         account = credentials.resource_manager(self._settings.tenant).get(path, STORAGE_VERSION)
         if account is None:
             raise StackMissingError(
-                f"Stack {self._stack} has no lake. `personalize up --stack {self._stack}` makes it."
+                f"Stack {self._stack} has no lake. `.venv/bin/personalize up --stack {self._stack}` makes it."
             )
         return str(account["properties"]["primaryEndpoints"]["blob"])

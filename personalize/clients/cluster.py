@@ -105,13 +105,14 @@ class Cluster:
             return self._client.get(path, params=query).raise_for_status()
         except httpx.HTTPStatusError as error:
             raise ClusterUnreachableError(
-                f"The cluster answers {error.response.status_code} for {path}. `personalize doctor` tells whether who "
-                "is signed in is a deployer of the stack."
+                f"The cluster answers {error.response.status_code} for {path}. `.venv/bin/personalize doctor` tells "
+                "whether who is signed in is a deployer of the stack."
             ) from error
         except httpx.HTTPError as error:
             raise ClusterUnreachableError(
                 f"The cluster at {self._client.base_url} cannot be reached ({error or type(error).__name__}). If the "
-                "stack is paused, `personalize resume` starts it; else `azure.authorized_ip_ranges` may leave it out."
+                "stack is paused, `.venv/bin/personalize resume` starts it; else `azure.authorized_ip_ranges` may "
+                "leave it out."
             ) from error
 
 

@@ -44,5 +44,5 @@ def versions_of(stack: str, settings_file: Path | None = None) -> Versions:
         return AzureVersions(stack, settings)
     registry = LocalRegistry(state_folder(stack) / "registry")
     if not registry.exists:
-        raise StackMissingError(f"Stack {stack} has no models yet. `personalize up` trains the first.")
+        raise StackMissingError(f"Stack {stack} has no models yet. `.venv/bin/personalize up` trains the first.")
     return registry

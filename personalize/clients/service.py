@@ -45,7 +45,7 @@ class Service:
         found = session.outputs()[0] if outputs is None else outputs
         if "endpoint" not in found:
             raise ServiceUnreachableError(
-                "The stack has no service yet: `personalize up` did not finish. Run it again."
+                "The stack has no service yet: `.venv/bin/personalize up` did not finish. Run it again."
             )
         return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 
@@ -57,7 +57,7 @@ class Service:
         message = _message(response)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise ServiceRefusedError(
-                "The service does not know the stack's key. `personalize up --refresh` repairs that."
+                "The service does not know the stack's key. `.venv/bin/personalize up --refresh` repairs that."
             )
         if response.is_client_error:
             raise BadInputError(f"The service refused it: {message}")
@@ -94,7 +94,8 @@ class Service:
         except httpx.HTTPError as error:
             raise ServiceUnreachableError(
                 f"The service at {self.endpoint} does not answer ({error or type(error).__name__}). "
-                "`personalize up --refresh` starts what is not running; `personalize logs` shows why it stopped."
+                "`.venv/bin/personalize up --refresh` starts what is not running; `.venv/bin/personalize logs` shows "
+                "why it stopped."
             ) from error
 
 

@@ -121,7 +121,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the last resort: a user never sees a traceback unless asked for
         _leave(
             f"This should not have happened: {type(error).__name__}: {error}. "
-            "Run it again with `personalize --debug ...` and report what it shows.",
+            "Run it again with `.venv/bin/personalize --debug ...` and report what it shows.",
             ExitCode.FAILED,
             error,
         )

@@ -36,7 +36,9 @@ def capacity(
 ) -> None:
     """Replicas, nodes, autoscaling bounds and monthly price for a load; or the load that a number of nodes can take."""
     if (qps is None) == (nodes is None):
-        raise BadInputError("Give --qps or --nodes, and not both: `personalize capacity --qps 500 --p99 20ms`.")
+        raise BadInputError(
+            "Give --qps or --nodes, and not both: `.venv/bin/personalize capacity --qps 500 --p99 20ms`."
+        )
     size, speed, limit = _size(vm_size), per_core or _measured(), _seconds(p99)
     figures: dict[str, Any] = {"vm_size": asdict(size), "qps_per_core": speed, "p99_limit_seconds": limit}
     if qps is not None:

@@ -51,4 +51,7 @@ def init_data(
         print_json({"path": target, "dataset": spec.model_dump(mode="json"), "reasons": explained(guessed)})
         return
     results.print(content, markup=False)
-    say(f"Correct it, then set `personalization:dataset` to {{kind: tables, spec: {target}}} and run `personalize up`.")
+    say(
+        f"Correct it, then set `personalization:dataset` to {{kind: tables, spec: {target}}} and run "
+        "`.venv/bin/personalize up`."
+    )

@@ -32,7 +32,9 @@ def models(
 
 
 def rollback(
-    version: Annotated[str, typer.Argument(help="A version that `personalize models` lists, or `latest` to undo.")],
+    version: Annotated[
+        str, typer.Argument(help="A version that `.venv/bin/personalize models` lists, or `latest` to undo.")
+    ],
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
@@ -72,7 +74,7 @@ def import_models(
         return
     for old, version in numbers.items():
         results.print(f"saved as version {old}: version {version.number}", markup=False)
-    results.print(f"`personalize rollback --stack {stack} NUMBER` serves one of them.", markup=False)
+    results.print(f"`.venv/bin/personalize rollback --stack {stack} NUMBER` serves one of them.", markup=False)
 
 
 def report(
@@ -93,7 +95,7 @@ def served_report(stack: str, config_file: Path | None) -> Path:
     outputs, _ = open_session(stack, config_file).outputs()
     path = _report(stack, config_file, Path(outputs.get("report", "")))
     if path is None or not path.is_file():
-        raise BadInputError("The stack has no report yet: `personalize up` did not finish. Run it again.")
+        raise BadInputError("The stack has no report yet: `.venv/bin/personalize up` did not finish. Run it again.")
     return path
 
 
@@ -109,4 +111,6 @@ def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:
 def _number(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise BadInputError(f"{text!r} is not a model version: give a number that `personalize models` lists, or `latest`.")
+    raise BadInputError(
+        f"{text!r} is not a model version: give a number that `.venv/bin/personalize models` lists, or `latest`."
+    )

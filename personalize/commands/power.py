@@ -37,7 +37,7 @@ def pause(
     results.print(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}.", markup=False)
     shown = ", ".join(f"{line.name} {line.usd.likely:,.0f}" for line in lines)
     results.print(f"What still costs money, about {usd:,.0f} USD a month at most: {shown}.", markup=False)
-    results.print(f"`personalize resume --stack {stack}` starts it again.", markup=False)
+    results.print(f"`.venv/bin/personalize resume --stack {stack}` starts it again.", markup=False)
 
 
 def resume(
@@ -54,7 +54,7 @@ def resume(
     results.print(f"The cluster of stack {stack} {'runs again' if changed else 'was running already'}.", markup=False)
     if seconds is None:
         results.print(
-            f"The service does not answer yet; `personalize status --stack {stack}` shows more.", markup=False
+            f"The service does not answer yet; `.venv/bin/personalize status --stack {stack}` shows more.", markup=False
         )
     else:
         results.print(f"The service answered after {seconds:.0f} s.", markup=False)
@@ -69,7 +69,7 @@ def remaining(stack: str, settings: AzureSettings) -> list[Line]:
 def _switch(stack: str, settings: AzureSettings, wanted: Power) -> bool:
     manager, path = credentials.resource_manager(settings.tenant), cluster_path(stack, settings)
     if power_of(manager, path) is None:
-        raise StackMissingError(f"Stack {stack} has no cluster. Run `personalize up --stack {stack}` first.")
+        raise StackMissingError(f"Stack {stack} has no cluster. Run `.venv/bin/personalize up --stack {stack}` first.")
     say(f"{'Stopping' if wanted is Power.STOPPED else 'Starting'} the cluster, which takes Azure some minutes ...")
     return switch(manager, path, wanted)
 

@@ -64,8 +64,8 @@ def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: b
     """Ask, and on Azure a second time while there is a lake. Raises `BadInputError` where that must not be."""
     if azure is not None and azure.protect:
         raise BadInputError(
-            f"Stack {stack} protects what holds data. Set `azure.protect` to false, run `personalize up --stack "
-            f"{stack}`, then destroy it."
+            f"Stack {stack} protects what holds data. Set `azure.protect` to false, run "
+            f"`.venv/bin/personalize up --stack {stack}`, then destroy it."
         )
     confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
     lake = _lake(stack, azure) if azure is not None else None

@@ -52,7 +52,7 @@ class Plan:
             return cls(counts=dict(content["changes"]), changes=changes, seconds=float(content["seconds"]))
         except (KeyError, TypeError, ValueError) as error:
             raise PlanUnreadableError(
-                f"What `personalize preview --json` printed is not a plan ({type(error).__name__}: {error}). "
+                f"What `.venv/bin/personalize preview --json` printed is not a plan ({type(error).__name__}: {error}). "
                 "Run it by hand and look at its output."
             ) from error
 

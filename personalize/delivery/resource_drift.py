@@ -69,9 +69,9 @@ def drift_report(stack: str, drift: ResourceDrift) -> str:
         paths = f": {', '.join(f'`{path}`' for path in change.properties)}" if change.properties else ""
         lines.append(f"- `{change.name}` (`{change.type}`) {HEADLINES[change.operation]}{paths}")
     advice = (
-        f"`personalize up --stack {stack} --refresh` brings it back to what the program says. If it is meant, "
-        "put it into the program; if a difference is harmless, into `personalize/delivery/benign_drift.yaml` with the "
-        "reason."
+        f"`.venv/bin/personalize up --stack {stack} --refresh` brings it back to what the program says. If it is "
+        "meant, put it into the program; if a difference is harmless, into `personalize/delivery/benign_drift.yaml` "
+        "with the reason."
     )
     lines += ["", advice]
     if drift.benign:

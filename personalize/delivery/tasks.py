@@ -100,7 +100,7 @@ class Delivery:
         ended = self.run("destroy", "--stack", self.stack, *options)
         self.say("\n".join(destroyed(self.stack, ended.content)))
         if ended.code != 0:
-            raise CommandFailedError(f"`personalize destroy` ended with exit code {ended.code}; see above.")
+            raise CommandFailedError(f"`.venv/bin/personalize destroy` ended with exit code {ended.code}; see above.")
         if renewed := changed_settings(self.stack):
             self.say(f"Commit this before the next deployment, as deleted names stay taken:\n\n```diff\n{renewed}```")
 
@@ -115,7 +115,7 @@ class Delivery:
         if ended.code == ExitCode.BAD_INPUT:
             return None
         if ended.code != 0:
-            raise CommandFailedError(f"`personalize estimate` ended with exit code {ended.code}; see above.")
+            raise CommandFailedError(f"`.venv/bin/personalize estimate` ended with exit code {ended.code}; see above.")
         return ended.content
 
     def _up(self, *options: str) -> None:
@@ -128,7 +128,7 @@ class Delivery:
             if self.github:
                 self.github.open_issue(REJECTED_LABEL, title, report)
         if ended.code != 0:
-            raise CommandFailedError(f"`personalize up` ended with exit code {ended.code}; see above.")
+            raise CommandFailedError(f"`.venv/bin/personalize up` ended with exit code {ended.code}; see above.")
         status = result(self.run, "status", "--stack", self.stack)
         if not status["service"]["ready"]:
             raise ServiceNotReadyError(f"The service at {status['endpoint']} does not answer after the deployment.")

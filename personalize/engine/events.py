@@ -20,7 +20,7 @@ NOISE = re.compile(
 )
 TRACEBACK = "Traceback (most recent call last)"
 EXCEPTION = re.compile(r"^\w[\w.]*(?:Error|Exception|Interrupt)\b.*$", re.MULTILINE)
-TRACEBACK_HINT = "This is a defect; run it again with `personalize --debug ...` and report what it shows."
+TRACEBACK_HINT = "This is a defect; run it again with `.venv/bin/personalize --debug ...` and report what it shows."
 SUMMARIES = re.compile(
     r"^(?:(?:update|preview|destroy|refresh) (?:failed|canceled)|resource monitor has terminated.*|"
     r".*failed to run remediation: context canceled)$",

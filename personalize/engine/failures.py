@@ -26,7 +26,7 @@ def explain(operation: str, text: str, reader: EventReader, stack: str) -> Perso
     if "incorrect passphrase" in text:
         return PassphraseWrongError(
             f"The passphrase file of stack {stack} does not fit its state. Put the right file back, or run "
-            f"`personalize reset --stack {stack} --yes` and `personalize up` to start afresh."
+            f"`.venv/bin/personalize reset --stack {stack} --yes` and `.venv/bin/personalize up` to start afresh."
         )
     if reader.failures:
         return _of_steps(reader)

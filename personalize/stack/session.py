@@ -58,7 +58,7 @@ class StackSession:
     def require(self) -> None:
         """Raise `StackMissingError` when the stack is not up."""
         if not self.exists():
-            raise StackMissingError(f"Stack {self.stack} is not up. Run `personalize up` first.")
+            raise StackMissingError(f"Stack {self.stack} is not up. Run `.venv/bin/personalize up` first.")
 
     def prepare(self) -> None:
         """Make the stack ready for an operation of the engine: files, passphrase, stack, locks of dead processes.

@@ -57,8 +57,8 @@ class StackFiles:
         raise PassphraseLostError(
             f"The passphrase of stack {self.stack} is gone: {self.passphrase} is missing or empty, so Pulumi can't "
             "decrypt the state. Put the file back from a backup. Without one, "
-            f"`personalize reset --stack {self.stack} --yes` stops what runs here and deletes the stack's folder, "
-            "models too, and `personalize up` starts afresh; until then the service keeps serving."
+            f"`.venv/bin/personalize reset --stack {self.stack} --yes` stops what runs here and deletes the stack's "
+            "folder, models too, and `.venv/bin/personalize up` starts afresh; until then the service keeps serving."
         )
 
     def committed(self) -> dict[str, Any]:

@@ -128,8 +128,8 @@ class SubscriptionState:
             except EngineFailedError as error:
                 raise StateUnreachableError(
                     f"The store of the state in subscription {self._azure.subscription} cannot be used: {error} "
-                    f"`personalize bootstrap --stack {self._files.stack}` makes it and lets the deployers in; a new "
-                    "role counts after some minutes."
+                    f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` makes it and lets the deployers "
+                    "in; a new role counts after some minutes."
                 ) from error
             self._known = any(entry["name"].rpartition("/")[2] == self._files.stack for entry in listed)
         return self._known

@@ -54,7 +54,8 @@ def _money(stack: str, settings: AzureSettings) -> str:
     return (
         f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
         f"{training.likely / int(costs.scenario.trainings):,.2f} for each hour's training; prices of "
-        f"{costs.prices.as_of}, most of them unverified. `personalize estimate --stack {stack}` shows each line."
+        f"{costs.prices.as_of}, most of them unverified. `.venv/bin/personalize estimate --stack {stack}` "
+        "shows each line."
     )
 
 
@@ -70,7 +71,7 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
             show_findings([finding for finding in findings if not finding["ok"]], to=messages)
             raise PreflightFailedError(
                 f"Nothing was made: the subscription is not ready for stack {stack}, see above. "
-                f"`personalize doctor --stack {stack}` looks again; `up --no-check` goes on regardless."
+                f"`.venv/bin/personalize doctor --stack {stack}` looks again; `up --no-check` goes on regardless."
             )
     confirm("Make it?", yes=yes)
 

@@ -18,7 +18,7 @@ def log_files(stack: str) -> list[Path]:
     folder = state_folder(stack) / "service"
     files = sorted(folder.rglob("*.log"))
     if not files:
-        raise BadInputError(f"Stack {stack} has no logs: it has no service. `personalize up` starts one.")
+        raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
     return files
 
 
@@ -60,7 +60,9 @@ def pod_lines(stack: str, settings: AzureSettings, count: int, *, follow: bool) 
     cluster = Cluster.of(stack, settings)
     names = [pod.name for pod in cluster.pods()]
     if not names:
-        raise BadInputError(f"Stack {stack} has no logs: it has no pods. `personalize up --stack {stack}` starts them.")
+        raise BadInputError(
+            f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
+        )
     for name in names:
         yield f"==> {name} <=="
         yield from cluster.lines(name, count)

@@ -16,7 +16,7 @@ def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, 
     """The versions as plain values, the newest first; raises `StackMissingError` without any."""
     versions = versions_of(stack, settings_file).list()
     if not versions:
-        raise StackMissingError(f"Stack {stack} has no models yet. `personalize up` trains the first.")
+        raise StackMissingError(f"Stack {stack} has no models yet. `.venv/bin/personalize up` trains the first.")
     return [
         {
             "version": version.number,

@@ -62,7 +62,7 @@ def azure_status(stack: str, settings: AzureSettings, outputs: dict[str, Any]) -
     if power is None:
         cluster["problem"] = "there is none"
     elif power is Power.STOPPED:
-        cluster["problem"] = f"stopped; `personalize resume --stack {stack}` starts it"
+        cluster["problem"] = f"stopped; `.venv/bin/personalize resume --stack {stack}` starts it"
     else:
         try:
             cluster["pods"] = [asdict(pod) for pod in Cluster.of(stack, settings).pods()]
@@ -82,10 +82,14 @@ def show_status(found: dict[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     table.add_row("stack", found["stack"])
-    health = "[green]ready[/]" if service["ready"] else "[red]does not answer[/]: `personalize up --refresh` mends it"
+    health = (
+        "[green]ready[/]"
+        if service["ready"]
+        else "[red]does not answer[/]: `.venv/bin/personalize up --refresh` mends it"
+    )
     table.add_row("service", health)
     table.add_row("endpoint", str(found["endpoint"]))
-    pinned = "" if found["pinned"] == "latest" else " (pinned; `personalize rollback latest` undoes it)"
+    pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize rollback latest` undoes it)"
     table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
     if metrics:
         table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")
@@ -110,7 +114,7 @@ def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         state = "ready" if pod["ready"] else "[red]not ready[/]"
         yield "pod", f"{pod['name']}: {state}, {pod['restarts']} restarts, on {pod['node'] or 'no node'}"
     if (days := cluster.get("certificate_days")) is not None:
-        soon = "" if days >= RENEW_BEFORE.days else "; [red]`personalize up --refresh` renews it[/]"
+        soon = "" if days >= RENEW_BEFORE.days else "; [red]`.venv/bin/personalize up --refresh` renews it[/]"
         yield "certificate", f"{days} days left{soon}"
     for name, value in found["links"].items():
         yield name, str(value)

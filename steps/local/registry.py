@@ -141,8 +141,8 @@ class LocalRegistry:
     def _client(self) -> Any:  # noqa: ANN401 - MLflow is imported late
         if not self.exists:
             raise RegistryError(
-                f"The registry's file {self._database} is gone. Restore it, or run `personalize up --refresh`, which "
-                "makes a new one and registers the current model in it."
+                f"The registry's file {self._database} is gone. Restore it, or run "
+                "`.venv/bin/personalize up --refresh`, which makes a new one and registers the current model in it."
             )
         return _client(self._database)
 
@@ -169,7 +169,7 @@ def _readable(database: Path) -> Iterator[None]:
 def _damaged(database: Path, reason: str) -> RegistryError:
     return RegistryError(
         f"The registry's file {database} cannot be used: {reason}. Restore it, or move it away and run "
-        "`personalize up --refresh`, which makes a new one and registers the current model in it."
+        "`.venv/bin/personalize up --refresh`, which makes a new one and registers the current model in it."
     )
 
 

@@ -61,7 +61,7 @@ def check_identity(subject: Subject) -> Finding:
         return bad("identity", f"others by {', '.join(foreign)}", wanted, f"unset {names}")
     if unknown := ", ".join(service for service in scopes if service not in owners):
         found = f"{_shown(subject)} for {', '.join(owners)}; the directory does not know {unknown} yet"
-        fix = f"personalize bootstrap --stack {subject.stack}: a service comes with its resource provider"
+        fix = f".venv/bin/personalize bootstrap --stack {subject.stack}: a service comes with its resource provider"
         return remark("identity", found, wanted, fix)
     return good("identity", f"{_shown(subject)} for {', '.join(owners)}", wanted)
 

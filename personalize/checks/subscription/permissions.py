@@ -51,7 +51,10 @@ def check_providers(subject: Subject) -> Finding:
     missing = unregistered(subject.manager, subject.settings.subscription)
     wanted = f"{len(NAMESPACES)} resource providers registered"
     if missing:
-        fix = f"personalize bootstrap --stack {subject.stack} (or `az provider register --wait --namespace` for each)"
+        fix = (
+            f".venv/bin/personalize bootstrap --stack {subject.stack} "
+            "(or `az provider register --wait --namespace` for each)"
+        )
         return unmade("resource providers", f"not registered: {', '.join(missing)}", wanted, fix)
     return good("resource providers", f"all {len(NAMESPACES)}", wanted)
 

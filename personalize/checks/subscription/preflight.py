@@ -54,7 +54,7 @@ def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
         found = check(subject)
     except (ManagerRefusedError, ClientAuthenticationError) as error:
         if isinstance(error, ManagerRefusedError) and error.code in UNREGISTERED:
-            fix = f"personalize bootstrap --stack {subject.stack}, which registers it; then look again"
+            fix = f".venv/bin/personalize bootstrap --stack {subject.stack}, which registers it; then look again"
             return [unmade(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
         fix = "see what Azure says; with the roles above it answers. Try again if it was busy"
         return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]

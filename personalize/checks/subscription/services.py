@@ -82,7 +82,7 @@ def check_state(subject: Subject) -> Finding:
         f"key {names.key}": subject.manager.get(key_path(names), VAULT_VERSION),
     }
     if missing := [name for name, found in there.items() if found is None]:
-        fix = f"personalize bootstrap --stack {subject.stack}"
+        fix = f".venv/bin/personalize bootstrap --stack {subject.stack}"
         return unmade("state", f"there is no {' and no '.join(missing)}", wanted, fix)
     return good("state", f"in {names.account}", wanted)
 

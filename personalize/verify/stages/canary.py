@@ -40,8 +40,9 @@ def _inputs(bench: Bench, context: Context) -> AzureInputs:
     endpoint = (bench.resource(lake(bench), STORAGE_VERSION).get("primaryEndpoints") or {}).get("blob")
     if not (url and endpoint):
         raise StageFailedError(
-            f"Stack {bench.stack} has no Databricks workspace or no lake yet. `personalize up --stack {bench.stack}` "
-            "makes them, and runs the canary itself before there is a cluster."
+            f"Stack {bench.stack} has no Databricks workspace or no lake yet. "
+            f"`.venv/bin/personalize up --stack {bench.stack}` makes them, and runs the canary itself before there is "
+            "a cluster."
         )
     return AzureInputs(
         stack=bench.stack,
@@ -60,7 +61,8 @@ def _job(bench: Bench, context: Context) -> str:
     found = retried("find the canary's job", lambda: list(databricks(bench).jobs.list(name=name)), context, USUAL)
     if not found:
         raise StageFailedError(
-            f"The Databricks workspace has no job {name} yet. `personalize up --stack {bench.stack}` makes it."
+            f"The Databricks workspace has no job {name} yet. `.venv/bin/personalize up --stack {bench.stack}` "
+            "makes it."
         )
     return str(found[0].job_id)
 

@@ -26,7 +26,7 @@ def _serves(bench: Bench) -> str:
     pods = bench.cluster().pods()
     if not any(pod.ready for pod in pods):
         raise StageFailedError(
-            f"None of {len(pods)} pods is ready. `personalize logs --stack {bench.stack}` shows why."
+            f"None of {len(pods)} pods is ready. `.venv/bin/personalize logs --stack {bench.stack}` shows why."
         )
     return f"{len(pods)} pods, {sum(pod.ready for pod in pods)} ready."
 

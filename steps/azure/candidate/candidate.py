@@ -122,7 +122,7 @@ class Candidate:
         except httpx.HTTPError as error:
             raise ClusterRefusedError(
                 f"The cluster did not take `{method} {path}`: {error}. The pods that serve are as they were; run `up` "
-                "again, and see `personalize doctor` if it stays so."
+                "again, and see `.venv/bin/personalize doctor` if it stays so."
             ) from error
 
 

@@ -1,6 +1,8 @@
 """What the documentation tells its reader to type exists. `tests/docs` types it."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,11 @@ from tools.paths import ROOT
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in commands.pages()]
 OTHER_PAGES = [page for page in PAGES if not str(page.id).startswith("docs/")]
 """`make docs` looks after the links of the others."""
+TYPED = [page for page in PAGES if str(page.id).startswith(("README", "docs/")) and "/decisions/" not in str(page.id)]
+COMMAND = ".venv/bin/personalize"
+BARE = re.compile(r"`personalize [a-z-][^`]*`")
+"""The command as only an activated environment has it."""
+PRODUCT = ("features", "training", "scoring", "azure_clients", "steps", "personalize")
 AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
 """A page shows only what is to be changed there."""
@@ -37,11 +44,31 @@ def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None
         commands.check(command, whole=False)
 
 
+@pytest.mark.parametrize("page", TYPED)
+def test_a_page_names_the_command_as_it_is_typed(page: Path) -> None:
+    assert BARE.findall(words(page)) == []
+
+
+def test_messages_name_the_command_as_it_is_typed() -> None:
+    product = [path for name in PRODUCT for path in (ROOT / name).rglob("*.py")]
+    texts = [text for path in product for text in messages(ast.parse(words(path)))]
+    assert [text for text in texts if BARE.search(text)] == []
+    assert sum(f"`{COMMAND} " in text for text in texts) > 30
+
+
+def messages(tree: ast.Module) -> Iterator[str]:
+    """The texts of a module, without docstrings and other texts that stand by themselves."""
+    by_themselves = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in by_themselves:
+            yield node.value
+
+
 def test_the_commands_of_pages_are_found() -> None:
     found = [" ".join(command) for page in commands.pages() for command in commands.commands_in_blocks(words(page))]
     assert {"make up", "make test", "make env"} <= set(found)
     assert ".venv/bin/personalize rank examples/rank.json --top 3" in found
-    assert ["personalize", "up", "--refresh"] in list(commands.commands_in_sentences(words(TROUBLESHOOTING)))
+    assert [".venv/bin/personalize", "up", "--refresh"] in list(commands.commands_in_sentences(words(TROUBLESHOOTING)))
 
 
 @pytest.mark.parametrize(

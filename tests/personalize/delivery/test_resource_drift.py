@@ -99,4 +99,4 @@ def test_the_report_names_what_differs_and_what_to_do() -> None:
     assert "- `lake` (`azure-native:storage:StorageAccount`) is not as it was deployed: `allowBlobPublicAccess`" in text
     assert "- `node-cpu` (`azure-native:monitor:MetricAlert`) is gone" in text
     assert "- `workbook`: arranged by hand" in text
-    assert "`personalize up --stack dev --refresh`" in text
+    assert "`.venv/bin/personalize up --stack dev --refresh`" in text

@@ -104,7 +104,7 @@ def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_who_may_not_look_is_told_to_ask_the_doctor() -> None:
-    with pytest.raises(ClusterUnreachableError, match=r"answers 403 for .* `personalize doctor` tells"):
+    with pytest.raises(ClusterUnreachableError, match=r"answers 403 for .* `.venv/bin/personalize doctor` tells"):
         cluster(lambda _: httpx.Response(403)).pods()
 
 
@@ -184,7 +184,7 @@ def test_the_status_tells_when_the_certificate_ends(
     found["cluster"]["certificate_days"] = 59
     show_status(found)
     screen = capfd.readouterr().out
-    first, _, second = screen.partition("59 days left; `personalize up --refresh` renews it")
+    first, _, second = screen.partition("59 days left; `.venv/bin/personalize up --refresh` renews it")
     assert "824 days left" in first
     assert second
 

@@ -37,7 +37,7 @@ def test_a_state_in_the_subscription_needs_what_the_bootstrap_makes(world: World
     subject = world.subject(state="subscription")
     found = named(examine(subject), "state")
     assert found.status is Status.WRONG
-    assert found.fix == "personalize bootstrap --stack dev"
+    assert found.fix == ".venv/bin/personalize bootstrap --stack dev"
     names = StateNames(subscription=SUBSCRIPTION, stack="dev")
     for path in (account_path(names), container_path(names), vault_path(names), key_path(names)):
         world.fake.resources[path.lower()] = {}
@@ -49,7 +49,7 @@ SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
     "roles": (lambda world: world.give_roles(CONTRIBUTOR), "Role Based Access Control Administrator"),
     "resource providers": (
         lambda world: world.fake.answer("/Microsoft.Databricks$", {"registrationState": "NotRegistered"}),
-        "personalize bootstrap --stack dev",
+        ".venv/bin/personalize bootstrap --stack dev",
     ),
     "VM sizes": (
         lambda world: world.restrictions.update({"Standard_E4ds_v5": [{"type": "Location"}]}),

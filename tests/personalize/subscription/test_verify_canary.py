@@ -86,7 +86,7 @@ def test_a_stack_without_workspace_or_lake_is_told_what_makes_them(missing: str,
     found = Deployed()
     del found.resources[missing]
     with pytest.raises(
-        StageFailedError, match=r"no Databricks workspace or no lake yet\. `personalize up --stack dev`"
+        StageFailedError, match=r"no Databricks workspace or no lake yet\. `.venv/bin/personalize up --stack dev`"
     ):
         found.run()
     assert asked == []

@@ -92,7 +92,7 @@ def test_a_stack_that_is_not_up_is_said_in_a_sentence_without_a_traceback(run: R
     code, output, error = run(command)
     assert code == ExitCode.FAILED
     assert output == ""
-    assert error == "error: Stack local is not up. Run `personalize up` first.\n"
+    assert error == "error: Stack local is not up. Run `.venv/bin/personalize up` first.\n"
 
 
 def test_destroying_what_is_not_up_succeeds(run: Run) -> None:

@@ -215,8 +215,8 @@ def _parse(path: Path) -> TablesSpec:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingFileError(
-            f"There is no dataset description {path}. `personalize init-data FOLDER` writes one for the tables "
-            "in a folder; examples/tables/dataset.yaml is one to start from."
+            f"There is no dataset description {path}. `.venv/bin/personalize init-data FOLDER` writes one for the "
+            "tables in a folder; examples/tables/dataset.yaml is one to start from."
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpecError(f"{path} is not a YAML file that can be read: {' '.join(str(error).split())}.") from error

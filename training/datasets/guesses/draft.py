@@ -34,8 +34,8 @@ def explained(guessed: Guess) -> dict[str, str]:
 
 def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     roles = guessed.roles
-    yield "# A first description, guessed from the files by `personalize init-data`. Correct what is wrong: each guess"
-    yield "# says why. Leave out what is known only after a click, as it would tell the answer."
+    yield "# A first description, guessed from the files by `.venv/bin/personalize init-data`. Correct what is wrong:"
+    yield "# each guess says why. Leave out what is known only after a click, as it would tell the answer."
     seen = roles.interactions
     yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}, with the keys of both others"
     if not roles.is_sure:
