@@ -18,12 +18,12 @@ from training import engines
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.datasets.progress import silent
-from training.engine import Source
 from training.evaluation import reference
 from training.evaluation.gate import drift_check
 from training.failure import explain
 from training.parameters import Dataset, EngineName, TrainingParameters
 from training.progress import Progress
+from training.protocols import Source
 from training.report import drift as page
 from training.streams import LOG, output_to
 

@@ -11,7 +11,7 @@ from training.evaluation.champion import Champion
 from training.evaluation.reachable import BestReachable
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
-from training.model.calibrate import Scaling
+from training.model.calibrate import PlattScaling
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ def metrics(
     best_reachable: BestReachable | None,
     *,
     best_iteration: int,
-    scaling: Scaling | None,
+    scaling: PlattScaling | None,
     slices: Sequence[Slice],
     warnings: Sequence[str],
 ) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.datasets.described.tables import spec_of
 from training.datasets.errors import DatasetError
-from training.engine import EncodedRows
 from training.evaluation.measure import measure
 from training.evaluation.score import scoring_encoded
 from training.failure import explain
@@ -34,6 +33,7 @@ from training.model.fitted import REFIT_ROWS, Fitted
 from training.model.trial import OF_THE_ENCODING, TUNABLE, suggest
 from training.parameters import Calibration, TablesDataset, TrainingParameters
 from training.progress import Format, Progress
+from training.protocols import EncodedRows
 from training.request import LocalRequest
 from training.stages.crosses import Crosses, CrossSearch, candidates, factors_to_try
 from training.stages.pipeline import Pipeline, fold_encoder

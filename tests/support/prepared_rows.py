@@ -36,7 +36,7 @@ def with_columns(batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class MemoryRows:
-    """Rows in batches, each of which a process of its own would look at; as much of `training.engine.Rows` as that
+    """Rows in batches, each of which a process of its own would look at; as much of `training.protocols.Rows` as that
     needs."""
 
     batches: tuple[pa.RecordBatch, ...]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from training.arguments import parse
 from training.datasets import describe
-from training.engine import Engine
 from training.engines.local.engine import LocalEngine
 from training.progress import Format, Progress
+from training.protocols import TrainingEngine
 from training.result import Result
 from training.stages.pipeline import Pipeline
 
@@ -35,7 +35,7 @@ def train(output: Path, *options: str, processes: int = 1) -> Run:
         return train_on(engine, output, *options)
 
 
-def train_on(engine: Engine, output: Path, *options: str) -> Run:
+def train_on(engine: TrainingEngine, output: Path, *options: str) -> Run:
     """The same on any engine."""
     arguments = parse([*OPTIONS, *(() if "--dataset" in options else ROWS), *options])
     stream = io.StringIO()

@@ -71,3 +71,12 @@ def required_timestamp(timestamp: str | None) -> str:
             "Declare its timestamp column, or set `split: random`."
         )
     return timestamp
+
+
+def require_both_classes(source: str, *, rows: int, clicks: int) -> None:
+    """Raise `OneClassError` when all labels of `source` are 0 or all are 1."""
+    if clicks in {0, rows}:
+        raise OneClassError(
+            f"All {rows:,} rows of {source} have the label {1 if clicks else 0}. "
+            "Give data with clicked and unclicked rows."
+        )

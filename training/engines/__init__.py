@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from training.engine import Engine
 from training.model.unneeded import without
 from training.parameters import EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress
+from training.protocols import TrainingEngine
 
 ALL_CORES = "local[*]"
 """Spark in one process, with as many tasks at a time as the machine has cores."""
@@ -29,7 +29,7 @@ def opened(
     progress: Progress,
     data_size: int,
     master: str = ALL_CORES,
-) -> Iterator[Engine]:
+) -> Iterator[TrainingEngine]:
     """The engine that the parameters name, for a run over `data_size` bytes of data, 0 for unknown.
 
     Spark runs on `master`, and writes to the file `log`. An error of the engine's own leaves the block as the sentence

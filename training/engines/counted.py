@@ -27,12 +27,12 @@ class LocalCounts:
     folds: int
 
     def values_by_rows(self, most: int) -> Counts:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         counted = [np.bincount(np.minimum(table.total_rows, most), minlength=most + 1) for table in self.columns]
         return np.reshape(counted, (len(self.columns), most + 1))
 
     def frequent(self, needed_rows: Counts) -> FrequentValues:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         kept = [table.total_rows >= needed for table, needed in zip(self.columns, needed_rows, strict=True)]
         pairs = list(zip(self.columns, kept, strict=True))
         empty = np.empty((0, self.folds), dtype=np.int64)
@@ -46,23 +46,23 @@ class LocalCounts:
         )
 
     def distinct(self, index: int) -> int:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         return int((self.columns[index].hash != MISSING_HASH).sum())
 
     def missing(self, index: int) -> int:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         table = self.columns[index]
         return int(table.total_rows[table.hash == MISSING_HASH].sum())
 
     def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         table = self.columns[index]
         present = np.flatnonzero(table.hash != MISSING_HASH)
         most = present[np.argsort(-table.total_rows[present], kind="stable")[:number]]
         return table.hash[most], table.total_rows[most]
 
     def write(self, file: Path, *, by_fold: bool) -> None:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         write(file, self.columns, folds=self.folds if by_fold else 0)
 
     @classmethod
@@ -82,13 +82,13 @@ class LocalCounts:
         )
 
     def plus(self, others: Sequence[Self], _folder: Path) -> Self:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         by_column = zip(self.columns, *(table.columns for table in others), strict=True)
         return replace(self, columns=[ValueCounts.merge(parts) for parts in by_column])
 
 
 def write(file: Path, columns: Iterable[ValueCounts], *, folds: int) -> None:
-    """Write the tables, those of the schema's columns in their order, as `training.engine.CountTable` says, with the
+    """Write the tables, those of the schema's columns in their order, as `training.protocols.CountTable` says, with the
     rows and clicks of so many folds.
 
     The same counts are the same bytes, whoever has them: a bundle is named by those.

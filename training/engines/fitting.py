@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from features.schema import Schema
-from training.engines.inputs import EncodedRows
-from training.model.calibrate import Scaling, fit_scaling, scaled
+from training.engines.inputs import EncodedFiles
+from training.model.calibrate import PlattScaling, fit_scaling, scaled
 from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
 from training.model.trees import mean_of
@@ -68,7 +68,7 @@ def fit(
     settings = native_parameters(parameters) | {"num_threads": threads}
     network, shared = (together.network, together.shared) if together else ({}, {})
     with progress.stage(STAGE, "hand the rows to LightGBM"):
-        encoded = EncodedRows(files, width=len(schema.encoded_features))
+        encoded = EncodedFiles(files, width=len(schema.encoded_features))
         every = lightgbm.Dataset(encoded.inputs, encoded.label, feature_name=slot_names(schema), params=settings)
         watching = FitProgress(progress, parameters.num_iterations)
         after_each = _watch(watching, parameters, rows=int(encoded.watched.sum()), together=together)
@@ -101,7 +101,7 @@ AfterEach = Callable[[lightgbm.callback.CallbackEnv], None]
 
 def _fit_watched(
     every: lightgbm.Dataset,
-    encoded: EncodedRows,
+    encoded: EncodedFiles,
     settings: Mapping[str, Any],
     iterations: int,
     after_each: AfterEach,
@@ -134,7 +134,7 @@ def _watch(watching: FitProgress, parameters: TrainingParameters, *, rows: int, 
     return after_each
 
 
-def _scaling(booster: lightgbm.Booster, encoded: EncodedRows, together: Together | None) -> Scaling | None:
+def _scaling(booster: lightgbm.Booster, encoded: EncodedFiles, together: Together | None) -> PlattScaling | None:
     """What the validation rows say of a model that was not fitted on them."""
     label = encoded.label[encoded.watched].astype(np.float64)
     probability = _predict(booster, encoded.watched_inputs()) if len(label) else np.empty(0)

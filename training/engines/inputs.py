@@ -12,7 +12,7 @@ from training.kernels.split import PARTS, Part
 from training.model.native import lightgbm
 
 
-class EncodedRows:
+class EncodedFiles:
     """The rows in `files`, in their order: `label` int32[n] and `watched` bool[n], true for those of the validation."""
 
     def __init__(self, files: Sequence[Path], *, width: int) -> None:

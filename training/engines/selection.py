@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from features.schema import Schema
 from training.datasets.errors import required_timestamp
-from training.engine import Scannable
 from training.kernels.columns import FOLD, PART, RECORD_HASH, TIME
 from training.kernels.split import PARTS, Division, Part
 from training.kernels.times import time_cut
 from training.parameters import Split, TrainingParameters
+from training.protocols import Scannable
 
 
 @dataclass(frozen=True, kw_only=True)

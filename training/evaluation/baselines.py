@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from training.engine import Scannable
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
 from training.metrics.curves import ScoreBins
 from training.metrics.evaluate import Evaluation, evaluate_bins
+from training.protocols import Scannable
 
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"

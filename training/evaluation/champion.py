@@ -12,12 +12,12 @@ import numpy as np
 from features.bundle import MODEL, Bundle
 from features.encoder import Encoder
 from features.schema import Schema
-from training.engine import Scannable
 from training.evaluation.reference import Drift
 from training.evaluation.score import scoring
 from training.kernels.kernel import Kernel
 from training.metrics.evaluate import Evaluation, evaluate_counts
 from training.parameters import TrainingParameters
+from training.protocols import Scannable
 
 
 @dataclass(frozen=True, kw_only=True)

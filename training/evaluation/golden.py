@@ -9,10 +9,10 @@ import pyarrow as pa
 from features.bundle import GoldenRecord
 from features.encoder import Encoder
 from features.schema import Schema
-from training.engine import Scannable
 from training.kernels.columns import CATEGORIES, NUMBERS, RAW, RECORD_HASH, VALUES, raw_columns, raw_inputs
 from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
+from training.protocols import Scannable
 
 GOLDEN_RECORDS = 100
 _TYPES = {

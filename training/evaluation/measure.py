@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from features.encoder import Encoder
 from features.schema import Schema
-from training.engine import Scannable
 from training.evaluation.baselines import Logistic
 from training.evaluation.score import scoring
 from training.metrics import slices
 from training.metrics.evaluate import Evaluation, evaluate_bins, score_bins
 from training.metrics.score_counts import SLICES
 from training.model.fitted import Fitted
+from training.protocols import Scannable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from features.schema import Schema
 from training.datasets.generated.synthetic import true_probability
-from training.engine import Scannable
 from training.kernels.columns import LABEL, NUMBERS, RAW, matrix
 from training.kernels.kernel import Kernel
 from training.metrics.evaluate import evaluate_counts
 from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
 from training.parameters import Dataset, SyntheticDataset
+from training.protocols import Scannable
 
 
 @dataclass(frozen=True, kw_only=True)

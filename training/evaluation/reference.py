@@ -16,7 +16,6 @@ from features.bundle import MODEL, Bundle
 from features.encoder import Encoder
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
 from features.schema import Schema, encoded_category
-from training.engine import Scannable
 from training.kernels.columns import (
     CATEGORIES,
     NUMBERS,
@@ -30,6 +29,7 @@ from training.kernels.columns import (
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
 from training.model.native import lightgbm
+from training.protocols import Scannable
 
 ROWS = 50_000
 """Rows of a sample at most."""

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from features.encoder import EACH, Encoder, RowOfEach
 from features.schema import Schema, encoded_category
-from training.engine import Scannable
 from training.kernels.columns import RawInputs
 from training.kernels.names import naming
 from training.metrics import curves
 from training.metrics.evaluate import DECIMALS
 from training.metrics.score_counts import SLICES, InSlices
+from training.protocols import Scannable
 
 COLUMNS = 10
 """Columns that are sliced at most: those by which the model gains most."""

@@ -19,14 +19,14 @@ DECIMALS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scaling:
+class PlattScaling:
     """What a logit is multiplied by, and what is added then."""
 
     slope: float
     intercept: float
 
 
-def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> Scaling | None:
+def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> PlattScaling | None:
     """The scaling that fits rows which the model was not fitted on, [n] each; None where chance would do as much."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds, which wrong data must not cost
 
@@ -39,10 +39,10 @@ def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float6
     gain = _log_likelihood(clicked, slope * logit + intercept) - _log_likelihood(clicked, logit)
     if slope <= 0 or 2 * gain < SIGNIFICANT:
         return None
-    return Scaling(slope=slope, intercept=intercept)
+    return PlattScaling(slope=slope, intercept=intercept)
 
 
-def scaled(model: str, scaling: Scaling) -> str:
+def scaled(model: str, scaling: PlattScaling) -> str:
     """LightGBM's text of the model whose logits are those of `model`, scaled."""
     found = Trees.of(model)
     first, *others = (with_leaves(tree, lambda value: scaling.slope * value) for tree in found.trees)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.schema import Schema
-from training.model.calibrate import Scaling
+from training.model.calibrate import PlattScaling
 from training.parameters import TrainingParameters
 from training.progress import Progress
 
@@ -38,7 +38,7 @@ class Fitted:
     predict: Predict
     best_iteration: int
     losses: tuple[float, ...]
-    scaling: Scaling | None
+    scaling: PlattScaling | None
     importance: dict[str, float]
 
 

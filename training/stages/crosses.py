@@ -23,7 +23,6 @@ from features.crosses import Cross, cross_name
 from features.factors import factors_name
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import TablesSpec
-from training.engine import EncodedRows
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
@@ -31,6 +30,7 @@ from training.model.fitted import REFIT_ROWS
 from training.model.native import lightgbm
 from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress
+from training.protocols import EncodedRows
 from training.stages.pipeline import fold_encoder
 from training.stages.trained import Half
 

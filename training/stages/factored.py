@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from features.errors import PersonalizationError
-from training.engine import Scannable
 from training.kernels import factors
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.parameters import TrainingParameters
+from training.protocols import Scannable
 
 MAX_ROWS = 5_000_000
 """Training rows that factors are fitted from at most: all their pairs come together in one process."""

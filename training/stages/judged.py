@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from features.bundle import Bundle, Verdict
 from features.reference import Reference
-from training.engine import Rows
 from training.evaluation import leaks, reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
 from training.evaluation.champion import Champion, evaluate_champion
@@ -16,6 +15,7 @@ from training.evaluation.reachable import BestReachable, best_reachable
 from training.kernels.split import Part
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
+from training.protocols import Rows
 from training.request import LocalRequest
 from training.stages.trained import Trained
 

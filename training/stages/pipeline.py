@@ -10,18 +10,18 @@ from features.counts import MAX_ROWS, thresholds
 from features.schema import Schema
 from training import report, work
 from training.datasets.manifest import Manifest
-from training.engine import CountTable, Engine, Scannable
 from training.evaluation.golden import golden_records
 from training.kernels.encode import FoldEncoder
 from training.kernels.split import Part
 from training.parameters import TrainingParameters
-from training.preparation.days import count_days, table_names
-from training.preparation.prepared import Prepared, prepare
 from training.progress import Progress
+from training.protocols import CountTable, Scannable, TrainingEngine
 from training.request import LocalRequest
 from training.result import Result, metrics
+from training.stages.days import count_days, table_names
 from training.stages.factored import with_factors
 from training.stages.judged import Judged, judge_model
+from training.stages.prepared import Prepared, prepare
 from training.stages.provenance import library_versions, training_code_hash
 from training.stages.publish import write_bundle
 from training.stages.summary import column_summaries, split_summaries
@@ -36,7 +36,7 @@ class Pipeline:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: TrainingEngine,
         arguments: LocalRequest,
         manifest: Manifest,
         *,

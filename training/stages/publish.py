@@ -14,7 +14,7 @@ from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
 from training.datasets.manifest import WHOLE
-from training.engine import CountTable
+from training.protocols import CountTable
 
 
 @contextmanager

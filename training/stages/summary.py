@@ -1,11 +1,11 @@
 """What the data looks like, for the report: missing shares and distinct values, from the training rows."""
 
 from features.schema import Schema
-from training.engine import CountTable
 from training.kernels.split import Part
 from training.metrics.slices import SlicedColumn, value_names
-from training.preparation.prepared import Prepared
+from training.protocols import CountTable
 from training.report import ColumnSummary, SplitSummary
+from training.stages.prepared import Prepared
 
 FREQUENT = 10
 """Values that are named of a column that holds several."""

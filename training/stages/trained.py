@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from features.schema import Schema
-from training.engine import EncodedRows
 from training.kernels.encode import FoldEncoder
 from training.model.fitted import Fitted
-from training.preparation.days import DayCounts
-from training.preparation.prepared import Prepared
+from training.protocols import EncodedRows
+from training.stages.days import DayCounts
+from training.stages.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,12 @@ from tests.support.training_runs import Run, train
 from training import datasets
 from training.datasets.manifest import Manifest
 from training.datasets.progress import silent
-from training.engine import CountTable
 from training.engines.local.engine import LocalEngine
 from training.engines.local.rows import LocalRows
 from training.kernels.split import Part
 from training.parameters import CriteoDataset, SyntheticDataset, TablesDataset, TrainingParameters
-from training.preparation.days import DayCounts, count_days, table_names
+from training.protocols import CountTable
+from training.stages.days import DayCounts, count_days, table_names
 
 PARAMETERS = TrainingParameters(folds=3)
 

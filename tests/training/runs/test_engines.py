@@ -18,11 +18,11 @@ from tests.support.training_runs import Run, train, train_on
 from tools.paths import ROOT
 from training import datasets
 from training.datasets.described.spec import load_spec
-from training.engine import FitError
 from training.engines.reading import blocks
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.native import fit as native
 from training.parameters import SyntheticDataset
+from training.protocols import FitError
 
 pytestmark = pytest.mark.spark
 

@@ -14,10 +14,10 @@ from pyspark.sql import SparkSession
 from training.arguments import UsageError, parse
 from training.datasets import describe
 from training.datasets.described.spec import load_spec
-from training.engine import Engine
 from training.engines.local.engine import LocalEngine
 from training.engines.spark.engine import SparkEngine
 from training.progress import Format, Progress
+from training.protocols import TrainingEngine
 from training.stages.crosses import Crosses, CrossSearch, candidates, factors_to_try, is_better
 from training.stages.pipeline import Pipeline
 from training.tune import _parse
@@ -61,7 +61,7 @@ def described(tables: Path, name: str, **changes: object) -> Path:
     return file
 
 
-def found(file: Path, folder: Path, *options: str, engine: Engine | None = None) -> Crosses:
+def found(file: Path, folder: Path, *options: str, engine: TrainingEngine | None = None) -> Crosses:
     arguments = parse(["--dataset", "tables", "--spec", str(file), *options])
     progress = Progress(io.StringIO(), style=Format.JSON)
     engine = engine or LocalEngine(data_size=0, processes=1)

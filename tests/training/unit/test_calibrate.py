@@ -3,7 +3,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.model.calibrate import Scaling, fit_scaling, scaled
+from training.model.calibrate import PlattScaling, fit_scaling, scaled
 
 ROWS = 20_000
 
@@ -54,7 +54,7 @@ def test_the_scaled_model_gives_the_scaled_logits_and_explanations() -> None:
     inputs[::7, 1] = np.nan
     data = lightgbm.Dataset(inputs, drawn(2 * inputs[:, 0] + np.nan_to_num(inputs[:, 1])))
     booster = lightgbm.train({"objective": "binary", "num_leaves": 8, "verbosity": -1}, data, num_boost_round=12)
-    text = scaled(booster.model_to_string(), Scaling(slope=1.25, intercept=-0.3))
+    text = scaled(booster.model_to_string(), PlattScaling(slope=1.25, intercept=-0.3))
     again = lightgbm.Booster(model_str=text)
     assert again.num_trees() == 12
     raw = np.asarray(booster.predict(inputs, raw_score=True))

@@ -16,8 +16,7 @@ from training.datasets.described.fields import TableRules, is_click, keys_of
 from training.datasets.described.problems import KEY_EXAMPLES, Matches, no_match, no_row, raise_all, repeated_key
 from training.datasets.described.texts import Table, is_text
 from training.datasets.described.uses import Uses
-from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError
-from training.datasets.labels import require_both_classes
+from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError, require_both_classes
 
 SAMPLE_CHARACTERS = 8_000_000
 """Text of each file that is looked at: 100,000 rows of four short columns are 2 million characters."""

@@ -25,7 +25,7 @@ _NIBBLES[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dty
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class GeneratedBlock:
     """Consecutive rows: `label` int8[n], `numeric` float64[n, 13] with NaN for missing, and the categories' 32-bit
     values `codes` uint32[n, 26], of which only those outside `missing` bool[n, 26] are shown."""
 
@@ -40,7 +40,7 @@ def blocks(rows: int) -> int:
     return -(-rows // BLOCK_ROWS)
 
 
-def generate(index: int, *, rows: int, seed: int) -> Block:
+def generate(index: int, *, rows: int, seed: int) -> GeneratedBlock:
     """Block `index` of a dataset of `rows` rows; the last one may be shorter than `BLOCK_ROWS`."""
     random = np.random.Generator(np.random.SFC64(np.random.SeedSequence([recipe.VERSION, seed, index])))
     numeric = recipe.draw_numeric(random, BLOCK_ROWS)
@@ -48,10 +48,10 @@ def generate(index: int, *, rows: int, seed: int) -> Block:
     probability = recipe.probability(numeric, codes, missing)
     label = (random.random(BLOCK_ROWS) < probability).astype(np.int8)
     size = min(BLOCK_ROWS, rows - index * BLOCK_ROWS)
-    return Block(label=label[:size], numeric=numeric[:size], codes=codes[:size], missing=missing[:size])
+    return GeneratedBlock(label=label[:size], numeric=numeric[:size], codes=codes[:size], missing=missing[:size])
 
 
-def record_batch(block: Block) -> pa.RecordBatch:
+def record_batch(block: GeneratedBlock) -> pa.RecordBatch:
     """A block as Arrow columns in Criteo's order: label int8, numbers int64, categories as 8 hexadecimal digits, null
     for missing."""
     numbers = (_whole(block.numeric[:, column]) for column in range(len(CRITEO.numeric)))

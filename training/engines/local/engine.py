@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from training.datasets.progress import Reporter
-from training.engine import FitError
 from training.engines.local.pool import Pool, cores
 from training.engines.local.source import LocalSource
 from training.engines.reading.sources import open_source
 from training.parameters import Dataset, EngineName, Fit
 from training.progress import Progress
+from training.protocols import FitError
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -32,7 +32,7 @@ def processes_for(data_size: int, *, memory_gib: int, cores: int) -> int:
 
 
 class LocalEngine:
-    """See `training.engine.Engine`."""
+    """See `training.protocols.TrainingEngine`."""
 
     name = EngineName.LOCAL
     libraries: Mapping[str, str] = {}

@@ -44,7 +44,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalRows:
-    """Rows in `files`, each of which has the day in `days` of the same place; see `training.engine.Rows`."""
+    """Rows in `files`, each of which has the day in `days` of the same place; see `training.protocols.Rows`."""
 
     runner: Runner
     schema: Schema

@@ -28,7 +28,7 @@ class _Summary(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSource:
-    """See `training.engine.Source`."""
+    """See `training.protocols.Source`."""
 
     runner: Runner
     opened: Opened
@@ -39,7 +39,7 @@ class LocalSource:
         return self.opened.schema
 
     def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[LocalRows, int]:
-        """Check and hash the rows, write them to `folder` unless they are there; see `training.engine.Source`."""
+        """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
         mark = folder / COMPLETE
         if not mark.exists():
             folder.mkdir(parents=True)

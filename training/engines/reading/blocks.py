@@ -13,7 +13,7 @@ BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class LineBlock:
     """Whole lines of `file`. How many lines precede them is counted only where somebody asks."""
 
     file: Path
@@ -40,7 +40,7 @@ def parts(file: Path) -> list[tuple[int, int]]:
     return [(start, min(start + BLOCK_BYTES, size)) for start in range(0, size, BLOCK_BYTES)]
 
 
-def of_part(file: Path, start: int, end: int) -> Iterator[Block]:
+def of_part(file: Path, start: int, end: int) -> Iterator[LineBlock]:
     """The lines that begin in a part of a file."""
     if is_gzip(file):
         yield from _of_gzip(file)
@@ -49,7 +49,7 @@ def of_part(file: Path, start: int, end: int) -> Iterator[Block]:
         first = _line_start(mapped, start)
         content = mapped[first : _line_start(mapped, end)]
     if content:
-        yield Block(file=file, content=content, start=first, lines=0 if first == 0 else None)
+        yield LineBlock(file=file, content=content, start=first, lines=0 if first == 0 else None)
 
 
 def _line_start(mapped: mmap.mmap, position: int) -> int:
@@ -61,7 +61,7 @@ def _line_start(mapped: mmap.mmap, position: int) -> int:
     return mapped.find(b"\n", position - 1) + 1 or len(mapped)
 
 
-def _of_gzip(file: Path) -> Iterator[Block]:
+def _of_gzip(file: Path) -> Iterator[LineBlock]:
     lines = 0
     with gzip.open(file) as stream:
         rest = b""
@@ -69,7 +69,7 @@ def _of_gzip(file: Path) -> Iterator[Block]:
             end = more.rfind(b"\n") + 1
             content, rest = (rest + more[:end], more[end:]) if end else (b"", rest + more)
             if content:
-                yield Block(file=file, content=content, start=0, lines=lines)
+                yield LineBlock(file=file, content=content, start=0, lines=lines)
                 lines += content.count(b"\n")
         if rest:
-            yield Block(file=file, content=rest, start=0, lines=lines)
+            yield LineBlock(file=file, content=rest, start=0, lines=lines)

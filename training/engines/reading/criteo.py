@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from features.schema import CRITEO
 from training.datasets.described.texts import require_utf8
-from training.datasets.errors import DatasetError, MalformedRowError
+from training.datasets.errors import DatasetError, MalformedRowError, require_both_classes
 from training.datasets.gzipped import DAMAGED, is_gzip
-from training.datasets.labels import require_both_classes
 from training.datasets.published.lines import complaint, cut_off, no_rows
 from training.engines.reading import blocks
 from training.engines.reading.opened import Opened, Piece
@@ -67,7 +66,7 @@ def _check(file: Path, start: int, end: int) -> None:
             raise _explained(block) from error
 
 
-def _explained(block: blocks.Block) -> DatasetError:
+def _explained(block: blocks.LineBlock) -> DatasetError:
     """The error for a block of which some row is not right."""
     before = block.lines_before()
     lines = block.content.decode(errors="replace").removesuffix("\n").split("\n")

@@ -16,7 +16,7 @@ from training.parameters import TrainingParameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class HashedBlock:
     """Hashed rows that were read together, and what was counted in reading them: "rows", "clicks", and what else."""
 
     rows: pa.RecordBatch
@@ -32,18 +32,18 @@ class Piece:
     check: Callable[[], None] | None = None
     """Raises what reading the rows would, where that can be known sooner."""
 
-    def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[Block]:
+    def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[HashedBlock]:
         """The rows, hashed."""
         yield from hashed_blocks(self.fields(), schema, parameters)
 
 
-def hashed_blocks(some: Iterable[Fields], schema: Schema, parameters: TrainingParameters) -> Iterator[Block]:
+def hashed_blocks(some: Iterable[Fields], schema: Schema, parameters: TrainingParameters) -> Iterator[HashedBlock]:
     """Typed rows, hashed."""
     kept = may_be_held_out(parameters)
     for fields in some:
         found = Counter(fields.counted)
         found.update(rows=len(fields), clicks=int(fields.label.sum()))
-        yield Block(rows=hashed(fields, schema, may_be_held_out=kept), found=found)
+        yield HashedBlock(rows=hashed(fields, schema, may_be_held_out=kept), found=found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,23 @@
 """The rows of a dataset, in pieces."""
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
+import pyarrow as pa
+
+from features.schema import CRITEO
 from training.datasets.described import tables
+from training.datasets.generated import synthetic
 from training.datasets.layout import partition_of, parts
+from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.datasets.published import criteo
 from training.engines.reading.criteo import open_criteo
-from training.engines.reading.opened import Opened
-from training.engines.reading.synthetic import open_generated
+from training.engines.reading.opened import Opened, Piece
 from training.engines.reading.tables import open_tables
+from training.kernels.hashed import Fields
 from training.parameters import CriteoDataset, Dataset, SyntheticDataset, TablesDataset
 
 
@@ -18,7 +25,7 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened
     """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
     match dataset:
         case SyntheticDataset():
-            return open_generated(dataset) if data is None else _of_parts(data)
+            return _open_generated(dataset) if data is None else _of_parts(data)
         case CriteoDataset():
             return open_criteo(criteo.fetch(dataset, report)) if data is None else _of_parts(data)
         case TablesDataset():
@@ -29,3 +36,25 @@ def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened
 
 def _of_parts(data: Path) -> Opened:
     return open_criteo([(file, partition_of(file)) for file in parts(data)])
+
+
+def _open_generated(dataset: SyntheticDataset) -> Opened:
+    """Synthetic rows, generated where they are read: the rows of the files that `synthetic_files` writes."""
+    return Opened(
+        schema=CRITEO,
+        pieces=[
+            Piece(day=WHOLE, fields=partial(_generated, index, rows=dataset.rows, seed=dataset.seed))
+            for index in range(synthetic.blocks(dataset.rows))
+        ],
+        files=[],
+        check=lambda _found: None,
+    )
+
+
+def _generated(index: int, *, rows: int, seed: int) -> Iterator[Fields]:
+    batch = synthetic.record_batch(synthetic.generate(index, rows=rows, seed=seed))
+    yield Fields(
+        label=batch.column(CRITEO.label).to_numpy(),
+        numeric=[batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False) for name in CRITEO.numeric],
+        categorical=[batch.column(name).fill_null("") for name in CRITEO.categorical],
+    )

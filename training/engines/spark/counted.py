@@ -34,7 +34,7 @@ SHARE = "_share"
 
 @dataclass(frozen=True, kw_only=True)
 class SparkCounts:
-    """The shares in `groups`, of so many columns and folds; see `training.engine.CountTable`."""
+    """The shares in `groups`, of so many columns and folds; see `training.protocols.CountTable`."""
 
     session: SparkSession
     groups: tuple[Group, ...]
@@ -50,12 +50,12 @@ class SparkCounts:
         return cls(session=parts.sparkSession, groups=groups, columns=columns, folds=folds)
 
     def values_by_rows(self, most: int) -> Counts:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         found: Counts = np.sum(self._asked(partial(LocalCounts.values_by_rows, most=most)), axis=0)
         return found
 
     def frequent(self, needed_rows: Counts) -> FrequentValues:
-        """See `training.engine.CountTable`; what reaches the driver does not grow with the rare values."""
+        """See `training.protocols.CountTable`; what reaches the driver does not grow with the rare values."""
         parts = self._asked(partial(LocalCounts.frequent, needed_rows=needed_rows))
         column, hashes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("column", "hash"))
         order = np.lexsort((hashes, column))
@@ -69,29 +69,29 @@ class SparkCounts:
         )
 
     def distinct(self, index: int) -> int:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         return int(self._summaries[0, index])
 
     def missing(self, index: int) -> int:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         return int(self._summaries[1, index])
 
     def most_frequent(self, index: int, number: int) -> tuple[Counts, Counts]:
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         parts = self._asked(partial(LocalCounts.most_frequent, index=index, number=number))
         hashes, rows = np.concatenate(parts, axis=1)
         most = np.lexsort((hashes, -rows))[:number]
         return hashes[most], rows[most]
 
     def plus(self, others: Sequence[Self], folder: Path) -> "SparkCounts":
-        """See `training.engine.CountTable`."""
+        """See `training.protocols.CountTable`."""
         groups = [group for table in (self, *others) for group in table.groups]
         again = partial(_shared_again, columns=self.columns, folds=self.folds, shares=shares_for(self.session, groups))
         parts = over(self.session, groups, again, types_of(self.columns))
         return SparkCounts.added(parts, columns=self.columns, folds=self.folds, folder=folder)
 
     def write(self, file: Path, *, by_fold: bool) -> None:
-        """See `training.engine.CountTable`; a column at a time is held here."""
+        """See `training.protocols.CountTable`; a column at a time is held here."""
         with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
             columns = (_column(index, self.groups, folds=self.folds, pool=pool) for index in range(self.columns))
             write(file, columns, folds=self.folds if by_fold else 0)

@@ -29,7 +29,7 @@ STOP_SECONDS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class SparkEngine:
-    """See `training.engine.Engine`; `log` is the local session's log."""
+    """See `training.protocols.TrainingEngine`; `log` is the local session's log."""
 
     session: SparkSession
     log: Path

@@ -46,7 +46,7 @@ def is_too_large(spec: TablesSpec) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class JoinedSource:
-    """The interactions whose user and item are known; see `training.engine.Source`. `log` is the session's log."""
+    """The interactions whose user and item are known; see `training.protocols.Source`. `log` is the session's log."""
 
     session: SparkSession
     spec: TablesSpec
@@ -59,7 +59,7 @@ class JoinedSource:
         return self.spec.joined_schema
 
     def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
-        """Check, join and hash the rows, write them to `folder` unless they are there; see `training.engine.Source`."""
+        """Check, join and hash the rows, and write them to `folder` unless they are there; see `protocols.Source`."""
         files = list(self.spec.tables.values())
         opened = Opened(
             schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, self.report)

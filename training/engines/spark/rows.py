@@ -16,11 +16,9 @@ from training.engines.selection import ALL, Selection, division
 from training.engines.spark.counted import SparkCounts, shared, shares_for, types_of
 from training.engines.spark.native.encoded import NativeEncoded
 from training.engines.spark.store.groups import Group, groups_of, over
-from training.engines.spark.store.merged import merged
 from training.engines.spark.store.paths import to_read
-from training.engines.spark.store.scans import blocks, running
-from training.engines.spark.synapseml.encoded import SparkEncoded
-from training.engines.spark.synapseml.vectors import stored_as_vectors
+from training.engines.spark.store.scans import blocks, merged, running
+from training.engines.spark.synapseml.encoded import SparkEncoded, stored_as_vectors
 from training.kernels.columns import FEATURES
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
@@ -35,8 +33,10 @@ SUFFIX = ".parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class SparkRows:
-    """The blocks in `groups`, each of which has the day in `days` of the same place; see `training.engine.Rows`. `log`
-    is the local session's log."""
+    """The blocks in `groups`; `days` has the day of each. See `training.protocols.Rows`.
+
+    `log` is the local session's log.
+    """
 
     session: SparkSession
     groups: tuple[Group, ...]

@@ -14,7 +14,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from features.errors import PersonalizationError
 from features.schema import Schema
-from training.engines.reading.opened import Block, Opened, Piece
+from training.engines.reading.opened import HashedBlock, Opened, Piece
 from training.engines.spark.rows import DAY, SparkRows
 from training.engines.spark.store.blobs import PIECE, WRITING, packed
 from training.engines.spark.store.groups import groups_of, rows_beside
@@ -31,7 +31,7 @@ it."""
 
 @dataclass(frozen=True, kw_only=True)
 class SparkSource:
-    """See `training.engine.Source`; `log` is the local session's log."""
+    """See `training.protocols.Source`; `log` is the local session's log."""
 
     session: SparkSession
     opened: Opened
@@ -43,7 +43,7 @@ class SparkSource:
         return self.opened.schema
 
     def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[SparkRows, int]:
-        """Check and hash the rows, write them to `folder` unless they are there; see `training.engine.Source`."""
+        """Check and hash the rows, write them to `folder` unless they are there; see `training.protocols.Source`."""
         with self.opened.unchanged():
             blocks = stored(self._read(parameters), folder, options=WRITING)
         rows, found = rows_of(blocks, schema=self.schema, log=self.log)
@@ -80,7 +80,7 @@ def _rows(piece: Piece, schema: Schema, parameters: TrainingParameters) -> Itera
         yield {DAY: piece.day, PROBLEM: pickle.dumps(error)}
 
 
-def row_of(block: Block, day: str) -> dict[str, object]:
+def row_of(block: HashedBlock, day: str) -> dict[str, object]:
     """A block as a row of Spark's."""
     return {DAY: day, FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
 

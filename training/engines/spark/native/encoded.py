@@ -13,9 +13,8 @@ from training.engines.selection import ALL, Selection
 from training.engines.spark.native.fit import fit
 from training.engines.spark.store.blobs import PIECE, WRITING, packed, unpacked
 from training.engines.spark.store.groups import Group, groups_of, over
-from training.engines.spark.store.merged import merged
 from training.engines.spark.store.paths import stored
-from training.engines.spark.store.scans import running
+from training.engines.spark.store.scans import merged, running
 from training.kernels.encode import FoldEncoder, out_of_fold
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
@@ -26,7 +25,7 @@ from training.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class NativeEncoded:
-    """The blocks in `groups`; see `training.engine.EncodedRows`. `log` is the local session's."""
+    """The blocks in `groups`; see `training.protocols.EncodedRows`. `log` is the local session's."""
 
     session: SparkSession
     groups: tuple[Group, ...]

@@ -1,14 +1,32 @@
-"""Kernels over blobs of rows: they run over the blocks of some groups in each task."""
+"""Kernels over blobs of rows: they run over the blocks of some groups in each task, and their results are merged here.
+
+Java moves the results as blobs; the kernel says how they add up.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from training.engines.selection import Selection
 from training.engines.spark.store.blobs import unpacked
-from training.engines.spark.store.groups import Function, Group
+from training.engines.spark.store.groups import ANSWER, Function, Group, answer, answering, answers_in, unpickled
 from training.kernels.kernel import Kernel
+
+ADDED_AT_ONCE = 32
+"""Tasks whose results are added up in one place: what a kernel counts by score can be ten megabytes of each task."""
+
+
+def merged(session: SparkSession, groups: tuple[Group, ...], function: Function, kernel: Kernel) -> pa.Table:
+    """What one run of the kernel over all rows gives; `function` runs it over the rows of some groups."""
+    given = answering(session, groups, partial(_given, function=function, kernel=kernel))
+    places = session.sparkContext.defaultParallelism // ADDED_AT_ONCE
+    if kernel.by and places > 1:
+        add = partial(_added, kernel=kernel)
+        given = given.repartition(places).mapInArrow(add, from_arrow_schema(ANSWER))
+    return kernel.merge(pa.concat_tables([kernel.schema.empty_table(), *answers_in(given)]))
 
 
 def running(kernel: Kernel, selection: Selection) -> Function:
@@ -25,3 +43,13 @@ def blocks(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.Recor
 def _run(groups: Iterable[Group], *, kernel: Kernel, selection: Selection) -> Iterator[pa.RecordBatch]:
     columns = selection.stored(kernel.columns)
     return kernel.function(selection.of(blocks(groups, columns), kernel.columns))
+
+
+def _given(groups: Iterable[Group], *, function: Function, kernel: Kernel) -> pa.Table:
+    return pa.Table.from_batches(function(groups), kernel.schema)
+
+
+def _added(batches: Iterable[pa.RecordBatch], *, kernel: Kernel) -> Iterator[pa.RecordBatch]:
+    given = [table for batch in batches for table in unpickled(batch.column(0).to_pylist())]
+    if given:
+        yield answer(kernel.merge(pa.concat_tables(given)))

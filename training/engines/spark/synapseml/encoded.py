@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
+from pyspark.sql.types import StructField, StructType
 
 from features.schema import Schema
 from training.engines.selection import ALL, Selection
 from training.engines.spark.store.groups import Group, groups_of
-from training.engines.spark.store.merged import merged
+from training.engines.spark.store.paths import stored
+from training.engines.spark.store.scans import merged
 from training.engines.spark.synapseml.fit import fit
-from training.engines.spark.synapseml.vectors import VALUES
 from training.kernels.columns import FEATURES
 from training.kernels.kernel import Kernel
 from training.kernels.split import Part
@@ -24,11 +27,15 @@ from training.progress import Progress
 
 BATCH_ROWS = 65_536
 """Rows that a kernel gets at a time."""
+DENSE = 1
+"""What Spark calls a dense vector in `VectorUDT`'s field `type`."""
+VALUES = "values"
+"""The field of `VectorUDT` that has a vector's numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkEncoded:
-    """The rows of `frame`, which are in `groups`; see `training.engine.EncodedRows`. `log` is the session's log."""
+    """The rows of `frame`, which are in `groups`; see `training.protocols.EncodedRows`. `log` is the session's log."""
 
     frame: DataFrame
     groups: tuple[Group, ...]
@@ -69,3 +76,19 @@ def _batches(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.Rec
             names = batch.schema.names
             arrays = [pc.struct_field(batch[name], VALUES) if name == FEATURES else batch[name] for name in names]
             yield pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def stored_as_vectors(frame: DataFrame, name: str, folder: Path) -> DataFrame:
+    """`frame`, written to `folder` unless it is there and read from it; `name` is array<double>, then vectors."""
+    fields = [StructField(name, VectorUDT()) if field.name == name else field for field in frame.schema.fields]
+    return stored(frame.withColumn(name, _dense(F.col(name))), folder, schema=StructType(fields))
+
+
+def _dense(values: Column) -> Column:
+    nothing = F.lit(None)
+    return F.struct(
+        F.lit(DENSE).cast("tinyint").alias("type"),
+        nothing.cast("int").alias("size"),
+        nothing.cast("array<int>").alias("indices"),
+        values.alias(VALUES),
+    )

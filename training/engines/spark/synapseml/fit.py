@@ -14,7 +14,7 @@ from training.engines.spark.log import Follower
 from training.engines.spark.transformer import predicting, probabilities
 from training.kernels.columns import FEATURES, LABEL, PART
 from training.kernels.split import PARTS, Part
-from training.model.calibrate import Scaling, fit_scaling, scaled
+from training.model.calibrate import PlattScaling, fit_scaling, scaled
 from training.model.fitted import STAGE, FitProgress, Fitted, refitting, seeds_of_refits, slot_names
 from training.model.native import lightgbm
 from training.model.trees import mean_of
@@ -67,7 +67,7 @@ def fit(
     )
 
 
-def _scaling(validation: DataFrame, transformer: LightGBMClassificationModel) -> Scaling | None:
+def _scaling(validation: DataFrame, transformer: LightGBMClassificationModel) -> PlattScaling | None:
     """What the validation rows, `MAX_VALIDATION_ROWS` at most, say of a model that was not fitted on them."""
     scored = transformer.transform(validation.select(FEATURES, LABEL))
     label, probability = probabilities(scored, beside=LABEL)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from features.schema import Schema
 from training.datasets.manifest import WHOLE, Manifest
-from training.engine import CountTable, Rows
 from training.parameters import Split, TrainingParameters
+from training.protocols import CountTable, Rows
 
 FORMAT = 1
 """Of the tables, and of what decides about a row's part and fold: another one is not comparable."""

@@ -136,7 +136,7 @@ class FitError(PersonalizationError):
     """The engine has no such fit."""
 
 
-class Engine(Protocol):
+class TrainingEngine(Protocol):
     """Where a run reads its rows, and where its kernels run."""
 
     @property

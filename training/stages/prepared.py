@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.engine import Rows, Source
 from training.kernels import tally
 from training.kernels.split import Part, SplitError
 from training.parameters import TrainingParameters
+from training.protocols import Rows, Source
 
 
 @dataclass(frozen=True, kw_only=True)
