@@ -12,7 +12,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.step_resource import OutputsT_co, StepResource
 from steps.descriptions import data_upload, model_registry, model_version, serving_image, training_run
-from steps.descriptions.serving_settings import Engine, ScoringSettings
+from steps.descriptions.serving_settings import ScoringEngine, ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Backend(Protocol):
         self,
         name: str,
         inputs: serving_image.Inputs,
-        engine: Engine,
+        engine: ScoringEngine,
         passed_on: Mapping[str, Output[Any]],
         options: ResourceOptions,
     ) -> Declared[serving_image.Outputs]:

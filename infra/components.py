@@ -11,7 +11,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.backend import Backend, ScoringServiceArgs
 from steps.descriptions import data_upload, model_version, serving_image, training_run
-from steps.descriptions.serving_settings import Engine
+from steps.descriptions.serving_settings import ScoringEngine
 
 
 class Registry(pulumi.ComponentResource):
@@ -75,7 +75,7 @@ class ServingImage(pulumi.ComponentResource):
         self,
         name: str,
         inputs: serving_image.Inputs,
-        engine: Engine,
+        engine: ScoringEngine,
         passed_on: Mapping[str, Output[Any]],
         backend: Backend,
     ) -> None:

@@ -13,10 +13,10 @@ from infra.local_backend import LocalBackend
 from infra.settings import Settings, Target, azure_settings, load_settings
 from infra.step_resource import later
 from steps.descriptions import data_upload, model_version, serving_image, training_run
-from steps.descriptions.serving_settings import Engine
+from steps.descriptions.serving_settings import ScoringEngine
 from steps.shared.dataset_paths import located
+from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
-from steps.shared.serving_code import serving_code_hash
 from training.datasets import check_split, describe
 from training.parameters import EngineName
 from training.runtime import require_spark
@@ -140,7 +140,7 @@ def _outputs(version: ModelVersion, image: ServingImage, service: ScoringService
 def _backend(settings: Settings, stack: str) -> Backend:
     match settings.target:
         case Target.LOCAL:
-            if EngineName.SPARK is settings.training.engine or settings.scoring.engine is Engine.SPARK_SERVING:
+            if EngineName.SPARK is settings.training.engine or settings.scoring.engine is ScoringEngine.SPARK_SERVING:
                 require_spark()
             return LocalBackend(stack)
         case Target.AZURE:

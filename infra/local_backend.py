@@ -17,7 +17,7 @@ from steps.descriptions import (
     training_run,
 )
 from steps.descriptions.description import Description, StepInputs
-from steps.descriptions.serving_settings import Engine
+from steps.descriptions.serving_settings import ScoringEngine
 from steps.kinds import Place
 
 
@@ -52,7 +52,7 @@ class LocalBackend:
         self,
         name: str,
         inputs: serving_image.Inputs,
-        engine: Engine,
+        engine: ScoringEngine,
         passed_on: Mapping[str, Output[Any]],
         options: ResourceOptions,
     ) -> Declared[serving_image.Outputs]:

@@ -67,7 +67,7 @@ class Settings(Parameters):
             return value
         if value is None:
             raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
-        from infra.cost.sizing import sized  # noqa: PLC0415 - reads the table of prices, which other stacks need not
+        from infra.cost.capacity import sized  # noqa: PLC0415 - reads the table of prices, which other stacks need not
 
         try:
             return sized(value, qps=scoring.target_qps, p99_ms=scoring.target_p99_ms, qps_per_core=scoring.qps_per_core)

@@ -15,20 +15,25 @@ from infra.cloud.databricks_training import DatabricksTraining
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.monitoring.availability import Availability, AvailabilityArgs
 from infra.cloud.names import Names
-from infra.cost.monthly import usd_per_month
+from infra.cost.estimate import usd_per_month
 from infra.step_resource import OutputsT_co, StepResource, later
-from steps.descriptions import api_key, data_upload, model_registry, model_version, serving_image, training_run
-from steps.descriptions.azure import (
+from steps.descriptions import (
+    api_key,
     canary_run,
     certificate,
     champion,
     cluster_ready,
+    data_upload,
     environment,
+    model_registry,
+    model_version,
     rollout,
+    serving_image,
+    training_run,
     workspace_ready,
 )
 from steps.descriptions.description import Description, StepInputs
-from steps.descriptions.serving_settings import Engine, RolloutKind
+from steps.descriptions.serving_settings import RolloutKind, ScoringEngine
 from steps.kinds import Place
 from steps.shared.model_versions import LATEST
 
@@ -117,7 +122,7 @@ class CloudBackend:
         self,
         name: str,
         inputs: serving_image.Inputs,
-        engine: Engine,
+        engine: ScoringEngine,
         passed_on: Mapping[str, Output[Any]],
         options: ResourceOptions,
     ) -> Declared[serving_image.Outputs]:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from features.errors import PersonalizationError
+from infra.azure_settings import AzureSettings
 from infra.cost.estimate import HOURS_PER_MONTH
 from infra.cost.prices import VM, Confidence, snapshot
 
@@ -17,6 +18,10 @@ MIN_REPLICAS = 2
 """So that one may go down, or be renewed, without an outage."""
 RESERVED_CORES = 0.5
 """Of each node, for Kubernetes itself and what runs on every node."""
+
+DERIVED = ("scoring_nodes_min", "scoring_nodes_max", "replicas_min", "replicas_max")
+"""The settings of `azure` that follow from a target load."""
+MILLI = 1000
 
 
 class CapacityError(PersonalizationError):
@@ -115,6 +120,31 @@ def qps_of(
     capacity = qps_per_core * min(cores_per_replica, 1.0)
     load = min(utilisation * capacity, capacity - math.log(100) / p99_seconds)
     return max(0.0, load) * nodes * replicas_per_node(size, cores_per_replica)
+
+
+def sized(azure: AzureSettings, *, qps: float, p99_ms: float, qps_per_core: float) -> AzureSettings:
+    """`azure` with its pods and nodes derived from `qps`, each pod with its `cpu_millicores`.
+
+    Raises `ValueError` when the stack file also states what is derived, or when the VM size is not in the table of
+    prices, which is where its cores are known from; and `CapacityError` when no number of pods would do.
+    """
+    stated = sorted(azure.model_fields_set & set(DERIVED))
+    if stated:
+        raise ValueError(f"scoring.target_qps derives {', '.join(stated)}: remove either")
+    size = VM_SIZES.get(azure.scoring_vm_size)
+    if size is None:
+        known = ", ".join(VM_SIZES)
+        raise ValueError(
+            f"scoring.target_qps needs the cores of scoring_vm_size {azure.scoring_vm_size}, which are not known; "
+            f"choose one of {known}, or state {', '.join(DERIVED)} instead"
+        )
+    cores = azure.cpu_millicores / MILLI
+    found = capacity_for(
+        qps=qps, p99_seconds=p99_ms / MILLI, qps_per_core=qps_per_core, size=size, cores_per_replica=cores
+    )
+    most_nodes = math.ceil(found.replicas_max / replicas_per_node(size, cores))
+    derived = (found.nodes, max(found.nodes, most_nodes), found.replicas_min, found.replicas_max)
+    return azure.model_copy(update=dict(zip(DERIVED, derived, strict=True)))
 
 
 def replicas_per_node(size: VmSize, cores_per_replica: float) -> int:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from infra.azure_settings import KubernetesTier
-from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError
-from infra.cost.scenarios import CANARY_HOURS, DAYS, DISK_GIB, Scenario
+from infra.azure_settings import AzureSettings, KubernetesTier
+from infra.cost.prices import VM, Confidence, Figure, Price, Prices, PriceUnknownError, snapshot
+from infra.cost.scenarios import CANARY_HOURS, DAYS, DISK_GIB, Scenario, of_settings
 
 HOURS_PER_MONTH = 730
 CENT = Decimal("0.01")
@@ -66,6 +66,19 @@ def estimate(scenario: Scenario, prices: Prices) -> Estimate:
     return Estimate(
         scenario=scenario, prices=prices, lines=(*_always_on(scenario, prices), *_training(scenario, prices))
     )
+
+
+def bill(stack: str, settings: AzureSettings) -> Estimate:
+    """What the stack costs in a month; raises `PriceUnknownError`."""
+    return estimate(of_settings(stack, settings), snapshot())
+
+
+def usd_per_month(stack: str, settings: AzureSettings) -> float | None:
+    """The likely total in USD; None where the price of something in it is unknown, which must not stop an `up`."""
+    try:
+        return float(bill(stack, settings).total().likely)
+    except PriceUnknownError:
+        return None
 
 
 def as_json(found: Estimate) -> dict[str, Any]:

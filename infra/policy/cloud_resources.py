@@ -1,20 +1,23 @@
 """Policies for the stack's Azure resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from infra.cloud.names import PROJECT_TAG, STACK_TAG
+from infra.cloud.names import BUDGET_TAG, NO_BUDGET, PROJECT_TAG, STACK_TAG
 from infra.cloud.role_list import Role
 from infra.policy.rule import Properties, Rule, dig, is_production
 
 ACCOUNT = "azure-native:storage:StorageAccount"
+BUDGET = "azure-native:consumption:Budget"
+BUDGET_RULE = "budget-present"
 CONTAINER = "azure-native:storage:BlobContainer"
 REGISTRY = "azure-native:containerregistry:Registry"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 POOL = "azure-native:containerservice:AgentPool"
+GROUP = "azure-native:resources:ResourceGroup"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 TAGGED = frozenset(
     {
-        "azure-native:resources:ResourceGroup",
+        GROUP,
         ACCOUNT,
         "azure-native:keyvault:Vault",
         REGISTRY,
@@ -96,6 +99,21 @@ def _wide_role(properties: Properties, _: str) -> Iterator[str]:
 def _wide_scope(properties: Properties, _: str) -> Iterator[str]:
     if "/resourcegroups/" not in str(properties["scope"]).lower():
         yield f"the scope {properties['scope']} is more than one resource: no role of a stack is that wide."
+
+
+def missing_budget(resources: Iterable[tuple[str, Properties]]) -> Iterator[str]:
+    """A sentence when a stack of these resources spends money on Azure without a budget, and does not say so.
+
+    Offers without budgets exist: `monthly_budget: null` leaves it out, and its groups have a tag then.
+    """
+    given = list(resources)
+    groups = [properties for kind, properties in given if kind == GROUP]
+    given_up = bool(groups) and all(dig(properties, f"tags.{BUDGET_TAG}") == NO_BUDGET for properties in groups)
+    if groups and not given_up and all(kind != BUDGET for kind, _ in given):
+        yield (
+            "the stack has no budget. Set `azure.monthly_budget`, or set it to null where the subscription's offer "
+            f"has no budgets: the groups then say so by the tag `{BUDGET_TAG}`."
+        )
 
 
 RULES = (

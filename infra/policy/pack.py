@@ -15,7 +15,6 @@ from pulumi_policy import (
 
 from infra.policy import cloud_resources, pods, private, training_clusters
 from infra.policy.rule import Properties, Rule
-from infra.policy.stack import BUDGET_RULE, missing_budget
 
 NAME = "personalization"
 StackCheck = Callable[[Iterable[tuple[str, Properties]]], Iterator[str]]
@@ -32,7 +31,9 @@ def _policies() -> Iterator[Policy]:
     for rule in RULES:
         yield ResourceValidationPolicy(name=rule.name, description=rule.description, validate=_validation(rule))
     yield StackValidationPolicy(
-        name=BUDGET_RULE, description="What a stack costs is watched.", validate=_stack_validation(missing_budget)
+        name=cloud_resources.BUDGET_RULE,
+        description="What a stack costs is watched.",
+        validate=_stack_validation(cloud_resources.missing_budget),
     )
     yield StackValidationPolicy(
         name=private.STACK_RULE,

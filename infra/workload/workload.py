@@ -6,11 +6,11 @@ import pulumi
 from pulumi import Input, ResourceOptions
 
 from infra.azure_settings import AzureSettings
+from infra.workload.autoscaling import Autoscaling, AutoscalingArgs
 from infra.workload.deployment import ScoringPods, ScoringPodsArgs
 from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
 from infra.workload.network import Network, NetworkArgs
 from infra.workload.place import Place
-from infra.workload.scaling import Scaling, ScalingArgs
 from infra.workload.secrets import VaultFiles, VaultFilesArgs
 from steps.descriptions.serving_settings import RolloutKind, ScoringSettings
 
@@ -59,9 +59,9 @@ class Workload(pulumi.ComponentResource):
             _pods(args, namespace, files, network),
             ResourceOptions(parent=self, depends_on=[files, network]),
         )
-        Scaling(
+        Autoscaling(
             "scaling",
-            ScalingArgs(
+            AutoscalingArgs(
                 namespace=namespace.name,
                 replicas_min=args.azure.replicas_min,
                 replicas_max=args.azure.replicas_max,

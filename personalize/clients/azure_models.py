@@ -10,8 +10,7 @@ from infra.cloud.names import Names
 from personalize.errors import StackMissingError
 from personalize.terminal.output import say
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
-from steps.azure.stores.bundles import CONTAINER, bring, lake_folder
-from steps.azure.stores.lake import LakeFolder
+from steps.azure.stores.lake import MODELS, LakeFolder, bring, lake_folder
 from steps.descriptions.places import Lake, MachineLearning
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context
@@ -59,7 +58,7 @@ class AzureVersions:
     def register(self, bundle: Path) -> Version:
         """Send a bundle to the lake and register it; raises `AzureRefusedError`, and `BundleError` if it is broken."""
         lake = Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
-        folder = LakeFolder(lake, CONTAINER, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
+        folder = LakeFolder(lake, MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
         folder.send(bundle, self._context)
         return self._registry.register(bundle, folder.url, {"run": IMPORTED}).version
 

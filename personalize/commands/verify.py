@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from infra.cost.estimate import HOURS_PER_MONTH
-from infra.cost.monthly import bill
+from infra.cost.estimate import HOURS_PER_MONTH, bill
 from infra.cost.prices import PriceUnknownError
 from infra.cost.scenarios import CANARIES_PER_MONTH
 from personalize.commands.lifecycle import shown_operation

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.cost.monthly import bill
+from infra.cost.estimate import bill
 from infra.cost.prices import PriceUnknownError
 from personalize.clients.service import trusted_certificate
 from personalize.stack.stack_files import StackFiles

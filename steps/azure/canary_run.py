@@ -14,9 +14,8 @@ from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, RunFailedError
-from steps.azure.stores.bundles import CONTAINER as MODELS
-from steps.azure.stores.lake import LakeFolder
-from steps.descriptions.azure.canary_run import AZURE, AzureInputs, Outputs
+from steps.azure.stores.lake import MODELS, LakeFolder
+from steps.descriptions.canary_run import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.run_folder import RESULT
 from training.parameters import EngineName, SyntheticDataset, TrainingParameters

@@ -3,7 +3,7 @@
 from typing import Any
 
 from steps.azure.canary_run import CanaryRun
-from steps.azure.candidate.rollout import Rollout
+from steps.azure.candidate.rollout import CandidateRollout
 from steps.azure.certificate import Certificate
 from steps.azure.champion import Champion
 from steps.azure.cluster_ready import ClusterReady
@@ -33,7 +33,7 @@ def azure_steps() -> dict[Kind, Step[Any, Any]]:
         Environment(),
         ApiKey(),
         Certificate(),
-        Rollout(),
+        CandidateRollout(),
         Champion(),
     )
     return {step.description.kind: step for step in steps}

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from steps.descriptions.azure.certificate import AZURE, AzureInputs, Outputs
+from steps.descriptions.certificate import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 from steps.shared.local_step import LocalStep
 

@@ -3,7 +3,7 @@
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry
-from steps.descriptions.azure.champion import AZURE, AzureInputs, Outputs
+from steps.descriptions.champion import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 

@@ -17,7 +17,7 @@ from azure_clients.kubernetes_token import API, COMMAND
 from azure_clients.retries import Deadline
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
-from steps.descriptions.azure.cluster_ready import AZURE, AzureInputs, Outputs
+from steps.descriptions.cluster_ready import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

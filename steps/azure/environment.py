@@ -2,7 +2,7 @@
 
 from azure_clients.retries import exists, retried
 from steps.azure.azure_step import AzureStep, workspace_client
-from steps.descriptions.azure.environment import AZURE, AzureInputs, Outputs
+from steps.descriptions.environment import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 NAME = "scoring"

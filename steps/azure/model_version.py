@@ -3,12 +3,11 @@
 from features.bundle import REPORT
 from steps.azure.azure_step import AzureStep
 from steps.azure.stores.azure_registry import AzureRegistry, Entry
-from steps.azure.stores.bundles import bring, lake_folder
+from steps.azure.stores.lake import bring, lake_folder
 from steps.descriptions.model_version import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State
-from steps.shared.example import write_example
-from steps.shared.model_versions import LATEST
+from steps.shared.model_versions import LATEST, write_example
 
 
 class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):

@@ -9,7 +9,7 @@ from steps.azure.azure_step import AzureStep
 from steps.azure.image.build_context import BuildContext, build_context
 from steps.azure.image.docker_build import DockerBuild
 from steps.azure.image.registry_build import BuildFailedError, RegistryBuild, TasksNotAllowedError
-from steps.azure.stores.bundles import bring, lake_folder
+from steps.azure.stores.lake import bring, lake_folder
 from steps.descriptions.serving_image import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
 from steps.provider.step import Context, Created, State

@@ -12,8 +12,7 @@ from steps.azure.data_upload import COMPLETE
 from steps.azure.data_upload import CONTAINER as RAW
 from steps.azure.databricks_run import JobRuns, Usable
 from steps.azure.stores.azure_registry import AzureRegistry
-from steps.azure.stores.bundles import CONTAINER, bring
-from steps.azure.stores.lake import LakeFolder
+from steps.azure.stores.lake import MODELS, LakeFolder, bring
 from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
@@ -38,7 +37,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         champion = AzureRegistry(inputs, context, self._timeout).champion()
         identity = run_id(inputs, champion.version.bundle_hash if champion else None)
         run = RunFolder(self.folder(inputs.stack), identity)
-        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._timeout)
+        lake = LakeFolder(inputs, MODELS, f"runs/{identity}", self._timeout)
         raw = LakeFolder(inputs, RAW, inputs.manifest_hash, self._timeout)
         request = LakeRequest(
             dataset=located(inputs.dataset),
@@ -66,7 +65,7 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
         """Gone when its result is no longer in the lake; what is missing on this machine is brought again."""
         inputs = self.parse(state)
-        lake = LakeFolder(inputs, CONTAINER, f"runs/{identity}", self._timeout)
+        lake = LakeFolder(inputs, MODELS, f"runs/{identity}", self._timeout)
         if lake.read(RESULT, context) is None:
             return None
         run = RunFolder(self.folder(inputs.stack), identity)

@@ -12,7 +12,7 @@ from azure_clients.retries import Deadline, retried
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
 from steps.azure.unity_catalog import require_privileges
-from steps.descriptions.azure.workspace_ready import AZURE, AzureInputs, Outputs
+from steps.descriptions.workspace_ready import AZURE, AzureInputs, Outputs
 from steps.provider.step import Context, Created, State
 
 

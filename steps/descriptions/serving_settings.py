@@ -23,7 +23,7 @@ class RolloutKind(StrEnum):
     SHADOW = "shadow"
 
 
-class Engine(StrEnum):
+class ScoringEngine(StrEnum):
     """What computes a probability inside the service."""
 
     LIGHTGBM = "lightgbm"
@@ -33,7 +33,7 @@ class Engine(StrEnum):
 class ScoringSettings(Parameters):
     """How the model is served."""
 
-    engine: Engine = Engine.LIGHTGBM
+    engine: ScoringEngine = ScoringEngine.LIGHTGBM
     """What computes the probabilities: LightGBM itself, or SynapseML's Spark Serving, slower and at 1 GB per worker."""
     host: str = Field(default="127.0.0.1", min_length=1, examples=["127.0.0.1"])
     """The address that the service listens on; the loopback address keeps it on this machine."""

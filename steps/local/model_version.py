@@ -5,10 +5,9 @@ from pathlib import Path
 from steps.descriptions.model_version import LOCAL, LocalInputs, Outputs
 from steps.local.registry import LocalRegistry
 from steps.provider.step import Context, Created, State
-from steps.shared.example import write_example
 from steps.shared.folders import StackFolder
 from steps.shared.local_step import LocalStep
-from steps.shared.model_versions import LATEST, Version
+from steps.shared.model_versions import LATEST, Version, write_example
 
 
 class ModelVersion(LocalStep[LocalInputs, Outputs]):

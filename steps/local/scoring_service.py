@@ -6,7 +6,7 @@ from typing import assert_never
 
 from features.files import write_private
 from steps.descriptions.scoring_service import LOCAL, LocalInputs, Outputs
-from steps.descriptions.serving_settings import WORKERS_HERE, Engine, ScoringSettings
+from steps.descriptions.serving_settings import WORKERS_HERE, ScoringEngine, ScoringSettings
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
@@ -110,12 +110,12 @@ def _configuration(folder: StackFolder, supervisor: Supervisor, settings: Scorin
     )
 
 
-def _engine_variables(engine: Engine) -> dict[str, str]:
+def _engine_variables(engine: ScoringEngine) -> dict[str, str]:
     """What an engine needs of this machine."""
     match engine:
-        case Engine.LIGHTGBM:
+        case ScoringEngine.LIGHTGBM:
             return {}
-        case Engine.SPARK_SERVING:
+        case ScoringEngine.SPARK_SERVING:
             return {"JAVA_HOME": str(java_home()), "PERSONALIZATION_JARS": str(jars()[0].parent)}
         case _:
             assert_never(engine)

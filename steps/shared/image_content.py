@@ -9,12 +9,19 @@ from pathlib import Path
 from features.bundle import checked_hash
 from features.errors import PersonalizationError
 from steps.descriptions.serving_image import Inputs
-from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
-from training.stages.provenance import source_files
+from tools.paths import ROOT
+from training.stages.provenance import code_hash, source_files
+
+SERVING_PACKAGES = ("features", "scoring")
 
 
 class CodeChangedError(PersonalizationError):
     """The serving code was edited while its image was being built."""
+
+
+def serving_code_hash(root: Path = ROOT) -> str:
+    """The code that serves, as 64 hexadecimal digits."""
+    return code_hash(SERVING_PACKAGES, root)
 
 
 def fill(image: Path, code: Path, bundle: Path, inputs: Inputs) -> None:

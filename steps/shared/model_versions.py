@@ -9,8 +9,10 @@ from typing import Any, Self
 
 import msgspec
 
-from features.bundle import Metadata
+from features.bundle import GOLDEN, Metadata
 from features.errors import PersonalizationError
+from features.files import write_private
+from steps.shared.folders import StackFolder
 
 MODEL = "ctr"
 LATEST = "latest"
@@ -89,3 +91,10 @@ def find(versions: Iterable[Version], number: int) -> Version:
         numbers = ", ".join(str(found) for found in sorted(known)) or "none yet"
         raise NoSuchVersionError(f"There is no model version {number}; registered are: {numbers}.")
     return known[number]
+
+
+def write_example(folder: StackFolder, bundle: Path) -> None:
+    """Write the first golden record of `bundle` into the stack's folder, as a JSON object."""
+    with (bundle / GOLDEN).open(encoding="utf-8") as lines:
+        record = json.loads(next(lines))["record"]
+    write_private(folder.example, json.dumps(record, indent=2) + "\n")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from azure_clients.retries import Timeout
-from steps.azure.candidate.rollout import Rollout
+from steps.azure.candidate.rollout import CandidateRollout
 from steps.provider.step import Context
 from tests.cluster.rollouts import ROLLOUT_SECONDS, Cluster
 
@@ -14,7 +14,9 @@ CANARY_SECONDS = 20
 def tried(cluster: Cluster, image: str, kind: str = "canary") -> Mapping[str, Any]:
     """What the stack's own step decides of an image, beside the one that serves."""
     inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": kind}
-    step = Rollout(timeout=Timeout(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0)
+    step = CandidateRollout(
+        timeout=Timeout(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0
+    )
     lines: list[str] = []
     wanted = step.parse({**inputs, "percent": 20, "seconds": CANARY_SECONDS})
     computed = step.create(wanted, Context(lines.append)).outputs.model_dump()

@@ -10,11 +10,11 @@ from pulumi import ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor
 from pulumi_azure_native.applicationinsights import WebTestKind
 
-from infra.availability import EVERY_SECONDS, PLACES
 from infra.cloud.monitoring.alerts import what_to_do
 from infra.cloud.monitoring.log_analytics import Monitoring
 from infra.cloud.names import Names
 from infra.cloud.site import Site
+from infra.cost.scenarios import EVERY_SECONDS, PLACES
 
 ALERT = "availability"
 FAILING = len(PLACES) - 2

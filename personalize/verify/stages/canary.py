@@ -15,7 +15,7 @@ from personalize.verify.stage import Seen, Stage, StageFailedError
 from personalize.verify.stages.storage import lake
 from personalize.verify.stages.training import databricks, workspace
 from steps.azure.canary_run import CanaryRun
-from steps.descriptions.azure.canary_run import AzureInputs
+from steps.descriptions.canary_run import AzureInputs
 from steps.provider.step import Context
 
 LONGEST_MINUTES = 20

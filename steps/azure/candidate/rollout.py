@@ -16,7 +16,7 @@ from azure_clients.retries import USUAL, Deadline, Timeout, pause
 from steps.azure.azure_step import AzureStep
 from steps.azure.candidate.candidate import Candidate, ClusterRefusedError, Manifest, image_of, sends_copies
 from steps.azure.candidate.comparison import Figures, enough, total, worse
-from steps.descriptions.azure.rollout import AZURE, AzureInputs, Outputs
+from steps.descriptions.rollout import AZURE, AzureInputs, Outputs
 from steps.descriptions.serving_settings import RolloutKind
 from steps.provider.step import Context, Created, State
 from steps.shared.cluster_names import CANDIDATE, NAME
@@ -33,7 +33,7 @@ def connect(access: str, tenant: str) -> httpx.Client:
     return cluster_client(json.loads(access)["clusters"][0]["cluster"], tenant)
 
 
-class Rollout(AzureStep[AzureInputs, Outputs]):
+class CandidateRollout(AzureStep[AzureInputs, Outputs]):
     """Tries a new image beside the one that serves."""
 
     description = AZURE

@@ -1,10 +1,11 @@
-"""Folders in a container of the lake: sent in parallel with checksums, fetched, and removed.
+"""Folders in a container of the lake, sent in parallel with checksums, fetched and removed, and the bundles in them.
 
 The Blob endpoint serves accounts with a hierarchical namespace too; there, folders are entries of their own.
 """
 
 import functools
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +15,16 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from azure_clients import credentials
 from azure_clients.retries import Timeout, retried
+from features.bundle import BundleError, checked_hash
+from features.files import written_aside
 from steps.descriptions.places import Lake
 from steps.provider.step import Context
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
+MODELS = "models"
+"""The container for bundles."""
 SHA256 = "sha256"
 """Metadata of a blob that was sent whole: its content's hash."""
 FILES_AT_ONCE = 4
@@ -141,6 +146,26 @@ class LakeFolder:
         for blob in self._client.list_blobs(name_starts_with=f"{self._path}/", include=["metadata"]):
             if (blob.metadata or {}).get("hdi_isfolder") != "true":
                 yield blob.name.removeprefix(f"{self._path}/")
+
+
+def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
+    """The folder that `url`, an address for Spark, names in the lake's container for models."""
+    return LakeFolder(inputs, MODELS, url.split("/", 3)[3], timeout)
+
+
+def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
+    """Put the bundle in `folder` into `target`, unless it is there. Raises `BundleError` when it is another one."""
+    if target.is_dir() and checked_hash(target) == bundle_hash:
+        return
+    context.report("fetching the bundle")
+    with written_aside(target) as aside:
+        folder.fetch(aside, context)
+        found = checked_hash(aside)
+        if found != bundle_hash:
+            raise BundleError(
+                f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."
+            )
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is looked for

@@ -14,10 +14,10 @@ from infra.settings import Settings
 from infra.step_resource import StepResource
 from steps.descriptions import api_key, serving_image
 from steps.descriptions.description import StepInputs
-from steps.descriptions.serving_settings import Engine, ScoringSettings
+from steps.descriptions.serving_settings import ScoringEngine, ScoringSettings
 from steps.kinds import Place
+from steps.shared.image_content import serving_code_hash
 from steps.shared.locked_versions import SERVING_LIBRARIES, TRAINING_LIBRARIES, locked_versions
-from steps.shared.serving_code import serving_code_hash
 from tests.infra.graph.recorder import COMPONENTS, SECRET_MARK, Recorder, run
 from training.datasets import describe
 from training.datasets.errors import NoTimestampError
@@ -114,7 +114,7 @@ def test_the_key_is_the_only_secret_output() -> None:
     "settings",
     [
         Settings(training=TrainingParameters(engine=EngineName.SPARK)),
-        Settings(scoring=ScoringSettings(engine=Engine.SPARK_SERVING)),
+        Settings(scoring=ScoringSettings(engine=ScoringEngine.SPARK_SERVING)),
     ],
 )
 def test_a_machine_without_what_spark_needs_declares_nothing_for_it(

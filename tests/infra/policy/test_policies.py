@@ -18,9 +18,9 @@ from infra.cloud.role_list import Role
 from infra.cloud.training.lake_access import LakeAccess, LakeAccessArgs
 from infra.cloud.training.training_job import TrainingJob, TrainingJobArgs
 from infra.cloud.training.wheel import Wheel
+from infra.policy.cloud_resources import BUDGET, GROUP, missing_budget
 from infra.policy.pack import RULES
 from infra.policy.rule import Rule
-from infra.policy.stack import BUDGET, GROUP, missing_budget
 from infra.settings import Settings, load_settings
 from infra.workload.workload import Workload, WorkloadArgs
 from tests.infra.graph.cloud_recorder import SUBSCRIPTION, run_cloud

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from features.errors import BadInputError
-from infra.cost.monthly import usd_per_month
+from infra.cost.estimate import usd_per_month
 from personalize.checks.doctor import Status
 from personalize.views import azure_plan, health
 from personalize.views.azure_plan import PreflightFailedError, agree, announcement, azure_outcome, show_azure_outcome

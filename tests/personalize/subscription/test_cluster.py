@@ -20,7 +20,7 @@ from personalize.views import logs
 from personalize.views.status import azure_status as status_of
 from personalize.views.status import show_status
 from steps.azure.certificate import Certificate
-from steps.descriptions.azure.certificate import AzureInputs
+from steps.descriptions.certificate import AzureInputs
 from steps.provider.step import Context
 from tests.personalize.subscription.test_power import SETTINGS
 from tests.support.fake_manager import AnyToken, FakeManager

@@ -12,7 +12,7 @@ from personalize.verify.stage import StageFailedError
 from personalize.verify.stages import canary
 from personalize.verify.stages.canary import CANARY
 from steps.azure.canary_run import CanaryRun
-from steps.descriptions.azure.canary_run import AzureInputs, Outputs
+from steps.descriptions.canary_run import AzureInputs, Outputs
 from steps.provider.step import Context, Created
 from tests.personalize.subscription.conftest import CALLER, SUBSCRIPTION, TENANT
 

@@ -20,7 +20,7 @@ from features.bundle import Bundle
 from scoring.engines import EngineName
 from steps.azure.image.build_context import DOCKERFILE, build_context
 from steps.descriptions.serving_image import Inputs
-from steps.shared.serving_code import serving_code_hash
+from steps.shared.image_content import serving_code_hash
 from tools.paths import ROOT
 from tools.setup.uv import ensure_uv
 from tools.versions import PYTHON

@@ -10,7 +10,7 @@ from pathlib import Path
 from scoring.engines import EngineName
 from steps.azure.image.build_context import DOCKERFILE, build_context
 from steps.descriptions.serving_image import Inputs
-from steps.shared.serving_code import serving_code_hash
+from steps.shared.image_content import serving_code_hash
 from tools.paths import ROOT
 
 ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)

@@ -16,9 +16,8 @@ from steps.local.registry import LocalRegistry
 from steps.local.serving_image import ServingImage
 from steps.shared.api_key import ApiKey
 from steps.shared.folders import StackFolder
-from steps.shared.image_content import CodeChangedError
+from steps.shared.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
 from steps.shared.model_versions import GateFailedError, NoSuchVersionError
-from steps.shared.serving_code import SERVING_PACKAGES, serving_code_hash
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle

@@ -22,7 +22,7 @@ from steps.local.serving_image import ServingImage
 from steps.local.supervision import Supervisor
 from steps.provider.step import State
 from steps.shared.folders import StackFolder
-from steps.shared.serving_code import serving_code_hash
+from steps.shared.image_content import serving_code_hash
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle

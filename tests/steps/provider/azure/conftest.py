@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steps.azure.image.build_context import PROJECT_FILES, RECIPE
-from steps.shared.serving_code import SERVING_PACKAGES
+from steps.shared.image_content import SERVING_PACKAGES
 from tests.simulation.azure_native import AzureNative
 from tests.simulation.databricks_cloud import Databricks
 from tests.simulation.databricks_examples import EXAMPLES

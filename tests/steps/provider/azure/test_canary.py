@@ -9,9 +9,9 @@ import pytest
 
 from azure_clients.retries import Timeout
 from steps.azure.candidate.candidate import DEPLOYMENTS, PODS, ClusterRefusedError
-from steps.azure.candidate.rollout import Rollout
+from steps.azure.candidate.rollout import CandidateRollout
 from steps.azure.champion import CandidateRejectedError, Champion
-from steps.descriptions.azure.rollout import Outputs
+from steps.descriptions.rollout import Outputs
 from steps.provider.step import StepCancelledError
 from steps.shared.cluster_names import ANSWERING, CANDIDATE, NAME
 from tests.infra.graph.workload_program import manifests
@@ -102,12 +102,14 @@ class Server:
         return METRICS.format(**{name: count * self.looks for name, count in counts.items()})
 
 
-def rollout(server: Server, **timeout: float) -> Rollout:
+def rollout(server: Server, **timeout: float) -> CandidateRollout:
     def connect(access: str, tenant: str) -> httpx.Client:
         assert (access, tenant) == ("{}", AZURE["tenant"])
         return httpx.Client(transport=httpx.MockTransport(server), base_url="https://cluster")
 
-    return Rollout(timeout=Timeout(**{"seconds": 1, "pause": 0.01} | timeout), connect=connect, look_seconds=0.05)
+    return CandidateRollout(
+        timeout=Timeout(**{"seconds": 1, "pause": 0.01} | timeout), connect=connect, look_seconds=0.05
+    )
 
 
 def inputs(**changes: Any) -> dict[str, Any]:

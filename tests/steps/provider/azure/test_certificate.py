@@ -11,7 +11,7 @@ from cryptography import x509
 
 from steps.azure import certificate
 from steps.azure.certificate import Certificate
-from steps.descriptions.azure.certificate import AzureInputs
+from steps.descriptions.certificate import AzureInputs
 from steps.provider.step import Context, State
 
 HOST = "score-test.westeurope.cloudapp.azure.com"

@@ -17,8 +17,7 @@ from features.bundle import checked_hash
 from steps.azure.image.build_context import PROJECT_FILES, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
-from steps.shared.image_content import CodeChangedError
-from steps.shared.serving_code import serving_code_hash
+from steps.shared.image_content import CodeChangedError, serving_code_hash
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
 from tests.simulation.inputs.names import GROUP

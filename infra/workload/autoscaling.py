@@ -22,7 +22,7 @@ BUSY_PERCENT = 70
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScalingArgs:
+class AutoscalingArgs:
     """The fewest and the most pods."""
 
     namespace: Input[str]
@@ -30,10 +30,10 @@ class ScalingArgs:
     replicas_max: int
 
 
-class Scaling(pulumi.ComponentResource):
+class Autoscaling(pulumi.ComponentResource):
     """Autoscaler and disruption budget."""
 
-    def __init__(self, name: str, args: ScalingArgs, opts: ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AutoscalingArgs, opts: ResourceOptions | None = None) -> None:
         """Make both."""
         super().__init__("personalization:workload:Scaling", name, None, opts)
         metadata = ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS)
