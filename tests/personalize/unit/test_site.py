@@ -37,10 +37,12 @@ def listed(entry: Any) -> set[str]:
             return set().union(*map(listed, entry.values()))
 
 
-def test_every_page_is_in_the_navigation_and_nothing_else(pages: dict[str, str]) -> None:
+def test_every_page_is_in_the_navigation_or_the_list_of_decisions_and_nothing_else(pages: dict[str, str]) -> None:
     configuration = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe loader
     files = {file.relative_to(ROOT / "docs").as_posix() for file in (ROOT / "docs").rglob("*.md")}
-    assert listed(configuration["nav"]) == files | set(pages)
+    decisions = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    in_list = {f"decisions/{file}" for file in re.findall(r"\(([\w-]+\.md)\)", decisions)}
+    assert listed(configuration["nav"]) | in_list == files | set(pages)
     assert files & set(pages) == set(), "a file of docs/ would be overwritten"
 
 
