@@ -74,7 +74,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     values = vars(parser.parse_args(arguments))
     if values["image"] is not None:
         try:
-            values |= {"bundle": values["image"] / MODEL_FOLDER, **image_facts(values["image"])}
+            values |= {"bundle": values["image"] / MODEL_FOLDER, **_image_facts(values["image"])}
         except (OSError, ValueError, KeyError) as error:
             parser.error(f"--image {values['image']} is not an image's folder: {error!r}")
     if not values["check"] and values["keys_file"] is None:
@@ -86,7 +86,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
     return ServerSettings(**{field.name: values[field.name] for field in fields(ServerSettings)})
 
 
-def image_facts(folder: Path) -> dict[str, str]:
+def _image_facts(folder: Path) -> dict[str, str]:
     """Name and version of the model in an image's folder; raises `OSError`, `ValueError` or `KeyError` for another."""
     facts = json.loads((folder / "image.json").read_text(encoding="utf-8"))
     return {"model_name": facts["model_name"], "model_version": str(facts["model_version"])}

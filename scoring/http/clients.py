@@ -18,6 +18,18 @@ FEWEST_STRANGERS = 16
 OF_ONE_ADDRESS = 2
 """and one address half of that before its own go first."""
 
+KEEP_ALIVE_SECONDS = 75.0
+"""How long a connection over which a key was sent may be idle; a stranger's has `--client-seconds`."""
+
+LINGER_SECONDS = 1.0
+"""How long a client that is sent away is still listened to: ending at once would take the last answer from it."""
+
+SHUTDOWN_SECONDS = 3.0
+"""A client in steady use of its connection sends something within this time, when the service is about to end."""
+
+THROTTLE_SECONDS = 1.0
+"""How long a stranger that asks too often is not read from: what it sends meanwhile costs nothing."""
+
 
 class Client(Protocol):
     """A connection, from before its TLS handshake."""

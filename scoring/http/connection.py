@@ -4,24 +4,21 @@ import asyncio
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from scoring.http.clients import Clients
+from scoring.http.clients import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS, Clients
+from scoring.http.front import Front
 from scoring.http.identity import NOBODY
 from scoring.http.reader import MAX_PIPELINED, Reader, StopReading
 from scoring.http.request import Headers, Request
 from scoring.http.responses import CONTINUE
-from scoring.http.timeouts import KEEP_ALIVE_SECONDS, LINGER_SECONDS, SHUTDOWN_SECONDS, THROTTLE_SECONDS
 from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, TooManyRequests
-
-if TYPE_CHECKING:
-    from scoring.http.front import Front  # which knows connections in turn
 
 
 class Connection(asyncio.Protocol):
     """A connection. Made before its TLS handshake, so that a client may be ended during it."""
 
-    def __init__(self, front: "Front", clients: Clients, address: str, *, inside: bool) -> None:
+    def __init__(self, front: Front, clients: Clients, address: str, *, inside: bool) -> None:
         """`inside` are those who reach a port that is not for everybody."""
         self.address = address
         self.inside = inside

@@ -11,11 +11,9 @@ import httptools
 
 from scoring.http.admission import Room
 from scoring.http.batcher import Batcher
-from scoring.http.connection import Connection
-from scoring.http.identity import Doorkeeper
+from scoring.http.identity import AddressRates, Caller, Doorkeeper
 from scoring.http.looks import CHECKS, Looks
-from scoring.http.rates import AddressRates
-from scoring.http.request import Headers, Request, RequestIds, require_json
+from scoring.http.request import Answering, Headers, Request, RequestIds, require_json
 from scoring.http.responses import Writer
 from scoring.model.operations import OPERATIONS
 from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Rejection
@@ -53,7 +51,7 @@ class Front:
         self._looks = Looks(service)
         self._looking: set[asyncio.Task[None]] = set()
 
-    def request(self, where: Connection, method: bytes, target: bytes, headers: Headers) -> Request:
+    def request(self, where: Answering, method: bytes, target: bytes, headers: Headers) -> Request:
         """A request with this head."""
         named = dict(headers)
         operation = BY_TARGET.get(target)
@@ -67,16 +65,16 @@ class Front:
             request.trace = self.tracing.begin(named)
         return request
 
-    def admit(self, connection: Connection, request: Request) -> bool:
+    def admit(self, caller: Caller, request: Request) -> bool:
         """Raise a `Rejection` unless a request may send its body; whether it waits for a word before it does."""
         headers = request.headers
         authorization = headers.get(b"authorization", b"")
         if request.operation is None:
-            self._admit_look(connection, request, authorization)
+            self._admit_look(caller, request, authorization)
             return False
         if request.method != b"POST":
             raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
-        request.key = self._doorkeeper.require_key(connection, authorization)
+        request.key = self._doorkeeper.require_key(caller, authorization)
         if self.batcher.queue.full():
             raise Overloaded("More requests wait than the service can answer in time; try again later.")
         _ = self._service.model  # there must be one
@@ -110,11 +108,11 @@ class Front:
         if self.tracing is not None and request.trace is not None:
             self.tracing.end(request.trace, name, status, seconds, request.request_id)
 
-    def _admit_look(self, connection: Connection, request: Request, authorization: bytes) -> None:
-        if authorization or not (connection.inside or request.path in CHECKS):
-            request.key = self._doorkeeper.require_key(connection, authorization, challenge=BROWSER)
-        elif not connection.inside:
-            self._doorkeeper.count_stranger(connection)
+    def _admit_look(self, caller: Caller, request: Request, authorization: bytes) -> None:
+        if authorization or not (caller.inside or request.path in CHECKS):
+            request.key = self._doorkeeper.require_key(caller, authorization, challenge=BROWSER)
+        elif not caller.inside:
+            self._doorkeeper.count_stranger(caller)
 
     async def _look(self, request: Request) -> None:
         """Count only what was refused to a client: checks would fill log and metrics."""

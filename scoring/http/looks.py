@@ -19,7 +19,6 @@ from starlette.routing import Route
 
 from scoring.http.openapi import describe_service
 from scoring.http.request import Answer, Request
-from scoring.model.model import ServedModel
 from scoring.page import render
 from scoring.request_errors import MethodNotAllowed, NotFound
 from scoring.responses import HealthAnswer, ReadyAnswer
@@ -38,7 +37,7 @@ class Looks:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._metrics = _Shared(service.metrics.render)
-        self._description: tuple[ServedModel, bytes] | None = None
+        self._description = b""
         self._app = Starlette(
             routes=[
                 Route("/", self._page),
@@ -101,9 +100,8 @@ class Looks:
 
     async def _describe(self, _: Asked) -> Response:
         model = self._service.model
-        if self._description is None or self._description[0] is not model:
-            self._description = model, msgspec.json.encode(describe_service(model))
-        return Response(self._description[1], media_type="application/json")
+        self._description = self._description or msgspec.json.encode(describe_service(model))
+        return Response(self._description, media_type="application/json")
 
 
 class _Shared:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from scoring.http.clients import Clients
 from scoring.http.door import Door
 from scoring.http.front import Front
-from scoring.http.timeouts import SHUTDOWN_SECONDS
 from scoring.settings import ServerSettings
 from scoring.worker.service import Service
 
@@ -51,7 +50,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     tasks = [
         asyncio.create_task(_beat(pulse, stop)),
         asyncio.create_task(_sweep(doors)),
-        *(asyncio.create_task(duty) for duty in service.duties(tracing)),
+        asyncio.create_task(service.tend(tracing)),
     ]
     await stop.wait()
     await _leave(doors, settings)
@@ -86,25 +85,16 @@ async def _sweep(doors: Sequence[Door]) -> None:
 
 
 async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
-    """Let clients learn of the end with an answer, and lose no request.
-
-    A socket that others listen on later stays open while clients are waited for: who connects now would else wait for
-    the next process.
-    """
-    began = time.monotonic()
-    shared = settings.fd is not None
+    """Let clients learn of the end with an answer, and lose no request."""
+    end = time.monotonic() + settings.drain_seconds
     for door in doors:
         door.farewell()
-        if not shared:
-            door.close()
-    while any(len(door.clients) for door in doors) and time.monotonic() - began < settings.drain_seconds:
-        if shared and time.monotonic() - began > SHUTDOWN_SECONDS:
-            shared = False
-            for door in doors:
-                door.close()
+        door.close()
+    while any(len(door.clients) for door in doors):
+        if time.monotonic() > end:
+            break
         await asyncio.sleep(SWEEP_SECONDS / 2)
     for door in doors:
-        door.close()
         for client in door.clients:
             client.end()
 

@@ -4,6 +4,7 @@ The workers share a folder of memory-mapped files, which prometheus_client finds
 must be set before it is imported: hence the late import.
 """
 
+import fcntl
 import math
 import os
 import time
@@ -18,7 +19,6 @@ import numpy as np
 
 from scoring.errors import DiskFullError
 from scoring.scratch import ScratchFolder
-from scoring.worker.slots import Slot
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Histogram
@@ -36,6 +36,8 @@ FILES = ("counter", "gauge_livesum", "gauge_livemax", "histogram")
 
 FILE_BYTES = 1 << 16
 """As long as it makes one itself; what is counted here takes a fifth of it."""
+
+MOST_SLOTS = 4096
 
 
 class Metrics:
@@ -93,10 +95,6 @@ class Metrics:
         self._worker.model.labels(name, version, bundle_hash).set(1)
         self._worker.ready.set(int(ready))
 
-    def serves_no_more(self, *, name: str, version: str, bundle_hash: str) -> None:
-        """Say that this worker has another model now."""
-        self._worker.model.labels(name, version, bundle_hash).set(0)
-
     def moved(self, rows: int, prediction: float, features: Mapping[str, float]) -> None:
         """Say how far `rows` more rows have moved what this worker scores from its model's reference."""
         self._drift.rows.inc(rows)
@@ -128,6 +126,43 @@ class Metrics:
         self.publish()
         self._slot.forget_dead()
         return self._render(self._registry)
+
+
+class Slot:
+    """A number that no other living process has among those that share a folder, as small as possible.
+
+    Process ids would be given again to strangers, and files named after them would pile up with every restart. A slot's
+    lock says whether a worker lives; the worker that takes the slot of one that ended goes on counting in its files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take the smallest free one; raises `OSError` when the folder cannot be written to."""
+        self._folder = folder
+        self.number, self._lock = next(
+            (number, lock) for number in range(MOST_SLOTS) if (lock := _lock(folder, number)) is not None
+        )
+        self.forget_dead()
+        for file in folder.glob(f"gauge_live*_{self.number}.db"):
+            file.unlink()  # what its last holder said about itself; what it counted stays
+
+    def forget_dead(self) -> None:
+        """Drop what workers that live no more said about themselves."""
+        for file in self._folder.glob("gauge_live*_*.db"):
+            number = int(file.stem.rpartition("_")[2])
+            if number != self.number and (lock := _lock(self._folder, number)) is not None:
+                file.unlink(missing_ok=True)
+                os.close(lock)
+
+
+def _lock(folder: Path, number: int) -> int | None:
+    """The slot's lock, None when another process holds it."""
+    descriptor = os.open(folder / f"slot_{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _reserve_disk(folder: Path, slot: int) -> None:

@@ -2,31 +2,33 @@
 
 import asyncio
 import gc
-import os
 import time
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from features.bundle import Bundle
 from scoring.errors import GoldenError, KeysError
 from scoring.model.model import ServedModel
 from scoring.request_errors import InternalError, NotReady, Rejection
 from scoring.responses import ModelName
-from scoring.settings import RequestLines, ServerSettings, image_facts
+from scoring.settings import RequestLines, ServerSettings
 from scoring.worker.keys import KeyRing
-from scoring.worker.logs import LogSink, describe, reason
+from scoring.worker.logs import LogSink, describe
 from scoring.worker.metrics import Metrics
-from scoring.worker.refusals import RefusalLines
 from scoring.worker.summary import Summary, certificate_end
 
 if TYPE_CHECKING:
     from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
 
 TICK_SECONDS = 0.25
-"""How often a worker looks at its keys file and its bundle, and writes its log."""
+"""How often a worker looks at its keys file and writes its log."""
 
+REFUSAL_LINES = 60
+"""Refused requests of a kind that get a line in the log"""
+
+REFUSALS_SECONDS = 60.0
+"""in that time."""
 
 ACCESS_LINE = (
     b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%b","operation":"%b","status":%d,'
@@ -49,8 +51,6 @@ class Service:
         self._refusals = RefusalLines(sink)
         self._model: ServedModel | None = None
         self._refusal = "The model is being loaded."
-        self._place = _resolved(settings.bundle)
-        """Where the served bundle is, or one that was refused: each is looked at once."""
 
     @property
     def model(self) -> ServedModel:
@@ -68,7 +68,9 @@ class Service:
         altered raises a `PersonalizationError`.
         """
         began = time.perf_counter()
-        model = self._load(ModelName(name=self.settings.model_name, version=self.settings.model_version))
+        settings = self.settings
+        name = ModelName(name=settings.model_name, version=settings.model_version)
+        model = ServedModel.load(settings.bundle, name=name, engine=settings.engine, max_records=settings.max_records)
         try:
             golden = await model.check_golden()
         except GoldenError as error:
@@ -84,13 +86,15 @@ class Service:
                 golden_records=golden,
                 seconds=round(time.perf_counter() - began, 3),
             )
-        self._count(model)
+        self.metrics.serves(
+            name=name.name, version=name.version, bundle_hash=model.bundle.hash, ready=self._model is not None
+        )
         gc.collect()
         gc.freeze()  # what was loaded stays, so no collection needs to look at it again
 
-    def duties(self, tracing: "Tracing | None" = None) -> list[Coroutine[Any, Any, None]]:
-        """What is to be done again and again beside answering, each apart from the others and until cancelled."""
-        often: list[Callable[[], object]] = [
+    async def tend(self, tracing: "Tracing | None" = None) -> None:
+        """Do what is to be done again and again beside answering, until cancelled."""
+        duties: list[Callable[[], object]] = [
             self._follow_keys,
             self._refusals.tell,
             self._flush_log,
@@ -99,20 +103,17 @@ class Service:
             self._summarize_when_due,
         ]
         if tracing is not None:
-            often.append(lambda: tracing.tell(self.sink))
-        return [self._repeat(lambda: self._do_all(often)), self._repeat(self.follow_bundle)]
-
-    async def _repeat(self, duty: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            duties.append(lambda: tracing.tell(self.sink))
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            await duty()
+            for duty in duties:
+                self._try(duty)
 
-    async def _do_all(self, duties: list[Callable[[], object]]) -> None:
-        for duty in duties:
-            try:
-                duty()
-            except Exception as error:  # noqa: BLE001 - whatever fails in one of them, the others go on
-                self.sink.event("a duty failed and is tried again", level="error", **describe(error))
+    def _try(self, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except Exception as error:  # noqa: BLE001 - whatever fails in one of them, the others go on
+            self.sink.event("a duty failed and is tried again", level="error", **describe(error))
 
     def _follow_keys(self) -> None:
         try:
@@ -120,30 +121,6 @@ class Service:
                 self.sink.event("keys read again", keys=self.keys.names)
         except KeysError as error:
             self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
-
-    async def follow_bundle(self) -> None:
-        """When the bundle's path leads to another folder, serve that one; requests that have begun keep their model.
-
-        A bundle that is altered or does not reproduce its golden records is not served: the old one stays.
-        """
-        place = _resolved(self.settings.bundle)
-        if place == self._place:
-            return
-        self._place = place
-        try:
-            model = await self._prove()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new bundle, the old one can be served
-            self.sink.event("new bundle not served, the old one stays", level="error", **reason(error))
-            return
-        old, self._model = self._model, model
-        self._count(model)
-        self.sink.event("serving another bundle", bundle_hash=model.bundle.hash)
-        if old is not None:
-            self.metrics.moved(0, 0.0, dict.fromkeys(old.watch.names, 0.0))
-            self.metrics.serves_no_more(name=old.name.name, version=old.name.version, bundle_hash=old.bundle.hash)
-            # No request lasts longer: its body comes in time, or its connection ends.
-            seconds = self.settings.client_seconds + self.settings.deadline_seconds + 1
-            asyncio.get_running_loop().call_later(seconds, old.close)
 
     def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
         """Count and log one answer."""
@@ -170,34 +147,6 @@ class Service:
             self._model.close()
             self._model = None
             self._refusal = "The service is stopping."
-
-    async def _prove(self) -> ServedModel:
-        """The model at `_place`, after it reproduced its golden records; raises a `PersonalizationError`."""
-        model = await asyncio.to_thread(self._load, None)
-        try:
-            await model.check_golden()
-        except BaseException:
-            model.close()
-            raise
-        return model
-
-    def _load(self, name: ModelName | None) -> ServedModel:
-        """The model at `_place`. Without a name, the image around it says which it is, or it goes by its hash."""
-        settings = self.settings
-        if name is None and settings.image is not None:
-            facts = image_facts(self._place.parent)
-            name = ModelName(name=facts["model_name"], version=facts["model_version"])
-        elif name is None:
-            name = ModelName(name=settings.model_name, version=Bundle.load(self._place).hash[:12])
-        return ServedModel.load(self._place, name=name, engine=settings.engine, max_records=settings.max_records)
-
-    def _count(self, model: ServedModel) -> None:
-        self.metrics.serves(
-            name=model.name.name,
-            version=model.name.version,
-            bundle_hash=model.bundle.hash,
-            ready=self._model is not None,
-        )
 
     def _summarize_when_due(self) -> None:
         if self._summary.due():
@@ -227,6 +176,32 @@ class Service:
             self.sink.dropped = 0
 
 
-def _resolved(path: Path) -> Path:
-    """Where a path leads. One that leads nowhere, or round in a circle, is a place that holds no bundle."""
-    return Path(os.path.realpath(path))
+class RefusalLines:
+    """Which refusals get a line in the log: the first ones of a kind, and then a count of the others.
+
+    A refused client can ask again as often as it likes, and the log is paid for by volume. A kind is an operation and a
+    status.
+    """
+
+    def __init__(self, sink: LogSink) -> None:
+        self._sink = sink
+        self._began = time.monotonic()
+        self._seen: Counter[tuple[str, int]] = Counter()
+
+    def may_add(self, operation: str, status: int) -> bool:
+        """Whether one more of this kind gets its line."""
+        self._seen[operation, status] += 1
+        return self._seen[operation, status] <= REFUSAL_LINES
+
+    def tell(self, *, last: bool = False) -> None:
+        """Write how many had no line and begin anew, when the time is over or this is the last occasion."""
+        now = time.monotonic()
+        if now - self._began < REFUSALS_SECONDS and not last:
+            return
+        for (operation, status), seen in self._seen.items():
+            if seen > REFUSAL_LINES:
+                self._sink.event(
+                    "requests without a line", operation=operation, status=status, count=seen - REFUSAL_LINES
+                )
+        self._seen.clear()
+        self._began = now

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from features.bundle import Bundle
-from scoring.http.timeouts import SHUTDOWN_SECONDS
+from scoring.http.clients import SHUTDOWN_SECONDS
 from tests.scoring.contract.conftest import as_json
 from tests.support.services import KEY, RunningService, running_service, wait_until
 

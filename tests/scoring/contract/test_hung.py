@@ -1,27 +1,22 @@
 """Workers that hang, end or cannot start, and services whose parents go: what serves on, and what comes back."""
 
-import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from features.bundle import Bundle
-from tests.support.bundles import make_bundle
 from tests.support.checkout import free_port
-from tests.support.raw_http import HEALTH, answer, connected, score
+from tests.support.raw_http import answer, connected, score
 from tests.support.services import (
     KEY,
-    OTHER_KEY,
     RunningService,
     running_service,
     status_with,
@@ -90,60 +85,6 @@ def test_metrics_count_the_living_and_files_do_not_pile_up(
         assert COUNTED in text
 
 
-def test_a_circle_of_links_in_place_of_the_bundle_stops_no_other_duty(bundle: Bundle, tmp_path: Path) -> None:
-    link = tmp_path / "served"
-    link.symlink_to(bundle.path)
-    with running_service(link, tmp_path) as running:
-        link.unlink()
-        link.symlink_to(link)
-        wait_until(lambda: any("old one stays" in line["event"] for line in running.log()))
-        running.keys_file.write_text(OTHER_KEY)
-        wait_until(lambda: status_with(KEY, running.url) == 401)
-        assert status_with(OTHER_KEY, running.url) == 200
-
-
-def test_answers_name_the_version_that_gave_them(tmp_path: Path) -> None:
-    for version, seed in ((1, 1), (2, 2)):
-        image = tmp_path / f"image-{version}"
-        make_bundle(image / "model", rows=500, trees=2, seed=seed)
-        (image / "image.json").write_text(f'{{"model_name": "clicks", "model_version": {version}}}')
-    link = tmp_path / "current"
-    link.symlink_to("image-1")
-    keys, log, port = tmp_path / "keys", tmp_path / "log", free_port()
-    keys.write_text(KEY)
-    command = [sys.executable, "-m", "scoring", "--image", str(link), "--keys-file", str(keys), "--port", str(port)]
-    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: _version(url) == "1")
-            link.unlink()
-            link.symlink_to("image-2")
-            wait_until(lambda: _version(url) == "2")
-        finally:
-            process.terminate()
-
-
-def test_a_new_connection_is_answered_while_the_service_leaves_a_socket_that_it_was_given(
-    bundle: Bundle, tmp_path: Path
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.set_inheritable(True)
-        port = listener.getsockname()[1]
-        many = ["--address-requests", "100000"]  # a fast machine asks often before the signal is heard
-        with running_service(bundle.path, tmp_path, descriptor=listener.fileno(), arguments=many) as running:
-            idle = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            idle.request("GET", "/healthz")
-            idle.getresponse().read()
-            running.process.send_signal(signal.SIGTERM)
-            headers: dict[str, str] = {}
-            while "connection" not in headers:  # the first ones may be answered before the signal is heard
-                with socket.create_connection(("127.0.0.1", port), timeout=20) as late:
-                    late.sendall(HEALTH)
-                    status, headers, _ = answer(late)
-            assert (status, headers["connection"]) == (200, "close")
-            assert running.process.wait(60) == 0
-
-
 def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: Path) -> None:
     keys, log, number, port = tmp_path / "keys", tmp_path / "log", tmp_path / "number", free_port()
     keys.write_text(KEY)
@@ -166,11 +107,3 @@ def _attempts(service: RunningService) -> int:
 
 def _metrics(service: RunningService) -> str:
     return service.client.get("/metrics").text
-
-
-def _version(url: str) -> str | None:
-    try:
-        answered = httpx.post(f"{url}/score", json={}, headers={"authorization": f"Bearer {KEY}"})
-    except httpx.TransportError:
-        return None
-    return str(answered.json()["model"]["version"]) if answered.is_success else None

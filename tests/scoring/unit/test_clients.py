@@ -1,7 +1,7 @@
 """Who has to go when there is no room, and how often who may ask."""
 
 from scoring.http.clients import FEWEST_STRANGERS, OF_ONE_ADDRESS, Clients
-from scoring.http.rates import MAX_ADDRESSES, AddressRates, Rate
+from scoring.http.identity import MAX_ADDRESSES, AddressRates, Rate
 
 MOST_OF_ADDRESS = FEWEST_STRANGERS // OF_ONE_ADDRESS
 
