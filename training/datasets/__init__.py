@@ -32,7 +32,8 @@ def describe(dataset: Dataset) -> Manifest:
 def check_split(dataset: Dataset, split: Split) -> None:
     """Raise `NoTimestampError` before anything is made when the rows can't be split so, or what `describe` raises."""
     if split is Split.TIME:
-        required_timestamp(load_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None)
+        timestamp = load_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None
+        required_timestamp(None if timestamp is None else timestamp.column)
 
 
 def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:

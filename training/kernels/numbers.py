@@ -1,10 +1,10 @@
-"""Decimal numbers from text, by the one rule of what a number is (`datasets.described.fields.is_number`)."""
+"""Decimal numbers from text, by the one rule of what a number is (`features.values.is_number`)."""
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from training.datasets.described.fields import is_number
+from features.values import is_number
 
 
 class NotNumbersError(ValueError):

@@ -3,20 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.datasets.described.fields import TableRules, checks, is_click, is_number, keys_of
-from training.datasets.described.spec import Label
+from features.values import microseconds
+from training.datasets.described.fields import TableRules, checks, is_click, keys_of
+from training.datasets.described.spec import Label, Time
 from training.datasets.described.uses import spoken_of
 from training.kernels.numbers import numbers
-
-_SECOND = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BadFieldsError(ValueError):
@@ -56,9 +54,7 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
         numeric={name: numbers(_null_for_empty(values[name])) for name in rules.numeric},
         categorical={name: values[name] for name in rules.categorical},
         label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),
-        time=None
-        if rules.timestamp is None
-        else _of_each(values[rules.timestamp], _microseconds, pa.int64()).to_numpy(zero_copy_only=False),
+        time=None if rules.timestamp is None else _microseconds(values[rules.timestamp.column], rules.timestamp),
         uses=_uses(texts, values, rules),
     )
 
@@ -92,12 +88,11 @@ def _clicks(texts: pa.StringArray, label: Label) -> npt.NDArray[np.int8]:
     return clicked
 
 
-def _microseconds(text: str) -> int:
-    """Seconds since 1970, or a time in words that is UTC unless it says otherwise, in microseconds."""
-    if is_number(text):
-        return int(float(text) * _SECOND)
-    moment = datetime.fromisoformat(text)
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+def _microseconds(texts: pa.StringArray, column: Time) -> npt.NDArray[np.int64]:
+    found: npt.NDArray[np.int64] = _of_each(texts, partial(microseconds, form=column.format), pa.int64()).to_numpy(
+        zero_copy_only=False
+    )
+    return found
 
 
 def _uses(texts: Mapping[str, pa.StringArray], values: Mapping[str, pa.StringArray], rules: TableRules) -> Counter[str]:

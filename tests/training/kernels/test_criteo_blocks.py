@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from features.schema import CRITEO
-from training.datasets.described.fields import NUMBER
+from features.values import NUMBER
 from training.kernels.criteo import BadRowsError, check, parse
 
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.values import TimeFormat
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
 from training.datasets.described.lines import BadLinesError, parse
-from training.datasets.described.spec import Label
+from training.datasets.described.spec import Label, Time
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, typed
 
@@ -58,7 +59,7 @@ RULES = TableRules(
     numeric=["number"],
     categorical=["word"],
     label=Label(column="label", at_least=1),
-    timestamp="time",
+    timestamp=Time(column="time"),
     missing={name: frozenset({"", "NA"}) for name in ("key", "number", "word", "label", "time")},
     separators={"word": "e"},
 )
@@ -117,6 +118,17 @@ def test_many_keys_are_what_each_is(texts: list[str]) -> None:
     assert keys_of(pa.array(texts, pa.string())).to_pylist() == [key_of(text) for text in texts]
 
 
+def test_a_time_is_read_in_the_format_of_its_column() -> None:
+    rules = TableRules(path=Path("rows.csv"), keys={}, timestamp=Time(column="time", format=TimeFormat.DAY_FIRST))
+    table = typed({"time": pa.array(["02/09/2026", "13/09/2026 12:00"])}, rules)
+    assert table.time is not None
+    moments = [datetime(2026, 9, 2, tzinfo=UTC), datetime(2026, 9, 13, 12, tzinfo=UTC)]
+    assert table.time.tolist() == [round(moment.timestamp() * 1_000_000) for moment in moments]
+    for wrong in ("09/13/2026", "1769853600", "2026-09-13", ""):
+        with pytest.raises(BadFieldsError, match="no date with the day first"):
+            typed({"time": pa.array([wrong])}, rules)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -126,7 +138,7 @@ def test_many_keys_are_what_each_is(texts: list[str]) -> None:
     ],
 )
 def test_a_time_is_in_microseconds_and_utc_unless_it_says_otherwise(text: str, moment: datetime) -> None:
-    rules = TableRules(path=Path("rows.csv"), keys={}, timestamp="time")
+    rules = TableRules(path=Path("rows.csv"), keys={}, timestamp=Time(column="time"))
     table = typed({"time": pa.array([text])}, rules)
     assert table.time is not None
     assert table.time.tolist() == [round(moment.timestamp() * 1_000_000)]

@@ -34,7 +34,7 @@ from training.engines.spark import join
 from training.engines.spark.engine import SparkEngine
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
-from training.engines.spark.store import merged
+from training.engines.spark.store import scans
 from training.engines.spark.store.blobs import packed, unpacked
 from training.engines.spark.store.groups import answers, groups_of, rows_beside
 from training.engines.spark.store.paths import stored
@@ -108,7 +108,7 @@ def test_what_many_tasks_have_found_is_added_up_on_its_way(
     spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1_000)
-    monkeypatch.setattr(merged, "ADDED_AT_ONCE", 1)
+    monkeypatch.setattr(scans, "ADDED_AT_ONCE", 1)
     (tmp_path / "day").write_text("\n".join([ROW, OTHER, OTHER] * 20))
     dataset, parameters = CriteoDataset(kind="criteo", path=str(tmp_path / "day")), TrainingParameters()
     engine = SparkEngine(session=spark, log=spark_log)

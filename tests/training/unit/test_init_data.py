@@ -135,19 +135,37 @@ def test_a_label_of_another_name_can_be_told(tmp_path: Path) -> None:
         guess(folder, {}, "hours")
 
 
+def test_a_time_that_some_rows_lack_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    times: list[object] = ["2026-01-31", None, "2026-02-01"]
+    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, seen_at=times * 8))
+    assert "timestamp" not in guessed
+    assert "a time that 8 rows lack" in (tmp_path / "dataset.yaml").read_text()
+
+
 @pytest.mark.parametrize(
-    ("times", "reason"),
+    ("times", "form", "reason"),
     [
-        ([1_769_853_600_000] * 24, "looks like milliseconds since 1970"),
-        (["2026-01-31", None, "2026-02-01"] * 8, "a time that 8 rows lack"),
+        (["2026-01-28 10:00:00 UTC", "2026-01-28 10:00:01 UTC"], None, "times in every row, from 2026-01-28 10:00:00"),
+        (["2026-01-28 10:00:00+0200", "2026-01-28 09:00:00+0000"], None, "from 2026-01-28 10:00:00+0200 to 2026-01-28"),
+        (["02/09/2026", "13/09/2026"], "day-first", "dates with the day first, as 13/09/2026 shows"),
+        (["02/09/2026", "02/13/2026"], "month-first", "dates with the month first, as 02/13/2026 shows"),
+        (["02/09/2026", "03/09/2026"], "day-first", "the day is assumed to come first. Write `format: month-first` if"),
+        ([1_769_853_600_000, 1_769_853_600_001], "milliseconds", "milliseconds since 1970 in every row"),
+        ([1_769_853_600, 1_769_853_601], None, "seconds since 1970 in every row, from 1769853600 to 1769853601"),
     ],
 )
-def test_a_time_that_cannot_be_used_is_left_out_with_its_reason(
-    tmp_path: Path, times: list[object], reason: str
-) -> None:
-    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, seen_at=times))
-    assert "timestamp" not in guessed
+def test_a_time_is_taken_for_what_it_is(tmp_path: Path, times: list[object], form: str | None, reason: str) -> None:
+    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8, seen_at=times * 12))
+    assert guessed["timestamp"] == ({"column": "seen_at", "format": form} if form else "seen_at")
     assert reason in (tmp_path / "dataset.yaml").read_text()
+    assert not any("seen_at" in str(column) for column in guessed["categorical"])
+
+
+def test_a_number_is_no_time_unless_its_name_and_its_size_say_so(tmp_path: Path) -> None:
+    numbers: list[object] = [1_769_853_600_000, 3]
+    assert "timestamp" not in described(shop(tmp_path, clicked=[0, 1, 1] * 8, seen_at=numbers * 12))
+    others: list[object] = [1_769_853_600_000, 1_769_853_600_001]
+    assert "timestamp" not in described(shop(tmp_path, clicked=[0, 1, 1] * 8, price=others * 12))
 
 
 def test_columns_of_no_use_are_left_out_with_their_reason(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _require_keys(spec: TablesSpec, headers: dict[str, list[str]]) -> None:
         ("items", spec.items.key),
     ]
     if spec.timestamp:
-        needed.append(("interactions", spec.timestamp))
+        needed.append(("interactions", spec.timestamp.column))
     missing = [(table, name) for table, name in needed if name not in headers[table]]
     if missing:
         listed = "; ".join(

@@ -1,32 +1,22 @@
 """What the fields of a table must look like: plain rules for one field, and the faults of many."""
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from training.datasets.described.spec import Label
-
-NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
-"""A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces.
-
-It and the patterns below are to match a whole text.
-"""
+from features.values import TimeFormat, is_number, microseconds
+from training.datasets.described.spec import Label, Time
 
 PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
-"""A finite number whatever its digits, and so a time too: most of them are, and need not be looked at one by one."""
+"""A finite number whatever its digits. Most numbers match it whole, and need not be looked at one by one."""
 
-TIME = (
-    r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
-    r"([ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-7]):[0-5][0-9])?)?)?"
-)
-"""A time in words, as ISO 8601 has it: what Python reads, and others read alike."""
+PLAIN_TIME = r"[0-9]{1,12}(\.[0-9]{1,15})?"
+"""Seconds or milliseconds since 1970, likewise: their microseconds fit 64 bits."""
 
 WHOLE = r"(-?[0-9]+)\.0*"
 """A whole number with a point: as a key, it is the same as without."""
@@ -41,7 +31,7 @@ class TableRules:
     numeric: list[str] = field(default_factory=list)
     categorical: list[str] = field(default_factory=list)
     label: Label | None = None
-    timestamp: str | None = None
+    timestamp: Time | None = None
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The texts that mean missing, by column, where there are others than the empty text."""
     separators: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +41,7 @@ class TableRules:
     def columns(self) -> list[str]:
         """Every column that is used, once."""
         label = [self.label.column] if self.label else []
-        timestamp = [self.timestamp] if self.timestamp else []
+        timestamp = [self.timestamp.column] if self.timestamp else []
         return list(dict.fromkeys([*self.keys.values(), *label, *timestamp, *self.numeric, *self.categorical]))
 
     def is_missing(self, column: str, text: str) -> bool:
@@ -68,6 +58,8 @@ class Check:
     fault: str
     is_right: Callable[[str], bool]
     missing: frozenset[str]
+    plain: str
+    """A pattern of texts that are right at a glance; "" where there is none."""
 
     def doubtful(self, texts: pa.StringArray) -> pa.StringArray:
         """The distinct texts that are not right at a glance."""
@@ -76,46 +68,36 @@ class Check:
         missing = are_missing(texts, self.missing)
         if self.role == "key":
             return pc.unique(texts.filter(missing))
-        is_odd = pc.invert(pc.match_substring_regex(texts, f"^{PLAIN_NUMBER}$"))
+        is_odd = pc.invert(pc.match_substring_regex(texts, f"^{self.plain}$"))
         return pc.unique(texts.filter(pc.or_(missing, is_odd)))
 
 
 def checks(rules: TableRules) -> list[Check]:
     """What is checked of a table's fields, column by column."""
 
-    def check(role: str, column: str, fault: str, is_value: Callable[[str], bool], *, optional: bool) -> Check:
+    def check(
+        role: str,
+        column: str,
+        fault: str,
+        is_value: Callable[[str], bool],
+        *,
+        optional: bool = False,
+        plain: str = PLAIN_NUMBER,
+    ) -> Check:
         def is_right(text: str) -> bool:
             return optional if rules.is_missing(column, text) else is_value(text)
 
         missing = rules.missing.get(column, frozenset())
-        return Check(role=role, column=column, fault=fault, is_right=is_right, missing=missing)
+        return Check(role=role, column=column, fault=fault, is_right=is_right, missing=missing, plain=plain)
 
-    found = [check("key", name, "no key", bool, optional=False) for name in rules.keys.values()]
+    found = [check("key", name, "no key", bool) for name in rules.keys.values()]
     if label := rules.label:
         is_label = partial(_is_label, label=label)
-        found.append(check("label", label.column, _label_fault(label), is_label, optional=False))
-    if rules.timestamp:
-        fault = "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)"
-        found.append(check("timestamp", rules.timestamp, fault, is_time, optional=False))
+        found.append(check("label", label.column, _label_fault(label), is_label))
+    if time := rules.timestamp:
+        is_time = partial(_is_time, form=time.format)
+        found.append(check("timestamp", time.column, _TIME_FAULTS[time.format], is_time, plain=_PLAIN[time.format]))
     return found + [check("number", name, "no number", is_number, optional=True) for name in rules.numeric]
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is a decimal number that a float64 can be."""
-    return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))
-
-
-def is_time(text: str) -> bool:
-    """Whether a text is seconds since 1970 or a time in words."""
-    if is_number(text):
-        return True
-    if not re.fullmatch(TIME, text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def is_click(text: str, label: Label) -> bool | None:
@@ -153,6 +135,24 @@ def are_missing(texts: pa.StringArray, words: Iterable[str]) -> pa.BooleanArray:
 def keys_of(texts: pa.StringArray) -> pa.StringArray:
     """The same of many."""
     return pc.replace_substring_regex(texts, f"^{WHOLE}$", r"\1")
+
+
+def _is_time(text: str, form: TimeFormat) -> bool:
+    return microseconds(text, form) is not None
+
+
+_TIME_FAULTS = {
+    TimeFormat.ISO: "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)",
+    TimeFormat.DAY_FIRST: "no date with the day first, like 31/01/2026 23:59",
+    TimeFormat.MONTH_FIRST: "no date with the month first, like 01/31/2026 23:59",
+    TimeFormat.MILLISECONDS: "no number of milliseconds since 1970",
+}
+_PLAIN = {
+    TimeFormat.ISO: PLAIN_TIME,
+    TimeFormat.DAY_FIRST: "",
+    TimeFormat.MONTH_FIRST: "",
+    TimeFormat.MILLISECONDS: PLAIN_TIME,
+}
 
 
 def _is_label(text: str, label: Label) -> bool:

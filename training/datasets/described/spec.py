@@ -21,6 +21,7 @@ from pydantic import (
 from features.crosses import Cross, cross_name, problem_of
 from features.factors import factors_name, problem_of_factors
 from features.schema import Schema
+from features.values import TimeFormat
 from training.datasets.errors import MissingFileError, SpecError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -63,12 +64,10 @@ class Label(Strict):
         return self
 
 
-class Numeric(Strict):
-    """A column of numbers: its name alone, or a mapping that says more about it."""
+class Column(Strict):
+    """A column: its name alone, or a mapping that says more about it."""
 
     column: str = Field(min_length=1)
-    missing: tuple[str, ...] | None = None
-    """The texts that mean missing in this column; without them, those of the dataset do."""
 
     @model_validator(mode="before")
     @classmethod
@@ -77,11 +76,24 @@ class Numeric(Strict):
             return {"column": value}
         if isinstance(value, dict):
             return value
-        raise ValueError("give a column's name in quotes, or a mapping as {column: NAME, missing: [TEXT]}")
+        raise ValueError("give a column's name in quotes, or a mapping as {column: NAME}")
+
+
+class Time(Column):
+    """A column of times."""
+
+    format: TimeFormat = TimeFormat.ISO
+
+
+class Numeric(Column):
+    """A column of numbers."""
+
+    missing: tuple[str, ...] | None = None
+    """The texts that mean missing in this column; without them, those of the dataset do."""
 
 
 class Categorical(Numeric):
-    """A column of categories: its name alone, or a mapping that says more about it."""
+    """A column of categories."""
 
     separator: str | None = Field(default=None, min_length=1)
     """What stands between the values of a field that can have several; without it, a field is one value."""
@@ -106,7 +118,7 @@ class TablesSpec(Strict):
     """Pairs of categorical columns that are columns of their own, which nobody sends."""
     factors: Annotated[Cross, BeforeValidator(_two_names)] | None = None
     """Two categorical columns whose values have latent factors, the keys of users and items as a rule."""
-    timestamp: str | None = None
+    timestamp: Time | None = None
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
 
@@ -121,8 +133,8 @@ class TablesSpec(Strict):
             raise ValueError(f"each column can be named once, but {', '.join(repeated)} is named again")
         if self.label.column in names:
             raise ValueError(f"{self.label.column} is the label, so it cannot be a feature: it would tell the answer")
-        if self.timestamp in names:
-            raise ValueError(f"{self.timestamp} is the timestamp, so it cannot be a feature")
+        if self.timestamp and self.timestamp.column in names:
+            raise ValueError(f"{self.timestamp.column} is the timestamp, so it cannot be a feature")
         if LABEL in folded:
             raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
         problem = problem_of(
@@ -165,7 +177,7 @@ class TablesSpec(Strict):
             numeric=self.numeric_names,
             categorical=self.categorical_names,
             label=LABEL,
-            timestamp=self.timestamp,
+            timestamp=self.timestamp.column if self.timestamp else None,
             separators=self.separators or UNSET,
             crosses=self.crosses or UNSET,
             factors=self.factors or UNSET,

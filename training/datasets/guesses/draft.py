@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.values import TimeFormat
 from training.datasets.guesses.guess import Guess, reason
 from training.datasets.guesses.guess_columns import Feature, LeftOut
+from training.datasets.guesses.guess_label import TimestampGuess
 from training.datasets.guesses.roles import Link
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
@@ -27,7 +29,7 @@ def explained(guessed: Guess) -> dict[str, str]:
         f"interactions {guessed.label.column}": guessed.label.why,
     }
     if guessed.timestamp:
-        reasons[f"interactions {guessed.timestamp[0]}"] = guessed.timestamp[1]
+        reasons[f"interactions {guessed.timestamp.column}"] = guessed.timestamp.why
     columns: tuple[Feature | LeftOut, ...] = (*guessed.features, *guessed.left_out)
     return reasons | {f"{one.table} {one.column}": one.why for one in columns}
 
@@ -50,8 +52,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
         yield f"  {rule}: {scalar(value) if isinstance(value, str) else json.dumps(value)}"
     yield ""
     if guessed.timestamp:
-        name, why = guessed.timestamp
-        yield f"timestamp: {scalar(name)} # {why}; `split: time` holds out the latest"
+        yield from _timestamp(guessed.timestamp)
         yield ""
     for title, is_numeric in (("numeric", True), ("categorical", False)):
         if columns := [one for one in guessed.features if one.is_numeric is is_numeric]:
@@ -64,6 +65,16 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
         yield f"#   {unused.column} ({unused.table}): {unused.why}"
     keys = f"{roles.users.foreign_key} and {roles.items.foreign_key}"
     yield f"#   {keys}: as categories they tell the model of single users and items, and nothing of new ones"
+
+
+def _timestamp(guessed: TimestampGuess) -> Iterator[str]:
+    remark = f"{guessed.why}; `split: time` holds out the latest"
+    if guessed.format is TimeFormat.ISO:
+        yield f"timestamp: {scalar(guessed.column)} # {remark}"
+        return
+    yield "timestamp:"
+    yield f"  column: {scalar(guessed.column)} # {remark}"
+    yield f"  format: {guessed.format}"
 
 
 def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from training.datasets.described.spec import LABEL, SUFFIXES
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import Feature, LeftOut, guess_feature
-from training.datasets.guesses.guess_label import LabelGuess, guess_label, guess_timestamp
+from training.datasets.guesses.guess_label import LabelGuess, TimestampGuess, guess_label, guess_timestamp
 from training.datasets.guesses.profile import TableProfile, profile
 from training.datasets.guesses.roles import Link, Roles, find_roles
 
@@ -20,8 +20,7 @@ class Guess:
 
     roles: Roles
     label: LabelGuess
-    timestamp: tuple[str, str] | None
-    """The column and why it is taken."""
+    timestamp: TimestampGuess | None
     features: list[Feature] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -40,7 +39,7 @@ def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> G
     others = [one for name, one in roles.interactions.columns.items() if name not in keys]
     found = guess_label(roles.interactions, others, label)
     timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
-    taken = keys | {found.column} | ({timestamp[0]} if timestamp else set())
+    taken = keys | {found.column} | ({timestamp.column} if timestamp else set())
     guessed = Guess(roles=roles, label=found, timestamp=timestamp, left_out=why_not)
     _add_features(guessed, taken | {one.column for one in why_not})
     if not guessed.features:

@@ -50,7 +50,7 @@ def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftO
     if len(present) <= 1:
         why = "is empty" if not present else f"is {_shown(next(iter(present)))} in every row that has a value"
         return LeftOut(column=column.name, table=table.path.name, why=why)
-    if column.are_times:
+    if column.time_formats:
         why = "a date or a time: a number made of it, such as days since then, could be used"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     return (

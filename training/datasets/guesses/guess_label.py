@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.datasets.described.fields import is_click, is_time
+from features.values import TimeFormat, microseconds
+from training.datasets.described.fields import is_click
 from training.datasets.described.spec import Label
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import LeftOut
@@ -36,7 +37,19 @@ _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "s
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """From how many stars of so many a thing is usually called liked."""
 _MAX_EVENTS = 20
-_OLDEST_SECONDS, _LATEST_SECONDS = 1e8, 1e11
+_NUMBERS_FROM = {TimeFormat.ISO: 1e8, TimeFormat.MILLISECONDS: 1e11}
+"""The smallest number that is taken for a time: 1973 both in seconds and in milliseconds."""
+_NUMBERS_BELOW = 1e14
+_ORDERS = {TimeFormat.DAY_FIRST: "day", TimeFormat.MONTH_FIRST: "month"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimestampGuess:
+    """The column of the times, how it writes them, and why it is taken."""
+
+    column: str
+    format: TimeFormat
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,28 +80,47 @@ def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str
     )
 
 
-def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[tuple[str, str] | None, list[LeftOut]]:
-    """The column that tells when, with the reason, and the columns that tell it and cannot be used as they are."""
+def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:
+    """The column of the times, and the columns of times that some rows lack."""
     left_out = []
     for column in columns:
-        times = bool(column.values) and all(map(is_time, column.values))
-        numbers = column.numbers
-        named = bool(_TIMES & set(words(column.name)))
-        if not times or not (named or column.are_times):
-            continue
-        if numbers and not (numbers[0] >= _OLDEST_SECONDS and numbers[-1] < _LATEST_SECONDS):
-            if numbers[0] >= _LATEST_SECONDS:
-                why = f"looks like milliseconds since 1970 ({numbers[0]:.0f}): write seconds to use it as timestamp"
-                left_out.append(LeftOut(column=column.name, table="interactions", why=why))
+        form = _time_format(column)
+        if form is None:
             continue
         if not column.is_complete:
             why = f"a time that {column.texts['']:,} rows lack: fill it in, or remove them, to use it as timestamp"
             left_out.append(LeftOut(column=column.name, table="interactions", why=why))
             continue
-        first, last = min(column.values), max(column.values)
-        form = "seconds since 1970" if numbers else "times"
-        return (column.name, f"{form} in every row, from {first} to {last}"), left_out
+        return TimestampGuess(column=column.name, format=form, why=_why(column, form)), left_out
     return None, left_out
+
+
+def _time_format(column: ColumnProfile) -> TimeFormat | None:
+    """How a column writes times, where it has some; numbers need a name that speaks of time."""
+    if column.time_formats:
+        return column.time_formats[0]
+    numbers = column.numbers
+    if column.not_numbers or not numbers or not _TIMES & set(words(column.name)) or numbers[-1] >= _NUMBERS_BELOW:
+        return None
+    if numbers[-1] < _NUMBERS_FROM[TimeFormat.MILLISECONDS]:
+        return TimeFormat.ISO if numbers[0] >= _NUMBERS_FROM[TimeFormat.ISO] else None
+    return TimeFormat.MILLISECONDS if numbers[0] >= _NUMBERS_FROM[TimeFormat.MILLISECONDS] else None
+
+
+def _why(column: ColumnProfile, form: TimeFormat) -> str:
+    texts = sorted(column.values, key=lambda text: microseconds(text, form) or 0)
+    span = f"in every row, from {texts[0]} to {texts[-1]}"
+    if form in _ORDERS:
+        others = [other for other in _ORDERS if other is not form]
+        deciding = next((text for text in texts if microseconds(text, others[0]) is None), None)
+        if deciding is None:
+            return (
+                f"dates {span}. No number over 12 tells day from month: the {_ORDERS[form]} is assumed to come first. "
+                f"Write `format: {others[0]}` if the {_ORDERS[others[0]]} does"
+            )
+        return f"dates with the {_ORDERS[form]} first, as {deciding} shows, {span}"
+    kinds = {TimeFormat.MILLISECONDS: "milliseconds since 1970", TimeFormat.ISO: "seconds since 1970"}
+    return f"{'times' if column.time_formats else kinds[form]} {span}"
 
 
 def _likeness(column: ColumnProfile) -> int:

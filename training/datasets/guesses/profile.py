@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from features.values import TimeFormat, is_number, microseconds
 from training.datasets.described.columns import header, nested_columns
-from training.datasets.described.fields import is_number, is_time
 from training.datasets.described.problems import no_row
 from training.datasets.described.quick import SAMPLE_CHARACTERS
 from training.datasets.described.texts import Table
 from training.datasets.errors import GuessError
+
+IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ class ColumnProfile:
         return sorted({float(text) for text in self.values if text not in self.not_numbers})
 
     @cached_property
-    def are_times(self) -> bool:
-        """Whether every field that is not empty is a time in words."""
-        return bool(self.values) and all(is_time(text) and not is_number(text) for text in self.values)
+    def time_formats(self) -> list[TimeFormat]:
+        """The formats in which every field that is not empty is a time in words: both orders of day and month fit
+        where no number over 12 decides."""
+        if not self.values or len(self.not_numbers) < len(self.values):
+            return []
+        return [form for form in IN_WORDS if all(microseconds(text, form) is not None for text in self.values)]
 
 
 @dataclass(frozen=True, kw_only=True)

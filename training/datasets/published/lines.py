@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from features.schema import CRITEO
-from training.datasets.described.fields import is_number
+from features.values import is_number
 from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
 from training.datasets.gzipped import DAMAGED, is_gzip, truncated
 

@@ -1,0 +1,64 @@
+"""Numbers and times as tables and requests write them."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+"""A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces. Matches a whole text."""
+
+_CLOCK = (
+    r"([ T](?P<clock>([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?)"
+    r"( ?(?P<zone>Z|UTC|[+-](0[0-9]|1[0-7])(:?[0-5][0-9])?))?)?"
+)
+_YEAR_FIRST = re.compile(rf"(?P<date>[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}){_CLOCK}")
+_YEAR_LAST = re.compile(
+    rf"(?P<first>[0-9]{{1,2}})(?P<between>[/.-])(?P<second>[0-9]{{1,2}})(?P=between)(?P<year>[1-9][0-9]{{3}}){_CLOCK}"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INT64 = 1 << 63
+
+
+class TimeFormat(StrEnum):
+    """How a column writes its times."""
+
+    ISO = "iso"
+    """ISO 8601 such as `2026-01-31 23:59:00` or `2026-01-31T23:59:00+0200`, or seconds since 1970."""
+    DAY_FIRST = "day-first"
+    """`31/01/2026`, with `/`, `.` or `-` between, and perhaps a time of day."""
+    MONTH_FIRST = "month-first"
+    """`01/31/2026`, likewise."""
+    MILLISECONDS = "milliseconds"
+    """Milliseconds since 1970."""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal number that a float64 can hold."""
+    return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))
+
+
+def microseconds(text: str, form: TimeFormat = TimeFormat.ISO) -> int | None:
+    """The time that a text is, in microseconds since 1970; None where it is no time in this format.
+
+    A text without a time zone is UTC; one without a time of day is midnight.
+    """
+    if form is TimeFormat.MILLISECONDS or (form is TimeFormat.ISO and is_number(text)):
+        in_one = 1_000 if form is TimeFormat.MILLISECONDS else 1_000_000
+        found = int(float(text) * in_one) if is_number(text) else None
+        return found if found is not None and -_INT64 <= found < _INT64 else None
+    match = (_YEAR_FIRST if form is TimeFormat.ISO else _YEAR_LAST).fullmatch(text)
+    if match is None:
+        return None
+    if form is TimeFormat.ISO:
+        date = match["date"]
+    elif form is TimeFormat.DAY_FIRST:
+        date = f"{match['year']}-{match['second']:0>2}-{match['first']:0>2}"
+    else:
+        date = f"{match['year']}-{match['first']:0>2}-{match['second']:0>2}"
+    zone = "Z" if match["zone"] in {None, "UTC"} else match["zone"]
+    try:
+        moment = datetime.fromisoformat(f"{date} {match['clock'] or '00:00'}{zone}")
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(microseconds=1)
