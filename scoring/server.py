@@ -6,7 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,7 +43,7 @@ def serve(settings: ServerSettings) -> int:
         _check_traces(settings.traces)
     sink = LogSink()
     configure(sink)
-    _allow_open_files()
+    allow_open_files()
     with listening_socket(settings) as listener, inside_socket(settings) as inside, shared_folder():
         host, port = listener.getsockname()[:2]
         places = {} if inside is None else {"inside_port": inside.getsockname()[1]}
@@ -105,10 +105,11 @@ def _bind(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _allow_open_files() -> None:
+def allow_open_files() -> None:
     """Let this process and its workers have as many connections as the system permits."""
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
+    with suppress(ValueError, OSError):  # macOS reports a maximum that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _inherited_socket(descriptor: int) -> socket.socket:

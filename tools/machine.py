@@ -8,8 +8,12 @@ import ctypes
 import os
 import platform
 import shutil
+from pathlib import Path
 
-PACKAGE_MANAGERS = ("apt-get", "dnf", "zypper", "pacman", "apk")
+TESTED = "Linux x86_64"
+"""The platform that the tests run on."""
+
+PACKAGE_MANAGERS = ("apt-get", "dnf", "zypper", "pacman", "apk", "brew")
 
 INSTALL = {
     "apt-get": "apt-get install -y {}",
@@ -17,15 +21,17 @@ INSTALL = {
     "zypper": "zypper install -y {}",
     "pacman": "pacman -S --noconfirm {}",
     "apk": "apk add {}",
+    "brew": "brew install {}",
 }
 
 PACKAGES = {
-    "libgomp": {
+    "openmp": {
         "apt-get": "libgomp1",
         "dnf": "libgomp",
         "zypper": "libgomp1",
         "pacman": "gcc-libs",
         "apk": "libgomp",
+        "brew": "libomp",
     },
     "java": {
         "apt-get": "openjdk-17-jre-headless",
@@ -33,16 +39,14 @@ PACKAGES = {
         "zypper": "java-17-openjdk-headless",
         "pacman": "jre17-openjdk-headless",
         "apk": "openjdk17-jre-headless",
-    },
-    "pip": {
-        "apt-get": "python3-pip",
-        "dnf": "python3-pip",
-        "zypper": "python3-pip",
-        "pacman": "python-pip",
-        "apk": "py3-pip",
+        "brew": "openjdk@17",
     },
 }
 """Names of the packages that bring a thing, by package manager."""
+
+
+OPENMP_FOLDERS = ("/opt/homebrew/opt/libomp/lib", "/usr/local/opt/libomp/lib", "/opt/local/lib/libomp")
+"""Where LightGBM's wheel for macOS looks for OpenMP beside the system's own folders."""
 
 
 def package_manager() -> str:
@@ -55,7 +59,7 @@ def install_command(thing: str, manager: str, *, is_root: bool) -> str:
     if not manager:
         return f"install {thing} with this machine's package manager"
     command = INSTALL[manager].format(PACKAGES[thing][manager])
-    return command if is_root else f"sudo {command}"
+    return command if is_root or manager == "brew" else f"sudo {command}"  # Homebrew refuses root
 
 
 def is_root() -> bool:
@@ -77,10 +81,25 @@ def glibc_version() -> str:
     return version if name == "glibc" else ""
 
 
-def libgomp_loads() -> bool:
-    """Whether the OpenMP runtime that SynapseML's LightGBM links against is there."""
+def is_linux() -> bool:
+    """Whether this is Linux, which may or may not have the GNU C library."""
+    return platform.system() == "Linux"
+
+
+def openmp_library() -> str:
+    """The file of the OpenMP runtime that LightGBM's wheel for this machine links against."""
+    return "libgomp.so.1" if is_linux() else "libomp.dylib"
+
+
+def openmp_loads() -> bool:
+    """Whether the OpenMP runtime is there."""
+    folders = ["", *(() if is_linux() else OPENMP_FOLDERS)]
+    return any(_loads(str(Path(folder, openmp_library()))) for folder in folders)
+
+
+def _loads(library: str) -> bool:
     try:
-        ctypes.CDLL("libgomp.so.1")
+        ctypes.CDLL(library)
     except OSError:
         return False
     return True

@@ -44,23 +44,28 @@ def main() -> int:
 
 def check_machine() -> None:
     """Raise `SetupError` when this machine lacks what no later step can bring."""
-    if machine.platform_name() != "Linux x86_64":
+    if machine.platform_name() != machine.TESTED:
+        say(f"note: this machine is {machine.platform_name()}, and the project is tested on {machine.TESTED} only.")
+    if machine.is_linux():
+        _check_c_library()
+    if not machine.openmp_loads():
+        fix = machine.install_command("openmp", machine.package_manager(), is_root=machine.is_root())
         raise SetupError(
-            f"this machine is {machine.platform_name()}, and SynapseML's LightGBM runs on Linux x86_64 alone; "
-            "use such a machine, or WSL 2 on Windows"
+            f"{machine.openmp_library()}, the OpenMP runtime that LightGBM needs, is not installed; run: {fix}"
         )
+
+
+def _check_c_library() -> None:
     version = machine.glibc_version()
     if not version:
         raise SetupError(
-            f"this Linux has no GNU C library, which SynapseML's LightGBM needs (at least {GLIBC}); use another one"
+            f"this Linux has no GNU C library, which the Python packages need (at least {GLIBC}); use another Linux, "
+            "such as Debian or Ubuntu"
         )
     if tuple(map(int, version.split("."))) < tuple(map(int, GLIBC.split("."))):
         raise SetupError(
-            f"the GNU C library here is {version}, and the packages need at least {GLIBC}; use a newer Linux"
+            f"the GNU C library here is {version}, and the Python packages need at least {GLIBC}; use a newer Linux"
         )
-    if not machine.libgomp_loads():
-        fix = machine.install_command("libgomp", machine.package_manager(), is_root=machine.is_root())
-        raise SetupError(f"libgomp.so.1, the OpenMP runtime that LightGBM needs, is not installed; run: {fix}")
 
 
 @contextmanager

@@ -60,16 +60,16 @@ def diagnose(*, host: str = "127.0.0.1", port: int | None = None, probes: Probes
 
 
 def _check_platform(probes: Probes) -> Finding:
-    return _finding(
-        "platform",
-        found=probes.platform_name(),
-        wanted="Linux x86_64",
-        holds=probes.platform_name() == "Linux x86_64",
-        fix="use a Linux machine with an x86-64 processor, or WSL 2 on Windows: LightGBM for Spark has no other binary",
-    )
+    found = probes.platform_name()
+    if found == machine.TESTED:
+        return Finding(name="platform", status=Status.OK, found=found, wanted=machine.TESTED)
+    remark = f"the project is tested on {machine.TESTED} only, and SynapseML has no other binary; the rest may work"
+    return Finding(name="platform", status=Status.REMARK, found=found, wanted=machine.TESTED, fix=remark)
 
 
 def _check_glibc(probes: Probes) -> Finding:
+    if not probes.platform_name().startswith("Linux"):
+        return Finding(name="C library", status=Status.OK, found="the system's", wanted="nothing, this is no Linux")
     found = probes.glibc_version()
     return _finding(
         "C library",
@@ -81,9 +81,9 @@ def _check_glibc(probes: Probes) -> Finding:
 
 
 def _check_openmp(probes: Probes) -> Finding:
-    loads = probes.libgomp_loads()
-    fix = machine.install_command("libgomp", probes.package_manager(), is_root=probes.is_root())
-    return _finding("OpenMP", found="libgomp.so.1" if loads else "", wanted="libgomp.so.1", holds=loads, fix=fix)
+    loads, library = probes.openmp_loads(), machine.openmp_library()
+    fix = machine.install_command("openmp", probes.package_manager(), is_root=probes.is_root())
+    return _finding("OpenMP", found=library if loads else "", wanted=library, holds=loads, fix=fix)
 
 
 def _check_python(probes: Probes) -> Finding:

@@ -62,7 +62,7 @@ class Probes:
 
     platform_name: Callable[[], str] = machine.platform_name
     glibc_version: Callable[[], str] = machine.glibc_version
-    libgomp_loads: Callable[[], bool] = machine.libgomp_loads
+    openmp_loads: Callable[[], bool] = machine.openmp_loads
     package_manager: Callable[[], str] = machine.package_manager
     is_root: Callable[[], bool] = machine.is_root
     python_version: Callable[[], str] = platform.python_version

@@ -1,6 +1,7 @@
 """LightGBM's C library by itself: importing the Python package would load pandas and scikit-learn into every worker."""
 
 import ctypes
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,13 +18,14 @@ def library() -> ctypes.CDLL:
     spec = find_spec("lightgbm")
     if spec is None or not spec.submodule_search_locations:
         raise EngineError("The package lightgbm is not installed. Install the extra `scoring`.")
-    path = Path(spec.submodule_search_locations[0]) / "lib" / "lib_lightgbm.so"
+    folder = Path(spec.submodule_search_locations[0]) / "lib"
+    path = folder / ("lib_lightgbm.dylib" if sys.platform == "darwin" else "lib_lightgbm.so")
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
         raise EngineError(
-            f"LightGBM's library cannot be loaded: {error}. On Debian and Ubuntu `apt-get install libgomp1` adds "
-            "what it usually lacks."
+            f"LightGBM's library cannot be loaded: {error}. What it usually lacks is OpenMP: "
+            "`apt-get install libgomp1` on Debian and Ubuntu, `brew install libomp` on macOS."
         ) from error
     loaded.LGBM_GetLastError.restype = ctypes.c_char_p
     return loaded

@@ -54,7 +54,7 @@ class Kernel(Protocol):
 
 
 def load() -> Kernel | None:
-    """The kernel of this source, None where it was not built."""
+    """The kernel of this source; None where it was not built, or was and does not load."""
     file = target()
     if not file.exists():
         return None
@@ -62,8 +62,11 @@ def load() -> Kernel | None:
     spec = spec_from_file_location("kernel", file, loader=loader)
     if spec is None:
         return None
-    module = module_from_spec(spec)
-    loader.exec_module(module)
+    try:
+        module = module_from_spec(spec)
+        loader.exec_module(module)
+    except ImportError:
+        return None
     return cast("Kernel", module)
 
 

@@ -15,6 +15,8 @@ SOURCE = Path(__file__).with_name("kernel.c")
 OPTIONS = ("-O3", "-fno-tree-slp-vectorize", "-ffp-contract=off", "-shared", "-fPIC")
 """No `-ffast-math`, no fused multiplication, and not the vectors of GCC 12, which forget that a mean becomes a float32:
 the results are those of NumPy and LightGBM to the last bit."""
+DARWIN_OPTIONS = ("-undefined", "dynamic_lookup")
+"""The linker of macOS wants to be told that Python has the symbols of Python."""
 
 
 class KernelBuildError(Exception):
@@ -33,7 +35,8 @@ def build() -> Path:
     if wanted.exists():
         return wanted
     aside = wanted.with_suffix(f".{os.getpid()}")
-    command = ["cc", *OPTIONS, f"-I{sysconfig.get_path('include')}", str(SOURCE), "-o", str(aside), "-lm"]
+    options = (*OPTIONS, *(DARWIN_OPTIONS if sys.platform == "darwin" else ()))
+    command = ["cc", *options, f"-I{sysconfig.get_path('include')}", str(SOURCE), "-o", str(aside), "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
     except OSError as error:

@@ -9,6 +9,7 @@ library and to the grammar of Python 3.8.
 import hashlib
 import io
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -20,26 +21,32 @@ import zipfile
 from pathlib import Path
 from typing import Optional
 
+from tools import machine
 from tools.paths import ROOT
 from tools.setup.console import SetupError, first_that_works, say
+from tools.setup.trust import tls, trusting
 from training.runtime import cache_folder
 
 TIMEOUT_SECONDS = 60
 
 
+WHEELS = {"Linux": "manylinux", "Darwin": "macosx"}
+"""What the name of a wheel has for an operating system."""
+
+
 class LockedUv:
-    """The release of uv in the lock: `version`, and `url` and `sha256` of its wheel for Linux x86-64 with glibc."""
+    """The release of uv in the lock: `version`, and `url` and `sha256` of its wheel for this machine, if it has one."""
 
     def __init__(self, lock: str) -> None:
-        package = re.search(r'^name = "uv"\n.*?(?=^\[\[package\]\]|\Z)', lock, re.MULTILINE | re.DOTALL)
-        version = re.search(r'^version = "([^"]+)"', package.group(0), re.MULTILINE) if package else None
-        wheel = re.search(
-            r'url = "([^"]+manylinux[^"]+x86_64[^"]*)", hash = "sha256:(\w+)"', package.group(0) if package else ""
-        )
-        if not version or not wheel:
-            raise SetupError("uv.lock does not name uv's wheel for Linux x86-64; restore the file from git")
+        found = re.search(r'^name = "uv"\n.*?(?=^\[\[package\]\]|\Z)', lock, re.MULTILINE | re.DOTALL)
+        package = found.group(0) if found else ""
+        version = re.search(r'^version = "([^"]+)"', package, re.MULTILINE)
+        if not version:
+            raise SetupError("uv.lock does not name uv; restore the file from git")
+        system, processor = WHEELS.get(platform.system(), platform.system()), platform.machine()
+        wheel = re.search(rf'url = "([^"]+-{system}[^"]+_{processor}[^"]*)", hash = "sha256:(\w+)"', package)
         self.version = version.group(1)
-        self.url, self.sha256 = wheel.groups()
+        self.url, self.sha256 = wheel.groups() if wheel else ("", "")
 
 
 def find_uv(locked: LockedUv) -> "Optional[Path]":
@@ -57,6 +64,10 @@ def ensure_uv() -> Path:
     found = find_uv(locked)
     if found:
         return found
+    if not locked.url:
+        raise SetupError(
+            f"uv.lock has no wheel of uv for {machine.platform_name()}; install uv {locked.version} or newer by hand"
+        )
     target = _cached(locked)
     say(f"uv {locked.version} is not on PATH; fetching it ...")
     first_that_works(
@@ -80,7 +91,13 @@ def _by_pip(locked: LockedUv, target: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check"]
         command += ["--only-binary", ":all:", "-d", scratch, f"uv=={locked.version}"]
         answer = subprocess.run(  # noqa: S603 - this very Python
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False
+            command,
+            env=trusting(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
         wheels = list(Path(scratch).glob("uv-*.whl"))
         if answer.returncode != 0 or not wheels:
@@ -91,7 +108,7 @@ def _by_pip(locked: LockedUv, target: Path) -> None:
 
 def _by_address(locked: LockedUv, target: Path) -> None:
     try:
-        with urllib.request.urlopen(locked.url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - an https address of the lock
+        with urllib.request.urlopen(locked.url, timeout=TIMEOUT_SECONDS, context=tls()) as answer:  # noqa: S310 - an https address of the lock
             wheel = answer.read()
     except (OSError, urllib.error.URLError) as error:
         raise SetupError(f"uv's wheel can not be fetched ({error}); check the network or install uv by hand") from error

