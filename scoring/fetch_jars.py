@@ -1,7 +1,11 @@
-"""`fetch_jars.py REPOSITORY LIST FOLDER`: the pinned jars for the image; it runs where it is built, by itself."""
+"""Fetches the pinned jars of SynapseML, for a machine's set-up and for the image.
+
+The image's recipe runs it by itself, `fetch_jars.py REPOSITORY LIST FOLDER`, so it keeps to the standard library.
+"""
 
 import hashlib
 import json
+import ssl
 import sys
 import urllib.request
 from pathlib import Path
@@ -9,20 +13,37 @@ from pathlib import Path
 SECONDS = 120.0
 
 
-def main(repository: str, pinned: Path, folder: Path) -> int:
-    """Fetch each jar of the list `pinned` into the new `folder`; returns 1 when one is not what the list says."""
-    folder.mkdir(parents=True)
-    for jar in json.loads(pinned.read_text(encoding="utf-8")):
-        group, name = jar["group"].replace(".", "/"), f"{jar['artifact']}-{jar['version']}.jar"
-        url = f"{repository}/{group}/{jar['artifact']}/{jar['version']}/{name}"
-        with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 - the recipe names the repository
-            content = answer.read()
+class JarFetchError(Exception):
+    """A jar cannot be fetched, or is not the pinned one."""
+
+
+def fetch(repository: str, jars: list[dict[str, str]], folder: Path, trust: ssl.SSLContext | None = None) -> None:
+    """Fetch each jar (group, artifact, version, sha256) that `folder` lacks from the Maven repository at the address.
+
+    `trust` checks the server's certificate, by default with the authorities that Python finds. Raises `JarFetchError`;
+    what is fetched is written aside and renamed, so that `folder` has pinned files only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for jar in jars:
+        name = f"{jar['artifact']}-{jar['version']}.jar"
+        wanted = folder / name
+        if wanted.is_file() and hashlib.sha256(wanted.read_bytes()).hexdigest() == jar["sha256"]:
+            continue
+        url = f"{repository}/{jar['group'].replace('.', '/')}/{jar['artifact']}/{jar['version']}/{name}"
+        try:
+            with urllib.request.urlopen(url, timeout=SECONDS, context=trust) as answer:  # noqa: S310 - the caller's own
+                content = answer.read()
+        except OSError as error:
+            raise JarFetchError(f"{url} cannot be fetched ({error}).") from error
         if hashlib.sha256(content).hexdigest() != jar["sha256"]:
-            sys.stderr.write(f"{url} is not the pinned file: its SHA-256 differs from the one in {pinned}.\n")
-            return 1
-        (folder / name).write_bytes(content)
-    return 0
+            raise JarFetchError(f"{url} is not the pinned file: its SHA-256 is another.")
+        aside = wanted.with_name(f".{name}.aside")
+        aside.write_bytes(content)
+        aside.replace(wanted)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    try:
+        fetch(sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")), Path(sys.argv[3]))
+    except JarFetchError as problem:
+        sys.exit(f"error: {problem}")

@@ -1,8 +1,10 @@
 """Brings Azurite, Microsoft's emulator of the Blob service: `python -m tools.azurite`."""
 
+import sys
 from pathlib import Path
 
 from tools.npm import folder, install, node
+from tools.setup.console import exit_status
 
 NAME = "azurite"
 MAIN = Path("node_modules", "azurite", "dist", "src", "blob", "main.js")
@@ -15,4 +17,4 @@ def command() -> list[str] | None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(install(NAME, "Installing Azurite (some 200 MB, this once)"))
+    sys.exit(exit_status(lambda: install(NAME, "Installing Azurite (some 200 MB, this once)")))

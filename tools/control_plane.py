@@ -10,14 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.paths import ROOT, cache_folder
-from tools.setup.console import SetupError, say
-from tools.setup.golang import GoProgram, go_toolchain
+from tools.setup.console import SetupError, exit_status, say
+from tools.setup.golang import GoProgram, Toolchain, go_toolchain
 from tools.setup.golang import build as build_go
 
 KUBERNETES = "k8s.io/kubernetes"
@@ -83,18 +82,19 @@ def binaries() -> dict[str, Path]:
     return {program.name: path_of(program) for program in PROGRAMS if program not in absent}
 
 
-def build(program: Program) -> None:
+def build(program: Program, toolchain: Toolchain) -> None:
     """Build one program into the cache. Raises `SetupError` when Go, a module or the compiler fails."""
     target = path_of(program)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as aside:
         source = Path(shutil.copytree(ROOT / "tools" / program.module, Path(aside) / "source"))
         if program.embedded:
-            _borrow(source, program.versioned_by, program.embedded)
+            _borrow(source, program.versioned_by, program.embedded, toolchain)
         built = Path(aside) / program.name
         build_go(
             GoProgram(name=program.name, module=source, package=program.package, linker_flags=_linker_flags(program)),
             built,
+            toolchain,
         )
         built.replace(target)
 
@@ -109,36 +109,33 @@ def _linker_flags(program: Program) -> str:
     return " ".join(["-s -w", *(f"-X {text}" for text in texts)])
 
 
-def _borrow(source: Path, module: str, folder: str) -> None:
+def _borrow(source: Path, module: str, folder: str, toolchain: Toolchain) -> None:
     """Copy the files that the program embeds out of a pinned module: Go embeds none from outside its own module."""
-    with go_toolchain() as (command, environment):
-        answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
-            [*command, "mod", "download", "-json", module],
-            cwd=source,
-            env=environment,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=DOWNLOAD_TIMEOUT_SECONDS,
-        )
-        if answer.returncode != 0:
-            raise SetupError(f"Go can not fetch {module}: {answer.stderr.strip()[-500:]}")
-        for name in ("schema.json", "terraform-mapping.json"):
-            shutil.copyfile(Path(json.loads(answer.stdout)["Dir"]) / folder / name, source / name)
+    answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
+        [*toolchain.command, "mod", "download", "-json", module],
+        cwd=source,
+        env=toolchain.environment,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=DOWNLOAD_TIMEOUT_SECONDS,
+    )
+    if answer.returncode != 0:
+        raise SetupError(f"Go can not fetch {module}: {answer.stderr.strip()[-500:]}")
+    for name in ("schema.json", "terraform-mapping.json"):
+        shutil.copyfile(Path(json.loads(answer.stdout)["Dir"]) / folder / name, source / name)
 
 
-def main() -> int:
-    """Build what is missing and say how far it is."""
+def ensure_control_plane() -> None:
+    """Build what is missing and say how far it is; raises `SetupError`."""
     absent = missing()
-    for number, program in enumerate(absent, 1):
-        say(f"{program.name}, {number} of {len(absent)}:")
-        try:
-            build(program)
-        except SetupError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-    return 0
+    if not absent:
+        return
+    with go_toolchain() as toolchain:
+        for number, program in enumerate(absent, 1):
+            say(f"{program.name}, {number} of {len(absent)}:")
+            build(program, toolchain)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_status(ensure_control_plane))

@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 
 from tools.npm import folder, install, node
 from tools.paths import ROOT
+from tools.setup.console import exit_status
 
 NAME = "kusto"
 CHECK_SECONDS = 60
@@ -37,4 +39,4 @@ def mistakes(queries: Mapping[str, str], tables: Mapping[str, str]) -> dict[str,
 
 
 if __name__ == "__main__":
-    raise SystemExit(install(NAME, "Installing the parser of KQL (30 MB, this once)"))
+    sys.exit(exit_status(lambda: install(NAME, "Installing the parser of KQL (30 MB, this once)")))

@@ -5,14 +5,13 @@ Node comes with the dependency group `simulation`, or is 20 or later on PATH.
 
 import hashlib
 import importlib.util
-import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, run_reported
+from tools.setup.trust import trusting
 
 INSTALL_TIMEOUT_SECONDS = 900
 
@@ -29,25 +28,14 @@ def folder(name: str) -> Path:
     return cache_folder() / name / hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
 
 
-def install(name: str, doing: str) -> int:
-    """Install them aside and rename, unless they are there; returns an exit code and says what went wrong.
-
-    `doing` is what a user sees meanwhile.
-    """
-    try:
-        if not folder(name).exists():
-            _install(name, doing)
-    except SetupError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-def _install(name: str, doing: str) -> None:
+def install(name: str, doing: str) -> None:
+    """Install them aside and rename, unless they are there; raises `SetupError`. `doing` is shown meanwhile."""
+    target = folder(name)
+    if target.exists():
+        return
     npm = _npm()
     if npm is None:
-        raise SetupError("there is no npm; `uv sync --inexact --group simulation` brings it")
-    target = folder(name)
+        raise SetupError("there is no npm; `make test-tools` brings it")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=target.parent) as aside:
         source = Path(shutil.copytree(ROOT / "tools" / name, Path(aside) / name))
@@ -55,7 +43,7 @@ def _install(name: str, doing: str) -> None:
             [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             doing,
             folder=source,
-            environment=os.environ,
+            environment=trusting(),
             timeout_seconds=INSTALL_TIMEOUT_SECONDS,
         )
         source.rename(target)

@@ -30,8 +30,5 @@ SYNAPSEML = "1.1.3"
 GLIBC = "2.28"
 """Oldest C library that the wheels of the lock run on."""
 
-MAVEN_DEPENDENCY_PLUGIN = "3.8.1"
-"""Maven's plugin that copies the jars, where Maven fetches them."""
-
 KUBERNETES = "1.35"
 """Kubernetes on AKS: a minor version, whose newest patch Azure installs."""

@@ -5,7 +5,6 @@ Every page is either a file in `docs/` or made from the code and from what was m
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 from personalize.docs import measurements
 from tools.paths import ROOT
+from tools.setup.trust import trusting
 from tools.setup.uv import ensure_uv
 
 SOURCE = ROOT / "dist" / "docs"
@@ -118,7 +118,7 @@ def main() -> int:
     run = [str(ensure_uv()), "run", "--project", str(ROOT), "--frozen", "--isolated", "--only-group", "docs"]
     mkdocs = ["mkdocs", "build", "--strict", "--config-file", str(CONFIGURATION)]
     # mkdocs-material announces its own end of life in 2027 at each build, which says nothing about our pages.
-    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    quiet = trusting() | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(  # noqa: S603 - the uv that the set-up chose
         [*run, *mkdocs], cwd=ROOT, env=quiet, check=False
     ).returncode

@@ -1,4 +1,8 @@
-"""Builds a pinned Go program, with the Go on PATH when it is recent enough, else with the one of the lock's wheel."""
+"""Builds a pinned Go program, with the Go on PATH when it is recent enough, else with the one of the lock's wheel.
+
+Modules and compiled packages take gigabytes, so a build keeps them in a folder of its own, which goes when it ends. The
+caches of the machine's own Go are neither read nor written.
+"""
 
 import hashlib
 import os
@@ -9,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 from features.files import written_aside
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, run_reported
+from tools.setup.trust import trusting
 from tools.setup.uv import ensure_uv
 from tools.toolchain import version_numbers
 from tools.versions import GO
@@ -36,47 +42,44 @@ class GoProgram:
     linker_flags: str = "-s -w"
 
 
+class Toolchain(NamedTuple):
+    """How Go is called: its command and environment variables."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
 def built(program: GoProgram) -> Path:
     """The program in the cache, where what its module pins names its folder; raises `SetupError` as `build` does."""
     pins = b"".join((program.module / name).read_bytes() for name in ("go.mod", "go.sum"))
     target = cache_folder() / program.name / hashlib.sha256(pins).hexdigest()[:12] / program.name
     if not os.access(target, os.X_OK):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(target) as aside:
-            build(program, aside)
+        with go_toolchain() as toolchain, written_aside(target) as aside:
+            build(program, aside, toolchain)
     return target
 
 
-def build(program: GoProgram, target: Path) -> None:
+def build(program: GoProgram, target: Path, toolchain: Toolchain) -> None:
     """Build `program` into the file `target`; raises `SetupError` when Go, a module or the compiler fails."""
-    with go_toolchain() as (command, environment):
-        # Not `go mod download`: that asks for every module of the go.mod, and many are not part of the program.
-        run_reported(
-            [*command, "list", "-deps", program.package],
-            f"Fetching the Go modules of {program.name}",
-            folder=program.module,
-            environment=environment,
-            timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
-        )
-        total = _package_count(command, program, environment)
-        run_reported(
-            [
-                *command,
-                "build",
-                "-v",
-                "-trimpath",
-                "-ldflags",
-                program.linker_flags,
-                "-o",
-                str(target),
-                program.package,
-            ],
-            f"Building {program.name} (some minutes, this once)",
-            folder=program.module,
-            environment=environment,
-            timeout_seconds=BUILD_TIMEOUT_SECONDS,
-            progress=lambda count, _line: f"{count} of at most {total} packages",
-        )
+    # Not `go mod download`: that asks for every module of the go.mod, and many are not part of the program.
+    run_reported(
+        [*toolchain.command, "list", "-deps", program.package],
+        f"Fetching the Go modules of {program.name}",
+        folder=program.module,
+        environment=toolchain.environment,
+        timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
+    )
+    total = _package_count(program, toolchain)
+    options = ["-v", "-trimpath", "-ldflags", program.linker_flags, "-o", str(target)]
+    run_reported(
+        [*toolchain.command, "build", *options, program.package],
+        f"Building {program.name} (some minutes, this once)",
+        folder=program.module,
+        environment=toolchain.environment,
+        timeout_seconds=BUILD_TIMEOUT_SECONDS,
+        progress=lambda count, _line: f"{count} of at most {total} packages",
+    )
 
 
 def go_on_path() -> str:
@@ -97,33 +100,26 @@ def go_version(command: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def go_toolchain() -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Command and environment of a Go. A Go of our own leaves no module or build cache behind: those take gigabytes."""
-    environment = os.environ | {
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "-buildvcs=false -modcacherw",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "HOME": str(Path.home()),
-    }
-    if command := go_on_path():
-        yield [command], environment
-        return
+def go_toolchain() -> Iterator[Toolchain]:
+    """A Go with caches of its own, which several builds may share."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     _clear_what_was_killed()
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=f"go-{os.getpid()}-") as scratch:
-        bring = [
-            str(ensure_uv()),
-            "run",
-            "--project",
-            str(ROOT),
-            "--frozen",
-            "--isolated",
-            "--only-group",
-            "tool-go",
-            "go",
-        ]
-        yield bring, environment | {"GOMODCACHE": f"{scratch}/modules", "GOCACHE": f"{scratch}/build"}
+        environment = trusting() | {
+            "CGO_ENABLED": "0",
+            "GOCACHE": f"{scratch}/build",
+            "GOFLAGS": "-buildvcs=false -modcacherw",
+            "GOMODCACHE": f"{scratch}/modules",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+            "HOME": str(Path.home()),
+        }
+        yield Toolchain([on_path] if (on_path := go_on_path()) else _go_of_the_lock(), environment)
+
+
+def _go_of_the_lock() -> list[str]:
+    run = [str(ensure_uv()), "run", "--project", str(ROOT), "--frozen", "--isolated"]
+    return [*run, "--only-group", "tool-go", "go"]
 
 
 def _clear_what_was_killed() -> None:
@@ -134,12 +130,12 @@ def _clear_what_was_killed() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _package_count(command: list[str], program: GoProgram, environment: dict[str, str]) -> int:
+def _package_count(program: GoProgram, toolchain: Toolchain) -> int:
     """How many packages the program consists of, which the messages measure the progress against."""
     answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
-        [*command, "list", "-deps", program.package],
+        [*toolchain.command, "list", "-deps", program.package],
         cwd=program.module,
-        env=environment,
+        env=toolchain.environment,
         capture_output=True,
         check=False,
         text=True,

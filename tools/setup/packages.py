@@ -4,12 +4,12 @@ The set-up reads this module with the machine's own Python before any package is
 library and to the grammar of Python 3.8.
 """
 
-import os
 import subprocess
 from pathlib import Path
 
 from tools.paths import ROOT
 from tools.setup.console import SetupError, say
+from tools.setup.trust import trusting
 from tools.versions import JAVA, PYTHON
 from training.runtime import system_java_homes
 
@@ -59,7 +59,7 @@ def ensure_java(uv: Path) -> None:
 
 
 def _sync(uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
-    environment = dict(os.environ, UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
+    environment = dict(trusting(), UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
     environment.pop("VIRTUAL_ENV", None)
     # --inexact: packages that somebody added, such as the extra `azure`, stay.
     command = [str(uv), "sync", "--frozen", "--inexact", "--python", PYTHON, *options]

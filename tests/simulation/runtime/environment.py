@@ -5,7 +5,6 @@ A cluster installs a job's libraries with pip beside the runtime's packages, of 
 
 import fcntl
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -18,12 +17,13 @@ from pathlib import Path
 
 from tools.paths import cache_folder
 from tools.setup.console import run_reported
+from tools.setup.trust import trusting
 from tools.setup.uv import ensure_uv
 from tools.versions import PYTHON
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 BUILD_SECONDS = 1800
-_OUTSIDE: Mapping[str, str] = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+_OUTSIDE: Mapping[str, str] = {name: value for name, value in trusting().items() if name != "PYTHONPATH"}
 """This process's way to the package index, from before a simulation leads it to itself."""
 
 

@@ -1,15 +1,22 @@
 """How the set-up brings the Pulumi CLI and the jars, with programs that the test makes up."""
 
+import functools
 import hashlib
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tools.paths import cache_folder
-from tools.setup import golang, jars, pulumi
+from tools.paths import ROOT, cache_folder
+from tools.setup import golang, pulumi, spark
 from tools.setup.console import SetupError
-from tools.setup.golang import GoProgram
+from tools.setup.golang import GoProgram, Toolchain
 from tools.toolchain import PulumiMissingError, cached_pulumi, pulumi_command, version_numbers
 from tools.versions import GO, PULUMI
 from training import runtime
@@ -29,11 +36,19 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def one_jar(path_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One jar is pinned, whose content is `good`; the path is the folder that PATH names first."""
+def repository(path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """One jar is pinned, whose content is `good`; the path is its folder in a Maven repository of the test."""
+    assert path_folder.exists()
     monkeypatch.setattr(runtime, "pinned_jars", lambda: JARS)
-    monkeypatch.setattr(jars, "pinned_jars", lambda: JARS)
-    return path_folder
+    monkeypatch.setattr(spark, "pinned_jars", lambda: JARS)
+    folder = tmp_path / "maven" / "g" / "a" / "1"
+    folder.mkdir(parents=True)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "maven"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv(spark.REPOSITORY, f"http://127.0.0.1:{server.server_port}")
+        yield folder
+        server.shutdown()
 
 
 def program(path: Path, script: str) -> None:
@@ -42,13 +57,8 @@ def program(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def maven_that_fetches(content: str) -> str:
-    folder = "for last; do :; done; folder=${last#-DoutputDirectory=}"
-    return f'{folder}; mkdir -p "$folder"; printf {content} > "$folder/a-1.jar"'
-
-
-def compiler_that_makes(version: str) -> Callable[[GoProgram, Path], None]:
-    return lambda _, target: program(target, f"echo {version}")
+def compiler_that_makes(version: str) -> Callable[[GoProgram, Path, Toolchain], None]:
+    return lambda _program, target, _toolchain: program(target, f"echo {version}")
 
 
 def test_a_recent_pulumi_on_the_path_is_used(path_folder: Path) -> None:
@@ -83,17 +93,18 @@ def test_a_new_pulumi_is_published_whole(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(pulumi, "build", compiler_that_makes(f"v{PULUMI}"))
 
     assert pulumi.ensure_pulumi() == cached_pulumi()
-    assert [path.name for path in cached_pulumi().parents[2].iterdir()] == [f"v{PULUMI}"]
+    assert list(cached_pulumi().parent.iterdir()) == [cached_pulumi()]
 
 
 @pytest.mark.usefixtures("path_folder")
 def test_what_a_killed_set_up_left_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi, "build", compiler_that_makes(f"v{PULUMI}"))
-    (cached_pulumi().parents[2] / f"{pulumi.ASIDE}killed" / "pulumi").mkdir(parents=True)
+    cached_pulumi().parent.mkdir(parents=True)
+    cached_pulumi().with_name(".pulumi.killed").touch()
 
     pulumi.ensure_pulumi()
 
-    assert [path.name for path in cached_pulumi().parents[2].iterdir()] == [f"v{PULUMI}"]
+    assert list(cached_pulumi().parent.iterdir()) == [cached_pulumi()]
 
 
 @pytest.mark.usefixtures("path_folder")
@@ -102,7 +113,7 @@ def test_a_pulumi_of_another_version_is_never_published(monkeypatch: pytest.Monk
 
     with pytest.raises(SetupError, match=r"says version 3\.1\.0"):
         pulumi.ensure_pulumi()
-    assert not list(cached_pulumi().parents[2].iterdir())
+    assert not list(cached_pulumi().parent.iterdir())
 
 
 @pytest.mark.parametrize(("found", "used"), [(GO, True), ("1.99.0", True), ("1.20.1", False)])
@@ -125,54 +136,68 @@ def test_a_go_of_the_lock_keeps_its_caches_in_a_folder_that_goes_away(path_folde
     assert not list(cache_folder().iterdir())
 
 
-def test_maven_fetches_the_jars_where_there_is_one(one_jar: Path) -> None:
-    program(one_jar / "mvn", maven_that_fetches("good"))
+def test_a_build_leaves_the_caches_of_the_machine_s_own_go_alone(path_folder: Path) -> None:
+    program(path_folder / "go", f"echo go version go{GO} linux/amd64")
 
-    assert (jars.ensure_jars() / "a-1.jar").read_text() == "good"
-
-
-def test_jars_that_are_there_are_not_fetched_again(one_jar: Path) -> None:
-    program(one_jar / "mvn", maven_that_fetches("good"))
-    folder = jars.ensure_jars()
-    program(one_jar / "mvn", "exit 1")
-
-    assert jars.ensure_jars() == folder
+    with golang.go_toolchain() as (command, environment):
+        assert command == [str(path_folder / "go")]
+        assert Path(environment["GOCACHE"]).parent in cache_folder().iterdir()
+    assert not list(cache_folder().iterdir())
 
 
-def test_jars_with_other_bytes_never_reach_the_cache(one_jar: Path) -> None:
-    program(one_jar / "mvn", maven_that_fetches("evil"))
-    program(one_jar / "uv", "echo uv 99.0.0")
+def test_the_pinned_jars_are_fetched(repository: Path) -> None:
+    (repository / "a-1.jar").write_text("good")
 
-    with pytest.raises(SetupError, match="not what is pinned"):
-        jars.ensure_jars()
-    assert not runtime.jars_folder().exists()
+    assert (spark.ensure_jars() / "a-1.jar").read_text() == "good"
 
 
-def test_a_changed_jar_in_the_cache_is_replaced(one_jar: Path) -> None:
-    program(one_jar / "mvn", maven_that_fetches("good"))
-    changed = jars.ensure_jars() / "a-1.jar"
+def test_jars_that_are_there_are_not_fetched_again(repository: Path) -> None:
+    (repository / "a-1.jar").write_text("good")
+    folder = spark.ensure_jars()
+    (repository / "a-1.jar").unlink()
+
+    assert spark.ensure_jars() == folder
+
+
+def test_jars_with_other_bytes_never_reach_the_cache(repository: Path) -> None:
+    (repository / "a-1.jar").write_text("evil")
+
+    with pytest.raises(SetupError, match=r"a-1\.jar is not the pinned file"):
+        spark.ensure_jars()
+    assert not list(runtime.jars_folder().iterdir())
+
+
+def test_a_changed_jar_in_the_cache_is_replaced(repository: Path) -> None:
+    (repository / "a-1.jar").write_text("good")
+    changed = spark.ensure_jars() / "a-1.jar"
     changed.write_text("gooD")
 
-    jars.ensure_jars()
+    spark.ensure_jars()
 
     assert changed.read_text() == "good"
 
 
-def test_the_locked_fetcher_follows_a_failing_maven(one_jar: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program(one_jar / "mvn", "echo no route to the repository; exit 1")
-    fetch = 'while [ "${1##*/}" != fetch_jars.py ]; do shift; done; printf good > "$2/a-1.jar"'
-    program(one_jar / "uv", f'if [ "$1" = --version ]; then echo uv 99.0.0; exit; fi; {fetch}')
-
-    jars.ensure_jars()
-
-    assert "no route to the repository; going on with the locked fetcher" in capsys.readouterr().err
+@pytest.mark.usefixtures("repository")
+def test_a_jar_that_the_repository_has_not_is_named_with_the_way_out() -> None:
+    with pytest.raises(SetupError, match=r"/g/a/1/a-1\.jar cannot be fetched .*404.*a mirror .* MAVEN_REPOSITORY"):
+        spark.ensure_jars()
 
 
-def test_a_folder_of_the_user_s_own_is_never_written_to(one_jar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERSONALIZATION_JARS", str(one_jar))
+def test_the_image_s_recipe_runs_the_fetcher_by_itself(repository: Path, tmp_path: Path) -> None:
+    (repository / "a-1.jar").write_text("good")
+    (tmp_path / "jars.json").write_text(json.dumps(JARS))
+    command = [sys.executable, "-I", str(ROOT / "scoring" / "fetch_jars.py"), os.environ[spark.REPOSITORY]]
+
+    subprocess.run([*command, "jars.json", "jars"], cwd=tmp_path, check=True)
+
+    assert (tmp_path / "jars" / "a-1.jar").read_text() == "good"
+
+
+def test_a_folder_of_the_user_s_own_is_never_written_to(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSONALIZATION_JARS", str(repository))
 
     with pytest.raises(SetupError, match=r"PERSONALIZATION_JARS=.*a-1\.jar is missing"):
-        jars.ensure_jars()
+        spark.ensure_jars()
 
 
 def test_version_numbers_are_compared_as_numbers() -> None:

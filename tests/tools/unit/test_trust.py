@@ -1,0 +1,231 @@
+"""What the set-up fetches comes through a proxy that inspects TLS, whose authority only this machine's store has."""
+
+import base64
+import functools
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.certificates import Authority
+from tests.simulation.fakes.proxy import Proxy
+from tools import npm
+from tools.paths import ROOT
+from tools.setup import golang, trust
+from tools.setup.uv import ensure_uv
+
+IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
+HOSTS = ("repository.example", "registry.npmjs.org")
+STORE = next((path for path in trust.BUNDLES if Path(path).is_file()), "")
+"""This machine's own, which the test replaces in mounts of its own."""
+WHEEL = "uv-1.0.0-py3-none-any.whl"
+
+pytestmark = pytest.mark.skipif(
+    not STORE or subprocess.run([*IN_OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
+    reason="another store of certificates needs a mount namespace, which this machine does not allow",
+)
+
+SYNC = """
+import subprocess, sys
+from pathlib import Path
+from tools.setup import packages
+from tools.setup.trust import trusting
+packages.ROOT, uv = Path("project").absolute(), Path(sys.argv[1])
+subprocess.run([uv, "lock"], cwd="project", env=trusting(), check=True)
+packages.ensure_packages(uv)
+"""
+BY_PIP = """
+from pathlib import Path
+from types import SimpleNamespace
+from tools.setup import uv
+uv.unpack = lambda wheel, locked, target: target.write_bytes(wheel)
+uv._by_pip(SimpleNamespace(version="1.0.0"), Path("uv"))
+"""
+BY_ADDRESS = """
+from pathlib import Path
+from types import SimpleNamespace
+from tools.setup import uv
+uv.unpack = lambda wheel, locked, target: target.write_bytes(wheel)
+uv._by_address(SimpleNamespace(url="https://repository.example/uv/uv-1.0.0-py3-none-any.whl"), Path("uv"))
+"""
+JARS = """
+import hashlib
+from tools.setup import spark
+from training import runtime
+jar = {"group": "g", "artifact": "a", "version": "1", "sha256": hashlib.sha256(b"good").hexdigest()}
+spark.pinned_jars = runtime.pinned_jars = lambda: [jar]
+spark.ensure_jars()
+"""
+NODE = """
+from pathlib import Path
+from tools import npm
+npm.ROOT = Path("project").absolute()
+npm.install("demo", "Installing")
+"""
+GO = """
+import subprocess
+from tools.setup.golang import go_toolchain
+with go_toolchain() as (command, environment):
+    subprocess.run([*command, "list", "-m", "-versions", "repository.example/demo"], env=environment, check=True)
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Environment of a machine that reaches the hosts only through the proxy; `certificate` is the authority's file."""
+    content = tmp_path / "content"
+    _publish(content)
+    _project(tmp_path / "project")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(content))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    proxy = Proxy(Authority(tmp_path / "authority"), dict.fromkeys(HOSTS, server.server_port))
+    yield {
+        "HTTPS_PROXY": proxy.open(),
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PERSONALIZE_CACHE": str(tmp_path / "cache"),
+        "MAVEN_REPOSITORY": "https://repository.example/maven",
+        "PIP_INDEX_URL": "https://repository.example",
+        "UV_DEFAULT_INDEX": "https://repository.example",
+        "UV_NO_CACHE": "1",
+        "GOPROXY": "https://repository.example/go",
+        "GONOSUMDB": "*",
+    }
+    proxy.close()
+    server.shutdown()
+    server.server_close()
+
+
+def _publish(content: Path) -> None:
+    """A package index, a Maven repository, a registry of npm and a module proxy of Go, with one thing each."""
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("uv-1.0.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0.0\n")
+        archive.writestr("uv-1.0.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("uv-1.0.0.dist-info/RECORD", "")
+    for path, data in {
+        f"uv/{WHEEL}": wheel.getvalue(),
+        "uv/index.html": f'<a href="{WHEEL}#sha256={hashlib.sha256(wheel.getvalue()).hexdigest()}">uv</a>'.encode(),
+        "maven/g/a/1/a-1.jar": b"good",
+        "demo/-/demo-1.0.0.tgz": _npm_package(),
+        "go/repository.example/demo/@v/list": b"v1.0.0\n",
+        "go/repository.example/demo/@v/v1.0.0.info": b'{"Version": "v1.0.0", "Time": "2026-01-01T00:00:00Z"}',
+        "go/repository.example/demo/@v/v1.0.0.mod": b"module repository.example/demo\n",
+    }.items():
+        (content / path).parent.mkdir(parents=True, exist_ok=True)
+        (content / path).write_bytes(data)
+
+
+def _npm_package() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        described = b'{"name": "demo", "version": "1.0.0"}'
+        entry = tarfile.TarInfo("package/package.json")
+        entry.size = len(described)
+        archive.addfile(entry, io.BytesIO(described))
+    return packed.getvalue()
+
+
+def _project(folder: Path) -> None:
+    """A project with what ours names: extras for uv, and a lock for npm."""
+    described = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["uv"]\n'
+    (folder / "tools" / "demo").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(
+        f"{described}[project.optional-dependencies]\nlocal = []\nscoring = []\ninfra = []\n"
+    )
+    integrity = base64.b64encode(hashlib.sha512(_npm_package()).digest()).decode()
+    package = {
+        "version": "1.0.0",
+        "resolved": "https://registry.npmjs.org/demo/-/demo-1.0.0.tgz",
+        "integrity": f"sha512-{integrity}",
+    }
+    needed = {"name": "d", "version": "1.0.0", "dependencies": {"demo": "1.0.0"}}
+    locked = needed | {"lockfileVersion": 3, "packages": {"": needed, "node_modules/demo": package}}
+    (folder / "tools" / "demo" / "package.json").write_text(json.dumps(needed))
+    (folder / "tools" / "demo" / "package-lock.json").write_text(json.dumps(locked))
+
+
+def run(script: str, python: str, network: dict[str, str], folder: Path, *arguments: str) -> str:
+    """Run `script` where the proxy's authority is the only one of the system's store; what it prints."""
+    replaced = f'mount --bind {folder}/authority/ca.crt {STORE} && exec "$@"'
+    command = [*IN_OWN_MOUNTS, "sh", "-c", replaced, "sh", python, "-c", script, *arguments]
+    done = subprocess.run(command, cwd=folder, env=network, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def machine_python() -> str:
+    """The Python that runs the set-up, which has pip."""
+    found = next((path for name in ("python3", "/usr/bin/python3") if (path := shutil.which(name))), "")
+    if not found or subprocess.run([found, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("needs a python3 with pip")
+    return found
+
+
+def test_uv_installs_the_packages(network: dict[str, str], tmp_path: Path) -> None:
+    run(SYNC, sys.executable, network, tmp_path, str(ensure_uv()))
+
+    assert list((tmp_path / "project" / ".venv").rglob("uv-1.0.0.dist-info"))
+
+
+def test_pip_brings_uv(network: dict[str, str], tmp_path: Path, machine_python: str) -> None:
+    run(BY_PIP, machine_python, network, tmp_path)
+
+    assert (tmp_path / "uv").read_bytes() == (tmp_path / "content" / "uv" / WHEEL).read_bytes()
+
+
+def test_uv_comes_from_the_lock_s_address(network: dict[str, str], tmp_path: Path) -> None:
+    run(BY_ADDRESS, sys.executable, network, tmp_path)
+
+    assert (tmp_path / "uv").read_bytes() == (tmp_path / "content" / "uv" / WHEEL).read_bytes()
+
+
+def test_the_jars_are_fetched(network: dict[str, str], tmp_path: Path) -> None:
+    run(JARS, sys.executable, network, tmp_path)
+
+    assert (tmp_path / "cache" / "jars" / "a-1.jar").read_text() == "good"
+
+
+@pytest.mark.skipif(npm.node() is None, reason="needs Node")
+def test_npm_installs_its_packages(network: dict[str, str], tmp_path: Path) -> None:
+    run(NODE, sys.executable, network, tmp_path)
+
+    assert list((tmp_path / "cache" / "demo").glob("*/node_modules/demo/package.json"))
+
+
+@pytest.mark.skipif(not golang.go_on_path(), reason="needs Go")
+def test_go_asks_its_module_proxy(network: dict[str, str], tmp_path: Path) -> None:
+    assert run(GO, sys.executable, network, tmp_path) == "repository.example/demo v1.0.0\n"
+
+
+def test_what_a_user_has_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = tmp_path / "own.pem"
+    own.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    monkeypatch.setenv("UV_SYSTEM_CERTS", "false")
+
+    environment = trust.trusting()
+
+    assert (environment["UV_SYSTEM_CERTS"], environment["NODE_EXTRA_CA_CERTS"]) == ("false", str(own))
+
+
+def test_a_machine_without_a_store_is_left_to_the_programs_own_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(trust, "BUNDLES", ("/nowhere/ca.pem",))
+
+    assert trust.trusting({"A": "b"}) == {"A": "b"}
