@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from azure_clients.resource_manager import ResourceManager
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -216,5 +216,6 @@ def client_assertion() -> str:
         return str(answer.json()["value"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise IdentityError(
-            f"GitHub gives this workflow no identity token: {error}. The job needs `permissions: id-token: write`."
+            f"GitHub gives this workflow no identity token: {reason(error)}. The job needs `permissions: id-token: "
+            "write`."
         ) from error

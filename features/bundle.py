@@ -81,7 +81,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         if expected_hash is not None and bundle_hash != expected_hash:
             raise BundleError(
                 f"The bundle in {path} has the hash {bundle_hash}, but {expected_hash} was registered. "
-                "Serve another version with `.venv/bin/personalize rollback VERSION`, or train again."
+                "Serve another version with `.venv/bin/personalize serve VERSION`, or train again."
             )
         try:
             metadata = msgspec.json.decode((path / METADATA).read_bytes(), type=Metadata)

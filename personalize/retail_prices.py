@@ -14,7 +14,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 from tenacity.wait import wait_base
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from features.files import write_whole
 from infra.cost.prices import VM, Figure, Price, Prices
 
@@ -131,7 +131,7 @@ def _said(error: Exception) -> str:
     """In one line: httpx's own text for a status has two, and the whole address."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"it answered with HTTP status {error.response.status_code}"
-    return f"{type(error).__name__}: {error}"
+    return reason(error)
 
 
 def _read(file: Path) -> list[dict[str, Any]] | None:

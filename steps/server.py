@@ -17,7 +17,7 @@ import grpc.aio
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from steps.kinds import Kind, Place
 from steps.local.catalogue import local_steps
 from steps.provider.provider import Report, StepsProvider
@@ -60,8 +60,7 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
                 return grpc.StatusCode.UNIMPLEMENTED, str(cause)
         cause = cause.__cause__ or cause.__context__
     traceback.print_exception(error)
-    last = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return grpc.StatusCode.INTERNAL, f"A step failed in a way that nobody foresaw: {last} Please report it."
+    return grpc.StatusCode.INTERNAL, f"A step failed in a way that nobody foresaw: {reason(error)}. Please report it."
 
 
 async def serve(engine_address: str) -> None:

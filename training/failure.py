@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 
 _NO_SPACE = "No space left on device"
 
@@ -24,7 +24,7 @@ def explain(error: Exception, *, log: Path) -> PersonalizationError:
     """The error to show for `error`; the log of the run has the whole story."""
     if isinstance(error, PersonalizationError):
         return error
-    cause = f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(".")
+    cause = reason(error)
     if is_full(error, cause):
         return disk_full(cause, log=log)
     if isinstance(error, MemoryError):

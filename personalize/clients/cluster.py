@@ -13,7 +13,7 @@ import yaml
 from azure_clients import credentials
 from azure_clients.cluster import cluster_client
 from azure_clients.errors import ManagerRefusedError
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from infra.azure_settings import AzureSettings
 from personalize.clients.power import VERSION, cluster_path
 from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
@@ -96,7 +96,7 @@ class Cluster:
                 for line in answer.iter_lines():
                     lines.put((pod, line))
         except httpx.HTTPError as error:
-            lines.put((pod, f"no more lines can be read: {error}"))
+            lines.put((pod, f"no more lines can be read: {reason(error)}"))
         finally:
             lines.put((pod, None))
 
@@ -110,7 +110,7 @@ class Cluster:
             ) from error
         except httpx.HTTPError as error:
             raise ClusterUnreachableError(
-                f"The cluster at {self._client.base_url} cannot be reached ({error or type(error).__name__}). If the "
+                f"The cluster at {self._client.base_url} cannot be reached ({reason(error)}). If the "
                 "stack is paused, `.venv/bin/personalize resume` starts it; else `azure.authorized_ip_ranges` may "
                 "leave it out."
             ) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from features.errors import BadInputError, PersonalizationError
+from features.errors import BadInputError, PersonalizationError, reason
 from features.files import write_private
 from infra.settings import load_settings
 from personalize.clients.tls import trusting
@@ -70,13 +70,13 @@ class Service:
         except ServiceUnreachableError:
             return False
 
-    def example(self) -> Any:  # noqa: ANN401 - JSON
-        """A record that the service's own description gives as an example."""
+    def example(self, path: str = "/score") -> Any:  # noqa: ANN401 - JSON
+        """The body of a request to `path` with the model's own columns, made up by the service."""
         response = self._request("GET", "/openapi.json")
         if not response.is_success:
             raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
-        operation = response.json()["paths"]["/score"]["post"]
-        return operation["requestBody"]["content"]["application/json"]["examples"]["one"]["value"]
+        examples = response.json()["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
+        return next(iter(examples.values()))["value"]
 
     def metrics(self) -> str:
         """The service's metrics in Prometheus' text format."""
@@ -93,9 +93,9 @@ class Service:
                 return client.request(method, f"{self.endpoint}{path}", **arguments)
         except httpx.HTTPError as error:
             raise ServiceUnreachableError(
-                f"The service at {self.endpoint} does not answer ({error or type(error).__name__}). "
-                "`.venv/bin/personalize up --refresh` starts what is not running; `.venv/bin/personalize logs` shows "
-                "why it stopped."
+                f"The service at {self.endpoint} does not answer ({reason(error)}). "
+                "`.venv/bin/personalize up --refresh` starts what is not running; `.venv/bin/personalize logs` "
+                "shows why it stopped."
             ) from error
 
 

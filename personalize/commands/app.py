@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from features.errors import BadInputError, PersonalizationError
+from features.errors import BadInputError, PersonalizationError, reason
 from personalize.errors import GateRejectedError, UpdateInterruptedError
 from personalize.terminal.lazy import LazyCommand
 from personalize.terminal.output import ExitCode, messages
@@ -39,7 +39,7 @@ PANELS = {
     "Data and models": (
         "init_data.init_data",
         "models.models",
-        "models.rollback",
+        "models.serve",
         "models.import_models",
         "models.report",
         "drift.drift",
@@ -56,6 +56,8 @@ PANELS = {
     ),
 }
 """The commands as modules of `personalize.commands` and functions in them, by the heading in `--help`."""
+FORMER_NAMES = {"rollback": "serve"}
+"""Names that a command had before; they still work, and `--help` does not list them."""
 
 
 class Commands(TyperGroup):
@@ -67,6 +69,10 @@ class Commands(TyperGroup):
             for place in places:
                 module, _, function = place.partition(".")
                 self.add_command(LazyCommand(f"personalize.commands.{module}", function, panel))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click
+        """The command of this name, or of one that it had before."""
+        return super().get_command(ctx, FORMER_NAMES.get(cmd_name, cmd_name))
 
 
 app = typer.Typer(
@@ -120,8 +126,8 @@ def main() -> None:
         _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", ExitCode.FAILED, error)
     except Exception as error:  # noqa: BLE001 - the last resort: a user never sees a traceback unless asked for
         _leave(
-            f"This should not have happened: {type(error).__name__}: {error}. "
-            "Run it again with `.venv/bin/personalize --debug ...` and report what it shows.",
+            f"This is a defect ({reason(error)}). Run it again with `.venv/bin/personalize --debug ...`, and report "
+            "what that shows.",
             ExitCode.FAILED,
             error,
         )

@@ -1,4 +1,4 @@
-"""`drift`: how far data has moved from what the served model was trained on. Drift of the resources is `make drift`."""
+"""`drift`: how far data has moved from what the served model was trained on. For resources see `delivery`."""
 
 import subprocess
 import sys
@@ -29,9 +29,10 @@ def drift(
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Compare a day's data with what the served model was trained on; exit code 3 when it moved past the gate's limit.
+    """Compare a day's data with the data that the served model was trained on.
 
-    The limit is the setting `gate.max_drift`. Drift of the stack's resources is another thing: `make drift`.
+    Writes a page with each column's population stability index (PSI). The exit code is 3 when one of them exceeds the
+    setting `gate.max_drift`. Changes of the stack's resources are found by `make resource-drift`.
     """
     settings = load_settings(StackFiles(stack, config_file).effective())
     page = output or state_folder(stack) / "drift.html"

@@ -1,4 +1,4 @@
-"""`estimate`: what a stack, or the reference's scenario, costs in a month."""
+"""`estimate`: what a stack, or a scenario of Azure's reference architecture, costs in a month."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,28 +26,28 @@ STACK_FILE = ".yaml"
 
 def estimate(
     *,
+    stack: options.Stack = "dev",
     scenario: Annotated[
         str | None,
         typer.Option(
-            help="`reference`: the pricing scenario of Azure's article. `one-machine`: trained on one machine."
+            help="A scenario in place of a stack: `reference`, whose price is in Azure's article, or `one-machine`, "
+            "the same trained on one machine."
         ),
     ] = None,
-    stack: Annotated[
-        str | None, typer.Option("--stack", "-s", help="A stack on Azure; the reference is shown beside it.")
-    ] = None,
     compare: Annotated[
-        str | None, typer.Option(help="Show this stack, a stack file (`old.yaml`) or a scenario beside it instead.")
+        str | None,
+        typer.Option(help="Show a stack, a stack file (`old.yaml`) or a scenario beside it, not the reference."),
     ] = None,
-    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs of a stack in a month.")] = 30,
-    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that a training run of a stack takes.")] = 1,
+    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs of the stack in a month.")] = 30,
+    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that one of them takes.")] = 1,
     live: Annotated[bool, typer.Option("--live", help="Ask Azure's price list instead of the snapshot.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """What a month costs, line by line: the reference's scenario beside the same on one machine, or a stack."""
-    if scenario is not None and (scenario not in SCENARIOS or stack is not None):
+    """Print what a stack on Azure costs a month, line by line, beside Azure's reference architecture."""
+    if scenario is not None and scenario not in SCENARIOS:
         known = " or ".join(f"`{name}`" for name in SCENARIOS)
-        raise BadInputError(f"--scenario can be {known}, and not together with --stack; it is `{scenario}`.")
-    first = stack or scenario or REFERENCE
+        raise BadInputError(f"--scenario can be {known}, and is `{scenario}`.")
+    first = scenario or stack
     other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
     shown, beside = (_estimate(name, trainings, hours, live=live) for name in (first, other))
     if as_json:
@@ -77,7 +77,7 @@ def _scenario(name: str, trainings: float, hours: float) -> Scenario:
         settings = AzureSettings.model_validate(values.get("personalization:azure", {}))
     except ValidationError as error:
         load_settings(values)  # says it best
-        raise SettingsError(f"The settings of stack {name} on Azure cannot be used: {error}") from error
+        raise SettingsError(f"The settings of stack {name} on Azure cannot be used.") from error
     return of_settings(name, settings, trainings=trainings, hours_per_training=hours)
 
 

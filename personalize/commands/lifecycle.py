@@ -103,11 +103,14 @@ def preview(
         results.print(f"\n{changes_in_words(outcome)}", markup=False)
 
 
-def reset(*, stack: options.Stack = "local", yes: options.Yes = False) -> None:
+def reset(*, stack: options.Stack = "local", yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Start afresh without Pulumi, when the state or its passphrase is lost: stop the service, delete the folder."""
     confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
     stopped, folder = reset_stack(stack)
-    results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
+    if as_json:
+        print_json({"stopped": stopped, "deleted": folder})
+    else:
+        results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
 
 
 def shown_operation(operate: Callable[[OnStep], Outcome], *, plan: bool = False) -> Outcome:

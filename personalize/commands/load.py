@@ -62,7 +62,7 @@ def load_test(
 
 def _bodies(service: Service, file: str | None, together: int) -> list[bytes]:
     """What to send in turn, with so many records in each."""
-    content = list(made_up(service.example())) if file is None else read_json(file)
+    content = list(made_up(service.example())) if file is None else read_json(file, "predict")
     records = content if isinstance(content, list) and content else [content]
     if together == 1:
         return [json.dumps(record).encode() for record in records]

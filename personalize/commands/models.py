@@ -1,4 +1,4 @@
-"""`models`, `rollback` and `report`: what the registry holds, and which version serves."""
+"""`models`, `serve`, `import-models` and `report`: what the registry holds, and which version serves."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from personalize.terminal.output import print_json, results
 from personalize.views.model_table import model_rows, require_version, show_models
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
-"""What a rollback brings up to date: data and training stay, even if their settings or their code changed meanwhile."""
+"""What `serve` brings up to date. Data and training stay, even if their settings or their code changed meanwhile."""
 
 
 def models(
@@ -31,16 +31,19 @@ def models(
         show_models(rows)
 
 
-def rollback(
+def serve(
     version: Annotated[
-        str, typer.Argument(help="A version that `.venv/bin/personalize models` lists, or `latest` to undo.")
+        str, typer.Argument(help="A number from the list of `models`, or `latest`: the newest accepted version.")
     ],
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Serve another model version, without training; it stays in place until `rollback latest`."""
+    """Serve another version of the model, without training: `serve 3`, `serve latest`.
+
+    A version chosen by its number stays in place, whatever `up` trains, until `serve latest`.
+    """
     wanted: str | int = version if version == "latest" else _number(version)
     session = open_session(stack, config_file)
     session.require()
@@ -64,7 +67,7 @@ def import_models(
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Register models that an earlier stack left; `rollback` then serves the one that you name.
+    """Register models that `destroy --keep-data` saved; `serve` then serves the one that you name.
 
     What serves stays as it is. The stack must be up, and gives each model a number of its own.
     """
@@ -74,7 +77,7 @@ def import_models(
         return
     for old, version in numbers.items():
         results.print(f"saved as version {old}: version {version.number}", markup=False)
-    results.print(f"`.venv/bin/personalize rollback --stack {stack} NUMBER` serves one of them.", markup=False)
+    results.print(f"`.venv/bin/personalize serve --stack {stack} NUMBER` serves one of them.", markup=False)
 
 
 def report(
@@ -82,10 +85,14 @@ def report(
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Print where the served model's report is."""
+    """Print the path of the served model's report, a page of HTML."""
     path = served_report(stack, config_file)
-    results.print(str(path), markup=False)
+    if as_json:
+        print_json({"report": path})
+    else:
+        results.print(str(path), markup=False)
     if show:
         typer.launch(path.as_uri())
 

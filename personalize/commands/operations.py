@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from features.errors import BadInputError
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.terminal import options
 from personalize.terminal.output import ExitCode, print_json, results
 from personalize.views.health import diagnose_machine, diagnose_stack, show_findings
-from personalize.views.logs import follow_lines, last_lines, log_files, pod_lines
+from personalize.views.logs import file_log, pod_log
 from personalize.views.settings_table import setting_rows, show_settings
 from personalize.views.status import collect_status, show_status
 
@@ -32,22 +33,23 @@ def logs(
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="How many lines of each file or pod to begin with.")
     ] = 50,
+    as_json: options.Json = False,
 ) -> None:
     """Show the service's log: that of its processes, or of its pods."""
+    if follow and as_json:
+        raise BadInputError("--json prints one object, and --follow never ends. Leave one of them out.")
     settings = azure_of(stack, config_file)
     if settings is not None:
         require_packages()
-        for line in pod_lines(stack, settings, lines, follow=follow):
-            results.print(line, markup=False)
+    log = file_log(stack, lines) if settings is None else pod_log(stack, settings, lines)
+    if as_json:
+        print_json({"logs": log.last})
         return
-
-    files = log_files(stack)
-    added = follow_lines(files)
-    for line in last_lines(files, lines):
-        results.print(line, markup=False)
-    if follow:
-        for line in added:
+    for name, last in log.last.items():
+        for line in [f"==> {name} <==", *last] if len(log.last) > 1 else last:
             results.print(line, markup=False)
+    for line in log.new if follow else ():
+        results.print(line, markup=False)
 
 
 def doctor(

@@ -12,51 +12,98 @@ from personalize.clients.service import Service
 from personalize.commands.session import open_session
 from personalize.terminal import options
 from personalize.terminal.output import messages, print_json, results
+from steps.shared.folders import StackFolder
+from tools.paths import state_folder
 
-Input = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
+Input = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE", help="A JSON file, or - for standard input. `--example` prints one.", show_default=False
+    ),
+]
+Example = Annotated[
+    bool, typer.Option("--example", help="Ask nothing, but print an example with the columns of the model that serves.")
+]
 
 
 def predict(
-    file: Input,
+    file: Input = None,
     *,
+    example: Example = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Click probability of a record: `{"int00": 1, "cat00": "68fd1e64"}`, or of a list of them."""
-    content = read_json(file)
+    """Print the click probability of a record, or of each in a list of records.
+
+    A record has the columns of your model, and a missing column is a missing value. To get one to start from:
+
+    .venv/bin/personalize predict --example > record.json
+    """
+    if example:
+        print_json(_held_out(stack) or Service.of(open_session(stack, config_file)).example())
+        return
+    content = read_json(file, "predict")
     body = {"records": content} if isinstance(content, list) else content
     answer = Service.of(open_session(stack, config_file)).post("/score", body)
     if as_json:
         print_json(answer)
         return
-    model = f"model version {answer['model']['version']}"
-    if "probability" in answer:
-        results.print(f"{answer['probability']:.6f}", markup=False)
-    else:
-        for probability in answer["probabilities"]:
-            results.print(f"{probability:.6f}", markup=False)
-    messages.print(f"click probability by {model}", style="dim")
+    for probability in answer.get("probabilities") or [answer["probability"]]:
+        results.print(f"{probability:.6f}", markup=False)
+    messages.print(f"click probability by model version {answer['model']['version']}", style="dim")
 
 
 def rank(
-    file: Input,
+    file: Input = None,
     *,
+    example: Example = False,
     top: Annotated[int | None, typer.Option("--top", "-k", min=1, help="Show only so many of the best items.")] = None,
+    name: Annotated[
+        str, typer.Option("--id", help="The field by which the answer names an item; an item without it is counted.")
+    ] = "id",
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Order items for a user by click probability: `{"user": {...}, "items": [{...}, ...]}`."""
-    content = read_json(file)
+    """Order items for a user by click probability, the likeliest first.
+
+    FILE holds {"user": {...}, "items": [{"id": 17, ...}, ...]} with the columns of your model. The model does not see
+    `id`: the answer names the items by it. To get a file to start from:
+
+    .venv/bin/personalize rank --example > rank.json
+    """
+    if example:
+        print_json(Service.of(open_session(stack, config_file)).example("/rank"))
+        return
+    content = read_json(file, "rank")
     if not isinstance(content, dict):
         raise BadInputError('A ranking needs one object: {"user": {...}, "items": [{...}, ...]}.')
-    answer = Service.of(open_session(stack, config_file)).post("/rank", content | ({"top": top} if top else {}))
+    service = Service.of(open_session(stack, config_file))
+    answer = _ranked(service, content | ({"top": top} if top else {}), name)
     if as_json:
         print_json(answer)
         return
     for place, item in enumerate(answer["items"], start=1):
-        results.print(f"{place:>4}. item {item['index']}: {item['probability']:.6f}", markup=False)
+        results.print(f"{place:>4}. item {item.get(name, item['index'])}: {item['probability']:.6f}", markup=False)
+
+
+def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
+    """The service's answer, with the items' field `name` as the caller gave it; a model without it does not see it."""
+    items = [item if isinstance(item, dict) else {} for item in body.get("items") or ()]
+    if any(name in item for item in items) and name not in service.example():
+        body = body | {"items": [{key: item[key] for key in item if key != name} for item in items]}
+    answer = service.post("/rank", body)
+    for item in answer["items"]:
+        if name in items[item["index"]]:
+            item[name] = items[item["index"]][name]
+    return answer
+
+
+def _held_out(stack: str) -> Any:  # noqa: ANN401 - JSON
+    """A held-out record of the model, which is better than a made-up one; None where this machine has none."""
+    file = StackFolder(state_folder(stack)).example
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def key(
@@ -64,15 +111,23 @@ def key(
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     header: Annotated[bool, typer.Option("--header", help="As the HTTP header that `curl -H @-` reads.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Print the service's current key. It is a secret: pipe it, don't paste it."""
     outputs, _ = open_session(stack, config_file).outputs()
-    results.print(f"Authorization: Bearer {outputs['key']}" if header else outputs["key"], markup=False)
+    if as_json:
+        print_json({"key": outputs["key"]})
+    else:
+        results.print(f"Authorization: Bearer {outputs['key']}" if header else outputs["key"], markup=False)
 
 
-def read_json(file: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """The JSON in a file, or on standard input when it is `-`; raises `BadInputError`."""
-
+def read_json(file: str | None, command: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """The JSON in a file, or on standard input when it is `-`; raises `BadInputError`, for a missing file too."""
+    if file is None:
+        raise BadInputError(
+            f"Give a JSON file, or - for standard input. `.venv/bin/personalize {command} --example > {command}.json` "
+            "writes one."
+        )
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return json.loads(text)

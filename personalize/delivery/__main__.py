@@ -1,4 +1,4 @@
-"""`python -m personalize.delivery preview | deploy | retrain | drift | destroy`: what the workflows run by `make`."""
+"""`python -m personalize.delivery COMMAND`: what the workflows run by `make`."""
 
 import os
 import sys
@@ -42,9 +42,9 @@ def retrain(*, stack: Stack) -> None:
 
 
 @app.command()
-def drift(*, stack: Stack) -> None:
-    """Compare what is there with what was deployed."""
-    _delivery(stack).drift()
+def resource_drift(*, stack: Stack) -> None:
+    """Compare the stack's resources with what was deployed; a difference that is not on the list opens an issue."""
+    _delivery(stack).resource_drift()
 
 
 @app.command()

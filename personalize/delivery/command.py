@@ -46,7 +46,9 @@ def result(run: Personalize, *arguments: str) -> Mapping[str, Any]:
     """What a command printed; raises `CommandFailedError` when it did not end well."""
     ended = run(*arguments)
     if ended.code != 0:
-        raise CommandFailedError(f"`personalize {' '.join(arguments)}` ended with exit code {ended.code}; see above.")
+        raise CommandFailedError(
+            f"`.venv/bin/personalize {' '.join(arguments)}` ended with exit code {ended.code}; see above."
+        )
     return ended.content
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from personalize.engine.events import Change
 
 DATA_HOLDERS = {
@@ -52,7 +52,7 @@ class Plan:
             return cls(counts=dict(content["changes"]), changes=changes, seconds=float(content["seconds"]))
         except (KeyError, TypeError, ValueError) as error:
             raise PlanUnreadableError(
-                f"What `.venv/bin/personalize preview --json` printed is not a plan ({type(error).__name__}: {error}). "
+                f"What `.venv/bin/personalize preview --json` printed is not a plan ({reason(error)}). "
                 "Run it by hand and look at its output."
             ) from error
 

@@ -16,7 +16,7 @@ from personalize.delivery.resource_drift import allowed, drift_report, find_reso
 from personalize.delivery.retraining import Need, decide
 from personalize.terminal.output import ExitCode
 
-DRIFT_LABEL = "drift"
+DRIFT_LABEL = "resource-drift"
 REJECTED_LABEL = "gate-rejected"
 
 
@@ -71,7 +71,7 @@ class Delivery:
         if decision.need is Need.NEW_DATA:
             self._up()
 
-    def drift(self) -> None:
+    def resource_drift(self) -> None:
         """Compare what is there with the last deployment; raises `ResourceDriftError`, after opening an issue."""
         plan = Plan.read(result(self.run, "preview", "--stack", self.stack, "--refresh"))
         found = find_resource_drift(plan, allowed())

@@ -19,8 +19,8 @@ NOISE = re.compile(
     re.IGNORECASE,
 )
 TRACEBACK = "Traceback (most recent call last)"
-EXCEPTION = re.compile(r"^\w[\w.]*(?:Error|Exception|Interrupt)\b.*$", re.MULTILINE)
-TRACEBACK_HINT = "This is a defect; run it again with `.venv/bin/personalize --debug ...` and report what it shows."
+EXCEPTION = re.compile(r"^\w[\w.]*(?:Error|Exception|Interrupt)\b:? ?(.*)$", re.MULTILINE)
+TRACEBACK_HINT = "This is a defect. Run it again with `.venv/bin/personalize --debug ...`, and report what that shows."
 SUMMARIES = re.compile(
     r"^(?:(?:update|preview|destroy|refresh) (?:failed|canceled)|resource monitor has terminated.*|"
     r".*failed to run remediation: context canceled)$",
@@ -158,7 +158,7 @@ def clean(message: str) -> str:
     if TRACEBACK not in text:
         return text
     exceptions = EXCEPTION.findall(text)
-    return f"{exceptions[-1]}. {TRACEBACK_HINT}" if exceptions else text
+    return f"{exceptions[-1] or 'no reason was given'}. {TRACEBACK_HINT}" if exceptions else text
 
 
 def step_name(urn: str) -> str:

@@ -39,7 +39,6 @@ class StackSession:
         self.stack = stack
         self._azure = AzureSide(self.files)
         self._say = say
-        self._pulumi = PulumiProcess(pulumi_command())
 
     def environment(self) -> dict[str, str]:
         """What the Pulumi CLI needs to work on this stack: where its state is, and the copy of the stack file."""
@@ -163,6 +162,11 @@ class StackSession:
         """The outputs with the report as a path: the state names it within the stack's folder, which may move."""
         report = {"report": str(self.files.folder / outputs["report"])} if "report" in outputs else {}
         return outputs | report
+
+    @cached_property
+    def _pulumi(self) -> PulumiProcess:
+        """Looked for when it is needed: a stack without a file is found before, and asking the service takes none."""
+        return PulumiProcess(pulumi_command())
 
     @cached_property
     def _engine(self) -> "Operations":

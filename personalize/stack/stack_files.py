@@ -1,7 +1,7 @@
 """The files of one stack on this machine: the passphrase, and the copy of the stack file that Pulumi works with.
 
 The committed stack file stays as it is. Pulumi writes how secrets are encrypted into the stack file it is given, so it
-gets a copy; what a command sets for this machine alone (`rollback`) lies beside it and wins over the committed one.
+gets a copy; what a command sets for this machine alone (`serve`) lies beside it and wins over the committed one.
 """
 
 import secrets
@@ -117,5 +117,5 @@ def _mapping(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise StackFileInvalidError(f"{path} is not valid YAML: {reason}. Correct it and run again.") from error
     if not isinstance(content or {}, dict):
-        raise StackFileInvalidError(f"{path} must hold `key: value` lines, not {type(content).__name__}.")
+        raise StackFileInvalidError(f"{path} must hold `key: value` lines.")
     return content or {}

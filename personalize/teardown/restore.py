@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from features.bundle import BundleError, checked_hash
-from features.errors import BadInputError
+from features.errors import BadInputError, reason
 from personalize.teardown.export import INDEX, version_folder
 from steps.shared.model_versions import Version
 
@@ -34,7 +34,7 @@ def _kept(folder: Path) -> Mapping[int, str]:
         return {int(entry["number"]): str(entry["bundle_hash"]) for entry in entries}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KeptModelsError(
-            f"{index} cannot be used: {error}. Name the folder in which `destroy --keep-data` saved models."
+            f"{index} cannot be used: {reason(error)}. Name the folder in which `destroy --keep-data` saved models."
         ) from error
 
 

@@ -12,7 +12,7 @@ from typing import Literal, Self
 import yaml
 from pydantic import Field, ValidationError
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from features.files import write_private
 from tools import versions
 from tools.paths import state_folder
@@ -86,10 +86,9 @@ class Record(Parameters):
             return cls(stack=stack, subscription=subscription)
         try:
             found = cls.model_validate(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
+        except (OSError, ValueError) as error:
             raise RecordUnusableError(
-                f"{file} cannot be read: {reason}. Move it away to begin anew; what is up on Azure stays up."
+                f"{file} cannot be read: {_said(error)}. Move it away to begin anew; what is up on Azure stays up."
             ) from error
         if found.subscription != subscription:
             raise RecordUnusableError(
@@ -114,3 +113,11 @@ def record_file(stack: str) -> Path:
     """Where the record of a stack is."""
     folder = state_folder(stack)
     return folder.with_name(f"{folder.name}-{FILE}")
+
+
+def _said(error: Exception) -> str:
+    """In one line; pydantic's own text begins with the name of a class."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return reason(error)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from azure.core.exceptions import AzureError
 from httpx import HTTPError
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from personalize.verify.bench import Bench
 from personalize.verify.record import Record, SeenRecord, StageRecord
 from personalize.verify.stage import Look, Seen, Stage
@@ -87,6 +87,5 @@ def _seen(look: Look, bench: Bench) -> Seen:
     try:
         found = look(bench)
     except (PersonalizationError, AzureError, HTTPError, LookupError, TypeError, ValueError) as error:
-        reason = str(error).strip() or type(error).__name__
-        return Seen(holds=None, answer=f"{type(error).__name__}: {reason.splitlines()[0]}")
+        return Seen(holds=None, answer=reason(error))
     return replace(found, answer=found.answer.strip())

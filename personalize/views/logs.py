@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from features.errors import BadInputError
@@ -13,22 +14,43 @@ from tools.paths import state_folder
 POLL_SECONDS = 0.3
 
 
-def log_files(stack: str) -> list[Path]:
-    """The files, the supervisor's own first; raises when there are none."""
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """What the service wrote last, by file or pod, and the lines that it writes from now on."""
+
+    last: dict[str, list[str]]
+    new: Iterator[str]
+
+
+def file_log(stack: str, count: int) -> Log:
+    """The last `count` lines of each log file, the supervisor's own first; raises `BadInputError` without any file."""
     folder = state_folder(stack) / "service"
     files = sorted(folder.rglob("*.log"))
     if not files:
         raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
-    return files
+    new = follow_lines(files)  # before the last lines are read, so that none is lost between the two
+    return Log(last={str(file.relative_to(folder)): last_lines(file, count) for file in files}, new=new)
 
 
-def last_lines(files: list[Path], count: int) -> Iterator[str]:
-    """The last `count` lines of each file, under the file's name when there are several."""
-    for file in files:
-        if len(files) > 1:
-            yield f"==> {file.name} <=="
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            yield from (line.rstrip("\n") for line in deque(lines, maxlen=count))
+def pod_log(stack: str, settings: AzureSettings, count: int) -> Log:
+    """The last `count` lines of each pod; a new line begins with its pod's name.
+
+    Raises `BadInputError` when there are no pods, `ClusterUnreachableError`.
+    """
+    cluster = Cluster.of(stack, settings)
+    names = [pod.name for pod in cluster.pods()]
+    if not names:
+        raise BadInputError(
+            f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
+        )
+    new = (f"{name}: {line}" for name, line in cluster.follow(names))
+    return Log(last={name: cluster.lines(name, count) for name in names}, new=new)
+
+
+def last_lines(file: Path, count: int) -> list[str]:
+    """The last `count` lines of a file."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return [line.rstrip("\n") for line in deque(lines, maxlen=count)]
 
 
 def follow_lines(files: list[Path]) -> Iterator[str]:
@@ -50,22 +72,3 @@ def _follow(positions: dict[Path, int]) -> Iterator[str]:
             else:
                 positions[file] = start
         time.sleep(POLL_SECONDS)
-
-
-def pod_lines(stack: str, settings: AzureSettings, count: int, *, follow: bool) -> Iterator[str]:
-    """The last `count` lines of each pod under its name; with `follow` new ones after them, each with its pod's name.
-
-    Raises `BadInputError` when there are no pods, `ClusterUnreachableError`.
-    """
-    cluster = Cluster.of(stack, settings)
-    names = [pod.name for pod in cluster.pods()]
-    if not names:
-        raise BadInputError(
-            f"Stack {stack} has no logs: it has no pods. `.venv/bin/personalize up --stack {stack}` starts them."
-        )
-    for name in names:
-        yield f"==> {name} <=="
-        yield from cluster.lines(name, count)
-    if follow:
-        for name, line in cluster.follow(names):
-            yield f"{name}: {line}"

@@ -1,4 +1,4 @@
-"""The registry's versions for `models`, `rollback` and `status`."""
+"""The registry's versions for `models`, `serve` and `status`."""
 
 from pathlib import Path
 from typing import Any

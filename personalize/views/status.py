@@ -89,7 +89,7 @@ def show_status(found: dict[str, Any]) -> None:
     )
     table.add_row("service", health)
     table.add_row("endpoint", str(found["endpoint"]))
-    pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize rollback latest` undoes it)"
+    pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` undoes it)"
     table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
     if metrics:
         table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")

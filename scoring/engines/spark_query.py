@@ -37,7 +37,7 @@ YOUNG = "256m"
 
 def main() -> None:
     """Answer until standard input ends, which it does with the service; a query that dies is started again."""
-    arguments = parser("scoring.engines.spark_query").parse_args()
+    arguments = _arguments()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process when it is done
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     from synapse.ml.io.IOImplicits import (  # noqa: PLC0415 - patches PySpark, for this alone
@@ -47,24 +47,23 @@ def main() -> None:
 
     spark = session(arguments.folder)
     stream = requests(spark, continuous_serving_source, arguments.port)
-    answers = replies(stream, arguments.model, arguments.features, slots=SLOTS)
+    answers = replies(stream, arguments.model, arguments.features)
     history = _History(spark)
     for start in count():
-        query = begin(answers, continuous_serving_sink, arguments.folder / str(start), continuous=True)
+        query = begin(answers, continuous_serving_sink, arguments.folder / str(start))
         while query.isActive:
             time.sleep(WATCH_SECONDS)
             history.forget()
         sys.stderr.write(f"the streaming query ended: {_reason(query)}\n")
 
 
-def parser(program: str) -> argparse.ArgumentParser:
-    """The options of a process that answers by Spark Serving."""
-    options = argparse.ArgumentParser(prog=f"python -m {program}")
+def _arguments() -> argparse.Namespace:
+    options = argparse.ArgumentParser(prog="python -m scoring.engines.spark_query")
     options.add_argument("--model", type=Path, required=True)
     options.add_argument("--features", type=int, required=True)
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--folder", type=Path, required=True, help="for checkpoints and whatever else Spark writes")
-    return options
+    return options.parse_args()
 
 
 def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
@@ -83,21 +82,21 @@ def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
     return stream
 
 
-def replies(stream: DataFrame, model: Path, features: int, *, slots: int) -> DataFrame:
-    """Each request with its reply, a JSON list of `slots` probabilities."""
+def replies(stream: DataFrame, model: Path, features: int) -> DataFrame:
+    """Each request with its reply, a JSON list of `SLOTS` probabilities."""
     from synapse.ml.lightgbm import LightGBMClassificationModel  # noqa: PLC0415 - needs the session's jars
 
     loaded = LightGBMClassificationModel.loadNativeModelFromString(model.read_text(encoding="utf-8"))
     loaded = loaded.setRawPredictionCol("").setPredictionCol("")
     nothing = sql.array_repeat(sql.lit(0.0), features)
-    given = [sql.get(sql.col("rows"), slot) for slot in range(slots)]
+    given = [sql.get(sql.col("rows"), slot) for slot in range(SLOTS)]
     rows = [sql.transform(row, lambda value: sql.coalesce(value, sql.lit(float("nan")))) for row in given]
     vectors = [array_to_vector(sql.coalesce(row, nothing)).alias(f"features{slot}") for slot, row in enumerate(rows)]
     stream = stream.select("id", *vectors)
-    for slot in range(slots):
+    for slot in range(SLOTS):
         loaded = loaded.setFeaturesCol(f"features{slot}").setProbabilityCol(f"probability{slot}")
         stream = loaded.transform(stream)
-    reply = sql.to_json(sql.array(*(_click(f"probability{slot}") for slot in range(slots))))
+    reply = sql.to_json(sql.array(*(_click(f"probability{slot}") for slot in range(SLOTS))))
     answered: DataFrame = stream.withColumn("answer", reply).makeReply("answer")  # type: ignore[operator] # the same
     return answered
 
@@ -136,10 +135,10 @@ def _click(probability: str) -> Column:
     return sql.get(vector_to_array(sql.col(probability)), 1)
 
 
-def begin(answers: DataFrame, sink: str, checkpoint: Path, *, continuous: bool) -> StreamingQuery:
-    """The query that answers: requests one by one as they come when `continuous`, otherwise in micro-batches."""
+def begin(answers: DataFrame, sink: str, checkpoint: Path) -> StreamingQuery:
+    """The query that answers requests one by one, as they come."""
     query = answers.writeStream.format(sink).option("name", API).option("checkpointLocation", str(checkpoint))
-    return (query.trigger(continuous=EPOCH) if continuous else query).queryName(API).start()
+    return query.trigger(continuous=EPOCH).queryName(API).start()
 
 
 def _reason(query: StreamingQuery) -> str:

@@ -126,8 +126,8 @@ class SparkServingEngine:
             return None
         try:
             await self._spark.check(HUNG_SECONDS)
-        except FAILURES as error:
-            return f"Spark did not answer within {HUNG_SECONDS:g} seconds ({type(error).__name__})"
+        except FAILURES:
+            return f"Spark did not answer within {HUNG_SECONDS:g} seconds"
         self._failures = 0
         return None
 

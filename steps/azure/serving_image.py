@@ -45,7 +45,7 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
         return Created(digest, outputs)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the image may still be served, and an older version is one `rollback` away."""
+        """Nothing: the image may still be served, and an older version is one `serve` away."""
 
     def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
         """The digest of the image that the registry has lately got, or of one that is built.

@@ -148,17 +148,17 @@ def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer) 
     bench = Bench(hub, preview=gone)
     for _ in range(2):
         with pytest.raises(ResourceDriftError, match="1 resource"):
-            bench.delivery.drift()
+            bench.delivery.resource_drift()
     assert [one["title"] for one in hub.issues] == ["Stack dev is not as it was deployed"]
     assert bench.told.calls[0] == ("preview", "--stack", "dev", "--refresh")
-    Bench(hub, preview=planned()).delivery.drift()
+    Bench(hub, preview=planned()).delivery.resource_drift()
     assert hub.issues[0]["state"] == "closed"
 
 
 def test_allowed_differences_open_nothing(hub: GitHubServer) -> None:
     arranged = resource("workbook", "azure-native:applicationinsights:Workbook", "update", "serializedData")
     bench = Bench(hub, preview=planned(arranged))
-    bench.delivery.drift()
+    bench.delivery.resource_drift()
     assert hub.issues == []
     assert "1 allowed" in bench.said[0]
 

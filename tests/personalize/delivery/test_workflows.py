@@ -21,7 +21,7 @@ from tests.personalize.delivery.workflow import (
 from tools.paths import ROOT
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yml"))
-CHANGES_A_STACK = ("deploy", "retrain", "drift", "destroy")
+CHANGES_A_STACK = ("deploy", "retrain", "resource-drift", "destroy")
 SIGNED_IN = {"ARM_CLIENT_ID": "client", "ARM_TENANT_ID": "tenant", "ARM_SUBSCRIPTION_ID": "subscription"}
 OWN = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "owner/it"}}}}
 EVENT = Event(
@@ -34,14 +34,23 @@ WRITES = {
     "preview": {"id-token", "pull-requests"},
     "deploy": {"id-token", "issues"},
     "retrain": {"id-token", "issues"},
-    "drift": {"id-token", "issues"},
+    "resource-drift": {"id-token", "issues"},
     "destroy": {"id-token"},
 }
 """What a workflow may write, all its jobs together; everything else it may read at most."""
 
 
-def test_the_seven_workflows_are_there() -> None:
-    assert NAMES == ["audit", "check", "deploy", "destroy", "drift", "preview", "retrain"]
+def test_the_eight_workflows_are_there() -> None:
+    assert NAMES == [
+        "audit",
+        "check",
+        "deploy",
+        "destroy",
+        "preview",
+        "resource-drift",
+        "retrain",
+        "untested-platforms",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,7 +131,7 @@ def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "variable"), [("retrain", "STACKS"), ("drift", "STACKS"), ("preview", "PREVIEW_STACKS")]
+    ("name", "variable"), [("retrain", "STACKS"), ("resource-drift", "STACKS"), ("preview", "PREVIEW_STACKS")]
 )
 def test_every_stack_that_the_repository_names_has_its_turn_with_an_identity_of_its_own(
     name: str, variable: str
@@ -163,7 +172,7 @@ def test_the_labels_of_a_pull_request_start_a_new_preview() -> None:
 def test_training_is_daily_and_drift_is_looked_for_by_the_clock() -> None:
     [training] = load("retrain")["on"]["schedule"]
     assert re.fullmatch(r"\d+ \d+ \* \* \*", training["cron"])
-    assert load("drift")["on"]["schedule"]
+    assert load("resource-drift")["on"]["schedule"]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ def runs(job: Mapping[str, Any], event: Event) -> list[Event]:
     """The runs of a job: one for each value of its matrix, which has one dimension."""
     matrix: Mapping[str, Any] = job.get("strategy", {}).get("matrix", {})
     for name, values in matrix.items():
-        listed = evaluate(values.removeprefix("${{").removesuffix("}}").strip(), event)
+        listed = values
+        if isinstance(values, str):
+            listed = evaluate(values.removeprefix("${{").removesuffix("}}").strip(), event)
         return [replace(event, matrix={name: value}) for value in listed]
     return [event]
 

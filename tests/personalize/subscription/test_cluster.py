@@ -86,21 +86,18 @@ def test_a_pod_that_is_not_placed_yet_is_not_ready() -> None:
 
 def test_the_log_is_that_of_each_pod_under_its_name(reached: FakeManager) -> None:
     assert reached.resources
-    assert list(logs.pod_lines("dev", SETTINGS, 5, follow=False)) == [
-        "==> a <==", "one", "5 lines", "==> b <==", "one", "5 lines",
-    ]  # fmt: skip
+    assert logs.pod_log("dev", SETTINGS, 5).last == {"a": ["one", "5 lines"], "b": ["one", "5 lines"]}
 
 
 def test_new_lines_carry_their_pod_s_name_and_end_with_the_pods(reached: FakeManager) -> None:
     assert reached.resources
-    lines = list(logs.pod_lines("dev", SETTINGS, 0, follow=True))
-    assert sorted(lines[-2:]) == ["a: new of a", "b: new of b"]
+    assert sorted(logs.pod_log("dev", SETTINGS, 0).new) == ["a: new of a", "b: new of b"]
 
 
 def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cluster, "of", lambda *_: cluster(lambda _: httpx.Response(200, json={"items": []})))
     with pytest.raises(BadInputError, match="it has no pods"):
-        list(logs.pod_lines("dev", SETTINGS, 5, follow=False))
+        logs.pod_log("dev", SETTINGS, 5)
 
 
 def test_who_may_not_look_is_told_to_ask_the_doctor() -> None:

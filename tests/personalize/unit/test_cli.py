@@ -41,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run) -> None:
     code, output, _ = run("--help")
     assert code == ExitCode.OK
-    for command in ("up", "preview", "destroy", "predict", "rank", "models", "rollback", "report", "doctor", "status"):
+    for command in ("up", "preview", "destroy", "predict", "rank", "models", "serve", "report", "doctor", "status"):
         assert f" {command} " in output
     assert "the gate rejected it" in " ".join(output.split())
 
@@ -68,6 +68,35 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
 @pytest.mark.parametrize("command", command_line.command_names())
 def test_a_commands_help_imports_neither_pulumi_nor_azure_nor_spark(command: str) -> None:
     assert modules_after(command, "--help") & {"pulumi", "azure", "databricks", "pyspark", "mlflow"} == set()
+
+
+def test_a_former_name_of_a_command_still_works(run: Run) -> None:
+    assert run("rollback", "latest")[2] == run("serve", "latest")[2] != ""
+
+
+def test_every_command_can_answer_in_json() -> None:
+    group: Any = typer.main.get_command(command_line.app)
+    found = {
+        name: command.make_context(name, [], resilient_parsing=True).params for name, command in group.commands.items()
+    }
+    assert [name for name, taken in found.items() if "as_json" not in taken] == []
+
+
+def test_a_stack_without_a_file_is_found_before_the_engine_is_looked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PERSONALIZE_CACHE", "/nowhere")
+    for command in ("up", "status", "destroy"):
+        code, _, error = run(command, "--stack", "nowhere")
+        assert code == ExitCode.BAD_INPUT
+        assert "There is no stack nowhere" in error
+
+
+def test_a_log_in_json_is_not_followed(run: Run) -> None:
+    code, _, error = run("logs", "--json", "--follow")
+    assert code == ExitCode.BAD_INPUT
+    assert "Leave one of them out" in error
 
 
 def test_help_shows_the_first_sentence_of_each_command(run: Run) -> None:
@@ -169,7 +198,8 @@ def test_something_unforeseen_is_a_sentence_too(run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(command_line, "app", fail)
     code, _, error = run()
     assert code == ExitCode.FAILED
-    assert "ZeroDivisionError: surprise" in error
+    assert "This is a defect (surprise)." in error
+    assert "ZeroDivisionError" not in error
     assert "Traceback" not in error
 
 

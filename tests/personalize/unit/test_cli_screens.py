@@ -159,7 +159,7 @@ def test_a_service_without_requests_has_no_latency() -> None:
 def test_only_the_last_lines_of_a_log_are_shown(tmp_path: Path) -> None:
     file = tmp_path / "scoring.log"
     file.write_text("".join(f"line {number}\n" for number in range(100)))
-    assert list(logs.last_lines([file], 2)) == ["line 98", "line 99"]
+    assert logs.last_lines(file, 2) == ["line 98", "line 99"]
 
 
 def test_a_followed_log_survives_its_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

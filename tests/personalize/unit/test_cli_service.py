@@ -4,12 +4,16 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from features.errors import BadInputError
 from personalize.clients.service import Service, ServiceRefusedError, ServiceUnreachableError
+from personalize.commands import scoring
+from personalize.commands.app import app
 
 
 class Answers:
@@ -89,3 +93,72 @@ def test_a_service_that_is_gone_names_the_way_out() -> None:
     with pytest.raises(ServiceUnreachableError, match="personalize up --refresh"):
         gone.post("/score", {})
     assert not gone.ready()
+
+
+class Asked:
+    """A service whose model has the columns `age` and `genre`; it ranks the items in the reverse of their order."""
+
+    bodies: list[Any]
+
+    def __init__(self) -> None:
+        self.bodies = []
+
+    def example(self, path: str = "/score") -> Any:
+        record = {"age": 1.0, "genre": "example"}
+        return {"user": {}, "items": [record]} if path == "/rank" else record
+
+    def post(self, path: str, body: Any) -> Any:
+        self.bodies.append((path, body))
+        if path == "/score":
+            return {"probability": 0.25, "model": {"name": "ctr", "version": "3"}}
+        return {"items": [{"index": index, "probability": 0.5} for index in reversed(range(len(body["items"])))]}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
+    service = Asked()
+    monkeypatch.setattr(scoring.Service, "of", lambda _: service)
+    monkeypatch.setattr(scoring, "state_folder", lambda stack: tmp_path / stack)
+    return service
+
+
+def printed(*arguments: str) -> str:
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+
+def test_a_ranking_names_the_items_as_its_caller_does(asked: Asked, tmp_path: Path) -> None:
+    file = tmp_path / "rank.json"
+    file.write_text('{"user": {"age": 7}, "items": [{"id": 17, "genre": "drama"}, {"id": "b"}, {"genre": "comedy"}]}')
+    lines = printed("rank", str(file)).splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == ["1. item 2", "2. item b", "3. item 17"]
+    assert asked.bodies == [("/rank", {"user": {"age": 7}, "items": [{"genre": "drama"}, {}, {"genre": "comedy"}]})]
+    assert json.loads(printed("rank", str(file), "--json"))["items"][2] == {"index": 0, "probability": 0.5, "id": 17}
+
+
+def test_a_field_that_names_the_items_reaches_a_model_that_has_it(asked: Asked, tmp_path: Path) -> None:
+    file = tmp_path / "rank.json"
+    file.write_text('{"user": {}, "items": [{"genre": "drama"}]}')
+    assert printed("rank", str(file), "--id", "genre") == "   1. item drama: 0.500000\n"
+    assert asked.bodies == [("/rank", {"user": {}, "items": [{"genre": "drama"}]})]
+
+
+def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -> None:
+    assert json.loads(printed("predict", "--example")) == {"age": 1.0, "genre": "example"}
+    assert json.loads(printed("rank", "--example")) == {"user": {}, "items": [{"age": 1.0, "genre": "example"}]}
+    held_out = tmp_path / "local" / "example.json"
+    held_out.parent.mkdir()
+    held_out.write_text('{"age": 33.0}')
+    assert json.loads(printed("predict", "--example")) == {"age": 33.0}
+    assert asked.bodies == []
+
+
+def test_whoever_gives_no_record_is_told_where_to_get_one() -> None:
+    with pytest.raises(BadInputError, match=r"predict --example > predict\.json"):
+        printed("predict")
+
+
+def test_an_integer_reaches_the_service_as_it_is(asked: Asked, tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_text('{"genre": 12}')
+    assert printed("predict", str(file)) == "0.250000\n"
+    assert asked.bodies == [("/score", {"genre": 12})]

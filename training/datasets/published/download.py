@@ -17,6 +17,7 @@ import msgspec
 import tenacity
 from tenacity.wait import wait_base
 
+from features.errors import reason
 from training.datasets.errors import DownloadError
 from training.datasets.progress import STAGE, Reporter
 from training.model.unneeded import without
@@ -131,7 +132,7 @@ class _Transfer:
             retrying(self._attempt)
         except (httpx.HTTPError, TransientError) as error:
             raise DownloadError(
-                f"{self._url} could not be downloaded: {error or type(error).__name__}. "
+                f"{self._url} could not be downloaded: {reason(error)}. "
                 f"{self._stream.tell():,} bytes are kept; run the command again to continue."
             ) from error
         finally:

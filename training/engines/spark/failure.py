@@ -6,7 +6,7 @@ from pathlib import Path
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
-from features.errors import PersonalizationError
+from features.errors import PersonalizationError, reason
 from training.failure import OutOfMemoryError, disk_full, is_full
 from training.platform import on_databricks
 
@@ -73,13 +73,14 @@ def memory_setting() -> str:
 
 def root_cause(error: Exception) -> str:
     """The innermost cause of `error`, through Java's causes and a Python worker's traceback, in one line."""
-    text = f"{type(error).__name__}: {error}"
+    text = str(error)
     java = error.java_exception if isinstance(error, Py4JJavaError) else getattr(error, "_origin", None)
     if isinstance(error, Py4JError | PySparkException) and java is not None:
         while java.getCause() is not None:
             java = java.getCause()
         text = str(java.toString())
     worker = _WORKER_ERROR.findall(text)
-    if worker:
-        text = ": ".join(worker[-1])
-    return text.strip().splitlines()[0].rstrip(".")
+    if not worker:
+        return reason(Exception(text))
+    name, said = worker[-1]
+    return reason(Exception(f"{name}: {said}" if "." in name else said))  # a name of Java's has dots, and says more
