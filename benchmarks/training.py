@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import training_cores, training_encoder
+from benchmarks import training_encoder
 from benchmarks.results import Target, at_least, at_most, publish
 from benchmarks.training_figures import JOIN, table
 from benchmarks.training_model import (
@@ -82,18 +82,16 @@ def _publish(measured: Sequence[Figures], runs: Mapping[str, Mapping[int, Run]],
     """Print and write what was measured and what follows from it; `fit` is engine Spark's that is modelled."""
     machine = model(runs[LOCAL], Assumptions(efficiency=0.7))
     cluster = model(runs[_on_spark(fit)], Assumptions(efficiency=0.6))
-    encoder, second_core = training_encoder.measure(), training_cores.measure()
+    encoder = training_encoder.measure()
     print(table(measured))
     figures = {
         "runs": measured,
         "model": machine.on_one_machine(),
         "cluster": cluster.on_a_cluster(),
         "encoder": encoder,
-        "second_core": second_core,
     }
     targets = [*_targets(measured), *_modelled(machine, cluster), *_encoder_targets(encoder)]
     print(publish("training", figures, targets))
-    print(f"2 cores over 1 core of a loop that shares nothing: {second_core['gain']:.2f}")
 
 
 def _on_spark(fit: str) -> str:

@@ -101,9 +101,8 @@ def _plans(peer: Peer, mixes: dict[str, Mix], seconds: float) -> dict[str, LoadP
     }
     for name in (HEAVY_TAIL, ALL_NEW):
         plans[f"{name}, 64 connections"] = replace(plain, bodies=singles[name], connections=64)
-    if peer.batches:
-        batches = _bodies(peer.body, mixes[AS_IT_COMES], BATCH)
-        plans[f"batches of {BATCH}"] = replace(plain, bodies=batches, connections=4)
+    batches = _bodies(peer.body, mixes[AS_IT_COMES], BATCH)
+    plans[f"batches of {BATCH}"] = replace(plain, bodies=batches, connections=4)
     if peer.name == OURS:
         lists = together(mixes[AS_IT_COMES].records, RANKED)[:RANKINGS]
         rankings = [_json({"user": {}, "items": items}) for items in lists]

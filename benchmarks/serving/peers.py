@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.serving.spark import Source
 from tests.support.bundles import Record
 from tools.setup.uv import ensure_uv
 from training.runtime import cache_folder, jars, java_home
@@ -36,7 +35,6 @@ class Peer:
     variables: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     folder: Path = PEERS
-    batches: bool = True
     java: bool = False
     """Whether it has Java, whose own threads get all cores; others have one, and their clients another."""
 
@@ -47,12 +45,10 @@ def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
     return [
         _ours(bundle, folder, port, "lightgbm"),
         _ours(bundle, folder, port, "spark-serving"),
-        _bare(bundle, port),
         _azureml(model, port),
         _mlserver(model, folder, port, {}),
         _mlserver(model, folder, port, ADAPTIVE),
         _mlflow(model, folder, port),
-        *(_bare_spark(model, folder, port, source) for source in Source),
     ]
 
 
@@ -69,19 +65,6 @@ def _ours(bundle: Path, folder: Path, port: int, engine: str) -> Peer:
         variables=_spark(),
         headers={"authorization": f"Bearer {KEY}"},
         java=engine == "spark-serving",
-    )
-
-
-def _bare(bundle: Path, port: int) -> Peer:
-    command = [sys.executable, "-m", "benchmarks.serving.bare", "--bundle", str(bundle), "--key", KEY]
-    return Peer(
-        name="bare ASGI",
-        port=port,
-        command=[*command, "--port", str(port)],
-        path="/score",
-        body=lambda records, _: records[0],
-        headers={"authorization": f"Bearer {KEY}"},
-        batches=False,
     )
 
 
@@ -130,22 +113,6 @@ def _mlflow(model: Path, folder: Path, port: int) -> Peer:
         path="/invocations",
         body=lambda _, rows: {"inputs": rows},
         variables={"OMP_NUM_THREADS": "1", "PATH": _path("mlflow"), "MLFLOW_DISABLE_TELEMETRY": "true"},
-    )
-
-
-def _bare_spark(model: Path, folder: Path, port: int, source: Source) -> Peer:
-    place = folder / source
-    place.mkdir()
-    command = [sys.executable, "-m", "benchmarks.serving.spark", "--source", source, "--model", str(model)]
-    return Peer(
-        name=f"bare Spark Serving, {source}",
-        port=port,
-        command=[*command, "--features", "65", "--port", str(port), "--folder", str(place)],
-        path="/score",
-        body=lambda _, rows: {"rows": rows},
-        variables=_spark(),
-        batches=False,  # its query has columns for one record
-        java=True,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.control_plane import ControlPlane
+from tests.simulation.kubernetes.control_plane import ControlPlane
 from tools.control_plane import binaries, missing
 
 

@@ -1,7 +1,7 @@
 """Where the service's objects are in the cluster, and the node pool that its pods need."""
 
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.examples import create_all, example
+from tests.simulation.examples.azure import create_all, example
+from tests.simulation.resource_manager.azure_native import AzureNative
 
 POOL = "azure-native:containerservice:AgentPool"
 NAMESPACE = "/api/v1/namespaces/scoring"

@@ -20,10 +20,10 @@ from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan, LoadResult
 from tests.cluster.objects import DEPLOYMENT, NAMESPACE, PATHS
 from tests.infra.graph.workload_program import manifests
-from tests.simulation.aks import NODES, OWNED
-from tests.simulation.control_plane import ControlPlane
-from tests.simulation.nodes.kubelet import Kubelet
-from tests.simulation.nodes.router import Router
+from tests.simulation.kubernetes.aks import NODES, OWNED
+from tests.simulation.kubernetes.control_plane import ControlPlane
+from tests.simulation.kubernetes.nodes.kubelet import Kubelet
+from tests.simulation.kubernetes.nodes.router import Router
 from tests.support.services import wait_until
 
 SHADOW = "scoring-shadow"

@@ -16,14 +16,14 @@ from features.bundle import Bundle
 from tests.cluster.objects import NAMESPACE, create_scoring_pool
 from tests.cluster.rollouts import SHADOW, Clients, Cluster, clients
 from tests.cluster.trials import tried
-from tests.simulation.aks import Aks
-from tests.simulation.azure_native import AzureNative
 from tests.simulation.certificates import Authority
-from tests.simulation.control_plane import ControlPlane
-from tests.simulation.nodes.image import build
-from tests.simulation.nodes.kubelet import Kubelet
-from tests.simulation.nodes.router import Router
+from tests.simulation.kubernetes.aks import Aks
+from tests.simulation.kubernetes.control_plane import ControlPlane
+from tests.simulation.kubernetes.nodes.image import build
+from tests.simulation.kubernetes.nodes.kubelet import Kubelet
+from tests.simulation.kubernetes.nodes.router import Router
 from tests.simulation.requirements import need_azure_packages
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import World
 from tests.support.bundles import make_bundle
 from tests.support.services import wait_until

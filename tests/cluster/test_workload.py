@@ -14,13 +14,13 @@ import pytest
 pytest.importorskip("pulumi_kubernetes", reason="needs `uv sync --inexact --extra azure`")
 
 from tests.cluster.objects import NAMESPACE, PATHS, create_scoring_pool
-from tests.cluster.test_control_plane import eventually
 from tests.infra.graph.workload_program import manifests
-from tests.simulation.aks import NODES, Aks
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.control_plane import ControlPlane
+from tests.simulation.kubernetes.aks import NODES, Aks
+from tests.simulation.kubernetes.control_plane import ControlPlane
 from tests.simulation.requirements import need_azure_packages
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import World
+from tests.support.services import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -36,10 +36,10 @@ def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[ControlPlane]:
         plane.delete(f"{NODES}/{node['metadata']['name']}")
     stand_in = Aks(world, plane)
     stand_in.start()
-    eventually(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None)
+    wait_until(lambda: plane.get("/apis/secrets-store.csi.x-k8s.io/v1") is not None)
     yield plane
     plane.delete(NAMESPACE)
-    eventually(lambda: plane.get(NAMESPACE) is None)
+    wait_until(lambda: plane.get(NAMESPACE) is None)
     stand_in.stop()
     world.close()
 
@@ -52,7 +52,7 @@ def apply(cluster: ControlPlane, found: dict[str, dict[str, Any]]) -> None:
 
 def test_the_api_server_takes_every_manifest_and_rolls_the_pods_out(cluster: ControlPlane) -> None:
     apply(cluster, manifests())
-    eventually(lambda: ready(cluster) >= 1)
+    wait_until(lambda: ready(cluster) >= 1)
     pods = cluster.items(f"{NAMESPACE}/pods")
     assert {pod["spec"]["nodeName"].rpartition("-")[0] for pod in pods} == {"aks-scoring"}
 
@@ -60,7 +60,7 @@ def test_the_api_server_takes_every_manifest_and_rolls_the_pods_out(cluster: Con
 def test_applying_the_same_again_changes_nothing(cluster: ControlPlane) -> None:
     found = manifests()
     apply(cluster, found)
-    eventually(lambda: ready(cluster) == 2)  # the autoscaler's least number, which it sets itself
+    wait_until(lambda: ready(cluster) == 2)  # the autoscaler's least number, which it sets itself
     before = generations(cluster)
     apply(cluster, found)
     assert generations(cluster) == before

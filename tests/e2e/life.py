@@ -101,8 +101,8 @@ class Life:
         self.remember(2)
 
     def roll_back(self) -> None:
-        """`rollback 1`: the first version serves, nothing is trained, and both are listed."""
-        outcome = self.checkout.json("rollback", "1", *self.options)
+        """`serve 1`: the first version serves, nothing is trained, and both are listed."""
+        outcome = self.checkout.json("serve", "1", *self.options)
         assert not changed(outcome) & {"DataUpload", "TrainingRun"}
         champions = {row["version"]: row["champion"] for row in self.checkout.json("models")["models"]}
         assert champions == {1: True, 2: False}

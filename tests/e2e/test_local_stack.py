@@ -115,7 +115,7 @@ class TestLifeOfTheStack:
     def test_rollback_serves_an_older_version_without_training(self, life: Life, checkout: Checkout) -> None:
         life.roll_back()
         life.predict(1)
-        checkout.json("rollback", "latest")
+        checkout.json("serve", "latest")
         assert served_version(checkout) == "2"
 
 
@@ -156,22 +156,22 @@ class TestFaults:
         content = model.read_bytes()
         model.chmod(0o644)
         model.write_bytes(content[:-2] + b"x\n")
-        failed = checkout.run("rollback", "1", code=1)
+        failed = checkout.run("serve", "1", code=1)
         assert "model.txt" in failed.stderr
         assert served_version(checkout) == "2"
         model.write_bytes(content)
-        checkout.run("rollback", "latest")
+        checkout.run("serve", "latest")
 
     def test_a_corrupt_registry_is_named_and_the_service_keeps_serving(self, checkout: Checkout) -> None:
         database = checkout.state / "registry" / "mlflow.db"
         content = database.read_bytes()
         database.write_bytes(b"not a database" * 400)
-        failed = checkout.run("rollback", "1", code=1)
+        failed = checkout.run("serve", "1", code=1)
         assert "mlflow.db" in failed.stderr
         assert "Traceback" not in failed.stderr
         assert served_version(checkout) == "2"
         database.write_bytes(content)
-        checkout.run("rollback", "latest")
+        checkout.run("serve", "latest")
 
     def test_an_interrupted_training_ends_with_all_that_it_started(self, checkout: Checkout) -> None:
         slow = TRAINING | {"num_iterations": 500, "early_stopping_rounds": 0}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.azure_native import AzureNative
 from tests.simulation.requirements import need_azure_packages
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import World
 
 

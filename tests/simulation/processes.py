@@ -32,11 +32,6 @@ class Process:
                 env=dict(environment),
             )
 
-    @property
-    def pid(self) -> int:
-        """The process's id."""
-        return self._child.pid
-
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Return when `ready` says so. Raises with the log's last lines when it ended first or took too long."""
         until = time.monotonic() + seconds

@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.simulation.aks import SYSTEM_NAMESPACES, Aks
-from tests.simulation.control_plane import ControlPlane, Webhooks
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
+from tests.simulation.kubernetes.aks import SYSTEM_NAMESPACES, Aks
+from tests.simulation.kubernetes.control_plane import ControlPlane, Webhooks
 from tests.simulation.world import World
 
 PROVIDER = "pulumi-resource-kubernetes"

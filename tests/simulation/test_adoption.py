@@ -9,9 +9,9 @@ from tests.simulation.requirements import need_azure_packages
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
 from personalize.stack.adoption import AZURE_PATHS, identity_of
-from tests.simulation.databricks_examples import EXAMPLES as OBJECTS
-from tests.simulation.databricks_provider import TYPES as DATABRICKS
-from tests.simulation.examples import EXAMPLES
+from tests.simulation.databricks.provider import TYPES as DATABRICKS
+from tests.simulation.examples.azure import EXAMPLES
+from tests.simulation.examples.databricks import EXAMPLES as OBJECTS
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import DEFAULTS
 

@@ -5,13 +5,17 @@ from typing import Any
 import pytest
 
 from steps.provider.step import UnknownValue
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.changes import REMOVED, changed
-from tests.simulation.examples import EXAMPLES, create_all, example
-from tests.simulation.inputs.names import GROUP, INSIGHTS, LAKE, SUBSCRIPTION, role
+from tests.simulation.examples.azure import EXAMPLES, create_all, example
+from tests.simulation.examples.changes import REMOVED, changed
+from tests.simulation.examples.names import GROUP, INSIGHTS, LAKE, SUBSCRIPTION, role
+from tests.simulation.examples.network import NETWORK, PARTS
+from tests.simulation.models.walker import body_of, shape_of
 from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services.catalogue import TYPES
-from tests.simulation.walker import body_of, shape_of
+from tests.simulation.services.network import ENDPOINT, PEERING
+from tests.simulation.services.network import NETWORK as NETWORK_TYPE
+from tests.simulation.services.private_links import NAMES, ZONE
 
 NATIVE = "azure-native:"
 AKS = f"{NATIVE}containerservice:ManagedCluster"
@@ -130,6 +134,20 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (FEDERATED, "issuer", "http://issuer.example.com", "BadRequest"),
     (FEDERATED, "audiences", ["a", "b"], "BadRequest"),
     (ROLE, "principalType", "ServicePrincipal", "UnmatchedPrincipalType"),
+    # Networks.
+    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.100.0.0/20", "NetcfgSubnetRangesOverlap"),
+    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.101.0.0/20", "NetcfgInvalidSubnet"),
+    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.100.32.1/19", "InvalidCIDRNotation"),
+    (NETWORK_TYPE, "subnets.1.natGateway.id", f"{PARTS}/natGateways/other", "LinkedResourceNotFound"),
+    (NETWORK_TYPE, "subnets.1.delegation", "x", "InvalidRequestContent"),
+    ("azure-native:network:NatGateway", "publicIpAddresses.0.id", f"{PARTS}/x/nat", "LinkedResourceNotFound"),
+    (PEERING, "remoteVirtualNetwork.id", NETWORK, "VnetAddressSpacesOverlap"),
+    (ENDPOINT, "privateLinkServiceConnections.0.groupIds", ["blobs"], "PrivateEndpointCannotBeCreatedInvalidGroupId"),
+    (ENDPOINT, "privateLinkServiceConnections.0.privateLinkServiceId", f"{LAKE}x", "LinkedResourceNotFound"),
+    (ENDPOINT, "subnet.id", f"{NETWORK}/subnets/nowhere", "LinkedResourceNotFound"),
+    (ENDPOINT, "subnet.id", f"{NETWORK}/subnets/hosts", "PrivateEndpointCannotBeCreatedInSubnetThatIsDelegated"),
+    (NAMES, "privateDnsZoneConfigs", [], "InvalidPrivateDnsZoneIds"),
+    (ZONE, "privateZoneName", "one-label", "BadRequest"),
 ]
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.changes import REMOVED, changed
-from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import APPLICATION, CONNECTOR, EXAMPLES, WORK
-from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import create_all, example
-from tests.simulation.inputs.names import LAKE, role
+from tests.simulation.databricks.cloud import Databricks
+from tests.simulation.databricks.provider import TYPES
+from tests.simulation.examples.azure import create_all, example
+from tests.simulation.examples.changes import REMOVED, changed
+from tests.simulation.examples.databricks import APPLICATION, CONNECTOR, EXAMPLES, WORK
+from tests.simulation.examples.names import LAKE, role
 from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB, POLICY
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME

@@ -1,10 +1,11 @@
-"""The stack's own environment on the simulated Resource Manager, by the real engine."""
+"""The stack's own environment on the simulated Resource Manager, by Pulumi's real engine."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi import automation
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
@@ -12,11 +13,8 @@ from infra.azure_settings import AzureSettings
 from infra.cloud.cluster_environment import ClusterEnvironment
 from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.names import Names
-from tests.simulation.engine import Engine
-from tests.simulation.fakes.internet import PLUGINS
-from tests.simulation.plugin_environment import WORLD_VARIABLE
+from tests.simulation.pulumi_stack import pulumi_stack
 from tests.simulation.world import DEFAULTS, World
-from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 
@@ -50,31 +48,30 @@ def program(settings: dict[str, Any]) -> Callable[[], None]:
 
 
 @pytest.fixture
-def engine(world: World, tmp_path: Path, program: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """The stack."""
-    try:
-        pulumi_command()
-    except PulumiMissingError as error:
-        pytest.skip(str(error))
-    monkeypatch.setenv("PATH", str(PLUGINS), prepend=":")
-    made = Engine(tmp_path, {WORLD_VARIABLE: str(world.folder)}, program)
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    return made
+def stack(
+    world: World, tmp_path: Path, program: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> automation.Stack:
+    """The program as a stack whose plugins are led to the world."""
+    return pulumi_stack(tmp_path, world, program, monkeypatch)
+
+
+def up(stack: automation.Stack) -> dict[str, int]:
+    """Deploy; how many resources were created, updated, replaced, or left the same."""
+    return {str(kind): count for kind, count in (stack.up().summary.resource_changes or {}).items()}
 
 
 def test_the_environment_goes_up_once_changes_in_part_and_leaves_nothing(
-    engine: Engine, world: World, settings: dict[str, Any]
+    stack: automation.Stack, world: World, settings: dict[str, Any]
 ) -> None:
-    created = engine.up()
+    created = up(stack)
     assert set(created) == {"create"}
     world.set("caller", DEFAULTS["deployers"][1]["object_id"])
-    assert engine.up() == {"same": created["create"]}
+    assert up(stack) == {"same": created["create"]}
     (before,) = [record.id for record in world.all(POOL)]
     settings["scoring_vm_size"] = "Standard_D4ds_v5"
-    changes = engine.up()
+    changes = up(stack)
     assert {kind: count for kind, count in changes.items() if kind != "same"} == {"replace": 1}
     (after,) = [record.id for record in world.all(POOL)]
     assert before != after
-    engine.destroy()
+    stack.destroy()
     assert (world.all(), world.setting("swept")) == ([], [])

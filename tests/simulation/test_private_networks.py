@@ -4,46 +4,22 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.changes import changed
-from tests.simulation.examples import create_all, example
+from tests.simulation.examples.azure import create_all, example
+from tests.simulation.examples.changes import changed
+from tests.simulation.examples.names import CLUSTER, IDENTITY, LAKE, REGISTRY, role
+from tests.simulation.examples.network import NETWORK, OTHER, PARTS, ZONE
 from tests.simulation.fakes.outside import answers, refuse_outside
-from tests.simulation.inputs.names import CLUSTER, IDENTITY, LAKE, REGISTRY, role
-from tests.simulation.inputs.network import NETWORK, OTHER, PARTS, ZONE
 from tests.simulation.published import ROLES
 from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services.network import ENDPOINT, PEERING
 from tests.simulation.services.network import NETWORK as NETWORK_TYPE
-from tests.simulation.services.private_links import LINK, NAMES
+from tests.simulation.services.private_links import LINK
 from tests.simulation.services.private_links import ZONE as ZONE_TYPE
 
 DATABRICKS = "azure-native:databricks:Workspace"
 AKS = "azure-native:containerservice:ManagedCluster"
 STORAGE = "azure-native:storage:StorageAccount"
-REFUSED: list[tuple[str, str, Any, str]] = [
-    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.100.0.0/20", "NetcfgSubnetRangesOverlap"),
-    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.101.0.0/20", "NetcfgInvalidSubnet"),
-    (NETWORK_TYPE, "subnets.1.addressPrefix", "10.100.32.1/19", "InvalidCIDRNotation"),
-    (NETWORK_TYPE, "subnets.1.natGateway.id", f"{PARTS}/natGateways/other", "LinkedResourceNotFound"),
-    (NETWORK_TYPE, "subnets.1.delegation", "x", "InvalidRequestContent"),
-    ("azure-native:network:NatGateway", "publicIpAddresses.0.id", f"{PARTS}/x/nat", "LinkedResourceNotFound"),
-    (PEERING, "remoteVirtualNetwork.id", NETWORK, "VnetAddressSpacesOverlap"),
-    (ENDPOINT, "privateLinkServiceConnections.0.groupIds", ["blobs"], "PrivateEndpointCannotBeCreatedInvalidGroupId"),
-    (ENDPOINT, "privateLinkServiceConnections.0.privateLinkServiceId", f"{LAKE}x", "LinkedResourceNotFound"),
-    (ENDPOINT, "subnet.id", f"{NETWORK}/subnets/nowhere", "LinkedResourceNotFound"),
-    (ENDPOINT, "subnet.id", f"{NETWORK}/subnets/hosts", "PrivateEndpointCannotBeCreatedInSubnetThatIsDelegated"),
-    (NAMES, "privateDnsZoneConfigs", [], "InvalidPrivateDnsZoneIds"),
-    (ZONE_TYPE, "privateZoneName", "one-label", "BadRequest"),
-]
-
-
-@pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
-def test_a_fault_is_refused(arm: AzureNative, kind: str, path: str, value: Any, code: str) -> None:
-    create_all(arm, until=kind)
-    with pytest.raises(RefusedError) as refused:
-        arm.create(kind, changed(example(kind), path, value))
-    assert refused.value.code == code
-    arm.create(kind, example(kind))
 
 
 def test_a_registry_of_a_lower_tier_has_no_endpoint(arm: AzureNative) -> None:

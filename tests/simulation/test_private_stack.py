@@ -13,8 +13,8 @@ import pytest
 from tests.infra.graph.cloud_recorder import DEPLOYERS, PEERED
 from tests.infra.wiring.page import PRIVATE
 from tests.infra.wiring.recording import Declared, committed, record
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.resource_type import dig
+from tests.simulation.resource_manager.azure_native import AzureNative
+from tests.simulation.resource_manager.resource_type import dig
 from tests.simulation.services.network import NETWORK
 from tests.simulation.world import Record
 

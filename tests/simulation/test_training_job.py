@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from infra.cloud.training.wheel import build_wheel
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.changes import changed
-from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import EXAMPLES, VOLUME_GRANT
-from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import create_all, example
+from tests.simulation.databricks.cloud import Databricks
+from tests.simulation.databricks.provider import TYPES
+from tests.simulation.examples.azure import create_all, example
+from tests.simulation.examples.changes import changed
+from tests.simulation.examples.databricks import EXAMPLES, VOLUME_GRANT
+from tests.simulation.examples.names import DEPLOYER
 from tests.simulation.fakes.cluster import LocalCluster, lake_of, spark_environment
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs, TaskFailedError
-from tests.simulation.inputs.names import DEPLOYER
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB

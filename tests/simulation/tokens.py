@@ -14,7 +14,6 @@ DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630"
 VAULT = "https://vault.azure.net"
 REGISTRY = "https://containerregistry.azure.net"
-LIFETIME_SECONDS = 3600.0
 ALGORITHM = "HS256"
 SAME_AUDIENCE = {
     "https://management.core.windows.net": MANAGEMENT,

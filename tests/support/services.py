@@ -137,6 +137,12 @@ def worker(service: RunningService) -> psutil.Process:
     return found
 
 
+def metric(service: RunningService, name: str) -> float:
+    """What the service has counted: a sample by its name and labels, or the sum of all that have this name."""
+    samples = (line.rpartition(" ") for line in service.client.get("/metrics").text.splitlines())
+    return sum(float(value) for sample, _, value in samples if sample == name or sample.startswith(f"{name}{{"))
+
+
 def wait_until(condition: Any, *, seconds: float = 60.0) -> None:
     """Return as soon as `condition()` is true; fail the test when it is not in time."""
     end = time.monotonic() + seconds

@@ -24,7 +24,6 @@ PRODUCT = ("features", "training", "scoring", "azure_clients", "steps", "persona
 AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
 """A page shows only what is to be changed there."""
-TROUBLESHOOTING = ROOT / "docs" / "reference" / "troubleshooting.md"
 FOLDERS = "features|training|scoring|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples|docs"
 
 
@@ -64,31 +63,6 @@ def messages(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def test_the_commands_of_pages_are_found() -> None:
-    found = [" ".join(command) for page in commands.pages() for command in commands.commands_in_blocks(words(page))]
-    assert {"make up", "make test", "make env"} <= set(found)
-    assert ".venv/bin/personalize rank examples/rank.json --top 3" in found
-    assert [".venv/bin/personalize", "up", "--refresh"] in list(commands.commands_in_sentences(words(TROUBLESHOOTING)))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "personalize roll-back 1",
-        "personalize up --refesh",
-        "personalize rollback",
-        "personalize --debugg up",
-        "make tset",
-        "make up STAK=dev",
-        "python -m tools.setup.azur",
-    ],
-)
-def test_a_command_that_does_not_exist_is_found(line: str) -> None:
-    [command] = commands.commands_in_blocks(f"```sh\n{line}  # why\n```\n")
-    with pytest.raises(Exception, match=r"No such|Missing"):
-        commands.check(command, whole=True)
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_setting_in_a_page_is_accepted(page: Path) -> None:
     for block in blocks(words(page)):
@@ -109,11 +83,6 @@ def missing(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     assert missing(words(page)) == []
-
-
-def test_a_file_that_is_gone_is_found() -> None:
-    text = "See `infra/provider/`, `steps/provider/`, `infra/cloud/settings.py` and `CONTRIBUTION.md`."
-    assert missing(text) == ["infra/provider/", "infra/cloud/settings.py", "CONTRIBUTION.md"]
 
 
 @pytest.mark.parametrize("page", OTHER_PAGES)

@@ -1,6 +1,5 @@
 """The pack as the real engine runs it, on the simulated Azure: what it stops is never made."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ from pulumi_azure_native import resources, storage
 
 from infra.cloud.budget import Budget, BudgetArgs
 from infra.cloud.names import Names
-from tests.simulation.engine import Engine
-from tests.simulation.fakes.internet import PLUGINS
-from tests.simulation.plugin_environment import WORLD_VARIABLE
+from tests.simulation.pulumi_stack import pulumi_stack
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
 from tools.paths import ROOT
-from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 
@@ -45,12 +41,8 @@ def wanted() -> dict[str, Any]:
 
 
 @pytest.fixture
-def engine(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Engine:
+def stack(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> automation.Stack:
     """A stack with one storage account and a budget."""
-    try:
-        pulumi_command()
-    except PulumiMissingError as error:
-        pytest.skip(str(error))
 
     def declare() -> None:
         subscription = world.setting("subscription")
@@ -73,21 +65,16 @@ def engine(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: py
         )
         Budget("budget", budget)
 
-    monkeypatch.setenv("PATH", str(PLUGINS), prepend=":")
-    environment = {WORLD_VARIABLE: str(world.folder), "PERSONALIZE_PYTHON": sys.executable}
-    made = Engine(tmp_path / "engine", environment, declare)
-    for name, value in made.environment.items():
-        monkeypatch.setenv(name, value)
-    return made
+    return pulumi_stack(tmp_path, world, declare, monkeypatch)
 
 
-def test_a_good_stack_goes_up(engine: Engine, world: World) -> None:
-    engine.stack.up(policy_packs=[str(PACK)])
+def test_a_good_stack_goes_up(stack: automation.Stack, world: World) -> None:
+    stack.up(policy_packs=[str(PACK)])
     assert [record.type for record in world.all()].count(ACCOUNT) == 1
 
 
-def test_a_bad_resource_is_never_made(engine: Engine, world: World, wanted: dict[str, Any]) -> None:
+def test_a_bad_resource_is_never_made(stack: automation.Stack, world: World, wanted: dict[str, Any]) -> None:
     wanted["public"] = True
     with pytest.raises(automation.CommandError, match="no-public-blobs"):
-        engine.stack.up(policy_packs=[str(PACK)])
+        stack.up(policy_packs=[str(PACK)])
     assert [record for record in world.all() if record.type == ACCOUNT] == []

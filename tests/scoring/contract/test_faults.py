@@ -25,7 +25,7 @@ from personalize.load.plan import LoadPlan, LoadResult
 from tests.support.bad_bodies import bad_bodies
 from tests.support.bad_requests import bad_requests
 from tests.support.checkout import free_port
-from tests.support.services import KEY, RunningService, is_ready, running_service, wait_until, worker, workers
+from tests.support.services import KEY, RunningService, is_ready, metric, running_service, wait_until, worker, workers
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +125,7 @@ def test_a_full_disk_costs_log_lines_and_nothing_else(bundle: Bundle, tmp_path: 
     with running_service(bundle.path, tmp_path, log_to=Path("/dev/full"), port=port) as running:
         for _ in range(50):
             assert running.client.post("/score", json={}).status_code == 200
-        wait_until(lambda: _metric(running, "scoring_log_lines_dropped_total") >= 50)
+        wait_until(lambda: metric(running, "scoring_log_lines_dropped_total") >= 50)
         assert running.stop() == 0
 
 
@@ -141,7 +141,7 @@ def test_a_disk_that_fills_up_does_not_end_the_service(bundle: Bundle, tmp_path:
         for path, status in (("/score", 200), ("/explain", 200), ("/rank", 400), ("/nothing", 404)):
             assert running.client.post(path, json={}).status_code == status
             counted = f'scoring_requests_total{{operation="{path[1:]}",status="{status}"}}'
-            assert _metric(running, counted.replace("nothing", "other")) == 1
+            assert metric(running, counted.replace("nothing", "other")) == 1
         assert running.stop() == 0
 
 
@@ -151,7 +151,7 @@ def test_a_clock_that_jumps_changes_no_answer(bundle: Bundle, tmp_path: Path) ->
         for golden in bundle.golden * 4:
             answer = running.client.post("/score", json=golden.record)
             assert answer.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
-        spent = _metric(running, 'scoring_request_seconds_sum{operation="score"}')
+        spent = metric(running, 'scoring_request_seconds_sum{operation="score"}')
         assert 0 < spent < 10
         assert is_ready(running)
 
@@ -229,8 +229,3 @@ def _load(running: RunningService, connections: int) -> LoadResult:
     headers = {"authorization": f"Bearer {KEY}"}
     plan = LoadPlan(host=url.host, port=url.port, path="/score", bodies=[b"{}"], headers=headers)
     return run_load(replace(plan, connections=connections, seconds=4))
-
-
-def _metric(running: RunningService, name: str) -> float:
-    lines = running.client.get("/metrics").text.splitlines()
-    return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)

@@ -17,6 +17,7 @@ from tests.support.services import (
     KEY,
     OTHER_KEY,
     RunningService,
+    metric,
     running_service,
     status_with,
     wait_until,
@@ -37,7 +38,7 @@ def own_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
 def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service with two workers."""
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
-        wait_until(lambda: _metric(running, "scoring_ready_workers") == 2)
+        wait_until(lambda: metric(running, "scoring_ready_workers") == 2)
         wait_until(lambda: len(workers(running)) == 2)
         yield running
 
@@ -102,17 +103,17 @@ def test_the_metrics_of_two_workers_are_summed(two_workers: RunningService) -> N
             body: dict[str, list[dict[str, str]]] = {"records": [{}, {}]} if number % 3 == 0 else {}
             assert client.post("/score", json=body).status_code == 200
     assert status_with(OTHER_KEY, two_workers.url) == 401
-    wait_until(lambda: _metric(two_workers, "scoring_records_total") == 80)
-    assert _metric(two_workers, 'scoring_requests_total{operation="score",status="200"}') == 60
-    wait_until(lambda: _metric(two_workers, 'scoring_requests_total{operation="score",status="401"}') == 1)
-    assert _metric(two_workers, 'scoring_request_seconds_count{operation="score"}') == 61
+    wait_until(lambda: metric(two_workers, "scoring_records_total") == 80)
+    assert metric(two_workers, 'scoring_requests_total{operation="score",status="200"}') == 60
+    wait_until(lambda: metric(two_workers, 'scoring_requests_total{operation="score",status="401"}') == 1)
+    assert metric(two_workers, 'scoring_request_seconds_count{operation="score"}') == 61
 
 
 def test_a_worker_that_is_killed_is_replaced_and_forgotten(two_workers: RunningService) -> None:
     workers(two_workers).pop().kill()
     wait_until(lambda: sum(line["event"] == "ready" for line in two_workers.log()) == 3)
     wait_until(lambda: _answers(two_workers))
-    assert _metric(two_workers, "scoring_ready_workers") == 2
+    assert metric(two_workers, "scoring_ready_workers") == 2
 
 
 def test_workers_end_when_their_parent_is_killed(two_workers: RunningService) -> None:
@@ -155,8 +156,3 @@ def _accepts(service: RunningService) -> bool:
     except OSError:
         return False
     return True
-
-
-def _metric(service: RunningService, name: str) -> float:
-    lines = service.client.get("/metrics").text.splitlines()
-    return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == name), 0.0)

@@ -12,7 +12,7 @@ import pytest
 
 from features.bundle import Bundle
 from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score, trickle
-from tests.support.services import KEY, RunningService, running_service, wait_until, worker
+from tests.support.services import KEY, RunningService, metric, running_service, wait_until, worker
 
 SCORE = score()
 
@@ -138,7 +138,7 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
             connection.sendall(SCORE)
             assert answer(connection)[0] == 200
     counted = 'scoring_requests_total{operation="score",status="503"}'
-    assert float(_metric(tight, counted)) >= statuses.count(503)
+    assert metric(tight, counted) >= statuses.count(503)
 
 
 def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService) -> None:
@@ -229,8 +229,3 @@ def _stopped(service: RunningService) -> Iterator[None]:
     finally:
         time.sleep(0.1)
         process.send_signal(signal.SIGCONT)
-
-
-def _metric(service: RunningService, name: str) -> str:
-    lines = service.client.get("/metrics").text.splitlines()
-    return next((line.rpartition(" ")[2] for line in lines if line.rpartition(" ")[0] == name), "0")

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -14,13 +15,16 @@ from playwright import sync_api as playwright
 from features.bundle import Bundle
 from scoring.model.drift import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
-from tests.support.services import KEY, RunningService, running_service
+from tests.support.services import KEY, RunningService, metric, running_service, wait_until
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")
-SECONDS = 30_000
-"""Milliseconds, as Playwright counts."""
+MILLISECONDS = 30_000
+"""How long Playwright waits for what it expects."""
+RENEWED = 5_000
+"""Milliseconds within which the page asks for its figures again."""
+playwright.expect.set_options(timeout=MILLISECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +43,11 @@ def page(browser: playwright.Browser, service: RunningService) -> Iterator[playw
         yield found
 
 
-@pytest.fixture(scope="module")
-def busy(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+@pytest.fixture
+def busy(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service of two processes that nobody else asks."""
     arguments = ["--workers", "2", "--model-name", "clicks", "--model-version", "7"]
-    with running_service(bundle.path, tmp_path_factory.mktemp("busy"), arguments=arguments) as running:
+    with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         yield running
 
 
@@ -51,7 +55,7 @@ def busy(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 def _opened(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
     context = browser.new_context(reduced_motion="reduce", http_credentials={"username": "", "password": KEY})
     opened = context.new_page()
-    opened.set_default_timeout(SECONDS)
+    opened.set_default_timeout(MILLISECONDS)
     complaints: list[str] = []
     elsewhere: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -158,7 +162,13 @@ def test_the_figures_are_those_of_the_metrics(
 ) -> None:
     with _opened(browser, busy) as page:
         traffic = page.get_by_role("table", name="Traffic")
-        # The browser's first request has no key: it was refused, before anything was watched.
+        # The browser's first request had no key and was refused, which one process counts and the other learns later.
+        wait_until(lambda: metric(busy, "scoring_requests_total") >= 1)
+        page.clock.install()
+        page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+        page.reload()
+        playwright.expect(_cells(traffic, "Requests")).to_have_text(["…", "1"])
+        page.clock.run_for(RENEWED)
         playwright.expect(_cells(traffic, "Requests")).to_have_text(["0", "1"])
         playwright.expect(page.locator("#glance")).to_have_text("No requests in the last minute.")
         playwright.expect(page.locator("#compared-rows")).to_contain_text("Nothing is compared")
@@ -168,6 +178,9 @@ def test_the_figures_are_those_of_the_metrics(
         for _ in range(4):  # either process may take it
             assert busy.client.post("/score", json={"records": records}).status_code == 200
         assert busy.client.post("/score", json={"colour": 1}).status_code == 400
+        wait_until(lambda: metric(busy, "scoring_requests_total") >= 6)
+        wait_until(lambda: metric(busy, "scoring_compared_rows_total") >= BATCH_ROWS)
+        page.clock.run_for(RENEWED)
         playwright.expect(_cells(traffic, "Requests")).to_have_text(["5", "6"])
         playwright.expect(_cells(traffic, "Refused")).to_have_text(["1 (20%)", "2 (33.3%)"])
         playwright.expect(_cells(traffic, "Failed")).to_have_text(["0 (0%)", "0 (0%)"])

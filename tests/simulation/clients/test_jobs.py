@@ -10,16 +10,16 @@ from datetime import timedelta
 
 import pytest
 
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.changes import changed
 from tests.simulation.clients.calls import NOBODY
-from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import EXAMPLES
-from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import example
+from tests.simulation.databricks.cloud import Databricks
+from tests.simulation.databricks.provider import TYPES
+from tests.simulation.examples.azure import example
+from tests.simulation.examples.changes import changed
+from tests.simulation.examples.databricks import EXAMPLES
+from tests.simulation.examples.names import DEPLOYER
 from tests.simulation.fakes.cluster import LocalCluster
 from tests.simulation.fakes.runs import Run, TaskFailedError
-from tests.simulation.inputs.names import DEPLOYER
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB

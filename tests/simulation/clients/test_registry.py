@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from azure_clients.credentials import registry_images
-from tests.simulation.azure_native import AzureNative
 from tests.simulation.published import ROLES
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import DEFAULTS
 
 DIGEST = f"sha256:{'1' * 64}"

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.clients.calls import MANAGER, NOBODY, SUBSCRIPTION, header
-from tests.simulation.examples import example
+from tests.simulation.clients.calls import NOBODY, SUBSCRIPTION
+from tests.simulation.examples.azure import example
+from tests.simulation.examples.names import DEPLOYER, GROUP, LAKE, PLAIN, REGISTRY
 from tests.simulation.faults import FaultKind
-from tests.simulation.inputs.names import DEPLOYER, GROUP, LAKE, PLAIN, REGISTRY
-from tests.simulation.tokens import MANAGEMENT
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tools import azurite
 
 
@@ -148,11 +147,3 @@ def test_an_image_is_built_from_its_context_and_kept_by_its_digest(cloud: AzureN
     assert shown.properties.status == "Failed"
     link = client.runs.get_log_sas_url(GROUP, "registryabc", failed.properties.run_id or "").log_link
     assert "the test ordered it" in requests.get(link or "", timeout=10).text
-
-
-def test_a_subscription_without_tasks_says_so(cloud: AzureNative) -> None:
-    cloud.world.set("tasks_allowed", value=False)
-    path = f"{MANAGER}{REGISTRY}/scheduleRun"
-    answer = requests.post(path, headers=header(cloud, MANAGEMENT), json={}, timeout=10)
-    cloud.world.set("tasks_allowed", value=True)
-    assert answer.json()["error"]["code"] == "TasksOperationsNotAllowed"

@@ -17,12 +17,12 @@ from tests.simulation.fakes.registry_login import registry_login
 from tests.simulation.fakes.runs import Runs
 from tests.simulation.fakes.service import Listener
 from tests.simulation.fakes.vault_keys import vault_keys
-from tests.simulation.plugin_environment import WORLD_VARIABLE
+from tests.simulation.plugins.environment import WORLD_VARIABLE
 from tests.simulation.world import World
 from tools import azurite as azurite_tool
 from tools.paths import ROOT
 
-PLUGINS = ROOT / "tests" / "simulation" / "plugins"
+PLUGINS = ROOT / "tests" / "simulation" / "plugins" / "path"
 
 
 class Internet:

@@ -1,7 +1,7 @@
 """Who comes from where: a service without public access answers those alone who reach one of its endpoints."""
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import dig
+from tests.simulation.resource_manager.resource_type import dig
 from tests.simulation.services.network import NETWORK
 from tests.simulation.services.private_links import peered, reaches
 from tests.simulation.world import Record, World

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import NameRule
+from tests.simulation.resource_manager.resource_type import NameRule
 from tests.simulation.services import authorization
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import World, key_of

@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.simulation.arm import Arm
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import PARAMETER, ResourceType
+from tests.simulation.resource_manager.arm import Arm
+from tests.simulation.resource_manager.resource_type import PARAMETER, ResourceType
 from tests.simulation.services.authorization import may
 from tests.simulation.services.catalogue import TYPES
 from tests.simulation.world import Record, World

@@ -5,7 +5,7 @@ from personalize.verify.bench import Bench
 from personalize.verify.stages.canary import CANARY
 from tests.simulation.scenarios.changes import says
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import STACK, SimulatedStack
+from tests.simulation.scenarios.stack import STACK, SimulatedStack
 from tools.paths import ROOT
 
 ENTRY = ROOT / "training" / "databricks.py"

@@ -15,7 +15,7 @@ from personalize.stack.data_guard import ACCOUNT
 from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.life import score_golden_records
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import SMALL, SimulatedStack, Touched
+from tests.simulation.scenarios.stack import SMALL, SimulatedStack, Touched
 from tools.paths import ROOT
 
 SERVED = frozenset({"replace image", "replace image-record", "update deployment", "update service-champion"})

@@ -15,7 +15,7 @@ from tests.simulation.faults import FaultKind
 from tests.simulation.scenarios.changes import says
 from tests.simulation.scenarios.life import nothing_left
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import STACK, Done, SimulatedStack
+from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 
 MADE_TO_FAIL = "made to fail finally"
 WRITES = r"^(create|update|delete) (azure-native|databricks):"

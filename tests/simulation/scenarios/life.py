@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from personalize.stack.state_store import read_snapshot
-from tests.simulation.nodes.image import entry_point
-from tests.simulation.pod_needs import CLASSES, unmet
+from tests.simulation.kubernetes.nodes.image import entry_point
+from tests.simulation.kubernetes.pod_needs import CLASSES, unmet
+from tests.simulation.models.sent import sent
 from tests.simulation.scenarios.report import Report
-from tests.simulation.sent import sent
-from tests.simulation.stack import STACK, Done, SimulatedStack
+from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 
 SENT = "sent.json"
 """All bodies and manifests that `up` has sent."""

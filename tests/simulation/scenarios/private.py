@@ -8,13 +8,13 @@ from copy import deepcopy
 
 from tests.simulation.scenarios import life
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import SimulatedStack
+from tests.simulation.scenarios.stack import SimulatedStack
 from tests.simulation.world import DEFAULTS, Record
 from tools.paths import ROOT
 
 GROUP = f"/subscriptions/{DEFAULTS['subscription']}/resourceGroups/rg-hub"
 HUB = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/hub"
-DOCKER = ROOT / "tests" / "simulation" / "docker_plugin"
+DOCKER = ROOT / "tests" / "simulation" / "plugins" / "docker_path"
 
 
 def private(stack: SimulatedStack, report: Report) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.simulation.scenarios import canary, changes, interruptions, life, private, verification
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import SimulatedStack
+from tests.simulation.scenarios.stack import SimulatedStack
 
 SEED = 20_261_125
 PACE = 0.01

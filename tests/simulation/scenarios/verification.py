@@ -10,7 +10,7 @@ from personalize.verify.record import Record, record_file
 from personalize.verify.runner import run
 from personalize.verify.stages import STAGES
 from tests.simulation.scenarios.report import Report
-from tests.simulation.stack import STACK, SimulatedStack
+from tests.simulation.scenarios.stack import STACK, SimulatedStack
 
 LEFT_OUT = frozenset({"endpoint", "pause"})
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulation.published import ROLES, role_name
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, ResourceType
 from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
 from tests.simulation.world import Record, World, key_of
 

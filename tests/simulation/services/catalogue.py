@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import ResourceType
+from tests.simulation.resource_manager.resource_type import ResourceType
 from tests.simulation.services import (
     authorization,
     consumption,

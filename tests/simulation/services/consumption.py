@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 
 MAX_NOTIFICATIONS = 5
 

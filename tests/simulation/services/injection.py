@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulation.published import ROLES
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, dig
+from tests.simulation.resource_manager.resource_type import Call, dig
 from tests.simulation.services.authorization import TYPE as ROLE
 from tests.simulation.services.network import subnet_of
 from tests.simulation.world import World, key_of

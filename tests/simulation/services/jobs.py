@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.simulation.databricks_cloud import DatabricksCall, DatabricksType
+from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType
 from tests.simulation.published import RUNTIMES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services.sizes import SIZES

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services.resources import GROUP
 
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"

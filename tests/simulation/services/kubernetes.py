@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulation.published import KUBERNETES
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services import pools
 from tests.simulation.services.injection import refuse_cluster_network, refuse_pool_network
 from tests.simulation.services.principals import system_identity

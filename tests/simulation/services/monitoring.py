@@ -5,9 +5,9 @@ import uuid
 from typing import Any
 
 from tests.simulation.published import TEST_PLACES
-from tests.simulation.references import referring
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.references import referring
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services.resources import GROUP
 from tests.simulation.world import key_of
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType, dig
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType, dig
 from tests.simulation.services.resources import GROUP
 from tests.simulation.world import Record, World, key_of
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call
+from tests.simulation.resource_manager.resource_type import Call
 from tests.simulation.services.sizes import DEFAULT_QUOTA, SIZES, Size
 from tests.simulation.world import Record, World, key_of
 

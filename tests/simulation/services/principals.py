@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulation.resource_type import Call, dig
+from tests.simulation.resource_manager.resource_type import Call, dig
 from tests.simulation.world import World
 
 SERVICE_PRINCIPAL = "ServicePrincipal"

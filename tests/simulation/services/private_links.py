@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulation.published import LINK_GROUPS
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType, dig
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType, dig
 from tests.simulation.services.network import ENDPOINT, NAME, PROVIDER, ranges_of, subnet_of
 from tests.simulation.world import Record, World, key_of
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.simulation.refusal import RefusedError
-from tests.simulation.resource_type import Call, NameRule, ResourceType
+from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services.resources import GROUP
 
 ACCOUNT = GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"

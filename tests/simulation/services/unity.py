@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tests.simulation.databricks_cloud import DatabricksCall, DatabricksType
+from tests.simulation.databricks.cloud import DatabricksCall, DatabricksType
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import storage
 from tests.simulation.services.authorization import effective_roles

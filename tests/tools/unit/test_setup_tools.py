@@ -202,3 +202,15 @@ def test_a_folder_of_the_user_s_own_is_never_written_to(repository: Path, monkey
 
 def test_version_numbers_are_compared_as_numbers() -> None:
     assert version_numbers("go version go1.26.10") > version_numbers("1.26.9")
+
+
+@pytest.mark.parametrize("target", ["up", "deploy", "env"])
+def test_a_stack_without_a_file_is_refused_before_anything_is_prepared(target: str, tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "PERSONALIZE_CACHE": str(tmp_path / "cache")}
+    command = ["make", target, "STACK=nope"]
+
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, text=True)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: There is no stack nope: Pulumi.nope.yaml does not exist. Copy")
+    assert not list(tmp_path.iterdir())

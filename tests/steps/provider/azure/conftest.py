@@ -11,15 +11,15 @@ import pytest
 
 from steps.azure.image.build_context import PROJECT_FILES, RECIPE
 from steps.shared.image_content import SERVING_PACKAGES
-from tests.simulation.azure_native import AzureNative
-from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import EXAMPLES
-from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import create_all, example
+from tests.simulation.databricks.cloud import Databricks
+from tests.simulation.databricks.provider import TYPES
+from tests.simulation.examples.azure import create_all, example
+from tests.simulation.examples.databricks import EXAMPLES
+from tests.simulation.examples.names import DEPLOYER, GROUP, PLAIN
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Run, Runs
-from tests.simulation.inputs.names import DEPLOYER, GROUP, PLAIN
 from tests.simulation.requirements import need_azure_packages
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.world import DEFAULTS, World
 from tests.steps.provider.conftest import STACK

@@ -13,13 +13,13 @@ from infra.cloud.training.wheel import build_wheel
 from steps.azure.data_upload import DataUpload
 from steps.azure.model_version import ModelVersion
 from steps.azure.training_run import TrainingRun
-from tests.simulation.changes import changed
-from tests.simulation.databricks_cloud import Databricks
-from tests.simulation.databricks_examples import EXAMPLES, VOLUME_GRANT
-from tests.simulation.databricks_provider import TYPES
-from tests.simulation.examples import example
+from tests.simulation.databricks.cloud import Databricks
+from tests.simulation.databricks.provider import TYPES
+from tests.simulation.examples.azure import example
+from tests.simulation.examples.changes import changed
+from tests.simulation.examples.databricks import EXAMPLES, VOLUME_GRANT
+from tests.simulation.examples.names import DEPLOYER
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
-from tests.simulation.inputs.names import DEPLOYER
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
 from tests.simulation.services.unity import GRANT, LOCATION

@@ -16,8 +16,8 @@ from steps.azure.model_registry import Registry
 from steps.azure.model_version import ModelVersion
 from steps.azure.stores.azure_registry import AzureRegistry
 from steps.shared.model_versions import GateFailedError, NoSuchVersionError
+from tests.simulation.examples.names import GROUP, SUBSCRIPTION
 from tests.simulation.faults import FaultKind
-from tests.simulation.inputs.names import GROUP, SUBSCRIPTION
 from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state

@@ -18,9 +18,9 @@ from steps.azure.image.build_context import PROJECT_FILES, build_context
 from steps.azure.image.registry_build import BuildFailedError
 from steps.azure.serving_image import ServingImage
 from steps.shared.image_content import CodeChangedError, serving_code_hash
+from tests.simulation.examples.names import GROUP
 from tests.simulation.fakes.internet import PLUGINS
 from tests.simulation.faults import FaultKind
-from tests.simulation.inputs.names import GROUP
 from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, TENANT, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state

@@ -1,0 +1,181 @@
+"""The simulated Databricks: objects of a workspace and of the Unity Catalog metastore above it.
+
+Workspace objects lie under the workspace's own id in the record and go with it; metastore objects outlive it, as they
+do on Databricks. Nothing answers before the workspace is ready and its caller a member.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.simulation.faults import Faults
+from tests.simulation.models.pulumi import read_arguments
+from tests.simulation.models.walker import Problem, problems_of
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_manager.arm import Difference, Logged
+from tests.simulation.services.databricks import TYPE as WORKSPACE_TYPE
+from tests.simulation.world import Record, World, key_of
+
+METASTORE = "/metastore"
+NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
+
+
+@dataclass(frozen=True)
+class DatabricksCall:
+    """One create, update or delete, as a rule sees it."""
+
+    world: World
+    workspace: Record
+    base: str
+    """Id of what the object lies in: the workspace or the metastore."""
+    name: str
+    """The object's id within its collection."""
+    inputs: Mapping[str, Any]
+    old: Record | None = None
+
+    def named(self, collection: str, name: str) -> Record | None:
+        """Another object of the same workspace or metastore."""
+        return self.world.get(f"{self.base}/{collection}/{name.strip('/')}")
+
+
+Rule = Callable[[DatabricksCall], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabricksType:
+    """A type of the Databricks package."""
+
+    pulumi_type: str
+    arguments: str
+    """Pulumi's argument class, "module:Class"."""
+    collection: str
+    in_metastore: bool = False
+    identity: Callable[[Mapping[str, Any]], str | None]
+    """The object's id from its inputs; None when the service makes one up."""
+    replaces: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    delete_rules: tuple[Rule, ...] = ()
+    outputs: Callable[[DatabricksCall], dict[str, Any]] = field(default=lambda _: {})
+
+
+class Databricks:
+    """A `Cloud` of `DatabricksType`s; its provider says by its host which workspace is meant."""
+
+    def __init__(self, world: World, types: Mapping[str, DatabricksType]) -> None:
+        """`types` by Pulumi's token."""
+        self.world = world
+        self.faults = Faults(world)
+        self._types = types
+        self._host: str | None = None
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take the provider's settings; the host is not known before the workspace exists."""
+        host = settings.get("host")
+        self._host = host if isinstance(host, str) else None
+
+    def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
+        """What the package's own schema does not allow."""
+        return list(problems_of(dict(inputs), read_arguments(self._type(token).arguments)))
+
+    def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preview shows of an object that would be made: what is asked for."""
+        self._type(token)
+        return dict(inputs)
+
+    def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
+        """Compare inputs."""
+        changed = frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
+        return Difference(changed, changed & self._type(token).replaces)
+
+    def create(self, token: str, inputs: Mapping[str, Any]) -> Record:
+        """Make an object."""
+        kind = self._type(token)
+        given = kind.identity(inputs)
+        with Logged(self.faults, "create", token, given or "new") as extra, self.world.transaction():
+            call = self._call(kind, given or str(self._next_number()), inputs)
+            if self.world.get(self._key(kind, call)) is not None:
+                raise RefusedError(400, "RESOURCE_ALREADY_EXISTS", f"{kind.collection} '{call.name}' already exists.")
+            self._judge(token, call, kind.rules)
+            now = time.time()
+            record = Record(self._key(kind, call), token, dict(inputs), kind.outputs(call), now, now + extra.seconds)
+            self.world.put(record)
+        return replace(record, id=call.name)
+
+    def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
+        """Change an object in place."""
+        kind = self._type(token)
+        with Logged(self.faults, "update", token, identity) as extra, self.world.transaction():
+            call = self._existing(kind, identity, inputs)
+            if call is None or call.old is None:
+                raise RefusedError(404, NOT_FOUND, f"{kind.collection} '{identity}' does not exist.")
+            self._judge(token, call, kind.rules)
+            ready = time.time() + extra.seconds
+            record = replace(call.old, inputs=dict(inputs), outputs=call.old.outputs | kind.outputs(call), ready=ready)
+            self.world.put(record)
+        return replace(record, id=identity)
+
+    def read(self, token: str, identity: str) -> Record | None:
+        """Look an object up; nothing is there any more when its workspace is gone."""
+        kind = self._type(token)
+        with self.world.transaction():
+            call = self._existing(kind, identity, {}) if self._workspace() is not None else None
+        return replace(call.old, id=identity) if call and call.old else None
+
+    def delete(self, token: str, identity: str) -> float:
+        """Delete an object; one that is gone is no error."""
+        kind = self._type(token)
+        with Logged(self.faults, "delete", token, identity) as extra, self.world.transaction():
+            call = self._existing(kind, identity, {})
+            gone = time.time() + extra.seconds
+            if call is not None and (old := call.old) is not None:
+                for rule in kind.delete_rules:
+                    rule(replace(call, inputs=old.inputs))
+                self.world.remove(old.id, gone)
+        return gone
+
+    def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """No function of the package is used: on the first preview there is no workspace to ask."""
+        raise RefusedError(400, "UnknownFunction", f"The simulation has no {token} (called with {sorted(arguments)}).")
+
+    def _type(self, token: str) -> DatabricksType:
+        if token not in self._types:
+            raise RefusedError(400, "UnknownType", f"The simulation has no {token}.")
+        return self._types[token]
+
+    def _judge(self, token: str, call: DatabricksCall, rules: tuple[Rule, ...]) -> None:
+        if problems := self.problems(token, call.inputs):
+            text = "; ".join(f"{problem.path}: {problem.reason}" for problem in problems)
+            raise RefusedError(400, "INVALID_PARAMETER_VALUE", text)
+        for rule in rules:
+            rule(call)
+
+    def _existing(self, kind: DatabricksType, identity: str, inputs: Mapping[str, Any]) -> DatabricksCall | None:
+        call = self._call(kind, identity, inputs)
+        old = self.world.get(self._key(kind, call))
+        return replace(call, old=old) if old else None
+
+    def _call(self, kind: DatabricksType, name: str, inputs: Mapping[str, Any]) -> DatabricksCall:
+        workspace = self._workspace()
+        if workspace is None or workspace.ready > time.time():
+            raise RefusedError(0, "NoSuchHost", f"cannot configure azure auth: no workspace answers at {self._host!r}.")
+        caller = str(self.world.setting("caller"))
+        if caller not in self.world.setting("members").get(workspace.outputs["workspaceId"], []):
+            raise RefusedError(403, "PERMISSION_DENIED", f"{caller} is not a member of the workspace.")
+        if kind.in_metastore and not self.world.setting("metastore"):
+            raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore is assigned to the workspace.")
+        return DatabricksCall(self.world, workspace, METASTORE if kind.in_metastore else workspace.id, name, inputs)
+
+    def _workspace(self) -> Record | None:
+        wanted = (self._host or "").removeprefix("https://").rstrip("/")
+        found = (record for record in self.world.all(WORKSPACE_TYPE) if not record.deleting)
+        return next((record for record in found if record.outputs["workspaceUrl"] == wanted), None)
+
+    def _next_number(self) -> int:
+        number = int(self.world.setting("next_number")) + 1
+        self.world.set("next_number", number)
+        return number
+
+    @staticmethod
+    def _key(kind: DatabricksType, call: DatabricksCall) -> str:
+        return key_of(f"{call.base}/{kind.collection}/{call.name.strip('/')}")

@@ -1,0 +1,96 @@
+"""An example of each type of the simulated Databricks, in the order in which they can be created."""
+
+import base64
+import json
+from typing import Any
+
+from tests.simulation.examples.names import DEPLOYER, GROUP, SUBSCRIPTION
+from tests.simulation.services.jobs import FILE, JOB, POLICY
+from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME
+
+APPLICATION = "77777777-7777-4777-8777-777777777777"
+WORK = "abfss://work@lakeabc.dfs.core.windows.net"
+CONNECTOR = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Databricks/accessConnectors/lake-access"
+WHEEL = "/Shared/dev/personalization-0.1.0-py3-none-any.whl"
+POLICY_RULES = {
+    "autoscale.min_workers": {"type": "forbidden"},
+    "node_type_id": {"type": "allowlist", "values": ["Standard_E8ds_v5"]},
+    "data_security_mode": {"type": "fixed", "value": "SINGLE_USER"},
+    "num_workers": {"type": "range", "maxValue": 12},
+    "spark_conf.spark.task.maxFailures": {"type": "fixed", "value": "1"},
+}
+RAW = {"name": "raw-dev", "url": "abfss://raw@lakeabc.dfs.core.windows.net/", "credentialName": "lake-dev"}
+EXAMPLES: list[tuple[str, dict[str, Any]]] = [
+    (
+        CREDENTIAL,
+        {"name": "lake-dev", "azureManagedIdentity": {"accessConnectorId": CONNECTOR}, "skipValidation": True},
+    ),
+    (LOCATION, RAW | {"skipValidation": True}),
+    (GRANT, {"externalLocation": "raw-dev", "principal": DEPLOYER, "privileges": ["READ_FILES", "WRITE_FILES"]}),
+    (POLICY, {"name": "training-dev", "definition": json.dumps(POLICY_RULES)}),
+    (FILE, {"path": WHEEL, "contentBase64": base64.b64encode(b"wheel").decode()}),
+    (
+        JOB,
+        {
+            "name": "training-dev",
+            "maxConcurrentRuns": 1,
+            "jobClusters": [
+                {
+                    "jobClusterKey": "train",
+                    "newCluster": {
+                        "sparkVersion": "15.4.x-scala2.12",
+                        "nodeTypeId": "Standard_E8ds_v5",
+                        "numWorkers": 2,
+                        "dataSecurityMode": "SINGLE_USER",
+                        "policyId": "1001",
+                        "sparkConf": {"spark.task.maxFailures": "1"},
+                        "customTags": {"project": "personalization"},
+                        "azureAttributes": {"availability": "ON_DEMAND_AZURE", "firstOnDemand": 1},
+                    },
+                }
+            ],
+            "tasks": [
+                {
+                    "taskKey": "train",
+                    "jobClusterKey": "train",
+                    "pythonWheelTask": {"packageName": "personalization", "entryPoint": "train"},
+                    "libraries": [
+                        {"whl": f"/Workspace{WHEEL}"},
+                        {"maven": {"coordinates": "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3"}},
+                        {"pypi": {"package": "synapseml==1.1.3"}},
+                    ],
+                    "timeoutSeconds": 7200,
+                }
+            ],
+        },
+    ),
+    (
+        LOCATION,
+        {
+            "name": "work-dev",
+            "url": "abfss://work@lakeabc.dfs.core.windows.net/",
+            "credentialName": "lake-dev",
+            "skipValidation": True,
+        },
+    ),
+    (MEMBER, {"applicationId": APPLICATION, "force": True}),
+    (CATALOG, {"name": "dev", "storageRoot": f"{WORK}/catalog", "forceDestroy": True}),
+    (SCHEMA, {"name": "training", "catalogName": "dev", "forceDestroy": True}),
+    (
+        VOLUME,
+        {
+            "name": "work",
+            "catalogName": "dev",
+            "schemaName": "training",
+            "volumeType": "EXTERNAL",
+            "storageLocation": f"{WORK}/files",
+        },
+    ),
+    (GRANT, {"catalog": "dev", "principal": APPLICATION, "privileges": ["READ_VOLUME", "WRITE_VOLUME"]}),
+]
+VOLUME_GRANT: dict[str, Any] = {
+    "catalog": "dev",
+    "principal": DEPLOYER,
+    "privileges": ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA", "WRITE_VOLUME"],
+}
+"""The grant without which no job of the deployer's trains on a cluster with workers."""

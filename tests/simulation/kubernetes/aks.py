@@ -1,0 +1,220 @@
+"""What AKS does around a control plane: nodes for the pools, what add-ons bring, addresses for load balancers.
+
+One loop makes the real control plane look as the record says. Without a cluster in the record there are no nodes, so
+that nothing runs; its contents go with the cluster.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.simulation.kubernetes.control_plane import ControlPlane
+from tests.simulation.services.pools import CLUSTER_TYPE, POOL_TYPE
+from tests.simulation.services.sizes import SIZES
+from tests.simulation.world import Record, World
+
+PAUSE_SECONDS = 0.3
+NODES = "/api/v1/nodes"
+SECRETS_GROUP = "secrets-store.csi.x-k8s.io"
+SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+OWNED = {"simulation/owner": "aks"}
+
+
+class Aks(threading.Thread):
+    """Runs until `stop`; what it could not do once, such as while the control plane starts, it tries again."""
+
+    def __init__(self, world: World, plane: ControlPlane) -> None:
+        """Reads the pools from `world`; the record is opened anew, as a thread needs its own."""
+        super().__init__(name="aks", daemon=True)
+        self._world = world
+        self._plane = plane
+        self._over = threading.Event()
+        self._broken: list[str] = []
+        self._incarnation = 0.0
+        self.errors: list[Exception] = []
+
+    def stop(self) -> None:
+        """End the loop and wait for it."""
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Reconcile again and again."""
+        world = World(self._world.folder)
+        while not self._over.wait(PAUSE_SECONDS):
+            try:
+                self.reconcile(world)
+            except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; tests read the list
+                self.errors.append(error)
+        world.close()
+
+    def reconcile(self, world: World) -> None:
+        """One round: make the control plane look as the record says."""
+        cluster = next((record for record in world.all(CLUSTER_TYPE) if not record.deleting), None)
+        incarnation = cluster.created if cluster else 0.0
+        if self._incarnation not in {0.0, incarnation}:
+            self._wipe(world)
+        self._incarnation = incarnation
+        self._nodes(dict(_wanted_nodes(world, cluster)) if cluster else {}, drain=cluster is not None)
+        if cluster is not None and _addon(cluster, "azureKeyvaultSecretsProvider"):
+            for definition in _secret_definitions():
+                if self._plane.get(_definition_path(definition)) is None:
+                    self._plane.apply_definition(definition)
+        self._load_balancers()
+        broken = world.setting("broken_images")
+        if broken != self._broken:
+            self._plane.break_images(broken)
+            self._broken = broken
+
+    def _wipe(self, world: World) -> None:
+        """The cluster is gone, with all that was in it; what nobody had deleted before is written down."""
+        names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
+        for name in names:
+            self._plane.delete(f"/api/v1/namespaces/{name}")
+        for definition in _secret_definitions():
+            self._plane.delete(_definition_path(definition))
+        if names:
+            with world.transaction():
+                world.set("swept", [*world.setting("swept"), *(f"namespace {name}" for name in sorted(names))])
+
+    def _nodes(self, wanted: Mapping[str, dict[str, Any]], *, drain: bool) -> None:
+        present = {node["metadata"]["name"]: node for node in self._plane.items(NODES)}
+        for name in wanted.keys() - present.keys():
+            self._plane.apply(f"{NODES}/{name}", wanted[name])
+        for name in present.keys() - wanted.keys():
+            owned = OWNED.items() <= present[name]["metadata"].get("labels", {}).items()
+            if owned and not (drain and self._drain(name, present[name])):
+                self._plane.delete(f"{NODES}/{name}")
+
+    def _drain(self, name: str, node: Mapping[str, Any]) -> bool:
+        """Ask the pods of a node to leave, as far as their disruption budget allows; whether there are any yet."""
+        pods = [pod for pod in self._plane.items("/api/v1/pods") if pod["spec"].get("nodeName") == name]
+        if pods and not node["spec"].get("unschedulable"):
+            self._plane.cordon(name)
+        for pod in pods:
+            self._plane.evict(pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return bool(pods)
+
+    def _load_balancers(self) -> None:
+        for service in self._plane.items("/api/v1/services"):
+            metadata = service["metadata"]
+            if service["spec"].get("type") != "LoadBalancer" or service["status"]["loadBalancer"].get("ingress"):
+                continue
+            path = f"/api/v1/namespaces/{metadata['namespace']}/services/{metadata['name']}"
+            status = {"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "ipMode": "VIP"}]}}
+            manifest = {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+                "status": status,
+            }
+            self._plane.apply(path, manifest, subresource="/status")
+
+
+def _wanted_nodes(world: World, cluster: Record) -> Iterator[tuple[str, dict[str, Any]]]:
+    if cluster.outputs.get("powerState", {}).get("code") == "Stopped":
+        return
+    prefix = cluster.id.lower() + "/"
+    separate = [
+        {"name": pool.id.rpartition("/")[2], **pool.inputs}
+        for pool in world.all(POOL_TYPE)
+        if pool.id.lower().startswith(prefix) and not pool.deleting
+    ]
+    for pool in [*cluster.inputs.get("agentPoolProfiles", []), *separate]:
+        zones = pool.get("availabilityZones") or ["0"]
+        for index in range(int(pool.get("count", 1))):
+            name = f"aks-{pool['name']}-{index:03d}"
+            zone = zones[index % len(zones)]
+            region = cluster.inputs.get("location", "westeurope")
+            yield name, _node(name, pool, f"{region}-{zone}" if zone != "0" else "0")
+
+
+def _node(name: str, pool: Mapping[str, Any], zone: str) -> dict[str, Any]:
+    size = SIZES[str(pool["vmSize"])]
+    labels = {
+        **OWNED,
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "node.kubernetes.io/instance-type": pool["vmSize"],
+        "topology.kubernetes.io/zone": zone,
+        "agentpool": pool["name"],
+        "kubernetes.azure.com/agentpool": pool["name"],
+        "kubernetes.azure.com/mode": str(pool.get("mode", "User")).lower(),
+        **(pool.get("nodeLabels") or {}),
+    }
+    taints = [
+        {"key": key.partition("=")[0], "value": key.partition("=")[2], "effect": effect}
+        for key, _, effect in (text.rpartition(":") for text in pool.get("nodeTaints") or [])
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {"simulation/cpu": str(size.vcpus)}},
+        "spec": {"taints": taints} if taints else {},
+    }
+
+
+def _addon(cluster: Record, name: str) -> bool:
+    profile = (cluster.inputs.get("addonProfiles") or {}).get(name)
+    return bool(profile and profile.get("enabled"))
+
+
+def _definition_path(definition: Mapping[str, Any]) -> str:
+    return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
+
+
+def _secret_definitions() -> Iterator[dict[str, Any]]:
+    """The kinds that the Key Vault add-on brings; of the provider class, the fields that its documentation names."""
+    text = {"type": "string"}
+    secret = {
+        "type": "object",
+        "properties": {
+            "secretName": text,
+            "type": text,
+            "labels": {"type": "object", "additionalProperties": text},
+            "annotations": {"type": "object", "additionalProperties": text},
+            "data": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"objectName": text, "key": text}},
+            },
+        },
+    }
+    spec = {
+        "type": "object",
+        "properties": {
+            "provider": text,
+            "parameters": {"type": "object", "additionalProperties": text},
+            "secretObjects": {"type": "array", "items": secret},
+        },
+    }
+    yield _definition("SecretProviderClass", "secretproviderclasses", spec)
+    yield _definition(
+        "SecretProviderClassPodStatus",
+        "secretproviderclasspodstatuses",
+        {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
+def _definition(kind: str, plural: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+        },
+    }
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{SECRETS_GROUP}"},
+        "spec": {
+            "group": SECRETS_GROUP,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": plural[:-2]},
+            "versions": [version],
+        },
+    }

@@ -1,0 +1,206 @@
+"""A Pulumi provider plugin over a simulated cloud: the engine's calls on one side, `Cloud` on the other."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+from pulumi.provider.experimental import provider as protocol
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from steps.provider.values import plain, properties
+from tests.simulation.models.walker import Problem
+from tests.simulation.refusal import RefusedError
+from tests.simulation.resource_manager.arm import Difference
+from tests.simulation.world import Record
+
+INPUTS = "__inputs"
+"""Where the state keeps the inputs it was made from, as azure-native's does."""
+
+
+UNLIMITED = -1
+MESSAGE_OPTIONS = [("grpc.max_receive_message_length", UNLIMITED), ("grpc.max_send_message_length", UNLIMITED)]
+ENGINE_CHECK_SECONDS = 1.0
+
+
+class Cloud(Protocol):
+    """What a plugin needs of a simulated cloud. Everything raises `RefusedError` for a no."""
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take the provider's settings."""
+
+    def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
+        """What is wrong with the inputs by themselves."""
+
+    def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preview shows of a resource that would be made."""
+
+    def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
+        """Which inputs changed, and which of them replace the resource."""
+
+    def create(self, token: str, inputs: Mapping[str, Any]) -> Record:
+        """Make a resource."""
+
+    def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
+        """Change a resource."""
+
+    def read(self, token: str, identity: str) -> Record | None:
+        """Look a resource up."""
+
+    def delete(self, token: str, identity: str) -> float:
+        """Delete a resource; the moment at which it is gone."""
+
+    def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a function."""
+
+
+class SimulatedProvider(protocol.Provider):
+    """Serves one package's resources from a `Cloud`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        """Waits for operations as long as the cloud says that they take."""
+        self._cloud = cloud
+        self._cancelled = asyncio.Event()
+
+    async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
+        """Hand the provider's settings on."""
+        self._cloud.configure(plain(request.args))
+        return await super().configure(request)
+
+    async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
+        """Show what a service would refuse about the body already at preview."""
+        problems = self._cloud.problems(_type(request.urn), plain(request.new_inputs))
+        failures = [protocol.CheckFailure(problem.path, problem.reason) for problem in problems]
+        return protocol.CheckResponse(inputs=request.new_inputs, failures=failures)
+
+    async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
+        """Compare with the inputs that the state remembers."""
+        found = self._cloud.diff(_type(request.urn), _old_inputs(request.old_state), plain(request.new_inputs))
+        return protocol.DiffResponse(
+            changes=bool(found.changed),
+            diffs=sorted(found.changed),
+            replaces=sorted(found.replaces),
+            delete_before_replace=bool(found.replaces),  # as both do for names that the program gave
+            detailed_diff={
+                name: protocol.PropertyDiff(
+                    protocol.PropertyDiffKind.UPDATE_REPLACE
+                    if name in found.replaces
+                    else protocol.PropertyDiffKind.UPDATE,
+                    input_diff=True,
+                )
+                for name in found.changed
+            },
+        )
+
+    async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
+        """Make the resource and wait until it is ready."""
+        if request.preview:
+            shown = self._cloud.foreseen(_type(request.urn), plain(request.properties))
+            return protocol.CreateResponse("", properties(shown, _secret_names(request.properties)))
+        record = await asyncio.to_thread(self._cloud.create, _type(request.urn), plain(request.properties))
+        await self._wait(record.ready)
+        return protocol.CreateResponse(record.id, _state(record, request.properties))
+
+    async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
+        """Change the resource and wait until it is ready."""
+        if request.preview:
+            return protocol.UpdateResponse(request.news)
+        token, inputs = _type(request.urn), plain(request.news)
+        record = await asyncio.to_thread(self._cloud.update, token, request.resource_id, inputs)
+        await self._wait(record.ready)
+        return protocol.UpdateResponse(_state(record, request.news))
+
+    async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
+        """Look at the record, for a refresh as for an import; an empty id says that nothing is there."""
+        record = await asyncio.to_thread(self._cloud.read, _type(request.urn), request.resource_id)
+        if record is None:
+            return protocol.ReadResponse("", {}, {})
+        secrets = request.properties or request.inputs
+        inputs = properties(record.inputs, _secret_names(secrets))
+        return protocol.ReadResponse(record.id, _state(record, secrets), inputs)
+
+    async def delete(self, request: protocol.DeleteRequest) -> None:
+        """Delete the resource and wait until it is gone."""
+        gone = await asyncio.to_thread(self._cloud.delete, _type(request.urn), request.resource_id)
+        await self._wait(gone)
+
+    async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
+        """Call a function of the package."""
+        answer = await asyncio.to_thread(self._cloud.invoke, request.tok, plain(request.args))
+        return protocol.InvokeResponse(properties(answer, frozenset()))
+
+    async def cancel(self) -> None:
+        """Ctrl-C: stop waiting. The cloud goes on with what it has begun, as Azure does."""
+        self._cancelled.set()
+
+    async def _wait(self, until: float) -> None:
+        try:
+            await asyncio.wait_for(self._cancelled.wait(), max(0.0, until - time.time()))
+        except TimeoutError:
+            return
+        raise RefusedError(0, "Cancelled", "The operation was cancelled while Azure was still working on it.")
+
+
+def _type(urn: str) -> str:
+    """The resource's own type; the URN's type part begins with those of its parents."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def _old_inputs(state: Mapping[str, PropertyValue]) -> dict[str, Any]:
+    kept = state.get(INPUTS)
+    return dict(plain(kept.value)) if kept is not None and isinstance(kept.value, Mapping) else {}
+
+
+def _secret_names(values: Mapping[str, PropertyValue]) -> frozenset[str]:
+    return frozenset(name for name, value in values.items() if value.contains_secret())
+
+
+def _state(record: Record, given: Mapping[str, PropertyValue]) -> dict[str, PropertyValue]:
+    secrets = _secret_names(given)
+    inputs = PropertyValue(properties(record.inputs, secrets)).with_secret(bool(secrets))
+    return {**properties({**record.inputs, **record.outputs}, secrets), INPUTS: inputs}
+
+
+class RefusalsAsStatuses(grpc.aio.ServerInterceptor):
+    """Shows the cloud's answer as it is; what else is raised is an error of the simulation and keeps its traceback."""
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Wrap the method that is about to be called."""
+        handler = await continuation(details)
+
+        async def call(request: Any, context: Any) -> Any:
+            try:
+                return await handler.unary_unary(request, context)
+            except Exception as error:
+                refusal = error.__context__
+                if not isinstance(refusal, RefusedError):
+                    raise
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
+
+        return grpc.unary_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+
+
+async def serve(cloud: Cloud, version: str) -> None:
+    """Answer the engine until it is gone."""
+    server = grpc.aio.server(interceptors=[RefusalsAsStatuses()], options=MESSAGE_OPTIONS)
+    servicer = ProviderServicer(sys.argv, version, SimulatedProvider(cloud), engine_address=sys.argv[1])
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    await _engine_gone(os.getppid())
+    await server.stop(grace=None)
+
+
+async def _engine_gone(engine: int) -> None:
+    while os.getppid() == engine:  # noqa: ASYNC110 - nothing tells a process that its parent has ended
+        await asyncio.sleep(ENGINE_CHECK_SECONDS)

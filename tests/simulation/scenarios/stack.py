@@ -1,0 +1,250 @@
+"""Stack `dev` of the product, by its own commands' session, on a simulated Azure: what a scenario works with."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from azure_clients import credentials
+from features.errors import PersonalizationError
+from personalize.commands.models import SERVING_STEPS
+from personalize.engine.events import StepUpdate
+from personalize.engine.outcome import Outcome
+from personalize.stack.session import StackSession
+from personalize.stack.state_store import read_snapshot
+from tests.simulation.fakes.cluster import LocalCluster, spark_environment
+from tests.simulation.fakes.runs import Run, Runs
+from tests.simulation.faults import Faults
+from tests.simulation.runtime.environment import runtime
+from tests.simulation.scenarios.remembered_training import RememberedTraining
+from tests.simulation.simulation import Simulation
+from tests.simulation.world import DEFAULTS, World
+from tools.control_plane import binaries
+from tools.paths import ROOT
+
+STACK = "dev"
+TRAINING_MEMORY_GIB = 1
+ROLLOUT_SECONDS = 30
+"""Pods are ready at once here: a rollout that takes longer never ends."""
+SMALL = {
+    "dataset": {"kind": "synthetic", "rows": 4000},
+    "training": {"num_leaves": 16},
+    "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5},
+}
+"""A model that is trained in seconds. It has few rows, so the gate lets worse ones than the last through."""
+HOLDING_DATA = (
+    "azure-native:storage:StorageAccount",
+    "azure-native:storage:BlobContainer",
+    "azure-native:machinelearningservices:Workspace",
+    "azure-native:containerregistry:Registry",
+    "azure-native:keyvault:Vault",
+    "azure-native:databricks:Workspace",
+    "azure-native:operationalinsights:Workspace",
+)
+DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
+SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
+Touched = frozenset[str]
+"""What was done to which resource, as "replace scoring-pool"."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an operation came to."""
+
+    outcome: Outcome
+    touched: Touched
+
+
+class SimulatedStack:
+    """One stack in one simulated Azure, with everything in `folder`; several may share what was `trained`."""
+
+    failure = PersonalizationError
+    """What an operation that fails raises; its text is a sentence of the product."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None, *, trained: Path) -> None:
+        """Nothing runs yet. `say` is told what the engine is doing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._say = say
+        self._trained = trained
+        self._training: RememberedTraining | None = None
+        self.simulation = Simulation(folder / "azure", Runs(self._train), binaries())
+        self.settings = _settings(STACK)
+        self.file = folder / f"Pulumi.{STACK}.yaml"
+        self._before: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start the simulated Azure, and lead this process to it."""
+        self.simulation.start()
+        environment = self.simulation.environment()
+        cluster = LocalCluster(self.world, runtime(), spark_environment(memory_gib=TRAINING_MEMORY_GIB))
+        self._training = RememberedTraining(cluster, self.world, self._trained)
+        self._before = dict(os.environ)
+        os.environ.update(environment)
+        os.environ["PERSONALIZE_STATE"] = str(self.folder / "state")
+
+    def stop(self) -> None:
+        """Stop it, and let go of this process."""
+        self.simulation.stop()
+        if self._before:
+            os.environ.clear()
+            os.environ.update(self._before)
+
+    @property
+    def world(self) -> World:
+        """The record of what exists."""
+        return self.simulation.world
+
+    @property
+    def faults(self) -> Faults:
+        """The calls, and faults for those to come."""
+        return Faults(self.world)
+
+    @property
+    def trained(self) -> int:
+        """How many models Spark has trained; further runs of the same were given what it left."""
+        return self._training.trained if self._training else 0
+
+    @property
+    def training_seconds(self) -> float:
+        """How long Spark has trained in all."""
+        return self._training.seconds if self._training else 0.0
+
+    def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
+        """`personalize up`."""
+        return self._operate(lambda session, on_step: session.up(on_step, refresh=refresh, replace_data=replace_data))
+
+    def roll_back(self, version: int | str) -> Done:
+        """`personalize serve`."""
+        self.settings["model_version"] = version
+        return self._operate(lambda session, on_step: session.up(on_step, only=SERVING_STEPS))
+
+    def preview(self) -> Done:
+        """`personalize preview`."""
+        return self._operate(lambda session, on_step: session.preview(on_step))
+
+    def preview_of(self, name: str) -> dict[str, int]:
+        """What `personalize preview` of another committed stack would do; it leaves nothing."""
+        session = self.session(name, _settings(name))
+        try:
+            return session.preview(lambda _: None).changes
+        finally:
+            session.files.delete()
+
+    def destroy(self) -> Done:
+        """`personalize destroy`, which writes another suffix into the stack file: names that were used stay taken."""
+        done = self._operate(lambda session, on_step: session.destroy(on_step))
+        self.read_suffix()
+        return done
+
+    def read_suffix(self) -> None:
+        """Go on with the suffix that a destroy has written."""
+        written = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
+        self.settings["azure"]["suffix"] = written["personalization:azure"]["suffix"]
+
+    def fails(self, operate: Callable[[], Done]) -> PersonalizationError:
+        """The error that `operate` ends with, which is a sentence of the product; raises when it ends well."""
+        try:
+            operate()
+        except PersonalizationError as error:
+            return error
+        raise AssertionError("the operation went through although it was to fail")
+
+    def sign_in(self, deployer: int) -> None:
+        """Be another one of the deployers from now on."""
+        self.world.set("caller", self.settings["azure"]["deployers"][deployer]["object_id"])
+        credentials.forget_tokens()
+
+    def holders(self) -> Mapping[str, float]:
+        """What holds data, by id, with the moment at which it was made."""
+        return {record.id: record.created for kind in HOLDING_DATA for record in self.world.all(kind)}
+
+    def image(self) -> str:
+        """The image that the service runs, as its pods name it."""
+        (deployment,) = self._in_cluster(DEPLOYMENTS)
+        return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def serving(self) -> list[str]:
+        """The names of the pods that the service's load balancer may send requests to."""
+        return sorted(
+            pod["metadata"]["name"]
+            for pod in self._in_cluster("/api/v1/namespaces/scoring/pods")
+            if any(item["type"] == "Ready" and item["status"] == "True" for item in pod["status"]["conditions"])
+        )
+
+    def settle(self) -> None:
+        """Wait until the pods are where the node pools want them: a pool that goes is drained first."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < until:
+            (deployment,) = self._in_cluster(DEPLOYMENTS)
+            draining = any(node["spec"].get("unschedulable") for node in self._in_cluster("/api/v1/nodes"))
+            if not draining and len(self.serving()) == deployment["spec"]["replicas"]:
+                return
+            time.sleep(SETTLE_PAUSE)
+        raise AssertionError(f"the pods did not come to rest in {SETTLE_SECONDS:.0f} s")
+
+    def wait_for_azure(self) -> None:
+        """Wait until Azure has done what a killed command had asked for: until then it refuses more."""
+        busy = max((record.ready for record in self.world.all()), default=0.0)
+        time.sleep(max(0.0, busy - time.time()))
+
+    def champion(self) -> list[str]:
+        """The versions of the model that are marked as the one that serves."""
+        versions = [
+            body["properties"]["tags"].get("champion", "former")
+            for key, body in sorted(self.world.setting("ml_assets").items())
+            if "/models/" in key
+        ]
+        return [str(number) for number, since in enumerate(versions, 1) if since != "former"]
+
+    def files_left(self) -> list[str]:
+        """What of the stack is on this machine."""
+        return sorted(path.name for path in (self.folder / "state").glob("*"))
+
+    def with_input(self, name: str) -> list[str]:
+        """The names of the stack's resources that have the input `name`."""
+        state = self.folder / "state" / STACK / "state" / ".pulumi" / "stacks" / "personalization" / f"{STACK}.json"
+        resources = read_snapshot(state).get("resources") or ()
+        return [item["urn"].rpartition("::")[2] for item in resources if (item.get("inputs") or {}).get(name)]
+
+    def session(self, stack: str = STACK, settings: Mapping[str, Any] | None = None) -> StackSession:
+        """A session of the product with these settings, by default those of the stack as they are now."""
+        config = {f"personalization:{name}": value for name, value in (settings or self.settings).items()}
+        file = self.folder / f"Pulumi.{stack}.yaml"
+        file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+        return StackSession(stack, settings_file=file, say=self._say)
+
+    def _operate(self, operate: Callable[[StackSession, Callable[[StepUpdate], None]], Outcome]) -> Done:
+        def on_step(update: StepUpdate) -> None:
+            self._say(f"{update.step} {update.text or update.operation}".strip())
+
+        outcome = operate(self.session(), on_step)
+        return Done(outcome, frozenset(f"{change.operation} {change.name}" for change in outcome.resources))
+
+    def _in_cluster(self, path: str) -> list[dict[str, Any]]:
+        plane = self.simulation.plane
+        return plane.items(path) if plane else []
+
+    def _train(self, run: Run) -> str:
+        if self._training is None:
+            raise RuntimeError("the simulation was not started")
+        return self._training(run)
+
+
+def _settings(stack: str) -> dict[str, Any]:
+    """Those of a committed stack file, with the simulated subscription and a small model."""
+    committed = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    settings = {name.removeprefix("personalization:"): value for name, value in committed.items()} | deepcopy(SMALL)
+    deployers = [{**entry, "databricks_name": entry["object_id"]} for entry in DEFAULTS["deployers"]]
+    settings["azure"] |= {
+        "subscription": DEFAULTS["subscription"],
+        "tenant": DEFAULTS["tenant"],
+        "deployers": deployers,
+        "rollout_seconds": ROLLOUT_SECONDS,
+    }
+    return settings
