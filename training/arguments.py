@@ -48,6 +48,7 @@ def parse(arguments: Sequence[str]) -> LocalRequest:
         gate=_validated(TypeAdapter(GateParameters), _chosen(given, GateParameters, "gate_"), prefix="--gate-"),
         data=given["data"],
         champion=given["champion"],
+        best=given["best"],
         output=given["output"],
         work=given["work"],
         result=Format.JSON if given["json"] else Format.TEXT,
@@ -77,7 +78,8 @@ def _parser() -> _Parser:
     dataset.add_argument("--data", type=Path, help="folder that holds the dataset already; else its source is read")
     run = parser.add_argument_group("run")
     run.add_argument("--request", type=Path, help="JSON file that says all of it, as `training/request.py` describes")
-    run.add_argument("--champion", type=Path, help="bundle to compare with on the same held-out rows")
+    run.add_argument("--champion", type=Path, help="bundle that serves, to compare with on the same held-out rows")
+    run.add_argument("--best", type=Path, help="bundle of the best version kept, to compare with likewise")
     run.add_argument("--output", type=Path, help="folder for the bundle and the log; the default is ./runs/<run>")
     run.add_argument("--work", type=Path, help="folder for intermediate files; the default is in the run's folder")
     run.add_argument("--json", action="store_true", help="print the result as one JSON object on standard output")

@@ -70,10 +70,15 @@ def _made(folder: Path, folders: ExitStack) -> Path:
 def _run(request: LakeRequest, files: Files, work: Path, shared: Path) -> None:
     """Train; all machines of the cluster see `shared`, the driver alone `work`."""
     copied = request.with_copies(
-        data=shared / "data", champion=work / "champion", output=work / "output", work=shared / "work"
+        data=shared / "data",
+        champion=work / "champion",
+        best=work / "best",
+        output=work / "output",
+        work=shared / "work",
     )
-    if request.champion is not None:
-        files.cp(request.champion, _local(work / "champion"), recurse=True)
+    for bundle, copy in ((request.champion, copied.champion), (request.best, copied.best)):
+        if bundle is not None and copy is not None:
+            files.cp(bundle, _local(copy), recurse=True)
     if request.fetch:
         _fetch(request, files, work)
     if shared != work or not request.fetch:

@@ -1,8 +1,9 @@
 """Every parameter of a training run: the stack's settings hold these models, and `python -m training` takes them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -130,6 +131,15 @@ class TrainingParameters(Parameters):
     driver_memory_gib: int = Field(default=4, ge=1)
     """Heap of the local Spark driver, in GiB; a cluster has its own setting."""
 
+    def hold_out_what_was_held_out(self, earlier: Mapping[str, Any]) -> bool:
+        """Whether a model with the hyperparameters `earlier` cannot have trained on rows that are held out here.
+
+        A row's side depends on its content, the seed and the share alone, so a model that trained on a smaller share
+        of the same split has seen none of them.
+        """
+        same_split = earlier.get("split") == self.split and earlier.get("seed") == self.seed
+        return same_split and earlier.get("train_fraction", 1.0) <= self.train_fraction
+
 
 class GateParameters(Parameters):
     """What a candidate must reach before it may serve."""
@@ -141,7 +151,8 @@ class GateParameters(Parameters):
     min_log_loss_gain: float = 0.0
     """How much lower the log loss must be than that of each baseline."""
     max_log_loss_rise: float = Field(default=0.002, ge=0)
-    """How much higher the log loss may be than the champion's on the same held-out rows."""
+    """How much higher the log loss may be than the champion's, and than that of the best version kept, on the same
+    held-out rows."""
     max_drift: float = Field(default=0.0, ge=0)
     """Highest accepted population stability index of the new data against what the champion was trained on, in the
     predictions or any column; 0 accepts any. A value above 0.25 is usually called a shift."""

@@ -28,7 +28,11 @@ class TrainingRequest(Parameters, Generic[PlaceT]):
     data: PlaceT | None = None
     """Where the dataset lies already; else its source is read."""
     champion: PlaceT | None = None
-    """The bundle to compare with on the same held-out rows."""
+    """The bundle that serves, to compare with on the same held-out rows."""
+    champion_version: int | None = None
+    best: PlaceT | None = None
+    """The bundle of the best version kept, if another one serves, to compare with likewise."""
+    best_version: int | None = None
     output: PlaceT | None = None
     """The run's folder, for bundle and log."""
     work: PlaceT | None = None
@@ -55,7 +59,7 @@ class LakeRequest(TrainingRequest[str]):
     work: str | None = None
     """A folder that every machine of a cluster with workers sees, `/Volumes/...`."""
 
-    def with_copies(self, *, data: Path, champion: Path, output: Path, work: Path) -> LocalRequest:
+    def with_copies(self, *, data: Path, champion: Path, best: Path, output: Path, work: Path) -> LocalRequest:
         """The same run on copies of what lies in the lake."""
         return LocalRequest(
             dataset=self.dataset,
@@ -63,6 +67,9 @@ class LakeRequest(TrainingRequest[str]):
             gate=self.gate,
             data=data,
             champion=None if self.champion is None else champion,
+            champion_version=self.champion_version,
+            best=None if self.best is None else best,
+            best_version=self.best_version,
             output=output,
             work=work,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from features.bundle import Verdict
-from training.evaluation.champion import Champion
+from training.evaluation.earlier import EarlierVersion
 from training.evaluation.reachable import BestReachable
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
@@ -51,7 +51,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def metrics(
     evaluation: Evaluation,
     baselines: Mapping[str, Evaluation],
-    champion: Champion | None,
+    champion: EarlierVersion | None,
+    best: EarlierVersion | None,
     best_reachable: BestReachable | None,
     *,
     best_iteration: int,
@@ -68,6 +69,7 @@ def metrics(
             name: {"auc": baseline.auc, "log_loss": baseline.log_loss} for name, baseline in baselines.items()
         },
         "champion": None if champion is None else champion.scalars(),
+        "best_kept": None if best is None else best.scalars(),
         "warnings": list(warnings),
         "slices": msgspec.to_builtins(slices),
     }

@@ -234,7 +234,7 @@ def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
     own, others = parser.parse_known_args(arguments)
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
         raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows none. Give more.")
-    given = parse(others).model_copy(update={"champion": None})
+    given = parse(others).model_copy(update={"champion": None, "best": None})
     if own.crosses:
         _tables(given)
     return given, Budget(trials=own.trials, minutes=own.minutes, encodings=own.encodings, crosses=own.crosses)

@@ -50,11 +50,14 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     table.add_row("this model", *_scores(metrics), f"{metrics['calibration_error']:.4f}", style="bold")
     for name, scores in metrics.get("baselines", {}).items():
         table.add_row(name.replace("_", " "), *_scores(scores))
-    if champion := metrics.get("champion"):
-        if reason := champion.get("not_comparable"):
-            table.caption = f"The champion before it is not compared: {reason}."
-        else:
-            table.add_row("the champion before it", *_scores(champion))
+    reasons = []
+    for key, called in (("champion", "the champion before it"), ("best_kept", "the best version kept")):
+        if (earlier := metrics.get(key)) and (reason := earlier.get("not_comparable")):
+            reasons.append(f"{called.capitalize()} is not compared: {reason}.")
+        elif earlier:
+            table.add_row(called, *_scores(earlier))
+    if reasons:
+        table.caption = " ".join(reasons)
     if best := metrics.get("best_reachable"):
         table.add_row("best reachable", *_scores(best))
     return table

@@ -16,6 +16,7 @@ from steps.azure.stores.lake import MODELS, LakeFolder, bring
 from steps.descriptions.training_run import AZURE, AzureInputs, AzureOutputs
 from steps.provider.step import Context, Created, State
 from steps.shared.dataset_paths import located
+from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, RunFolder, run_id
 from training.request import LakeRequest
 
@@ -34,8 +35,10 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
         """Train, unless it is done; raises `RunFailedError` with the task's own sentence, or `AzureRefusedError`."""
-        champion = AzureRegistry(inputs, context, self._timeout).champion()
-        identity = run_id(inputs, champion.version.bundle_hash if champion else None)
+        registered = {entry.version.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
+        earlier = Earlier.among([entry.version for entry in registered.values()], inputs.parameters)
+        champion, best = earlier.champion, earlier.best
+        identity = run_id(inputs, earlier)
         run = RunFolder(self.folder(inputs.stack), identity)
         lake = LakeFolder(inputs, MODELS, f"runs/{identity}", self._timeout)
         raw = LakeFolder(inputs, RAW, inputs.manifest_hash, self._timeout)
@@ -46,7 +49,10 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
             data=inputs.location,
             manifest_hash=inputs.manifest_hash,
             fetch=raw.read(COMPLETE, context) is None,
-            champion=champion.bundle_url if champion else None,
+            champion=registered[champion.number].bundle_url if champion else None,
+            champion_version=champion.number if champion else None,
+            best=registered[best.number].bundle_url if best else None,
+            best_version=best.number if best else None,
             output=lake.url,
             work=inputs.volume or None,
         )

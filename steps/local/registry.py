@@ -19,7 +19,8 @@ from filelock import FileLock
 from features.bundle import Bundle, checked_hash
 from features.errors import PersonalizationError
 from features.files import written_aside
-from steps.shared.model_versions import MODEL, Version, find, tags_of
+from steps.shared.model_versions import MODEL, Earlier, Version, find, tags_of
+from training.parameters import TrainingParameters
 
 CHAMPION = "champion"
 DATABASE = "mlflow.db"
@@ -96,10 +97,9 @@ class LocalRegistry:
         """The version that serves, None before the first."""
         return next((version for version in self.list() if version.champion), None)
 
-    def champion_bundle(self) -> Path | None:
-        """The bundle of the version that serves."""
-        champion = self.get_champion() if self.exists else None
-        return None if champion is None else self.bundle(champion.bundle_hash)
+    def earlier(self, parameters: TrainingParameters) -> Earlier:
+        """What a candidate with these parameters is compared with."""
+        return Earlier.among(self.list() if self.exists else [], parameters)
 
     def bundle(self, bundle_hash: str) -> Path:
         """Where the bundle with this hash lies once it is registered."""

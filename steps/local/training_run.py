@@ -16,6 +16,7 @@ from steps.shared.child import Finished, clean_environment, end_orphan, run_chil
 from steps.shared.dataset_paths import located
 from steps.shared.folders import StackFolder
 from steps.shared.local_step import LocalStep
+from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import OUTPUT, RunFolder, run_id
 from steps.shared.training_streams import progress_shown, reason_in
 from training.progress import Format
@@ -36,13 +37,13 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Train; raises `TrainingFailedError` with training's own sentence, `StepCancelledError` after Ctrl-C."""
         folder = self.folder(inputs.stack)
-        champion = LocalRegistry(folder.registry).champion_bundle()
-        run = RunFolder(folder, run_id(inputs, champion.name if champion else None))
+        earlier = LocalRegistry(folder.registry).earlier(inputs.parameters)
+        run = RunFolder(folder, run_id(inputs, earlier))
         end_orphan(run.path)
         result = run.finished()
         if result is None:
             run.begin()
-            result = _train(request(inputs, folder, champion, run.path), run.path, context)
+            result = _train(request(inputs, folder, earlier, run.path), run.path, context)
             run.keep(result)
         return Created(run.identity, run.outputs(result))
 
@@ -62,14 +63,19 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
 
-def request(inputs: LocalInputs, folder: StackFolder, champion: Path | None, run: Path) -> LocalRequest:
+def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Path) -> LocalRequest:
     """What `python -m training` is to do in the folder `run`."""
+    registry = LocalRegistry(folder.registry)
+    champion, best = earlier.champion, earlier.best
     return LocalRequest(
         dataset=located(inputs.dataset),
         training=inputs.parameters,
         gate=inputs.gate,
         data=folder.path / inputs.location,
-        champion=champion,
+        champion=registry.bundle(champion.bundle_hash) if champion else None,
+        champion_version=champion.number if champion else None,
+        best=registry.bundle(best.bundle_hash) if best else None,
+        best_version=best.number if best else None,
         output=run / OUTPUT,
         progress=Format.JSON,
         result=Format.JSON,

@@ -1,7 +1,8 @@
 """What a registered model is, the same in every registry: its number, its tags, and whether it may serve."""
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from features.bundle import GOLDEN, Metadata
 from features.errors import PersonalizationError
 from features.files import write_private
 from steps.shared.folders import StackFolder
+from training.parameters import TrainingParameters
 
 MODEL = "ctr"
 LATEST = "latest"
@@ -82,6 +84,46 @@ def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
         "metrics": msgspec.json.encode(short).decode(),
         **{f"metric.{name}": str(value) for name, value in scalars.items()},
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """The versions that a candidate is compared with: the champion, and the best version kept where that is another."""
+
+    champion: Version | None
+    best: Version | None
+
+    @classmethod
+    def among(cls, versions: Sequence[Version], parameters: TrainingParameters) -> Self:
+        """The two among all versions of a registry, for a candidate with these parameters."""
+        champion = next((version for version in versions if version.champion), None)
+        best = _best(versions, parameters)
+        return cls(champion=champion, best=None if best == champion else best)
+
+
+def _best(versions: Sequence[Version], parameters: TrainingParameters) -> Version | None:
+    """The accepted version that was best on its own held-out rows, of those that have not seen this candidate's.
+
+    One that an earlier run could not compare, because the dataset has lost its columns, is passed over.
+    """
+    runs = (version.metrics.get("best_kept") or {} for version in versions)
+    lost = {run.get("version") for run in runs if run.get("not_comparable")}
+    comparable = (
+        version
+        for version in versions
+        if version.accepted
+        and version.number not in lost
+        and parameters.hold_out_what_was_held_out(version.hyperparameters)
+        and math.isfinite(_normalised_log_loss(version))
+    )
+    return min(comparable, key=_normalised_log_loss, default=None)
+
+
+def _normalised_log_loss(version: Version) -> float:
+    """The log loss as a share of the base rate's on the same rows (normalised entropy), which versions trained on
+    different data can be compared by; infinite where the bundle does not tell."""
+    base_rate = version.metrics.get("baselines", {}).get("base_rate", {}).get("log_loss")
+    return version.metrics["log_loss"] / base_rate if base_rate else math.inf
 
 
 def find(versions: Iterable[Version], number: int) -> Version:

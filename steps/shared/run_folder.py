@@ -14,16 +14,19 @@ from steps.provider.step import State
 from steps.shared.child import end_orphan
 from steps.shared.claim import claim, owns, release
 from steps.shared.folders import StackFolder
+from steps.shared.model_versions import Earlier
 
 RESULT = "result.json"
 OUTPUT = "output"
 """The folder that training writes to."""
 
 
-def run_id(inputs: Inputs, champion: str | None) -> str:
+def run_id(inputs: Inputs, earlier: Earlier) -> str:
     """16 hexadecimal digits that differ when anything does that the run's bundle or verdict depends on."""
     fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
-    return hashlib.sha256(json.dumps([fields, champion], sort_keys=True).encode()).hexdigest()[:16]
+    champion = earlier.champion.bundle_hash if earlier.champion else None
+    best = [earlier.best.bundle_hash] if earlier.best else []
+    return hashlib.sha256(json.dumps([fields, champion, *best], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from features.bundle import Verdict
 from training.evaluation.baselines import NAMES
-from training.evaluation.champion import Champion
+from training.evaluation.earlier import EarlierVersion
 from training.evaluation.reference import Drift
 from training.metrics.evaluate import Evaluation
 from training.parameters import GateParameters
@@ -20,28 +20,50 @@ class Check:
 
 
 def judge(
-    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+    evaluation: Evaluation,
+    baselines: Mapping[str, Evaluation],
+    champion: EarlierVersion | None,
+    gate: GateParameters,
+    *,
+    best: EarlierVersion | None = None,
 ) -> Verdict:
-    """The verdict on a candidate: accepted when every check passes. Failed checks come first among the reasons."""
-    made = checks(evaluation, baselines, champion, gate)
+    """The verdict on a candidate: accepted when every check passes. Failed checks come first among the reasons.
+
+    `best` is the best version kept, where another one is the champion: each run may lose a little against the last
+    champion, and without it those losses would add up.
+    """
+    made = checks(evaluation, baselines, champion, gate, best=best)
     return Verdict(accepted=all(check.passed for check in made), reasons=tuple(check.reason for check in made))
 
 
 def checks(
-    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+    evaluation: Evaluation,
+    baselines: Mapping[str, Evaluation],
+    champion: EarlierVersion | None,
+    gate: GateParameters,
+    *,
+    best: EarlierVersion | None = None,
 ) -> tuple[Check, ...]:
     """Every comparison, the failed ones first."""
-    return tuple(sorted(_checks(evaluation, baselines, champion, gate), key=lambda check: check.passed))
+    return tuple(sorted(_checks(evaluation, baselines, champion, gate, best), key=lambda check: check.passed))
 
 
 def _checks(
-    evaluation: Evaluation, baselines: Mapping[str, Evaluation], champion: Champion | None, gate: GateParameters
+    evaluation: Evaluation,
+    baselines: Mapping[str, Evaluation],
+    champion: EarlierVersion | None,
+    gate: GateParameters,
+    best: EarlierVersion | None,
 ) -> Iterator[Check]:
     yield _auc(evaluation, gate)
     yield _calibration(evaluation, gate)
     for name, baseline in baselines.items():
         yield _baseline(evaluation, name, baseline, gate)
-    yield _champion(evaluation, champion, gate)
+    if champion is None:
+        yield Check(passed=True, reason="There is no champion yet to compare with.")
+    for called, earlier in (("champion", champion), ("best version kept", best)):
+        if earlier is not None:
+            yield _earlier(evaluation, called, earlier, gate)
     if champion is not None and champion.drift is not None:
         yield drift_check(champion.drift, gate.max_drift, of="the champion")
 
@@ -73,23 +95,18 @@ def _baseline(evaluation: Evaluation, name: str, baseline: Evaluation, gate: Gat
     )
 
 
-def _champion(evaluation: Evaluation, champion: Champion | None, gate: GateParameters) -> Check:
-    if champion is None:
-        return Check(passed=True, reason="There is no champion yet to compare with.")
-    if champion.evaluation is None:
-        return Check(
-            passed=True,
-            reason=f"The champion ({champion.name}) is not compared: {champion.not_comparable}.",
-        )
-    gain = champion.evaluation.log_loss - evaluation.log_loss
+def _earlier(evaluation: Evaluation, called: str, earlier: EarlierVersion, gate: GateParameters) -> Check:
+    if earlier.evaluation is None:
+        return Check(passed=True, reason=f"The {called} ({earlier.name}) is not compared: {earlier.not_comparable}.")
+    gain = earlier.evaluation.log_loss - evaluation.log_loss
     passed = -gain <= gate.max_log_loss_rise
     limit = (
         "" if gain >= 0 else f", {'within' if passed else 'more than'} the allowed rise of {gate.max_log_loss_rise:.4f}"
     )
     return Check(
         passed=passed,
-        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than the champion's "
-        f"({champion.name}, {champion.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
+        reason=f"Log loss {evaluation.log_loss:.4f} is {_difference(gain)} than that of the {called} "
+        f"({earlier.name}, {earlier.evaluation.log_loss:.4f}) on the same {evaluation.rows:,} held-out rows{limit}.",
     )
 
 

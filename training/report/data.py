@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from features.bundle import Verdict
-from training.evaluation.champion import Champion
+from training.evaluation.earlier import EarlierVersion
 from training.evaluation.reachable import BestReachable
 from training.metrics.evaluate import Evaluation
 from training.metrics.slices import Slice
@@ -55,7 +55,9 @@ class ReportData:
     verdict: Verdict
     evaluation: Evaluation
     baselines: Mapping[str, Evaluation]
-    champion: Champion | None
+    champion: EarlierVersion | None
+    best: EarlierVersion | None
+    """The best version kept, where another one is the champion."""
     best_reachable: BestReachable | None
     slices: Sequence[Slice]
     warnings: Sequence[str]

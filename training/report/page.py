@@ -48,7 +48,7 @@ def render(data: ReportData) -> str:
         .get_template("report.html")
         .render(
             data=data,
-            checks=checks(data.evaluation, data.baselines, data.champion, data.gate),
+            checks=checks(data.evaluation, data.baselines, data.champion, data.gate, best=data.best),
             comparison=_comparison(data),
             parameters=[*_rows(data.parameters), *(("gate " + name, *rest) for name, *rest in _rows(data.gate))],
             slices=sorted(data.slices, key=lambda part: not part.off),
@@ -75,8 +75,9 @@ def _comparison(data: ReportData) -> list[dict[str, Any]]:
     """The rows of the comparison: who, what it is, and its figures with the distance of this model's to them."""
     ours = data.evaluation
     rows = [_measured("This model", ours, ours)]
-    if data.champion and data.champion.evaluation:
-        rows.append(_measured(f"Champion ({data.champion.name})", data.champion.evaluation, ours))
+    for called, earlier in (("Champion", data.champion), ("Best version kept", data.best)):
+        if earlier and earlier.evaluation:
+            rows.append(_measured(f"{called} ({earlier.name})", earlier.evaluation, ours))
     rows += [_measured(NAMES.get(name, name).capitalize(), other, ours) for name, other in data.baselines.items()]
     if best := data.best_reachable:
         known = {"auc": best.auc, "log_loss": best.log_loss, "gain": best.log_loss - ours.log_loss}

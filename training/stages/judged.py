@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from features.bundle import Bundle, Verdict
+from features.bundle import Bundle, BundleError, Verdict
 from features.reference import Reference
+from features.schema import Schema
 from training.evaluation import leaks, reference
 from training.evaluation.baselines import BASE_RATE, LOGISTIC_REGRESSION, base_rate, fit_logistic, sample
-from training.evaluation.champion import Champion, evaluate_champion
+from training.evaluation.earlier import EarlierVersion, evaluate_earlier
 from training.evaluation.gate import judge
 from training.evaluation.measure import measure
 from training.evaluation.reachable import BestReachable, best_reachable
@@ -29,7 +30,8 @@ class Judged:
 
     evaluation: Evaluation
     baselines: Mapping[str, Evaluation]
-    champion: Champion | None
+    champion: EarlierVersion | None
+    best: EarlierVersion | None
     best_reachable: BestReachable | None
     slices: tuple[Slice, ...]
     warnings: tuple[str, ...]
@@ -56,28 +58,47 @@ def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judg
     if measured.logistic is not None:
         baselines[LOGISTIC_REGRESSION] = measured.logistic
     champion = _champion(held_out, sampled, arguments, stage)
+    best = _best(held_out, schema, arguments, stage)
     return Judged(
         evaluation=measured.evaluation,
         baselines=baselines,
         champion=champion,
+        best=best,
         best_reachable=reachable,
         slices=measured.slices,
         warnings=warnings,
         reference=reference.make_reference(sampled, encoder, trained.fitted.text, trained.fitted.importance),
-        verdict=judge(measured.evaluation, baselines, champion, arguments.gate),
+        verdict=judge(measured.evaluation, baselines, champion, arguments.gate, best=best),
     )
 
 
-def _champion(held_out: Rows, sampled: reference.Sample, arguments: LocalRequest, stage: Stage) -> Champion | None:
+def _champion(
+    held_out: Rows, sampled: reference.Sample, arguments: LocalRequest, stage: Stage
+) -> EarlierVersion | None:
     """The champion on the same held-out rows, with how far a sample of them has moved from what it was trained on."""
     if arguments.champion is None:
         return None
     with stage("champion", "score the champion on the same rows"):
         bundle = Bundle.load(arguments.champion)
-        return evaluate_champion(
+        return evaluate_earlier(
             held_out,
             bundle,
             sampled.schema,
             arguments.training,
+            version=arguments.champion_version,
             drift=reference.compare(bundle, sampled),
         )
+
+
+def _best(held_out: Rows, schema: Schema, arguments: LocalRequest, stage: Stage) -> EarlierVersion | None:
+    """The best version kept on the same held-out rows; an old bundle that cannot be read any more blocks no run."""
+    if arguments.best is None:
+        return None
+    version = arguments.best_version
+    with stage("champion", "score the best version kept on the same rows"):
+        try:
+            bundle = Bundle.load(arguments.best)
+        except BundleError as error:
+            reason = str(error).rstrip(".")
+            return EarlierVersion(version=version, bundle_hash="", evaluation=None, not_comparable=reason)
+        return evaluate_earlier(held_out, bundle, schema, arguments.training, version=version)

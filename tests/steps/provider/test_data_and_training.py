@@ -16,13 +16,16 @@ from steps.local.training_run import TrainingRun, request
 from steps.provider.step import StepCancelledError
 from steps.provider.values import UNKNOWN
 from steps.shared.folders import StackFolder
+from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, run_id
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, HASH, create, state
 from tests.support.bundles import MakeBundle
+from tests.support.versions import version
 from training.parameters import GateParameters, TrainingParameters
 
 FolderOf = Callable[[str], Path]
+NOTHING = Earlier(champion=None, best=None)
 
 
 def upload_inputs(seed: int = 1) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def training_inputs(**parameters: object) -> dict[str, Any]:
 
 def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> Path:
     """A run's folder as training leaves it."""
-    run = folder.runs / run_id(TrainingRun().parse(inputs), None)
+    run = folder.runs / run_id(TrainingRun().parse(inputs), NOTHING)
     shutil.copytree(bundle, run / "output" / "bundle")
     kept = run / "output" / "bundle"
     result = {
@@ -155,21 +158,24 @@ def test_a_run_is_named_by_everything_that_its_bundle_and_verdict_depend_on() ->
     parse = TrainingRun().parse
     inputs = training_inputs()
     names = {
-        run_id(parse(inputs), None),
-        run_id(parse(inputs), "champion"),
-        run_id(parse(training_inputs(num_leaves=7)), None),
-        run_id(parse({**inputs, "code_hash": "c" * 64}), None),
-        run_id(parse({**inputs, "manifest_hash": "c" * 64}), None),
-        run_id(parse({**inputs, "gate": GateParameters(min_auc=0.9).model_dump()}), None),
+        run_id(parse(inputs), NOTHING),
+        run_id(parse(inputs), Earlier(champion=version(2), best=None)),
+        run_id(parse(inputs), Earlier(champion=version(2), best=version(1))),
+        run_id(parse(training_inputs(num_leaves=7)), NOTHING),
+        run_id(parse({**inputs, "code_hash": "c" * 64}), NOTHING),
+        run_id(parse({**inputs, "manifest_hash": "c" * 64}), NOTHING),
+        run_id(parse({**inputs, "gate": GateParameters(min_auc=0.9).model_dump()}), NOTHING),
     }
-    assert len(names) == 6
+    assert len(names) == 7
 
 
 def test_training_is_asked_for_what_the_inputs_say(folder: StackFolder, tmp_path: Path) -> None:
     inputs = training_inputs(num_leaves=7)
-    wanted = request(TrainingRun().parse(inputs), folder, tmp_path / "champion", tmp_path / "run")
+    earlier = Earlier(champion=version(2), best=version(1))
+    wanted = request(TrainingRun().parse(inputs), folder, earlier, tmp_path / "run")
     assert wanted.training == TrainingParameters(num_leaves=7)
     assert wanted.dataset.model_dump(mode="json") == inputs["dataset"]
     assert wanted.data == folder.lake / "raw" / HASH
-    assert wanted.champion == tmp_path / "champion"
+    assert (wanted.champion, wanted.champion_version) == (folder.registry / "bundles" / "bundle-2", 2)
+    assert (wanted.best, wanted.best_version) == (folder.registry / "bundles" / "bundle-1", 1)
     assert wanted.output == tmp_path / "run" / "output"

@@ -11,9 +11,10 @@ import pytest
 
 from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.local.registry import DATABASE, LocalRegistry, RegistryError
-from steps.shared.model_versions import NoSuchVersionError
+from steps.shared.model_versions import Earlier, NoSuchVersionError
 from tests.support.bundles import MakeBundle
 from tools.paths import ROOT
+from training.parameters import TrainingParameters
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_listing_models_warns_of_nothing(registry: LocalRegistry, tmp_path: Path
 def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:
     assert registry.list() == []
     assert registry.get_champion() is None
-    assert registry.champion_bundle() is None
+    assert registry.earlier(TrainingParameters()) == Earlier(champion=None, best=None)
 
 
 def test_versions_count_up(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
@@ -97,7 +98,9 @@ def test_the_champion_moves(registry: LocalRegistry, bundle_of: MakeBundle) -> N
     registry.set_champion(1)
     registry.set_champion(2)
     assert [(version.number, version.champion) for version in registry.list()] == [(1, False), (2, True)]
-    assert registry.champion_bundle() == registry.bundle(checked_hash(bundle_of(2)))
+    champion = registry.earlier(TrainingParameters()).champion
+    assert champion is not None
+    assert champion.bundle_hash == checked_hash(bundle_of(2))
 
 
 def test_a_version_that_does_not_exist_is_named_with_those_that_do(

@@ -65,6 +65,22 @@ def test_another_seed_makes_another_model(run: Run, tmp_path: Path) -> None:
     assert "it has seen some of these rows" in other.result.metrics["champion"]["not_comparable"]
 
 
+def test_the_best_version_kept_is_measured_beside_the_champion(run: Run, tmp_path: Path) -> None:
+    options = ("--champion", run.result.bundle, "--best", run.result.bundle)
+    other = train(tmp_path / "run", *options)
+    best, champion = (other.result.metrics[key] for key in ("best_kept", "champion"))
+    assert best["log_loss"] == champion["log_loss"] == run.result.metrics["log_loss"]
+    assert any("than that of the best version kept (bundle " in reason for reason in other.result.verdict.reasons)
+    assert "Best version kept (bundle " in Path(other.result.report).read_text()
+
+
+def test_a_best_version_that_cannot_be_read_any_more_stops_no_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    other = train(tmp_path / "run", "--best", str(tmp_path / "bundle"))
+    assert other.result.metrics["log_loss"] == run.result.metrics["log_loss"]
+    assert "is not a model bundle" in other.result.metrics["best_kept"]["not_comparable"]
+
+
 def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(run: Run, tmp_path: Path) -> None:
     other = train(tmp_path, "--num-leaves", "4", "--champion", run.result.bundle)
     champion = other.result.metrics["champion"]

@@ -19,7 +19,7 @@ from training.engines import chunks
 from training.engines.counted import LocalCounts
 from training.engines.local.engine import LocalEngine
 from training.engines.local.rows import LocalRows
-from training.evaluation.champion import scoring_with
+from training.evaluation.earlier import scoring_with
 from training.evaluation.reference import Sample
 from training.kernels.columns import FEATURES, FOLD, RECORD_HASH
 from training.kernels.count import count

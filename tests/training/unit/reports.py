@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 from features.schema import CRITEO
-from training.evaluation.champion import Champion
+from training.evaluation.earlier import EarlierVersion
 from training.evaluation.gate import judge
 from training.evaluation.reachable import BestReachable
 from training.metrics.curves import ScoreBins
@@ -35,7 +35,7 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
     gate = gate or GateParameters()
     evaluation = evaluation_of(skill=1.0)
     baselines = {"base_rate": evaluation_of(skill=1e-9), "logistic_regression": evaluation_of(skill=0.7)}
-    champion = Champion(name="version 3", bundle_hash="ab" * 32, evaluation=evaluation_of(skill=0.95))
+    champion = EarlierVersion(version=3, bundle_hash="ab" * 32, evaluation=evaluation_of(skill=0.95))
     gains = 1000 / (1 + np.arange(len(CRITEO.encoded_features))) ** 1.1
     return ReportData(
         dataset="20,000 synthetic rows, seed 42",
@@ -43,6 +43,7 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
         evaluation=evaluation,
         baselines=baselines,
         champion=champion if with_champion else None,
+        best=None,
         best_reachable=BestReachable(auc=0.8012, log_loss=0.4321),
         slices=[slice_of("cat01", "05db9164"), slice_of("cat01", ""), slice_of("cat01", None)],
         warnings=[],

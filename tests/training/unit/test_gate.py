@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from features.reference import Histogram
-from training.evaluation.champion import Champion
+from training.evaluation.earlier import EarlierVersion
 from training.evaluation.gate import judge
 from training.evaluation.reference import Drift, Moved
 from training.metrics.curves import ScoreBins
@@ -27,8 +27,8 @@ BASELINES = MappingProxyType(
 )
 
 
-def champion(log_loss: float) -> Champion:
-    return Champion(name="version 3", bundle_hash="ab" * 32, evaluation=measured(log_loss=log_loss))
+def champion(log_loss: float) -> EarlierVersion:
+    return EarlierVersion(version=3, bundle_hash="ab" * 32, evaluation=measured(log_loss=log_loss))
 
 
 def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons() -> None:
@@ -40,7 +40,10 @@ def test_a_candidate_that_passes_everything_is_accepted_with_all_reasons() -> No
         f"Calibration error 0.0101 is at most 0.0500 (chance alone gives about {chance:.4f} on 2,013 rows).",
         "Log loss 0.4630 is 0.0670 lower than that of the baseline click rate alone (0.5300).",
         "Log loss 0.4630 is 0.0070 lower than that of the baseline logistic regression (0.4700).",
-        "Log loss 0.4630 is 0.0012 lower than the champion's (version 3, 0.4642) on the same 2,013 held-out rows.",
+        (
+            "Log loss 0.4630 is 0.0012 lower than that of the champion (version 3, 0.4642) on the same 2,013 held-out "
+            "rows."
+        ),
     )
 
 
@@ -88,9 +91,29 @@ def test_a_candidate_worse_than_the_champion_is_rejected_by_how_much() -> None:
     verdict = judge(measured(), BASELINES, champion(0.46), GATE)
     assert not verdict.accepted
     assert verdict.reasons[0] == (
-        "Log loss 0.4630 is 0.0030 higher than the champion's (version 3, 0.4600) on the same 2,013 held-out rows, "
-        "more than the allowed rise of 0.0020."
+        "Log loss 0.4630 is 0.0030 higher than that of the champion (version 3, 0.4600) on the same 2,013 held-out "
+        "rows, more than the allowed rise of 0.0020."
     )
+
+
+def test_losses_do_not_add_up_over_runs_that_each_lose_a_little() -> None:
+    """Each run loses 0.0015 against the last champion, as the gate allows; the second loses 0.003 against the best."""
+    first, second, third = (0.4600, 0.4615, 0.4630)
+    assert judge(measured(log_loss=second), BASELINES, champion(first), GATE).accepted
+    best = EarlierVersion(version=1, bundle_hash="cd" * 32, evaluation=measured(log_loss=first))
+    verdict = judge(measured(log_loss=third), BASELINES, champion(second), GATE, best=best)
+    assert not verdict.accepted
+    assert verdict.reasons[0] == (
+        "Log loss 0.4630 is 0.0030 higher than that of the best version kept (version 1, 0.4600) on the same 2,013 "
+        "held-out rows, more than the allowed rise of 0.0020."
+    )
+
+
+def test_a_best_version_that_cannot_be_compared_is_said_and_blocks_nothing() -> None:
+    lost = EarlierVersion(version=1, bundle_hash="", evaluation=None, not_comparable="it needs the column x")
+    verdict = judge(measured(), BASELINES, champion(0.4642), GATE, best=lost)
+    assert verdict.accepted
+    assert verdict.reasons[-1] == "The best version kept (version 1) is not compared: it needs the column x."
 
 
 def test_without_a_champion_the_candidate_may_serve() -> None:
@@ -100,7 +123,7 @@ def test_without_a_champion_the_candidate_may_serve() -> None:
 
 
 def test_a_champion_that_cannot_be_compared_is_said_and_blocks_nothing() -> None:
-    unlike = Champion(name="version 3", bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column x")
+    unlike = EarlierVersion(version=3, bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column x")
     verdict = judge(measured(), BASELINES, unlike, GATE)
     assert verdict.accepted
     assert verdict.reasons[-1] == "The champion (version 3) is not compared: it needs the column x."

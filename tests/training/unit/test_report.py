@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.unit.reports import Page, evaluation_of, report_data, slice_of
-from training.evaluation.champion import Champion
+from training.evaluation.earlier import EarlierVersion
 from training.parameters import GateParameters
 from training.report import ColumnSummary, LearningCurve
 from training.report.page import render, write
@@ -72,12 +72,20 @@ def test_the_comparison_says_by_how_much_the_champion_is_beaten(html: str) -> No
 
 
 def test_a_champion_that_cannot_be_compared_is_named_with_the_reason() -> None:
-    champion = Champion(
-        name="version 3", bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column price"
+    champion = EarlierVersion(
+        version=3, bundle_hash="ab" * 32, evaluation=None, not_comparable="it needs the column price"
     )
     assert "(version 3) is missing here: it needs the column price." in render(
         replace(report_data(), champion=champion)
     )
+
+
+def test_the_best_version_kept_stands_beside_the_champion() -> None:
+    data = report_data()
+    assert data.champion is not None
+    page = render(replace(data, best=replace(data.champion, version=1)))
+    assert "Best version kept (version 1)" in page
+    assert "the accepted version with the lowest log loss so far" in page
 
 
 def test_without_a_champion_the_page_says_that_nothing_served_before() -> None:

@@ -14,6 +14,7 @@ from features.bundle import BundleError, checked_hash
 from steps.azure.databricks_run import RunFailedError, token
 from steps.azure.training_run import TrainingRun
 from steps.provider.step import StepCancelledError
+from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, run_id
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.faults import FaultKind
@@ -142,7 +143,7 @@ def test_a_run_that_is_still_going_is_taken_up_again(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
 ) -> None:
     given = inputs(cloud, 5)
-    identity = run_id(step(tmp_path).parse(given), None)
+    identity = run_id(step(tmp_path).parse(given), Earlier(champion=None, best=None))
 
     def slow(run: Run) -> str:
         time.sleep(1.0)

@@ -9,7 +9,7 @@ from features.bundle import MODEL, Bundle
 from features.schema import Schema
 from tests.support.bundles import make_bundle, random_records, to_arrays
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
-from training.evaluation.champion import evaluate_champion, scoring_with
+from training.evaluation.earlier import evaluate_earlier, scoring_with
 from training.kernels.columns import CATEGORIES, NUMBERS
 from training.metrics.score_counts import ScoreCounts
 from training.parameters import TrainingParameters
@@ -46,10 +46,11 @@ def test_rows_get_the_probabilities_of_the_bundles_own_model(held_out: MemoryRow
 
 
 def test_a_champion_of_the_same_split_is_measured_on_the_same_rows(held_out: MemoryRows, bundle: Bundle) -> None:
-    champion = evaluate_champion(held_out, bundle, SCHEMA, PARAMETERS, name="version 3")
+    champion = evaluate_earlier(held_out, bundle, SCHEMA, PARAMETERS, version=3)
     assert champion.not_comparable is None
     assert champion.evaluation is not None
     assert champion.evaluation.rows == 300
+    assert champion.name == "version 3"
     assert champion.scalars()["auc"] == champion.evaluation.auc
 
 
@@ -59,13 +60,13 @@ def test_new_columns_and_another_order_do_not_hinder_the_comparison(held_out: Me
     numbers = [[1.0, age, price] for price, age in batch.column(NUMBERS).to_pylist()]
     hashes = [[town, 1, shop] for shop, town in batch.column(CATEGORIES).to_pylist()]
     rows = MemoryRows((with_columns(batch, **{NUMBERS: numbers, CATEGORIES: hashes}),))
-    expected = evaluate_champion(held_out, bundle, SCHEMA, PARAMETERS).evaluation
-    assert evaluate_champion(rows, bundle, wider, PARAMETERS).evaluation == expected
+    expected = evaluate_earlier(held_out, bundle, SCHEMA, PARAMETERS).evaluation
+    assert evaluate_earlier(rows, bundle, wider, PARAMETERS).evaluation == expected
 
 
 def test_a_champion_that_needs_other_columns_is_not_compared(held_out: MemoryRows, bundle: Bundle) -> None:
     other = Schema(numeric=("price", "town"), categorical=("shop",))
-    champion = evaluate_champion(held_out, bundle, other, PARAMETERS)
+    champion = evaluate_earlier(held_out, bundle, other, PARAMETERS)
     assert champion.evaluation is None
     assert champion.not_comparable == "it needs columns that this dataset does not have as such (age, town)"
 
@@ -83,7 +84,7 @@ def test_a_champion_that_needs_other_columns_is_not_compared(held_out: MemoryRow
 def test_a_champion_that_has_seen_the_rows_is_not_compared(
     held_out: MemoryRows, bundle: Bundle, earlier: dict[str, object], *, fair: bool
 ) -> None:
-    champion = evaluate_champion(
+    champion = evaluate_earlier(
         held_out, trained_with(bundle, TrainingParameters.model_validate(earlier)), SCHEMA, PARAMETERS
     )
     assert (champion.evaluation is not None) is fair

@@ -1,6 +1,6 @@
-"""The model that serves today, on the held-out rows of its challenger.
+"""An earlier version of the model, on the held-out rows of a candidate.
 
-The comparison is fair only where the champion has not seen these rows: after another split it is left out.
+The comparison is fair only if that version has not trained on these rows: after another split it is left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,43 +21,52 @@ from training.protocols import Scannable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion:
-    """The champion beside a candidate: `evaluation` on the same held-out rows, or in words why there is none."""
+class EarlierVersion:
+    """An earlier version beside a candidate: `evaluation` on the same held-out rows, or in words why there is none."""
 
-    name: str
+    version: int | None = None
+    """Its number in the registry, where that is known."""
     bundle_hash: str
     evaluation: Evaluation | None
     not_comparable: str | None = None
     drift: Drift | None = None
-    """How far the held-out rows have moved from the champion's reference."""
+    """How far the held-out rows have moved from its baseline sample."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+        return f"bundle {self.bundle_hash[:8]}" if self.version is None else f"version {self.version}"
 
     def scalars(self) -> dict[str, Any]:
         """The comparison as plain JSON values."""
         measured = self.evaluation.scalars() if self.evaluation else {}
-        drift = None if self.drift is None else self.drift.scalars()
-        return {"bundle_hash": self.bundle_hash, "not_comparable": self.not_comparable, "drift": drift} | measured
+        return {
+            "version": self.version,
+            "bundle_hash": self.bundle_hash,
+            "not_comparable": self.not_comparable,
+            "drift": None if self.drift is None else self.drift.scalars(),
+        } | measured
 
 
-def evaluate_champion(
+def evaluate_earlier(
     held_out: Scannable,
     bundle: Bundle,
     schema: Schema,
     parameters: TrainingParameters,
     *,
-    name: str | None = None,
+    version: int | None = None,
     drift: Drift | None = None,
-) -> Champion:
-    """Score and evaluate the champion on `held_out`, prepared rows of `schema` that were split off by `parameters`.
-
-    `name` says which one it is ("version 3"), by default the start of its hash.
-    """
-    called = name or f"bundle {bundle.hash[:8]}"
+) -> EarlierVersion:
+    """Score and evaluate a bundle on `held_out`, prepared rows of `schema` that were split off by `parameters`."""
     lacking = bundle.schema.lacking(schema)
     reason = _other_columns(lacking) or _seen(bundle.metadata.hyperparameters, parameters)
-    if reason is not None:
-        return Champion(name=called, bundle_hash=bundle.hash, evaluation=None, not_comparable=reason, drift=drift)
-    evaluation = evaluate_counts(held_out.scan(scoring_with(bundle, schema)))
-    return Champion(name=called, bundle_hash=bundle.hash, evaluation=evaluation, drift=drift)
+    return EarlierVersion(
+        version=version,
+        bundle_hash=bundle.hash,
+        evaluation=None if reason else evaluate_counts(held_out.scan(scoring_with(bundle, schema))),
+        not_comparable=reason,
+        drift=drift,
+    )
 
 
 def scoring_with(bundle: Bundle, schema: Schema) -> Kernel:
@@ -85,16 +94,11 @@ def _other_columns(lacking: Sequence[str]) -> str | None:
     return f"it needs columns that this dataset does not have as such ({', '.join(lacking[:5])})"
 
 
-def _seen(champion: Mapping[str, Any], candidate: TrainingParameters) -> str | None:
-    """Why the champion may have trained on rows that are held out now, or None when it cannot have.
-
-    A row's side depends on its content, the seed and the share alone, so a champion that trained on a smaller share
-    of the same split has seen none of them.
-    """
-    same_split = champion.get("split") == candidate.split and champion.get("seed") == candidate.seed
-    if same_split and champion.get("train_fraction", 1.0) <= candidate.train_fraction:
+def _seen(earlier: Mapping[str, Any], candidate: TrainingParameters) -> str | None:
+    """Why the version may have trained on rows that are held out now, or None when it cannot have."""
+    if candidate.hold_out_what_was_held_out(earlier):
         return None
-    theirs, ours = _split(champion), _split(candidate.model_dump(mode="json"))
+    theirs, ours = _split(earlier), _split(candidate.model_dump(mode="json"))
     return f"it was trained on another split ({theirs} instead of {ours}), so it has seen some of these rows"
 
 
