@@ -44,7 +44,7 @@ def service(
     request: pytest.FixtureRequest, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     """A service with one worker: a process of this environment, and the image."""
-    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES), "--client-seconds", "1"]
+    limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES)]
     limits += ["--address-requests", "100000"]  # what no test is about here may refuse none
     folder = tmp_path_factory.mktemp("service")
     if request.param == "image":
