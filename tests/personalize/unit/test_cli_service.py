@@ -117,7 +117,7 @@ class Asked:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     service = Asked()
-    monkeypatch.setattr(scoring.Service, "of", lambda _: service)
+    monkeypatch.setattr(Service, "of", lambda _: service)
     monkeypatch.setattr(scoring, "state_folder", lambda stack: tmp_path / stack)
     return service
 

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,11 +53,14 @@ def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningSe
 
 
 def test_a_keys_file_that_is_spoilt_leaves_the_old_keys_valid(own_service: RunningService) -> None:
+    def complaints() -> int:
+        return sum("keys not read again" in line["event"] for line in own_service.log())
+
     own_service.keys_file.write_text("short\n")
-    wait_until(lambda: any("keys not read again" in line["event"] for line in own_service.log()))
+    wait_until(lambda: complaints() == 1)
     assert status_with(KEY, own_service.url) == 200
     own_service.keys_file.unlink()
-    time.sleep(1)
+    wait_until(lambda: complaints() == 2)
     assert status_with(KEY, own_service.url) == 200
 
 

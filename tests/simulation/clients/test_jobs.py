@@ -2,7 +2,6 @@
 
 import base64
 import io
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +22,7 @@ from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
+from tests.support.services import wait_until
 from tools import azurite
 
 ONCE = "once"
@@ -67,6 +67,7 @@ def test_a_job_runs_once_for_a_token_and_shows_its_states(cloud: AzureNative, jo
 
 def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNative, job: int) -> None:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.jobs import RunResultState
 
     workspace = cloud.world.all(workspaces.TYPE)[0]
     client = WorkspaceClient(
@@ -75,16 +76,16 @@ def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNa
         auth_type="azure-cli",
     )
     failed = client.jobs.run_now(job, job_parameters={"error": "one class only"}).run_id
-    time.sleep(0.5)
-    assert client.jobs.get_run_output(failed).error == "one class only"
+    wait_until(lambda: client.jobs.get_run_output(failed).error == "one class only")
     cloud.world.set("run_outcomes", ["hang"])
     hanging = client.jobs.run_now(job).run_id
     client.jobs.cancel_run(hanging)
-    time.sleep(0.5)
-    state = client.jobs.get_run(hanging).state
-    assert state is not None
-    assert state.result_state is not None
-    assert state.result_state.value == "CANCELED"
+
+    def cancelled() -> bool:
+        state = client.jobs.get_run(hanging).state
+        return state is not None and state.result_state is RunResultState.CANCELED
+
+    wait_until(cancelled)
 
 
 def test_signing_in_with_azures_headers_makes_a_member(cloud: AzureNative) -> None:
