@@ -1,4 +1,4 @@
-"""The entry point of `personalize`: the commands in one place, and every error as a sentence with an exit code."""
+"""The entry point of `personalize`: lists the commands, and turns every error into a sentence and an exit code."""
 
 import importlib.metadata
 import os
@@ -15,53 +15,53 @@ from personalize.errors import GateRejectedError, UpdateInterruptedError
 from personalize.terminal.lazy import LazyCommand
 from personalize.terminal.output import ExitCode, messages
 
-HELP = """Train a click model and serve it, as one Pulumi stack.
+HELP = """Train a click-prediction model and serve it over HTTP, on this machine or on Azure.
 
-[bold]personalize up[/bold] brings everything up; run it again and nothing changes; [bold]personalize destroy[/bold]
-leaves nothing behind.
+[bold].venv/bin/personalize up[/bold] brings a stack up, and run again it updates only what has changed.
+[bold].venv/bin/personalize destroy[/bold] deletes the stack.
 """
 EPILOG = (
-    "Exit codes: 0 done, 1 failed, 2 the command or something that it was given cannot be used, "
-    "3 the model was trained but the gate rejected it, 130 interrupted."
+    "Exit codes: 0 done, 1 failed, 2 a command, option or input cannot be used, 3 the model was trained but the gate "
+    "rejected it (of `drift`: the data moved too far), 130 interrupted."
 )
 DEBUG_VARIABLE = "PERSONALIZE_DEBUG"
 
 PANELS = {
-    "The stack": ("lifecycle.up", "lifecycle.preview", "power.pause", "power.resume", "teardown.destroy"),
-    "The service": (
-        "scoring.predict",
-        "scoring.rank",
-        "scoring.key",
-        "load.load_test",
-        "capacity.capacity",
-        "estimate.estimate",
-    ),
-    "Data and models": (
-        "init_data.init_data",
-        "models.models",
-        "models.serve",
-        "models.import_models",
-        "models.report",
-        "drift.drift",
-        "tune.tune",
-    ),
-    "Looking after it": (
+    "The stack": (
+        "lifecycle.up",
+        "lifecycle.preview",
         "operations.status",
         "operations.logs",
-        "operations.doctor",
-        "bootstrap.bootstrap",
-        "verify.verify",
-        "operations.settings",
+        "teardown.destroy",
         "lifecycle.reset",
     ),
+    "The service": ("scoring.predict", "scoring.rank", "scoring.key", "load.load_test"),
+    "Data and models": (
+        "init_data.init_data",
+        "drift.drift",
+        "tune.tune",
+        "models.models",
+        "models.serve",
+        "models.report",
+        "models.import_models",
+    ),
+    "Azure": (
+        "bootstrap.bootstrap",
+        "verify.verify",
+        "estimate.estimate",
+        "capacity.capacity",
+        "power.pause",
+        "power.resume",
+    ),
+    "This machine": ("operations.doctor", "operations.settings"),
 }
-"""The commands as modules of `personalize.commands` and functions in them, by the heading in `--help`."""
+"""The commands by their heading in `--help`, each as a module of `personalize.commands` and a function in it."""
 FORMER_NAMES = {"rollback": "serve"}
-"""Names that a command had before; they still work, and `--help` does not list them."""
+"""Old names of commands. They still work; `--help` does not list them."""
 
 
 class Commands(TyperGroup):
-    """All commands, none of them imported before it is run."""
+    """All commands. A command is imported when it is run."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own, passed on
         super().__init__(**attributes)
@@ -71,7 +71,7 @@ class Commands(TyperGroup):
                 self.add_command(LazyCommand(f"personalize.commands.{module}", function, panel))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - typer keeps the classes of its Click
-        """The command of this name, or of one that it had before."""
+        """The command with this name or this former name."""
         return super().get_command(ctx, FORMER_NAMES.get(cmd_name, cmd_name))
 
 
@@ -105,7 +105,7 @@ def root(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and what Pulumi said.")
+        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and Pulumi's own output.")
     ] = False,
 ) -> None:
     """Options for every command."""
@@ -115,16 +115,16 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; leaves the process with one of the documented exit codes."""
+    """Run the command line, and exit with one of the documented codes."""
     try:
         app()
     except PersonalizationError as error:
         _leave(str(error), exit_code(error), error)
     except BrokenPipeError:
-        sys.exit(ExitCode.FAILED)  # the reader of our output went away: there is nobody to tell
+        sys.exit(ExitCode.FAILED)  # nobody reads our output any more
     except OSError as error:
         _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", ExitCode.FAILED, error)
-    except Exception as error:  # noqa: BLE001 - the last resort: a user never sees a traceback unless asked for
+    except Exception as error:  # noqa: BLE001 - a user sees no traceback without --debug
         _leave(
             f"This is a defect ({reason(error)}). Run it again with `.venv/bin/personalize --debug ...`, and report "
             "what that shows.",

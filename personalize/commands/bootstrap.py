@@ -1,4 +1,4 @@
-"""`bootstrap`: what a subscription needs once, before the first stack."""
+"""`bootstrap`: prepares a subscription, once, before its first stack."""
 
 from typing import Annotated, Any
 
@@ -13,22 +13,22 @@ from personalize.terminal.output import confirm, print_json, results, say
 
 def bootstrap(
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be created, and create nothing.")] = False,
     stack: options.Stack = "dev",
     config_file: options.SettingsFile = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Prepare a subscription, once: state store, resource providers, and identities for GitHub's workflows.
+    """Prepare a subscription, once: resource providers, the state backend, GitHub's OIDC identities.
 
-    What is there stays as it is. Who runs it must be the subscription's owner.
+    Run it as the subscription's owner. What exists already stays unchanged.
     """
     settings = require_azure(stack, config_file)
 
     made = Bootstrap(stack=stack, settings=settings, manager=credentials.resource_manager(settings.tenant), say=say)
     if not dry_run:
         confirm(
-            f"Make the state store for subscription {settings.subscription}? It costs under 1 USD a month.", yes=yes
+            f"Create the state backend in subscription {settings.subscription}? It costs under 1 USD a month.", yes=yes
         )
     items = made.run(dry_run=dry_run)
     found: dict[str, Any] = {"items": items, "variables": made.variables(), "deployer": made.deployer()}
@@ -51,10 +51,10 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
         results.print("    deployers: # one more:", markup=False)
         results.print(f"      - {{{', '.join(f'{name}: {value}' for name, value in deployer.items())}}}", markup=False)
     if made.settings.github_repository is None:
-        results.print("\nNo workflow may deploy: `azure.github_repository` names no repository.", markup=False)
+        results.print("\nNo workflow may deploy, because `azure.github_repository` is not set.", markup=False)
         return
     repository = made.settings.github_repository
-    results.print(f"\nIn the repository {repository}, none of it secret:\n", markup=False)
+    results.print(f"\nRun for the repository {repository}; nothing here is secret:\n", markup=False)
     for environment, variables in found["variables"].items():
         place = ""
         if environment:
@@ -63,7 +63,7 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
         for name, value in variables.items():
             results.print(f"  gh variable set {name} --repo {repository}{place} --body {value}", markup=False)
     results.print(
-        f"\nLet somebody approve what uses the environment {made.stack}, and no branch but main use "
-        f"{made.stack}-nightly (Settings, Environments).",
+        f"\nThen, in Settings, Environments: name the people who approve deployments to {made.stack}, and allow only "
+        f"the branch main to use {made.stack}-nightly.",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""`capacity`: what a given load needs, or what load a number of nodes can take."""
+"""`capacity`: the nodes that a load needs, or the load that nodes can serve."""
 
 import json
 import re
@@ -18,27 +18,30 @@ TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s)")
 
 def capacity(
     *,
-    qps: Annotated[float | None, typer.Option(min=0.1, help="Requests per second to plan for.")] = None,
+    qps: Annotated[float | None, typer.Option(min=0.1, help="The load: requests per second.")] = None,
     nodes: Annotated[
         int | None,
-        typer.Option(min=1, help="The other way round: a number of nodes, to compute the load that they can take."),
+        typer.Option(min=1, help="Compute the load that this number of nodes can serve, in place of --qps."),
     ] = None,
-    p99: Annotated[str, typer.Option(help="Time that 99 of 100 requests may take inside the service.")] = "20ms",
+    p99: Annotated[str, typer.Option(help="Highest 99th percentile of the latency inside the service.")] = "20ms",
     vm_size: Annotated[str, typer.Option(help="VM size of the nodes.")] = "Standard_D4s_v5",
     per_core: Annotated[
         float | None,
-        typer.Option(min=1, help="Requests per second that a core scores; by default, what was measured last."),
+        typer.Option(
+            min=1, help="Requests per second per core; by default the throughput of the last `make bench-serving`."
+        ),
     ] = None,
     utilisation: Annotated[
-        float, typer.Option(min=0.05, max=0.95, help="How busy a core may be, as a share of 1.")
+        float, typer.Option(min=0.05, max=0.95, help="Highest share of a core's time in use.")
     ] = 0.7,
     as_json: options.Json = False,
 ) -> None:
-    """Replicas, nodes, autoscaling bounds and monthly price for a load; or the load that a number of nodes can take."""
+    """Compute the replicas, nodes and monthly price that a load needs.
+
+    Example: .venv/bin/personalize capacity --qps 500 --p99 20ms
+    """
     if (qps is None) == (nodes is None):
-        raise BadInputError(
-            "Give --qps or --nodes, and not both: `.venv/bin/personalize capacity --qps 500 --p99 20ms`."
-        )
+        raise BadInputError("Give either --qps or --nodes: `.venv/bin/personalize capacity --qps 500 --p99 20ms`.")
     size, speed, limit = _size(vm_size), per_core or _measured(), _seconds(p99)
     figures: dict[str, Any] = {"vm_size": asdict(size), "qps_per_core": speed, "p99_limit_seconds": limit}
     if qps is not None:
@@ -57,9 +60,9 @@ def capacity(
 
 def _lines(figures: dict[str, Any]) -> list[str]:
     size = figures["vm_size"]
-    basis = f"at {figures['qps_per_core']:,.0f} requests a second and core, measured on another machine than Azure's"
+    basis = f"at {figures['qps_per_core']:,.0f} requests per second and core, measured on another machine than Azure's"
     if "qps" in figures:
-        return [f"{figures['qps']:,.0f} requests a second", basis]
+        return [f"{figures['qps']:,.0f} requests per second", basis]
     bounds = f"between {figures['replicas_min']} and {figures['replicas_max']}"
     price = f"at {size['usd_per_hour']} USD an hour in {size['region']} (price: {size['confidence']})"
     return [
@@ -86,11 +89,11 @@ def _seconds(text: str) -> float:
 
 
 def _measured() -> float:
-    """Single-record requests a second of one worker, from the last `make bench-serving`."""
+    """Single-record requests per second of one worker, from the last `make bench-serving`."""
     file = ROOT / "benchmarks" / "results" / "serving.json"
     try:
         return float(json.loads(file.read_text(encoding="utf-8"))["figures"]["requests_per_second_and_core"])
     except (OSError, ValueError, KeyError) as error:
         raise BadInputError(
-            "No measured throughput is at hand. Run `make bench-serving`, or say what a core scores: --per-core 20000."
+            "There is no measured throughput. Run `make bench-serving`, or give one, as `--per-core 20000`."
         ) from error

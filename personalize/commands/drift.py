@@ -1,4 +1,4 @@
-"""`drift`: how far data has moved from what the served model was trained on. For resources see `delivery`."""
+"""`drift`: how far new data has moved from the training data. Resource drift is in `personalize.delivery`."""
 
 import subprocess
 import sys
@@ -18,21 +18,21 @@ from tools.paths import state_folder
 
 def drift(
     data: Annotated[
-        str, typer.Argument(help="A day's rows: a file or folder of Criteo's format, or a YAML that describes tables.")
+        str, typer.Argument(metavar="DATA", help="New data: a file or folder in Criteo's format, or a dataset config.")
     ],
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page to write; by default one in the stack's folder.")
+        Path | None, typer.Option("--output", "-o", help="The page to write; by default in the stack's folder.")
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Compare a day's data with the data that the served model was trained on.
+    """Compare new data with the data that the served model was trained on.
 
-    Writes a page with each column's population stability index (PSI). The exit code is 3 when one of them exceeds the
-    setting `gate.max_drift`. Changes of the stack's resources are found by `make resource-drift`.
+    Prints each column's population stability index (PSI) and writes a page with charts. The exit code is 3 if an index
+    exceeds the setting `gate.max_drift`. For changes of the stack's resources, use `make resource-drift`.
     """
     settings = load_settings(StackFiles(stack, config_file).effective())
     page = output or state_folder(stack) / "drift.html"

@@ -30,20 +30,25 @@ def estimate(
     scenario: Annotated[
         str | None,
         typer.Option(
-            help="A scenario in place of a stack: `reference`, whose price is in Azure's article, or `one-machine`, "
-            "the same trained on one machine."
+            help="Price a scenario, not a stack: `reference`, the one in Azure's article, or `one-machine`, the same "
+            "with training on one machine."
         ),
     ] = None,
     compare: Annotated[
         str | None,
-        typer.Option(help="Show a stack, a stack file (`old.yaml`) or a scenario beside it, not the reference."),
+        typer.Option(help="Compare with this stack, stack file (`old.yaml`) or scenario; by default the reference."),
     ] = None,
-    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs of the stack in a month.")] = 30,
-    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours that one of them takes.")] = 1,
-    live: Annotated[bool, typer.Option("--live", help="Ask Azure's price list instead of the snapshot.")] = False,
+    trainings: Annotated[float, typer.Option(min=0, max=10_000, help="Training runs per month.")] = 30,
+    hours: Annotated[float, typer.Option(min=0, max=48, help="Hours per training run.")] = 1,
+    live: Annotated[
+        bool, typer.Option("--live", help="Use Azure's current price list, not the project's snapshot.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Print what a stack on Azure costs a month, line by line, beside Azure's reference architecture."""
+    """Estimate the monthly price of a stack on Azure, line by line.
+
+    The reference architecture of Azure's article is priced beside it.
+    """
     if scenario is not None and scenario not in SCENARIOS:
         known = " or ".join(f"`{name}`" for name in SCENARIOS)
         raise BadInputError(f"--scenario can be {known}, and is `{scenario}`.")
@@ -72,7 +77,7 @@ def _scenario(name: str, trainings: float, hours: float) -> Scenario:
         return SCENARIOS[name]()
     values = _settings_in(Path(name)) if name.endswith(STACK_FILE) else StackFiles(name).effective()
     if values.get("personalization:target") != "azure":
-        raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name one on Azure: `--stack dev`.")
+        raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name a stack on Azure: `--stack dev`.")
     try:
         settings = AzureSettings.model_validate(values.get("personalization:azure", {}))
     except ValidationError as error:
@@ -82,7 +87,7 @@ def _scenario(name: str, trainings: float, hours: float) -> Scenario:
 
 
 def _settings_in(file: Path) -> dict[str, Any]:
-    """A stack file as it is, without what was set on this machine alone."""
+    """The settings of a stack file, without the overrides of this machine."""
     return StackFiles(file.stem, file).committed().get("config") or {}
 
 

@@ -21,27 +21,30 @@ from personalize.views.summary import show_summary
 
 def up(
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Look first at what is really there, and mend what is gone.")
+        bool, typer.Option("--refresh", help="Read the resources' real state first, and repair what differs.")
     ] = False,
     replace_data: Annotated[
         bool,
         typer.Option(
             "--replace-data",
-            help="On Azure: when region, suffix or subscription has changed, delete all of the stack first, data too.",
+            help="On Azure, after a change of region, suffix or subscription: delete all of the stack first, data too.",
         ),
     ] = False,
-    as_json: options.Json = False,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Check the subscription before the first `up` on Azure.")
     ] = True,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     yes: options.Yes = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Bring everything up: data, training, registry, service. Run again, it redoes only what has changed.
+    """Bring a stack up: data, training, model registry, service.
 
-    On Azure, the first run says what the stack costs, checks the subscription, and asks before it begins.
+    Run again, it updates only what has changed. The first `up` on Azure prints the price, checks the subscription and
+    asks for confirmation.
+
+    Example: .venv/bin/personalize up --stack dev
     """
     session = open_session(stack, config_file)
     _agree_on_azure(session, config_file, yes=yes, check=check)
@@ -53,7 +56,7 @@ def up(
 
 
 def _agree_on_azure(session: StackSession, config_file: Path | None, *, yes: bool, check: bool) -> None:
-    """Before anything is spent; a stack on this machine costs nothing, and one that is up was agreed on."""
+    """Ask before the first `up` on Azure; any other `up` needs no confirmation."""
     settings = azure_of(session.stack, config_file)
     if settings is None:
         return
@@ -65,7 +68,7 @@ def _agree_on_azure(session: StackSession, config_file: Path | None, *, yes: boo
 def show_update(
     update: Callable[[OnStep], Outcome], stack: str, config_file: Path | None = None, *, as_json: bool
 ) -> None:
-    """Run an update, its steps shown, and print what came of it."""
+    """Run an update, show its steps, and print its result."""
     outcome = shown_operation(update)
     if as_json:
         outputs = without_secrets(outcome.outputs, outcome.secret)
@@ -87,14 +90,14 @@ def _on_azure(outcome: Outcome, stack: str, config_file: Path | None) -> dict[st
 
 def preview(
     *,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Read the resources' real state first, and plan to repair what differs.")
+    ] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Look first at what is really there, and plan to mend what differs.")
-    ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what `up` would do, without doing it."""
+    """Show what `up` would change, and change nothing."""
     session = open_session(stack, config_file)
     outcome = shown_operation(lambda on_step: session.preview(on_step, refresh=refresh), plan=True)
     if as_json:
@@ -104,8 +107,13 @@ def preview(
 
 
 def reset(*, stack: options.Stack = "local", yes: options.Yes = False, as_json: options.Json = False) -> None:
-    """Start afresh without Pulumi, when the state or its passphrase is lost: stop the service, delete the folder."""
-    confirm(f"Stop what runs for stack {stack} on this machine and delete its folder, models too?", yes=yes)
+    """Delete a stack's folder without Pulumi, when its state or passphrase is lost.
+
+    Stops the service first. Models and data copies go too.
+    """
+    confirm(
+        f"Stop the service of stack {stack} on this machine, and delete the stack's folder with its models?", yes=yes
+    )
     stopped, folder = reset_stack(stack)
     if as_json:
         print_json({"stopped": stopped, "deleted": folder})
@@ -114,18 +122,18 @@ def reset(*, stack: options.Stack = "local", yes: options.Yes = False, as_json: 
 
 
 def shown_operation(operate: Callable[[OnStep], Outcome], *, plan: bool = False) -> Outcome:
-    """Run an operation of the engine with its steps on the screen."""
+    """Run an operation of Pulumi's engine and show its steps."""
     with StepDisplay(messages, plan=plan).shown() as display:
         return operate(display)
 
 
 def summary_of(outcome: Outcome) -> dict[str, object]:
-    """What every operation's JSON has."""
+    """The part of the JSON object that every operation has."""
     return {"changes": outcome.changes, "steps": outcome.steps, "seconds": round(outcome.seconds, 1)}
 
 
 def changes_in_words(outcome: Outcome) -> str:
-    """How many resources were created, updated and so on, and how long it took."""
+    """The number of resources created, updated and so on, and the seconds it took."""
     words = {"same": "unchanged", "create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
     done = [f"{count} {words.get(kind, kind)}" for kind, count in sorted(outcome.changes.items()) if count]
     return f"{', '.join(done) or 'nothing to do'}, {outcome.seconds:.0f} s."

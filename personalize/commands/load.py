@@ -1,4 +1,4 @@
-"""`load-test`: what load the service can take."""
+"""`load-test`: the throughput and latency of the service under load."""
 
 import json
 import time
@@ -17,34 +17,41 @@ from personalize.terminal import options
 from personalize.terminal.output import ExitCode, messages, print_json, results
 from tools.paths import state_folder
 
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, help="Requests per second, at random times (open loop). Without it, each client waits for its answer."
+    ),
+]
+
 
 def load_test(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="A record, or a list of them to send in turn; by default, made-up ones."),
+        typer.Argument(metavar="FILE", help="A JSON file with the records to send; without it, they are made up."),
     ] = None,
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
     connections: Annotated[int, typer.Option("--connections", "-c", min=1, max=10_000, help="Number of clients.")] = 16,
-    together: Annotated[int, typer.Option(min=1, max=1000, help="Records in a request.")] = 1,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, help="Requests per second, at random moments; without it, each client sends after its answer."
-        ),
-    ] = None,
+    together: Annotated[int, typer.Option(min=1, max=1000, help="Records per request.")] = 1,
+    rate: Rate = None,
     processes: Annotated[
-        int, typer.Option(min=1, max=64, help="Share the clients out over them; one sends some 30,000 a second.")
+        int, typer.Option(min=1, max=64, help="Sending processes; one sends up to 30,000 requests per second.")
     ] = 1,
     seconds: Annotated[float, typer.Option("--seconds", "-d", min=0.1, help="Duration of the test.")] = 10.0,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds after which a request counts as failed.")] = 10.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a request counts as failed.")] = 10.0,
     plot: Annotated[
-        Path | None, typer.Option(help="Where to draw the chart (.svg or .png); by default, in the stack's folder.")
+        Path | None, typer.Option(help="File for the chart (.svg or .png); by default in the stack's folder.")
     ] = None,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Put load on the service and show its latency, counted from the moment at which each request was due."""
+    """Send load to the service and print its throughput and latency.
+
+    Latency counts from the time at which a request was due, so a stall of the service shows.
+
+    Example: .venv/bin/personalize load-test --rate 1000 --seconds 30
+    """
     service = Service.of(open_session(stack, config_file))
     plan = _plan(
         service, _bodies(service, file, together), connections=connections, rate=rate, seconds=seconds, timeout=timeout
@@ -61,7 +68,7 @@ def load_test(
 
 
 def _bodies(service: Service, file: str | None, together: int) -> list[bytes]:
-    """What to send in turn, with so many records in each."""
+    """The request bodies, with `together` records each."""
     content = list(made_up(service.example())) if file is None else read_json(file, "predict")
     records = content if isinstance(content, list) and content else [content]
     if together == 1:
@@ -90,7 +97,7 @@ def _plan(
 
 
 def _draw(result: LoadResult, title: str, file: Path | None, stack: str) -> str:
-    """Draw the latencies, in `file` or in the stack's folder; gives the chart's path."""
+    """Draw the latencies into `file` or the stack's folder. Returns the chart's path."""
     drawn = file or state_folder(stack) / "load-tests" / time.strftime("%Y%m%d-%H%M%S.svg")
     plot_load(result, title, drawn)
     return str(drawn)

@@ -23,7 +23,7 @@ SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
 def models(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """List the model versions, newest first; the champion is the one that serves."""
+    """List the model versions, newest first. The champion is the one that serves."""
     rows = model_rows(stack, config_file)
     if as_json:
         print_json({"models": rows})
@@ -33,16 +33,19 @@ def models(
 
 def serve(
     version: Annotated[
-        str, typer.Argument(help="A number from the list of `models`, or `latest`: the newest accepted version.")
+        str,
+        typer.Argument(metavar="VERSION", help="A number that `models` lists, or `latest`: the newest accepted one."),
     ],
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Serve another version of the model, without training: `serve 3`, `serve latest`.
+    """Serve another version of the model, without training.
 
-    A version chosen by its number stays in place, whatever `up` trains, until `serve latest`.
+    A version that you name by its number stays in service, even if `up` trains a newer one, until `serve latest`.
+
+    Example: .venv/bin/personalize serve 3
     """
     wanted: str | int = version if version == "latest" else _number(version)
     session = open_session(stack, config_file)
@@ -61,15 +64,17 @@ def serve(
 
 
 def import_models(
-    folder: Annotated[Path, typer.Argument(help="Where `destroy --keep-data` saved the models of an earlier stack.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder in which `destroy --keep-data` saved them.")
+    ],
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Register models that `destroy --keep-data` saved; `serve` then serves the one that you name.
+    """Register models that `destroy --keep-data` saved.
 
-    What serves stays as it is. The stack must be up, and gives each model a number of its own.
+    The stack must be up. Each model gets a new version number; `serve` then serves the one that you choose.
     """
     numbers = restore(folder, versions_of(stack, config_file).register)
     if as_json:
@@ -82,12 +87,12 @@ def import_models(
 
 def report(
     *,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Print the path of the served model's report, a page of HTML."""
+    """Print the path of the served model's report (HTML)."""
     path = served_report(stack, config_file)
     if as_json:
         print_json({"report": path})
@@ -98,7 +103,7 @@ def report(
 
 
 def served_report(stack: str, config_file: Path | None) -> Path:
-    """The served model's report, which lies in its bundle; raises `BadInputError` before there is one."""
+    """The report in the served model's bundle. Raises `BadInputError` if there is none yet."""
     outputs, _ = open_session(stack, config_file).outputs()
     path = _report(stack, config_file, Path(outputs.get("report", "")))
     if path is None or not path.is_file():
@@ -107,7 +112,7 @@ def served_report(stack: str, config_file: Path | None) -> Path:
 
 
 def _report(stack: str, config_file: Path | None, path: Path) -> Path | None:
-    """The report at `path`; that of a stack on Azure is fetched where another machine made it."""
+    """The report at `path`. If another machine deployed the stack to Azure, the report is downloaded."""
     if path.is_file() or (settings := azure_of(stack, config_file)) is None:
         return path
     from personalize.clients.azure_models import AzureVersions  # noqa: PLC0415 - needs Azure's packages

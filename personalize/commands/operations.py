@@ -1,4 +1,4 @@
-"""`status`, `logs`, `doctor` and `settings`: looking after a stack."""
+"""`status`, `logs`, `doctor` and `settings`."""
 
 from typing import Annotated
 
@@ -17,7 +17,10 @@ from personalize.views.status import collect_status, show_status
 def status(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Show what is up on one screen: service, model, requests and the last update; on Azure, cluster and pods too."""
+    """Show the service, the model, the requests and the last update of a stack.
+
+    On Azure, the cluster and its pods too.
+    """
     found = collect_status(stack, config_file)
     if as_json:
         print_json(found)
@@ -27,15 +30,15 @@ def status(
 
 def logs(
     *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="Print the last N lines of each file or pod.", metavar="N")
+    ] = 50,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing new lines until Ctrl-C.")] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many lines of each file or pod to begin with.")
-    ] = 50,
     as_json: options.Json = False,
 ) -> None:
-    """Show the service's log: that of its processes, or of its pods."""
+    """Print the log of the service: of its processes, or of its pods on Azure."""
     if follow and as_json:
         raise BadInputError("--json prints one object, and --follow never ends. Leave one of them out.")
     settings = azure_of(stack, config_file)
@@ -55,7 +58,12 @@ def logs(
 def doctor(
     *, stack: options.Stack = "local", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Check this machine and, for a stack on Azure, its subscription; say what is missing, and how to fix it."""
+    """Check this machine for what the project needs, and print how to fix what is missing.
+
+    With a stack on Azure, its subscription is checked too: sign-in, roles, quotas, names.
+
+    Example: .venv/bin/personalize doctor --stack dev
+    """
     findings = [*diagnose_machine(), *diagnose_stack(stack, config_file)]
     if as_json:
         print_json({"findings": findings})
@@ -71,7 +79,7 @@ def settings(
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """List every setting with its value in this stack and what it means."""
+    """List every setting of a stack, with its value and its meaning."""
     rows = setting_rows(stack, config_file)
     if as_json:
         print_json({row["key"]: row["value"] for row in rows})

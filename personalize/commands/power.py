@@ -1,4 +1,4 @@
-"""`pause` and `resume`: a stack on Azure without its nodes for a while."""
+"""`pause` and `resume`: stop and start the cluster of a stack on Azure."""
 
 import time
 
@@ -18,13 +18,16 @@ from personalize.terminal.output import print_json, results, say
 READY_SECONDS = 900.0
 POLL_SECONDS = 5.0
 NODES = "vm/"
-"""How the prices of what a pause saves begin; a stopped cluster has no nodes."""
+"""Prefix of the prices of nodes, which a stopped cluster does not have."""
 
 
 def pause(
     *, stack: options.Stack = "dev", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Stop the cluster of a stack on Azure: the service is down, models and data stay, and nodes cost nothing."""
+    """Stop the cluster of a stack on Azure, to save the price of its nodes.
+
+    The service is down meanwhile. Models and data stay.
+    """
     settings = require_azure(stack, config_file)
 
     changed = _switch(stack, settings, Power.STOPPED)
@@ -43,7 +46,7 @@ def pause(
 def resume(
     *, stack: options.Stack = "dev", config_file: options.SettingsFile = None, as_json: options.Json = False
 ) -> None:
-    """Start the cluster of a stack on Azure again, and wait until the service answers."""
+    """Start the cluster of a paused stack, and wait until the service answers."""
     settings = require_azure(stack, config_file)
 
     changed = _switch(stack, settings, Power.RUNNING)
@@ -61,7 +64,7 @@ def resume(
 
 
 def remaining(stack: str, settings: AzureSettings) -> list[Line]:
-    """What costs money while the cluster is stopped, at most: its disks and its tier may be free then."""
+    """What may cost money while the cluster is stopped. Its disks and its tier may be free then."""
     bill = estimate(of_settings(stack, settings), snapshot())
     return [line for line in bill.lines if line.part == "always_on" and not line.price.id.startswith(NODES)]
 

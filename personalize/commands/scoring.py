@@ -1,4 +1,4 @@
-"""`predict`, `rank` and `key`: asking the running service."""
+"""`predict`, `rank` and `key`: requests to the running service."""
 
 import json
 import sys
@@ -17,12 +17,10 @@ from tools.paths import state_folder
 
 Input = Annotated[
     str | None,
-    typer.Argument(
-        metavar="FILE", help="A JSON file, or - for standard input. `--example` prints one.", show_default=False
-    ),
+    typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.", show_default=False),
 ]
 Example = Annotated[
-    bool, typer.Option("--example", help="Ask nothing, but print an example with the columns of the model that serves.")
+    bool, typer.Option("--example", help="Print an example of FILE with the columns of the served model, and exit.")
 ]
 
 
@@ -34,11 +32,13 @@ def predict(
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print the click probability of a record, or of each in a list of records.
+    """Print the click probability of a record, or of each record in a list.
 
-    A record has the columns of your model, and a missing column is a missing value. To get one to start from:
+    A record has the columns of your model; a column that is left out counts as missing. Start from an example:
 
     .venv/bin/personalize predict --example > record.json
+
+    .venv/bin/personalize predict record.json
     """
     if example:
         print_json(_held_out(stack) or Service.of(open_session(stack, config_file)).example())
@@ -58,20 +58,24 @@ def rank(
     file: Input = None,
     *,
     example: Example = False,
-    top: Annotated[int | None, typer.Option("--top", "-k", min=1, help="Show only so many of the best items.")] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", "-k", min=1, help="Print only the best N items.", metavar="N")
+    ] = None,
     name: Annotated[
-        str, typer.Option("--id", help="The field by which the answer names an item; an item without it is counted.")
+        str, typer.Option("--id", metavar="FIELD", help="The field of an item that holds its ID, of any type.")
     ] = "id",
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Order items for a user by click probability, the likeliest first.
+    """Rank items for a user by click probability.
 
-    FILE holds {"user": {...}, "items": [{"id": 17, ...}, ...]} with the columns of your model. The model does not see
-    `id`: the answer names the items by it. To get a file to start from:
+    FILE holds {"user": {...}, "items": [{"id": 17, ...}, ...]} with the columns of your model. The result names each
+    item by its ID, or by its position in the list if it has none. Start from an example:
 
     .venv/bin/personalize rank --example > rank.json
+
+    .venv/bin/personalize rank rank.json --top 3
     """
     if example:
         print_json(Service.of(open_session(stack, config_file)).example("/rank"))
@@ -89,7 +93,10 @@ def rank(
 
 
 def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
-    """The service's answer, with the items' field `name` as the caller gave it; a model without it does not see it."""
+    """The service's answer, with the caller's IDs from the items' field `name`.
+
+    The service refuses unknown fields, so the IDs are not sent unless the model has such a column.
+    """
     items = [item if isinstance(item, dict) else {} for item in body.get("items") or ()]
     if any(name in item for item in items) and name not in service.example():
         body = body | {"items": [{key: item[key] for key in item if key != name} for item in items]}
@@ -101,7 +108,7 @@ def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: 
 
 
 def _held_out(stack: str) -> Any:  # noqa: ANN401 - JSON
-    """A held-out record of the model, which is better than a made-up one; None where this machine has none."""
+    """A held-out record, which is more realistic than a made-up one; None if `up` did not run on this machine."""
     file = StackFolder(state_folder(stack)).example
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
@@ -110,10 +117,10 @@ def key(
     *,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
-    header: Annotated[bool, typer.Option("--header", help="As the HTTP header that `curl -H @-` reads.")] = False,
+    header: Annotated[bool, typer.Option("--header", help="Print it as an HTTP header, for `curl -H @-`.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Print the service's current key. It is a secret: pipe it, don't paste it."""
+    """Print the service's API key. It is a secret: pipe it, don't paste it."""
     outputs, _ = open_session(stack, config_file).outputs()
     if as_json:
         print_json({"key": outputs["key"]})
@@ -122,7 +129,7 @@ def key(
 
 
 def read_json(file: str | None, command: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """The JSON in a file, or on standard input when it is `-`; raises `BadInputError`, for a missing file too."""
+    """The JSON in a file, or on standard input if `file` is `-`. Raises `BadInputError`, also if there is no file."""
     if file is None:
         raise BadInputError(
             f"Give a JSON file, or - for standard input. `.venv/bin/personalize {command} --example > {command}.json` "

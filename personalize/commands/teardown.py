@@ -1,4 +1,4 @@
-"""`destroy`: the end of a stack, and on Azure a look at what is left of it."""
+"""`destroy`: deletes a stack, and on Azure lists what is left."""
 
 import time
 from dataclasses import asdict
@@ -23,20 +23,22 @@ from personalize.terminal.output import ExitCode, confirm, messages, print_json,
 
 def destroy(
     *,
-    stack: options.Stack = "local",
-    config_file: options.SettingsFile = None,
     keep_data: Annotated[
-        bool, typer.Option("--keep-data", help="First save all models with their reports in a folder here.")
+        bool, typer.Option("--keep-data", help="First save all models and their reports in a folder here.")
     ] = False,
     delete_data: Annotated[
-        bool, typer.Option("--delete-data", help="On Azure: do not ask again before the lake with its data is deleted.")
+        bool, typer.Option("--delete-data", help="On Azure: delete the data lake without a second question.")
     ] = False,
+    stack: options.Stack = "local",
+    config_file: options.SettingsFile = None,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Take everything down: the service, the models, the data's copy and the stack's folder.
+    """Delete a stack: the service, all models, the copy of the data and the stack's folder.
 
-    On Azure it ends with a list of what is left and why; exit code 1 means that something there still costs money.
+    On Azure it ends with a list of what is left and why. Exit code 1 means that something still costs money.
+
+    Example: .venv/bin/personalize destroy --stack dev --keep-data
     """
     session = open_session(stack, config_file)
     azure = azure_of(stack, config_file)
@@ -61,27 +63,25 @@ def destroy(
 
 
 def _agree(stack: str, azure: AzureSettings | None, *, yes: bool, delete_data: bool) -> None:
-    """Ask, and on Azure a second time while there is a lake. Raises `BadInputError` where that must not be."""
+    """Ask, and on Azure a second time if there is a data lake. Raises `BadInputError` if the stack is protected."""
     if azure is not None and azure.protect:
         raise BadInputError(
-            f"Stack {stack} protects what holds data. Set `azure.protect` to false, run "
+            f"Stack {stack} is protected against deletion. Set `azure.protect` to false, run "
             f"`.venv/bin/personalize up --stack {stack}`, then destroy it."
         )
-    confirm(f"Take down stack {stack}: stop the service and delete all its models?", yes=yes)
+    confirm(f"Delete stack {stack}, with its service and all its models?", yes=yes)
     lake = _lake(stack, azure) if azure is not None else None
     if lake is None or delete_data:
         return
     if not messages.is_terminal:
-        raise BadInputError(
-            f"This deletes the lake {lake} with its data too: add `--delete-data` to say that you mean it."
-        )
-    typed = typer.prompt(f"The lake {lake} with its data goes too. Type its name to delete it", err=True)
+        raise BadInputError(f"This would also delete the data lake {lake}. Add `--delete-data` to confirm it.")
+    typed = typer.prompt(f"The data lake {lake} will be deleted too. Type its name to confirm", err=True)
     if typed != lake:
         raise BadInputError(f"You typed {typed!r}, not {lake!r}: nothing was deleted.")
 
 
 def _lake(stack: str, azure: AzureSettings) -> str | None:
-    """The name of the stack's lake, None when there is none any more."""
+    """The name of the stack's data lake, None if there is none."""
     names = Names(stack=stack, subscription=azure.subscription, suffix=azure.suffix)
     group = f"/subscriptions/{azure.subscription}/resourceGroups/{names.training_group}"
     path = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.lake}"
@@ -99,7 +99,7 @@ def _save(stack: str, config_file: Path | None) -> Path:
 
 
 def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: bool) -> bool:
-    """Put what is left on Azure into `found`, and print it; whether some of it costs money."""
+    """Put what is left on Azure into `found`, and print it. Returns whether some of it costs money."""
     manager = credentials.resource_manager(azure.tenant)
     left = settled(lambda: leftovers(manager, azure.subscription, stack), say, time.sleep)
     found["left"] = [asdict(one) for one in left]

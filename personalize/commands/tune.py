@@ -1,4 +1,4 @@
-"""`tune`: look for better parameters of the stack's model."""
+"""`tune`: search for better training parameters."""
 
 import subprocess
 import sys
@@ -18,17 +18,14 @@ from training.request import LocalRequest
 def tune(
     *,
     trials: Annotated[
-        int, typer.Option("--trials", min=1, help="The most trials; the first one has the parameters as they are.")
+        int, typer.Option(min=1, help="Highest number of trials. The first one uses the current parameters.")
     ] = 20,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.1, help="Minutes after which no further trial begins.")
-    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Start no trial after this many minutes.")] = None,
     encodings: Annotated[
-        bool,
-        typer.Option("--encodings", help="Try other encodings of categories too."),
+        bool, typer.Option("--encodings", help="Also try other encodings of the categorical columns.")
     ] = False,
     crosses: Annotated[
-        bool, typer.Option("--crosses", help="Look for pairs of columns worth crossing, and for factors of both keys.")
+        bool, typer.Option("--crosses", help="Search for crosses of two columns, and for factors of users and items.")
     ] = False,
     stack: options.Stack = "local",
     config_file: options.SettingsFile = None,
@@ -36,7 +33,7 @@ def tune(
 ) -> None:
     """Search on this machine for better training parameters, or for crosses and factors.
 
-    Prints them for the file they go into.
+    Prints the settings to put into the stack file, or the crosses and factors to put into the dataset config.
     """
     settings = load_settings(StackFiles(stack, config_file).effective())
     request = LocalRequest(

@@ -1,4 +1,4 @@
-"""`verify`: a stack's whole life on a real subscription, stage by stage, and what Azure answers to each assumption."""
+"""`verify`: a stack's whole life on a real subscription, stage by stage, and Azure's answer to each assumption."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 MARKS = {True: "[green]holds[/]", False: "[red]differs[/]", None: "[yellow]not seen[/]"}
 HOURS = 3
-"""How long a verification takes, roughly; for the price that is told before it begins."""
+"""Roughly how long a verification takes, for the price that is announced."""
 
 
 def verify(
     *,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="STAGE", help="Start with this stage, even if it was done before.")
+    ] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="Run only this stage.")] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="Print the results so far, and run nothing.")] = False,
     stack: options.Stack = "dev",
     config_file: options.SettingsFile = None,
-    begin: Annotated[
-        str | None, typer.Option("--from", help="Begin with this stage, even if it was done before.")
-    ] = None,
-    only: Annotated[str | None, typer.Option("--only", help="Run this stage alone.")] = None,
-    list_only: Annotated[bool, typer.Option("--list", help="Show what was found so far, and do nothing.")] = False,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Take a stack on Azure through its life, step by step: what to do first on a real subscription.
+    """Test a stack's whole life on a real subscription, stage by stage. Run it first on a new one.
 
-    It begins with nothing and leaves nothing behind, resumes where the last call stopped, and records what Azure
-    answers where the simulation assumes something. Costs a few dollars and two to four hours.
+    It creates everything from scratch, then deletes it, and records Azure's real response wherever the simulation
+    relies on an assumption. It resumes at the stage where it stopped. Costs a few dollars and takes two to four hours.
     """
     settings = require_azure(stack, config_file)
     from personalize.verify.runner import refuse_a_stack_in_use, run, wanted  # noqa: PLC0415 - see above
@@ -62,11 +62,13 @@ def verify(
 
 
 def _agree(todo: "Sequence[Stage]", bench: Bench, *, yes: bool) -> None:
-    """Say what will happen and what it costs, and ask."""
+    """Announce the stages and their price, and ask."""
     names = ", ".join(stage.name for stage in todo)
     if any(stage.changes for stage in todo):
         announce(bench.stack, bench.settings)
-        messages.print(f"Stages: {names}. Each goes on where it failed; the last takes everything down.", markup=False)
+        messages.print(
+            f"Stages: {names}. A failed stage can be repeated; the last one deletes everything.", markup=False
+        )
         messages.print(f"About {HOURS} hours, {_price(bench, _life)}.", markup=False)
     elif any(stage.trains for stage in todo):
         messages.print(f"Stages: {names}. The stack stays as it is.", markup=False)
@@ -77,27 +79,27 @@ def _agree(todo: "Sequence[Stage]", bench: Bench, *, yes: bool) -> None:
 
 
 def _price(bench: Bench, of: Callable[[Bench], float]) -> str:
-    """What that costs at most."""
+    """The highest price, in words."""
     try:
         return f"at most {of(bench):,.2f} USD at these prices"
     except PriceUnknownError:
-        return "at a price that nobody has looked up"
+        return "at an unknown price"
 
 
 def _life(bench: Bench) -> float:
-    """Those hours, one training among them."""
+    """US dollars for those hours, with one training."""
     costs = bill(bench.stack, bench.settings)
     always = float(costs.total("always_on").high) / HOURS_PER_MONTH * HOURS
     return always + float(costs.total("training").high) / int(costs.scenario.trainings)
 
 
 def _canary(bench: Bench) -> float:
-    """One canary run."""
+    """US dollars for one canary run."""
     return float(bill(bench.stack, bench.settings).total("canary").high) / CANARIES_PER_MONTH
 
 
 def as_values(record: Record) -> dict[str, Any]:
-    """The record with every assumption in full, those that nothing was seen of too."""
+    """The record with every assumption in full, also those without an answer yet."""
     found = record.model_dump(mode="json")
     seen = {name: one for stage in found["stages"].values() for name, one in stage["seen"].items()}
     nothing = {"holds": None, "answer": ""}
@@ -108,7 +110,7 @@ def as_values(record: Record) -> dict[str, Any]:
 
 
 def show(record: Record, stages: "Sequence[Stage]") -> None:
-    """Print the stages, what Azure answered in each, and what is left for a person to look at."""
+    """Print the stages with Azure's answers, and what only a person can check."""
     known = assumptions()
     for stage in stages:
         found = record.stages.get(stage.name)
@@ -125,7 +127,7 @@ def show(record: Record, stages: "Sequence[Stage]") -> None:
     if waits := [f"{what} {seconds:.0f} s" for what, seconds in sorted(record.waits.items())]:
         results.print(f"Longest waits: {', '.join(waits)}.", markup=False)
     by_hand = [one for one in known.values() if one.by_hand]
-    results.print(f"\n{len(by_hand)} things that only a person can look at:")
+    results.print(f"\n{len(by_hand)} things that only a person can check:")
     for one in by_hand:
         results.print(f"  {one.says} {one.by_hand}", markup=False)
     results.print(f"\nAll of it is in {record_file(record.stack)}.", markup=False)

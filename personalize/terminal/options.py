@@ -8,7 +8,7 @@ import typer
 Stack = Annotated[
     str,
     typer.Option(
-        "--stack", "-s", envvar="PERSONALIZE_STACK", help="The stack to work on: its file is Pulumi.<stack>.yaml."
+        "--stack", "-s", envvar="PERSONALIZE_STACK", help="The stack. Its settings are in Pulumi.<stack>.yaml."
     ),
 ]
 SettingsFile = Annotated[
@@ -17,8 +17,8 @@ SettingsFile = Annotated[
         "--config-file",
         envvar="PERSONALIZE_CONFIG_FILE",
         dir_okay=False,
-        help="A stack file to use instead of Pulumi.<stack>.yaml, to try out settings without editing that one.",
+        help="A stack file to use in place of Pulumi.<stack>.yaml.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]

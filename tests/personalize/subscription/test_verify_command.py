@@ -111,7 +111,7 @@ def test_the_command_shows_what_differs_and_where_that_matters(verify: Verify) -
     assert "differs" in shown.stdout
     assert "the policy is called other" in shown.stdout
     assert "infra/cloud/storage.py" in shown.stdout
-    assert "only a person can look at" in shown.stdout
+    assert "only a person can check" in shown.stdout
     again = verify("--list", stages=[stage("data", **looks), stage("training")])
     assert "training: not run" in again.stdout
 

@@ -101,7 +101,7 @@ def test_a_log_in_json_is_not_followed(run: Run) -> None:
 
 def test_help_shows_the_first_sentence_of_each_command(run: Run) -> None:
     _, output, _ = run("--help")
-    assert "Print the service's current key." in " ".join(output.split())
+    assert "Print the service's API key." in " ".join(output.split())
 
 
 def test_an_unknown_option_is_a_usage_error(run: Run) -> None:

@@ -52,7 +52,7 @@ def test_every_page_starts_with_its_title(pages: dict[str, str]) -> None:
 
 def test_every_command_is_described(pages: dict[str, str]) -> None:
     assert [name for name in command_names() if f"## `personalize {name}`" not in pages["reference/options.md"]] == []
-    assert "`--refresh`: Look first at what is really there" in pages["reference/options.md"]
+    assert "`--refresh`: Read the resources' real state first" in pages["reference/options.md"]
 
 
 def test_every_route_is_described_with_its_statuses(pages: dict[str, str]) -> None:
