@@ -20,7 +20,7 @@ from features.encoder import Encoder
 from features.schema import CRITEO
 from training.engines import chunks
 from training.engines.fitting import native_parameters
-from training.kernels.columns import FEATURES, LABEL, PART, RAW, matrix, raw_columns, raw_inputs
+from training.kernels.columns import FEATURES, LABEL, PART, RAW, matrix, raw_columns, raw_rows
 from training.kernels.split import PARTS, Part
 from training.model.fitted import REFIT_ROWS
 from training.parameters import TrainingParameters
@@ -74,8 +74,8 @@ def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float6
 def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
     """Inputs and labels of the rows that the run held out: those whose categories it kept as they were."""
     batches = [batch.filter(batch.column(RAW).is_valid()) for batch in _batches(folder)]
-    raw = (raw_inputs([batch.column(name) for name in raw_columns(CRITEO)], CRITEO) for batch in batches)
-    inputs = np.concatenate([encoder.encode(*part) for part in raw])
+    raw = (raw_rows([batch.column(name) for name in raw_columns(CRITEO)], CRITEO) for batch in batches)
+    inputs = np.concatenate([part.encode(encoder) for part in raw])
     return inputs, np.concatenate([batch.column(LABEL).to_numpy() for batch in batches])
 
 

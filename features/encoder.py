@@ -4,26 +4,23 @@ All columns share three flat arrays with an offset per column, so that the files
 memory serves every worker process.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from features.arrays import EACH, Categories, RowOfEach, Several
+from features.columns import Fields, Places, Stands, Tables
 from features.errors import PersonalizationError
 from features.factors import Factors
+from features.hashing import Hashes
+from features.schema import Schema
 
 FOLDER = "encoder"
-RowOfEach = npt.NDArray[np.int64] | slice
-"""The row of each of m values, int64[m], or all rows where each has one value."""
-Lookup = Callable[[int, npt.NDArray[np.int64], RowOfEach], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-"""Rate and log count, float32[m] each, of the values of a column, given by its index, with these hashes, int64[m]."""
-Products = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.float32]]
-"""What factors predict, float32[n], of the values at these places of their two columns, int64[n] each."""
-EACH = slice(None)
 _VECTORS = ("first", "second")
 
 
@@ -39,20 +36,41 @@ class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The two columns that have factors; unset where none have."""
 
 
-class Several(NamedTuple):
-    """The values of n rows in a column that holds several: `hashes` int64[m], and `row` int64[m] of each.
+@dataclass(frozen=True, kw_only=True)
+class RawRows:
+    """n rows of a schema before they are encoded: `fields` has the values of each of the `Schema.fields`."""
 
-    Ascending by row, then hash, but those of a cross in the order of its column with several values. Each row has at
-    least one value, that of the empty string where it has no other.
-    """
+    schema: Schema
+    fields: Fields
 
-    hashes: npt.NDArray[np.int64]
-    row: npt.NDArray[np.int64]
+    def __len__(self) -> int:
+        """How many rows there are."""
+        first = self.fields[0]
+        return first.rows if isinstance(first, Several) else len(first)
 
-    def means(self, of_values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The mean over the values of each row, float32[n], of what its values stand for, float32[m]."""
-        means: npt.NDArray[np.float64] = np.bincount(self.row, weights=of_values) / np.bincount(self.row)
-        return means.astype(np.float32)
+    @classmethod
+    def of_records(cls, schema: Schema, records: Sequence[Sequence[Any]]) -> Self:
+        """Records of requests, each with its values in the order of `Schema.fields`."""
+        columns = zip(schema.fields, zip(*records, strict=True), strict=True)
+        return cls(schema=schema, fields=[field.read(values) for field, values in columns])
+
+    def of(self, schema: Schema) -> "RawRows":
+        """The same rows for another schema, which lacks none of its fields in them."""
+        places = [self.schema.features.index(name) for name in schema.features]
+        return RawRows(schema=schema, fields=[self.fields[place] for place in places])
+
+    def values(self, index: int) -> Categories:
+        """The values of a column of the encoder."""
+        return self.schema.encoded[index].values(self.fields)
+
+    def encode(self, tables: Tables) -> npt.NDArray[np.float64]:
+        """The model's inputs, float64[n, f], in the order of `Schema.encoded_features`, by what `tables` know."""
+        encoded = np.empty((len(self), len(self.schema.encoded_features)), dtype=np.float64)
+        for column in self.schema.columns:
+            own = encoded[:, self.schema.places[column.name]]
+            for place, values in enumerate(column.encode(self.fields, tables)):
+                own[:, place] = values
+        return encoded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,70 +115,27 @@ class Encoder:
         """Where column `index` lies in `hashes`, `rates` and `log_counts`."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
-    def encode(
-        self,
-        numeric: npt.NDArray[np.float64],
-        hashes: npt.NDArray[np.int64],
-        several: Mapping[int, Several] | None = None,
-        lookup: Lookup | None = None,
-        products: Products | None = None,
-    ) -> npt.NDArray[np.float64]:
-        """The model's inputs, float64[n, p + 2c], or two more with factors, in the order of `Schema.encoded_features`.
+    def place(self, index: int, hashes: Hashes) -> Places:
+        """Where column `index` has the values with these hashes, int64[m], from 0 on; behind the last if nowhere."""
+        table = self.hashes[self.column(index)]
+        if len(table) == 0:
+            return np.zeros(len(hashes), dtype=np.int64)
+        position = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
+        return np.where(table[position] == hashes, position, len(table))
 
-        `numeric` is float64[n, p] with NaN for missing, `hashes` int64[n, c] from `features.hashing`. The columns
-        `several`, by their index, take their values from there, and means over them; `lookup` says what a value stands
-        for where that is not `Encoder.lookup`, `products` what factors predict where these are not the encoder's own.
-        """
-        look_up = lookup or self.lookup
-        rows, width = numeric.shape
-        factored = 0 if self.factors is None else 2
-        encoded = np.empty((rows, width + 2 * len(self.columns) + factored), dtype=np.float64)
-        encoded[:, :width] = numeric
-        for index in range(len(self.columns)):
-            values = (several or {}).get(index)
-            if values is None:
-                rate, log_count = look_up(index, hashes[:, index], EACH)
-            else:
-                rate, log_count = map(values.means, look_up(index, values.hashes, values.row))
-            encoded[:, width + 2 * index] = rate
-            encoded[:, width + 2 * index + 1] = log_count
-        if self.factors is not None:
-            first, second = self.factors.columns
-            predict = products or self.factors.products
-            encoded[:, -2] = predict(self.place(first, hashes), self.place(second, hashes))
-            log_counts = encoded[:, width + 1 :: 2]
-            encoded[:, -1] = np.minimum(log_counts[:, first], log_counts[:, second])
-        return encoded
-
-    def place(self, index: int, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The places, int64[n], of rows' values in column `index`, from 0 on and behind the last one without any.
-
-        `hashes` is int64[n, c], of columns that hold one value a row.
-        """
-        position, seen = self.find(index, hashes[:, index])
-        return np.where(seen, position - self.offsets[index], self.places(index))
-
-    def lookup(
-        self, index: int, hashes: npt.NDArray[np.int64], _row: RowOfEach = EACH
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Rate and log count, float32[m] each, of the values of column `index` with these hashes, int64[m]."""
-        position, seen = self.find(index, hashes)
-        rate, log_count = (np.full(len(hashes), value, dtype=np.float32) for value in self.unseen[index])
-        rate[seen] = self.rates[position[seen]]
-        log_count[seen] = self.log_counts[position[seen]]
+    def lookup(self, index: int, places: Places, _row: RowOfEach = EACH) -> tuple[Stands, Stands]:
+        """Rate and log count, float32[m] each, of the values at these places of column `index`."""
+        rate, log_count = (np.full(len(places), value, dtype=np.float32) for value in self.unseen[index])
+        seen = places < self.places(index)
+        position = places[seen] + self.offsets[index]
+        rate[seen], log_count[seen] = self.rates[position], self.log_counts[position]
         return rate, log_count
 
-    def find(self, index: int, hashes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Where the values of column `index` with these hashes lie in the flat arrays, int64[n], and which of them do.
-
-        The position of a value that is not in the column's table means nothing.
-        """
-        part = self.column(index)
-        table = self.hashes[part]
-        if len(table) == 0:
-            return np.zeros(len(hashes), dtype=np.int64), np.zeros(len(hashes), dtype=np.bool_)
-        position = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
-        return position + part.start, table[position] == hashes
+    def products(self, first: Places, second: Places) -> Stands:
+        """What the factors predict, float32[n], for the values at these places of their columns."""
+        if self.factors is None:
+            raise EncoderError("The schema names factors, but the encoder has none. Train the model again.")
+        return self.factors.products(first, second)
 
     def save(self, bundle: Path) -> None:
         """Write the encoder's files into the folder `encoder` of a bundle."""

@@ -1,4 +1,7 @@
-"""Category values as 64-bit integers, which are those of Spark's own `xxhash64`; a field of several values is split."""
+"""Category values as 64-bit integers: XXH64 of their UTF-8 bytes. A field with several values is split first.
+
+The hashes decide which rows are held out and are stored in bundles, so none of them may ever change.
+"""
 
 from collections.abc import Iterable
 
@@ -7,48 +10,83 @@ import numpy.typing as npt
 import xxhash
 
 HASH_SEED = 42
-"""The seed of Spark's `xxhash64`, which cannot be changed there."""
 
+Hashes = npt.NDArray[np.int64]
+Unsigned = npt.NDArray[np.uint64]
 
-def unsigned_hash(value: str) -> int:
-    """XXH64 of the UTF-8 bytes of `value`, as an unsigned 64-bit integer."""
-    return xxhash.xxh64_intdigest(value.encode(), HASH_SEED)
+P1, P2, P3, P4, P5 = (
+    np.uint64(prime)
+    for prime in (
+        11400714785074694791,
+        14029467366897019727,
+        1609587929392839161,
+        9650029242287828579,
+        2870177450012600261,
+    )
+)
+"""The primes of XXH64 (Collet, "xxHash fast digest algorithm", https://github.com/Cyan4973/xxHash)."""
 
 
 def hash_value(value: str) -> int:
-    """`unsigned_hash` as a signed integer: what Spark's `xxhash64(value)` returns."""
-    unsigned = unsigned_hash(value)
+    """XXH64 of the UTF-8 bytes of `value`, as a signed 64-bit integer."""
+    unsigned = _unsigned_hash(value)
     return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
 
 
+def _unsigned_hash(value: str) -> int:
+    return xxhash.xxh64_intdigest(value.encode(), HASH_SEED)
+
+
 MISSING_HASH = hash_value("")
-"""Of a category that is missing, which is the empty text."""
-UNSIGNED_MISSING = unsigned_hash("")
+"""A missing category is the empty text."""
 
 
-def hash_values(values: Iterable[str]) -> npt.NDArray[np.int64]:
+def hash_values(values: Iterable[str]) -> Hashes:
     """`hash_value` of each value, as int64 of the same length."""
-    return np.fromiter(map(unsigned_hash, values), dtype=np.uint64).view(np.int64)
-
-
-def pair_hash(first: int, second: int) -> int:
-    """What a pair of values with these hashes, unsigned 64-bit integers, hashes to: XXH64 of the second one's eight
-    bytes, from the first one as seed, as Spark's `xxhash64` goes on from column to column.
-
-    A pair without one of its values is missing.
-    """
-    if UNSIGNED_MISSING in {first, second}:
-        return UNSIGNED_MISSING
-    return xxhash.xxh64_intdigest(second.to_bytes(8, "little"), first)
+    return np.fromiter(map(_unsigned_hash, values), dtype=np.uint64).view(np.int64)
 
 
 def split_values(text: str, separator: str) -> list[str]:
-    """The distinct values in a field that holds several, without the spaces around them; one "" where there is none."""
+    """The distinct values in a field that holds several, without the spaces around them; one "" if there is none."""
     values = dict.fromkeys(part.strip(" ") for part in text.split(separator))
     values.pop("", None)
     return list(values) or [""]
 
 
-def hash_several(text: str, separator: str) -> npt.NDArray[np.int64]:
+def hash_several(text: str, separator: str) -> Hashes:
     """`hash_value` of each value in a field that holds several, ascending, so that their order makes no difference."""
     return np.unique(hash_values(split_values(text, separator)))
+
+
+def pair_hashes(first: Hashes, second: Hashes) -> Hashes:
+    """The hash of each pair of values, int64[m], from the two values' hashes, int64[m] each.
+
+    It is XXH64 of the second hash's eight bytes with the first hash as seed. A pair that lacks one of its values is
+    missing.
+    """
+    mixed = hash_whole_numbers(second, first.view(np.uint64)).view(np.int64)
+    return np.where((first == MISSING_HASH) | (second == MISSING_HASH), MISSING_HASH, mixed)
+
+
+def hash_whole_numbers(values: npt.NDArray[np.int64], seeds: Unsigned) -> Unsigned:
+    """XXH64 of each 64-bit integer's eight bytes, uint64[n], from `seeds` uint64[n]."""
+    return finished(with_word(seeds + P5 + np.uint64(8), values.view(np.uint64)))
+
+
+def with_word(hashes: Unsigned, word: Unsigned) -> Unsigned:
+    """Unfinished hashes after eight more bytes each."""
+    return rotated(hashes ^ (rotated(word * P2, 31) * P1), 27) * P1 + P4
+
+
+def finished(hashes: Unsigned) -> Unsigned:
+    """XXH64's last step, its avalanche."""
+    hashes = (hashes ^ (hashes >> np.uint64(33))) * P2
+    hashes = (hashes ^ (hashes >> np.uint64(29))) * P3
+    mixed: Unsigned = hashes ^ (hashes >> np.uint64(32))
+    return mixed
+
+
+def rotated(values: Unsigned, bits: int) -> Unsigned:
+    """The values with their bits rotated to the left."""
+    turned: Unsigned = (values << np.uint64(bits)) | (values >> np.uint64(64 - bits))
+    return turned

@@ -75,13 +75,8 @@ def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:
 
 
 def column_values(schema: Schema, inputs: Numbers) -> Numbers:
-    """What the histograms of the `Schema.columns` count, float64[n, p + c], of a model's inputs float64[n, p + 2c].
-
-    Numbers as they are; the rate of a category, NaN where its value was never or seldom seen.
-    """
-    numbers = len(schema.numeric)
-    rates, log_counts = inputs[:, numbers::2], inputs[:, numbers + 1 :: 2]
-    return np.hstack([inputs[:, :numbers], np.where(log_counts > 0, rates, np.nan)])
+    """What the histograms of the `Schema.columns` count, float64[n, c], from a model's inputs, float64[n, f]."""
+    return np.column_stack([column.watched(inputs[:, schema.places[column.name]]) for column in schema.columns])
 
 
 def stability_index(reference: Sequence[float] | npt.NDArray[np.generic], rows: npt.NDArray[np.generic]) -> float:

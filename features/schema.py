@@ -1,129 +1,153 @@
-"""The columns of a dataset and the order of the model's features."""
+"""The columns of a dataset and the order of the model's inputs."""
 
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
 import msgspec
 
-from features.crosses import Cross, cross_name, problem_of
+from features.categories import Category, Cross, Encoded, FactorPair
+from features.columns import Column, Field, Number
 from features.errors import PersonalizationError
-from features.factors import factors_name, problem_of_factors
+
+Pair = tuple[str, str]
+"""The names of two categorical columns."""
 
 
 class SchemaError(PersonalizationError):
     """A schema that cannot be used, or a column that does not belong to it."""
 
 
-def encoded_category(name: str) -> tuple[str, str]:
-    """The model's inputs of a categorical column: its target rate and its log count."""
-    return f"{name}_rate", f"{name}_log_count"
+def cross_name(pair: Pair) -> str:
+    """What the column of a cross is called."""
+    return " x ".join(pair)
+
+
+def factors_name(pair: Pair) -> str:
+    """What the column that follows from the factors of a pair is called."""
+    return " with ".join(pair)
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """Column names by role. The label is 0 or 1; a missing number is NaN; a missing category is the empty string."""
+    """Column names by kind. The label is 0 or 1; a missing number is NaN; a missing category is the empty string."""
 
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     label: str = "label"
     timestamp: str | None = None
     separators: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    """What stands between the values of a categorical column that holds several; unset, and so not in `schema.json`,
-    where no column does."""
-    crosses: tuple[Cross, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Pairs of categorical columns that are columns of the encoder too; unset where there is none."""
-    factors: Cross | msgspec.UnsetType = msgspec.UNSET
-    """Two categorical columns whose values have latent factors; unset where there are none."""
+    """What stands between the values of a categorical column that holds several. Unset if no column does, and so not
+    in `schema.json`; the same holds for the attributes below."""
+    crosses: tuple[Pair, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Pairs of categorical columns that are columns of the encoder too."""
+    factors: Pair | msgspec.UnsetType = msgspec.UNSET
+    """Two categorical columns whose values have latent factors."""
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name used twice, by an encoded feature too, a schema without any feature, a
-        separator that is empty or of no categorical column, or a cross or factors that cannot be made."""
-        inputs = (*self.encoded_features, *self.paired)
-        names = [self.label, *inputs, *([self.timestamp] if self.timestamp else [])]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
-        if not self.numeric and not self.categorical:
-            raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
-        for name, separator in ({} if self.separators is msgspec.UNSET else self.separators).items():
+        """Raise `SchemaError` for a name that is used twice, also by an input of the model, for a schema without any
+        feature, a separator that is empty or of no categorical column, or a pair that cannot be made."""
+        separators = {} if self.separators is msgspec.UNSET else self.separators
+        for name, separator in separators.items():
             if name not in self.categorical:
                 raise SchemaError(f"{name} has a separator, but it is none of the categorical columns.")
             if not separator:
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
-        several = {self.categorical[index] for index in self.several}
-        if problem := problem_of(self._crosses, numeric=self.numeric, categorical=self.categorical, several=several):
+        if not self.numeric and not self.categorical:
+            raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
+        if problem := problem_of_pairs(self._crosses, self._factors, self.numeric, self.categorical, separators):
             raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
-        if self.factors is msgspec.UNSET:
-            return
-        if problem := problem_of_factors(self.factors, categorical=self.categorical, several=several):
-            raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
+        own = [column.name for column in self.columns if column.inputs != (column.name,)]
+        names = [self.label, *self.encoded_features, *own, *([self.timestamp] if self.timestamp else [])]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
+
+    @cached_property
+    def numbers(self) -> tuple[Number, ...]:
+        """The columns that are stored as numbers."""
+        return tuple(Number(name=name, at=at) for at, name in enumerate(self.numeric))
+
+    @cached_property
+    def texts(self) -> tuple[Category, ...]:
+        """The categorical columns."""
+        separators = {} if self.separators is msgspec.UNSET else self.separators
+        return tuple(
+            Category(name=name, at=len(self.numeric) + index, index=index, separator=separators.get(name, ""))
+            for index, name in enumerate(self.categorical)
+        )
+
+    @cached_property
+    def several(self) -> tuple[Category, ...]:
+        """The categorical columns that hold several values."""
+        return tuple(column for column in self.texts if column.separator)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns that a record has, numbers first."""
+        return self.numbers + self.texts
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """The raw feature columns of a record, numeric ones first; nobody sends a cross."""
-        return self.numeric + self.categorical
+        """The names of the `fields`; clients send no cross."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def encoded(self) -> tuple[Encoded, ...]:
+        """The columns of the encoder: the categorical ones, then the crosses."""
+        one = dict(zip(self.categorical, self.texts, strict=False))
+        crosses = (
+            Cross(name=cross_name(pair), index=index, first=one[pair[0]], second=one[pair[1]])
+            for index, pair in enumerate(self._crosses, start=len(self.texts))
+        )
+        return (*self.texts, *crosses)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
-        """The columns of the encoder: the categorical ones, then the crosses."""
-        return self.categorical + tuple(map(cross_name, self._crosses))
+        """The names of the columns of the encoder."""
+        return tuple(column.name for column in self.encoded)
 
     @cached_property
-    def columns(self) -> tuple[str, ...]:
-        """What the model's inputs stand for, in their order: `features`, then the crosses, then the factors."""
-        return self.numeric + self.paired
+    def factored(self) -> FactorPair | None:
+        """The column that follows from factors."""
+        if self._factors is None:
+            return None
+        first, second = (self.texts[self.categorical.index(name)] for name in self._factors)
+        return FactorPair(name=factors_name(self._factors), first=first, second=second)
 
     @cached_property
-    def paired(self) -> tuple[str, ...]:
-        """The columns that two inputs stand for each: the `categories`, then the factors."""
-        named = () if self.factors is msgspec.UNSET else (factors_name(self.factors),)
-        return self.categories + named
+    def columns(self) -> tuple[Column, ...]:
+        """What the model's inputs stand for, in their order."""
+        return (*self.numbers, *self.encoded, *([self.factored] if self.factored else []))
 
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:
-        """The model's inputs in order: the numbers, then two for each of the `paired`.
-
-        Of a category they are target rate and log count, of factors the rate that they predict and the smaller of
-        both values' log counts.
-        """
-        return self.numeric + tuple(feature for name in self.paired for feature in encoded_category(name))
+        """The names of the model's inputs in order."""
+        return tuple(name for column in self.columns for name in column.inputs)
 
     @cached_property
-    def crossed(self) -> dict[int, tuple[int, int]]:
-        """The two columns of each cross by their index in `categorical`, by the cross's own in `categories`."""
-        pairs = ((self.categorical.index(first), self.categorical.index(second)) for first, second in self._crosses)
-        return dict(enumerate(pairs, start=len(self.categorical)))
-
-    @cached_property
-    def factored(self) -> tuple[int, int] | None:
-        """The two columns that have factors, by their index in `categorical`."""
-        if self.factors is msgspec.UNSET:
-            return None
-        first, second = self.factors
-        return self.categorical.index(first), self.categorical.index(second)
+    def places(self) -> Mapping[str, slice]:
+        """Where each of the `columns` has its inputs in a row of them, by its name."""
+        places, start = {}, 0
+        for column in self.columns:
+            places[column.name] = slice(start, start + len(column.inputs))
+            start += len(column.inputs)
+        return places
 
     @property
-    def _crosses(self) -> tuple[Cross, ...]:
+    def _crosses(self) -> tuple[Pair, ...]:
         return () if self.crosses is msgspec.UNSET else self.crosses
 
-    @cached_property
-    def several(self) -> dict[int, str]:
-        """The columns that hold several values, by their index in `categorical`, ascending, with their separators."""
-        separators = {} if self.separators is msgspec.UNSET else self.separators
-        return {index: separators[name] for index, name in enumerate(self.categorical) if name in separators}
+    @property
+    def _factors(self) -> Pair | None:
+        return None if self.factors is msgspec.UNSET else self.factors
 
     def lacking(self, other: "Schema") -> tuple[str, ...]:
         """The features that rows of the schema `other` do not have, or not as they are here.
 
         A column that `other` splits into values can be taken whole all the same.
         """
-        theirs = {name: other.several.get(index) for index, name in enumerate(other.categorical)}
-        numeric = (name for name in self.numeric if name not in other.numeric)
-        categorical = (
-            name
-            for index, name in enumerate(self.categorical)
-            if name not in theirs or self.several.get(index, theirs[name]) != theirs[name]
-        )
-        return (*numeric, *categorical)
+        theirs = {field.name: field for field in other.fields}
+        return tuple(field.name for field in self.fields if not field.is_in(theirs.get(field.name)))
 
     def to_json(self) -> bytes:
         """The bytes of `schema.json`."""
@@ -136,6 +160,45 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
             raise SchemaError(f"schema.json is not a schema: {error}.") from error
+
+
+def problem_of_pairs(
+    crosses: Sequence[Pair],
+    factors: Pair | None,
+    numeric: Collection[str],
+    categorical: Collection[str],
+    several: Collection[str],
+) -> str | None:
+    """What is wrong with the first cross, or with the factors, that cannot be made of these columns; `several` hold
+    several values."""
+    known: set[frozenset[str]] = set()
+    for pair in crosses:
+        first, second = pair
+        for name in pair:
+            if name in numeric:
+                return f"{name} is a column of numbers, and only categories can be crossed: name it under `categorical`"
+            if name not in categorical:
+                return f"the cross of {first} and {second} needs {name}, which is not named under `categorical`"
+        if first == second:
+            return f"{first} is crossed with itself: name two columns"
+        if frozenset(pair) in known:
+            return f"{first} and {second} are crossed twice: name each pair once"
+        if first in several and second in several:
+            return f"{first} and {second} both hold several values: only one column of a cross may"
+        known.add(frozenset(pair))
+    return None if factors is None else _problem_of_factors(factors, categorical, several)
+
+
+def _problem_of_factors(pair: Pair, categorical: Collection[str], several: Collection[str]) -> str | None:
+    first, second = pair
+    if first == second:
+        return f"the factors are of {first} and of {first} again: name two columns"
+    for name in pair:
+        if name not in categorical:
+            return f"the factors of {first} and {second} need {name}, which is not named under `categorical`"
+        if name in several:
+            return f"{name} holds several values, and factors are of columns with one"
+    return None
 
 
 CRITEO = Schema(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from features.bundle import Bundle
 from features.schema import CRITEO
 from scoring.native import KERNEL
-from tests.support.bundles import Record, to_arrays
+from tests.support.bundles import Record, to_rows
 from training.datasets.generated import synthetic
 from training.parameters import SyntheticDataset
 
@@ -95,8 +95,7 @@ def _with_categories(records: list[Record], draw: Callable[[str], list[str]]) ->
 
 
 def _encode(bundle: Bundle, records: list[Record]) -> npt.NDArray[np.float64]:
-    numeric, hashes, _ = to_arrays(bundle.schema, records)
-    return bundle.encoder.encode(numeric, hashes)
+    return to_rows(bundle.schema, records).encode(bundle.encoder)
 
 
 def together(items: list[Any], size: int) -> list[list[Any]]:

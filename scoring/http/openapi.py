@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from features.schema import Schema
 from scoring.model.model import ServedModel
 from scoring.request_errors import (
     ErrorAnswer,
@@ -93,7 +92,7 @@ def _looks(healthy: Json, ready: Json, error: Json) -> Json:
 def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) -> Json:
     """The paths that score. `references` name the schemas of record, batch and items to rank, then of each answer."""
     record, batch, rank, scored, scored_batch, ranked, explained = references
-    example = made_up_record(model.bundle.schema)
+    example: Json = {field.name: field.example for field in model.bundle.schema.fields}
     score = _operation(
         "score",
         "Click probability of one record, or of several",
@@ -119,14 +118,6 @@ def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) 
         examples={"one": {"value": example}},
     )
     return {"/score": {"post": score}, "/rank": {"post": order}, "/explain": {"post": explain}}
-
-
-def made_up_record(schema: Schema) -> Json:
-    """A record that is nobody's: the numbers 1, 2, ... and texts that no data has."""
-    record: Json = {name: float(number) for number, name in enumerate(schema.numeric, start=1)}
-    for index, name in enumerate(schema.categorical):
-        record[name] = f"one{separator}other" if (separator := schema.several.get(index)) else "example"
-    return record
 
 
 def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: Json, examples: Json) -> Json:

@@ -33,7 +33,8 @@ class Watch:
         self._next = time.monotonic()
         self._seen: list[tuple[npt.NDArray[np.float64], Sequence[float]]] = []
         columns = {} if reference is None else reference.columns
-        self._columns = [(schema.columns.index(name), histogram) for name, histogram in columns.items()]
+        places = {column.name: place for place, column in enumerate(schema.columns)}
+        self._columns = [(places[name], histogram) for name, histogram in columns.items()]
         self._counts: list[Weights] = [np.zeros(len(histogram.rows)) for histogram in columns.values()]
         self._prediction: Weights = np.zeros(0 if reference is None else len(reference.prediction.rows))
         self.names = tuple(columns)

@@ -1,12 +1,11 @@
-"""A record's values as the model's inputs.
+"""A record's values as the model's inputs: by the kernel in C if there is one, else by the reference in
+`features.encoder`. A test compares the two.
 
-The columns' tables are one sorted array, each column's hashes mixed with a number of its own, so that one look-up
-serves all categories of all records at once. Nothing of what was asked is remembered: a value costs the same whether it
-was asked before or never seen. The kernel in C does it where there is one, else NumPy; `Encoder.encode` is the plain
-form, and a test holds the three equal.
+For the kernel, the columns' tables become one sorted array, each column's hashes mixed with a number of its own, so
+that one look-up serves all columns. Nothing of a request is remembered: a value costs the same whether it is new or
+was asked for before.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,9 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.encoder import Encoder
-from features.factors import products
-from features.hashing import hash_several, pair_hash, unsigned_hash
+from features.categories import Cross
+from features.encoder import Encoder, RawRows
 from features.schema import Schema
 from scoring.model.records import Values
 from scoring.native import KERNEL, Kernel
@@ -25,7 +23,6 @@ HASH_BITS = 64
 
 Hashes = npt.NDArray[np.uint64]
 Inputs = npt.NDArray[np.float64]
-Field = float | str | msgspec.UnsetType | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,100 +63,44 @@ class Tables:
             salts=salts, keys=keys, pairs=pairs, starts=starts, shift=shift, vectors=vectors, vector_of=vector_of
         )
 
-    def places(self, hashes: Hashes, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Where `pairs` has the values with these hashes, uint64[n], in these columns, int64[n]."""
-        wanted = hashes ^ self.salts[columns]
-        place = np.searchsorted(self.keys, wanted)
-        known = np.zeros(len(wanted), dtype=np.bool_)
-        inside = place < len(self.keys)
-        known[inside] = self.keys[place[inside]] == wanted[inside]
-        return np.where(known, place, len(self.keys) + columns)
-
 
 class RowEncoder:
-    """The encoder of a bundle, arranged for few records at a time."""
+    """The encoder of a bundle for the records of requests."""
 
     def __init__(self, schema: Schema, encoder: Encoder, kernel: Kernel | None = KERNEL) -> None:
-        self._numbers = len(schema.numeric)
-        self._fields = np.arange(len(schema.categorical))
+        self._schema = schema
+        self._encoder = encoder
         self._width = len(schema.encoded_features)
-        self._several = schema.several
-        self._crossed = schema.crossed
-        self._factored = schema.factored
-        self._tables = tables = Tables.of(encoder)
         self._kernel = kernel
         if kernel is not None:
-            separators = tuple(self._several.get(column) for column in range(len(schema.categorical)))
-            crosses = np.array([*self._crossed.values()], dtype=np.int64)
-            self._prepared = kernel.prepare_tables(
-                self._numbers,
-                tables.keys,
-                tables.starts,
-                tables.pairs,
-                tables.salts,
-                tables.shift,
-                separators,
-                crosses,
-                tables.vectors,
-                tables.vector_of,
-                self._factored or (0, 0),
-                tables.vectors.shape[1],
-            )
+            self._prepared = _prepared(schema, encoder, kernel)
 
-    def encode(self, rows: list[Values]) -> Inputs:
-        """The model's inputs, float64[n, f], for `rows` in the order of `Schema.features`."""
-        encoded = np.empty((len(rows), self._width), dtype=np.float64)
-        if self._kernel is not None:
-            self._kernel.encode(self._prepared, rows, msgspec.UNSET, encoded)
-        else:
-            self._encode(rows, encoded)
+    def encode(self, records: list[Values]) -> Inputs:
+        """The model's inputs, float64[n, f], for `records` in the order of `Schema.fields`."""
+        if self._kernel is None:
+            return RawRows.of_records(self._schema, records).encode(self._encoder)
+        encoded = np.empty((len(records), self._width), dtype=np.float64)
+        self._kernel.encode(self._prepared, records, msgspec.UNSET, encoded)
         return encoded
 
-    def _encode(self, rows: Sequence[Values], encoded: Inputs) -> None:
-        numbers, categories = self._numbers, len(self._fields)
-        encoded[:, :numbers] = [row[:numbers] for row in rows]  # None becomes NaN, as absent numbers are
-        hashes = _hashes(field for row in rows for field in row[numbers:])
-        places = self._tables.places(hashes, np.tile(self._fields, len(rows)))
-        pairs = self._tables.pairs[places]
-        encoded[:, numbers : numbers + 2 * categories] = pairs.reshape(len(rows), 2 * categories)
-        if self._factored is not None:
-            own = places.reshape(len(rows), categories)[:, self._factored]
-            first, second = self._tables.vectors[self._tables.vector_of[own]].swapaxes(0, 1)
-            encoded[:, -2] = products(first, second)
-            encoded[:, -1] = self._tables.pairs[own, 1].min(axis=1)
-        for column in (*self._several, *self._crossed):
-            start = numbers + 2 * column
-            for row, inputs in zip(rows, encoded, strict=True):
-                inputs[start : start + 2] = self._mean(column, row[numbers:])
 
-    def _mean(self, column: int, fields: Values) -> npt.NDArray[np.float32]:
-        """What the values in a field, or the pairs in two, stand for on average, float32[2].
-
-        Added up as `Several.means` does it.
-        """
-        first, *second = (self._values(one, fields[one]) for one in self._crossed.get(column, (column,)))
-        if second:
-            first = list(dict.fromkeys(pair_hash(one, other) for one in first for other in second[0]))
-        pairs = self._tables.pairs[self._tables.places(np.array(first, dtype=np.uint64), np.full(len(first), column))]
-        total: npt.NDArray[np.float64] = np.cumsum(pairs, axis=0, dtype=np.float64)[-1]
-        return (total / len(pairs)).astype(np.float32)
-
-    def _values(self, column: int, field: Field) -> list[int]:
-        """The hashes of the values in a field, unsigned."""
-        separator = self._several.get(column)
-        if separator is None:
-            return [unsigned_hash(_text(field))]
-        values: list[int] = hash_several(_text(field), separator).view(np.uint64).tolist()
-        return values
-
-
-def _hashes(fields: Iterable[Field]) -> Hashes:
-    return np.fromiter((unsigned_hash(_text(field)) for field in fields), dtype=np.uint64)
-
-
-def _text(field: Field) -> str:
-    """None, UNSET and the empty string are one missing value."""
-    return str(field) if field else ""
+def _prepared(schema: Schema, encoder: Encoder, kernel: Kernel) -> object:
+    tables, pair = Tables.of(encoder), schema.factored
+    crosses = [(column.first.index, column.second.index) for column in schema.encoded if isinstance(column, Cross)]
+    return kernel.prepare_tables(
+        len(schema.numbers),
+        tables.keys,
+        tables.starts,
+        tables.pairs,
+        tables.salts,
+        tables.shift,
+        tuple(column.separator or None for column in schema.texts),
+        np.array(crosses, dtype=np.int64),
+        tables.vectors,
+        tables.vector_of,
+        (pair.first.index, pair.second.index) if pair else (0, 0),
+        tables.vectors.shape[1],
+    )
 
 
 def _vectors(encoder: Encoder, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint32]]:

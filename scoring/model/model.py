@@ -67,15 +67,11 @@ class ServedModel:
 
         A feature that became several inputs has the sum of their contributions.
         """
-        schema = self.bundle.schema
         *contributions, average = self.booster.predict(inputs, Prediction.CONTRIBUTIONS)[0].tolist()
-        numbers = len(schema.numeric)
-        pairs = zip(contributions[numbers::2], contributions[numbers + 1 :: 2], strict=True)
-        summed = [*contributions[:numbers], *(rate + count for rate, count in pairs)]
         return Explanation(
             raw_score=float(self.booster.predict(inputs, Prediction.RAW_SCORE)[0]),
             average=average,
-            contributions=dict(zip(schema.columns, summed, strict=True)),
+            contributions={name: sum(contributions[own]) for name, own in self.bundle.schema.places.items()},
         )
 
     def close(self) -> None:

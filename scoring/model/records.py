@@ -3,13 +3,13 @@
 A column may have any name, so the types' own attributes are numbered and only their JSON names are the schema's.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 import msgspec
 
+from features.columns import Field
 from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import find_duplicate, rejection_for
@@ -23,7 +23,7 @@ ABSENT_NUMBER = float("nan")
 
 Value = float | str | msgspec.UnsetType | None
 Values = tuple[Value, ...]
-"""A record's values in the order of `Schema.features`.
+"""A record's values in the order of `Schema.fields`.
 
 A null is None; an absent number is `ABSENT_NUMBER` and an absent category UNSET. All three are missing values.
 """
@@ -47,14 +47,8 @@ class RequestTypes:
                 f"The dataset has a feature named `{RECORDS}`, which is the field of a batch of records in a request. "
                 "Rename the column and train the model again."
             )
-        names = {f"f{index}": name for index, name in enumerate(schema.features)}
-        number = Annotated[float | None, msgspec.Meta(description="A number, or null when missing.")]
-        category = Annotated[str | None, msgspec.Meta(description="A category, or null when missing.")]
-        kinds: list[tuple[Any, Any]] = [(number, ABSENT_NUMBER)] * len(schema.numeric)
-        kinds += [(category | msgspec.UnsetType, msgspec.UNSET)] * len(schema.categorical)
-        for index, separator in schema.several.items():
-            kinds[len(schema.numeric) + index] = (_several_values(separator) | msgspec.UnsetType, msgspec.UNSET)
-        fields = [(attribute, *kind) for attribute, kind in zip(names, kinds, strict=True)]
+        names = {f"f{field.at}": field.name for field in schema.fields}
+        fields = [(attribute, *_field(field)) for attribute, field in zip(names, schema.fields, strict=True)]
         self._names = schema.features
         self._kernel = kernel
         self.record = _struct("Record", fields, names, "A record: every feature is optional.")
@@ -164,9 +158,11 @@ def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 -
     return Annotated[list[record], msgspec.Meta(min_length=1, max_length=limit)]  # type: ignore[valid-type] # made here
 
 
-def _several_values(separator: str) -> Any:  # noqa: ANN401 - as above
-    said = f"Categories with {json.dumps(separator)} between them, in any order, or null when missing."
-    return Annotated[str | None, msgspec.Meta(description=said)]
+def _field(field: Field) -> tuple[Any, Any]:
+    """The type of a field, and what it is when it is absent."""
+    kind: Any = field.json_type
+    value: Any = Annotated[kind | None, msgspec.Meta(description=field.description)]
+    return (value, ABSENT_NUMBER) if kind is float else (value | msgspec.UnsetType, msgspec.UNSET)
 
 
 def _struct(name: str, fields: list[Any], names: dict[str, str], description: str) -> type[msgspec.Struct]:

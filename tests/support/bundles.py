@@ -1,15 +1,14 @@
 """Small real bundles for tests, made in a second: native LightGBM on random rows through the project's own encoder."""
 
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightgbm
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
+from features.arrays import Categories, Several
 from features.bundle import (
     BUNDLE_FORMAT,
     GOLDEN,
@@ -22,7 +21,8 @@ from features.bundle import (
     Verdict,
     seal,
 )
-from features.encoder import Encoder, Several
+from features.categories import Category
+from features.encoder import Encoder, RawRows
 from features.factors import Factors
 from features.hashing import hash_value, hash_values
 from features.reference import FILE as REFERENCE
@@ -47,10 +47,10 @@ def make_bundle(
     """
     folder.mkdir(parents=True)
     records = random_records(schema, rows, seed=seed, values=values)
-    numeric, hashes, several = to_arrays(schema, records)
-    labels = _labels(numeric, hashes, seed)
-    encoder = _encoder(schema, hashes, several, labels)
-    encoded = encoder.encode(numeric, hashes, several)
+    made = to_rows(schema, records)
+    labels = _labels(schema, records, seed)
+    encoder = _encoder(made, labels)
+    encoded = made.encode(encoder)
     booster = lightgbm.train(
         {"objective": "binary", "num_leaves": 32, "verbose": -1, "seed": seed, "num_threads": 1, "deterministic": True},
         lightgbm.Dataset(encoded, labels, feature_name=list(schema.encoded_features)),
@@ -95,63 +95,38 @@ def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 20
             absent = missing[row, len(schema.numeric) + index]
             record[name] = "" if absent else f"{index:02x}{codes[row, index]:06x}"
         records.append(record)
-    for index, separator in schema.several.items():
+    for column in schema.several:
         for record in records:
             more = generator.zipf(1.5, generator.integers(0, MAX_VALUES)) % values
-            field = [str(record[schema.categorical[index]]), *(f"{index:02x}{code:06x}" for code in more)]
-            record[schema.categorical[index]] = f" {separator}".join(field)
+            field = [str(record[column.name]), *(f"{column.index:02x}{code:06x}" for code in more)]
+            record[column.name] = f" {column.separator}".join(field)
     return records
 
 
-def to_arrays(
-    schema: Schema, records: list[Record]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], dict[int, Several]]:
-    """The records as `Encoder.encode` takes them: float64[n, p] with NaN for missing, int64[n, c], and columns of
-    several values. Fields are split and crossed here by the definition and not by the code under test."""
-    numeric = np.array(
-        [[np.nan if record.get(name) is None else record[name] for name in schema.numeric] for record in records],
-        dtype=np.float64,
-    ).reshape(len(records), len(schema.numeric))
-    hashes = np.zeros((len(records), len(schema.categories)), dtype=np.int64)
-    for index, name in enumerate(schema.categorical):
-        hashes[:, index] = hash_values(str(record.get(name) or "") for record in records)
-    held = {index: [_values(schema, index, record) for record in records] for index in range(len(schema.categorical))}
-    several = {index: _several(held[index]) for index in schema.several}
-    for index, (first, second) in schema.crossed.items():
-        pairs = [_pairs(*both) for both in zip(held[first], held[second], strict=True)]
-        if {first, second} & set(schema.several):
-            several[index] = _several(pairs)
-        else:
-            hashes[:, index] = [one for (one,) in pairs]
-    return numeric, hashes, several
+def to_rows(schema: Schema, records: Sequence[Record]) -> RawRows:
+    """The records as rows; fields are split here by the definition and not by the code under test."""
+    numbers = [
+        np.array([np.nan if record.get(field.name) is None else record[field.name] for record in records], np.float64)
+        for field in schema.numbers
+    ]
+    return RawRows(schema=schema, fields=[*numbers, *(_values(field, records) for field in schema.texts)])
 
 
-def _values(schema: Schema, index: int, record: Record) -> list[int]:
-    """The hashes of the values in a field, ascending."""
-    text = str(record.get(schema.categorical[index]) or "")
-    separator = schema.several.get(index)
-    parts = {part.strip(" ") for part in text.split(separator)} - {""} if separator else {text}
-    return sorted(map(hash_value, parts or {""}))
+def _values(column: Category, records: Sequence[Record]) -> Categories:
+    texts = [str(record.get(column.name) or "") for record in records]
+    if not column.separator:
+        return hash_values(texts)
+    parts = [{part.strip(" ") for part in text.split(column.separator)} - {""} or {""} for text in texts]
+    values = [(row, value) for row, of_row in enumerate(parts) for value in sorted(map(hash_value, of_row))]
+    row, hashes = np.array(values, dtype=np.int64).reshape(-1, 2).T
+    return Several(hashes=hashes, row=row)
 
 
-def _pairs(first: list[int], second: list[int]) -> list[int]:
-    """The hashes of the pairs of two fields' values."""
-    missing = hash_value("")
-    if missing in {*first, *second}:
-        return [missing]
-    pack = struct.Struct("<q").pack
-    mixed = [xxhash.xxh64_digest(pack(other), one % (1 << 64)) for one in first for other in second]
-    return [int.from_bytes(digest, "big", signed=True) for digest in mixed]
-
-
-def _several(values: list[list[int]]) -> Several:
-    rows = [row for row, of_row in enumerate(values) for _ in of_row]
-    hashes = [value for of_row in values for value in of_row]
-    return Several(hashes=np.array(hashes, dtype=np.int64), row=np.array(rows, dtype=np.int64))
-
-
-def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    logit = -1.3 + np.nansum(np.log1p(numeric), axis=1) * 0.02 + np.sum((hashes % 7) - 3, axis=1) * 0.1
+def _labels(schema: Schema, records: Sequence[Record], seed: int) -> npt.NDArray[np.int64]:
+    numeric = np.array([[record[name] for name in schema.numeric] for record in records], dtype=np.float64)
+    texts = [hash_values(str(record[name] or "") for record in records) for name in schema.categorical]
+    hashes = np.column_stack([np.zeros(len(records), np.int64), *texts])
+    logit = -1.3 + np.nansum(np.log1p(numeric), axis=1) * 0.02 + np.sum((hashes[:, 1:] % 7) - 3, axis=1) * 0.1
     clicked: npt.NDArray[np.bool_] = np.random.default_rng(seed + 1).random(len(logit)) < 1 / (1 + np.exp(-logit))
     return clicked.astype(np.int64)
 
@@ -159,17 +134,17 @@ def _labels(numeric: npt.NDArray[np.float64], hashes: npt.NDArray[np.int64], see
 def _reference(schema: Schema, encoded: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> Reference:
     columns = zip(schema.columns, column_values(schema, encoded).T, strict=True)
     return Reference(
-        prediction=Histogram.of(probabilities), columns={name: Histogram.of(values) for name, values in columns}
+        prediction=Histogram.of(probabilities), columns={one.name: Histogram.of(values) for one, values in columns}
     )
 
 
-def _encoder(
-    schema: Schema, hashes: npt.NDArray[np.int64], several: Mapping[int, Several], labels: npt.NDArray[np.int64]
-) -> Encoder:
+def _encoder(made: RawRows, labels: npt.NDArray[np.int64]) -> Encoder:
+    schema = made.schema
     base_rate = float(labels.mean())
     tables, rates, log_counts = [], [], []
     for index in range(len(schema.categories)):
-        values, row = several.get(index, Several(hashes[:, index], np.arange(len(hashes))))
+        found = made.values(index)
+        values, row = found if isinstance(found, Several) else (found, np.arange(len(found)))
         table, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
         clicks = np.bincount(inverse, weights=labels[row], minlength=len(table))
         tables.append(table)
@@ -177,10 +152,11 @@ def _encoder(
         log_counts.append(np.log1p(counts))
     factors = None
     if schema.factored:
-        first, second = (np.cos(np.arange(6 * len(tables[column]) + 6)).reshape(-1, 6) for column in schema.factored)
+        columns = (schema.factored.first.index, schema.factored.second.index)
+        first, second = (np.cos(np.arange(6 * len(tables[column]) + 6)).reshape(-1, 6) for column in columns)
         factors = Factors(
-            columns=schema.factored, first=first.astype(np.float32), second=second.astype(np.float32)
-        )  # any numbers will do
+            columns=columns, first=first.astype(np.float32), second=second.astype(np.float32)
+        )  # any will do
     return Encoder(
         columns=schema.categories,
         offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),

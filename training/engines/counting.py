@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.encoder import EACH, Several
+from features.arrays import EACH, Several
+from features.encoder import RawRows
 from features.schema import Schema
 from training.engines.selection import Selection, divided
-from training.kernels.columns import FOLD, LABEL, PART, category, raw_columns
+from training.kernels.columns import FOLD, LABEL, PART, raw_columns, raw_rows
 from training.kernels.count import ValueCounts, count
 from training.kernels.split import PARTS
 
@@ -35,7 +36,7 @@ class Counting:
         """The counts of each of the columns, or nothing where there is no block."""
         found: list[list[ValueCounts]] = [[] for _ in self.columns]
         for some in _groups(blocks):
-            group = [_counted_rows(block, self.selection) for block in some]
+            group = [_counted_rows(block, self) for block in some]
             clicked, fold = (np.concatenate([getattr(part, name) for part in group]) for name in ("clicked", "fold"))
             for tables, index in zip(found, self.columns, strict=True):
                 tables.append(_column(self, index, group, clicked, fold))
@@ -57,17 +58,17 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]
 class _CountedRows:
     """Which rows of a batch are counted, bool[n], and label and fold of those, [m] each."""
 
-    batch: pa.RecordBatch
+    rows: RawRows
     chosen: npt.NDArray[np.bool_]
     clicked: npt.NDArray[np.bool_]
     fold: npt.NDArray[np.int32]
 
 
-def _counted_rows(batch: pa.RecordBatch, rows: Selection) -> _CountedRows:
-    placed = divided(batch, rows.division)
-    chosen = np.isin(placed.column(PART).to_numpy(), [PARTS.index(part) for part in rows.parts])
+def _counted_rows(batch: pa.RecordBatch, task: Counting) -> _CountedRows:
+    placed = divided(batch, task.selection.division)
+    chosen = np.isin(placed.column(PART).to_numpy(), [PARTS.index(part) for part in task.selection.parts])
     return _CountedRows(
-        batch=batch,
+        rows=raw_rows([batch.column(name) for name in raw_columns(task.schema)], task.schema),
         chosen=chosen,
         clicked=placed.column(LABEL).to_numpy()[chosen] == 1,
         fold=placed.column(FOLD).to_numpy()[chosen],
@@ -83,7 +84,7 @@ def _column(
 ) -> ValueCounts:
     values, row_of_each, before = [], [], 0
     for part in rows:
-        own = category([part.batch.column(name) for name in raw_columns(task.schema)], task.schema, index)
+        own = part.rows.values(index)
         if isinstance(own, Several):
             place = np.cumsum(part.chosen) - 1 + before
             kept = part.chosen[own.row]

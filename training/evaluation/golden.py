@@ -1,6 +1,6 @@
 """Golden records: held-out rows with the probability that training gave them, for every service to reproduce."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow as pa
 from features.bundle import GoldenRecord
 from features.encoder import Encoder
 from features.schema import Schema
-from training.kernels.columns import CATEGORIES, NUMBERS, RAW, RECORD_HASH, VALUES, raw_columns, raw_inputs
+from training.kernels.columns import CATEGORIES, NUMBERS, RAW, RECORD_HASH, VALUES, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
 from training.protocols import Scannable
@@ -35,13 +35,16 @@ def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted
     table = held_out.scan(kernel).sort_by(RECORD_HASH)
     hashes, places = np.unique(table.column(RECORD_HASH).to_numpy(), return_index=True)
     table = table.take(places[: min(GOLDEN_RECORDS, len(hashes))])
-    raw = raw_inputs([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
-    probabilities = fitted.predict(encoder.encode(*raw)).tolist()
-    numbers = [[None if np.isnan(number) else number for number in row] for row in raw.numeric.tolist()]
-    rows = zip(numbers, table.column(RAW).to_pylist(), probabilities, strict=True)
+    rows = raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
+    probabilities = fitted.predict(rows.encode(encoder)).tolist()
+    shown: dict[int, Sequence[float | str | None]] = {
+        field.at: [field.shown(value) for value in rows.fields[field.at].tolist()] for field in schema.numbers
+    }
+    shown |= zip((field.at for field in schema.texts), zip(*table.column(RAW).to_pylist(), strict=True), strict=True)
+    records = zip(*(shown[field.at] for field in schema.fields), strict=True)
     return tuple(
-        GoldenRecord(record=dict(zip(schema.features, [*numeric, *texts], strict=True)), probability=probability)
-        for numeric, texts, probability in rows
+        GoldenRecord(record=dict(zip(schema.features, record, strict=True)), probability=probability)
+        for record, probability in zip(records, probabilities, strict=True)
     )
 
 

@@ -25,19 +25,18 @@ def warnings(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32], sche
     label = label[:ROWS]
     if len(np.unique(label)) == 1:
         return ()
-    numbers = len(schema.numeric)
-    rates = range(numbers, inputs.shape[1], 2)
-    return tuple(_warnings(np.nan_to_num(inputs[:ROWS, [*range(numbers), *rates]], nan=-np.inf), label, schema))
+    first = [schema.places[column.name].start for column in schema.columns]
+    return tuple(_warnings(np.nan_to_num(inputs[:ROWS, first], nan=-np.inf), label, schema))
 
 
 def _warnings(columns: npt.NDArray[np.float64], label: npt.NDArray[np.int32], schema: Schema) -> Iterator[str]:
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - takes seconds, which wrong data must not cost
 
     lowest = np.finfo(np.float64).min
-    for name, values in zip(schema.columns, np.maximum(columns, lowest).T, strict=True):
+    for column, values in zip(schema.columns, np.maximum(columns, lowest).T, strict=True):
         area = float(roc_auc_score(label, np.minimum(values, -lowest)))
         if max(area, 1 - area) >= SUSPICIOUS_AUC:
             yield (
-                f"The column {name} alone tells clicks from the rest (AUC {max(area, 1 - area):.4f}). If it is filled "
-                "in after the click, the model will be useless where it serves: leave the column out."
+                f"The column {column.name} alone tells clicks from the rest (AUC {max(area, 1 - area):.4f}). If it is "
+                "filled in after the click, the model will be useless where it serves: leave the column out."
             )

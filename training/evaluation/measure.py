@@ -26,7 +26,7 @@ def measure(
     held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, logistic: Logistic | None
 ) -> Measured:
     """Score and measure the prepared rows `held_out`; raises `EvaluationError` where nothing can be measured."""
-    sliced = slices.choose(encoder, fitted.importance)
+    sliced = slices.choose(encoder, schema, fitted.importance)
     others = [] if logistic is None else [logistic.probability]
     kernel = scoring(schema, encoder, model=fitted.text, others=others, sliced=sliced)
     bins = score_bins(held_out.scan(kernel))

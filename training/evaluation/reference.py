@@ -4,7 +4,6 @@ Both come from a sample on the driver whose size is bounded: 50,000 rows put les
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -13,19 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.bundle import MODEL, Bundle
-from features.encoder import Encoder
+from features.encoder import Encoder, RawRows
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
-from features.schema import Schema, encoded_category
-from training.kernels.columns import (
-    CATEGORIES,
-    NUMBERS,
-    RECORD_HASH,
-    VALUES,
-    RawInputs,
-    chosen,
-    raw_columns,
-    raw_inputs,
-)
+from features.schema import Schema
+from training.kernels.columns import CATEGORIES, NUMBERS, RECORD_HASH, VALUES, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
 from training.model.native import lightgbm
@@ -37,28 +27,6 @@ COLUMNS = 100
 """Columns that are watched at most: those by which the model gains most."""
 DECIMALS = 6
 VALUES_TYPE = pa.list_(pa.list_(pa.int64()))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """Rows of a dataset of this schema."""
-
-    schema: Schema
-    raw: RawInputs
-
-    def __len__(self) -> int:
-        """How many rows there are."""
-        return len(self.raw.numeric)
-
-    @classmethod
-    def of(cls, table: pa.Table, schema: Schema) -> "Sample":
-        """All rows of `table`, which has the `raw_columns` of `schema`."""
-        columns = (table.column(name).combine_chunks() for name in raw_columns(schema))
-        return cls(schema=schema, raw=raw_inputs(list(columns), schema))
-
-    def inputs(self, schema: Schema, encoder: Encoder) -> npt.NDArray[np.float64]:
-        """A model's inputs, float64[n, m], of its own `schema`, which lacks none of the sample's columns."""
-        return encoder.encode(*chosen(self.raw, self.schema, schema))
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,15 +62,19 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def sample(held_out: Scannable, schema: Schema, *, rows: int, seed: int) -> Sample:
+def sample(held_out: Scannable, schema: Schema, *, rows: int, seed: int) -> RawRows:
     """About `ROWS` of the `rows` prepared rows, chosen by their content and so the same ones in every run."""
-    return Sample.of(held_out.scan(sampling(schema, partial(_about, rows=rows, seed=seed))), schema)
+    return _rows(held_out.scan(sampling(schema, partial(_about, rows=rows, seed=seed))), schema)
 
 
-def lowest(rows: Scannable, schema: Schema, *, most: int = ROWS) -> Sample:
+def lowest(rows: Scannable, schema: Schema, *, most: int = ROWS) -> RawRows:
     """At most `most` of the prepared rows: those whose record hashes are lowest."""
     table = rows.scan(sampling(schema, partial(_lowest, most=most))).sort_by(RECORD_HASH)
-    return Sample.of(table.slice(0, most), schema)
+    return _rows(table.slice(0, most), schema)
+
+
+def _rows(table: pa.Table, schema: Schema) -> RawRows:
+    return raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
 
 
 def sampling(schema: Schema, choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]) -> Kernel:
@@ -137,26 +109,30 @@ def _lowest(record_hash: npt.NDArray[np.int64], *, most: int) -> npt.NDArray[np.
     return np.asarray(record_hash <= np.partition(record_hash, most - 1)[most - 1])
 
 
-def make_reference(sampled: Sample, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:
+def make_reference(sampled: RawRows, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:
     """The reference of LightGBM's `model`; `importance` is the gain of each of its inputs."""
     schema = sampled.schema
-    inputs = sampled.inputs(schema, encoder)
-    columns = column_values(schema, inputs)
-    gains = {name: importance[name] for name in schema.numeric}
-    gains |= {name: sum(importance[feature] for feature in encoded_category(name)) for name in schema.paired}
+    inputs = sampled.encode(encoder)
+    values = column_values(schema, inputs).T
+    gains = {column.name: sum(importance[name] for name in column.inputs) for column in schema.columns}
     watched = set(sorted(gains, key=lambda name: -gains[name])[:COLUMNS])
     return Reference(
         prediction=Histogram.of(_predict(model, inputs)),
-        columns={name: Histogram.of(columns[:, index]) for index, name in enumerate(schema.columns) if name in watched},
+        columns={
+            column.name: Histogram.of(own)
+            for column, own in zip(schema.columns, values, strict=True)
+            if column.name in watched
+        },
     )
 
 
-def compare(bundle: Bundle, sampled: Sample) -> Drift | None:
+def compare(bundle: Bundle, sampled: RawRows) -> Drift | None:
     """How far `sampled` has moved from the reference of `bundle`; None without one, or when a column is missing."""
     if bundle.reference is None or bundle.schema.lacking(sampled.schema) or len(sampled) == 0:
         return None
-    inputs = sampled.inputs(bundle.schema, bundle.encoder)
-    values = dict(zip(bundle.schema.columns, column_values(bundle.schema, inputs).T, strict=True))
+    inputs = sampled.of(bundle.schema).encode(bundle.encoder)
+    names = (column.name for column in bundle.schema.columns)
+    values = dict(zip(names, column_values(bundle.schema, inputs).T, strict=True))
     prediction = bundle.reference.prediction
     model = (bundle.path / MODEL).read_text(encoding="utf-8")
     moved = [_moved(name, histogram, values[name]) for name, histogram in bundle.reference.columns.items()]

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from features.encoder import Encoder
 from features.schema import Schema
-from training.kernels.columns import FEATURES, LABEL, chosen, matrix, raw_columns, raw_inputs
+from training.kernels.columns import FEATURES, LABEL, matrix, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.metrics.score_counts import BY, COLUMNS, MERGED, ScoreCounts
 from training.metrics.slices import SlicedColumn
@@ -56,13 +56,12 @@ class _Scoring:
         booster = lightgbm.Booster(model_str=self.model)
         for batch in batches:
             label, *columns_of_inputs = batch.columns
-            raw = raw_inputs(columns_of_inputs, self.schema)
-            raw = raw if self.own is self.schema else chosen(raw, self.schema, self.own)
-            inputs = self.encoder.encode(*raw)
+            rows = raw_rows(columns_of_inputs, self.schema).of(self.own)
+            inputs = rows.encode(self.encoder)
             # One thread: as many of these run as there are cores.
             probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
             clicked = label.to_numpy() == 1
-            places = [column.places(raw, start=start) for column, start in zip(self.sliced, starts[:-1], strict=True)]
+            places = [column.places(rows, start=start) for column, start in zip(self.sliced, starts[:-1], strict=True)]
             counts.add(clicked, probability, slices=places)
             for number, scorer in enumerate(self.others, start=1):
                 counts.add(clicked, scorer(inputs), model=number)

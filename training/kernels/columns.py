@@ -4,15 +4,15 @@ The columns of a kind lie in one list, so that a batch's numbers are a matrix wi
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.encoder import Several
+from features.arrays import Several, Values
+from features.encoder import RawRows
 from features.schema import Schema
-from training.kernels import crosses
 
 LABEL = "_label"
 NUMBERS = "_numbers"
@@ -35,66 +35,22 @@ FEATURES = "_features"
 """The inputs of a row in the order of `Schema.encoded_features`, list<double> with NaN for missing numbers."""
 
 
-class RawInputs(NamedTuple):
-    """What `Encoder.encode` makes the inputs of n rows from: float64[n, p], int64[n, c] of the `Schema.categories`, and
-    those that hold several values by their index."""
-
-    numeric: npt.NDArray[np.float64]
-    hashes: npt.NDArray[np.int64]
-    several: dict[int, Several]
-
-
 def raw_columns(schema: Schema) -> list[str]:
     """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns,
     `VALUES`."""
     return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else [])]
 
 
-def raw_inputs(columns: Sequence[pa.ListArray], schema: Schema) -> RawInputs:
+def raw_rows(columns: Sequence[pa.ListArray], schema: Schema) -> RawRows:
     """The rows of which these are the `raw_columns`."""
-    numeric, hashes, *values = columns
-    own = RawInputs(
-        numeric=matrix(numeric, len(schema.numeric)),
-        hashes=matrix(hashes, len(schema.categorical)),
-        several=several(values[0], schema) if values else {},
-    )
-    return _with_crosses(own, schema)
-
-
-def chosen(raw: RawInputs, schema: Schema, own: Schema) -> RawInputs:
-    """The inputs of rows of `schema` as those of another schema, which lacks none of its columns in them."""
-    categorical = [schema.categorical.index(name) for name in own.categorical]
-    known = RawInputs(
-        numeric=raw.numeric[:, [schema.numeric.index(name) for name in own.numeric]],
-        hashes=raw.hashes[:, categorical],
-        several={index: raw.several[categorical[index]] for index in own.several},
-    )
-    return _with_crosses(known, own)
-
-
-def category(columns: Sequence[pa.ListArray], schema: Schema, index: int) -> npt.NDArray[np.int64] | Several:
-    """The values of one of the `Schema.categories` in rows of which these are the `raw_columns`."""
-    _, hashes, *values = columns
-    raw = matrix(hashes, len(schema.categorical))
-    wanted = schema.crossed.get(index, (index,))
-    holding = several(values[0], schema) if schema.several.keys() & set(wanted) else {}
-    found = [holding[one] if one in holding else raw[:, one] for one in wanted]
-    return crosses.crossed(found[0], found[1]) if index in schema.crossed else found[0]
-
-
-def _with_crosses(raw: RawInputs, schema: Schema) -> RawInputs:
-    """The rows with the values of the schema's crosses beside their own."""
-    if not schema.crossed:
-        return raw
-    hashes, held = [raw.hashes], dict(raw.several)
-    for index, (first, second) in schema.crossed.items():
-        one, other = (raw.several.get(column, raw.hashes[:, column]) for column in (first, second))
-        values = crosses.crossed(one, other)
-        if isinstance(values, Several):
-            held[index] = values
-            values = np.zeros(len(raw.hashes), dtype=np.int64)  # nobody reads it
-        hashes.append(values[:, None])
-    return RawInputs(numeric=raw.numeric, hashes=np.hstack(hashes), several=held)
+    numbers, hashes, *values = columns
+    found: dict[int, Values] = {}
+    found |= zip((field.at for field in schema.numbers), matrix(numbers, len(schema.numbers)).T, strict=True)
+    found |= zip((field.at for field in schema.texts), matrix(hashes, len(schema.texts)).T, strict=True)
+    if values:
+        several = _several_values(values[0], len(schema.several))
+        found |= zip((field.at for field in schema.several), several, strict=True)
+    return RawRows(schema=schema, fields=[found[field.at] for field in schema.fields])
 
 
 def matrix(column: pa.ListArray, width: int) -> npt.NDArray[Any]:
@@ -109,12 +65,10 @@ def lists(rows: npt.NDArray[Any]) -> pa.ListArray:
     return pa.ListArray.from_arrays(offsets, pa.array(rows.ravel()))
 
 
-def several(values: pa.ListArray, schema: Schema) -> dict[int, Several]:
-    """What `VALUES` of n rows holds, by the columns' index in the schema."""
+def _several_values(values: pa.ListArray, columns: int) -> list[Several]:
+    """What `VALUES` of n rows holds, by column."""
     fields = values.flatten()
     hashes = fields.flatten().to_numpy(zero_copy_only=False)
     field_of_each = np.repeat(np.arange(len(fields)), fields.value_lengths().to_numpy(zero_copy_only=False))
-    row, place = np.divmod(field_of_each, max(1, len(schema.several)))
-    return {
-        index: Several(hashes=hashes[place == own], row=row[place == own]) for own, index in enumerate(schema.several)
-    }
+    row, place = np.divmod(field_of_each, columns)
+    return [Several(hashes=hashes[place == own], row=row[place == own]) for own in range(columns)]

@@ -4,18 +4,21 @@ A row of the training part gets the rate that the other folds give its value, so
 predict it; a held-out row gets what the service will use.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from features.arrays import RowOfEach
+from features.columns import Places, Stands
 from features.counts import Counts, PooledCounts, derive_encoder, smoothed_rate
-from features.encoder import Encoder, RowOfEach, Several
+from features.encoder import Encoder, RawRows
 from features.factors import Factors
+from features.hashing import Hashes
 from features.schema import Schema
-from training.kernels.columns import FEATURES, FOLD, LABEL, PART, RECORD_HASH, lists, raw_columns, raw_inputs
+from training.kernels.columns import FEATURES, FOLD, LABEL, PART, RECORD_HASH, lists, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 from training.parameters import TrainingParameters
 
@@ -78,34 +81,37 @@ class FoldEncoder:
             ),
         )
 
-    def encode(
-        self,
-        numeric: npt.NDArray[np.float64],
-        hashes: npt.NDArray[np.int64],
-        several: Mapping[int, Several] | None,
-        folds: npt.NDArray[np.int32],
-    ) -> npt.NDArray[np.float64]:
-        """As `Encoder.encode`, by the rows outside of each row's fold, int32[n]."""
+    def encode(self, rows: RawRows, folds: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """The inputs of `rows`, float64[n, f], each by the rows outside of its fold, int32[n]."""
+        return rows.encode(_OutOfFold(self, folds))
 
-        def lookup(
-            index: int, hashes: npt.NDArray[np.int64], row: RowOfEach
-        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-            position, seen = self.encoder.find(index, hashes)
-            fold = folds[row]
-            rate = self.unseen[index][fold]
-            log_count = np.full(len(hashes), self.encoder.unseen[index, 1])
-            rate[seen] = self.rates[position[seen], fold[seen]]
-            log_count[seen] = self.encoder.log_counts[position[seen]]
-            return rate, log_count
 
-        def products(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-            predicted = np.empty(len(folds), dtype=np.float32)
-            for fold, factors in enumerate(self.factors):
-                own = folds == fold
-                predicted[own] = factors.products(first[own], second[own])
-            return predicted
+@dataclass(frozen=True)
+class _OutOfFold:
+    """What values stand for in rows of these folds, int32[n], by the rows outside of each row's fold."""
 
-        return self.encoder.encode(numeric, hashes, several, lookup, products)
+    encoder: FoldEncoder
+    folds: npt.NDArray[np.int32]
+
+    def place(self, index: int, hashes: Hashes) -> Places:
+        return self.encoder.encoder.place(index, hashes)
+
+    def lookup(self, index: int, places: Places, row: RowOfEach) -> tuple[Stands, Stands]:
+        plain, fold = self.encoder.encoder, self.folds[row]
+        rate = self.encoder.unseen[index][fold]
+        log_count = np.full(len(places), plain.unseen[index, 1])
+        seen = places < plain.places(index)
+        position = places[seen] + plain.offsets[index]
+        rate[seen] = self.encoder.rates[position, fold[seen]]
+        log_count[seen] = plain.log_counts[position]
+        return rate, log_count
+
+    def products(self, first: Places, second: Places) -> Stands:
+        predicted = np.empty(len(self.folds), dtype=np.float32)
+        for fold, factors in enumerate(self.encoder.factors):
+            own = self.folds == fold
+            predicted[own] = factors.products(first[own], second[own])
+        return predicted
 
 
 _KEPT = (LABEL, PART, RECORD_HASH)
@@ -134,5 +140,5 @@ class _Encoding:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             columns, (fold, *raw) = batch.columns[: len(_KEPT)], batch.columns[len(_KEPT) :]
-            encoded = self.encoder.encode(*raw_inputs(raw, self.encoder.schema), fold.to_numpy())
+            encoded = self.encoder.encode(raw_rows(raw, self.encoder.schema), fold.to_numpy())
             yield pa.RecordBatch.from_arrays([*columns, lists(encoded)], names=[*_KEPT, FEATURES])

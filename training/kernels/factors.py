@@ -85,7 +85,7 @@ def _counted(
     for batch in batches:
         label, fold, categories = batch.columns
         hashes = matrix(categories, width)
-        first, second = (encoder.place(column, hashes) for column in columns)
+        first, second = (encoder.place(column, hashes[:, column]) for column in columns)
         others = encoder.places(columns[1])
         kept = (first < encoder.places(columns[0])) & (second < others)
         clicked = label.to_numpy()[kept] == 1

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.hashing import hash_several
+from features.hashing import hash_several, hash_whole_numbers
 from features.schema import Schema
 from training.kernels import xxh64
 from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, RECORD_HASH, TIME, VALUES, lists
@@ -54,14 +54,14 @@ def hashed(
 
 
 def record_hashes(fields: Fields) -> npt.NDArray[np.int64]:
-    """What Spark's `xxhash64` gives for the fields of each row, and its time, int64[n]."""
+    """A hash of all fields of each row and of its time, int64[n]."""
     chain = xxh64.first_seeds(len(fields))
     for values in fields.numeric:
         chain = xxh64.of_numbers(values, chain)
     for texts in fields.categorical:
         chain = xxh64.of_texts(texts, chain)
     if fields.time is not None:
-        chain = xxh64.of_whole_numbers(fields.time, chain)
+        chain = hash_whole_numbers(fields.time, chain)
     return chain.view(np.int64)
 
 
@@ -83,9 +83,9 @@ def _raw(columns: Sequence[pa.StringArray], kept: npt.NDArray[np.bool_]) -> pa.L
 def _values(columns: Sequence[pa.StringArray], schema: Schema, rows: int) -> pa.ListArray:
     """The hashes of each value in the columns that hold several; each distinct field is split once."""
     parts = []
-    for index, separator in schema.several.items():
-        fields = columns[index].dictionary_encode()
-        hashes = [hash_several(text, separator) for text in fields.dictionary.to_pylist()]
+    for column in schema.several:
+        fields = columns[column.index].dictionary_encode()
+        hashes = [hash_several(text, column.separator) for text in fields.dictionary.to_pylist()]
         parts.append(pa.array(hashes, pa.list_(pa.int64())).take(fields.indices))
     offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * np.int32(len(parts)))
     return pa.ListArray.from_arrays(offsets, _side_by_side(parts, pa.list_(pa.int64())))

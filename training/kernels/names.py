@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
 
-from features.crosses import cross_name
-from features.hashing import MISSING_HASH, hash_value, pair_hash, split_values, unsigned_hash
-from features.schema import Schema
-from training.kernels.columns import RAW, raw_columns, raw_inputs
+from features.arrays import Several
+from features.categories import Category, Cross, Encoded
+from features.hashing import MISSING_HASH, hash_value, hash_values, pair_hashes
+from features.schema import Schema, cross_name
+from training.kernels.columns import RAW, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 
 SHOWN_LENGTH = 40
@@ -37,28 +39,26 @@ class _Naming:
         found: dict[tuple[int, int], str] = {}
         for batch in batches:
             texts, *columns = batch.columns
-            raw = raw_inputs(columns, self.schema)
+            rows = raw_rows(columns, self.schema)
             for index, value in (one for one in self.wanted if one not in found):
-                several = raw.several.get(index)
-                hashes = raw.hashes[:, index] if several is None else several.hashes
+                values = rows.values(index)
+                hashes, row_of = values if isinstance(values, Several) else (values, np.arange(len(values)))
                 places = np.flatnonzero(hashes == value)
                 if len(places):
-                    row = places[0] if several is None else several.row[places[0]]
-                    found[index, value] = self._shown(texts[int(row)].as_py(), index, value)[:SHOWN_LENGTH]
-        rows = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
-        yield pa.RecordBatch.from_pylist(rows, schema=_FOUND)
+                    row = row_of[places[0]]
+                    text = _text(self.schema.encoded[index], texts[int(row)].as_py(), value)
+                    found[index, value] = text[:SHOWN_LENGTH]
+        named = [{"column": index, "hash": value, "text": text} for (index, value), text in found.items()]
+        yield pa.RecordBatch.from_pylist(named, schema=_FOUND)
 
-    def _shown(self, record: Sequence[str], index: int, value: int) -> str:
-        if index not in self.schema.crossed:
-            return next(one for one in self._values(record, index) if hash_value(one) == value)
-        if value == MISSING_HASH:
-            return ""
-        first, second = (self._values(record, column) for column in self.schema.crossed[index])
-        unsigned = value % (1 << 64)
-        pairs = ((one, other) for one in first for other in second)
-        return next(cross_name(pair) for pair in pairs if pair_hash(*map(unsigned_hash, pair)) == unsigned)
 
-    def _values(self, record: Sequence[str], index: int) -> list[str]:
-        """The values in a field of a record."""
-        separator = self.schema.several.get(index)
-        return [record[index]] if separator is None else split_values(record[index], separator)
+def _text(column: Encoded, record: Sequence[str], value: int) -> str:
+    """How the value of `column` with this hash reads in a record that has it, given the record's categories."""
+    if isinstance(column, Category):
+        return next(one for one in column.split(record[column.index]) if hash_value(one) == value)
+    if not isinstance(column, Cross) or value == MISSING_HASH:
+        return ""
+    pairs = list(product(*(one.split(record[one.index]) for one in (column.first, column.second))))
+    first, second = (hash_values(texts) for texts in zip(*pairs, strict=True))
+    first_text, second_text = pairs[int(np.flatnonzero(pair_hashes(first, second) == value)[0])]
+    return cross_name((first_text, second_text))

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from features.hashing import HASH_SEED
+from features.hashing import HASH_SEED, hash_whole_numbers
 from training.datasets.errors import DatasetError
-from training.kernels import xxh64
 from training.parameters import Split, TrainingParameters
 
 DRAWS = 1_000_000
@@ -44,13 +43,12 @@ Draws = npt.NDArray[np.int64]
 def draw(seed: int, purpose: str, record_hash: npt.NDArray[np.int64]) -> Draws:
     """A whole number from 0 to `DRAWS`, exclusive, for each row, int64[n]; independent between purposes.
 
-    What Spark gives for `pmod(xxhash64(seed, purpose, record_hash), DRAWS)`.
+    The hashes of seed, purpose and row are chained. A seed that fits into 4 bytes is hashed as 4, else as 8.
     """
-    # To Spark a whole number that fits is one of 4 bytes.
     chain = xxhash.xxh64_intdigest(seed.to_bytes(4 if seed < _INT32 else 8, "little"), HASH_SEED)
     chain = xxhash.xxh64_intdigest(purpose.encode(), chain)
     seeds = np.full(len(record_hash), chain, dtype=np.uint64)
-    return xxh64.of_whole_numbers(record_hash, seeds).view(np.int64) % DRAWS
+    return hash_whole_numbers(record_hash, seeds).view(np.int64) % DRAWS
 
 
 def about(

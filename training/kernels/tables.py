@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.columns import Field, Number
 from features.values import microseconds
 from training.datasets.described.fields import TableRules, checks, is_click, keys_of
 from training.datasets.described.spec import Label, Time
@@ -23,16 +25,15 @@ class BadFieldsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class TypedTable:
-    """n rows of a table: `keys` by their joined name, `numeric` float64[n] with NaN for missing, `categorical` with ""
-    for missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them.
+    """n rows of a table: `keys` by their joined name, `features` float64[n] with NaN for missing or texts with "" for
+    missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them.
 
     `uses` counts the fields that are not empty, that are a value and that have the separator, as
     `training.datasets.described.uses.Use` does, by "filled NAME", "present NAME" and "separated NAME".
     """
 
     keys: Mapping[str, pa.StringArray]
-    numeric: Mapping[str, npt.NDArray[np.float64]]
-    categorical: Mapping[str, pa.StringArray]
+    features: Mapping[str, Any]
     label: npt.NDArray[np.int8] | None
     time: npt.NDArray[np.int64] | None
     uses: Mapping[str, int]
@@ -51,8 +52,7 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
             raise BadFieldsError(f"{check.column}: {check.fault}")
     return TypedTable(
         keys={key: keys_of(values[name]) for key, name in rules.keys.items()},
-        numeric={name: numbers(_null_for_empty(values[name])) for name in rules.numeric},
-        categorical={name: values[name] for name in rules.categorical},
+        features={one.name: _feature(values[one.name], one) for one in rules.features},
         label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),
         time=None if rules.timestamp is None else _microseconds(values[rules.timestamp.column], rules.timestamp),
         uses=_uses(texts, values, rules),
@@ -70,6 +70,12 @@ def _values(texts: pa.StringArray, missing: frozenset[str]) -> pa.StringArray:
     if not words:
         return texts
     return pc.if_else(pc.is_in(texts, pa.array(words, pa.string())), "", texts)
+
+
+def _feature(texts: pa.StringArray, feature: Field) -> npt.NDArray[np.float64] | pa.StringArray:
+    if not isinstance(feature, Number):
+        return texts
+    return numbers(_null_for_empty(texts))
 
 
 def _null_for_empty(texts: pa.StringArray) -> pa.StringArray:

@@ -36,11 +36,11 @@ class Tally:
 
 def kernel(schema: Schema) -> Kernel:
     """Counts the divided rows of `schema`."""
-    sums = ["rows", "clicks", *(_missing(index) for index in range(len(schema.numeric)))]
+    sums = ["rows", "clicks", *(_missing(index) for index in range(len(schema.numbers)))]
     return Kernel(
         columns=(LABEL, NUMBERS, PART),
         schema=pa.schema([(PART, pa.int8()), *((name, pa.int64()) for name in sums)]),
-        function=partial(_count, width=len(schema.numeric)),
+        function=partial(_count, width=len(schema.numbers)),
         by=(PART,),
         merged=dict.fromkeys(sums, "sum"),
     )

@@ -1,6 +1,5 @@
-"""XXH64 of many values at once, each from a seed of its own, as Spark's `xxhash64` computes it over a row's columns.
-
-Spark takes the hash of a row's first column as the seed of the second one, and so on; a null leaves it as it is.
+"""XXH64 of many texts and numbers at once, each from a seed of its own: the chain over a row's columns takes each
+column's hash as the seed of the next one, and a missing value leaves the seed as it is.
 """
 
 import numpy as np
@@ -8,31 +7,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from features.hashing import HASH_SEED
+from features.hashing import HASH_SEED, P1, P2, P3, P5, Unsigned, finished, hash_whole_numbers, rotated, with_word
 
-Hashes = npt.NDArray[np.uint64]
-
-_P1, _P2, _P3, _P4, _P5 = (
-    np.uint64(prime)
-    for prime in (
-        11400714785074694791,
-        14029467366897019727,
-        1609587929392839161,
-        9650029242287828579,
-        2870177450012600261,
-    )
-)
-"""The primes of XXH64 (Collet, "xxHash fast digest algorithm", https://github.com/Cyan4973/xxHash)."""
 _STRIPE = 32
 """From so many bytes on, XXH64 works in stripes; such long values are rare and go through the package `xxhash`."""
 
 
-def first_seeds(rows: int) -> Hashes:
+def first_seeds(rows: int) -> Unsigned:
     """Where the chain of each row begins, uint64[n]."""
     return np.full(rows, HASH_SEED, dtype=np.uint64)
 
 
-def of_texts(texts: pa.StringArray, seeds: Hashes) -> Hashes:
+def of_texts(texts: pa.StringArray, seeds: Unsigned) -> Unsigned:
     """The hash of each text's UTF-8 bytes, uint64[n], from `seeds` uint64[n]; the seed where it is null."""
     lengths = np.diff(_offsets(texts))
     hashes = seeds.copy()
@@ -49,17 +35,12 @@ def of_texts(texts: pa.StringArray, seeds: Hashes) -> Hashes:
     return hashes
 
 
-def of_whole_numbers(values: npt.NDArray[np.int64], seeds: Hashes) -> Hashes:
-    """The hash of each 64-bit integer, uint64[n], from `seeds` uint64[n]."""
-    return _avalanche(_word(seeds + _P5 + np.uint64(8), values.view(np.uint64)))
-
-
-def of_numbers(values: npt.NDArray[np.float64], seeds: Hashes) -> Hashes:
+def of_numbers(values: npt.NDArray[np.float64], seeds: Unsigned) -> Unsigned:
     """The hash of each number, uint64[n], from `seeds` uint64[n]; the seed itself where it is NaN, which means missing.
 
-    Minus zero is zero, as it is to Spark.
+    Minus zero is zero.
     """
-    hashes = of_whole_numbers((values + 0.0).view(np.int64), seeds)
+    hashes = hash_whole_numbers((values + 0.0).view(np.int64), seeds)
     return np.where(np.isnan(values), seeds, hashes)
 
 
@@ -68,39 +49,22 @@ def distinct_texts(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     return of_texts(texts, first_seeds(len(texts))).view(np.int64)
 
 
-def _of_bytes(values: npt.NDArray[np.uint8], seeds: Hashes) -> Hashes:
+def _of_bytes(values: npt.NDArray[np.uint8], seeds: Unsigned) -> Unsigned:
     """The hash of each row of bytes [n, length], of fewer than `_STRIPE` bytes."""
     length = values.shape[1]
-    hashes = seeds + _P5 + np.uint64(length)
+    hashes = seeds + P5 + np.uint64(length)
     position = 0
     while position + 8 <= length:
-        hashes = _word(hashes, _column(values, position, 8).view(np.uint64))
+        hashes = with_word(hashes, _column(values, position, 8).view(np.uint64))
         position += 8
     if position + 4 <= length:
-        hashes ^= _column(values, position, 4).view(np.uint32).astype(np.uint64) * _P1
-        hashes = _rotated(hashes, 23) * _P2 + _P3
+        hashes ^= _column(values, position, 4).view(np.uint32).astype(np.uint64) * P1
+        hashes = rotated(hashes, 23) * P2 + P3
         position += 4
     for last in range(position, length):
-        hashes ^= values[:, last].astype(np.uint64) * _P5
-        hashes = _rotated(hashes, 11) * _P1
-    return _avalanche(hashes)
-
-
-def _word(hashes: Hashes, word: Hashes) -> Hashes:
-    """The hashes with 8 more bytes each."""
-    return _rotated(hashes ^ (_rotated(word * _P2, 31) * _P1), 27) * _P1 + _P4
-
-
-def _avalanche(hashes: Hashes) -> Hashes:
-    hashes = (hashes ^ (hashes >> np.uint64(33))) * _P2
-    hashes = (hashes ^ (hashes >> np.uint64(29))) * _P3
-    mixed: Hashes = hashes ^ (hashes >> np.uint64(32))
-    return mixed
-
-
-def _rotated(values: Hashes, bits: int) -> Hashes:
-    turned: Hashes = (values << np.uint64(bits)) | (values >> np.uint64(64 - bits))
-    return turned
+        hashes ^= values[:, last].astype(np.uint64) * P5
+        hashes = rotated(hashes, 11) * P1
+    return finished(hashes)
 
 
 def _distinct(lengths: npt.NDArray[np.int32]) -> list[int]:

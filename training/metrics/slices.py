@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.encoder import EACH, Encoder, RowOfEach
-from features.schema import Schema, encoded_category
-from training.kernels.columns import RawInputs
+from features.arrays import EACH, RowOfEach, Several
+from features.encoder import Encoder, RawRows
+from features.schema import Schema
 from training.kernels.names import naming
 from training.metrics import curves
 from training.metrics.evaluate import DECIMALS
@@ -40,15 +40,15 @@ class SlicedColumn:
     index: int
     hashes: npt.NDArray[np.int64]
 
-    def places(self, raw: RawInputs, *, start: int = 0) -> InSlices:
+    def places(self, all_rows: RawRows, *, start: int = 0) -> InSlices:
         """Which slices rows are in, counted from `start`: 0 to k - 1 by a row's value, k for one with none of these."""
-        several = raw.several.get(self.index)
-        found = self._places(raw.hashes[:, self.index] if several is None else several.hashes)
+        values = all_rows.values(self.index)
+        found = self._places(values.hashes if isinstance(values, Several) else values)
         rows: RowOfEach = EACH
-        if several is not None:
+        if isinstance(values, Several):
             frequent = found < len(self.hashes)
-            others = np.setdiff1d(several.row, several.row[frequent])
-            rows = np.concatenate((several.row[frequent], others))
+            others = np.setdiff1d(values.row, values.row[frequent])
+            rows = np.concatenate((values.row[frequent], others))
             found = np.concatenate((found[frequent], np.full(len(others), len(self.hashes), dtype=np.int32)))
         return InSlices(rows=rows, slices=found + np.int32(start))
 
@@ -83,9 +83,9 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
         return self.clicks / self.rows
 
 
-def choose(encoder: Encoder, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
+def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
     """The columns to slice, by the gain of their inputs in `importance`, with their frequent values."""
-    gains = [sum(importance[feature] for feature in encoded_category(name)) for name in encoder.columns]
+    gains = [sum(importance[name] for name in column.inputs) for column in schema.encoded]
     by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
     tables = ((index, encoder.column(index)) for index in by_gain)
     return tuple(

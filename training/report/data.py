@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from features.bundle import Verdict
 from training.evaluation.earlier import EarlierVersion
@@ -39,7 +38,7 @@ class ColumnSummary:
     """
 
     name: str
-    role: Literal["numeric", "categorical", "cross"]
+    role: str
     missing_share: float
     distinct: int | None
     separator: str | None = None

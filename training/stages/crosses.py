@@ -19,8 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import yaml
 
-from features.crosses import Cross, cross_name
-from features.factors import factors_name
+from features.categories import Category
+from features.schema import Pair, cross_name, factors_name
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import TablesSpec
 from training.kernels.columns import FEATURES, LABEL, RECORD_HASH, matrix
@@ -48,8 +48,8 @@ class Crosses(msgspec.Struct, frozen=True, kw_only=True):
     `alone` has what each candidate gives without the others; `snippet` is for the description.
     """
 
-    crosses: tuple[Cross, ...]
-    factors: Cross | None
+    crosses: tuple[Pair, ...]
+    factors: Pair | None
     validation_before: float
     validation_after: float
     alone: dict[str, float]
@@ -64,12 +64,13 @@ class Crosses(msgspec.Struct, frozen=True, kw_only=True):
         return f"{found}{self.validation_after:.5f} with the best together. For the description:\n\n{self.snippet}"
 
 
-def candidates(spec: TablesSpec) -> tuple[Cross, ...]:
+def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
     """The crosses to try, without those that the description names and that of both keys, which no two rows share."""
     located = locate(spec)
-    own, keys = located["interactions"]["categorical"], _keys(spec)
+    texts = {table: [one.name for one in own if isinstance(one, Category)] for table, own in located.items()}
+    keys = _keys(spec)
     users, items = (
-        [*(key for key in own if key == of), *located[table]["categorical"]]
+        [*(key for key in texts["interactions"] if key == of), *texts[table]]
         for table, of in zip(("users", "items"), keys, strict=True)
     )
     named, several = [set(pair) for pair in spec.crosses], spec.separators
@@ -80,14 +81,14 @@ def candidates(spec: TablesSpec) -> tuple[Cross, ...]:
     )
 
 
-def factors_to_try(spec: TablesSpec) -> Cross | None:
+def factors_to_try(spec: TablesSpec) -> Pair | None:
     """Both keys, where they are features that can have factors and the description names none."""
     keys = _keys(spec)
     possible = set(keys) <= set(spec.categorical_names) and not set(keys) & spec.separators.keys()
     return keys if spec.factors is None and possible else None
 
 
-def _keys(spec: TablesSpec) -> Cross:
+def _keys(spec: TablesSpec) -> Pair:
     return spec.users.foreign_key, spec.items.foreign_key
 
 
@@ -101,9 +102,9 @@ class CrossSearch:
         self._parameters = parameters.model_copy(update={"calibration": Calibration.NONE})
         self._folder = folder
         self._progress = progress
-        self._named: tuple[Cross, ...] = () if half.schema.crosses is msgspec.UNSET else half.schema.crosses
+        self._named: tuple[Pair, ...] = () if half.schema.crosses is msgspec.UNSET else half.schema.crosses
 
-    def run(self, tried: Sequence[Cross], factors: Cross | None = None) -> Crosses:
+    def run(self, tried: Sequence[Pair], factors: Pair | None = None) -> Crosses:
         """Try these crosses, and then the factors of two columns."""
         before = self._judged(self._half.encoded.train)
         alone = dict(self._alone(tried, before))
@@ -127,14 +128,14 @@ class CrossSearch:
             snippet=_snippet(kept, factors),
         )
 
-    def _alone(self, tried: Sequence[Cross], before: Losses) -> Iterator[tuple[Cross, Losses]]:
+    def _alone(self, tried: Sequence[Pair], before: Losses) -> Iterator[tuple[Pair, Losses]]:
         for number, cross in enumerate(tried, start=1):
             losses = self._losses((*self._named, cross))
             detail = f"{cross_name(cross)}: validation log loss {losses.mean():.5f}, {before.mean():.5f} without"
             self._progress(STAGE, detail, done=number, total=len(tried))
             yield cross, losses
 
-    def _losses(self, crosses: tuple[Cross, ...], factors: Cross | None = None) -> Losses:
+    def _losses(self, crosses: tuple[Pair, ...], factors: Pair | None = None) -> Losses:
         named = self._half.schema.factors if factors is None else factors
         schema = msgspec.structs.replace(self._half.schema, crosses=crosses, factors=named)
         train = self._half.prepared.part(Part.FIT, Part.VALIDATION).with_schema(schema)
@@ -155,7 +156,7 @@ class CrossSearch:
         return losses
 
 
-def _snippet(crosses: tuple[Cross, ...], factors: Cross | None) -> str:
+def _snippet(crosses: tuple[Pair, ...], factors: Pair | None) -> str:
     found: dict[str, list[Any]] = {"crosses": [list(cross) for cross in crosses]} if crosses else {}
     if factors is not None:
         found["factors"] = list(factors)

@@ -23,15 +23,15 @@ def with_factors(
 
     Each fold's rows get those that the rows outside of it give. Raises `FactorsError` where there are too many rows.
     """
-    columns = encoder.schema.factored
-    if columns is None:
+    pair = encoder.schema.factored
+    if pair is None:
         return encoder
+    columns, names = (pair.first.index, pair.second.index), f"{pair.first.name} and {pair.second.name}"
     counted = int(values.rows[values.column == columns[0]].sum())
     if counted > MAX_ROWS:
-        first, second = (encoder.schema.categorical[column] for column in columns)
         raise FactorsError(
-            f"The factors of {first} and {second} would be fitted from {counted:,} rows in one process, which takes no "
-            f"more than {MAX_ROWS:,}. Leave `factors` out of the dataset's description, or train on fewer rows."
+            f"The factors of {names} would be fitted from {counted:,} rows in one process, which takes no more than "
+            f"{MAX_ROWS:,}. Leave `factors` out of the dataset's description, or train on fewer rows."
         )
     plain = encoder.encoder
     table = rows.scan(factors.pairs_counted(plain, encoder.schema, columns, folds=parameters.folds))

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from features.bundle import Bundle, BundleError, Verdict
+from features.encoder import RawRows
 from features.reference import Reference
 from features.schema import Schema
 from training.evaluation import leaks, reference
@@ -72,9 +73,7 @@ def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judg
     )
 
 
-def _champion(
-    held_out: Rows, sampled: reference.Sample, arguments: LocalRequest, stage: Stage
-) -> EarlierVersion | None:
+def _champion(held_out: Rows, sampled: RawRows, arguments: LocalRequest, stage: Stage) -> EarlierVersion | None:
     """The champion on the same held-out rows, with how far a sample of them has moved from what it was trained on."""
     if arguments.champion is None:
         return None

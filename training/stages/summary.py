@@ -1,5 +1,7 @@
 """What the data looks like, for the report: missing shares and distinct values, from the training rows."""
 
+from dataclasses import replace
+
 from features.schema import Schema
 from training.kernels.split import Part
 from training.metrics.slices import SlicedColumn, value_names
@@ -24,20 +26,24 @@ def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) ->
     """One summary per column, of crosses too; `counted` are the values of the training rows."""
     rows = prepared.training_rows
     numbers = [
-        ColumnSummary(name=name, role="numeric", missing_share=missing / rows, distinct=None)
-        for name, missing in zip(schema.numeric, prepared.missing, strict=True)
+        ColumnSummary(name=column.name, role=column.role, missing_share=missing / rows, distinct=None)
+        for column, missing in zip(schema.numbers, prepared.missing, strict=True)
     ]
     categories = [
         ColumnSummary(
-            name=name,
-            role="cross" if index in schema.crossed else "categorical",
-            missing_share=counted.missing(index) / rows,
-            distinct=counted.distinct(index),
-            separator=schema.several.get(index),
-            frequent=_frequent(prepared, counted, schema, index) if index in schema.several else (),
+            name=column.name,
+            role=column.role,
+            missing_share=counted.missing(column.index) / rows,
+            distinct=counted.distinct(column.index),
         )
-        for index, name in enumerate(schema.categories)
+        for column in schema.encoded
     ]
+    for column in schema.several:
+        categories[column.index] = replace(
+            categories[column.index],
+            separator=column.separator,
+            frequent=_frequent(prepared, counted, schema, column.index),
+        )
     return numbers + categories
 
 

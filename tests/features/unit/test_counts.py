@@ -86,7 +86,7 @@ def test_a_value_without_rows_has_the_average_rate() -> None:
 def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_pool() -> None:
     counts = counts_of([((0, 1, 40), 10), ((0, 2, 3), 3), ((0, 3, 1), 0), ((1, 1, 44), 13)])
     encoder = derive_encoder(pooled(counts, columns=3, min_category_rows=10), columns=COLUMNS, smoothing=4.0)
-    rate, log_count = encoder.lookup(0, np.array([1, 2, 3, 99]))
+    rate, log_count = encoder.lookup(0, encoder.place(0, np.array([1, 2, 3, 99])))
     average = 13 / 44
     shared = np.float32((3 + 4 * average) / (4 + 4))
     assert rate.tolist() == [np.float32((10 + 4 * average) / 44), shared, shared, shared]
@@ -96,7 +96,7 @@ def test_frequent_values_are_encoded_by_their_own_counts_and_rare_ones_by_the_po
 def test_a_column_that_was_never_counted_is_encoded_as_zero() -> None:
     counts = counts_of([((0, 1, 40), 10)])
     encoder = derive_encoder(pooled(counts, columns=3, min_category_rows=10), columns=COLUMNS, smoothing=4.0)
-    rate, log_count = encoder.lookup(2, np.array([1]))
+    rate, log_count = encoder.lookup(2, encoder.place(2, np.array([1])))
     assert (rate.tolist(), log_count.tolist()) == ([0.0], [0.0])
 
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from features.encoder import Encoder, EncoderError, Several
+from features.arrays import Several
+from features.encoder import Encoder, EncoderError, RawRows
+from features.schema import Schema
 
 Tables = list[dict[int, tuple[float, float]]]
 """(rate, log count) of each hash, by column."""
@@ -30,16 +32,28 @@ def encoder_of(tables: Tables) -> Encoder:
     )
 
 
+def rows_of(numeric: npt.NDArray[np.float64], *categories: npt.NDArray[np.int64] | Several) -> RawRows:
+    """Rows of a schema with these columns."""
+    schema = Schema(
+        numeric=tuple(f"n{index}" for index in range(numeric.shape[1])),
+        categorical=tuple(f"column{index}" for index in range(len(categories))),
+    )
+    return RawRows(schema=schema, fields=[*numeric.T, *categories])
+
+
+def looked_up(encoder: Encoder, index: int, hashes: npt.NDArray[np.int64]) -> list[tuple[float, float]]:
+    rate, log_count = encoder.lookup(index, encoder.place(index, hashes))
+    return list(zip(rate.tolist(), log_count.tolist(), strict=True))
+
+
 @given(columns, st.data())
 def test_a_lookup_is_what_a_dictionary_says(tables: Tables, data: st.DataObject) -> None:
     encoder = encoder_of(tables)
     for index, table in enumerate(tables):
         known = st.sampled_from(sorted(table)) if table else HASHES
         wanted = data.draw(st.lists(known | HASHES, max_size=10))
-        rate, log_count = encoder.lookup(index, np.array(wanted, dtype=np.int64))
-        assert list(zip(rate.tolist(), log_count.tolist(), strict=True)) == [
-            table.get(value, (-1.0, -2.0)) for value in wanted
-        ]
+        expected = [table.get(value, (-1.0, -2.0)) for value in wanted]
+        assert looked_up(encoder, index, np.array(wanted, dtype=np.int64)) == expected
 
 
 @given(columns, hnp.arrays(np.float64, (3, 2), elements=st.floats(allow_nan=True)))
@@ -49,19 +63,19 @@ def test_inputs_are_the_numbers_then_rate_and_log_count_of_each_column(
     encoder = encoder_of(tables)
     first = [min(table, default=0) for table in tables]
     hashes = np.array([first, first, [0] * len(tables)], dtype=np.int64)
-    encoded = encoder.encode(numeric, hashes)
+    encoded = rows_of(numeric, *hashes.T).encode(encoder)
     assert encoded.shape == (3, 2 + 2 * len(tables))
     np.testing.assert_array_equal(encoded[:, :2], numeric)
     for index in range(len(tables)):
-        rate, log_count = encoder.lookup(index, hashes[:, index])
-        np.testing.assert_array_equal(encoded[:, 2 + 2 * index], rate)
-        np.testing.assert_array_equal(encoded[:, 3 + 2 * index], log_count)
+        np.testing.assert_array_equal(
+            encoded[:, 2 + 2 * index : 4 + 2 * index], looked_up(encoder, index, hashes[:, index])
+        )
 
 
 def test_several_values_stand_for_the_mean_of_their_rates_and_log_counts() -> None:
     encoder = encoder_of([{7: (0.5, 3.0)}, {1: (0.25, 1.0), 2: (0.75, 4.0)}])  # -1 and -2 of what is in no table
-    several = {1: Several(hashes=np.array([1, 2, 2, 1, 2, 3]), row=np.array([0, 0, 1, 2, 2, 2]))}
-    encoded = encoder.encode(np.empty((3, 0)), np.array([[7, 1], [7, 1], [8, 1]]), several)
+    several = Several(hashes=np.array([1, 2, 2, 1, 2, 3]), row=np.array([0, 0, 1, 2, 2, 2]))
+    encoded = rows_of(np.empty((3, 0)), np.array([7, 7, 8]), several).encode(encoder)
     assert encoded[:, :2].tolist() == [[0.5, 3.0], [0.5, 3.0], [-1.0, -2.0]]
     assert encoded[:, 2].tolist() == [0.5, 0.75, 0.0]  # (1/4 + 3/4) / 2, 3/4, (1/4 + 3/4 - 1) / 3
     assert encoded[:, 3].tolist() == [2.5, 4.0, 1.0]  # (1 + 4) / 2, 4, (1 + 4 - 2) / 3
@@ -81,8 +95,9 @@ def test_the_values_of_all_rows_at_once_mean_what_each_rows_own_do(tables: Table
         hashes=np.array([value for values in rows for value in values], dtype=np.int64),
         row=np.repeat(np.arange(len(rows)), [len(values) for values in rows]),
     )
-    hashes = np.zeros((len(rows), len(tables)), dtype=np.int64)
-    found = encoder.encode(np.empty((len(rows), 0)), hashes, {index: several})
+    categories: list[npt.NDArray[np.int64] | Several] = [np.zeros(len(rows), dtype=np.int64) for _ in tables]
+    categories[index] = several
+    found = rows_of(np.empty((len(rows), 0)), *categories).encode(encoder)
     np.testing.assert_array_equal(found[:, 2 * index : 2 * index + 2], np.array(expected).reshape(-1, 2))
 
 

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from features.encoder import Encoder, EncoderError
+from features.encoder import Encoder, EncoderError, RawRows
 from features.factors import Factors
 from features.schema import Schema, SchemaError
 
@@ -47,7 +47,10 @@ def encoder(columns: tuple[int, int] = (USER, ITEM)) -> Encoder:
 def test_the_product_of_two_values_vectors_comes_last(
     user: int, item: int, expected: list[float], columns: tuple[int, int]
 ) -> None:
-    encoded = encoder(columns).encode(np.array([[7.0]]), np.array([[user, 5, item]]))
+    names = tuple(SCHEMA.categorical[column] for column in columns)
+    schema = msgspec.structs.replace(SCHEMA, factors=names)
+    fields = [np.array([7.0]), np.array([user]), np.array([5]), np.array([item])]
+    encoded = RawRows(schema=schema, fields=fields).encode(encoder(columns))
     assert encoded.shape == (1, len(SCHEMA.encoded_features))
     assert encoded[0, -2:].tolist() == expected
 
@@ -98,9 +101,10 @@ def test_vectors_of_other_columns_are_refused() -> None:
 def test_factors_are_one_more_column_of_two_inputs_which_nobody_sends() -> None:
     assert SCHEMA.features == ("age", "user", "city", "item")
     assert SCHEMA.categories == ("user", "city", "item")
-    assert SCHEMA.columns == ("age", "user", "city", "item", "user with item")
+    assert [column.name for column in SCHEMA.columns] == ["age", "user", "city", "item", "user with item"]
     assert SCHEMA.encoded_features[-2:] == ("user with item_rate", "user with item_log_count")
-    assert SCHEMA.factored == (USER, ITEM)
+    assert SCHEMA.factored is not None
+    assert (SCHEMA.factored.first.index, SCHEMA.factored.second.index) == (USER, ITEM)
     assert Schema.from_json(SCHEMA.to_json()) == SCHEMA
     assert b"factors" not in Schema(numeric=("age",), categorical=("user", "item")).to_json()
 

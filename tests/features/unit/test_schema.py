@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from features.categories import Cross
 from features.schema import CRITEO, Schema, SchemaError
 
 
@@ -67,12 +68,12 @@ def test_a_schema_without_separators_is_the_file_that_it_always_was() -> None:
 """
     assert schema.to_json() == content
     assert Schema.from_json(content) == schema
-    assert schema.several == {}
+    assert schema.several == ()
 
 
 def test_columns_with_several_values_are_known_by_their_place() -> None:
     schema = Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": " "})
-    assert schema.several == {1: " "}
+    assert [(column.index, column.separator) for column in schema.several] == [(1, " ")]
     assert Schema.from_json(schema.to_json()) == schema
     assert schema.encoded_features[-2:] == ("genres_rate", "genres_log_count")
 
@@ -108,9 +109,11 @@ def test_crosses_are_columns_of_the_encoder_behind_the_categorical_ones_and_of_n
     schema = Schema(numeric=("age",), categorical=("user", "genre"), crosses=(("user", "genre"),))
     assert schema.features == ("age", "user", "genre")
     assert schema.categories == ("user", "genre", "user x genre")
-    assert schema.columns == ("age", "user", "genre", "user x genre")
+    assert [column.name for column in schema.columns] == ["age", "user", "genre", "user x genre"]
     assert schema.encoded_features[-2:] == ("user x genre_rate", "user x genre_log_count")
-    assert schema.crossed == {2: (0, 1)}
+    cross = schema.encoded[2]
+    assert isinstance(cross, Cross)
+    assert (cross.index, cross.first.name, cross.second.name) == (2, "user", "genre")
     assert Schema.from_json(schema.to_json()) == schema
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.bundle import MODEL, Bundle
-from tests.support.bundles import to_arrays
+from tests.support.bundles import to_rows
 
 
 def test_the_contributions_sum_to_the_raw_score_of_the_probability(client: httpx.Client, bundle: Bundle) -> None:
@@ -35,7 +35,7 @@ def test_the_contributions_are_those_of_the_python_package(
     client: httpx.Client, bundle: Bundle, record: dict[str, Any]
 ) -> None:
     schema = bundle.schema
-    encoded = bundle.encoder.encode(*to_arrays(schema, [record]))
+    encoded = to_rows(schema, [record]).encode(bundle.encoder)
     expected = np.asarray(
         lightgbm.Booster(model_file=bundle.path / MODEL).predict(encoded, pred_contrib=True), dtype=np.float64
     )[0]

@@ -11,7 +11,7 @@ import pytest
 
 from features.bundle import MODEL, Bundle
 from features.schema import Schema
-from tests.support.bundles import Record, make_bundle, to_arrays
+from tests.support.bundles import Record, make_bundle, to_rows
 from tests.support.services import RunningService, running_service
 
 SCHEMA = Schema(numeric=("age",), categorical=("city", "genres"), separators={"genres": "|"})
@@ -98,4 +98,4 @@ def test_the_description_says_what_stands_between_values(client: httpx.Client) -
 
 def _by_training(bundle: Bundle, record: Record) -> float:
     model = lightgbm.Booster(model_file=bundle.path / MODEL)
-    return float(np.asarray(model.predict(bundle.encoder.encode(*to_arrays(SCHEMA, [record]))))[0])
+    return float(np.asarray(model.predict(to_rows(SCHEMA, [record]).encode(bundle.encoder)))[0])

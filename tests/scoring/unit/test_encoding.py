@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from features.arrays import Several
 from features.bundle import Bundle
-from features.encoder import Encoder
+from features.encoder import Encoder, RawRows
 from features.factors import Factors
-from features.hashing import hash_values, pair_hash, unsigned_hash
+from features.hashing import MISSING_HASH, hash_values, pair_hashes
 from features.schema import Schema
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import Values
 from scoring.native import Kernel
-from tests.support.bundles import Record, make_bundle, random_records, to_arrays
+from tests.support.bundles import Record, make_bundle, random_records, to_rows
 from tests.support.kernels import built_kernel
 
 
@@ -56,7 +57,7 @@ def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives
     encoder = _encoder(schema, known, seed)
     values: list[Values] = [tuple(record[name] for name in schema.features) for record in asked]
     found = RowEncoder(schema, encoder, kernel).encode(values)
-    np.testing.assert_array_equal(found, encoder.encode(*to_arrays(schema, asked)))
+    np.testing.assert_array_equal(found, to_rows(schema, asked).encode(encoder))
 
 
 def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
@@ -90,8 +91,8 @@ def test_a_cross_is_looked_up_by_the_pair_of_two_values_and_missing_without_one_
     schema = Schema(
         numeric=(), categorical=("user", "genres"), separators={"genres": "|"}, crosses=(("user", "genres"),)
     )
-    pair = [pair_hash(unsigned_hash("u1"), unsigned_hash(genre)) for genre in ("drama", "comedy")]
-    hashes = np.array([*pair, unsigned_hash("")], dtype=np.uint64).view(np.int64)
+    pairs = pair_hashes(hash_values(["u1", "u1"]), hash_values(["drama", "comedy"]))
+    hashes = np.append(pairs, MISSING_HASH)
     order = np.argsort(hashes)
     encoder = Encoder(
         columns=schema.categories,
@@ -129,7 +130,7 @@ def test_a_text_of_any_length_has_the_hash_of_training(kernel: Kernel | None) ->
     schema = Schema(numeric=(), categorical=("a",))
     encoder = _encoder(schema, [{"a": text} for text in texts], 0)
     rows: list[Values] = [(text,) for text in texts]
-    expected = encoder.encode(np.empty((len(texts), 0)), hash_values(texts)[:, np.newaxis])
+    expected = RawRows(schema=schema, fields=[hash_values(texts)]).encode(encoder)
     assert len(np.unique(expected, axis=0)) == len(texts)
     np.testing.assert_array_equal(RowEncoder(schema, encoder, kernel).encode(rows), expected)
 
@@ -151,16 +152,16 @@ def test_the_kernel_refuses_what_is_no_text() -> None:
 
 
 def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:
-    _, hashes, several = to_arrays(schema, records)
-    columns = {index: hashes[:, index] for index in range(len(schema.categories))}
-    columns |= {index: values.hashes for index, values in several.items()}
-    tables = [np.unique(values) for values in columns.values()]
+    rows = to_rows(schema, records)
+    columns = [rows.values(index) for index in range(len(schema.categories))]
+    tables = [np.unique(values.hashes if isinstance(values, Several) else values) for values in columns]
     entries = sum(len(table) for table in tables)
     generator = np.random.default_rng(seed)
     factors = None
     if schema.factored:
-        vectors = [generator.normal(size=(len(tables[column]) + 1, 6)).astype(np.float32) for column in schema.factored]
-        factors = Factors(columns=schema.factored, first=vectors[0], second=vectors[1])
+        pair = (schema.factored.first.index, schema.factored.second.index)
+        vectors = [generator.normal(size=(len(tables[column]) + 1, 6)).astype(np.float32) for column in pair]
+        factors = Factors(columns=pair, first=vectors[0], second=vectors[1])
     return Encoder(
         columns=schema.categories,
         offsets=np.cumsum([0, *(len(table) for table in tables)], dtype=np.int64),

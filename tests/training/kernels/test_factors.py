@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 
-from features.encoder import Encoder
+from features.encoder import Encoder, RawRows
 from features.factors import Factors
-from features.hashing import hash_value
+from features.hashing import hash_value, hash_values
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
 from training.engines.counted import LocalCounts
@@ -190,11 +190,12 @@ def test_training_rows_get_the_products_of_their_fold_and_held_out_ones_those_of
     rows = table(2)
     encoder = trained(rows)
     all_users, all_items = sorted("abcdefgh", key=hash_value), sorted("ABCDE", key=hash_value)
-    hashes = np.array([[hash_value(item), hash_value("x"), hash_value(user)] for user, item, _, _ in rows])
-    folds = np.array([fold for *_, fold in rows], dtype=np.int32)
-    numeric = np.empty((len(rows), 0))
-    out_of_fold = encoder.encode(numeric, hashes, None, folds)
-    served = encoder.encoder.encode(numeric, hashes)
+    users, items, _, fold_of_each = zip(*rows, strict=True)
+    fields = [hash_values(items), hash_values("x" * len(rows)), hash_values(users)]
+    folds = np.array(fold_of_each, dtype=np.int32)
+    raw = RawRows(schema=SCHEMA, fields=fields)
+    out_of_fold = encoder.encode(raw, folds)
+    served = raw.encode(encoder.encoder)
     of_all = encoder.encoder.factors
     assert of_all is not None
     for place, (user, item, _, fold) in enumerate(rows):

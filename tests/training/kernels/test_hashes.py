@@ -8,7 +8,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.hashing import hash_value
+from features.hashing import hash_value, hash_whole_numbers
 from training.kernels import xxh64
 
 TEXTS = st.text(max_size=70)
@@ -35,7 +35,7 @@ def test_texts_in_the_middle_of_an_array_are_hashed_as_on_their_own(texts: list[
 @given(st.lists(st.tuples(st.integers(-(1 << 63), (1 << 63) - 1), SEEDS), min_size=1, max_size=40))
 def test_a_whole_number_is_hashed_as_its_eight_bytes(rows: list[tuple[int, int]]) -> None:
     values, seeds = zip(*rows, strict=True)
-    hashes = xxh64.of_whole_numbers(np.array(values, dtype=np.int64), np.array(seeds, dtype=np.uint64))
+    hashes = hash_whole_numbers(np.array(values, dtype=np.int64), np.array(seeds, dtype=np.uint64))
     assert hashes.tolist() == [expected(struct.pack("<q", value), seed) for value, seed in rows]
 
 

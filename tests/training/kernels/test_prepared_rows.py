@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.hashing import hash_several, hash_value
 from features.schema import Schema
-from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, TIME, VALUES, raw_columns, raw_inputs
+from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, TIME, VALUES, raw_columns, raw_rows
 from training.kernels.hashed import Fields, hashed, record_hashes
 
 SCHEMA = Schema(numeric=("age", "price"), categorical=("country", "genres"), timestamp="at", separators={"genres": "|"})
@@ -73,12 +73,13 @@ def test_every_column_is_what_the_row_says(rows: list[Row]) -> None:
 @given(ROWS)
 def test_a_batch_is_matrices_to_the_encoder(rows: list[Row]) -> None:
     batch = hashed(fields(rows), SCHEMA, may_be_held_out=odd)
-    raw = raw_inputs([batch[name] for name in raw_columns(SCHEMA)], SCHEMA)
-    assert raw.hashes.tolist() == batch[CATEGORIES].to_pylist()
-    assert (raw.numeric.shape, set(raw.several)) == ((len(rows), 2), {1})
-    values = [np.array(hashes) for hashes in batch[VALUES].to_pylist()]
-    assert raw.several[1].hashes.tolist() == [value for row in values for value in row.ravel().tolist()]
-    assert raw.several[1].row.tolist() == [index for index, row in enumerate(values) for _ in row.ravel()]
+    *numbers, single, several = raw_rows([batch[name] for name in raw_columns(SCHEMA)], SCHEMA).fields
+    expected = np.array(batch[NUMBERS].to_pylist(), dtype=np.float64).reshape(-1, 2)
+    np.testing.assert_array_equal(np.column_stack(numbers), expected)
+    assert single.tolist() == [hashes[0] for hashes in batch[CATEGORIES].to_pylist()]
+    values = [hashes for (hashes,) in batch[VALUES].to_pylist()]
+    assert several.hashes.tolist() == [value for of_row in values for value in of_row]
+    assert several.row.tolist() == [index for index, of_row in enumerate(values) for _ in of_row]
 
 
 def test_a_schema_of_numbers_alone_has_no_categories() -> None:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.categories import Category
+from features.columns import Number
 from features.values import TimeFormat
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
 from training.datasets.described.lines import BadLinesError, parse
@@ -56,12 +58,10 @@ TEXT = st.sampled_from([*WORDS, *TIMES])
 RULES = TableRules(
     path=Path("rows.csv"),
     keys={"joined": "key"},
-    numeric=["number"],
-    categorical=["word"],
+    features=[Number(name="number", at=0), Category(name="word", at=1, index=0, separator="e")],
     label=Label(column="label", at_least=1),
     timestamp=Time(column="time"),
     missing={name: frozenset({"", "NA"}) for name in ("key", "number", "word", "label", "time")},
-    separators={"word": "e"},
 )
 
 
@@ -94,8 +94,8 @@ def test_a_table_is_refused_when_a_field_is_and_else_is_what_its_fields_say(rows
     table = typed(columns, RULES)
     present = {name: ["" if text == "NA" else text for text in values] for name, values in texts.items()}
     assert table.keys["joined"].to_pylist() == [key_of(text) for text in present["key"]]
-    assert table.categorical["word"].to_pylist() == present["word"]
-    np.testing.assert_array_equal(table.numeric["number"], [float(text or "nan") for text in present["number"]])
+    assert table.features["word"].to_pylist() == present["word"]
+    np.testing.assert_array_equal(table.features["number"], [float(text or "nan") for text in present["number"]])
     assert table.label is not None
     assert RULES.label is not None
     assert table.label.tolist() == [int(bool(is_click(text, RULES.label))) for text in present["label"]]

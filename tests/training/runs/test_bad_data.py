@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from features.bundle import Bundle
-from features.hashing import hash_value
 from features.schema import CRITEO
+from tests.support.bundles import Record, to_rows
 from tests.support.training_runs import Run, train
 from training.datasets import describe, materialize
 from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError
@@ -72,9 +72,8 @@ def test_a_value_of_ten_megabytes_neither_stops_training_nor_fills_the_report(aw
 
 def test_a_category_never_seen_is_scored_whatever_its_length(awkward: Run) -> None:
     bundle = Bundle.load(Path(awkward.result.bundle))
-    numeric = np.full((2, len(CRITEO.numeric)), np.nan)
-    unknown = [hash_value("never seen"), hash_value("y" * MEGABYTES)]
-    encoded = bundle.encoder.encode(numeric, np.repeat(np.array(unknown)[:, None], len(CRITEO.categorical), axis=1))
+    unknown: list[Record] = [dict.fromkeys(CRITEO.categorical, text) for text in ("never seen", "y" * MEGABYTES)]
+    encoded = to_rows(CRITEO, unknown).encode(bundle.encoder)
     np.testing.assert_array_equal(encoded[0], encoded[1])
     probability = np.asarray(lightgbm.Booster(model_file=bundle.path / "model.txt").predict(encoded))
     assert np.all((probability > 0) & (probability < 1))

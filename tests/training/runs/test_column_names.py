@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from features.bundle import Bundle
-from features.hashing import hash_values
+from tests.support.bundles import to_rows
 from tests.support.training_runs import train
 from training import datasets
 from training.parameters import TablesDataset
@@ -79,11 +79,10 @@ def test_a_split_by_time_holds_out_the_last_fifth(result: Result) -> None:
 def test_the_service_would_give_the_runs_own_probabilities_whatever_the_names(result: Result) -> None:
     bundle = Bundle.load(Path(result.bundle))
     records = [golden.record for golden in bundle.golden]
-    numeric = np.array([[record[name] for name in NUMERIC] for record in records], dtype=np.float64)
-    hashes = np.column_stack([hash_values(str(record[name]) for record in records) for name in CATEGORICAL])
+    inputs = to_rows(bundle.schema, records).encode(bundle.encoder)
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
     expected = [golden.probability for golden in bundle.golden]
-    np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(booster.predict(inputs), expected, rtol=0, atol=1e-9)
 
 
 def test_the_report_calls_the_columns_by_their_own_names(result: Result) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from features.bundle import MODEL, Bundle
 from features.schema import Schema
-from tests.support.bundles import make_bundle, random_records, to_arrays
+from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared, with_columns
 from training.evaluation.earlier import evaluate_earlier, scoring_with
 from training.kernels.columns import CATEGORIES, NUMBERS
@@ -37,7 +37,7 @@ def trained_with(bundle: Bundle, parameters: TrainingParameters) -> Bundle:
 
 
 def test_rows_get_the_probabilities_of_the_bundles_own_model(held_out: MemoryRows, bundle: Bundle) -> None:
-    inputs = bundle.encoder.encode(*to_arrays(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)))
+    inputs = to_rows(SCHEMA, random_records(SCHEMA, 300, seed=7, values=2_000)).encode(bundle.encoder)
     expected = ScoreCounts()
     clicked = np.arange(300) % 3 // 2 == 1
     expected.add(clicked, np.asarray(lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)))

@@ -9,7 +9,7 @@ import pytest
 
 from features.bundle import Bundle
 from features.counts import Counts, derive_encoder
-from features.hashing import hash_values
+from tests.support.bundles import to_rows
 from tests.support.pooled import pooled
 from tests.support.training_runs import Run, train
 from training.parameters import TrainingParameters
@@ -19,11 +19,10 @@ def assert_same_probabilities(bundle: Bundle) -> None:
     """The golden records, which the run scored, by the bundle's encoder and model."""
     schema = bundle.schema
     records = [golden.record for golden in bundle.golden]
-    numeric = np.array([[record[name] for name in schema.numeric] for record in records], dtype=np.float64)
-    hashes = np.column_stack([hash_values(str(record[name]) for record in records) for name in schema.categorical])
+    inputs = to_rows(schema, records).encode(bundle.encoder)
     booster = lightgbm.Booster(model_file=bundle.path / "model.txt")
     expected = [golden.probability for golden in bundle.golden]
-    np.testing.assert_allclose(booster.predict(bundle.encoder.encode(numeric, hashes)), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(booster.predict(inputs), expected, rtol=0, atol=1e-9)
 
 
 def test_the_service_would_give_the_runs_own_probabilities(run: Run) -> None:

@@ -9,19 +9,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from features.arrays import Several
 from features.bundle import MODEL, Bundle
-from features.encoder import Several
+from features.encoder import RawRows
 from features.hashing import hash_value
 from features.schema import Schema
-from tests.support.bundles import make_bundle, random_records, to_arrays
+from tests.support.bundles import make_bundle, random_records, to_rows
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.engines import chunks
 from training.engines.counted import LocalCounts
 from training.engines.local.engine import LocalEngine
 from training.engines.local.rows import LocalRows
 from training.evaluation.earlier import scoring_with
-from training.evaluation.reference import Sample
-from training.kernels.columns import FEATURES, FOLD, RECORD_HASH
+from training.kernels.columns import FEATURES, FOLD, RECORD_HASH, raw_columns, raw_rows
 from training.kernels.count import count
 from training.kernels.encode import FoldEncoder
 from training.kernels.split import PARTS, Division, Part
@@ -45,10 +45,14 @@ def values_of(text: str, separator: str) -> set[str]:
     return {part.strip(" ") for part in text.split(separator)} - {""} or {""}
 
 
+def raw_of(batch: pa.RecordBatch, schema: Schema) -> RawRows:
+    return raw_rows([batch.column(name) for name in raw_columns(schema)], schema)
+
+
 def held_in(row: pd.Series, name: str) -> list[str]:
     """The values of a column in a row, in the order in which they are added up; a pair's has the sign of none."""
     if name in SCHEMA.categorical:
-        separator = SCHEMA.several.get(SCHEMA.categorical.index(name))
+        separator = SCHEMA.texts[SCHEMA.categorical.index(name)].separator
         return sorted(values_of(row[name], separator) if separator else {row[name]}, key=hash_value)
     first, second = (held_in(row, column) for column in name.split(" x "))
     if "" in {*first, *second}:
@@ -157,8 +161,8 @@ def test_a_held_out_row_is_encoded_by_all_rows_as_the_service_encodes_it(
 ) -> None:
     of_run = divided(rows, SCHEMA, PARAMETERS, tmp_path)
     encoder = fold_encoder(of_run.count(PARAMETERS, tmp_path), of_run, SCHEMA, PARAMETERS)
-    sample = Sample.of(pa.Table.from_batches([prepared(rows.to_dict(orient="records"), SCHEMA)]), SCHEMA)
-    encoded = pd.DataFrame(sample.inputs(SCHEMA, encoder.encoder), columns=list(SCHEMA.encoded_features))
+    raw = raw_of(prepared(rows.to_dict(orient="records"), SCHEMA), SCHEMA)
+    encoded = pd.DataFrame(raw.encode(encoder.encoder), columns=list(SCHEMA.encoded_features))
     actual = list(zip(encoded[f"{name}_rate"], encoded[f"{name}_log_count"], strict=True))
     assert actual == by_definition(with_folds(rows, SCHEMA, PARAMETERS), name, out_of_fold=False)
 
@@ -192,14 +196,13 @@ def test_rates_by_hand() -> None:
     parameters = TrainingParameters(folds=2, min_category_rows=1, smoothing=2.0)
     values = LocalCounts(columns=[counted], folds=2).frequent(np.array([1]))
     encoder = FoldEncoder.of(values, schema, parameters)
-    several = {0: Several(hashes=hashes, row=row)}
-    nothing, whole = np.empty((4, 0)), np.zeros((4, 1), dtype=np.int64)
-    served = encoder.encoder.encode(nothing, whole, several)
+    raw = RawRows(schema=schema, fields=[Several(hashes=hashes, row=row)])
+    served = raw.encode(encoder.encoder)
     expected = [(of_a + of_b) / 2, of_a, (of_a + of_b) / 2, of_missing]
     assert served[:, 0] == pytest.approx(expected, abs=1e-7)
     # By the rows of the other fold: a was seen once there for fold 0 and twice for fold 1, b once for each.
     a_0, b_0, a_1, b_1 = (1 + 4 / 3) / 3, (1 + 4 / 3) / 3, (1 + 4 / 3) / 4, (1 + 4 / 3) / 3
-    trained = encoder.encode(nothing, whole, several, folds)
+    trained = encoder.encode(raw, folds)
     expected = [(a_0 + b_0) / 2, a_0, (a_1 + b_1) / 2, 2 / 3]
     assert trained[:, 0] == pytest.approx(expected, abs=1e-7)
 
@@ -213,9 +216,9 @@ def test_a_sample_is_encoded_as_the_rows_are(tmp_path: Path) -> None:
         crosses=(("city", "more"),),
     )
     records = random_records(SCHEMA, 200, seed=3)
-    table = pa.Table.from_batches([prepared([{**record, "more": "x,y"} for record in records], wider)])
-    inputs = bundle.encoder.encode(*to_arrays(SCHEMA, records))
-    np.testing.assert_array_equal(Sample.of(table, wider).inputs(SCHEMA, bundle.encoder), inputs)
+    raw = raw_of(prepared([{**record, "more": "x,y"} for record in records], wider), wider)
+    inputs = to_rows(SCHEMA, records).encode(bundle.encoder)
+    np.testing.assert_array_equal(raw.of(SCHEMA).encode(bundle.encoder), inputs)
 
 
 def test_a_champion_takes_its_columns_of_several_values_and_its_crosses_from_wider_rows(tmp_path: Path) -> None:
@@ -240,7 +243,7 @@ def assert_scored_alike(folder: Path, *, own: Schema, rows: Schema) -> None:
     bundle = Bundle.load(make_bundle(folder / "bundle", schema=own, rows=500, trees=5))
     records = random_records(own, 200, seed=3)
     counts = MemoryRows((prepared(records, rows),)).scan(scoring_with(bundle, rows)).to_pandas()
-    inputs = bundle.encoder.encode(*to_arrays(own, records))
+    inputs = to_rows(own, records).encode(bundle.encoder)
     expected = lightgbm.Booster(model_file=bundle.path / MODEL).predict(inputs)
     mean = counts["probability_sum"].to_numpy() / counts["rows"].to_numpy() / FIXED_POINT
     found = np.sort(np.repeat(mean, counts["rows"].to_numpy()))

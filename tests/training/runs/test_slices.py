@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.hashing import UNSIGNED_MISSING, hash_values, pair_hash, unsigned_hash
+from features.hashing import MISSING_HASH, hash_values, pair_hashes
 from features.schema import Schema
 from tests.support.prepared_rows import MemoryRows, prepared
 from training.kernels.names import SHOWN_LENGTH
@@ -36,8 +36,8 @@ def test_a_pair_is_named_by_both_values() -> None:
     schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"}, crosses=(("a", "b"),))
     records = [{"a": "u1", "b": "Drama|Comedy"}, {"a": "", "b": "War"}, {"a": "u2", "b": "War"}]
     pairs = [("u1", "Comedy"), ("u2", "War"), ("u1", "War")]
-    hashes = [pair_hash(*map(unsigned_hash, pair)) for pair in pairs]
-    columns = [SlicedColumn(index=2, hashes=np.array([*hashes, UNSIGNED_MISSING], dtype=np.uint64).view(np.int64))]
+    hashes = pair_hashes(*(hash_values(texts) for texts in zip(*pairs, strict=True)))
+    columns = [SlicedColumn(index=2, hashes=np.append(hashes, MISSING_HASH))]
     found = value_names(MemoryRows((prepared(records, schema),)), schema, columns)
     assert list(found) == ["u1 x Comedy", "u2 x War", "", ""]
 

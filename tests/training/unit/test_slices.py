@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from features.encoder import Encoder, Several
-from training.kernels.columns import RawInputs
+from features.arrays import Several
+from features.encoder import Encoder, RawRows
+from features.schema import Schema
 from training.metrics.curves import ScoreBins
 from training.metrics.score_counts import SLICES
 from training.metrics.slices import SlicedColumn, choose, measure
+
+SCHEMA = Schema(numeric=(), categorical=("c0", "c1", "c2"))
 
 
 def encoder(*log_counts: list[float]) -> Encoder:
@@ -32,7 +35,7 @@ def bins(*, rows: int, clicks: int, probability: float) -> ScoreBins:
 
 
 def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_values() -> None:
-    chosen = choose(encoder([1.0, 3.0, 2.0], [], [5.0] * 7), gains(c0=1.0, c1=9.0, c2=2.0))
+    chosen = choose(encoder([1.0, 3.0, 2.0], [], [5.0] * 7), SCHEMA, gains(c0=1.0, c1=9.0, c2=2.0))
     assert [column.index for column in chosen] == [2, 0]
     assert chosen[0].hashes.tolist() == [0, 1, 2, 3, 4]
     assert chosen[1].hashes.tolist() == [1, 2, 0]
@@ -40,7 +43,8 @@ def test_the_columns_with_the_largest_gain_are_sliced_by_their_most_frequent_val
 
 def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others() -> None:
     column = SlicedColumn(index=1, hashes=np.array([7, 5]))
-    found = column.places(RawInputs(np.empty((3, 0)), np.array([[7, 5], [5, 7], [5, 9]]), {}), start=10)
+    fields = [np.array([7, 5, 5]), np.array([5, 7, 9]), np.array([7, 7, 7])]
+    found = column.places(RawRows(schema=SCHEMA, fields=fields), start=10)
     assert np.arange(3)[found.rows].tolist() == [0, 1, 2]
     assert found.slices.tolist() == [11, 10, 12]
 
@@ -48,7 +52,8 @@ def test_a_row_is_in_the_slice_of_its_value_or_in_that_of_all_others() -> None:
 def test_a_row_is_in_the_slice_of_each_frequent_value_it_has_or_once_in_that_of_all_others() -> None:
     column = SlicedColumn(index=0, hashes=np.array([7, 5]))
     values = Several(hashes=np.array([3, 5, 7, 8, 9, 7]), row=np.array([0, 0, 0, 1, 1, 2]))
-    found = column.places(RawInputs(np.empty((3, 0)), np.array([[1], [7], [2]]), {0: values}), start=10)
+    schema = Schema(numeric=(), categorical=("c0",), separators={"c0": "|"})
+    found = column.places(RawRows(schema=schema, fields=[values]), start=10)
     rows = np.arange(3)[found.rows]
     assert sorted(zip(rows.tolist(), found.slices.tolist(), strict=True)) == [(0, 10), (0, 11), (1, 12), (2, 10)]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from features.columns import Field
 from training.datasets.described.fields import TableRules
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import delimiter, is_text, open_text, readable
@@ -56,7 +57,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
         "items": {KEYS["items"]: spec.items.key},
     }
     for table, path in spec.tables.items():
-        used = {*keys[table].values(), *located[table]["numeric"], *located[table]["categorical"]}
+        used = {*keys[table].values(), *(feature.name for feature in located[table])}
         if nested := [name for name in nested_columns(path) if name in used]:
             raise SpecError(
                 f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
@@ -66,19 +67,17 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
         table: TableRules(
             path=path,
             keys=keys[table],
-            numeric=located[table]["numeric"],
-            categorical=located[table]["categorical"],
+            features=located[table],
             label=spec.label if table == "interactions" else None,
             timestamp=spec.timestamp if table == "interactions" else None,
             missing={name: spec.missing_in(name) for name in header(path)},
-            separators={name: text for name, text in spec.separators.items() if name in located[table]["categorical"]},
         )
         for table, path in spec.tables.items()
     }
 
 
-def locate(spec: TablesSpec) -> dict[str, dict[str, list[str]]]:
-    """For each table, the columns to use by role: `numeric` and `categorical`.
+def locate(spec: TablesSpec) -> dict[str, list[Field]]:
+    """For each table, the features that are its columns.
 
     Raises `MissingFileError` when the tables lack a column, and `SpecError` when two tables have it; keys may be in
     all of them.
@@ -86,18 +85,18 @@ def locate(spec: TablesSpec) -> dict[str, dict[str, list[str]]]:
     headers = {table: header(path) for table, path in spec.tables.items()}
     _require_keys(spec, headers)
     keys = {"users": spec.users.key, "items": spec.items.key}
-    located: dict[str, dict[str, list[str]]] = {table: {"numeric": [], "categorical": []} for table in headers}
+    located: dict[str, list[Field]] = {table: [] for table in headers}
     problems = []
-    for role, names in (("numeric", spec.numeric_names), ("categorical", spec.categorical_names)):
-        for name in names:
-            # The interactions' own key is the same value as the other table's, so it is taken from there.
-            owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]
-            if len(owners) == 1:
-                located[owners[0]][role].append(name)
-            elif owners:
-                problems.append(f"{name} is in both {' and '.join(owners)}: rename one of them")
-            else:
-                problems.append(f"{name} is in none of {', '.join(str(path) for path in spec.tables.values())}")
+    for feature in spec.joined_schema.fields:
+        name = feature.name
+        # The interactions' own key is the same value as the other table's, so it is taken from there.
+        owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]
+        if len(owners) == 1:
+            located[owners[0]].append(feature)
+        elif owners:
+            problems.append(f"{name} is in both {' and '.join(owners)}: rename one of them")
+        else:
+            problems.append(f"{name} is in none of {', '.join(str(path) for path in spec.tables.values())}")
     if problems:
         raise SpecError(f"The columns do not fit the tables: {'; '.join(problems)}.")
     return located

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.categories import Category
+from features.columns import Field, Number
 from features.values import TimeFormat, is_number, microseconds
 from training.datasets.described.spec import Label, Time
 
@@ -24,25 +26,34 @@ WHOLE = r"(-?[0-9]+)\.0*"
 
 @dataclass(frozen=True, kw_only=True)
 class TableRules:
-    """The columns of one table that are used, by role; `keys` maps the joined name of a key to its column."""
+    """The columns of one table that are used; `keys` maps the joined name of a key to its column."""
 
     path: Path
     keys: dict[str, str]
-    numeric: list[str] = field(default_factory=list)
-    categorical: list[str] = field(default_factory=list)
+    features: list[Field] = field(default_factory=list)
     label: Label | None = None
     timestamp: Time | None = None
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The texts that mean missing, by column, where there are others than the empty text."""
-    separators: Mapping[str, str] = field(default_factory=dict)
-    """What stands between the values of a categorical column that has several."""
 
     @property
     def columns(self) -> list[str]:
         """Every column that is used, once."""
         label = [self.label.column] if self.label else []
         timestamp = [self.timestamp.column] if self.timestamp else []
-        return list(dict.fromkeys([*self.keys.values(), *label, *timestamp, *self.numeric, *self.categorical]))
+        features = (feature.name for feature in self.features)
+        return list(dict.fromkeys([*self.keys.values(), *label, *timestamp, *features]))
+
+    @property
+    def separators(self) -> dict[str, str]:
+        """What stands between the values of a categorical column that has several."""
+        texts = [feature for feature in self.features if isinstance(feature, Category)]
+        return {text.name: text.separator for text in texts if text.separator}
+
+    @property
+    def numbers(self) -> list[Number]:
+        """The features that are stored as numbers."""
+        return [feature for feature in self.features if isinstance(feature, Number)]
 
     def is_missing(self, column: str, text: str) -> bool:
         """Whether a field of a column is no value."""
@@ -97,7 +108,7 @@ def checks(rules: TableRules) -> list[Check]:
     if time := rules.timestamp:
         is_time = partial(_is_time, form=time.format)
         found.append(check("timestamp", time.column, _TIME_FAULTS[time.format], is_time, plain=_PLAIN[time.format]))
-    return found + [check("number", name, "no number", is_number, optional=True) for name in rules.numeric]
+    return found + [check(one.called, one.name, one.fault, one.is_right, optional=True) for one in rules.numbers]
 
 
 def is_click(text: str, label: Label) -> bool | None:

@@ -18,9 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from features.crosses import Cross, cross_name, problem_of
-from features.factors import factors_name, problem_of_factors
-from features.schema import Schema
+from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
 from features.values import TimeFormat
 from training.datasets.errors import MissingFileError, SpecError
 
@@ -114,9 +112,9 @@ class TablesSpec(Strict):
     label: Label
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
-    crosses: tuple[Annotated[Cross, BeforeValidator(_two_names)], ...] = ()
+    crosses: tuple[Annotated[Pair, BeforeValidator(_two_names)], ...] = ()
     """Pairs of categorical columns that are columns of their own, which nobody sends."""
-    factors: Annotated[Cross, BeforeValidator(_two_names)] | None = None
+    factors: Annotated[Pair, BeforeValidator(_two_names)] | None = None
     """Two categorical columns whose values have latent factors, the keys of users and items as a rule."""
     timestamp: Time | None = None
     missing: tuple[str, ...] = ("",)
@@ -137,23 +135,17 @@ class TablesSpec(Strict):
             raise ValueError(f"{self.timestamp.column} is the timestamp, so it cannot be a feature")
         if LABEL in folded:
             raise ValueError(f"a feature cannot be called {LABEL!r}: rename the column")
-        problem = problem_of(
-            self.crosses, numeric=self.numeric_names, categorical=self.categorical_names, several=self.separators
+        problem = problem_of_pairs(
+            self.crosses, self.factors, self.numeric_names, self.categorical_names, self.separators
         )
         if problem:
             raise ValueError(problem)
-        if taken := next((name for name in map(cross_name, self.crosses) if name.lower() in folded), None):
-            raise ValueError(f"a column is called {taken!r} as the cross is: rename the column")
-        self._check_factors(folded)
+        made = [(cross_name(pair), "cross is") for pair in self.crosses]
+        made += [(factors_name(self.factors), "factors are")] if self.factors else []
+        for name, what in made:
+            if name.lower() in folded:
+                raise ValueError(f"a column is called {name!r} as the {what}: rename the column")
         return self
-
-    def _check_factors(self, folded: list[str]) -> None:
-        if self.factors is None:
-            return
-        if problem := problem_of_factors(self.factors, categorical=self.categorical_names, several=self.separators):
-            raise ValueError(problem)
-        if factors_name(self.factors).lower() in folded:
-            raise ValueError(f"a column is called {factors_name(self.factors)!r} as the factors are: rename the column")
 
     @property
     def numeric_names(self) -> tuple[str, ...]:

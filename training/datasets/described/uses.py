@@ -50,7 +50,7 @@ class Uses:
 
 def spoken_of(rules: TableRules) -> list[str]:
     """The feature columns that have a separator, or texts that mean missing beside the empty one."""
-    features = (*rules.numeric, *rules.categorical)
+    features = (feature.name for feature in rules.features)
     return [name for name in features if name in rules.separators or rules.missing.get(name, frozenset()) > {""}]
 
 

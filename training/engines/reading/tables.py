@@ -118,17 +118,17 @@ def _join(own: TypedTable, spec: TablesSpec) -> Fields:
     own_rows = pa.array(np.flatnonzero(known))
     rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
     tables = {"interactions": own} | {table: _entities(spec, table) for table in KEYS}
-    numeric = {
-        name: values[rows[table].to_numpy()] for table, of in tables.items() for name, values in of.numeric.items()
+    features = {
+        name: values[rows[table].to_numpy()] if isinstance(values, np.ndarray) else values.take(rows[table])
+        for table, of in tables.items()
+        for name, values in of.features.items()
     }
-    categorical = {
-        name: values.take(rows[table]) for table, of in tables.items() for name, values in of.categorical.items()
-    }
+    schema = spec.joined_schema
     kept = own_rows.to_numpy()
     return Fields(
         label=_present(own.label)[kept].astype(np.int8),
-        numeric=[numeric[name] for name in spec.numeric_names],
-        categorical=[categorical[name] for name in spec.categorical_names],
+        numeric=[features[field.name] for field in schema.numbers],
+        categorical=[features[field.name] for field in schema.texts],
         time=None if own.time is None else own.time[kept],
         counted=Counter(own.uses) + Counter(read=len(known)),
     )

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own documentation uses
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from features.columns import Number
 from features.errors import PersonalizationError
 from features.schema import Schema
 from training.datasets.described.columns import KEYS, table_rules
@@ -113,7 +114,7 @@ def _joined(tables: dict[str, DataFrame]) -> DataFrame:
 
 def _number(spec: TablesSpec, name: str) -> str:
     """A column's name for Spark, which takes some of those that a table may have for paths."""
-    return f"_{[*spec.numeric_names, *spec.categorical_names].index(name)}"
+    return f"_{spec.joined_schema.features.index(name)}"
 
 
 def _types(spec: TablesSpec, table: str) -> pa.Schema:
@@ -126,8 +127,10 @@ def _types(spec: TablesSpec, table: str) -> pa.Schema:
             *((key, pa.string()) for key in rules.keys),
             *([(LABEL, pa.int8())] if rules.label else []),
             *([(TIME, pa.int64())] if rules.timestamp else []),
-            *((_number(spec, name), pa.float64()) for name in rules.numeric),
-            *((_number(spec, name), pa.string()) for name in rules.categorical),
+            *(
+                (_number(spec, one.name), pa.float64() if isinstance(one, Number) else pa.string())
+                for one in rules.features
+            ),
         ]
     )
 
@@ -135,7 +138,7 @@ def _types(spec: TablesSpec, table: str) -> pa.Schema:
 def _needed(spec: TablesSpec) -> list[str]:
     """The columns of the joined rows that are hashed."""
     time = [TIME] if spec.timestamp else []
-    return [LABEL, *time, *(_number(spec, name) for name in (*spec.numeric_names, *spec.categorical_names))]
+    return [LABEL, *time, *(_number(spec, name) for name in spec.joined_schema.features)]
 
 
 def _read(
@@ -153,7 +156,7 @@ def _read(
 def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema) -> pa.RecordBatch:
     """The rows, of which the first says what was counted in reading all of them."""
     columns: dict[str, object] = {**table.keys, LABEL: table.label, TIME: table.time}
-    columns |= {_number(spec, name): values for name, values in {**table.numeric, **table.categorical}.items()}
+    columns |= {_number(spec, name): values for name, values in table.features.items()}
     rows = len(next(iter(table.keys.values())))
     found = Counter(table.uses) + (Counter(read=rows) if table.label is not None else Counter[str]())
     columns[PIECE] = np.zeros(rows, np.int64)
@@ -175,9 +178,10 @@ def _fields(batch: pa.RecordBatch, spec: TablesSpec) -> Fields:
     def column(name: str) -> pa.Array:
         return batch.column(name)
 
+    schema = spec.joined_schema
     return Fields(
         label=column(LABEL).to_numpy(),
-        numeric=[column(_number(spec, name)).to_numpy(zero_copy_only=False) for name in spec.numeric_names],
-        categorical=[column(_number(spec, name)) for name in spec.categorical_names],
+        numeric=[column(_number(spec, one.name)).to_numpy(zero_copy_only=False) for one in schema.numbers],
+        categorical=[column(_number(spec, one.name)) for one in schema.texts],
         time=column(TIME).to_numpy() if spec.timestamp else None,
     )

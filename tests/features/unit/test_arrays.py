@@ -1,29 +1,33 @@
-"""Pairs of columns against the definition of one row's."""
+"""Pairs of columns against the definition of one row's pair."""
+
+import struct
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.encoder import Several
-from features.hashing import UNSIGNED_MISSING, pair_hash
-from training.kernels.crosses import crossed, pair_hashes
+from features.arrays import Several, crossed
+from features.hashing import MISSING_HASH, pair_hashes
 
-PRESENT = st.sampled_from([0, 1, 1 << 63, (1 << 64) - 1]) | st.integers(0, (1 << 64) - 1)
-HASH = st.just(UNSIGNED_MISSING) | PRESENT
-FIELD = st.just([UNSIGNED_MISSING]) | st.lists(PRESENT, min_size=1, max_size=4, unique=True)
+PRESENT = st.sampled_from([0, 1, -1, -(1 << 63)]) | st.integers(-(1 << 63), (1 << 63) - 1)
+HASH = st.just(MISSING_HASH) | PRESENT
+FIELD = st.just([MISSING_HASH]) | st.lists(PRESENT, min_size=1, max_size=4, unique=True)
 """The values of a field with several: it is missing, or none of them is."""
 ROWS = st.lists(st.tuples(HASH, FIELD), max_size=20)
 Row = tuple[int, list[int]]
 
 
-def signed(hashes: list[int]) -> npt.NDArray[np.int64]:
-    return np.array(hashes, dtype=np.uint64).view(np.int64)
+def array(hashes: list[int]) -> npt.NDArray[np.int64]:
+    return np.array(hashes, dtype=np.int64)
 
 
-def unsigned(hashes: npt.NDArray[np.int64]) -> list[int]:
-    found: list[int] = hashes.view(np.uint64).tolist()
-    return found
+def pair_hash(first: int, second: int) -> int:
+    if MISSING_HASH in {first, second}:
+        return MISSING_HASH
+    digest = xxhash.xxh64_digest(struct.pack("<q", second), first % (1 << 64))
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def distinct(pairs: list[int]) -> list[int]:
@@ -33,17 +37,17 @@ def distinct(pairs: list[int]) -> list[int]:
 @given(st.lists(st.tuples(HASH, HASH), max_size=20))
 def test_many_pairs_hash_as_each_alone(pairs: list[tuple[int, int]]) -> None:
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
-    assert unsigned(pair_hashes(signed(first), signed(second))) == [pair_hash(*pair) for pair in pairs]
+    assert pair_hashes(array(first), array(second)).tolist() == [pair_hash(*pair) for pair in pairs]
 
 
 @given(ROWS)
 def test_each_of_several_values_makes_a_pair_in_its_order_and_a_missing_one_is_there_once(rows: list[Row]) -> None:
-    single = signed([one for one, _ in rows])
+    single = array([one for one, _ in rows])
     row = np.array([index for index, (_, values) in enumerate(rows) for _ in values], dtype=np.int64)
-    several = Several(hashes=signed([value for _, values in rows for value in values]), row=row)
+    several = Several(hashes=array([value for _, values in rows for value in values]), row=row)
     for found, expected in (
         (crossed(single, several), [distinct([pair_hash(one, other) for other in values]) for one, values in rows]),
         (crossed(several, single), [distinct([pair_hash(other, one) for other in values]) for one, values in rows]),
     ):
         assert isinstance(found, Several)
-        assert [unsigned(found.hashes[found.row == index]) for index in range(len(rows))] == expected
+        assert [found.hashes[found.row == index].tolist() for index in range(len(rows))] == expected

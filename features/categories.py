@@ -1,0 +1,128 @@
+"""Columns of categories: what the encoder knows of their values is what the model gets."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from features.arrays import EACH, Categories, Numbers, Several, Values, crossed
+from features.columns import Column, Field, Fields, Inputs, Tables
+from features.hashing import hash_several, hash_values, split_values
+
+
+class Rated(Column):
+    """A column whose inputs are a click rate and the log count of the rows that it follows from."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Rate and log count."""
+        return f"{self.name}_rate", f"{self.name}_log_count"
+
+    def watched(self, inputs: Numbers) -> Numbers:
+        """The rate; a value that was never or seldom seen counts as missing, as it has no rate of its own."""
+        return np.where(inputs[:, 1] > 0, inputs[:, 0], np.nan)
+
+
+class Encoded(Rated):
+    """A column that the encoder has a table of, as number `index`: its inputs are looked up there.
+
+    Of several values they are the means.
+    """
+
+    index: int
+
+    @abstractmethod
+    def values(self, fields: Fields) -> Categories:
+        """The column's values in n rows."""
+
+    def encode(self, fields: Fields, tables: Tables) -> Inputs:
+        """Looked up in the column's table."""
+        values = self.values(fields)
+        if isinstance(values, Several):
+            stands = tables.lookup(self.index, tables.place(self.index, values.hashes), values.row)
+            return tuple(map(values.means, stands))
+        return tables.lookup(self.index, tables.place(self.index, values), EACH)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category(Field, Encoded):
+    """A categorical column. With a `separator`, a field holds several values and stands for the mean of them."""
+
+    role = "categorical"
+    json_type = str
+
+    index: int
+    separator: str = ""
+
+    @property
+    def description(self) -> str:
+        """What a client reads about the field."""
+        if not self.separator:
+            return "A category, or null when missing."
+        return f"Categories with {json.dumps(self.separator)} between them, in any order, or null when missing."
+
+    @property
+    def example(self) -> float | str:
+        """A text that no data has."""
+        return f"one{self.separator}other" if self.separator else "example"
+
+    def read(self, values: Sequence[Any]) -> Values:
+        """The values' hashes, int64[n] or several."""
+        texts = [str(value) if value else "" for value in values]
+        if not self.separator:
+            return hash_values(texts)
+        hashes = [hash_several(text, self.separator) for text in texts]
+        row = np.repeat(np.arange(len(texts)), [len(of_row) for of_row in hashes])
+        return Several(hashes=np.concatenate(hashes), row=row)
+
+    def is_in(self, other: Field | None) -> bool:
+        """A column that others split into values can be taken whole all the same."""
+        return isinstance(other, Category) and self.separator in {"", other.separator}
+
+    def split(self, text: str) -> list[str]:
+        """The values in a field."""
+        return split_values(text, self.separator) if self.separator else [text]
+
+    def values(self, fields: Fields) -> Categories:
+        """Those of the field."""
+        values: Categories = fields[self.at]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cross(Encoded):
+    """A pair of categorical columns: what one user did with items of one genre, say.
+
+    Clients don't send crosses and tables don't hold them; they are computed.
+    """
+
+    role = "cross"
+
+    index: int
+    first: Category
+    second: Category
+
+    def values(self, fields: Fields) -> Categories:
+        """The pairs of both columns' values."""
+        return crossed(self.first.values(fields), self.second.values(fields))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorPair(Rated):
+    """Two categorical columns whose values have latent factors (`features.factors`): what these predict for a row's
+    two values, and the smaller one of the values' log counts."""
+
+    role = "factors"
+
+    first: Category
+    second: Category
+
+    def encode(self, fields: Fields, tables: Tables) -> Inputs:
+        """The product of the two values' vectors, and the smaller log count."""
+        own, other = (tables.place(one.index, fields[one.at]) for one in (self.first, self.second))
+        _, own_count = tables.lookup(self.first.index, own, EACH)
+        _, other_count = tables.lookup(self.second.index, other, EACH)
+        return tables.products(own, other), np.minimum(own_count, other_count)
