@@ -1,1 +1,1 @@
-"""What prepares a machine for the project, and the pinned sources of the programs that have no package."""
+"""Prepares a machine for the project; holds the pinned sources of programs that have no package."""

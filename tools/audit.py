@@ -1,9 +1,8 @@
-"""`python -m tools.audit`: looks up what is deployed in the list of known vulnerabilities, by OSV-Scanner.
+"""`python -m tools.audit`: looks for known vulnerabilities in what is deployed, with OSV-Scanner.
 
-It asks osv.dev about the locked packages, about the sources of Pulumi's engine, and about what the service's image
-stands on, with Debian's fixes of the day. What has no fix yet is told; what has one is an error, as then there is
-something to do. Programs that only tests and measurements run are left out: they hold no rights, and Dependabot moves
-them.
+It asks osv.dev about the locked packages, the sources of Pulumi's engine, and the base of the service's image with
+today's Debian updates. A vulnerability with a fixed version is an error; one without is only reported. Programs that
+only tests and benchmarks run are left out: they hold no permissions, and Dependabot updates them.
 """
 
 import json
@@ -28,17 +27,17 @@ SCANNER = GoProgram(
 LOCKS = ("uv.lock", "tools/pulumi/go.mod")
 RECIPE = ROOT / "scoring" / "Dockerfile"
 BASE = "base"
-"""The recipe's stage that all others stand on; what they add to it is in the locks."""
+"""The Dockerfile's stage that all others build on; what they add is in the lock files."""
 FOUND_NOTHING, FOUND = 0, 1
 
 
 class VulnerableError(SetupError):
-    """Something that is deployed has a known weakness, and a version without it."""
+    """Something deployed has a known vulnerability and a fixed version."""
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
 class Finding:
-    """A weakness of a package; `fixed` is empty when no version is without it."""
+    """A vulnerability of a package; `fixed` is empty if there is no fixed version."""
 
     source: str
     package: str
@@ -52,7 +51,7 @@ class Finding:
 
 
 def audit() -> None:
-    """Look up the locks and what is below the image; raises `VulnerableError` or `SetupError`."""
+    """Scan the lock files and the image's base; raises `VulnerableError` or `SetupError`."""
     found = scanned("source", *(part for lock in LOCKS for part in ("--lockfile", str(ROOT / lock))))
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         found += scanned("image", "--archive", str(_base(Path(folder))))
@@ -60,30 +59,30 @@ def audit() -> None:
 
 
 def judge(found: list[Finding]) -> None:
-    """Tell what was found; raises `VulnerableError` when one of it can be mended."""
+    """Print the findings; raises `VulnerableError` if one of them has a fixed version."""
     for finding in sorted(found):
         say(str(finding))
     mendable = [finding for finding in found if finding.fixed]
     if mendable:
         raise VulnerableError(
-            f"{len(mendable)} known weakness(es) have a fix: move what they are in, or write into osv-scanner.toml "
-            "beside the lock why one does not concern this project, and until when that is believed"
+            f"{len(mendable)} known vulnerability(ies) have a fix: update the packages, or write into osv-scanner.toml "
+            "beside the lock file why one does not affect this project, with a date until which that holds"
         )
-    say(f"Nothing that is deployed has a known weakness with a fix; {len(found)} have none yet.")
+    say(f"Nothing deployed has a known vulnerability with a fix; {len(found)} have no fix yet.")
 
 
 def scanned(kind: str, *what: str) -> list[Finding]:
-    """What the scanner finds; raises `SetupError` when it could not look."""
+    """The scanner's findings; raises `SetupError` if the scan failed."""
     command = [str(built(SCANNER)), "scan", kind, "--format", "json", *what]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - the scanner
     if done.returncode not in {FOUND_NOTHING, FOUND}:
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise SetupError(f"OSV-Scanner could not look, and ended with status {done.returncode}: {last[0]}")
+        last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        raise SetupError(f"OSV-Scanner failed with status {done.returncode}: {last[0]}")
     return list(findings(json.loads(done.stdout)))
 
 
 def findings(answer: dict[str, Any]) -> Iterator[Finding]:
-    """The scanner's answer, a weakness with several names once."""
+    """The findings in the scanner's answer; a vulnerability with several names appears once."""
     for result in answer["results"]:
         for one in result["packages"]:
             package = one["package"]
@@ -100,7 +99,7 @@ def findings(answer: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _fixes(weakness: dict[str, Any], package: dict[str, Any]) -> Iterator[str]:
-    """The versions without it of this package: that of another Debian helps nobody."""
+    """The fixed versions of this package; those for another Debian release don't count."""
     for affected in weakness.get("affected", []):
         named = affected.get("package", {})
         if all(named.get(part) == package[part] for part in ("name", "ecosystem")):
@@ -110,15 +109,15 @@ def _fixes(weakness: dict[str, Any], package: dict[str, Any]) -> Iterator[str]:
 
 
 def _base(folder: Path) -> Path:
-    """What the image stands on, as `docker save` writes it; it needs no file of ours."""
+    """The image's base as `docker save` writes it; building it needs no file of ours."""
     docker = shutil.which("docker")
     if docker is None:
-        raise SetupError("there is no `docker` on PATH to build what the image stands on; install Docker")
+        raise SetupError("there is no `docker` on PATH to build the image's base; install Docker")
     tag, archive = "personalization-audit", folder / "base.tar"
     build = ["build", "--no-cache", "--target", BASE, "--tag", tag, "--file", str(RECIPE), str(folder)]
     for command in (build, ["save", "--output", str(archive), tag]):
         if subprocess.run([docker, *command], check=False, stdout=sys.stderr).returncode != 0:  # noqa: S603 - Docker's own
-            raise SetupError(f"Docker can not build stage {BASE} of scoring/{RECIPE.name} (its own words are above)")
+            raise SetupError(f"Docker cannot build stage {BASE} of scoring/{RECIPE.name} (its output is above)")
     return archive
 
 

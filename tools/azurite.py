@@ -1,4 +1,4 @@
-"""Brings Azurite, Microsoft's emulator of the Blob service: `python -m tools.azurite`."""
+"""`python -m tools.azurite`: installs Azurite, Microsoft's emulator of the Blob service."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ MAIN = Path("node_modules", "azurite", "dist", "src", "blob", "main.js")
 
 
 def command() -> list[str] | None:
-    """How to start the Blob service; None when it, or Node, is not there."""
+    """The command that starts the Blob service; None if Azurite or Node is missing."""
     runner, main = node(), folder(NAME) / MAIN
     return [runner, str(main)] if runner and main.exists() else None
 

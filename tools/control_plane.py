@@ -1,7 +1,7 @@
-"""Builds a Kubernetes control plane and Pulumi's Kubernetes provider from pinned Go modules into the cache.
+"""`python -m tools.control_plane`: builds a Kubernetes control plane and Pulumi's Kubernetes provider into the cache.
 
-For machines where the official binaries can't be had: `python -m tools.control_plane`. A program that is there is not
-built again; each is built aside and renamed, so that a build that was cut off leaves nothing that looks whole.
+Both come from pinned Go modules, because the official binaries can't be downloaded everywhere. A program that is in the
+cache is not built again; each is built aside and renamed, so an interrupted build leaves no incomplete program.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ DOWNLOAD_TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Program:
-    """A binary to build: its name, the folder of its module under `tools/`, the package, and what goes into it."""
+    """A program to build: its name, its module's folder in `tools/`, its package, and what is compiled in."""
 
     name: str
     module: str
     package: str
     versioned_by: str
-    """Module whose version the program is of."""
+    """The module whose version is the program's."""
     variables: tuple[str, ...] = ()
-    """Go variables to set at link time; `{version}`, `{major}` and `{minor}` are filled in."""
+    """Go variables set at link time; `{version}`, `{major}` and `{minor}` are filled in."""
     embedded: str | None = None
-    """Folder inside `versioned_by` with the JSON files that the program embeds."""
+    """Folder in `versioned_by` with the JSON files that the program embeds."""
 
 
 KUBERNETES_VARIABLES = (
@@ -63,7 +63,7 @@ PROGRAMS = (
 
 
 def path_of(program: Program) -> Path:
-    """Where the cache has `program`; the folder's name changes with the module's pins and sources."""
+    """Path of `program` in the cache; the folder's name depends on the module's pins and sources."""
     digest = hashlib.sha256(json.dumps([program.package, program.variables]).encode())
     for source in sorted((ROOT / "tools" / program.module).iterdir()):
         if source.is_file():
@@ -77,13 +77,13 @@ def missing() -> list[Program]:
 
 
 def binaries() -> dict[str, Path]:
-    """Those of the programs that are in the cache, by name."""
+    """The programs that are in the cache, by name."""
     absent = missing()
     return {program.name: path_of(program) for program in PROGRAMS if program not in absent}
 
 
 def build(program: Program, toolchain: Toolchain) -> None:
-    """Build one program into the cache. Raises `SetupError` when Go, a module or the compiler fails."""
+    """Build one program into the cache; raises `SetupError` if Go, a module or the compiler fails."""
     target = path_of(program)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as aside:
@@ -110,7 +110,7 @@ def _linker_flags(program: Program) -> str:
 
 
 def _borrow(source: Path, module: str, folder: str, toolchain: Toolchain) -> None:
-    """Copy the files that the program embeds out of a pinned module: Go embeds none from outside its own module."""
+    """Copy the files that the program embeds from a pinned module; Go only embeds files of the program's own module."""
     answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
         [*toolchain.command, "mod", "download", "-json", module],
         cwd=source,
@@ -121,13 +121,13 @@ def _borrow(source: Path, module: str, folder: str, toolchain: Toolchain) -> Non
         timeout=DOWNLOAD_TIMEOUT_SECONDS,
     )
     if answer.returncode != 0:
-        raise SetupError(f"Go can not fetch {module}: {answer.stderr.strip()[-500:]}")
+        raise SetupError(f"Go cannot fetch {module}: {answer.stderr.strip()[-500:]}")
     for name in ("schema.json", "terraform-mapping.json"):
         shutil.copyfile(Path(json.loads(answer.stdout)["Dir"]) / folder / name, source / name)
 
 
 def ensure_control_plane() -> None:
-    """Build what is missing and say how far it is; raises `SetupError`."""
+    """Build the missing programs, reporting progress; raises `SetupError`."""
     absent = missing()
     if not absent:
         return

@@ -1,4 +1,4 @@
-"""Brings Microsoft's own parser of KQL, the language of Log Analytics: `python -m tools.kusto`."""
+"""`python -m tools.kusto`: installs Microsoft's parser of KQL, the query language of Log Analytics."""
 
 import json
 import os
@@ -15,15 +15,15 @@ CHECK_SECONDS = 60
 
 
 def installed() -> bool:
-    """Whether the parser and Node are there."""
+    """Whether the parser and Node are installed."""
     return node() is not None and folder(NAME).exists()
 
 
 def mistakes(queries: Mapping[str, str], tables: Mapping[str, str]) -> dict[str, list[str]]:
-    """What is wrong with each query, by its name; those with nothing wrong are left out.
+    """The parser's errors for each query, by its name; queries without errors are left out.
 
-    `tables` are the columns with their types, `a: string, b: datetime`, of each table by its name. A field of a column
-    of type `dynamic` can have any name.
+    `tables` has the columns of each table with their types, such as `a: string, b: datetime`. A field of a column of
+    type `dynamic` can have any name.
     """
     checked = subprocess.run(  # noqa: S603 - this project's own script
         [node() or "node", str(ROOT / "tools" / NAME / "check.js")],

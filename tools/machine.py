@@ -42,7 +42,7 @@ PACKAGES = {
         "brew": "openjdk@17",
     },
 }
-"""Names of the packages that bring a thing, by package manager."""
+"""The name of each package, by package manager."""
 
 
 OPENMP_FOLDERS = ("/opt/homebrew/opt/libomp/lib", "/usr/local/opt/libomp/lib", "/opt/local/lib/libomp")
@@ -50,12 +50,12 @@ OPENMP_FOLDERS = ("/opt/homebrew/opt/libomp/lib", "/usr/local/opt/libomp/lib", "
 
 
 def package_manager() -> str:
-    """The machine's package manager, one of `PACKAGE_MANAGERS`; empty when it has none of them."""
+    """The machine's package manager, one of `PACKAGE_MANAGERS`; empty if it has none of them."""
     return next((manager for manager in PACKAGE_MANAGERS if shutil.which(manager)), "")
 
 
 def install_command(thing: str, manager: str, *, is_root: bool) -> str:
-    """Command that installs `thing` (a key of `PACKAGES`) with `manager`; words to the same end when that is empty."""
+    """The command that installs `thing`, a key of `PACKAGES`; advice in words if `manager` is empty."""
     if not manager:
         return f"install {thing} with this machine's package manager"
     command = INSTALL[manager].format(PACKAGES[thing][manager])
@@ -73,7 +73,7 @@ def platform_name() -> str:
 
 
 def glibc_version() -> str:
-    """Version of the GNU C library; empty on another one (musl, on Alpine)."""
+    """Version of the GNU C library; empty with another C library, such as musl on Alpine."""
     try:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
     except (ValueError, OSError):

@@ -1,7 +1,7 @@
-"""`python -m tools.new_tests`: runs the tests that are new or changed since a commit five times; a flaky one fails.
+"""`python -m tools.new_tests`: runs tests that are new or changed since a commit five times, to find flaky ones.
 
-A test is changed when its own code is, or anything else in its file but an import. What it uses of other files is not
-looked at: `make test` runs everything once.
+A test counts as changed if its own code changed, or anything else in its file except imports. Changes in other files
+don't count: `make test` runs everything once.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from tools.setup.console import elapsed, say
 ROUNDS = 5
 BUDGET_MINUTES = 20.0
 NOTHING_COLLECTED = 5
-"""pytest's exit status when the markers leave nothing."""
+"""pytest's exit status if the markers deselect every test."""
 
 
 def changed_tests(root: Path, base: str) -> List[str]:
-    """What to give to pytest, as `tests/unit/test_a.py::test_b`: tests of `root` that the commit `base` has not.
+    """The tests in `root` that are new or changed since the commit `base`, such as `tests/unit/test_a.py::test_b`.
 
-    Files that git does not know yet count. Raises `subprocess.CalledProcessError` when `base` is no commit.
+    Untracked files count. Raises `subprocess.CalledProcessError` if `base` is not a commit.
     """
     start = _git(root, "merge-base", base, "HEAD").strip()
     changed = _git(root, "diff", "--name-only", "--diff-filter=d", start, "--", "tests").splitlines()
@@ -45,14 +45,14 @@ def _before(root: Path, commit: str, path: str) -> Optional[str]:
 
 
 def _differing(before: Optional[str], now: str) -> List[str]:
-    """Names of the tests in the source `now` that are not the same in `before`; those of a class as `TestA::test_b`."""
+    """Names of the tests in the source `now` that differ from `before`; in a class, `TestA::test_b`."""
     tests, rest = _parts(now)
     old_tests, old_rest = _parts(before or "")
     return [name for name, code in tests.items() if rest != old_rest or old_tests.get(name) != code]
 
 
 def _parts(source: str) -> Tuple[Dict[str, str], Set[str]]:
-    """The code of each test and of all else but imports and docstrings; comments and layout are left out."""
+    """The code of each test, and all other code without imports and docstrings; comments and layout don't count."""
     tests: Dict[str, str] = {}
     rest: Set[str] = set()
     pending = [("", node) for node in ast.parse(source).body]
@@ -73,9 +73,9 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def run_rounds(root: Path, tests: Sequence[str], options: Sequence[str], budget_minutes: float) -> int:
-    """Run `tests` in `ROUNDS` processes, or in as many as `budget_minutes` allows; 1 as soon as a test fails.
+    """Run `tests` `ROUNDS` times, each in a new process; returns 1 as soon as a test fails.
 
-    The first round always runs.
+    A round that would exceed `budget_minutes` is not started, except for the first.
     """
     started = time.monotonic()
     longest = 0.0
@@ -92,7 +92,7 @@ def run_rounds(root: Path, tests: Sequence[str], options: Sequence[str], budget_
             command = [sys.executable, "-m", "pytest", *options, f"@{listed}"]
             status = subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603 - pytest on our own tests
             if status not in (0, NOTHING_COLLECTED):
-                say(f"round {number} of {ROUNDS} failed: a test that is new or changed must pass every time")
+                say(f"round {number} of {ROUNDS} failed: a new or changed test must pass every time")
                 return 1
             longest = max(longest, time.monotonic() - began)
     say(f"{ROUNDS} rounds passed in {elapsed(time.monotonic() - started)}")
@@ -105,16 +105,18 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def main() -> int:
-    """Find them, say which, and run them."""
-    parser = argparse.ArgumentParser(prog="python -m tools.new_tests", description="Run new and changed tests often.")
-    parser.add_argument("--base", required=True, help="the commit that the tests are compared with")
-    parser.add_argument("--minutes", type=float, default=BUDGET_MINUTES, help="begin no round that would last longer")
-    parser.add_argument("options", nargs="*", help="for pytest, after --")
+    """Find the tests, list them and run them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.new_tests", description="Run new and changed tests several times."
+    )
+    parser.add_argument("--base", required=True, help="the commit to compare with")
+    parser.add_argument("--minutes", type=float, default=BUDGET_MINUTES, help="start no round that would end later")
+    parser.add_argument("options", nargs="*", help="options for pytest, after --")
     asked = parser.parse_args()
     try:
         tests = changed_tests(ROOT, asked.base)
     except subprocess.CalledProcessError as error:
-        sys.stderr.write(f"error: git can not compare with {asked.base}: {error.stderr.decode().strip()}\n")
+        sys.stderr.write(f"error: git cannot compare with {asked.base}: {error.stderr.decode().strip()}\n")
         return 1
     say("\n".join([f"new or changed since {asked.base}: {len(tests)} tests, at most {asked.minutes:g} min", *tests]))
     return run_rounds(ROOT, tests, asked.options, asked.minutes) if tests else 0

