@@ -1,93 +1,98 @@
-"""What the graph asks of a target. A target adds to each step what it alone knows, and nothing else.
+"""What the graph asks of a target, as this machine does it. `infra.cloud.backend` does the same on Azure.
 
-What goes into a step and comes out of it is in `steps.descriptions`; `infra.components` wraps the steps in components
-whose names are the same everywhere.
+A backend declares each step once, and adds what its target alone knows. What goes into a step and comes out of it is in
+`steps.descriptions`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from pulumi import Output, ResourceOptions
 
-from infra.step_resource import OutputsT_co, StepResource
-from steps.descriptions import data_upload, model_registry, model_version, serving_image, training_run
-from steps.descriptions.serving_settings import ScoringEngine, ScoringSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declared(Generic[OutputsT_co]):
-    """A step that a target has declared.
-
-    `passed_on` are inputs, by name, that the next step has on this target alone; `shown` are outputs of the stack
-    beside those that every stack has.
-    """
-
-    step: StepResource[OutputsT_co]
-    passed_on: Mapping[str, Output[Any]] = field(default_factory=dict)
-    shown: Mapping[str, Output[Any]] = field(default_factory=dict)
+from infra.step_resource import StepResource
+from steps.descriptions import (
+    api_key,
+    data_upload,
+    model_registry,
+    model_version,
+    scoring_service,
+    serving_image,
+    training_run,
+)
+from steps.descriptions.description import Description, StepInputs
+from steps.descriptions.serving_settings import ScoringSettings
+from steps.kinds import Place
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringServiceArgs:
-    """The image to serve and how; `requested` is the version that the settings ask for."""
+    """The image to serve, its model version, and how it is served."""
 
     registry: Output[str]
     digest: Output[str]
     version: Output[int]
     settings: ScoringSettings
-    requested: Literal["latest"] | int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningService:
-    """A service that answers: its URL, the version behind it and its current key (a secret); `shown` as above."""
+    """A service that answers: its URL, the version behind it, and its current key (a secret)."""
 
     endpoint: Output[str]
     version: Output[int]
     key: Output[str]
-    shown: Mapping[str, Output[Any]] = field(default_factory=dict)
 
 
-class Backend(Protocol):
-    """A target. Each method declares what the step needs there; `passed_on` is what the step before passed on."""
+class LocalBackend:
+    """All steps of one stack on this machine."""
 
-    @property
-    def shown(self) -> Mapping[str, Output[Any]]:
-        """What the stack shows of the target itself."""
-        ...
+    def __init__(self, stack: str) -> None:
+        """`stack` names the folder that holds everything."""
+        self._target = {"stack": stack}
+        self.shown: Mapping[str, Output[Any]] = {}
+        """Outputs of the stack beside those that every target has."""
 
-    def open(self, name: str, options: ResourceOptions) -> Declared[model_registry.Outputs]:
-        """The registry; only deleting this resource deletes versions, bundles and images."""
-        ...
+    def open(self, name: str, options: ResourceOptions) -> StepResource:
+        """A folder with MLflow's database, the bundles and the images; all of them go with this resource."""
+        return self._step(model_registry.LOCAL, name, model_registry.Inputs(), options)
 
-    def upload(self, name: str, inputs: data_upload.Inputs, options: ResourceOptions) -> Declared[data_upload.Outputs]:
-        """Bring the dataset in, unless it is there."""
-        ...
+    def upload(self, name: str, inputs: data_upload.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
+        """A folder of the lake, named by the manifest's hash."""
+        return self._step(data_upload.LOCAL, name, inputs, options)
 
-    def train(self, name: str, inputs: training_run.Inputs, options: ResourceOptions) -> Declared[training_run.Outputs]:
-        """Train once for each set of inputs, whatever the gate's verdict."""
-        ...
+    def train(self, name: str, inputs: training_run.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
+        """`python -m training` in a process of its own."""
+        return self._step(training_run.LOCAL, name, inputs, options)
 
-    def register(
-        self, name: str, inputs: model_version.Inputs, passed_on: Mapping[str, Output[Any]], options: ResourceOptions
-    ) -> Declared[model_version.Outputs]:
-        """Register the candidate, or find the version that is asked for; refuse what the gate rejected."""
-        ...
+    def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
+        """A version in MLflow's registry."""
+        return self._step(model_version.LOCAL, name, inputs, options)
 
     def build(
-        self,
-        name: str,
-        inputs: serving_image.Inputs,
-        engine: ScoringEngine,
-        passed_on: Mapping[str, Output[Any]],
-        options: ResourceOptions,
-    ) -> Declared[serving_image.Outputs]:
-        """Build the image of this code and this model version, unless it is there."""
-        ...
+        self, name: str, inputs: serving_image.Inputs[Output[str], Output[int]], options: ResourceOptions
+    ) -> StepResource:
+        """A folder laid out as the image is, the same for every engine."""
+        return self._step(serving_image.LOCAL, name, inputs, options)
 
-    def serve(
-        self, name: str, args: ScoringServiceArgs, passed_on: Mapping[str, Output[Any]], options: ResourceOptions
-    ) -> RunningService:
-        """Serve the image, and make its version the champion once it answers."""
-        ...
+    def serve(self, name: str, args: ScoringServiceArgs, options: ResourceOptions) -> RunningService:
+        """Supervised processes on a port of this machine."""
+        rotation = api_key.Inputs[Output[str]](registry=args.registry, rotation=args.settings.key_rotation)
+        key = self._step(api_key.EVERYWHERE, f"{name}-key", rotation, options)
+        current = key.output("current", str)
+        inputs = scoring_service.Inputs[Output[str], Output[int]](
+            registry=args.registry,
+            digest=args.digest,
+            version=args.version,
+            settings=args.settings,
+            keys=(current, key.output("previous", str)),
+        )
+        service = self._step(scoring_service.LOCAL, name, inputs, options)
+        return RunningService(
+            endpoint=service.output("endpoint", str), version=service.output("served_version", int), key=current
+        )
+
+    def _step(
+        self, description: Description[Any, Any], name: str, inputs: StepInputs, options: ResourceOptions
+    ) -> StepResource:
+        return StepResource(Place.LOCAL, description, name, inputs, target=self._target, options=options)

@@ -1,36 +1,35 @@
 """A step as the graph sees it: one resource of the steps' provider, made from the step's description."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 import pulumi
 from pulumi import Output, ResourceOptions
 from pydantic import BaseModel, TypeAdapter
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.description import Description, StepInputs
 from steps.kinds import Place, token
 
 ValueT = TypeVar("ValueT")
-OutputsT_co = TypeVar("OutputsT_co", bound=StepOutputs, covariant=True)
 
 
-class StepResource(pulumi.CustomResource, Generic[OutputsT_co]):
+class StepResource(pulumi.CustomResource):
     """A resource of the steps' provider."""
 
     def __init__(
         self,
         place: Place,
-        description: Description[Any, OutputsT_co],
+        description: Description[Any, Any],
         name: str,
         inputs: StepInputs,
         *,
         target: Mapping[str, Any],
         options: ResourceOptions,
     ) -> None:
-        """Declare the step with its inputs, and with those that the `target` knows, by name.
+        """Declare the step with its inputs, and with those values of `target` that the description has a field for.
 
-        Of `target` counts what the description has a field for. Raises `TypeError` when an input is missing.
+        Raises `TypeError` when an input is missing, or is not one of this step's.
         """
         fields = description.inputs.model_fields
         known = {field: value for field, value in target.items() if field in fields}
@@ -42,25 +41,14 @@ class StepResource(pulumi.CustomResource, Generic[OutputsT_co]):
         computed = dict.fromkeys(description.outputs.model_fields)
         super().__init__(token(place, description.kind), name, {**properties, **computed}, options)
 
-    def output(self, read: Callable[[OutputsT_co], ValueT]) -> Output[ValueT]:
-        """What the step computes in the field that `read` takes from its outputs: `lambda found: found.location`."""
-        field = cast("str", read(cast("OutputsT_co", _FieldNames())))
+    def output(self, field: str, kind: type[ValueT]) -> Output[ValueT]:
+        """What the step computes in `field`; raises `TypeError` unless the description has it with the type `kind`."""
+        declared = self._description.outputs.model_fields.get(field)
+        if declared is None or declared.annotation != kind:
+            raise TypeError(f"{self._description.kind} computes no `{field}` of type {kind}.")
         # The engine knows one kind of number only.
-        adapter: TypeAdapter[ValueT] = TypeAdapter(self._description.outputs.model_fields[field].annotation)
-        value: Output[ValueT] = self.__dict__[field].apply(adapter.validate_python)
+        value: Output[ValueT] = self.__dict__[field].apply(TypeAdapter(kind).validate_python)
         return Output.secret(value) if field in self._description.secrets else value
-
-
-def later(value: Output[ValueT]) -> ValueT:
-    """`value` where inputs name its type: the engine puts it there before anybody reads it."""
-    return cast("ValueT", value)
-
-
-class _FieldNames:
-    """Stands for a step's outputs, and gives the name of each field."""
-
-    def __getattr__(self, name: str) -> str:
-        return name
 
 
 def _given(inputs: StepInputs) -> Iterator[tuple[str, Any]]:

@@ -1,18 +1,20 @@
 """The service's keys: the current one, and the one before it."""
 
-from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Stack
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """Each new value of `rotation` makes a new key."""
 
-    registry: str
+    registry: TextT
     rotation: int
 
 
-class LocalInputs(Inputs, Stack):
+class LocalInputs(Inputs[str], Stack):
     """The same on every target: the keys live in the stack's state alone."""
 
 

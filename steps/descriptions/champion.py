@@ -1,23 +1,24 @@
 """The mark of the version that serves."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, NumberT, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import MachineLearning
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
-    """The version that serves, and the image that proves it: this step comes after the rollout of that image.
+class Inputs(StepInputs, Generic[TextT, NumberT]):
+    """The version that serves, and the image that proves it: this step comes after the rollout of that image."""
 
-    `refusal` is why that image was taken back, empty where it was not.
-    """
-
-    version: int
-    image: str
-    refusal: str = ""
+    version: NumberT
+    image: TextT
 
 
-class AzureInputs(Inputs, MachineLearning):
+class AzureInputs(Inputs[str, int], MachineLearning):
     """And the Azure ML workspace."""
+
+    refusal: str = ""
+    """Why the image was taken back; empty where it was not."""
 
 
 class Outputs(StepOutputs):

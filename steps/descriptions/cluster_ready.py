@@ -1,18 +1,20 @@
 """A cluster that lets the deployer in and has what its add-ons bring."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Directory
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """A cluster: the Resource Manager's id, and the kubeconfig that Azure gives for it, in base64."""
 
-    cluster_id: str
-    kubeconfig: str
+    cluster_id: TextT
+    kubeconfig: TextT
 
 
-class AzureInputs(Inputs, Directory):
+class AzureInputs(Inputs[str], Directory):
     """And where to sign in."""
 
 

@@ -1,24 +1,26 @@
 """Step 1: a dataset where training finds it, under its manifest's hash."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Lake, Stack
 from steps.kinds import Kind
 from training.parameters import Dataset
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """A dataset, and its manifest's hash, 64 hexadecimal digits, which says whether the data changed."""
 
-    registry: str
+    registry: TextT
     dataset: Dataset
     manifest_hash: str
 
 
-class LocalInputs(Inputs, Stack):
+class LocalInputs(Inputs[str], Stack):
     """Into the lake folder."""
 
 
-class AzureInputs(Inputs, Lake):
+class AzureInputs(Inputs[str], Lake):
     """Into the lake."""
 
 

@@ -3,19 +3,25 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
+from pydantic import ConfigDict
+
 from steps.kinds import Kind
 from training.parameters import Parameters
+
+TextT = TypeVar("TextT")
+NumberT = TypeVar("NumberT")
+"""The types of inputs that another resource computes: `str` and `int` in a step, `Output[str]` and `Output[int]` in the
+graph, where the values are not known yet."""
 
 
 class StepInputs(Parameters):
     """Inputs of a step."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)  # for Pulumi's `Output`
+
 
 class StepOutputs(Parameters):
-    """What a step computes in addition to its inputs. No field may have the name of an input: the state holds both.
-
-    A new field of a step that holds data needs a default, since older states do not have it.
-    """
+    """What a step computes in addition to its inputs. No field may have the name of an input: the state holds both."""
 
 
 class _Secret:

@@ -1,18 +1,20 @@
 """The record of an image in Azure ML."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, NumberT, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import MachineLearning
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT, NumberT]):
     """An image by its digest, `HOST/NAME@sha256:...`, and the model version in it."""
 
-    image: str
-    version: int
+    image: TextT
+    version: NumberT
 
 
-class AzureInputs(Inputs, MachineLearning):
+class AzureInputs(Inputs[str, int], MachineLearning):
     """And the Azure ML workspace."""
 
 

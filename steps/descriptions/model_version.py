@@ -1,26 +1,26 @@
 """Step 3: a number for the candidate, or the number that the settings ask for."""
 
-from typing import Any
+from typing import Any, Generic
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Lake, MachineLearning, Stack
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """A candidate's bundle, and `latest` for it or the number of an older version."""
 
-    registry: str
-    bundle: str
-    bundle_hash: str
+    registry: TextT
+    bundle: TextT
+    bundle_hash: TextT
     requested: str
 
 
-class LocalInputs(Inputs, Stack):
+class LocalInputs(Inputs[str], Stack):
     """In MLflow's registry."""
 
 
-class AzureInputs(Inputs, MachineLearning, Lake):
+class AzureInputs(Inputs[str], MachineLearning, Lake):
     """In Azure ML, with the bundle in the lake, and what it comes from."""
 
     bundle_url: str

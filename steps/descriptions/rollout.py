@@ -1,22 +1,24 @@
 """The trial of a new image before all pods run it."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Directory
 from steps.descriptions.serving_settings import RolloutKind
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """How the cluster is reached, the image, and which share of the pods tries it for how long."""
 
-    access: str
-    image: str
+    access: TextT
+    image: TextT
     kind: RolloutKind
     percent: int
     seconds: int
 
 
-class AzureInputs(Inputs, Directory):
+class AzureInputs(Inputs[str], Directory):
     """And where to sign in."""
 
 

@@ -1,22 +1,24 @@
 """Step 7 on this machine: supervised processes on a port. On Azure, Kubernetes has objects of its own for it."""
 
-from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, NumberT, Secret, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Stack
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT, NumberT]):
     """The image to serve, its model version, and the valid keys, the current one first."""
 
-    registry: str
-    digest: str
-    version: int
+    registry: TextT
+    digest: TextT
+    version: NumberT
     settings: ScoringSettings
-    keys: Secret[tuple[str, str]]
+    keys: Secret[tuple[TextT, TextT]]
 
 
-class LocalInputs(Inputs, Stack):
+class LocalInputs(Inputs[str, int], Stack):
     """On this machine."""
 
 

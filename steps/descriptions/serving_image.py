@@ -1,25 +1,27 @@
 """Steps 4 and 5: the serving code and one model version in an image, named by the digest of its content."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, NumberT, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import ContainerRegistry, Lake, Stack
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT, NumberT]):
     """A model version, the hash of the serving code, 64 hexadecimal digits, and its libraries' locked versions."""
 
-    registry: str
-    version: int
-    bundle_hash: str
+    registry: TextT
+    version: NumberT
+    bundle_hash: TextT
     code_hash: str
     libraries: dict[str, str]
 
 
-class LocalInputs(Inputs, Stack):
+class LocalInputs(Inputs[str, int], Stack):
     """A folder that is laid out as the image is."""
 
 
-class AzureInputs(Inputs, ContainerRegistry, Lake):
+class AzureInputs(Inputs[str, int], ContainerRegistry, Lake):
     """In a container registry, with the bundle from the lake."""
 
     bundle_url: str

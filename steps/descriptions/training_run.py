@@ -1,10 +1,8 @@
 """Step 2: a candidate, trained once for each set of inputs, whatever the gate's verdict."""
 
-from typing import Any
+from typing import Any, Generic
 
-from pydantic import Field
-
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Lake, MachineLearning, Stack
 from steps.kinds import Kind
 from training.parameters import Dataset, GateParameters, TrainingParameters
@@ -13,31 +11,31 @@ MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash", "l
 """The inputs whose change makes another model."""
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """Everything that a model depends on, except for the champion that its gate compares it with."""
 
-    registry: str
+    registry: TextT
     dataset: Dataset
-    location: str
-    manifest_hash: str
+    location: TextT
+    manifest_hash: TextT
     parameters: TrainingParameters
     gate: GateParameters
     code_hash: str
-    libraries: dict[str, str] = Field(default_factory=dict)
-    """Locked versions, by which another one makes another model. Older states do not have it."""
+    libraries: dict[str, str]
+    """The libraries' locked versions: another version makes another model."""
 
 
-class LocalInputs(Inputs, Stack):
+class LocalInputs(Inputs[str], Stack):
     """In a process of its own."""
 
 
-class AzureInputs(Inputs, MachineLearning, Lake):
+class AzureInputs(Inputs[str], MachineLearning, Lake):
     """By a job on Databricks, beside the registry with the champion."""
 
     databricks_url: str
     databricks_workspace_id: str
     job_id: str
-    volume: str = ""
+    volume: str
     """Where all machines of the cluster see the same files, `/Volumes/...`; empty for a cluster of one."""
 
 

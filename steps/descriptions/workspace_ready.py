@@ -1,20 +1,22 @@
 """A Databricks workspace that lets the deployer in."""
 
-from steps.descriptions.description import Description, StepInputs, StepOutputs
+from typing import Generic
+
+from steps.descriptions.description import Description, StepInputs, StepOutputs, TextT
 from steps.descriptions.places import Directory
 from steps.kinds import Kind
 
 
-class Inputs(StepInputs):
+class Inputs(StepInputs, Generic[TextT]):
     """A workspace: the Resource Manager's id, and its host as Azure gives it, without a scheme."""
 
-    workspace_id: str
-    workspace_host: str
+    workspace_id: TextT
+    workspace_host: TextT
     workers: bool
     """Whether clusters have workers, which need more of Unity Catalog."""
 
 
-class AzureInputs(Inputs, Directory):
+class AzureInputs(Inputs[str], Directory):
     """And where to sign in."""
 
 

@@ -24,7 +24,7 @@ def serving_code_hash(root: Path = ROOT) -> str:
     return code_hash(SERVING_PACKAGES, root)
 
 
-def fill(image: Path, code: Path, bundle: Path, inputs: Inputs) -> None:
+def fill(image: Path, code: Path, bundle: Path, inputs: Inputs[str, int]) -> None:
     """Put `model`, `app` and `image.json` into the new folder `image`; `code` holds the serving packages.
 
     Raises `BundleError` when the bundle is not whole, `CodeChangedError` when the code is not that of the inputs.

@@ -21,7 +21,7 @@ OUTPUT = "output"
 """The folder that training writes to."""
 
 
-def run_id(inputs: Inputs, earlier: Earlier) -> str:
+def run_id(inputs: Inputs[str], earlier: Earlier) -> str:
     """16 hexadecimal digits that differ when anything does that the run's bundle or verdict depends on."""
     fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
     champion = earlier.champion.bundle_hash if earlier.champion else None

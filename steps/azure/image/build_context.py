@@ -45,7 +45,7 @@ class BuildContext:
 
 
 @contextmanager
-def build_context(code: Path, bundle: Path, inputs: Inputs, *, target: str) -> Iterator[BuildContext]:
+def build_context(code: Path, bundle: Path, inputs: Inputs[str, int], *, target: str) -> Iterator[BuildContext]:
     """The context of one model and the serving code in `code`, for the length of a block.
 
     Raises `BundleError` or `CodeChangedError`.

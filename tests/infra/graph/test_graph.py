@@ -12,7 +12,7 @@ import pytest
 from infra.graph import deploy
 from infra.settings import Settings
 from infra.step_resource import StepResource
-from steps.descriptions import api_key, serving_image
+from steps.descriptions import api_key, model_version, serving_image
 from steps.descriptions.description import StepInputs
 from steps.descriptions.serving_settings import ScoringEngine, ScoringSettings
 from steps.kinds import Place
@@ -181,15 +181,15 @@ def test_a_false_assertion_on_an_output_fails() -> None:
         run(declare)
 
 
-@pytest.mark.parametrize("module", ["infra.graph", "infra.components", "infra.local_backend", "infra.settings"])
+@pytest.mark.parametrize("module", ["infra.graph", "infra.components", "infra.backend", "infra.settings"])
 def test_importing_creates_nothing(module: str) -> None:
     """Without an engine a resource cannot even be declared, so an import that declared one would fail."""
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 
 MODEL: dict[str, Any] = {"version": 1, "bundle_hash": "b", "code_hash": "c", "libraries": {"lightgbm": "1"}}
-IMAGE = serving_image.Inputs.model_construct(registry="ctr", **MODEL)
-KEY = api_key.Inputs.model_construct(registry="ctr", rotation=1)
+IMAGE = serving_image.Inputs[str, int](registry="ctr", **MODEL)
+KEY = api_key.Inputs[str](registry="ctr", rotation=1)
 
 
 @pytest.mark.parametrize(
@@ -207,3 +207,18 @@ def test_a_step_whose_inputs_do_not_fit_is_not_declared(
         return {}
 
     assert run(declare)[0].steps == {}
+
+
+@pytest.mark.parametrize(("field", "kind"), [("nothing", str), ("version", str)], ids=["no such field", "another type"])
+def test_an_output_that_the_step_does_not_compute_is_not_given(field: str, kind: type[str]) -> None:
+    def declare() -> dict[str, pulumi.Output[Any]]:
+        inputs = model_version.Inputs[str](registry="ctr", bundle="b", bundle_hash="c", requested="latest")
+        options = pulumi.ResourceOptions()
+        step = StepResource(
+            Place.LOCAL, model_version.LOCAL, "model", inputs, target={"stack": "test"}, options=options
+        )
+        with pytest.raises(TypeError, match=f"ModelVersion computes no `{field}`"):
+            step.output(field, kind)
+        return {}
+
+    run(declare)

@@ -221,7 +221,7 @@ def test_a_local_stack_has_no_target_load() -> None:
 
 
 def test_relative_paths_start_at_the_repository() -> None:
-    dataset = located(TablesDataset(kind="tables", spec="examples/tables/dataset.yaml"))
+    dataset = located(TablesDataset(kind="tables", spec=Path("examples/tables/dataset.yaml")))
     assert dataset == TablesDataset(kind="tables", spec=ROOT / "examples/tables/dataset.yaml")
 
 

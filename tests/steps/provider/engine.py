@@ -9,9 +9,9 @@ import yaml
 from pulumi import automation
 
 from features.bundle import checked_hash
+from infra.backend import LocalBackend
 from infra.components import Registry
-from infra.graph import Candidate, serve
-from infra.local_backend import LocalBackend
+from infra.graph import serve
 from infra.settings import Settings
 from personalize.engine.automation import InterruptiblePulumi
 from personalize.engine.process import PulumiProcess
@@ -70,13 +70,9 @@ class EngineStack:
         backend = LocalBackend(STACK)
         registry = Registry("registry", backend)
         settings = Settings(scoring=ScoringSettings(**self.scoring), model_version=self.requested)
-        bundle_hash = checked_hash(self.folder / self.model)
-        candidate = Candidate(
-            bundle=pulumi.Output.from_input(self.model),
-            bundle_hash=pulumi.Output.from_input(bundle_hash),
-            passed_on={},
-        )
-        for name, value in serve(settings, backend, registry, candidate).items():
+        bundle = pulumi.Output.from_input(self.model)
+        bundle_hash = pulumi.Output.from_input(checked_hash(self.folder / self.model))
+        for name, value in serve(settings, backend, registry, bundle=bundle, bundle_hash=bundle_hash).items():
             pulumi.export(name, value)
 
     def select(self) -> automation.Stack:

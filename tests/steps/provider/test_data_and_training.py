@@ -38,7 +38,7 @@ def training_inputs(**parameters: object) -> dict[str, Any]:
         "dataset": {"kind": "synthetic", "rows": 1000, "seed": 1},
         "location": f"lake/raw/{HASH}",
         "manifest_hash": HASH,
-        "parameters": TrainingParameters(**parameters).model_dump(mode="json"),
+        "parameters": TrainingParameters.model_validate(parameters).model_dump(mode="json"),
         "gate": GateParameters().model_dump(mode="json"),
         "code_hash": "b" * 64,
         "libraries": {"lightgbm": "1"},

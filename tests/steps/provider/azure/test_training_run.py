@@ -80,6 +80,7 @@ def inputs(cloud: Cloud, seed: int) -> dict[str, Any]:
         "gate": GateParameters().model_dump(mode="json"),
         "code_hash": "b" * 64,
         "libraries": {"lightgbm": "1"},
+        "volume": "",
     }
 
 
@@ -204,13 +205,3 @@ def test_what_is_missing_here_is_brought_again_and_what_is_missing_there_is_gone
     assert (tmp_path / STACK / created.outputs.bundle).is_dir()
     container(TENANT, BLOB, "models").delete_blob(f"runs/{created.id}/{RESULT}")
     assert step(tmp_path).read(created.id, known, recorder.context) is None
-
-
-def test_a_run_that_was_declared_before_libraries_were_inputs_is_still_found(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
-) -> None:
-    del training
-    declared = inputs(cloud, seed=9)
-    created = create(step(tmp_path), declared, recorder)
-    known = {name: value for name, value in state(declared, created).items() if name != "libraries"}
-    assert step(tmp_path).read(created.id, known, recorder.context) == created.outputs
