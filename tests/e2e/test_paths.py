@@ -7,26 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import PATHS as PATHS_FILE
 from tests.e2e import data_files
 from tests.e2e.conftest import LENIENT_GATE
 from tests.e2e.life import Life
-from tests.e2e.paths import OTHERS, PATHS, README, Data, StackPath, covered, wanted
+from tests.e2e.paths import OTHERS, README, Data, StackPath
 from tests.support.checkout import Checkout
 from tools.paths import ROOT
 
 FEW_TREES = {"num_iterations": 10, "driver_memory_gib": 1}
 MINE = "mine.yaml"
-
-
-def test_every_pair_of_values_comes_together_on_a_path() -> None:
-    assert wanted() - covered() == set()
-    assert all(path.refused.refused for path in PATHS)
-    assert not any(data.refused for path in PATHS for data in (path.first, path.second))
-
-
-def test_the_paths_are_those_that_are_dealt_out_one_by_one(request: pytest.FixtureRequest) -> None:
-    assert request.node.nodeid.partition("::")[0] == PATHS_FILE
 
 
 @pytest.fixture

@@ -117,29 +117,6 @@ def test_every_deployer_gets_the_same_roles(small: CloudRecorder) -> None:
     assert len(roles[0]) == 7
 
 
-def test_a_machine_gets_one_role_each(small: CloudRecorder) -> None:
-    given = {
-        item["principalId"]: item["roleDefinitionId"].rpartition("/")[2]
-        for item in small.of(ROLE)
-        if item["principalId"] not in DEPLOYERS
-    }
-    connector = next(name for name in given if name.startswith("principal-of-lake-access"))
-    assert given == {
-        connector: Role.BLOB_DATA_CONTRIBUTOR,
-        "principal-of-nodes": Role.REGISTRY_PULL,
-        "principal-of-pods": Role.SECRETS_USER,
-    }
-
-
-def test_every_assignment_says_what_its_principal_is(small: CloudRecorder) -> None:
-    assert {item["principalType"] for item in small.of(ROLE)} == {"User", "Group", "ServicePrincipal"}
-
-
-def test_assignments_have_names_of_their_own(small: CloudRecorder) -> None:
-    names = [item["roleAssignmentName"] for item in small.of(ROLE)]
-    assert len(set(names)) == len(names)
-
-
 def test_logs_of_storage_are_those_of_its_blob_service(small: CloudRecorder) -> None:
     inputs = small.inputs("azure-native:monitor:DiagnosticSetting", "lake-logs")
     assert inputs["resourceUri"].endswith("/blobServices/default")

@@ -27,19 +27,6 @@ def test_every_query_is_right() -> None:
     assert kusto.mistakes(WHOLE, TABLES) == {}
 
 
-@needs_parser
-def test_a_wrong_query_is_found() -> None:
-    wrong = {
-        "ContainerLogV2 | where Namespace == 'a'": "The name 'Namespace' does not refer to any known column",
-        "Usage | wher IsBillable": "Query operator expected",
-        "ContainerLog | take 1": "The name 'ContainerLog' does not refer to any known table",
-        "Usage | summarize percentil(Quantity, 5)": "The name 'percentil' does not refer to any known function",
-    }
-    found = kusto.mistakes({query: query for query in [*wrong, "Usage | take 1"]}, TABLES)
-    assert found.keys() == wrong.keys()
-    assert [query for query, message in wrong.items() if not found[query][0].startswith(message)] == []
-
-
 def test_only_what_needs_the_pods_logs_asks_for_them() -> None:
     of_service = {name for name, alert in ALERTS.items() if alert.of_service}
     of_service |= {chart.title for chart in CHARTS if chart.of_service}

@@ -9,10 +9,7 @@ import pytest
 from tests.personalize.delivery.workflow import (
     FOLDER,
     Event,
-    UnknownExpressionError,
-    evaluate,
     fill,
-    holds,
     jobs,
     load,
     runs,
@@ -100,10 +97,6 @@ def test_every_shell_step_is_a_make_target_that_a_dry_run_finds(name: str) -> No
 INSTALLED = {"pytest", "ruff", "mypy"}
 
 
-def test_a_target_that_is_not_there_would_be_found() -> None:
-    assert subprocess.run(["make", "--dry-run", "deplyo"], cwd=ROOT, capture_output=True, check=False).returncode != 0
-
-
 @pytest.mark.parametrize("name", [*CHANGES_A_STACK, "preview"])
 def test_the_stack_and_the_identity_reach_the_shell(name: str) -> None:
     for step in shells(load(name), EVENT):
@@ -173,26 +166,3 @@ def test_training_is_daily_and_drift_is_looked_for_by_the_clock() -> None:
     [training] = load("retrain")["on"]["schedule"]
     assert re.fullmatch(r"\d+ \d+ \* \* \*", training["cron"])
     assert load("resource-drift")["on"]["schedule"]
-
-
-@pytest.mark.parametrize(
-    ("expression", "value"),
-    [
-        ("inputs.stack || 'dev'", "dev"),
-        ("inputs.none || 'prod'", "prod"),
-        ("vars.ARM_TENANT_ID != ''", True),
-        ("vars.NONE != ''", False),
-        ("github.event.pull_request.head.repo.full_name == github.repository && vars.ARM_TENANT_ID != ''", True),
-        ("'it''s' == 'it''s'", True),
-        ("failure()", False),
-    ],
-)
-def test_expressions_mean_what_they_mean_on_github(expression: str, value: object) -> None:
-    assert evaluate(expression, EVENT) == value
-    assert holds(f"${{{{ {expression} }}}}", EVENT) == bool(value)
-
-
-@pytest.mark.parametrize("expression", ["github.x > 3", "a[0]", "format('{0}', 1)"])
-def test_an_expression_that_is_not_known_is_not_guessed(expression: str) -> None:
-    with pytest.raises((UnknownExpressionError, KeyError)):
-        evaluate(expression, EVENT)

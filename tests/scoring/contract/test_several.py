@@ -42,10 +42,6 @@ def genres(films: Bundle) -> list[str]:
     return sorted({value.strip() for text in texts for value in text.split("|")} - {""})[:3]
 
 
-def test_golden_records_hold_fields_with_several_values(films: Bundle) -> None:
-    assert any("|" in str(golden.record["genres"]) for golden in films.golden)
-
-
 def test_single_and_batch_give_what_training_gives(client: httpx.Client, films: Bundle) -> None:
     records = [golden.record for golden in films.golden]
     expected = [golden.probability for golden in films.golden]
