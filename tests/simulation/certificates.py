@@ -1,4 +1,4 @@
-"""A certificate authority for the length of a test: the control plane and the fakes that must speak TLS use it."""
+"""A temporary certificate authority for the control plane and the fakes that use TLS."""
 
 import datetime as dt
 import ipaddress
@@ -20,7 +20,7 @@ class Authority:
     """Signs server and client certificates, each with a key of its own; files are written into `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes the authority's key and writes `ca.crt`; with files from an earlier run, goes on with those."""
+        """Creates the authority's key and writes `ca.crt`; reuses the files of an earlier run."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.certificate_path = folder / "ca.crt"

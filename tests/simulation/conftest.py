@@ -12,7 +12,7 @@ from tests.simulation.world import World
 
 @pytest.fixture(autouse=True, scope="session")
 def azure_packages() -> None:
-    """Skip where the packages of the Azure stack were not installed."""
+    """Skip if the packages of the Azure stack aren't installed."""
     need_azure_packages()
 
 

@@ -1,6 +1,6 @@
 """The log of all calls to the simulated cloud, and the faults that a test orders in advance.
 
-"Finally" means that nobody retries: the call that is hit fails once, the same call of the next `up` goes through.
+A fault hits one call, which nobody retries; the same call of the next `up` succeeds.
 """
 
 import re
@@ -14,25 +14,25 @@ from tests.simulation.world import World
 
 
 class FaultKind(StrEnum):
-    """What happens to the call that is hit."""
+    """What happens to the call."""
 
     REFUSED = "refused"
     """Fails before it did anything."""
 
     LOST = "lost"
-    """Does its work, and then the answer is an error: the caller doesn't know that the resource exists."""
+    """Does its work, then answers with an error: the caller doesn't know that the resource exists."""
 
     SLOW = "slow"
     """Takes longer, and succeeds."""
 
     THROTTLED = "throttled"
-    """429, of HTTP calls only: the same request goes through when it comes again."""
+    """429, for HTTP calls only; a retry succeeds."""
 
     UNAVAILABLE = "unavailable"
-    """503, of HTTP calls only."""
+    """503, for HTTP calls only."""
 
     EXPIRED = "expired"
-    """401 as if the token had just ended, of HTTP calls only."""
+    """401 as if the token had just expired, for HTTP calls only."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class LoggedCall:
 
 
 class Faults:
-    """Counts calls and hits those that were chosen."""
+    """Counts calls and makes the chosen ones fail."""
 
     def __init__(self, world: World) -> None:
-        """Uses the record's file, so that faults reach the plugins in their processes."""
+        """Stores the faults in the record's file, where the plugins' processes find them."""
         self._world = world
 
     def order(self, pattern: str, *, nth: int = 1, kind: FaultKind = FaultKind.REFUSED, seconds: float = 0.0) -> None:
         """Hit the `nth` call from now on whose "operation type id" matches the regular expression `pattern`.
 
-        Of several faults for the same call one comes, and the others with the next calls.
+        If several faults match a call, one is used, and the others wait for the next matching calls.
         """
         self._world.database.execute(
             "INSERT INTO faults(pattern, nth, kind, seconds, seen) VALUES (?, ?, ?, ?, 0)",
@@ -64,21 +64,21 @@ class Faults:
         )
 
     def fail_first(self, pattern: str | None) -> None:
-        """From now on, refuse each call that matches `pattern` the first time that it is made; None ends it."""
+        """From now on, refuse the first attempt of each call that matches `pattern`; None ends it."""
         row = self._world.database.execute("SELECT coalesce(max(number), 0) FROM calls").fetchone()
         self._world.set("fail_first", {"pattern": pattern, "since": row[0]} if pattern else None)
 
     def clear(self) -> None:
-        """Forget all faults that have not come yet."""
+        """Cancel all faults that haven't been used."""
         self._world.database.execute("DELETE FROM faults")
 
     def pending(self) -> int:
-        """How many ordered faults have not come yet."""
+        """How many ordered faults haven't been used."""
         row = self._world.database.execute("SELECT count(*) FROM faults").fetchone()
         return int(row[0])
 
     def meet(self, operation: str, kind: str, identity: str) -> tuple[FaultKind, float] | None:
-        """Count a call; the fault that hits it and its seconds, if one does. A fault is used up by its hit."""
+        """Count a call, and return the fault that hits it with its seconds, or None. Each fault is used once."""
         hit = (FaultKind.REFUSED, 0.0) if self._is_first(operation, kind, identity) else None
         rows: list[tuple[Any, ...]] = self._world.database.execute(
             "SELECT number, pattern, nth, kind, seconds, seen FROM faults"
@@ -94,7 +94,7 @@ class Faults:
         return hit
 
     def _is_first(self, operation: str, kind: str, identity: str) -> bool:
-        """Whether `fail_first` is on for this call and it was not made since."""
+        """Whether `fail_first` covers this call and it wasn't made since."""
         first = self._world.setting("fail_first")
         if first is None or not re.search(first["pattern"], f"{operation} {kind} {identity}"):
             return False
@@ -105,7 +105,7 @@ class Faults:
         return made is None
 
     def log(self, operation: str, kind: str, identity: str, outcome: str) -> None:
-        """Write a call down."""
+        """Log a call."""
         self._world.database.execute(
             "INSERT INTO calls(at, operation, type, id, outcome) VALUES (?, ?, ?, ?, ?)",
             (time.time(), operation, kind, identity, outcome),

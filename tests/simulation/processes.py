@@ -12,14 +12,14 @@ LAST_LINES = 15
 
 
 class ProcessFailedError(RuntimeError):
-    """A process of the simulation ended, or did not become ready in time."""
+    """A process of the simulation ended, or didn't become ready in time."""
 
 
 class Process:
-    """One program with its output in a file. The kernel kills it when the thread that started it is gone."""
+    """A program with its output in a file. The kernel kills it when the thread that started it ends."""
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> None:
-        """Starts it at once; `environment` is all that it gets."""
+        """Starts it at once, with `environment` alone."""
         self.name = name
         self._log = log
         with log.open("ab") as output:
@@ -33,7 +33,8 @@ class Process:
             )
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Return when `ready` says so. Raises with the log's last lines when it ended first or took too long."""
+        """Wait for `ready`. Raises `ProcessFailedError` with the log's last lines if the process ended first or took
+        too long."""
         until = time.monotonic() + seconds
         while not ready():
             if self._child.poll() is not None:
@@ -43,7 +44,7 @@ class Process:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End it, by force when it does not end by itself."""
+        """Terminate it, and kill it if it doesn't end in time."""
         if self._child.poll() is None:
             self._child.terminate()
             try:
@@ -58,7 +59,7 @@ class Process:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
+    """Free ports on loopback."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

@@ -1,6 +1,6 @@
-"""Names and ids that Azure publishes, written down by hand: what is not on a list is refused.
+"""Names and ids that Azure publishes, copied by hand; the simulation refuses what isn't on a list.
 
-A page's date is the one that it shows, or the month in which it was read. Add to a list from its page, never from the
+A page's date is the one it shows, or the month in which it was read. Extend a list from its page, never from the
 program under test.
 """
 
@@ -35,7 +35,7 @@ ROLES: Mapping[str, str] = {
     "Network Contributor": "4d97b98b-1d4f-4787-a291-c67834d212e7",
     "Managed Identity Operator": "f1a07417-d97a-45cb-824c-7a7467783830",
 }
-"""Of the built-in roles those that a stack like ours could need, and their neighbours.
+"""The built-in roles that a stack like ours could need, and similar ones.
 
 Source: learn.microsoft.com/azure/role-based-access-control/built-in-roles, 9 April 2026.
 """
@@ -60,10 +60,10 @@ TEST_PLACES = frozenset({
     "emea-se-sto-edge", "emea-nl-ams-azr", "us-ca-sjc-azr", "emea-ru-msa-edge",
 })
 # fmt: on
-"""From where web tests are sent. Source: learn.microsoft.com/azure/azure-monitor/app/availability, 1 April 2025."""
+"""Locations that web tests run from. Source: learn.microsoft.com/azure/azure-monitor/app/availability, 1 April 2025."""
 
 NOWHERE = "global"
-"""The location of what belongs to no region."""
+"""The location of resources that belong to no region."""
 
 KUBERNETES = frozenset({"1.34", "1.35", "1.36"})
 """Minor versions that AKS offers: the newest generally available one and the two before it ("N-2").
@@ -97,16 +97,17 @@ LINK_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "browser_authentication": ("privatelink.azuredatabricks.net",),
     },
 }
-"""The groups ("sub-resources") of what private endpoints lead to, and the zones of their names.
+"""The groups ("sub-resources") of private endpoints, and the DNS zones of their names.
 
 Source: learn.microsoft.com/azure/private-link/private-endpoint-dns, 16 July 2026.
 """
 
 AUDIENCE = "api://AzureADTokenExchange"
-"""Of a federated credential. Source: learn.microsoft.com/entra/workload-id/workload-identity-federation."""
+"""The audience of a federated credential. Source:
+learn.microsoft.com/entra/workload-id/workload-identity-federation."""
 
 
 def role_name(identity: str) -> str | None:
-    """The published name of the role with an id or GUID; None for one that is not on the list."""
+    """The published name of the role with this id or GUID, or None if it isn't on the list."""
     guid = identity.rpartition("/")[2].lower()
     return next((name for name, found in ROLES.items() if found == guid), None)

@@ -17,7 +17,7 @@ from tools.toolchain import PulumiMissingError, pulumi_command
 def pulumi_stack(
     folder: Path, world: World, program: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> automation.Stack:
-    """The stack, with its state in `folder`; this process and the plugins are led to `world`."""
+    """The stack, with its state in `folder`; this process and the plugins use `world`."""
     try:
         pulumi = automation.PulumiCommand(root=str(pulumi_command().parents[1]))
     except PulumiMissingError as error:

@@ -1,4 +1,4 @@
-"""What the tests of the Azure stack need beyond those of the local one, said when it is missing."""
+"""The packages that tests of the Azure stack need."""
 
 import importlib.util
 
@@ -14,6 +14,6 @@ def azure_packages_are_there() -> bool:
 
 
 def need_azure_packages() -> None:
-    """Skip the test where the SDKs and models of Azure were not installed."""
+    """Skip the test if Azure's SDKs and models aren't installed."""
     if not azure_packages_are_there():
         pytest.skip("needs the packages and models of Azure, which `make test-tools` installs")

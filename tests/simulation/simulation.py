@@ -15,7 +15,7 @@ PROVIDER = "pulumi-resource-kubernetes"
 
 
 class Simulation:
-    """Start it, run the product with `environment()`, look at `world` and `plane`, stop it."""
+    """Start it, run the product with `environment()`, inspect `world` and `plane`, stop it."""
 
     def __init__(self, folder: Path, runs: Runs, binaries: Mapping[str, Path]) -> None:
         """Everything is kept in `folder`. `binaries`: those of `tools.control_plane`; empty for no control plane."""
@@ -27,7 +27,7 @@ class Simulation:
         self.aks: Aks | None = None
 
     def start(self) -> None:
-        """Start it all; some seconds."""
+        """Start it all, which takes some seconds."""
         self.internet.start()
         if not self._binaries:
             return
@@ -42,7 +42,7 @@ class Simulation:
         self.aks.start()
 
     def stop(self) -> None:
-        """Stop it all; the record and the data stay in the folder."""
+        """Stop it all; the record and the data remain in the folder."""
         if self.aks is not None:
             self.aks.stop()
         if self.plane is not None:
@@ -51,14 +51,14 @@ class Simulation:
         self.world.close()
 
     def environment(self) -> dict[str, str]:
-        """What leads the product and the engine here."""
+        """The environment variables that lead the product and Pulumi's engine here."""
         variables = self.internet.environment()
         if PROVIDER in self._binaries:
             variables["PATH"] = f"{self._binaries[PROVIDER].parent}{os.pathsep}{variables['PATH']}"
         return variables
 
     def leftovers(self) -> list[str]:
-        """What exists although everything was destroyed, or went only because something around it did."""
+        """What still exists after everything was destroyed, or was deleted only with something around it."""
         left = [record.id for record in self.world.all()] + list(self.world.setting("swept"))
         if self.plane is not None:
             names = {item["metadata"]["name"] for item in self.plane.items("/api/v1/namespaces")}
@@ -67,9 +67,9 @@ class Simulation:
 
     @property
     def aks_errors(self) -> list[Exception]:
-        """What the stand-in for AKS could not do."""
+        """Errors of the stand-in for AKS."""
         return self.aks.errors if self.aks else []
 
     def strangers(self) -> list[str]:
-        """Hosts that somebody called and that are no part of the simulation."""
+        """Hosts outside the simulation that were called."""
         return list(self.internet.proxy.refused) if self.internet.proxy else []

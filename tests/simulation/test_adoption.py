@@ -1,4 +1,5 @@
-"""The ids by which the product adopts what Azure went on to make are those that the simulated Azure gives."""
+"""The product computes the same resource ids as the simulated Azure, so that it adopts what an interrupted `up`
+created."""
 
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.simulation.world import DEFAULTS
 
 SUBSCRIPTION = DEFAULTS["subscription"]
 OF_NO_STACK = {"azure-native:keyvault:Key"}
-"""`bootstrap` makes the key of the stacks' secrets, so no stack meets one that it could adopt."""
+"""`bootstrap` creates the key for the stacks' secrets, so no stack adopts one."""
 OF_STACKS = [(kind, inputs) for kind, inputs in EXAMPLES if kind not in OF_NO_STACK]
 
 

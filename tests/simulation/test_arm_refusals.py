@@ -1,4 +1,4 @@
-"""Each rule of the simulated Resource Manager: the example without the fault is accepted, the one with it is not."""
+"""The rules of the simulated Resource Manager: each refuses an example with one fault, and accepts it without."""
 
 from typing import Any
 
@@ -34,9 +34,9 @@ DIAGNOSTIC = f"{NATIVE}monitor:DiagnosticSetting"
 REGISTRY = f"{NATIVE}containerregistry:Registry"
 NOWHERE = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/nowhere"
 
-# Type, path of the field, what it becomes, and the code that Azure answers with.
+# Type, path of the field, its wrong value, and Azure's error code.
 REFUSED: list[tuple[str, str, Any, str]] = [
-    # What the models know.
+    # Known from Microsoft's models.
     (STORAGE, "bogus", 1, "InvalidRequestContent"),
     (STORAGE, "sku.name", "Standard_XRS", "InvalidRequestContent"),
     (STORAGE, "isHnsEnabled", "yes", "InvalidRequestContent"),
@@ -66,7 +66,7 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (f"{NATIVE}applicationinsights:Workbook", "resourceName", "scoring", "BadRequest"),
     (f"{NATIVE}monitor:ActionGroup", "groupShortName", "operators-of-it", "InvalidRequestContent"),
     (ROLE, "roleAssignmentName", "lake-contributor", "InvalidRoleAssignmentId"),
-    # What does not exist.
+    # References to what doesn't exist.
     (STORAGE, "location", "westeuorpe", "LocationNotAvailableForResourceType"),
     (f"{NATIVE}resources:ResourceGroup", "location", "westeuorpe", "LocationNotAvailableForResourceType"),
     (ROLE, "roleDefinitionId", role("4633458b-17de-408a-b874-0445c86b69e7"), "RoleDefinitionDoesNotExist"),
@@ -77,7 +77,7 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (ML, "storageAccount", NOWHERE, "LinkedResourceNotFound"),
     (ROLE, "scope", NOWHERE, "ParentResourceNotFound"),
     (ROLE, "principalId", "99999999-9999-4999-8999-999999999999", "PrincipalNotFound"),
-    # What a service knows of itself.
+    # Rules of a single service.
     (CONTAINER, "publicAccess", "Blob", "PublicAccessNotPermitted"),
     (f"{NATIVE}storage:BlobServiceProperties", "isVersioningEnabled", True, "FeatureNotSupportedForAccount"),
     (VAULT, "properties.softDeleteRetentionInDays", 3, "BadRequest"),
@@ -157,7 +157,7 @@ def test_every_known_type_has_an_example() -> None:
 
 def test_all_examples_are_accepted_in_their_order(arm: AzureNative) -> None:
     create_all(arm)
-    made_by_azure = 1  # the container that the machine learning workspace keeps its assets in
+    made_by_azure = 1  # the machine learning workspace's container for its assets
     assert len(arm.world.all()) == len(EXAMPLES) + made_by_azure
 
 

@@ -1,4 +1,5 @@
-"""Every body that the stacks send fits Microsoft's published type definitions, as it fits the models of the SDKs."""
+"""Every body that the stacks send matches Microsoft's published type definitions, and not only the models of the
+SDKs."""
 
 from typing import Any
 
@@ -28,7 +29,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("azure-native:authorization:RoleAssignment", "principalId", REMOVED),
     ("azure-native:consumption:Budget", "notifications.actual80.threshold", "80"),
 ]
-"""No word that is on no list is among them: most lists are open in the published types, and the judges differ there."""
+"""Unknown enum values are left out: most enums are open in the published types, and the two checks differ there."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`doctor` and `bootstrap` on a subscription that was never used, as commands of their own."""
+"""`doctor` and `bootstrap` as commands, on a subscription that was never used."""
 
 import json
 import os
@@ -18,13 +18,13 @@ from tests.simulation.fakes.runs import Runs
 from tests.simulation.world import DEFAULTS, World
 
 Command = Callable[..., dict[str, Any]]
-"""Runs a command of `personalize` on stack `dev`: what it printed as JSON, its exit status and what it said beside."""
+"""Runs a command of `personalize` on stack `dev`; returns its JSON output, exit status and standard error."""
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 
 
 @pytest.fixture
 def subscription(world: World) -> Iterator[Internet]:
-    """One in which no resource provider is registered and nobody has made anything."""
+    """A subscription without registered resource providers and without resources."""
     world.set("registered_providers", [])
     world.set("deployer_roles", [OWNER])
     internet = Internet(world, Runs(lambda _: "never"))
@@ -63,7 +63,7 @@ def personalize(subscription: Internet, tmp_path: Path) -> Command:
 
 
 def bad(found: dict[str, Any]) -> dict[str, bool]:
-    """What of the subscription is not as it should be, and whether the bootstrap mends it; not of this machine."""
+    """The subscription's failed checks, each with whether `bootstrap` fixes it; this machine's checks are left out."""
     machine = {finding.name for finding in diagnose()}
     return {
         one["name"]: one["by_bootstrap"] for one in found["findings"] if not one["ok"] and one["name"] not in machine

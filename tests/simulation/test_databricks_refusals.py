@@ -1,4 +1,4 @@
-"""Each rule of the simulated Databricks: the example without the fault is accepted, the one with it is not."""
+"""The rules of the simulated Databricks: each refuses an example with one fault, and accepts it without."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.simulation.services.jobs import FILE, JOB, POLICY
 from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME
 
 CLUSTER = "jobClusters.0.newCluster"
-# Type, path of the field, what it becomes, and the code that Databricks answers with.
+# Type, path of the field, its wrong value, and Databricks' error code.
 REFUSED: list[tuple[str, str, Any, str]] = [
     (JOB, "bogus", 1, "INVALID_PARAMETER_VALUE"),
     (JOB, "tasks.0.timeoutSeconds", "7200", "INVALID_PARAMETER_VALUE"),

@@ -1,4 +1,4 @@
-"""The stack's own environment on the simulated Resource Manager, by Pulumi's real engine."""
+"""The stack's Azure environment on the simulated Resource Manager, deployed by Pulumi's real engine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ POOL = "azure-native:containerservice:AgentPool"
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    """A stack with everything that a setting can add, by both deployers."""
+    """Settings with every optional part, and two deployers."""
     return {
         "subscription": DEFAULTS["subscription"],
         "tenant": DEFAULTS["tenant"],
@@ -51,7 +51,7 @@ def program(settings: dict[str, Any]) -> Callable[[], None]:
 def stack(
     world: World, tmp_path: Path, program: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> automation.Stack:
-    """The program as a stack whose plugins are led to the world."""
+    """The program as a stack on the simulated Azure."""
     return pulumi_stack(tmp_path, world, program, monkeypatch)
 
 

@@ -1,4 +1,4 @@
-"""Networks as the simulated Resource Manager judges them: what overlaps, is not delegated, unknown or still in use."""
+"""The simulated Resource Manager's rules for networks that need more than one wrong field."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""All that a private stack sends to Azure is accepted in the order of its edges, and goes again in the reverse one.
+"""Everything that a private stack sends to Azure is accepted in dependency order, and deleted in reverse order.
 
-The program's own inputs, recorded with mocks; no engine and no cluster, so that it takes seconds.
+Uses the program's own inputs, recorded with mocks. It takes seconds, without an engine and a cluster.
 """
 
 import time
@@ -24,17 +24,17 @@ PRINCIPALS = {
     "managedidentity:UserAssignedIdentity scoring-identity": ("principal-of-pods", "principalId"),
     "containerservice:ManagedCluster cluster": ("principal-of-nodes", "identityProfile.kubeletidentity.objectId"),
 }
-"""What mocks call whom, and where Azure tells the object id."""
+"""The mocks' principal for each identity, and the output with its object id."""
 
 
 @pytest.fixture(scope="module")
 def stack() -> dict[str, Declared]:
-    """What stack `dev` declares as a private one, by name."""
+    """What stack `dev` declares as a private stack, by name."""
     return {one.name: one for one in record(committed("dev", **PRIVATE), "dev").resources}
 
 
 def ordered(stack: dict[str, Declared]) -> Iterator[Declared]:
-    """The resources of azure-native, each after all that it waits for."""
+    """The azure-native resources, each after its dependencies."""
     edges = {
         name: {*one.after, *(source for sources in one.sources.values() for source in sources)}
         for name, one in stack.items()
@@ -45,7 +45,7 @@ def ordered(stack: dict[str, Declared]) -> Iterator[Declared]:
 
 
 def unmarked(value: Any) -> Any:
-    """Inputs without the marks of secrets, and with whole numbers as the engine's protocol ends up with them."""
+    """Inputs without secret markers, and with whole numbers as integers, as the engine's protocol delivers them."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
@@ -54,10 +54,10 @@ def unmarked(value: Any) -> Any:
 
 
 class Replay:
-    """Creates what was recorded; ids that mocks made up become those of the simulated Azure."""
+    """Creates what was recorded; the mocks' ids become those of the simulated Azure."""
 
     def __init__(self, arm: AzureNative) -> None:
-        """The other network is there before."""
+        """The peered network exists already."""
         self.arm = arm
         self.made: list[Record] = []
         self._known: dict[str, str] = {}

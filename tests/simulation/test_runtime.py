@@ -1,6 +1,6 @@
-"""The wheel in the Python of the runtime of Databricks, whose own packages are older than those of this project.
+"""The wheel in the Python of the Databricks runtime, whose packages are older than the project's.
 
-The whole training in it is `test_training_job`.
+`test_training_job` runs a whole training in it.
 """
 
 import base64
@@ -28,7 +28,7 @@ print(pydantic.VERSION, training.__file__, *sorted(sys.path), sep="\\n")
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Runtime:
-    """The runtime, with the wheel and SynapseML installed into the folder `site` as for a job."""
+    """The runtime, with the wheel and SynapseML installed into the folder `site` as a job's libraries."""
     wheel = build_wheel()
     file = tmp_path / wheel.name
     file.write_bytes(base64.b64decode(wheel.content_base64))

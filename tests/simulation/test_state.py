@@ -1,6 +1,6 @@
-"""A stack whose state lies in the subscription: two machines, one stack, and nothing that only one of them has.
+"""A stack whose state backend is in the subscription: two machines share it, and neither keeps anything to itself.
 
-The engine's own Azure client talks to a real Blob service and to a key that a role lets use.
+Pulumi's own Azure client talks to a real Blob service, and to a Key Vault key that a role lets it use.
 """
 
 import os
@@ -39,7 +39,7 @@ Machine = Callable[[str], StackSession]
 
 
 def bootstrapped(world: World) -> None:
-    """What `personalize bootstrap` makes, by the subscription's owner."""
+    """Run `personalize bootstrap` as the subscription's owner."""
     world.set("deployer_roles", [OWNER])
     azure = AzureSettings.model_validate(SETTINGS)
     Bootstrap(stack="dev", settings=azure, manager=credentials.resource_manager(azure.tenant)).run(dry_run=False)
@@ -47,7 +47,7 @@ def bootstrapped(world: World) -> None:
 
 @pytest.fixture
 def simulated(world: World) -> Iterator[World]:
-    """The services, and this process led to them."""
+    """The services, to which this process is led."""
     if azurite.command() is None:
         pytest.skip("Azurite is not installed: python -m tools.azurite")
     try:
@@ -64,7 +64,7 @@ def simulated(world: World) -> Iterator[World]:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[], None]) -> Machine:
-    """A session of the stack on a machine of that name."""
+    """Opens a session of the stack on the machine with this name."""
     monkeypatch.setattr("infra.graph.program", program)
 
     def session(name: str) -> StackSession:
@@ -91,7 +91,7 @@ def program() -> Callable[[], None]:
 
 
 def ignore(_: object) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 def test_another_machine_goes_on_with_the_stack(simulated: World, machine: Machine) -> None:

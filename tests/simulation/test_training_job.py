@@ -1,4 +1,5 @@
-"""The project's own wheel as a job of the simulated Databricks: real Spark, a real model, written to the lake."""
+"""The project's wheel as a job of the simulated Databricks: real Spark trains a real model and writes it to the
+lake."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ REQUEST = {
 
 @pytest.fixture
 def internet(tmp_path: Path) -> Iterator[Internet]:
-    """The fakes over the examples, with the access connector let at the lake."""
+    """The fakes with the example resources; the access connector has its role on the lake."""
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     world = World(tmp_path / "world")

@@ -1,4 +1,4 @@
-"""Tokens of the simulated directory: signed with a key of the record, for one audience, for a while."""
+"""Tokens of the simulated Entra ID: signed with a key in the record, for one audience and a limited time."""
 
 import secrets
 import time
@@ -23,13 +23,13 @@ SAME_AUDIENCE = {
 
 
 def audience_of(scope: str) -> str:
-    """The audience of a scope ("X/.default") or of a resource, in the one form that is compared."""
+    """The audience of a scope ("X/.default") or a resource, in normal form."""
     bare = scope.removesuffix("/.default").rstrip("/")
     return SAME_AUDIENCE.get(bare, bare)
 
 
 def issue(world: World, object_id: str, scope: str) -> tuple[str, int]:
-    """A token of a principal for `scope`, and when it ends in seconds since the epoch."""
+    """A token of a principal for `scope`, and its expiry in seconds since the epoch."""
     tenant = str(world.setting("tenant"))
     ends = int(time.time() + float(world.setting("token_seconds")))
     claims = {
@@ -46,7 +46,8 @@ def issue(world: World, object_id: str, scope: str) -> tuple[str, int]:
 
 
 def verify(world: World, header: str, audience: str) -> str:
-    """The object id behind an Authorization header. Raises `RefusedError` with 401 for every other header."""
+    """The object id behind an Authorization header. Raises `RefusedError` with 401 if the token isn't valid for the
+    audience."""
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise RefusedError(401, "NoAuthenticationInformation", "There is no bearer token.")

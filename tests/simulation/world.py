@@ -1,9 +1,9 @@
-"""The simulated cloud's own record of what exists, kept in a file of its own: not Pulumi's state, so that drift and
+"""The simulated cloud's record of what exists, in its own file. It's independent of Pulumi's state, so that drift and
 leaks show.
 
-Several processes use one record at a time (both plugins, the fakes, the test), so each step of the simulation is one
-transaction. Operations that take time are not threads: a resource is written at once with the moment at which it will
-be ready, as Azure goes on when the client has been killed.
+Several processes share a record (both plugins, the fakes, the test), so each step of the simulation is one transaction.
+Operations that take time need no threads: a resource is written at once, with the time when it will be ready. So they
+continue if the client is killed, as in Azure.
 """
 
 import json
@@ -34,7 +34,7 @@ ALIVE = "NOT (deleting AND ready <= ?)"
 
 @dataclass(frozen=True)
 class Record:
-    """A resource that exists. `inputs` are what was asked for, `outputs` what the service added."""
+    """A resource that exists. `inputs` were requested, `outputs` were added by the service."""
 
     id: str
     type: str
@@ -42,16 +42,16 @@ class Record:
     outputs: dict[str, Any]
     created: float
     ready: float
-    """Seconds since the epoch from which no operation is running on it."""
+    """When its running operation ends, in seconds since the epoch."""
     deleting: bool = False
-    """Whether it will be gone when it is ready."""
+    """Whether that operation is its deletion."""
 
 
 class World:
-    """One cloud. Ids are compared without case, as Azure does."""
+    """One cloud. Ids are compared case-insensitively, as in Azure."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens the record in `folder`, or starts an empty one."""
+        """Opens the record in `folder`, or creates an empty one."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._one_at_a_time = threading.Lock()
@@ -59,16 +59,16 @@ class World:
             folder / "world.sqlite", timeout=LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
         self.database.execute("PRAGMA journal_mode=WAL")
-        self.database.execute("PRAGMA synchronous=OFF")  # it must outlive processes, not power cuts
+        self.database.execute("PRAGMA synchronous=OFF")  # it must survive processes, not power cuts
         self.database.executescript(SCHEMA)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, with no other process or thread in between: a plugin's calls share the connection."""
+        """All or nothing, with no other process or thread in between. A plugin's calls share the connection."""
         with self._one_at_a_time:
             self.database.execute("BEGIN IMMEDIATE")
             try:
@@ -103,14 +103,14 @@ class World:
         )
 
     def remove(self, identity: str, ready: float = 0.0) -> list[Record]:
-        """Delete a resource and all that is inside it, from the moment `ready` on; everything that goes is returned."""
+        """Delete a resource and its contents from the time `ready` on; returns everything that was deleted."""
         going = self.under(identity)
         for record in going:
             self.put(replace(record, ready=ready, deleting=True))
         return going
 
     def all(self, kind: str | None = None) -> list[Record]:
-        """Everything that exists, oldest first; only resources of the type `kind` when it is given."""
+        """Everything that exists, oldest first; only resources of the type `kind` if given."""
         rows = self.database.execute(
             f"SELECT {COLUMNS} FROM resources WHERE {ALIVE} AND (? IS NULL OR type = ?) "  # noqa: S608 - our constants
             "ORDER BY created, key",
@@ -119,14 +119,14 @@ class World:
         return [_record(row) for row in rows]
 
     def under(self, identity: str) -> list[Record]:
-        """What lies inside `identity` (a resource group, an account), itself included."""
+        """The resource `identity` (such as a resource group or an account) and its contents."""
         prefix = key_of(identity)
         return [
             record for record in self.all() if key_of(record.id) == prefix or key_of(record.id).startswith(prefix + "/")
         ]
 
     def bury(self, identity: str, kind: str, days: float) -> None:
-        """Keep a deleted name taken for `days`."""
+        """Reserve a deleted resource's name for `days`."""
         self.database.execute(
             "INSERT OR REPLACE INTO graves VALUES (?, ?, ?)",
             (key_of(identity), kind, time.time() + days * DAY_SECONDS),
@@ -138,21 +138,21 @@ class World:
         return [row[0] for row in rows]
 
     def taken_names(self, kind: str) -> set[str]:
-        """Names, lower case, that nobody can have for a new resource of a type whose names are global."""
+        """Names, in lower case, that are taken for a type whose names are global."""
         taken = {record.id.rpartition("/")[2].lower() for record in self.all(kind)}
         taken |= {name.lower() for name in self.setting("foreign_names")}
         return taken | {key.rpartition("/")[2] for key in self.buried(kind)}
 
     def purge(self, identity: str) -> None:
-        """Forget a soft-deleted resource."""
+        """Purge a soft-deleted resource."""
         self.database.execute("DELETE FROM graves WHERE key = ?", (key_of(identity),))
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a setting of the simulation (any JSON value)."""
+        """Store a setting of the simulation (any JSON value)."""
         self.database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
     def setting(self, name: str) -> Any:
-        """A setting's value; the default when it was never set. Raises KeyError for a name that has none."""
+        """A setting's value, or its default. Raises `KeyError` for an unknown name."""
         row = self.database.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else DEFAULTS[name]
 
@@ -165,44 +165,44 @@ DEFAULTS: Mapping[str, Any] = {
         {"object_id": "33333333-3333-4333-8333-333333333333", "type": "User"},
         {"object_id": "44444444-4444-4444-8444-444444444444", "type": "ServicePrincipal"},
     ],
-    "place": "",  # id of the network that deployers are in; empty: on the internet
+    "place": "",  # id of the network that deployers are in; empty for the internet
     "pace": 0.0,  # real seconds for each second that Azure would take
-    "clients": {},  # client id of a workflow's application: its object id
-    "spent_assertions": [],  # client assertions that have ended
+    "clients": {},  # a workflow's application: client id to object id
+    "spent_assertions": [],  # expired client assertions
     # Contributor and Role Based Access Control Administrator, on the subscription.
     "deployer_roles": ["b24988ac-6180-42a0-ab88-20f7382dd24c", "f58310d9-a9f6-439a-9e8d-f62e7b41a168"],
-    "token_key": "",  # made at the first token
-    "token_seconds": 3600.0,  # lifetime of a token; negative: expired at once
-    "propagation_seconds": 120.0,  # until a role assignment counts
-    "replication_seconds": 60.0,  # until a new principal is known without its type
+    "token_key": "",  # created with the first token
+    "token_seconds": 3600.0,  # lifetime of a token; negative for one that has expired
+    "propagation_seconds": 120.0,  # until a role assignment takes effect
+    "replication_seconds": 60.0,  # until a new principal is found without its type
     "registered_providers": None,  # None: all; else a list of namespaces
-    "vcpu_quota": {},  # VM family: vCPUs; a family that is not named has 100
-    "foreign_names": [],  # global names that somebody else has taken
-    "swept": [],  # ids that went because the group around them was deleted
+    "vcpu_quota": {},  # vCPUs by VM family; 100 for one that isn't named
+    "foreign_names": [],  # global names that others have taken
+    "swept": [],  # ids that were deleted only with their resource group
     "taken_groups": [],  # resource groups that exist already, lower case
-    "hosts": {},  # service: address that the fakes answer on
+    "hosts": {},  # address of the fake for each service
     "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS
     "broken_images": [],  # image digests whose pods never become ready
     "tasks_allowed": True,  # whether the subscription may use ACR Tasks
     "restricted_sizes": [],  # VM sizes that the subscription may not use
-    "ml_assets": {},  # what Azure ML was sent, by workspace, kind, name and version
+    "ml_assets": {},  # what Azure ML received, by workspace, kind, name and version
     "images": {},  # what ACR Tasks built, by digest
-    "build_outcomes": [],  # how the next builds end: "" or "fail"
-    "run_outcomes": [],  # how the next runs of jobs end: "", "fail", "hang", "cancel", "internal_error"
+    "build_outcomes": [],  # results of the next builds: "" or "fail"
+    "run_outcomes": [],  # results of the next job runs: "", "fail", "hang", "cancel", "internal_error"
     "fail_first": None,  # see `Faults.fail_first`
     "members": {},  # Databricks workspace id: object ids that have signed in
     "directory_names": [],  # users and groups that grants may name
-    "next_number": 1000,  # ids that services count up
-    # What the admins of a workspace may in the metastore, where Databricks enabled the workspace automatically; None
-    # where they may not even ask.
+    "next_number": 1000,  # the last number that a service gave out
+    # Privileges of a workspace's admins in the metastore if Databricks enabled the workspace automatically; None if
+    # they may not even read them.
     "admin_privileges": ["CREATE_CATALOG", "CREATE_EXTERNAL_LOCATION", "CREATE_STORAGE_CREDENTIAL"],
-    "metastore_late": 0,  # how often a workspace is asked before its metastore is assigned
+    "metastore_late": 0,  # how many requests a workspace answers before its metastore is assigned
     "metastore": True,  # whether a Unity Catalog metastore is assigned in the region
 }
 
 
 def key_of(identity: str) -> str:
-    """The form in which ids are compared."""
+    """An id in normal form, for comparison."""
     return "/" + identity.strip("/").lower()
 
 

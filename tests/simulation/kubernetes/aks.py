@@ -1,7 +1,7 @@
-"""What AKS does around a control plane: nodes for the pools, what add-ons bring, addresses for load balancers.
+"""What AKS adds to a control plane: nodes for the pools, the add-ons' kinds, addresses for load balancers.
 
-One loop makes the real control plane look as the record says. Without a cluster in the record there are no nodes, so
-that nothing runs; its contents go with the cluster.
+One loop makes the control plane match the record. If the record has no cluster, there are no nodes and nothing runs; a
+deleted cluster takes its contents along.
 """
 
 import threading
@@ -21,10 +21,10 @@ OWNED = {"simulation/owner": "aks"}
 
 
 class Aks(threading.Thread):
-    """Runs until `stop`; what it could not do once, such as while the control plane starts, it tries again."""
+    """Runs until `stop`; a round that fails, for example while the control plane starts, is repeated."""
 
     def __init__(self, world: World, plane: ControlPlane) -> None:
-        """Reads the pools from `world`; the record is opened anew, as a thread needs its own."""
+        """Reads the pools from `world`, which it opens again because a thread needs a connection of its own."""
         super().__init__(name="aks", daemon=True)
         self._world = world
         self._plane = plane
@@ -49,7 +49,7 @@ class Aks(threading.Thread):
         world.close()
 
     def reconcile(self, world: World) -> None:
-        """One round: make the control plane look as the record says."""
+        """One round: make the control plane match the record."""
         cluster = next((record for record in world.all(CLUSTER_TYPE) if not record.deleting), None)
         incarnation = cluster.created if cluster else 0.0
         if self._incarnation not in {0.0, incarnation}:
@@ -67,7 +67,7 @@ class Aks(threading.Thread):
             self._broken = broken
 
     def _wipe(self, world: World) -> None:
-        """The cluster is gone, with all that was in it; what nobody had deleted before is written down."""
+        """The cluster is gone with its contents; note what nobody had deleted before."""
         names = {item["metadata"]["name"] for item in self._plane.items("/api/v1/namespaces")} - SYSTEM_NAMESPACES
         for name in names:
             self._plane.delete(f"/api/v1/namespaces/{name}")
@@ -87,7 +87,7 @@ class Aks(threading.Thread):
                 self._plane.delete(f"{NODES}/{name}")
 
     def _drain(self, name: str, node: Mapping[str, Any]) -> bool:
-        """Ask the pods of a node to leave, as far as their disruption budget allows; whether there are any yet."""
+        """Evict a node's pods as far as their disruption budget allows; returns whether any are left."""
         pods = [pod for pod in self._plane.items("/api/v1/pods") if pod["spec"].get("nodeName") == name]
         if pods and not node["spec"].get("unschedulable"):
             self._plane.cordon(name)
@@ -165,7 +165,7 @@ def _definition_path(definition: Mapping[str, Any]) -> str:
 
 
 def _secret_definitions() -> Iterator[dict[str, Any]]:
-    """The kinds that the Key Vault add-on brings; of the provider class, the fields that its documentation names."""
+    """The kinds that the Key Vault add-on installs; the provider class has the fields that its documentation names."""
     text = {"type": "string"}
     secret = {
         "type": "object",

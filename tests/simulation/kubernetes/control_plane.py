@@ -1,6 +1,6 @@
-"""A real Kubernetes control plane on loopback: etcd, API server, controllers, scheduler, and nodes that only pretend.
+"""A real Kubernetes control plane on loopback: etcd, API server, controllers, scheduler, and simulated nodes.
 
-Pods are accepted, admitted, scheduled and "run" as on a cluster, but no container ever starts: kwok plays the kubelets.
+Pods are admitted, scheduled and reported as running, but no container starts: kwok stands in for the kubelets.
 """
 
 import base64
@@ -31,7 +31,7 @@ DEFINITION_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Webhooks:
-    """Addresses that the API server asks who a bearer token is, and what that user may do."""
+    """Addresses where the API server asks whose a bearer token is, and what that user may do."""
 
     authentication: str
     authorization: str
@@ -41,7 +41,7 @@ class ControlPlane:
     """Starts and stops the processes; files and the database are kept in `folder`, so that it can be started again."""
 
     def __init__(self, folder: Path, binaries: Mapping[str, Path], webhooks: Webhooks | None = None) -> None:
-        """`binaries` are those of `tools.control_plane`; with `webhooks`, others than the admin are let in by them."""
+        """`binaries` are those of `tools.control_plane`; `webhooks` decide about everybody but the admin."""
         self._folder = folder
         self._binaries = binaries
         self._webhooks = webhooks
@@ -81,7 +81,7 @@ class ControlPlane:
         )
 
     def break_images(self, references: Sequence[str], *, others: Sequence[str] = ()) -> None:
-        """From now on, new pods with one of these images never become ready; those in `others` are not kwok's."""
+        """From now on, new pods with one of these images never become ready; kwok ignores the namespaces `others`."""
         for stage in stages(references, others):
             self.apply(f"{STAGES}/{stage['metadata']['name']}", stage)
 
@@ -109,7 +109,7 @@ class ControlPlane:
             return False
 
     def transport(self) -> httpx.HTTPTransport:
-        """How a client of one's own reaches the API server as the admin."""
+        """The transport for a client that talks to the API server as the admin."""
         return httpx.HTTPTransport(verify=self._trust)
 
     def get(self, path: str) -> dict[str, Any] | None:
@@ -143,13 +143,13 @@ class ControlPlane:
             answer.raise_for_status()
 
     def cordon(self, node: str, *, unschedulable: bool = True) -> None:
-        """Let no more pods onto a node, or again."""
+        """Mark a node as unschedulable, or as schedulable again."""
         headers = {"Content-Type": "application/merge-patch+json"}
         patch = json.dumps({"spec": {"unschedulable": unschedulable}})
         self._client.patch(f"/api/v1/nodes/{node}", headers=headers, content=patch).raise_for_status()
 
     def evict(self, namespace: str, name: str) -> bool:
-        """Ask a pod to leave; False when its disruption budget does not allow it now."""
+        """Evict a pod; False if its disruption budget doesn't allow it now."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
         answer = self._client.post(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", json=body)
         if answer.status_code not in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.NOT_FOUND}:
@@ -176,7 +176,7 @@ class ControlPlane:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
-            "--force-new-cluster",  # the peer's port is another one after a restart
+            "--force-new-cluster",  # after a restart the peer has another port
             "--unsafe-no-fsync",
         ]
 

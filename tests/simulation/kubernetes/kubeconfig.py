@@ -1,4 +1,4 @@
-"""Files that say where a server is and who asks it: for clients of the API server, and for its own webhooks."""
+"""Kubeconfig files, for clients of the API server and for its own webhooks."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_kubeconfig(folder: Path, name: str, cluster: Mapping[str, str], user: Mapping[str, str]) -> Path:
-    """Write `NAME.kubeconfig`, which nobody else may read."""
+    """Write `NAME.kubeconfig`, readable by its owner alone."""
     path = folder / f"{name}.kubeconfig"
     config = {
         "apiVersion": "v1",

@@ -1,6 +1,6 @@
-"""What a pod needs of Azure before it starts: nodes that may pull its image, and its identity's way to the vault.
+"""What a pod needs from Azure before it starts: nodes that may pull its image, and an identity that may read the vault.
 
-kwok starts every pod, so this is looked at afterwards: which of the pods that run here would wait for ever on AKS.
+kwok starts every pod, so this is checked afterwards: which of the running pods would never start on AKS.
 """
 
 import re
@@ -28,7 +28,7 @@ Objects = Sequence[Mapping[str, Any]]
 
 
 def unmet(world: World, pods: Objects, classes: Objects) -> list[str]:
-    """A sentence for each thing that the pods lack; `classes` are the cluster's SecretProviderClasses."""
+    """One sentence for each missing thing; `classes` are the cluster's SecretProviderClasses."""
     return sorted({text for pod in pods for text in [*_image(world, pod), *_files(world, pod, classes)]})
 
 
@@ -63,7 +63,7 @@ def _files(world: World, pod: Mapping[str, Any], classes: Objects) -> Iterator[s
 
 
 def _mount(world: World, pod: Mapping[str, Any], parameters: Mapping[str, str]) -> Iterator[str]:
-    """What the driver's Azure provider does: a token for the pod's service account, then the vault's objects."""
+    """The checks of the driver's Azure provider: a token for the pod's service account, then the vault's objects."""
     account = f"system:serviceaccount:{pod['metadata']['namespace']}:{pod['spec']['serviceAccountName']}"
     identity = next(
         (one for one in world.all(IDENTITY) if one.outputs["clientId"] == parameters.get("clientID")),

@@ -1,11 +1,11 @@
-"""What kwok does to nodes and pods: nodes are ready at once, and so are pods, unless their image is a broken one."""
+"""What kwok does with nodes and pods: both are ready at once, except pods with a broken image."""
 
 from collections.abc import Sequence
 from typing import Any
 
 GROUP = "kwok.x-k8s.io"
 NOTHING = "none"
-"""Stands in a list that may not be empty."""
+"""A placeholder for a list that may not be empty."""
 
 STAGE_DEFINITION: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -101,7 +101,7 @@ startTime: {{ Now | Quote }}
 def stages(broken_images: Sequence[str], others: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The stages to apply; pods with one of `broken_images` (whole references) never become ready.
 
-    Pods of the namespaces `others` are somebody else's: kwok does not touch them.
+    kwok ignores pods of the namespaces `others`.
     """
     images = list(broken_images) or [NOTHING]
     alive = _expression(".metadata.deletionTimestamp", "DoesNotExist")

@@ -1,7 +1,7 @@
-"""Microsoft's published type definitions of Azure's resources (github.com/Azure/bicep-types-az), as a second judge.
+"""Microsoft's published type definitions of Azure's resources (github.com/Azure/bicep-types-az), as a second check.
 
-They are made from the same specifications as the SDKs, by other hands. A checkout is not part of this project: its
-folder is named by a variable.
+They come from the same specifications as the SDKs, through another generator. The project has no copy: an environment
+variable names the folder of a checkout.
 """
 
 import json
@@ -14,18 +14,18 @@ from typing import Any
 VARIABLE = "PERSONALIZATION_BICEP_TYPES"
 REQUIRED, READ_ONLY = 1, 2
 OF_EVERY_RESOURCE = frozenset({"id", "name", "type", "apiVersion"})
-"""Which a template has in its body and a request in its path."""
+"""Fields that are in a template's body but in a request's path."""
 Type = Mapping[str, Any]
 
 
 def checkout() -> Path | None:
-    """The folder that the variable names; None without it."""
+    """The folder that the variable names, or None."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else None
 
 
 class Definitions:
-    """The types of a checkout, each file read when it is needed."""
+    """The types of a checkout; each file is read when it's needed."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is the checkout's."""
@@ -33,7 +33,7 @@ class Definitions:
         self._files: dict[Path, Sequence[Type]] = {}
 
     def problems(self, kind: str, body: Mapping[str, Any]) -> list[str]:
-        """What does not fit in the body of `kind`, such as "Microsoft.KeyVault/vaults@2024-11-01".
+        """The problems in the body of `kind`, such as "Microsoft.KeyVault/vaults@2024-11-01".
 
         Raises `LookupError` for a type or a version that is not published.
         """
@@ -100,7 +100,7 @@ class _Judge:
 
 
 def _fits(value: Any, kind: Type) -> bool:
-    """Whether a plain value is one of a type; Azure compares fixed texts without case."""
+    """Whether a scalar matches a type; Azure compares fixed texts case-insensitively."""
     match kind["$type"]:
         case "StringLiteralType":
             return isinstance(value, str) and value.lower() == kind["value"].lower()
@@ -121,5 +121,5 @@ def _matches(value: str, kind: Type) -> bool:
 
 
 def _number(reference: Type) -> int:
-    """Of a reference within the file, `#/7`."""
+    """The index in a reference within the file, such as `#/7`."""
     return int(str(reference["$ref"]).removeprefix("#/"))

@@ -1,6 +1,7 @@
 """Reads the models of Microsoft's classic generator, which keeps its tables in `_attribute_map` and `_validation`.
 
-Its wire names are paths ("properties.sku"); the objects on the way have no model of their own and are made up here.
+Its wire names are paths ("properties.sku"); the objects along the path have no model of their own, and this module
+creates them.
 """
 
 import importlib

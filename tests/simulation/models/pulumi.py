@@ -1,4 +1,4 @@
-"""Reads what a Pulumi SDK's generated argument classes take, for packages whose service has no models of its own."""
+"""Reads a Pulumi SDK's generated argument classes, for packages whose service publishes no models."""
 
 import collections.abc
 import importlib
@@ -38,7 +38,7 @@ def _shape(arguments: type) -> Shape:
 
 
 def _parts(hint: Any) -> list[Any]:
-    """The alternatives of a union without awaitables and outputs, which only the program knows."""
+    """The alternatives of a union, without awaitables and outputs, which exist in the program alone."""
     if typing.get_origin(hint) in {typing.Union, types.UnionType}:
         return [part for alternative in typing.get_args(hint) for part in _parts(alternative)]
     return [] if typing.get_origin(hint) in {collections.abc.Awaitable, pulumi.Output} else [hint]

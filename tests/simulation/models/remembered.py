@@ -1,4 +1,4 @@
-"""Keeps shapes that were read: importing the models behind them takes seconds, in each process of a plugin."""
+"""Caches shapes on disk: importing the models takes seconds in each plugin process."""
 
 import hashlib
 import importlib
@@ -15,7 +15,8 @@ from tools.paths import cache_folder
 
 
 def remembered(name: str, read: Callable[[type], Shape]) -> Shape:
-    """The shape of the class "module:Class", by `read` unless it was read before from this version by the same code."""
+    """The shape of the class "module:Class": from the cache, or by `read` if the package's version or this code has
+    changed."""
     module, _, attribute = name.partition(":")
     version = f"{_version(module)}-{_readers()}"
     kept = cache_folder() / "simulation" / "shapes" / version / f"{module}.{attribute}"
@@ -31,7 +32,7 @@ def remembered(name: str, read: Callable[[type], Shape]) -> Shape:
 
 @cache
 def _distribution(package: str) -> str:
-    """Name and version of what was installed for `package`, such as "azure.ai.ml"."""
+    """Name and version of the installed distribution of `package`, such as "azure.ai.ml"."""
     name = package.replace(".", "-")
     return f"{name}-{importlib.metadata.version(name)}"
 

@@ -1,4 +1,4 @@
-"""What a stack sends to Azure and to its cluster, as the wire has it: one entry for each resource."""
+"""What a stack sends to Azure and to its cluster, in wire format: one entry for each resource."""
 
 import importlib
 import inspect
@@ -17,9 +17,9 @@ OTHERS = ("kubernetes:", "databricks:")
 
 
 def sent(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """The bodies of `resources`, which are Pulumi's type and inputs of each; secrets are a word.
+    """The bodies of `resources`, given as Pulumi types with their inputs; secrets are replaced by a word.
 
-    Of Azure's own, with the resource's type and API version; of the others the inputs, which are the manifests.
+    Azure's have the resource's type and API version; for the others, the inputs are the manifests.
     """
     for kind, inputs in resources:
         if kind in TYPES:
@@ -41,7 +41,7 @@ def azure_type(known: ResourceType) -> str:
 
 
 def api_version(kind: str) -> str:
-    """The version that azure-native calls for a type, which the SDK names in the class's description."""
+    """The API version that azure-native uses for a type, from the class's docstring in the SDK."""
     _, module, name = kind.split(":")
     found = API_VERSION.search(
         inspect.getsource(getattr(importlib.import_module(f"pulumi_azure_native.{module}"), name))
@@ -51,7 +51,7 @@ def api_version(kind: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Without secrets, and without what Pulumi keeps for itself."""
+    """The inputs without secrets and without Pulumi's own fields."""
     if isinstance(value, Mapping):
         if SECRET_MARK in value:
             return _masked(value["value"]) if "value" in value else "secret"

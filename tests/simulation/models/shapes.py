@@ -1,8 +1,8 @@
-"""What Azure takes in a body, read from Microsoft's own Python models of the REST interface.
+"""What Azure accepts in a body, read from Microsoft's own Python models of the REST API.
 
-The models come from two generators that keep this knowledge in different private tables, hence one reader for each
-(`shapes_current`, `shapes_classic`) and this one form for both. They know names, types, enums and what is read-only;
-the classic ones know lengths and patterns too. They don't know what Azure takes as a name: the services' files do.
+The models come from two generators that keep this knowledge in different private tables, so each has a reader
+(`current`, `classic`), and this is the common form. They know names, types, enums and what is read-only; the classic
+ones know lengths and patterns too. They don't know which names Azure accepts; the files in `services/` do.
 """
 
 import re
@@ -16,7 +16,7 @@ class Scalar:
 
     kinds: tuple[type, ...]
     values: frozenset[str] = frozenset()
-    """Allowed texts, compared without case as Azure does; empty when any is."""
+    """Allowed texts, compared case-insensitively as Azure does; empty if any text is allowed."""
     pattern: str | None = None
     shortest: int | None = None
     longest: int | None = None
@@ -40,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Anything:
-    """A value that the model does not describe."""
+    """A value that the model doesn't describe."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Lazy:
-    """A shape that is read when it is needed: models refer to each other in circles. `name` is "module:Class"."""
+    """A shape that is read when it's needed, because models refer to each other in circles. `name` is
+    "module:Class"."""
 
     name: str
 
@@ -73,7 +74,8 @@ Node = Scalar | Listing | Table | Anything | Shape | Lazy
 
 
 def find(shape: Shape, name: str) -> str | None:
-    """The wire name for a Pulumi name: the same, or one that differs only by case and by characters that names lack."""
+    """The wire name for a Pulumi name: the same, or one that differs only in case and in characters that Pulumi
+    drops."""
     if name in shape.members:
         return name
     bare = _bare(name)

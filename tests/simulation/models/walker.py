@@ -1,7 +1,8 @@
-"""Turns a Pulumi resource's inputs into the body that azure-native would send, and says what Azure would refuse in it.
+"""Converts a Pulumi resource's inputs to the body that azure-native would send, and finds what Azure would refuse in
+it.
 
-azure-native lifts the fields of ARM's `properties` to the top and takes some characters out of names; this does the
-reverse. A value that is not known yet (preview) passes.
+azure-native moves the fields of ARM's `properties` to the top and drops some characters from names; this does the
+reverse. Values that are unknown in a preview are accepted.
 """
 
 import re
@@ -30,7 +31,7 @@ class Problem:
 
 @cache
 def shape_of(name: str) -> Shape:
-    """The shape of the model class "module:Class", of either generator."""
+    """The shape of the model class "module:Class", from either generator."""
 
     def read(model: type) -> Shape:
         return read_current(model) if is_current(model) else read_classic(model)
@@ -39,7 +40,7 @@ def shape_of(name: str) -> Shape:
 
 
 def opened(node: Node) -> Node:
-    """The node itself, never a promise of one."""
+    """The node, with a `Lazy` one resolved."""
     return shape_of(node.name) if isinstance(node, Lazy) else node
 
 
@@ -48,8 +49,9 @@ def body_of(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The body for `inputs` (without path parameters), and the names in it that Azure does not know.
 
-    `aliases` maps Pulumi's name, or "Model.name" in one model alone, to the wire's where they differ by more than case
-    and characters; "properties.NAME" is the one in ARM's `properties`, where both places have one of that name.
+    `aliases` maps Pulumi's name, or "Model.name" in one model alone, to the wire name if they differ by more than case
+    and dropped characters; "properties.NAME" is the field in ARM's `properties` if both levels have a field of that
+    name.
     """
     inner = opened(shape.members["properties"].node) if "properties" in shape.members else None
     body: dict[str, Any] = {}
@@ -71,7 +73,7 @@ def body_of(
 
 
 def _wanted(shape: Shape, name: str, aliases: Mapping[str, str]) -> str:
-    """What the wire calls Pulumi's `name` of this model."""
+    """The wire name of Pulumi's `name` in this model."""
     return aliases.get(f"{shape.name.rpartition(':')[2]}.{name}", aliases.get(name, name))
 
 
@@ -91,7 +93,8 @@ def _wire(value: Any, node: Node, aliases: Mapping[str, str]) -> Any:
 
 
 def _object(value: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) -> dict[str, Any]:
-    """An object inside a body. Where it has `properties` of its own, as subnets do, their fields are lifted too."""
+    """An object inside a body. If it has its own `properties`, as subnets do, their fields were moved to its top
+    too."""
     made: dict[str, Any] = {}
     for key, part in value.items():
         wire, wanted = _wire(part, _member(shape, key, aliases), aliases), _wanted(shape, key, aliases)
@@ -104,7 +107,7 @@ def _object(value: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) 
 
 
 def _lifted(shape: Shape, wanted: str) -> str | None:
-    """The wire name of a field of the object's own `properties`; None for another one."""
+    """The wire name of a field in the object's own `properties`, or None."""
     if find(shape, wanted) is not None or "properties" not in shape.members:
         return None
     inner = opened(shape.members["properties"].node)
@@ -130,7 +133,8 @@ def _variant(shape: Shape, value: Mapping[str, Any]) -> Shape:
 
 
 def foreseen(inputs: Mapping[str, Any], shape: Shape, aliases: Mapping[str, str]) -> dict[str, Any]:
-    """What azure-native's preview shows of a new resource: what is asked for, and in it what only Azure will know."""
+    """What azure-native's preview shows for a new resource: the inputs, with unknowns where Azure will add
+    something."""
     inner = opened(shape.members["properties"].node) if "properties" in shape.members else Anything()
     places = [place for place in (inner, shape) if isinstance(place, Shape)]
     nodes = {
@@ -153,7 +157,7 @@ def _foreseen(value: Any, node: Node, aliases: Mapping[str, str]) -> Any:
 
 
 def problems_of(body: Any, node: Node, path: str = "") -> Iterator[Problem]:
-    """What in `body` does not fit the model: unknown, read-only and missing fields, wrong types, enums and lengths."""
+    """The problems in `body`: unknown, read-only and missing fields, wrong types, enums and lengths."""
     node = opened(node)
     if isinstance(body, UnknownValue) or body is None:
         return

@@ -1,4 +1,4 @@
-"""The simulated Azure Resource Manager: what it does on create, update, read and delete, without any engine."""
+"""The simulated Azure Resource Manager: create, update, read and delete, without Pulumi's engine."""
 
 import re
 import time
@@ -20,14 +20,14 @@ INTERNAL_PREFIX = "__"
 
 @dataclass(frozen=True)
 class Difference:
-    """Inputs that changed, and those among them for which the resource is replaced."""
+    """Changed inputs, and those of them that replace the resource."""
 
     changed: frozenset[str]
     replaces: frozenset[str]
 
 
 class Arm:
-    """Knows a set of types and keeps what it makes in a `World`."""
+    """Manages resources of known types in a `World`."""
 
     def __init__(self, world: World, types: Mapping[str, ResourceType]) -> None:
         """`types` by Pulumi's token."""
@@ -36,7 +36,7 @@ class Arm:
         self._types = types
 
     def type_of(self, token: str) -> ResourceType:
-        """The type behind a token. Raises `RefusedError` for one that the simulation does not know."""
+        """The type behind a token. Raises `RefusedError` if the simulation doesn't know it."""
         if token not in self._types:
             raise RefusedError(
                 400, "UnknownType", f"The simulation has no {token}; add it to tests/simulation/services/."
@@ -44,19 +44,19 @@ class Arm:
         return self._types[token]
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
-        """What in `inputs` Azure would refuse by itself, without looking at what exists."""
+        """What Azure would refuse in `inputs`, whatever exists."""
         kind = self.type_of(token)
         shape = shape_of(kind.model)
         body, unknown = body_of(kind.body_inputs(inputs), shape, kind.aliases)
         return [*unknown, *problems_of(body, shape)]
 
     def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preview shows of a resource that would be made."""
+        """What a preview shows for a new resource."""
         kind = self.type_of(token)
         return foreseen(inputs, shape_of(kind.model), kind.aliases)
 
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
-        """Compare inputs as azure-native does: the path and some fields make a new resource."""
+        """Compare inputs as azure-native does: changes of the path and of some fields replace the resource."""
         kind = self.type_of(token)
         names = {name for name in {*old, *new} if not name.startswith(INTERNAL_PREFIX)}
         changed = frozenset(name for name in names if old.get(name) != new.get(name))
@@ -64,7 +64,7 @@ class Arm:
         return Difference(changed, changed & (frozenset(kind.parameters) | nested))
 
     def create(self, token: str, inputs: Mapping[str, Any]) -> Record:
-        """Make a resource; it is ready at `Record.ready`. Raises `RefusedError`."""
+        """Create a resource; it's ready at `Record.ready`. Raises `RefusedError`."""
         kind = self.type_of(token)
         identity = self._identity(kind, inputs)
         with self._logged("create", kind, identity) as extra, self.world.transaction():
@@ -107,7 +107,7 @@ class Arm:
         return record
 
     def read(self, token: str, identity: str) -> Record | None:
-        """The resource, if it exists. Its id says all; `token` is what other clouds look it up by."""
+        """The resource, or None. The id is enough here; other clouds need the type's `token`."""
         self.type_of(token)
         with self.world.transaction():
             record = self.world.get(identity)
@@ -115,7 +115,7 @@ class Arm:
             return kind.shown(self.world, record) if kind and record else record
 
     def delete(self, token: str, identity: str) -> float:
-        """Delete a resource; the moment at which it is gone. One that is gone already is no error, as in Azure."""
+        """Delete a resource, and return when it will be gone. Deleting one that is gone is no error, as in Azure."""
         kind = self.type_of(token)
         with self._logged("delete", kind, identity) as extra, self.world.transaction():
             self._refuse_caller()
@@ -158,7 +158,8 @@ class Arm:
             raise RefusedError(403, "AuthorizationFailed", message)
 
     def _refuse_place(self, call: Call) -> None:
-        """Raise when the name is bad or taken, region or parent missing, or the resource provider not registered."""
+        """Raise if the name is invalid or taken, the region or parent doesn't exist, or the provider isn't
+        registered."""
         location = str(call.input("location", NOWHERE)).lower()
         if location not in REGIONS | {NOWHERE}:
             message = f"The provided location '{location}' is not available for {call.type.pulumi_type}."
@@ -189,7 +190,7 @@ class Arm:
             )
 
     def _refuse_busy(self, call: Call) -> None:
-        """Raise while another write to the same thing is running."""
+        """Raise while another write to the same resource is running."""
         serial = call.type.serial(call.id)
         now = time.time()
         for other in self.world.all():
@@ -210,7 +211,7 @@ class Arm:
 
 
 class Logged:
-    """Writes a call and its outcome down, and lets an ordered fault hit it before or after its work."""
+    """Logs a call with its outcome, and applies an ordered fault before or after its work."""
 
     def __init__(self, faults: Faults, operation: str, token: str, identity: str) -> None:
         self._faults, self._call = faults, (operation, token, identity)

@@ -1,4 +1,4 @@
-"""The plugin that the engine takes for `azure-native`: the same resources, made in the simulated cloud's record."""
+"""Stands in for Pulumi's provider `azure-native`: creates the same resources in the simulated cloud's record."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class AzureNative(Arm):
         super().__init__(world, TYPES)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """No setting changes what this cloud does."""
+        """No provider setting matters here."""
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function."""

@@ -1,4 +1,4 @@
-"""Ids inside a body: what they name must exist, as far as Azure looks."""
+"""Resource ids inside a body: Azure checks that most of them exist."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,23 +11,23 @@ from tests.simulation.world import key_of
 RESOURCE = re.compile(r"/subscriptions/[^/\s]+(/resourceGroups/[^/\s]+)?/providers/[\w.]+(/[^/\s]+)+", re.IGNORECASE)
 BUILT_IN = re.compile(r"/providers/Microsoft\.Authorization/(role|policy)Definitions/", re.IGNORECASE)
 IMPLICIT = ("/blobservices/default", "/fileservices/default")
-"""Children that are there as soon as their parent is."""
+"""Children that exist as soon as their parent does."""
 
 
 def refuse_missing_references(call: Call) -> None:
-    """Raise when the inputs name a resource that does not exist. What the path names is judged as a parent."""
+    """Raise if the inputs refer to a resource that doesn't exist. Ids in the path are checked as parents."""
     for text in _strings(call.type.body_inputs(call.inputs)):
         if not RESOURCE.fullmatch(text) or BUILT_IN.search(text):
             continue
         key = key_of(text)
         owner = next((key.removesuffix(child) for child in IMPLICIT if key.endswith(child)), key)
-        owner = owner.partition("/subnets/")[0]  # whether a network has the subnet is judged by who wants to be in it
+        owner = owner.partition("/subnets/")[0]  # whoever joins a subnet checks that it exists
         if call.world.get(owner) is None:
             raise RefusedError(404, "LinkedResourceNotFound", f"'{text}', which '{call.id}' refers to, was not found.")
 
 
 def referring(call: Call, kind: str, path: str) -> list[str]:
-    """Ids of the resources of type `kind` whose input at `path` names the resource of this call."""
+    """Ids of resources of type `kind` whose input at `path` refers to this call's resource."""
     return [
         other.id
         for other in call.world.all(kind)

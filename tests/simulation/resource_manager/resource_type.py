@@ -1,4 +1,4 @@
-"""What the simulated Azure Resource Manager knows of one resource type; the services' files say it for each."""
+"""What the simulated Resource Manager knows about a resource type; the files in `services/` define the types."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, kw_only=True)
 class NameRule:
-    """What Azure takes as a name."""
+    """Which names Azure accepts."""
 
     pattern: str
     shortest: int
@@ -22,7 +22,7 @@ class NameRule:
     globally_unique: bool = False
 
     def refuse(self, name: str) -> None:
-        """Raise when `name` is no valid one."""
+        """Raise if `name` is invalid."""
         if not self.shortest <= len(name) <= self.longest:
             raise RefusedError(
                 400, "InvalidResourceName",
@@ -34,14 +34,14 @@ class NameRule:
 
 @dataclass(frozen=True)
 class Call:
-    """One create, update or delete, as a rule sees it."""
+    """A create, update or delete, as its rules see it."""
 
     world: World
     type: "ResourceType"
     id: str
     inputs: Mapping[str, Any]
     old: Record | None = None
-    """The resource as it is, for an update or a delete."""
+    """The existing resource, for an update or a delete."""
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Call:
         return self.id.rpartition("/")[2]
 
     def input(self, path: str, default: Any = None) -> Any:
-        """The input at a dotted path; `default` when any part of it is missing."""
+        """The input at a dotted path, or `default`."""
         return dig(self.inputs, path, default)
 
 
@@ -59,33 +59,34 @@ Rule = Callable[[Call], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceType:
-    """A type of azure-native: how its id is made, what its body may hold, and what Azure refuses."""
+    """A type of azure-native: the form of its id, the model of its body, and what Azure refuses."""
 
     pulumi_type: str
     model: str
-    """Microsoft's model of the body, as "module:Class": imported when it is needed, as all of them take seconds."""
+    """Microsoft's model of the body, as "module:Class". It's imported when it's needed, because all models take
+    seconds."""
     path: str
-    """Template of the id; what is in braces are inputs that go into the path and not into the body."""
+    """Template of the id; names in braces are inputs that belong to the path and not to the body."""
     name: NameRule | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
-    """Inputs beside the path's whose change makes azure-native replace the resource."""
+    """Inputs outside the path whose change makes azure-native replace the resource."""
     fixed: frozenset[str] = frozenset()
-    """Dotted inputs that Azure refuses to change in place."""
+    """Dotted paths of inputs that Azure refuses to change in place."""
     seconds: float = 3.0
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
     outputs: Callable[[Call], dict[str, Any]] = lambda _: {}
     shown: Callable[[World, Record], Record] = lambda _, record: record
-    """The record as a later read shows it: some services add to what was asked for."""
+    """The record as a later read returns it: some services add to the request."""
     on_delete: Callable[[Call], None] = lambda _: None
     soft_delete_days: float = 0.0
     no_delete: bool = False
-    """Whether ARM has no delete for it: the resource stays until its parent goes."""
+    """Whether ARM can't delete it: it stays until its parent is deleted."""
     singleton: bool = False
-    """Whether it is there as soon as its parent is: its create changes it and its delete resets it."""
+    """Whether it exists as soon as its parent does: its create changes it, and its delete resets it."""
     serial: Callable[[str], str | None] = lambda _: None
-    """Id of the thing that takes one write at a time, for a resource's own id."""
+    """Maps a resource's id to the id of what accepts one write at a time."""
 
     @property
     def parameters(self) -> list[str]:
@@ -93,7 +94,7 @@ class ResourceType:
         return PARAMETER.findall(self.path)
 
     def identity(self, inputs: Mapping[str, Any], subscription: str) -> str | None:
-        """The id that `inputs` give; None while a part of it is not known yet. Raises when a part is missing."""
+        """The id from `inputs`, or None while a part is unknown. Raises if a part is missing."""
         parts: dict[str, str] = {"subscription": subscription}
         for name in self.parameters:
             if name == "subscription":
@@ -121,13 +122,13 @@ def dig(values: Any, path: str, default: Any = None) -> Any:
 
 
 def parents(identity: str) -> Iterator[str]:
-    """Ids that must exist before `identity` can: its resource group and the resources that it is a child of."""
+    """Ids that must exist before `identity` can: its resource group and its parent resources."""
     parts = key_of(identity).strip("/").split("/")
     providers = max((index for index, part in enumerate(parts) if part == "providers"), default=len(parts))
     for index, part in enumerate(parts):
         if part == "resourcegroups" and index + 2 < len(parts):
             yield "/" + "/".join(parts[: index + 2])
     if 0 < providers < len(parts) and "providers" in parts[:providers]:
-        yield "/" + "/".join(parts[:providers])  # an extension: the resource that it is about
+        yield "/" + "/".join(parts[:providers])  # an extension resource: what it extends
     for end in range(providers + 4, len(parts), 2):
         yield "/" + "/".join(parts[:end])

@@ -1,1 +1,1 @@
-"""What kwok does not do on a node: run a pod's process, and lead connections to it."""
+"""What kwok doesn't do on a node: run a pod's process, and route connections to it."""

@@ -1,4 +1,4 @@
-"""A pod's container as a process: probed, started again and ended as its manifest says."""
+"""A pod's container as a process that is probed, restarted and stopped as its manifest says."""
 
 import asyncio
 import os
@@ -11,16 +11,16 @@ from typing import Any
 import httpx
 
 BACK_OFF_SECONDS = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-"""Before each start, as a kubelet waits."""
+"""The kubelet's back-off before each restart."""
 RESTART_GRACE_SECONDS = 30.0
 """For a container whose probes failed."""
 MIN_GRACE_SECONDS = 2.0
-"""After SIGTERM, also when `preStop` used up all of the grace period."""
+"""The least time after SIGTERM, even if `preStop` used up the grace period."""
 
 
 @dataclass
 class Condition:
-    """What a pod's status says of its container."""
+    """The container's part of a pod's status."""
 
     running: bool = False
     started: bool = False
@@ -43,7 +43,7 @@ class Container:
         log: Path,
         changed: Callable[[], Awaitable[None]],
     ) -> None:
-        """`command` starts in `folder` with nothing but `environment`; `address` is what the probes ask."""
+        """`command` runs in `folder` with `environment` alone; the probes go to `address`."""
         self.condition = Condition()
         self._spec = spec
         self._command = command
@@ -56,7 +56,7 @@ class Container:
         self._shutting_down = False
 
     async def run(self) -> None:
-        """Run until `end`, and start again whatever ended by itself or failed its probes."""
+        """Run until `end`, and restart after an exit or a failed probe."""
         while not self._shutting_down:
             await asyncio.sleep(BACK_OFF_SECONDS[min(self.condition.restarts, len(BACK_OFF_SECONDS) - 1)])
             if self._shutting_down:
@@ -79,7 +79,7 @@ class Container:
 
     async def _live(self) -> None:
         with self._log.open("ab") as log:
-            # The kernel ends it with the thread that started it: no process outlives the tests.
+            # The kernel ends it with the thread that started it, so that no process outlives the tests.
             self._process = await asyncio.create_subprocess_exec(
                 *("setpriv", "--pdeathsig", "KILL", "--", *self._command),
                 cwd=self._folder,
@@ -113,7 +113,7 @@ class Container:
             await process.wait()
 
     async def _probe(self) -> None:
-        """Probe; ends when the container must be started again. Only readiness counts while it leaves."""
+        """Probe until the container must be restarted. Only readiness counts while it terminates."""
         if not await self._comes_up():
             return
         self.condition.started = True
@@ -153,7 +153,7 @@ class Container:
             await asyncio.sleep(probe["periodSeconds"] if probe else 1)
 
     async def _passes(self, probe: Mapping[str, Any]) -> bool:
-        """Ask once, over a connection of its own and without looking at the certificate, as a kubelet does."""
+        """Probe once, over a new connection and without checking the certificate, as a kubelet does."""
         get = probe["httpGet"]
         ports = {port.get("name"): port["containerPort"] for port in self._spec.get("ports", [])}
         url = (
@@ -168,5 +168,5 @@ class Container:
 
 
 def usual_environment(temporary: Path) -> dict[str, str]:
-    """What an image's process finds; `temporary` is its `/tmp`."""
+    """The environment of an image's process; `temporary` is its `/tmp`."""
     return {"PATH": os.environ["PATH"], "HOME": str(temporary), "TMPDIR": str(temporary), "LANG": "C.UTF-8"}

@@ -1,4 +1,4 @@
-"""An image of the scoring service as a folder: what its recipe copies into it, and how its entry point is started."""
+"""An image of the scoring service as a folder: what its Dockerfile copies, and the command of its entry point."""
 
 import json
 import re
@@ -15,12 +15,12 @@ from tools.paths import ROOT
 
 ENTRY_POINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
 IMAGE_FOLDER = "/service"
-"""Where the recipe puts `app`, `model` and `image.json`, which lie at the root of what it builds from."""
+"""Where the Dockerfile puts `app`, `model` and `image.json`, which are at the root of its build context."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what stands in a manifest, to be replaced
 
 
 def entry_point(image: Path) -> list[str]:
-    """The command of the image's first entry point, with this Python, as it is started in `image / "app"`."""
+    """The command of the image's first entry point, with this Python; it runs in `image / "app"`."""
     recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
     _, *arguments = json.loads(ENTRY_POINT.findall(recipe)[0])
     return [sys.executable, *(str(image) if part == IMAGE_FOLDER else part for part in arguments)]
@@ -37,7 +37,7 @@ def build(folder: Path, bundle: Path, bundle_hash: str, version: int) -> Path:
 
 
 def placed(arguments: Sequence[str], mounts: Mapping[str, Path], address: str) -> list[str]:
-    """A container's arguments where there is no container: its mounts are folders, and it has an address of its own."""
+    """A container's arguments for a plain process: mounts become folders, and it gets an address of its own."""
     return [_placed(argument, mounts, address) for argument in arguments]
 
 

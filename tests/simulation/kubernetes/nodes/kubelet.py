@@ -1,7 +1,7 @@
-"""A small kubelet for the pods of one namespace: kwok plays the nodes, but it starts no process.
+"""A small kubelet for the pods of one namespace: kwok simulates the nodes but starts no processes.
 
-Each pod is the image's entry point as a process on a loopback address of its own. What containers give is missing:
-no memory limit, no read-only root, no user of its own.
+Each pod is the image's entry point as a process with its own loopback address. It lacks what a container has: memory
+limits, a read-only root, its own user.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ NETWORK = "10.244.200"
 
 
 class Kubelet(threading.Thread):
-    """Runs until `stop`; reconciles what the API server lists again and again."""
+    """Reconciles with what the API server lists until `stop`."""
 
     def __init__(
         self, plane: ControlPlane, namespace: str, *, images: Mapping[str, Path], vault: Path, folder: Path
     ) -> None:
-        """`images` are folders by reference; pods of another image wait. `folder` gets the pods' files and logs."""
+        """`images` maps references to folders; pods with other images wait. `folder` gets the pods' files and logs."""
         super().__init__(name="kubelet", daemon=True)
         self._plane = plane
         self._namespace = namespace
@@ -36,7 +36,7 @@ class Kubelet(threading.Thread):
         self._addresses = itertools.count(2)
         self._over = threading.Event()
         self.pods: dict[str, Pod] = {}
-        """By their unique ids: all that were started."""
+        """All pods that were started, by UID."""
         self.errors: list[BaseException] = []
 
     def run(self) -> None:
@@ -44,29 +44,29 @@ class Kubelet(threading.Thread):
         asyncio.run(self._main())
 
     def start(self) -> None:
-        """Take the namespace's pods from kwok and start."""
+        """Take over the namespace's pods from kwok, and start."""
         self.claim()
         super().start()
 
     def claim(self) -> None:
-        """Take the namespace's pods from kwok, which forgets it when the control plane starts again."""
+        """Take over the namespace's pods from kwok, again after each restart of the control plane."""
         self._plane.break_images([], others=[self._namespace])
 
     def stop(self) -> None:
-        """Kill what still runs, wait, and give the namespace back to kwok."""
+        """Kill what is left, wait, and give the namespace back to kwok."""
         self._over.set()
         self.join()
         self._plane.break_images([])
 
     def address(self, name: str) -> str | None:
-        """Where the pod with a name listens; None for one that was never started."""
+        """The address of the pod with this name; None if it never started."""
         found = [pod.address for pod in self.pods.values() if pod.path.endswith(f"/{name}")]
         return local_address(found[0]) if found else None
 
     async def _main(self) -> None:
         while not self._over.is_set():
             try:
-                with suppress(httpx.TransportError):  # the API server is away: what runs goes on, as on a cluster
+                with suppress(httpx.TransportError):  # the API server is down: pods keep running, as on a cluster
                     await self._reconcile()
             except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to; tests read the list
                 self.errors.append(error)

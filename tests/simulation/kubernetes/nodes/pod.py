@@ -15,10 +15,10 @@ Manifest = Mapping[str, Any]
 
 
 class Pod:
-    """Runs one pod of a single container until it is asked to leave."""
+    """Runs a pod with one container until it is deleted."""
 
     def __init__(self, plane: ControlPlane, manifest: Manifest, image: Path, vault: Path, folder: Path) -> None:
-        """`vault` is what a volume of the Key Vault add-on holds; `folder` is for the pod's own files."""
+        """`vault` is the content of a Key Vault volume; `folder` is for the pod's own files."""
         self._plane = plane
         self._metadata = manifest["metadata"]
         self._spec = manifest["spec"]
@@ -38,7 +38,7 @@ class Pod:
         return f"/api/v1/namespaces/{self._metadata['namespace']}/pods/{self._metadata['name']}"
 
     def start(self, address: str) -> None:
-        """Start it under an address of its own."""
+        """Start it with its own address."""
         self.address = address
         (spec,) = self._spec["containers"]
         mounts = self._mounts(spec)
@@ -55,12 +55,12 @@ class Pod:
         self._running = asyncio.create_task(self.container.run())
 
     def leave(self, grace_seconds: float) -> None:
-        """Begin to leave; does nothing the second time."""
+        """Begin to terminate; a second call does nothing."""
         if self._shutting_down is None:
             self._shutting_down = asyncio.create_task(self._leave(grace_seconds))
 
     def kill(self) -> None:
-        """End its process at once, when the tests end."""
+        """Kill its process, at the end of the tests."""
         if self.container is not None:
             self.container.kill()
 
@@ -124,7 +124,7 @@ class Pod:
 
 
 def local_address(address: str) -> str:
-    """Where a pod with an address of the pods' network really listens: the API server takes no loopback address."""
+    """The loopback address behind a pod's address: the API server accepts no loopback addresses."""
     return "127." + address.partition(".")[2]
 
 

@@ -1,7 +1,7 @@
-"""A load balancer and kube-proxy in one: leads each new connection to a ready pod of a Service, and then keeps out.
+"""Load balancer and kube-proxy in one: routes each new connection to a ready pod of a Service, then only forwards.
 
-It learns of a change late, as they do; a connection that is open stays with its pod whatever happens, and one that a
-pod refuses is refused to the client: nothing is tried twice.
+It learns about changes late, as they do. An open connection stays with its pod, and a pod's refusal reaches the client:
+nothing is retried.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Router(threading.Thread):
     """Listens on `port` of loopback from `start` to `stop`."""
 
     def __init__(self, plane: ControlPlane, namespace: str, service: str, *, lag_seconds: float) -> None:
-        """`lag_seconds` pass between a change of the Service's endpoints and the first connection that knows of it."""
+        """New connections follow a change of the Service's endpoints after `lag_seconds`."""
         super().__init__(name="router", daemon=True)
         self._plane = plane
         self._slices = (
@@ -41,16 +41,16 @@ class Router(threading.Thread):
         self._choice = random.Random(1)  # noqa: S311 - no secret
         self.port = 0
         self.endpoints: list[Endpoint] = []
-        """Where new connections go now."""
+        """The pods that get new connections."""
         self.blind_seconds = 0.0
-        """The longest time between two looks at the Service's endpoints."""
+        """The longest time between two reads of the Service's endpoints."""
         self.refused = 0
         """Connections that no pod took."""
         self.errors: list[BaseException] = []
 
     def run(self) -> None:
         """Serve until the end."""
-        asyncio.run(self._main())  # not by uvloop, which aborts the process when both ends leave at once
+        asyncio.run(self._main())  # uvloop aborts the process if both ends close at once
 
     def start(self) -> None:
         """Start, and wait until it listens."""
@@ -75,7 +75,7 @@ class Router(threading.Thread):
         looked = time.monotonic()
         while not self._over.is_set():
             try:
-                with suppress(httpx.TransportError):  # the API server is away: connections go where they went
+                with suppress(httpx.TransportError):  # the API server is down: keep the known endpoints
                     await self._look()
                     self.blind_seconds = max(self.blind_seconds, time.monotonic() - looked)
                     looked = time.monotonic()
@@ -94,32 +94,32 @@ class Router(threading.Thread):
 
 
 class _Side(asyncio.Protocol):
-    """One end of a connection that passes on whatever comes, as soon as there is another end."""
+    """One end of a connection, which forwards data as soon as there is another end."""
 
     def __init__(self) -> None:
         self.other: asyncio.Transport | None = None
         self._early = b""
 
     def join(self, other: asyncio.Transport) -> None:
-        """Pass on to `other` from now on, first what came before."""
+        """Forward to `other` from now on, first what was received before."""
         self.other = other
         other.write(self._early)
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on."""
+        """Forward it."""
         if self.other is None:
             self._early += data
         else:
             self.other.write(data)
 
     def eof_received(self) -> bool:
-        """Pass it on; the other direction stays open."""
+        """Forward the end; the other direction stays open."""
         if self.other is not None and self.other.can_write_eof():
             self.other.write_eof()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the other side as this one ended."""
+        """Close the other side as this one was closed."""
         if self.other is not None:
             (self.other.abort if exc else self.other.close)()
 
@@ -133,7 +133,7 @@ class _Client(_Side):
         self._opening: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Open the other side."""
+        """Connect the other side."""
         self.transport = cast("asyncio.Transport", transport)
         self._opening = asyncio.create_task(self._open())
 
@@ -155,7 +155,7 @@ class _Client(_Side):
 
 
 def _endpoints(slices: list[dict[str, Any]]) -> list[Endpoint]:
-    """The ready endpoints; where there are none, those that still serve while they leave, as kube-proxy does."""
+    """The ready endpoints; if there are none, those that still serve while terminating, as kube-proxy does."""
     ready, serving = [], []
     for found in slices:
         ports = [int(port["port"]) for port in found.get("ports") or []]
