@@ -52,10 +52,15 @@ class Category(Field, Encoded):
     """A categorical column. With a `separator`, a field holds several values and stands for the mean of them."""
 
     role = "categorical"
-    json_type = str
+    is_text = True
 
     index: int
     separator: str = ""
+
+    @property
+    def json_type(self) -> Any:  # noqa: ANN401 - a type made from values has no type
+        """A text."""
+        return str
 
     @property
     def description(self) -> str:

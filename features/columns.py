@@ -67,8 +67,13 @@ class Field(Column):
     """A column that records have, as number `at` of `Schema.fields`."""
 
     at: int
-    json_type: ClassVar[Any]
-    """The type of a value in a request that is not null."""
+    is_text: ClassVar[bool]
+    """Whether the kernel in C takes its values as texts, and else as numbers."""
+
+    @property
+    @abstractmethod
+    def json_type(self) -> Any:  # noqa: ANN401 - a type made from values has no type
+        """The type of a value in a request that is not null, for msgspec."""
 
     @property
     @abstractmethod
@@ -94,10 +99,15 @@ class Number(Field):
     """A number is an input as it is. Rows are stored with it as float64, NaN for missing."""
 
     role = "numeric"
-    json_type = float
+    is_text = False
     called: ClassVar[str] = "number"
     """What the messages about a wrong field of a table call the column; "no number" is what they call the field."""
     fault: ClassVar[str] = "no number"
+
+    @property
+    def json_type(self) -> Any:  # noqa: ANN401 - as above
+        """A number."""
+        return float
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.arrays import EACH, Categories, RowOfEach, Several
-from features.columns import Fields, Places, Stands, Tables
+from features.columns import Column, Fields, Places, Stands, Tables
 from features.errors import PersonalizationError
 from features.factors import Factors
 from features.hashing import Hashes
@@ -66,11 +66,15 @@ class RawRows:
     def encode(self, tables: Tables) -> npt.NDArray[np.float64]:
         """The model's inputs, float64[n, f], in the order of `Schema.encoded_features`, by what `tables` know."""
         encoded = np.empty((len(self), len(self.schema.encoded_features)), dtype=np.float64)
-        for column in self.schema.columns:
+        self.fill(encoded, self.schema.columns, tables)
+        return encoded
+
+    def fill(self, encoded: npt.NDArray[np.float64], columns: Sequence[Column], tables: Tables) -> None:
+        """Write the inputs of these columns into those of the rows, float64[n, f]."""
+        for column in columns:
             own = encoded[:, self.schema.places[column.name]]
             for place, values in enumerate(column.encode(self.fields, tables)):
                 own[:, place] = values
-        return encoded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.categories import Cross
+from features.categories import Category, Cross, FactorPair
+from features.columns import Number
 from features.encoder import Encoder, RawRows
 from features.schema import Schema
 from scoring.model.records import Values
@@ -64,6 +65,10 @@ class Tables:
         )
 
 
+_IN_KERNEL = (Number, Category, Cross, FactorPair)
+"""The kinds of columns that the kernel computes; their fields and inputs come first. The reference adds the others."""
+
+
 class RowEncoder:
     """The encoder of a bundle for the records of requests."""
 
@@ -71,6 +76,7 @@ class RowEncoder:
         self._schema = schema
         self._encoder = encoder
         self._width = len(schema.encoded_features)
+        self._others = [column for column in schema.columns if type(column) not in _IN_KERNEL]
         self._kernel = kernel
         if kernel is not None:
             self._prepared = _prepared(schema, encoder, kernel)
@@ -81,6 +87,12 @@ class RowEncoder:
             return RawRows.of_records(self._schema, records).encode(self._encoder)
         encoded = np.empty((len(records), self._width), dtype=np.float64)
         self._kernel.encode(self._prepared, records, msgspec.UNSET, encoded)
+        if self._others:
+            fields = [
+                None if type(field) in _IN_KERNEL else field.read([record[field.at] for record in records])
+                for field in self._schema.fields
+            ]
+            RawRows(schema=self._schema, fields=fields).fill(encoded, self._others, self._encoder)
         return encoded
 
 
@@ -88,7 +100,9 @@ def _prepared(schema: Schema, encoder: Encoder, kernel: Kernel) -> object:
     tables, pair = Tables.of(encoder), schema.factored
     crosses = [(column.first.index, column.second.index) for column in schema.encoded if isinstance(column, Cross)]
     return kernel.prepare_tables(
-        len(schema.numbers),
+        len(schema.fields),
+        len(schema.encoded_features),
+        len(schema.numeric),
         tables.keys,
         tables.starts,
         tables.pairs,

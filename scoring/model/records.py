@@ -160,9 +160,8 @@ def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 -
 
 def _field(field: Field) -> tuple[Any, Any]:
     """The type of a field, and what it is when it is absent."""
-    kind: Any = field.json_type
-    value: Any = Annotated[kind | None, msgspec.Meta(description=field.description)]
-    return (value, ABSENT_NUMBER) if kind is float else (value | msgspec.UnsetType, msgspec.UNSET)
+    value: Any = Annotated[field.json_type | None, msgspec.Meta(description=field.description)]
+    return (value | msgspec.UnsetType, msgspec.UNSET) if field.is_text else (value, ABSENT_NUMBER)
 
 
 def _struct(name: str, fields: list[Any], names: dict[str, str], description: str) -> type[msgspec.Struct]:

@@ -19,6 +19,8 @@ class Kernel(Protocol):
 
     def prepare_tables(  # noqa: PLR0917 - the kernel knows no names of arguments
         self,
+        fields: int,
+        inputs: int,
         numbers: int,
         keys: Array,
         starts: Array,

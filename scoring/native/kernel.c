@@ -54,7 +54,7 @@ static inline uint64_t hash_from(uint64_t seed, const char *text, size_t length)
 
 static uint64_t hash(const char *text, size_t length) { return hash_from(SEED, text, length); }
 
-/* See `features.hashing.pair_hash`. */
+/* See `features.hashing.pair_hashes`. */
 static uint64_t pair_hash(uint64_t first, uint64_t second) {
     const uint64_t missing = hash("", 0);
     return first == missing || second == missing ? missing : hash_from(first, (const char *)&second, 8);
@@ -63,6 +63,7 @@ static uint64_t pair_hash(uint64_t first, uint64_t second) {
 /* ---- The encoder: see `scoring.model.encoding.Tables` for the arrays. ---- */
 
 typedef struct {
+    Py_ssize_t fields, inputs; /* of a row, those of kinds of columns that are not computed here behind the others */
     Py_ssize_t numbers, categories, crossed, entries, factored[2], factors; /* numbers in a vector; 0 without factors */
     int shift;
     Py_buffer keys, starts, pairs, salts, crosses, vectors, vector_of;
@@ -87,8 +88,8 @@ static void free_tables(PyObject *capsule) {
 static PyObject *prepare_tables(PyObject *self, PyObject *arguments) {
     Tables *tables = calloc(1, sizeof *tables);
     if (!tables) return PyErr_NoMemory();
-    if (!PyArg_ParseTuple(arguments, "ny*y*y*y*iO!y*y*y*(nn)n", &tables->numbers, &tables->keys, &tables->starts,
-                          &tables->pairs, &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators,
+    if (!PyArg_ParseTuple(arguments, "nnny*y*y*y*iO!y*y*y*(nn)n", &tables->fields, &tables->inputs,
+                          &tables->numbers, &tables->keys, &tables->starts, &tables->pairs, &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators,
                           &tables->crosses, &tables->vectors, &tables->vector_of, tables->factored,
                           tables->factored + 1, &tables->factors)) {
         free(tables);
@@ -249,19 +250,18 @@ static PyObject *encode(PyObject *self, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OO!Ow*", &capsule, &PyList_Type, &rows, &unset, &out)) return NULL;
     const Tables *tables = PyCapsule_GetPointer(capsule, TABLES);
     Py_ssize_t count = PyList_Size(rows), failed = !tables;
-    Py_ssize_t width = failed ? 0 : tables->numbers + 2 * (tables->categories + tables->crossed + !!tables->factors);
     uint64_t *keys = failed ? NULL : malloc((tables->categories + 1) * sizeof *keys);
-    if (!failed && (!keys || out.len != count * width * (Py_ssize_t)sizeof(double))) {
+    if (!failed && (!keys || out.len != count * tables->inputs * (Py_ssize_t)sizeof(double))) {
         PyErr_SetString(PyExc_ValueError, "the inputs have not the size of the rows");
         failed = 1;
     }
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
         PyObject *row = PyList_GetItem(rows, i);
-        if (PyTuple_Size(row) != tables->numbers + tables->categories) {
+        if (PyTuple_Size(row) != tables->fields) {
             if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a row has not the schema's number of values");
             failed = 1;
         } else
-            failed = encode_row(tables, row, unset, keys, (double *)out.buf + i * width) < 0;
+            failed = encode_row(tables, row, unset, keys, (double *)out.buf + i * tables->inputs) < 0;
     }
     free(keys);
     PyBuffer_Release(&out);

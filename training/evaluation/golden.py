@@ -7,38 +7,30 @@ import numpy as np
 import pyarrow as pa
 
 from features.bundle import GoldenRecord
+from features.columns import Number
 from features.encoder import Encoder
 from features.schema import Schema
-from training.kernels.columns import CATEGORIES, NUMBERS, RAW, RECORD_HASH, VALUES, raw_columns, raw_rows
+from training.kernels.columns import RAW, RECORD_HASH, raw_columns, raw_rows, raw_types
 from training.kernels.kernel import Kernel
 from training.model.fitted import Fitted
 from training.protocols import Scannable
 
 GOLDEN_RECORDS = 100
-_TYPES = {
-    RECORD_HASH: pa.int64(),
-    RAW: pa.list_(pa.string()),
-    NUMBERS: pa.list_(pa.float64()),
-    CATEGORIES: pa.list_(pa.int64()),
-    VALUES: pa.list_(pa.list_(pa.int64())),
-}
 
 
 def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted) -> tuple[GoldenRecord, ...]:
     """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by their content and so the same in every run."""
-    columns = (RECORD_HASH, RAW, *raw_columns(schema))
-    kernel = Kernel(
-        columns=columns,
-        schema=pa.schema([(name, _TYPES[name]) for name in columns]),
-        function=partial(_lowest, columns=columns),
-    )
+    types = pa.schema([(RECORD_HASH, pa.int64()), (RAW, pa.list_(pa.string())), *raw_types(schema)])
+    kernel = Kernel(columns=tuple(types.names), schema=types, function=partial(_lowest, types=types))
     table = held_out.scan(kernel).sort_by(RECORD_HASH)
     hashes, places = np.unique(table.column(RECORD_HASH).to_numpy(), return_index=True)
     table = table.take(places[: min(GOLDEN_RECORDS, len(hashes))])
     rows = raw_rows([table.column(name).combine_chunks() for name in raw_columns(schema)], schema)
     probabilities = fitted.predict(rows.encode(encoder)).tolist()
     shown: dict[int, Sequence[float | str | None]] = {
-        field.at: [field.shown(value) for value in rows.fields[field.at].tolist()] for field in schema.numbers
+        field.at: [field.shown(value) for value in rows.fields[field.at].tolist()]
+        for field in schema.fields
+        if isinstance(field, Number)
     }
     shown |= zip((field.at for field in schema.texts), zip(*table.column(RAW).to_pylist(), strict=True), strict=True)
     records = zip(*(shown[field.at] for field in schema.fields), strict=True)
@@ -48,13 +40,12 @@ def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted
     )
 
 
-def _lowest(batches: Iterable[pa.RecordBatch], *, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+def _lowest(batches: Iterable[pa.RecordBatch], *, types: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The rows whose record hashes are lowest, of which no other run needs to know."""
-    schema = pa.schema([(name, _TYPES[name]) for name in columns])
-    kept = schema.empty_table()
+    kept = types.empty_table()
     for batch in batches:
-        more = _distinct(pa.Table.from_batches([batch]).rename_columns(columns))
-        kept = _distinct(pa.concat_tables([kept, more.cast(schema)]))
+        more = _distinct(pa.Table.from_batches([batch]).rename_columns(types.names))
+        kept = _distinct(pa.concat_tables([kept, more.cast(types)]))
     yield from kept.combine_chunks().to_batches()
 
 

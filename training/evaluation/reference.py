@@ -15,7 +15,7 @@ from features.bundle import MODEL, Bundle
 from features.encoder import Encoder, RawRows
 from features.reference import Histogram, Reference, chance_index, column_values, stability_index
 from features.schema import Schema
-from training.kernels.columns import CATEGORIES, NUMBERS, RECORD_HASH, VALUES, raw_columns, raw_rows
+from training.kernels.columns import RECORD_HASH, raw_columns, raw_rows, raw_types
 from training.kernels.kernel import Kernel
 from training.kernels.split import about
 from training.model.native import lightgbm
@@ -26,7 +26,6 @@ ROWS = 50_000
 COLUMNS = 100
 """Columns that are watched at most: those by which the model gains most."""
 DECIMALS = 6
-VALUES_TYPE = pa.list_(pa.list_(pa.int64()))
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +78,9 @@ def _rows(table: pa.Table, schema: Schema) -> RawRows:
 
 def sampling(schema: Schema, choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]) -> Kernel:
     """The inputs of those rows of each batch that `choose` takes by their record hashes, int64[n]."""
-    hashes = {NUMBERS: pa.list_(pa.float64()), CATEGORIES: pa.list_(pa.int64()), VALUES: VALUES_TYPE}
-    columns = (RECORD_HASH, *raw_columns(schema))
-    return Kernel(
-        columns=columns,
-        schema=pa.schema([(name, hashes.get(name, pa.int64())) for name in columns]),
-        function=partial(_sample, choose=choose, columns=columns),
-    )
+    types = pa.schema([(RECORD_HASH, pa.int64()), *raw_types(schema)])
+    columns = tuple(types.names)
+    return Kernel(columns=columns, schema=types, function=partial(_sample, choose=choose, columns=columns))
 
 
 def _sample(

@@ -35,20 +35,28 @@ FEATURES = "_features"
 """The inputs of a row in the order of `Schema.encoded_features`, list<double> with NaN for missing numbers."""
 
 
+_TYPES = {NUMBERS: pa.list_(pa.float64()), CATEGORIES: pa.list_(pa.int64()), VALUES: pa.list_(pa.list_(pa.int64()))}
+
+
 def raw_columns(schema: Schema) -> list[str]:
     """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns,
     `VALUES`."""
     return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else [])]
 
 
+def raw_types(schema: Schema) -> list[tuple[str, pa.DataType]]:
+    """The `raw_columns` with their types."""
+    return [(name, _TYPES[name]) for name in raw_columns(schema)]
+
+
 def raw_rows(columns: Sequence[pa.ListArray], schema: Schema) -> RawRows:
     """The rows of which these are the `raw_columns`."""
-    numbers, hashes, *values = columns
+    stored = dict(zip(raw_columns(schema), columns, strict=True))
     found: dict[int, Values] = {}
-    found |= zip((field.at for field in schema.numbers), matrix(numbers, len(schema.numbers)).T, strict=True)
-    found |= zip((field.at for field in schema.texts), matrix(hashes, len(schema.texts)).T, strict=True)
-    if values:
-        several = _several_values(values[0], len(schema.several))
+    found |= zip((field.at for field in schema.numbers), matrix(stored[NUMBERS], len(schema.numbers)).T, strict=True)
+    found |= zip((field.at for field in schema.texts), matrix(stored[CATEGORIES], len(schema.texts)).T, strict=True)
+    if schema.several:
+        several = _several_values(stored[VALUES], len(schema.several))
         found |= zip((field.at for field in schema.several), several, strict=True)
     return RawRows(schema=schema, fields=[found[field.at] for field in schema.fields])
 

@@ -75,7 +75,12 @@ def _values(texts: pa.StringArray, missing: frozenset[str]) -> pa.StringArray:
 def _feature(texts: pa.StringArray, feature: Field) -> npt.NDArray[np.float64] | pa.StringArray:
     if not isinstance(feature, Number):
         return texts
-    return numbers(_null_for_empty(texts))
+    if type(feature) is Number:
+        return numbers(_null_for_empty(texts))
+    values: npt.NDArray[np.float64] = _of_each(
+        texts, lambda text: feature.parse(text) if text else float("nan"), pa.float64()
+    ).to_numpy(zero_copy_only=False)
+    return values
 
 
 def _null_for_empty(texts: pa.StringArray) -> pa.StringArray:

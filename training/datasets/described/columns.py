@@ -87,7 +87,8 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
     keys = {"users": spec.users.key, "items": spec.items.key}
     located: dict[str, list[Field]] = {table: [] for table in headers}
     problems = []
-    for feature in spec.joined_schema.fields:
+    schema = spec.joined_schema
+    for feature in (*schema.numbers, *schema.texts):
         name = feature.name
         # The interactions' own key is the same value as the other table's, so it is taken from there.
         owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]

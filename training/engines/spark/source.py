@@ -68,7 +68,7 @@ class SparkSource:
 def types_of(schema: Schema) -> pa.Schema:
     """The columns of blocks of prepared rows."""
     time = [] if schema.timestamp is None else [TIME]
-    blobs = (FOUND, PROBLEM, LABEL, *raw_columns(schema), RECORD_HASH, RAW, *time)
+    blobs = dict.fromkeys((FOUND, PROBLEM, LABEL, *raw_columns(schema), RECORD_HASH, RAW, *time))
     return pa.schema([(PIECE, pa.int64()), (DAY, pa.string()), *((name, pa.binary()) for name in blobs)])
 
 
