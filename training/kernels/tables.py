@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from features.columns import Field, Number
 from features.values import microseconds
+from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, checks, is_click, keys_of
-from training.datasets.described.spec import Label, Time
 from training.datasets.described.uses import spoken_of
 from training.kernels.numbers import numbers
 

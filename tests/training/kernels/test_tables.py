@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from features.categories import Category
 from features.columns import Number
 from features.values import TimeFormat
+from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, are_missing, checks, is_click, key_of, keys_of
 from training.datasets.described.lines import BadLinesError, parse
-from training.datasets.described.spec import Label, Time
 from training.kernels.numbers import NotNumbersError
 from training.kernels.tables import BadFieldsError, typed
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from features.categories import Category
 from features.columns import Field, Number
 from features.values import TimeFormat, is_number, microseconds
-from training.datasets.described.spec import Label, Time
+from training.datasets.described.entries import Label, Time
 
 PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
 """A finite number whatever its digits. Most numbers match it whole, and need not be looked at one by one."""

@@ -6,20 +6,10 @@ from typing import Annotated, Any, Self
 
 import yaml
 from msgspec import UNSET
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, ValidationError, model_validator
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
-from features.values import TimeFormat
+from training.datasets.described.entries import Categorical, Entity, Label, Numeric, Strict, Time
 from training.datasets.errors import MissingFileError, SpecError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -27,74 +17,6 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 LABEL = "label"
 """The column of a joined dataset that holds the binary label."""
-
-
-class Strict(BaseModel):
-    """A frozen part of the description that refuses unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Entity(Strict):
-    """The users or the items: one row for each `key`, which the interactions call `interactions_key`."""
-
-    path: Path
-    key: str
-    interactions_key: str = ""
-
-    @property
-    def foreign_key(self) -> str:
-        """The column of the interactions that holds this table's key."""
-        return self.interactions_key or self.key
-
-
-class Label(Strict):
-    """The interactions' column that tells a click, and the rule that makes it 0 or 1; without a rule it is 0 or 1."""
-
-    column: str
-    at_least: StrictInt | StrictFloat | None = None
-    equals: StrictInt | StrictFloat | StrictBool | str | None = None
-
-    @model_validator(mode="after")
-    def _one_rule(self) -> Self:
-        if self.at_least is not None and self.equals is not None:
-            raise ValueError("give `at_least` or `equals`, not both")
-        return self
-
-
-class Column(Strict):
-    """A column: its name alone, or a mapping that says more about it."""
-
-    column: str = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"column": value}
-        if isinstance(value, dict):
-            return value
-        raise ValueError("give a column's name in quotes, or a mapping as {column: NAME}")
-
-
-class Time(Column):
-    """A column of times."""
-
-    format: TimeFormat = TimeFormat.ISO
-
-
-class Numeric(Column):
-    """A column of numbers."""
-
-    missing: tuple[str, ...] | None = None
-    """The texts that mean missing in this column; without them, those of the dataset do."""
-
-
-class Categorical(Numeric):
-    """A column of categories."""
-
-    separator: str | None = Field(default=None, min_length=1)
-    """What stands between the values of a field that can have several; without it, a field is one value."""
 
 
 def _two_names(value: object) -> object:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from features.values import TimeFormat, microseconds
+from training.datasets.described.entries import Label
 from training.datasets.described.fields import is_click
-from training.datasets.described.spec import Label
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import LeftOut
 from training.datasets.guesses.profile import ColumnProfile, TableProfile
