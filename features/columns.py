@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from features.arrays import Numbers, RowOfEach, Values
 from features.hashing import Hashes
-from features.values import is_number
+from features.values import PLAIN_NUMBER, is_number
 
 Fields = Sequence[Any]
 """The values of n rows: for each of `Schema.fields` what its kind reads, `Numbers` or `Categories`."""
@@ -101,8 +101,17 @@ class Number(Field):
     role = "numeric"
     is_text = False
     called: ClassVar[str] = "number"
-    """What the messages about a wrong field of a table call the column; "no number" is what they call the field."""
-    fault: ClassVar[str] = "no number"
+    """What the messages about a wrong field of a table call the column."""
+
+    @property
+    def fault(self) -> str:
+        """What these messages call the field."""
+        return "no number"
+
+    @property
+    def plain(self) -> str:
+        """A pattern of texts that are right at a glance, "" if there is none."""
+        return PLAIN_NUMBER
 
     @property
     def json_type(self) -> Any:  # noqa: ANN401 - as above

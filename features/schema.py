@@ -9,6 +9,7 @@ import msgspec
 from features.categories import Category, Cross, Encoded, FactorPair
 from features.columns import Column, Field, Number
 from features.errors import PersonalizationError
+from features.times import MOMENT, Moment, Reading, Time
 
 Pair = tuple[str, str]
 """The names of two categorical columns."""
@@ -42,6 +43,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Pairs of categorical columns that are columns of the encoder too."""
     factors: Pair | msgspec.UnsetType = msgspec.UNSET
     """Two categorical columns whose values have latent factors."""
+    times: dict[str, Reading] | msgspec.UnsetType = msgspec.UNSET
+    """Columns of times, whose ages count from the `timestamp`."""
 
     def __post_init__(self) -> None:
         """Raise `SchemaError` for a name that is used twice, also by an input of the model, for a schema without any
@@ -52,12 +55,16 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise SchemaError(f"{name} has a separator, but it is none of the categorical columns.")
             if not separator:
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
-        if not self.numeric and not self.categorical:
+        if self.times and self.timestamp is None:
+            raise SchemaError("Ages of times count from the row's timestamp, but none is named. Name its column.")
+        if not self.numeric and not self.categorical and not self.times:
             raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
         if problem := problem_of_pairs(self._crosses, self._factors, self.numeric, self.categorical, separators):
             raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
-        own = [column.name for column in self.columns if column.inputs != (column.name,)]
-        names = [self.label, *self.encoded_features, *own, *([self.timestamp] if self.timestamp else [])]
+        columns = dict.fromkeys((*self.columns, *self.fields))
+        own = [column.name for column in columns if column.inputs != (column.name,)]
+        of_rows = [self.timestamp] if self.timestamp and not (self.clocked and self.timestamp == MOMENT) else []
+        names = [self.label, *self.encoded_features, *own, *of_rows]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
@@ -65,7 +72,17 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
         """The columns that are stored as numbers."""
-        return tuple(Number(name=name, at=at) for at, name in enumerate(self.numeric))
+        return (*(Number(name=name, at=at) for at, name in enumerate(self.numeric)), *self.clocked)
+
+    @cached_property
+    def clocked(self) -> tuple[Time, ...]:
+        """The columns of times."""
+        times = {} if self.times is msgspec.UNSET else self.times
+        first = len(self.numeric) + len(self.categorical)
+        return tuple(
+            Time(name=name, at=at, moment=first + len(times), reading=reading)
+            for at, (name, reading) in enumerate(times.items(), start=first)
+        )
 
     @cached_property
     def texts(self) -> tuple[Category, ...]:
@@ -83,8 +100,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The columns that a record has, numbers first."""
-        return self.numbers + self.texts
+        """The columns that a record has: numbers, categories, then times and the moment that their ages count from."""
+        plain = self.numbers[: len(self.numeric)]
+        moments = {column.moment: Moment(at=column.moment, moment=column.moment) for column in self.clocked}
+        return (*plain, *self.texts, *self.clocked, *moments.values())
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -117,7 +136,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """What the model's inputs stand for, in their order."""
-        return (*self.numbers, *self.encoded, *([self.factored] if self.factored else []))
+        plain = self.numbers[: len(self.numeric)]
+        return (*plain, *self.encoded, *([self.factored] if self.factored else []), *self.clocked)
 
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:

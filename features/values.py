@@ -2,11 +2,17 @@
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces. Matches a whole text."""
+
+PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
+"""A finite number whatever its digits. Most numbers match it whole, and need not be looked at one by one."""
+
+_PLAIN_TIME = r"[0-9]{1,12}(\.[0-9]{1,15})?"
+"""Seconds or milliseconds since 1970, likewise: their microseconds fit 64 bits."""
 
 _CLOCK = (
     r"([ T](?P<clock>([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?)"
@@ -33,15 +39,31 @@ class TimeFormat(StrEnum):
     """Milliseconds since 1970."""
 
 
+TIME_FAULTS = {
+    TimeFormat.ISO: "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)",
+    TimeFormat.DAY_FIRST: "no date with the day first, like 31/01/2026 23:59",
+    TimeFormat.MONTH_FIRST: "no date with the month first, like 01/31/2026 23:59",
+    TimeFormat.MILLISECONDS: "no number of milliseconds since 1970",
+}
+"""What a field that is no time is."""
+PLAIN_TIMES = {
+    TimeFormat.ISO: _PLAIN_TIME,
+    TimeFormat.DAY_FIRST: "",
+    TimeFormat.MONTH_FIRST: "",
+    TimeFormat.MILLISECONDS: _PLAIN_TIME,
+}
+"""A pattern of texts that are times at a glance, "" where there is none."""
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a decimal number that a float64 can hold."""
     return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))
 
 
-def microseconds(text: str, form: TimeFormat = TimeFormat.ISO) -> int | None:
+def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UTC) -> int | None:
     """The time that a text is, in microseconds since 1970; None where it is no time in this format.
 
-    A text without a time zone is UTC; one without a time of day is midnight.
+    A text without a time zone is in `zone`; one without a time of day is midnight.
     """
     if form is TimeFormat.MILLISECONDS or (form is TimeFormat.ISO and is_number(text)):
         in_one = 1_000 if form is TimeFormat.MILLISECONDS else 1_000_000
@@ -56,9 +78,9 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO) -> int | None:
         date = f"{match['year']}-{match['second']:0>2}-{match['first']:0>2}"
     else:
         date = f"{match['year']}-{match['first']:0>2}-{match['second']:0>2}"
-    zone = "Z" if match["zone"] in {None, "UTC"} else match["zone"]
+    own = "Z" if match["zone"] == "UTC" else match["zone"] or ""
     try:
-        moment = datetime.fromisoformat(f"{date} {match['clock'] or '00:00'}{zone}")
-    except ValueError:
+        moment = datetime.fromisoformat(f"{date} {match['clock'] or '00:00'}{own}")
+        return ((moment if own else moment.replace(tzinfo=zone)) - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
         return None
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -67,9 +67,9 @@ class RequestTypes:
             "A user and the items to rank for them. What an item states holds for it instead of what the user states.",
         )
         either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
-        self._either = msgspec.json.Decoder(either)
-        self._rank = msgspec.json.Decoder(self.rank)
-        self._record = msgspec.json.Decoder(self.record)
+        self._either = msgspec.json.Decoder(either, dec_hook=_parsed)
+        self._rank = msgspec.json.Decoder(self.rank, dec_hook=_parsed)
+        self._record = msgspec.json.Decoder(self.record, dec_hook=_parsed)
 
     def read_score(self, body: bytes) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
@@ -162,6 +162,11 @@ def _field(field: Field) -> tuple[Any, Any]:
     """The type of a field, and what it is when it is absent."""
     value: Any = Annotated[field.json_type | None, msgspec.Meta(description=field.description)]
     return (value | msgspec.UnsetType, msgspec.UNSET) if field.is_text else (value, ABSENT_NUMBER)
+
+
+def _parsed(kind: Any, value: object) -> object:  # noqa: ANN401 - a type made from values has no type
+    """A value of a kind of column that reads JSON by itself; its `ValueError` becomes the rejection's reason."""
+    return kind.from_json(value)
 
 
 def _struct(name: str, fields: list[Any], names: dict[str, str], description: str) -> type[msgspec.Struct]:

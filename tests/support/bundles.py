@@ -28,6 +28,7 @@ from features.hashing import hash_value, hash_values
 from features.reference import FILE as REFERENCE
 from features.reference import Histogram, Reference, column_values
 from features.schema import CRITEO, Schema
+from features.times import MOMENT
 
 Record = dict[str, str | float | None]
 MakeBundle = Callable[[int], Path]
@@ -84,7 +85,7 @@ def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 20
     generator = np.random.default_rng(seed)
     numbers = np.round(generator.exponential(20.0, (rows, len(schema.numeric))), 3)
     codes = generator.zipf(1.5, (rows, len(schema.categorical))) % values
-    missing = generator.random((rows, len(schema.features))) < 0.1
+    missing = generator.random((rows, len(schema.numeric) + len(schema.categorical))) < 0.1
     records: list[Record] = []
     for row in range(rows):
         record: Record = {
@@ -100,6 +101,10 @@ def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 20
             more = generator.zipf(1.5, generator.integers(0, MAX_VALUES)) % values
             field = [str(record[column.name]), *(f"{column.index:02x}{code:06x}" for code in more)]
             record[column.name] = f" {column.separator}".join(field)
+    for record in records if schema.clocked else []:
+        for name in (*(column.name for column in schema.clocked), MOMENT):
+            absent = name != MOMENT and generator.random() < 0.1
+            record[name] = None if absent else round(float(generator.normal(1.6e9, 1e9)), 3)  # seconds, from 1890 on
     return records
 
 
@@ -107,9 +112,17 @@ def to_rows(schema: Schema, records: Sequence[Record]) -> RawRows:
     """The records as rows; fields are split here by the definition and not by the code under test."""
     numbers = [
         np.array([np.nan if record.get(field.name) is None else record[field.name] for record in records], np.float64)
-        for field in schema.numbers
+        for field in schema.numbers[: len(schema.numeric)]
     ]
-    return RawRows(schema=schema, fields=[*numbers, *(_values(field, records) for field in schema.texts)])
+    texts = [_values(field, records) for field in schema.texts]
+    times = [_microseconds(field.name, records) for field in schema.fields[len(schema.numeric) + len(schema.texts) :]]
+    return RawRows(schema=schema, fields=[*numbers, *texts, *times])
+
+
+def _microseconds(name: str, records: Sequence[Record]) -> npt.NDArray[np.float64]:
+    """Those of a column that holds seconds since 1970."""
+    values = [record.get(name) for record in records]
+    return np.array([np.nan if value is None else int(float(value) * 1_000_000) for value in values], np.float64)
 
 
 def _values(column: Category, records: Sequence[Record]) -> Categories:

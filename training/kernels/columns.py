@@ -16,7 +16,7 @@ from features.schema import Schema
 
 LABEL = "_label"
 NUMBERS = "_numbers"
-"""The numbers of a row in the schema's order, list<double> with NaN for missing."""
+"""The numbers and times of a row in the schema's order, list<double> with NaN for missing."""
 CATEGORIES = "_categories"
 """The hashes of a row's categories in the schema's order, list<int64>; that of the whole field where a column holds
 several values, whose own hashes are in `VALUES`."""
@@ -35,13 +35,18 @@ FEATURES = "_features"
 """The inputs of a row in the order of `Schema.encoded_features`, list<double> with NaN for missing numbers."""
 
 
-_TYPES = {NUMBERS: pa.list_(pa.float64()), CATEGORIES: pa.list_(pa.int64()), VALUES: pa.list_(pa.list_(pa.int64()))}
+_TYPES = {
+    NUMBERS: pa.list_(pa.float64()),
+    CATEGORIES: pa.list_(pa.int64()),
+    VALUES: pa.list_(pa.list_(pa.int64())),
+    TIME: pa.int64(),
+}
 
 
 def raw_columns(schema: Schema) -> list[str]:
-    """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns,
-    `VALUES`."""
-    return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else [])]
+    """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns, `VALUES`
+    for several values and `TIME` for ages."""
+    return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else []), *([TIME] if schema.clocked else [])]
 
 
 def raw_types(schema: Schema) -> list[tuple[str, pa.DataType]]:
@@ -58,6 +63,8 @@ def raw_rows(columns: Sequence[pa.ListArray], schema: Schema) -> RawRows:
     if schema.several:
         several = _several_values(stored[VALUES], len(schema.several))
         found |= zip((field.at for field in schema.several), several, strict=True)
+    if schema.clocked:
+        found[schema.clocked[0].moment] = stored[TIME].to_numpy().astype(np.float64)
     return RawRows(schema=schema, fields=[found[field.at] for field in schema.fields])
 
 

@@ -15,6 +15,7 @@ from features.encoder import Encoder, RawRows
 from features.factors import Factors
 from features.hashing import MISSING_HASH, hash_values, pair_hashes
 from features.schema import Schema
+from features.times import Reading, Time
 from scoring.model.encoding import RowEncoder
 from scoring.model.records import Values
 from scoring.native import Kernel
@@ -27,6 +28,7 @@ from tests.support.kernels import built_kernel
     st.lists(st.sampled_from([None, None, " ", "|", "||", "a", "€"]), max_size=5),
     st.sets(st.integers(0, 9), max_size=4),
     st.integers(0, 1),
+    st.lists(st.sampled_from(["UTC", "America/New_York"]), max_size=2),
     st.integers(1, 40),
     st.integers(0, 2**32 - 1),
 )
@@ -36,10 +38,11 @@ def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives
     separators: list[str | None],
     chosen: set[int],
     factored: int,
+    zones: list[str],
     rows: int,
     seed: int,
 ) -> None:
-    if numbers + len(separators) == 0:
+    if numbers + len(separators) + len(zones) == 0:
         numbers = 1
     separated = {f"c{index}": separator for index, separator in enumerate(separators) if separator}
     names = tuple(f"c{index}" for index in range(len(separators)))
@@ -51,13 +54,25 @@ def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives
         separators=separated,
         crosses=tuple(pair for index, pair in enumerate(pairs) if index in chosen),
         factors=(single[-1], single[0]) if factored and len(single) > 1 else UNSET,
+        timestamp="shown",
+        times={f"t{index}": Reading(zone=zone) for index, zone in enumerate(zones)} or UNSET,
     )
     known = random_records(schema, 30, seed=seed)
     asked = random_records(schema, rows, seed=seed + 1)
     encoder = _encoder(schema, known, seed)
-    values: list[Values] = [tuple(record[name] for name in schema.features) for record in asked]
+    values = values_of(schema, asked)
     found = RowEncoder(schema, encoder, kernel).encode(values)
     np.testing.assert_array_equal(found, to_rows(schema, asked).encode(encoder))
+
+
+def values_of(schema: Schema, records: list[Record]) -> list[Values]:
+    """The records as the request types read them: times as microseconds."""
+    timed = {field.name for field in schema.fields if isinstance(field, Time)}
+
+    def read(name: str, value: str | float | None) -> str | float | None:
+        return float(int(float(value) * 1_000_000)) if name in timed and value is not None else value
+
+    return [tuple(read(name, record[name]) for name in schema.features) for record in records]
 
 
 def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:

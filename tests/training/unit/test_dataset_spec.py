@@ -10,7 +10,7 @@ from tools.paths import ROOT
 from training import datasets
 from training.datasets.described.columns import locate
 from training.datasets.described.spec import load_spec
-from training.datasets.errors import EmptyDatasetError, MissingFileError, NoTimestampError, SpecError
+from training.datasets.errors import EmptyDatasetError, MalformedRowError, MissingFileError, NoTimestampError, SpecError
 from training.parameters import CriteoDataset, Split, SyntheticDataset, TablesDataset
 
 SPEC = {
@@ -98,6 +98,13 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
         (
             {"categorical": ["genre", "item", "Genre with item"], "factors": ["genre", "item"]},
             "a column is called 'genre with item' as the factors are",
+        ),
+        ({"times": ["born"]}, "the ages of `times` count from the row's timestamp: name its column"),
+        ({"times": ["born"], "timestamp": "born"}, "born is the timestamp"),
+        ({"times": ["at"], "timestamp": "seen"}, "at is the moment of a request, from which ages count"),
+        (
+            {"times": [{"column": "born", "zone": "Berlin"}], "timestamp": "seen"},
+            r"zone: this time zone is unknown.*'Berlin'",
         ),
         ({"users": {"path": "users.xlsx", "key": "user"}}, r"users\.xlsx is unknown"),
     ],
@@ -226,3 +233,17 @@ def test_a_split_by_time_needs_a_described_timestamp(tmp_path: Path) -> None:
     for dataset in (without, SyntheticDataset(), CriteoDataset(kind="criteo", path="sample")):
         with pytest.raises(NoTimestampError, match="needs a dataset with a timestamp"):
             datasets.check_split(dataset, Split.TIME)
+
+
+def test_a_feature_that_is_no_time_is_refused_with_its_place_and_a_missing_one_is_not(tmp_path: Path) -> None:
+    rows = {"interactions.csv": "user,item,rating,seen\nu1,i1,5,7\nu1,i1,1,8\n"}
+    born = "user,born\nu1,1990-05-06\nu2,\nu3,06/05/1990\nu4,1e300\nu5,999999999999\n"
+    timed: dict[str, Any] = {"numeric": [], "timestamp": "seen"}
+    path = written(tmp_path, tables={**rows, "users.csv": born}, times=["born"], **timed)
+    with pytest.raises(MalformedRowError) as caught:
+        datasets.describe(tables(path))
+    assert "users.csv, time born: 3 of 5 fields are no time (give seconds since 1970" in str(caught.value)
+    assert "line 4 '06/05/1990', line 5 '1e300', line 6 '999999999999'" in str(caught.value)
+    path = written(tmp_path, tables=rows, times=[{"column": "age", "format": "day-first"}], **timed)
+    with pytest.raises(MalformedRowError, match=r"time age: 1 of 1 fields is no date with the day first.*line 2 '30'"):
+        datasets.describe(tables(path))

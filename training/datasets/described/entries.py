@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
 from features.values import TimeFormat
 
@@ -74,3 +75,19 @@ class Categorical(Numeric):
 
     separator: str | None = Field(default=None, min_length=1)
     """What stands between the values of a field that can have several; without it, a field is one value."""
+
+
+class TimeFeature(Time, Numeric):
+    """A column of times as a feature."""
+
+    zone: str = "UTC"
+    """In which times without a time zone are, and in which hour and weekday count."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:  # unknown, no path within the database, a folder there
+            raise ValueError("this time zone is unknown: give one such as Europe/Berlin") from error
+        return zone

@@ -11,14 +11,8 @@ import pyarrow.compute as pc
 
 from features.categories import Category
 from features.columns import Field, Number
-from features.values import TimeFormat, is_number, microseconds
+from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, is_number, microseconds
 from training.datasets.described.entries import Label, Time
-
-PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
-"""A finite number whatever its digits. Most numbers match it whole, and need not be looked at one by one."""
-
-PLAIN_TIME = r"[0-9]{1,12}(\.[0-9]{1,15})?"
-"""Seconds or milliseconds since 1970, likewise: their microseconds fit 64 bits."""
 
 WHOLE = r"(-?[0-9]+)\.0*"
 """A whole number with a point: as a key, it is the same as without."""
@@ -107,8 +101,10 @@ def checks(rules: TableRules) -> list[Check]:
         found.append(check("label", label.column, _label_fault(label), is_label))
     if time := rules.timestamp:
         is_time = partial(_is_time, form=time.format)
-        found.append(check("timestamp", time.column, _TIME_FAULTS[time.format], is_time, plain=_PLAIN[time.format]))
-    return found + [check(one.called, one.name, one.fault, one.is_right, optional=True) for one in rules.numbers]
+        found.append(check("timestamp", time.column, TIME_FAULTS[time.format], is_time, plain=PLAIN_TIMES[time.format]))
+    return found + [
+        check(one.called, one.name, one.fault, one.is_right, optional=True, plain=one.plain) for one in rules.numbers
+    ]
 
 
 def is_click(text: str, label: Label) -> bool | None:
@@ -150,20 +146,6 @@ def keys_of(texts: pa.StringArray) -> pa.StringArray:
 
 def _is_time(text: str, form: TimeFormat) -> bool:
     return microseconds(text, form) is not None
-
-
-_TIME_FAULTS = {
-    TimeFormat.ISO: "no time (give seconds since 1970 or a form like 2026-01-31 23:59:00)",
-    TimeFormat.DAY_FIRST: "no date with the day first, like 31/01/2026 23:59",
-    TimeFormat.MONTH_FIRST: "no date with the month first, like 01/31/2026 23:59",
-    TimeFormat.MILLISECONDS: "no number of milliseconds since 1970",
-}
-_PLAIN = {
-    TimeFormat.ISO: PLAIN_TIME,
-    TimeFormat.DAY_FIRST: "",
-    TimeFormat.MONTH_FIRST: "",
-    TimeFormat.MILLISECONDS: PLAIN_TIME,
-}
 
 
 def _is_label(text: str, label: Label) -> bool:

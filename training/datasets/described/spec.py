@@ -9,7 +9,8 @@ from msgspec import UNSET
 from pydantic import BeforeValidator, ValidationError, model_validator
 
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
-from training.datasets.described.entries import Categorical, Entity, Label, Numeric, Strict, Time
+from features.times import MOMENT, Reading
+from training.datasets.described.entries import Categorical, Entity, Label, Numeric, Strict, Time, TimeFeature
 from training.datasets.errors import MissingFileError, SpecError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -34,6 +35,8 @@ class TablesSpec(Strict):
     label: Label
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
+    times: tuple[TimeFeature, ...] = ()
+    """Columns of times, of which the model gets age, hour and weekday."""
     crosses: tuple[Annotated[Pair, BeforeValidator(_two_names)], ...] = ()
     """Pairs of categorical columns that are columns of their own, which nobody sends."""
     factors: Annotated[Pair, BeforeValidator(_two_names)] | None = None
@@ -44,7 +47,7 @@ class TablesSpec(Strict):
 
     @model_validator(mode="after")
     def _columns_make_sense(self) -> Self:
-        names = [*self.numeric_names, *self.categorical_names]
+        names = [*self.numeric_names, *self.categorical_names, *(one.column for one in self.times)]
         if not names:
             raise ValueError("name at least one column under `numeric` or `categorical`")
         # Spark does not tell upper from lower case in a column's name.
@@ -67,6 +70,14 @@ class TablesSpec(Strict):
         for name, what in made:
             if name.lower() in folded:
                 raise ValueError(f"a column is called {name!r} as the {what}: rename the column")
+        return self
+
+    @model_validator(mode="after")
+    def _ages_can_be_counted(self) -> Self:
+        if self.times and self.timestamp is None:
+            raise ValueError("the ages of `times` count from the row's timestamp: name its column under `timestamp`")
+        if self.times and MOMENT in {*self.numeric_names, *self.categorical_names, *(one.column for one in self.times)}:
+            raise ValueError(f"{MOMENT} is the moment of a request, from which ages count: rename the column")
         return self
 
     @property
@@ -95,11 +106,16 @@ class TablesSpec(Strict):
             separators=self.separators or UNSET,
             crosses=self.crosses or UNSET,
             factors=self.factors or UNSET,
+            times={one.column: Reading(zone=one.zone, format=one.format) for one in self.times} or UNSET,
         )
 
     def missing_in(self, column: str) -> frozenset[str]:
         """The texts that mean missing in a column of any table; the empty text is always one of them."""
-        own = {one.column: one.missing for one in (*self.numeric, *self.categorical) if one.missing is not None}
+        own = {
+            one.column: one.missing
+            for one in (*self.numeric, *self.categorical, *self.times)
+            if one.missing is not None
+        }
         return frozenset({"", *own.get(column, self.missing)})
 
     @property

@@ -1,0 +1,158 @@
+"""Columns of times: the model gets their age in days, and the hour and the weekday that they show in their zone.
+
+The age counts from the moment of the row: its timestamp in training, and in a request the field `at`, which is now
+unless the client sends it. Times are microseconds since 1970 in float64, NaN for missing; up to the year 2255 these are
+exact, so training and the service get the same inputs to the bit.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from features.arrays import Numbers, Values
+from features.columns import Field, Fields, Inputs, Number, Tables
+from features.values import PLAIN_TIMES, TIME_FAULTS, TimeFormat, microseconds
+
+MOMENT = "at"
+"""The field of a record with the moment that ages count from."""
+HOUR, DAY = 3_600e6, 86_400e6
+"""Microseconds."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = ((datetime(year, 1, 2, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1) for year in (1, 9999))
+_EXAMPLE = "2026-01-31 18:30:00"
+_THURSDAY = 3
+"""The weekday of 1970-01-01, from Monday as 0."""
+
+
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a column's times are read: `zone` holds for texts that name none, and for hour and weekday."""
+
+    zone: str = "UTC"
+    format: TimeFormat = TimeFormat.ISO
+
+
+@dataclass(frozen=True, kw_only=True)
+class Time(Number):
+    """A time; `moment` is the number of `MOMENT` among the fields."""
+
+    role = "time"
+    called = "time"
+
+    reading: Reading
+    moment: int
+
+    @property
+    def fault(self) -> str:
+        """What messages call a field that is no time."""
+        return TIME_FAULTS[self.reading.format]
+
+    @property
+    def plain(self) -> str:
+        """Few enough digits for any time."""
+        return r"[0-9]{1,10}" if PLAIN_TIMES[self.reading.format] else ""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Age, hour and weekday."""
+        return f"{self.name}_age_days", f"{self.name}_hour", f"{self.name}_weekday"
+
+    @property
+    def json_type(self) -> Any:  # noqa: ANN401 - a type made from values has no type
+        """A number that is made from a text or a number of a request."""
+        return _parsed_by(self)
+
+    @property
+    def description(self) -> str:
+        """What a client reads about the field."""
+        return (
+            f"A time in ISO 8601 or in the tables' format ({self.reading.format}); in the zone {self.reading.zone} "
+            "unless it names another; null when missing."
+        )
+
+    @property
+    def example(self) -> float | str:
+        """A time."""
+        return _EXAMPLE
+
+    def is_right(self, text: str) -> bool:
+        """Whether a field of a table, which is not missing, is a time in the column's format."""
+        found = microseconds(text, self.reading.format, ZoneInfo(self.reading.zone))
+        return found is not None and _FIRST <= found < _LAST
+
+    def parse(self, text: str) -> float:
+        """A time in the column's format, or in words as ISO 8601 has it; raises `ValueError` for another text."""
+        for form in dict.fromkeys((self.reading.format, TimeFormat.ISO)):
+            found = microseconds(text, form, ZoneInfo(self.reading.zone))
+            if found is not None and _FIRST <= found < _LAST:
+                return float(found)
+        raise ValueError(f"{text[:100]!r} is {self.fault}")
+
+    def shown(self, value: float) -> float | str | None:
+        """A time in UTC."""
+        return None if np.isnan(value) else (_EPOCH + timedelta(microseconds=int(value))).isoformat(sep=" ")
+
+    def is_in(self, other: Field | None) -> bool:
+        """Another zone means another hour."""
+        return isinstance(other, Time) and other.reading.zone == self.reading.zone
+
+    def encode(self, fields: Fields, _tables: Tables) -> Inputs:
+        """Age, hour and weekday, Monday as 0. `mod` is exact, a division that is rounded may end on the next day."""
+        times: Numbers = fields[self.at]
+        local = times + _offsets(times, self.reading.zone)
+        of_day = np.mod(local, DAY)
+        days = (local - of_day) / DAY
+        return (fields[self.moment] - times) / DAY, np.floor(of_day / HOUR), np.mod(days + _THURSDAY, 7.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment(Time):
+    """The moment that ages count from. It is no input itself, and no column of a table: rows have their timestamp."""
+
+    name: str = MOMENT
+    reading: Reading = field(default_factory=Reading)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    @property
+    def description(self) -> str:
+        """What a client reads about the field."""
+        return "The moment that ages count from: ISO 8601, UTC by default, or seconds since 1970; now if missing."
+
+    def read(self, values: Sequence[Any]) -> Values:
+        """The moments, float64[n]."""
+        moments = np.array(values, dtype=np.float64)
+        return np.where(np.isnan(moments), np.floor(time.time() * 1e6), moments)
+
+
+def _offsets(times: Numbers, zone: str) -> Numbers:
+    """How far the zone's clocks are ahead of UTC at these times, in microseconds, float64[n]."""
+    offsets = np.zeros(len(times))
+    if zone != "UTC":
+        known = ~np.isnan(times)
+        distinct, place = np.unique(times[known], return_inverse=True)
+        clock = ZoneInfo(zone)
+        moments = ((_EPOCH + timedelta(microseconds=int(one))).astimezone(clock) for one in distinct.tolist())
+        found = [(moment.utcoffset() or timedelta()) / timedelta(microseconds=1) for moment in moments]
+        offsets[known] = np.array(found, dtype=np.float64)[place]
+    return offsets
+
+
+def _parsed_by(column: Time) -> Any:  # noqa: ANN401 - a type made from values has no type
+    """A float that msgspec's `dec_hook` makes by `from_json`, which raises `ValueError` for what is no time."""
+
+    def from_json(cls: type[float], value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError("expected a time")  # noqa: TRY004 - msgspec tells it with the field's name
+        return cls(column.parse(value if isinstance(value, str) else repr(value)))
+
+    kind = type("Time", (float,), {"from_json": classmethod(from_json)})
+    return Annotated[kind, msgspec.Meta(extra_json_schema={"type": ["string", "number"], "examples": [_EXAMPLE]})]

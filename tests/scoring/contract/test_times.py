@@ -1,0 +1,111 @@
+"""A service whose model has columns of times, and requests with the moment that their ages count from."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from features.bundle import Bundle
+from features.schema import Schema
+from features.times import Reading
+from tests.support.bundles import make_bundle
+from tests.support.services import RunningService, running_service
+
+SCHEMA = Schema(
+    numeric=("age",),
+    categorical=("city",),
+    timestamp="seen_at",
+    times={"joined": Reading(), "released": Reading(zone="Europe/Berlin")},
+)
+AT = "2026-01-31 12:00:00"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle with two columns of times, whose golden records have them in seconds since 1970."""
+    return Bundle.load(make_bundle(tmp_path_factory.mktemp("timed") / "bundle", schema=SCHEMA, values=20, trees=40))
+
+
+@pytest.fixture(scope="module")
+def service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of its own, which has reproduced the golden records when it is ready."""
+    with running_service(bundle.path, tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: RunningService) -> httpx.Client:
+    """A client with a valid key."""
+    return service.client
+
+
+def scored(client: httpx.Client, **record: Any) -> float:
+    answer = client.post("/score", json={"age": 3, "city": "x"} | record)
+    assert answer.status_code == 200, answer.text
+    return float(answer.json()["probability"])
+
+
+def test_single_and_batch_give_what_training_gives(client: httpx.Client, bundle: Bundle) -> None:
+    records = [golden.record for golden in bundle.golden]
+    assert all(isinstance(record["at"], float) for record in records)
+    together = client.post("/score", json={"records": records}).json()["probabilities"]
+    assert together == pytest.approx([golden.probability for golden in bundle.golden], abs=1e-12)
+
+
+def test_the_same_time_scores_the_same_in_any_spelling(client: httpx.Client) -> None:
+    one = scored(client, released="2025-07-01 08:15:00", at=AT)
+    assert one == scored(client, released="2025-07-01T06:15:00Z", at="2026-01-31T13:00:00+01:00")
+    assert one == scored(client, released=1751350500, at=1769860800)
+
+
+def test_the_moment_of_a_request_is_now_unless_it_says_otherwise(client: httpx.Client) -> None:
+    weeks = [datetime.now(UTC) - timedelta(weeks=7 * number) for number in range(400)]
+    without = [scored(client, joined=week.isoformat(), at=None) for week in weeks[::40]]
+    # Seconds pass between the two, which are nothing to trees that split at days.
+    assert without == [
+        scored(client, joined=week.isoformat(), at=datetime.now(UTC).isoformat()) for week in weeks[::40]
+    ]
+    assert len(set(without)) > 1
+
+
+def test_the_items_of_a_ranking_share_the_user_s_moment(client: httpx.Client) -> None:
+    items: list[dict[str, Any]] = [
+        {"released": "2001-05-06"},
+        {"released": "2025-05-06", "at": "2025-05-07"},
+        {"released": None},
+    ]
+    query = {"user": {"age": 3, "city": "x", "at": AT}, "items": items}
+    answer = client.post("/rank", json=query).json()["items"]
+    found = {one["index"]: one["probability"] for one in answer}
+    assert found == {index: scored(client, **({"at": AT} | item)) for index, item in enumerate(items)}
+
+
+@pytest.mark.parametrize("value", ["soon", "2026-02-30", "31/12/2025", "1e300", True, [1], 1e15, ""])
+def test_what_is_no_time_is_refused_by_the_name_of_its_field(client: httpx.Client, value: object) -> None:
+    for body, field in (
+        ({"released": value}, "released"),
+        ({"records": [{"age": 1}, {"at": value}]}, "records[...].at"),
+    ):
+        answer = client.post("/score", json=body)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["code"] == "wrong_type"
+        assert answer.json()["error"]["field"] in {field, "records[1].at"}
+
+
+def test_the_description_says_what_a_time_is_and_its_example_can_be_scored(client: httpx.Client) -> None:
+    content = client.get("/openapi.json").json()
+    properties = content["components"]["schemas"]["Record"]["properties"]
+    assert list(properties) == ["age", "city", "joined", "released", "at"]
+    assert "in the zone Europe/Berlin unless it names another" in properties["released"]["description"]
+    assert properties["at"]["anyOf"][0]["type"] == ["string", "number"]
+    examples = content["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    assert scored(client, **examples["one"]["value"]) == scored(client, **examples["one"]["value"])
+
+
+def test_a_time_is_explained_by_the_sum_of_its_inputs(client: httpx.Client) -> None:
+    answer = client.post("/explain", json={"joined": "2020-01-01", "released": "2020-01-01", "at": AT}).json()
+    contributions = {one["feature"]: one["contribution"] for one in answer["contributions"]}
+    assert set(contributions) == {"age", "city", "joined", "released"}
+    assert sum(contributions.values()) + answer["average"] == pytest.approx(answer["raw_score"], abs=1e-9)
