@@ -10,8 +10,8 @@ from tools.toolchain import version_numbers
 from tools.versions import GLIBC, GO, JAVA, PULUMI, PYTHON, SYNAPSEML
 
 GIB = 2**30
-DISK_GIB = 5
-"""Packages 0.7 GiB, Pulumi and its build at most 3 GiB, data and models of the default stack below 1 GiB."""
+DISK_GIB = 6
+"""Python packages with uv's cache 2.5 GiB, the build of Pulumi 3 GiB, the default stack less than 0.1 GiB."""
 MEMORY_GIB = 6
 """Spark's driver has 4 GiB of heap by default; Pulumi, the service and the system need the rest."""
 
