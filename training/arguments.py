@@ -1,19 +1,25 @@
 """The command line of `python -m training`: one option per parameter, generated from the parameters' own models."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import EnumMeta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, get_args
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from features.errors import PersonalizationError
-from training.parameters import Dataset, GateParameters, TrainingParameters
+from training.parameters import Dataset, GateParameters, SyntheticDataset, TrainingParameters
 from training.progress import Format
 from training.request import LocalRequest
 
-Value = TypeVar("Value")
+KINDS: Mapping[str, type[BaseModel]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(Dataset)[0])
+}
+"""The model of each kind of dataset."""
+_GROUPS = {"dataset", "training", "gate", "result"}
+"""The fields of a request that have options of their own."""
 
 
 class UsageError(PersonalizationError):
@@ -34,26 +40,21 @@ def parse(arguments: Sequence[str]) -> LocalRequest:
         if beside:
             raise UsageError(f"--request says everything, but {', '.join(beside)} was given too. Leave one out.")
         return _read(given["request"])
-    fields = {
-        "rows": given["rows"],
-        "seed": given["dataset_seed"],
-        "path": given["path"],
-        "days": given["days"],
-        "spec": given["spec"],
+    fields = {name: given[name] for name in LocalRequest.model_fields if name not in _GROUPS}
+    request = {name: value for name, value in fields.items() if value is not None} | {
+        "dataset": dataset_fields(given, KINDS),
+        "training": _chosen(given, TrainingParameters, ""),
+        "gate": _chosen(given, GateParameters, "gate_"),
+        "result": Format.JSON if given["json"] else Format.TEXT,
     }
-    dataset = {"kind": given["dataset"]} | {name: value for name, value in fields.items() if value is not None}
-    return LocalRequest(
-        dataset=_validated(TypeAdapter(Dataset), dataset, prefix="--"),
-        training=_validated(TypeAdapter(TrainingParameters), _chosen(given, TrainingParameters, ""), prefix="--"),
-        gate=_validated(TypeAdapter(GateParameters), _chosen(given, GateParameters, "gate_"), prefix="--gate-"),
-        data=given["data"],
-        champion=given["champion"],
-        best=given["best"],
-        output=given["output"],
-        work=given["work"],
-        result=Format.JSON if given["json"] else Format.TEXT,
-        progress=Format(given["progress"]),
-    )
+    try:
+        return LocalRequest.model_validate(request)
+    except ValidationError as error:
+        problems = (
+            f"{_option(problem['loc'])} {problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise UsageError(f"{'; '.join(problems)}. `python -m training --help` lists the options.") from error
 
 
 def _read(file: Path) -> LocalRequest:
@@ -63,59 +64,77 @@ def _read(file: Path) -> LocalRequest:
         raise UsageError(f"The request {file} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         problems = (f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors())
-        raise UsageError(f"The request {file} is none: {'; '.join(problems)}.") from error
+        raise UsageError(f"The request {file} is not valid: {'; '.join(problems)}.") from error
 
 
 def _parser() -> _Parser:
     parser = _Parser(prog="python -m training", description="Train a click model and write its bundle.")
-    dataset = parser.add_argument_group("dataset")
-    dataset.add_argument("--dataset", choices=["synthetic", "criteo", "tables"], default="synthetic")
-    dataset.add_argument("--rows", help="synthetic: how many rows are generated")
-    dataset.add_argument("--dataset-seed", help="synthetic: same seed, same rows")
-    dataset.add_argument("--path", help="criteo: a file, a folder, a URL, `sample` or `full`")
-    dataset.add_argument("--days", help="criteo: train on the latest so many files of the folder; 0 for all")
-    dataset.add_argument("--spec", help="tables: the YAML file that describes them")
-    dataset.add_argument("--data", type=Path, help="folder that holds the dataset already; else its source is read")
+    add_dataset(parser.add_argument_group("dataset"), KINDS, default=SyntheticDataset().kind)
     run = parser.add_argument_group("run")
-    run.add_argument("--request", type=Path, help="JSON file that says all of it, as `training/request.py` describes")
-    run.add_argument("--champion", type=Path, help="bundle that serves, to compare with on the same held-out rows")
-    run.add_argument("--best", type=Path, help="bundle of the best version kept, to compare with likewise")
-    run.add_argument("--output", type=Path, help="folder for the bundle and the log; the default is ./runs/<run>")
-    run.add_argument("--work", type=Path, help="folder for intermediate files; the default is in the run's folder")
-    run.add_argument("--json", action="store_true", help="print the result as one JSON object on standard output")
-    run.add_argument("--progress", choices=[style.value for style in Format], default=Format.TEXT.value)
+    run.add_argument("--request", type=Path, help="JSON file with the whole request (see `training/request.py`).")
+    run.add_argument("--json", action="store_true", help="Print the result as one JSON object on standard output.")
+    _add_fields(run, LocalRequest, "", leave_out=_GROUPS)
     _add_fields(parser.add_argument_group("training"), TrainingParameters, "")
     _add_fields(parser.add_argument_group("gate"), GateParameters, "gate_")
     return parser
 
 
-def _add_fields(group: "argparse._ArgumentGroup", model: type[BaseModel], prefix: str) -> None:
+def add_dataset(group: "argparse._ArgumentGroup", kinds: Mapping[str, type[BaseModel]], *, default: str) -> None:
+    """Add the options that say which dataset of one of these kinds is meant."""
+    group.add_argument("--dataset", choices=[*kinds], default=default)
+    for name in _dataset_names(kinds):
+        fields = {kind: model.model_fields[name] for kind, model in kinds.items() if name in model.model_fields}
+        meanings = " ".join(f"{kind}: {_help(field)}" for kind, field in fields.items())
+        group.add_argument(_dataset_option(name), metavar="VALUE", help=meanings)
+
+
+def dataset_fields(given: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """The fields of the dataset that the options of `add_dataset` give, as they were typed."""
+    names = _dataset_names(kinds)
+    values = {name: given[_dataset_option(name).removeprefix("--").replace("-", "_")] for name in names}
+    return {"kind": given["dataset"]} | {name: value for name, value in values.items() if value is not None}
+
+
+def _dataset_names(kinds: Mapping[str, type[BaseModel]]) -> list[str]:
+    fields = (name for model in kinds.values() for name in model.model_fields)
+    return [name for name in dict.fromkeys(fields) if name != "kind"]
+
+
+def _dataset_option(name: str) -> str:
+    """The option for a field of a dataset; a name that training has too says whose it is."""
+    return _written(f"dataset_{name}" if name in TrainingParameters.model_fields else name)
+
+
+def _written(name: str) -> str:
+    return f"--{name}".replace("_", "-")
+
+
+def _add_fields(
+    group: "argparse._ArgumentGroup", model: type[BaseModel], prefix: str, *, leave_out: Iterable[str] = ()
+) -> None:
     for name, field in model.model_fields.items():
+        if name in leave_out:
+            continue
         choices = [str(choice.value) for choice in field.annotation] if isinstance(field.annotation, EnumMeta) else None
-        description = (field.description or "").replace("%", "%%")
-        group.add_argument(
-            f"--{prefix}{name}".replace("_", "-"),
-            choices=choices,
-            metavar=None if choices else "VALUE",
-            help=f"{description} (default: {field.default})",
-        )
+        metavar = None if choices else "VALUE"
+        group.add_argument(_written(prefix + name), choices=choices, metavar=metavar, help=_help(field))
 
 
-def _chosen(given: dict[str, Any], model: type[BaseModel], prefix: str) -> dict[str, Any]:
+def _help(field: FieldInfo) -> str:
+    """What a field means, and its default if it has one."""
+    description = (field.description or "").replace("%", "%%")
+    return description if field.is_required() or field.default is None else f"{description} (default: {field.default})"
+
+
+def _chosen(given: Mapping[str, Any], model: type[BaseModel], prefix: str) -> dict[str, Any]:
     values = {name: given[prefix + name] for name in model.model_fields}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _validated(adapter: TypeAdapter[Value], values: dict[str, Any], *, prefix: str) -> Value:
-    try:
-        return adapter.validate_python(values)
-    except ValidationError as error:
-        problems = (
-            f"{prefix}{'_'.join(str(part) for part in problem['loc'] if part not in _KINDS).replace('_', '-')}"
-            f" {problem['input'] if problem['type'] != 'missing' else ''}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise UsageError(f"{'; '.join(problems)}. `python -m training --help` lists the options.") from error
-
-
-_KINDS = {"synthetic", "criteo", "tables"}
+def _option(place: tuple[int | str, ...]) -> str:
+    """The option for a place in a request."""
+    group, *inside = map(str, place)
+    if group == "dataset":
+        return _dataset_option(inside[-1])
+    names = {"training": inside, "gate": ["gate", *inside]}.get(group, [group])
+    return _written("_".join(names))

@@ -11,22 +11,26 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from features.bundle import Bundle
 from training import engines
+from training.arguments import KINDS, add_dataset, dataset_fields
 from training.datasets import describe
 from training.datasets.errors import DatasetError
 from training.datasets.progress import silent
 from training.evaluation import reference
 from training.evaluation.gate import drift_check
 from training.failure import explain
-from training.parameters import Dataset, EngineName, TrainingParameters
+from training.parameters import Dataset, EngineName, SyntheticDataset, TrainingParameters
 from training.progress import Progress
 from training.protocols import Source
 from training.report import drift as page
 from training.streams import LOG, output_to
 
+_KINDS = {kind: model for kind, model in KINDS.items() if model is not SyntheticDataset}
+"""The kinds of dataset whose rows can drift."""
+_ADAPTER: TypeAdapter[Dataset] = TypeAdapter(Dataset)
 WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3
 
 
@@ -47,14 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare as the command line says and return the exit code."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    needed = "path" if given.dataset == "criteo" else "spec"
-    if getattr(given, needed) is None:
-        parser.error(f"--{needed} is needed for --dataset {given.dataset}")
+    try:
+        dataset = _ADAPTER.validate_python(dataset_fields(vars(given), _KINDS))
+    except ValidationError as error:
+        wrong = ", ".join(f"--{found['loc'][-1]}: {found['msg']}" for found in error.errors())
+        parser.error(f"{wrong} for --dataset {given.dataset}")
     with TemporaryDirectory(prefix="drift-") as folder:
         logged = Path(folder) / LOG
         try:
             with output_to(logged):
-                result = _run(given, logged)
+                result = _run(given, dataset, logged)
         except Exception as error:  # noqa: BLE001 - `explain` finds the sentence of each
             explained = explain(error, log=logged)
             sys.stderr.write(f"error: {explained}\n")
@@ -80,10 +86,7 @@ def compare_source(bundle: Bundle, source: Source, folder: Path) -> reference.Dr
     return drift
 
 
-def _run(given: argparse.Namespace, logged: Path) -> Result:
-    place = {"path": given.path} if given.dataset == "criteo" else {"spec": given.spec}
-    adapter: TypeAdapter[Dataset] = TypeAdapter(Dataset)
-    dataset = adapter.validate_python({"kind": given.dataset, **place})
+def _run(given: argparse.Namespace, dataset: Dataset, logged: Path) -> Result:
     bundle = Bundle.load(given.bundle)
     manifest = describe(dataset)
     parameters = TrainingParameters(engine=EngineName(given.engine), driver_memory_gib=given.driver_memory_gib)
@@ -108,9 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add: Any = parser.add_argument
     add("--bundle", type=Path, required=True, help="the model's bundle")
-    add("--dataset", choices=["criteo", "tables"], default="criteo")
-    add("--path", help="criteo: a file, a folder, or a URL")
-    add("--spec", help="tables: the YAML file that describes them")
+    add_dataset(parser.add_argument_group("dataset"), _KINDS, default="criteo")
     add("--output", type=Path, default=Path("drift.html"), help="the page to write")
     add("--max-drift", type=float, default=0.0, help="index above which the exit code is 3; 0 for none")
     add("--engine", choices=[name.value for name in EngineName], default=EngineName.AUTO, help="what reads the data")

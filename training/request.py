@@ -1,8 +1,7 @@
-"""A training run as one document: what is trained, how, what it must reach, and where everything lies.
+"""A training run as one document: the dataset, the parameters, the gate, and where everything lies.
 
-Whoever wants a model writes one as JSON: a step of the stack on this machine for `python -m training --request FILE`, a
-step on Azure as the one parameter of the job on Databricks. People give options instead, which make the same document.
-Nothing here needs Spark.
+The steps of a stack write it as JSON: on this machine for `python -m training --request FILE`, on Azure as the one
+parameter of the Databricks job. People give options instead, which make the same document. Nothing here needs Spark.
 """
 
 from pathlib import Path
@@ -17,30 +16,32 @@ PlaceT = TypeVar("PlaceT")
 
 
 class TrainingRequest(Parameters, Generic[PlaceT]):
-    """A run whose places are of one kind: folders of a machine (`Path`), or URLs of a lake (`str`, `abfss://...`)."""
+    """A run on local folders (`PlaceT` is `Path`), or on URLs in a data lake (`str`, `abfss://...`)."""
 
     dataset: Dataset = Field(default_factory=SyntheticDataset)
-    """What is trained on."""
+    """The training data."""
     training: TrainingParameters = Field(default_factory=TrainingParameters)
-    """How."""
+    """How the model is trained."""
     gate: GateParameters = Field(default_factory=GateParameters)
     """What the model must reach before it may serve."""
     data: PlaceT | None = None
-    """Where the dataset lies already; else its source is read."""
+    """Folder with a copy of the dataset; without it, the source is read."""
     champion: PlaceT | None = None
-    """The bundle that serves, to compare with on the same held-out rows."""
+    """Bundle of the champion, to compare with on the same held-out rows."""
     champion_version: int | None = None
+    """The champion's version number, for the report."""
     best: PlaceT | None = None
-    """The bundle of the best version kept, if another one serves, to compare with likewise."""
+    """Bundle of the best version kept, to compare with too; only if the champion is another one."""
     best_version: int | None = None
+    """The best version's number, for the report."""
     output: PlaceT | None = None
-    """The run's folder, for bundle and log."""
+    """Folder for the bundle and the log; by default `runs/` and a hash of the inputs."""
     work: PlaceT | None = None
-    """For intermediate files. Every machine of a cluster must see it, and `data`."""
+    """Folder for intermediate files; by default inside the output folder. Every machine of a cluster must see it."""
     progress: Format = Format.TEXT
-    """How the run says what it is doing, on standard error."""
+    """Format of the progress reports on standard error."""
     result: Format = Format.TEXT
-    """How it says what came out, on standard output."""
+    """Format of the result on standard output."""
 
 
 class LocalRequest(TrainingRequest[Path]):
@@ -48,19 +49,19 @@ class LocalRequest(TrainingRequest[Path]):
 
 
 class LakeRequest(TrainingRequest[str]):
-    """A run on a cluster that can't look at the dataset's source: all of it is named, and lies in a lake."""
+    """A run on a cluster, which can't see the dataset's source: everything lies in a data lake."""
 
     data: str
     manifest_hash: str
-    """Of what lies in `data`, 64 hexadecimal digits."""
+    """The hash of the dataset's manifest, 64 hexadecimal digits."""
     fetch: bool
-    """Whether `data` is still empty: the run brings the dataset there, for the next run too."""
+    """Whether `data` is still empty. The run then fetches the dataset into it, for later runs too."""
     output: str
     work: str | None = None
     """A folder that every machine of a cluster with workers sees, `/Volumes/...`."""
 
     def with_copies(self, *, data: Path, champion: Path, best: Path, output: Path, work: Path) -> LocalRequest:
-        """The same run on copies of what lies in the lake."""
+        """The same run on local copies."""
         return LocalRequest(
             dataset=self.dataset,
             training=self.training,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.arguments import UsageError, parse
+from training.arguments import KINDS, UsageError, parse
 from training.parameters import (
     CriteoDataset,
     GateParameters,
@@ -37,6 +37,19 @@ def test_every_training_parameter_has_an_option(name: str) -> None:
 def test_every_gate_parameter_has_an_option(name: str) -> None:
     parsed = parse([f"--gate-{name.replace('_', '-')}", "0.015625"])
     assert getattr(parsed.gate, name) == 0.015625
+
+
+OPTIONS = {"rows": "--rows", "seed": "--dataset-seed", "path": "--path", "days": "--days", "spec": "--spec"}
+VALUES = {"rows": "5000", "seed": "7", "path": "day_0.gz", "days": "3", "spec": "dataset.yaml"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_each_kind_of_dataset_has_an_option(kind: str) -> None:
+    names = [name for name in KINDS[kind].model_fields if name != "kind"]
+    given = [part for name in names for part in (OPTIONS[name], VALUES[name])]
+    dataset = parse(["--dataset", kind, *given]).dataset
+    assert dataset.kind == kind
+    assert {name: str(getattr(dataset, name)) for name in names} == {name: VALUES[name] for name in names}
 
 
 def test_options_reach_their_models() -> None:
