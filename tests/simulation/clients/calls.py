@@ -1,4 +1,4 @@
-"""What the calls of these tests share."""
+"""Constants that these tests share."""
 
 from tests.simulation.world import DEFAULTS
 

@@ -1,4 +1,4 @@
-"""The fakes behind Azure's own host names; the tests here call them with Microsoft's and Databricks' own clients."""
+"""The fakes behind Azure's host names, called with Microsoft's and Databricks' own client libraries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.simulation.world import World
 
 
 def task(run: Run) -> str:
-    """A task that fails when it is told to."""
+    """A task that fails if its parameters say so."""
     if "error" in run.parameters:
         raise TaskFailedError(run.parameters["error"])
     return f"trained with {run.parameters}"
@@ -21,13 +21,13 @@ def task(run: Run) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The world of all tests here: starting the fakes takes a second or two."""
+    """One world for all tests here: starting the fakes takes a second or two."""
     return tmp_path_factory.mktemp("internet")
 
 
 @pytest.fixture(scope="module")
 def internet(folder: Path, azure_packages: None) -> Iterator[Internet]:  # noqa: ARG001 - skips before anything starts
-    """The fakes over the examples; this process is led to them by its environment."""
+    """The fakes with the example resources; this process's environment leads to them."""
     world = World(folder / "world")
     create_all(AzureNative(world))
     started = Internet(world, Runs(task))

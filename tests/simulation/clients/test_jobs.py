@@ -1,4 +1,4 @@
-"""Databricks: who is a member, and what a job's run does."""
+"""Databricks: membership of a workspace, and a job's runs."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ ONCE = "once"
 
 @pytest.fixture
 def job(cloud: AzureNative) -> Iterator[int]:
-    """A workspace that the caller has joined, with the example job; its id."""
+    """The id of the example job, in a workspace that the caller has joined."""
     workspace = cloud.world.all(workspaces.TYPE)[0]
     cloud.world.set("members", {workspace.outputs["workspaceId"]: [DEPLOYER]})
     databricks = Databricks(cloud.world, TYPES)

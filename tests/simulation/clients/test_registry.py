@@ -1,4 +1,4 @@
-"""Who may look for an image in the container registry: roles decide."""
+"""Which roles may look up an image in the container registry."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def cloud_with_image(cloud: AzureNative) -> Iterator[AzureNative]:
 
 
 def digest() -> str:
-    """Of the image by its tag, as the product looks for it."""
+    """The image's digest by its tag, as the product looks it up."""
     images = registry_images(str(DEFAULTS["tenant"]), "registryabc.azurecr.io")
     return str(images.get_tag_properties("scoring", "content").digest)
 

@@ -1,4 +1,4 @@
-"""Who is let in: hosts without a fake, tokens, roles, and the API server's webhooks."""
+"""Sign-in by the Azure CLI and by a workflow's federated identity."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""Blobs, models and images, as Microsoft's clients put them there and get them back."""
+"""Blobs, models and images, written and read by Microsoft's clients."""
 
 import io
 import os

@@ -1,7 +1,7 @@
 """The simulated Databricks: objects of a workspace and of the Unity Catalog metastore above it.
 
-Workspace objects lie under the workspace's own id in the record and go with it; metastore objects outlive it, as they
-do on Databricks. Nothing answers before the workspace is ready and its caller a member.
+Workspace objects belong to the workspace in the record and are deleted with it; metastore objects outlive it, as on
+Databricks. Nothing answers until the workspace is ready and the caller is a member.
 """
 
 import time
@@ -23,12 +23,12 @@ NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 
 @dataclass(frozen=True)
 class DatabricksCall:
-    """One create, update or delete, as a rule sees it."""
+    """A create, update or delete, as its rules see it."""
 
     world: World
     workspace: Record
     base: str
-    """Id of what the object lies in: the workspace or the metastore."""
+    """Id of the workspace or metastore that holds the object."""
     name: str
     """The object's id within its collection."""
     inputs: Mapping[str, Any]
@@ -52,7 +52,7 @@ class DatabricksType:
     collection: str
     in_metastore: bool = False
     identity: Callable[[Mapping[str, Any]], str | None]
-    """The object's id from its inputs; None when the service makes one up."""
+    """The object's id from its inputs, or None if Databricks generates it."""
     replaces: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
@@ -60,7 +60,7 @@ class DatabricksType:
 
 
 class Databricks:
-    """A `Cloud` of `DatabricksType`s; its provider says by its host which workspace is meant."""
+    """A `Cloud` of `DatabricksType`s; the provider's host identifies the workspace."""
 
     def __init__(self, world: World, types: Mapping[str, DatabricksType]) -> None:
         """`types` by Pulumi's token."""
@@ -70,16 +70,16 @@ class Databricks:
         self._host: str | None = None
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take the provider's settings; the host is not known before the workspace exists."""
+        """Take the provider's settings; the host is unknown until the workspace exists."""
         host = settings.get("host")
         self._host = host if isinstance(host, str) else None
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
-        """What the package's own schema does not allow."""
+        """What the package's schema doesn't allow."""
         return list(problems_of(dict(inputs), read_arguments(self._type(token).arguments)))
 
     def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preview shows of an object that would be made: what is asked for."""
+        """What a preview shows for a new object: its inputs."""
         self._type(token)
         return dict(inputs)
 
@@ -89,7 +89,7 @@ class Databricks:
         return Difference(changed, changed & self._type(token).replaces)
 
     def create(self, token: str, inputs: Mapping[str, Any]) -> Record:
-        """Make an object."""
+        """Create an object."""
         kind = self._type(token)
         given = kind.identity(inputs)
         with Logged(self.faults, "create", token, given or "new") as extra, self.world.transaction():
@@ -116,7 +116,7 @@ class Databricks:
         return replace(record, id=identity)
 
     def read(self, token: str, identity: str) -> Record | None:
-        """Look an object up; nothing is there any more when its workspace is gone."""
+        """Look an object up; it's gone if its workspace is."""
         kind = self._type(token)
         with self.world.transaction():
             call = self._existing(kind, identity, {}) if self._workspace() is not None else None
@@ -135,7 +135,7 @@ class Databricks:
         return gone
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """No function of the package is used: on the first preview there is no workspace to ask."""
+        """The program uses no function of the package: there is no workspace to ask in the first preview."""
         raise RefusedError(400, "UnknownFunction", f"The simulation has no {token} (called with {sorted(arguments)}).")
 
     def _type(self, token: str) -> DatabricksType:

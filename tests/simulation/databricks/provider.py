@@ -1,4 +1,4 @@
-"""The plugin that the engine takes for `databricks`: the same resources, made in the simulated cloud's record."""
+"""Stands in for Pulumi's provider `databricks`: creates the same resources in the simulated cloud's record."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""One valid set of inputs for every type that the simulation knows, in an order in which they can be created."""
+"""A valid example of every resource type that the simulation knows, in creation order."""
 
 from typing import Any
 

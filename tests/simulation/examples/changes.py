@@ -1,14 +1,14 @@
-"""Changes to examples, written as paths."""
+"""Changes of examples, by dotted paths."""
 
 import copy
 from typing import Any
 
 
 class Removed:
-    """Takes a field away instead of setting it."""
+    """Marks a field that is removed."""
 
     def __repr__(self) -> str:
-        """Name it in the ids of tests."""
+        """Its name in test ids."""
         return "removed"
 
 
@@ -16,7 +16,7 @@ REMOVED = Removed()
 
 
 def changed(inputs: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of `inputs` with the field at the dotted `path` (numbers are list indexes) set or taken away."""
+    """A copy of `inputs` with the field at the dotted `path` (numbers are list indexes) set or removed."""
     result = copy.deepcopy(inputs)
     *way, last = path.split(".")
     place: Any = result

@@ -1,4 +1,4 @@
-"""The cluster, what it is watched by, and who may do what: valid inputs, in an order in which they can be created."""
+"""Valid inputs of the cluster, its monitoring and its roles, in creation order."""
 
 from typing import Any
 

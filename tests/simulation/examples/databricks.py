@@ -1,4 +1,4 @@
-"""An example of each type of the simulated Databricks, in the order in which they can be created."""
+"""A valid example of each type of the simulated Databricks, in creation order."""
 
 import base64
 import json
@@ -93,4 +93,4 @@ VOLUME_GRANT: dict[str, Any] = {
     "principal": DEPLOYER,
     "privileges": ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA", "WRITE_VOLUME"],
 }
-"""The grant without which no job of the deployer's trains on a cluster with workers."""
+"""The grant that a deployer's job needs to train on a cluster with workers."""

@@ -1,4 +1,4 @@
-"""What trains and keeps models, and the identities: valid inputs, in an order in which they can be created."""
+"""Valid inputs of what trains and stores models, and of identities, in creation order."""
 
 from typing import Any
 

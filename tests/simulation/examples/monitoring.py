@@ -1,4 +1,4 @@
-"""Logs, alerts and the budget: valid inputs, in an order in which they can be created."""
+"""Valid inputs of logs, alerts and the budget, in creation order."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A private network, what leads into it and its names: valid inputs, in an order in which they can be created."""
+"""Valid inputs of a private network with its endpoints and DNS zones, in creation order."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The resource group, its storage accounts and its vault: valid inputs, in an order in which they can be created."""
+"""Valid inputs of the resource group, its storage accounts and its vault, in creation order."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""The Blob endpoint of every account in the record: Azure's access rules in front of a real Azurite.
+"""The Blob endpoint of every account in the record: a real Azurite behind Azure's access rules.
 
-Azurite keeps the bytes and speaks the protocol; this lets in whom a role that has propagated lets in, and only to
-accounts and containers that the record has. Containers of one that was deleted and made again share nothing.
+Azurite stores the bytes and speaks the protocol. This checks that the caller has a role which has propagated, and that
+the record has the account and the container. A container that was deleted and created again is empty.
 """
 
 import os
@@ -40,10 +40,10 @@ COPY_SOURCE = "x-ms-copy-source"
 
 
 class Azurite:
-    """The real service, on loopback with TLS, as bearer tokens demand."""
+    """The real service on loopback, with TLS because bearer tokens require it."""
 
     def __init__(self, folder: Path, command: Sequence[str], authority: Authority) -> None:
-        """`command` starts Azurite's Blob service; its data go into `folder`."""
+        """`command` starts Azurite's Blob service, which stores its data in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         certificate, key = authority.issue("azurite", "azurite")
         (port,) = free_ports(1)
@@ -60,11 +60,11 @@ class Azurite:
         self._process.wait_until(self._answers, READY_SECONDS)
 
     def client(self) -> httpx.AsyncClient:
-        """A client that trusts its certificate and goes there directly."""
+        """A client that trusts its certificate and connects directly."""
         return httpx.AsyncClient(verify=self._context, timeout=60.0, trust_env=False)
 
     def stop(self) -> None:
-        """End it; the data stay."""
+        """Stop it; the data remain."""
         self._process.stop()
 
     def _answers(self) -> bool:
@@ -108,7 +108,7 @@ def blob(world: World, azurite: Azurite) -> Starlette:
 
 
 def _inner_address(world: World, azurite: Azurite, address: str) -> str:
-    """Where Azurite keeps what a client calls `address`."""
+    """Azurite's address for a client's `address`."""
     parts = urlsplit(address)
     container, _, rest = parts.path.removeprefix("/").partition("/")
     return f"{azurite.address}/{_inner_container(world, _account(world, parts.netloc), container)}/{rest}"
@@ -133,7 +133,7 @@ def _refuse_access(world: World, request: Request, account: Record, container: s
 
 
 def _inner_container(world: World, account: Record, container: str) -> str:
-    """Azurite's container for one of the record, named by the moment at which that was created."""
+    """Azurite's container for one in the record, named after the time when that was created."""
     found = world.get(f"{account.id}/blobServices/default/containers/{container}")
     if found is None:
         raise RefusedError(404, "ContainerNotFound", f"The specified container '{container}' does not exist.")

@@ -1,9 +1,9 @@
-"""What a run of a Databricks job does here: the job's own wheel, on local Spark, in the Python of the runtime.
+"""Runs a Databricks job here: the job's own wheel on local Spark, in the runtime's Python.
 
-No checkout is on its path. The runtime's packages come first there and what was installed for the job after them,
-which is harder than the documented order; one of them is imported before the task.
-It is let at the lake as on Databricks: an external location must cover the path, the caller must have a grant on it,
-and the access connector behind it a role that has propagated (the Blob fake looks at that).
+The project's checkout isn't on its path. The runtime's packages come first and the job's after them, which is harder
+than the documented order; one of the runtime's is imported before the task. It is let at the lake as on Databricks: an
+external location must cover the path, the caller must have a grant on it, and the access connector behind it a role
+that has propagated (the Blob fake looks at that).
 """
 
 import base64
@@ -31,10 +31,10 @@ from training.runtime import jars, java_home
 VOLUME_PRIVILEGES = {"READ_VOLUME", "USE_CATALOG", "USE_SCHEMA", "WRITE_VOLUME"}
 WORKSPACE = "/Workspace"
 SIMULATION = "SIMULATED_AZURE"
-"""The variable that opens all of the simulation."""
+"""The variable that gives access to the whole simulation."""
 RUNTIME = "15.4"
 IMPORTED = ["typing_extensions"]
-"""What the runtime has imported already when a task begins."""
+"""What the runtime has imported before a task begins."""
 POLL_SECONDS = 0.2
 TAIL_LINES = 30
 ERROR_FILE = "error"
@@ -43,7 +43,7 @@ ALONE = "local[2]"
 MAX_WORKERS = 2
 WORKER_MIB = 1024
 COMPILES_QUICKLY = "-XX:TieredStopAtLevel=1"
-"""For Java's processes of a run over few rows: better code costs more than they would save."""
+"""For Java in a run over few rows: compiling better code costs more than it saves."""
 
 
 class LocalCluster:
@@ -56,7 +56,7 @@ class LocalCluster:
         self._spark = spark
 
     def __call__(self, run: Run) -> str:
-        """Run the first task of the job; its standard output."""
+        """Run the job's first task, and return its standard output."""
         world = World(self._folder)
         try:
             return self._work(world, run)
@@ -64,7 +64,8 @@ class LocalCluster:
             world.close()
 
     def judge(self, world: World, run: Run) -> str:
-        """A token for the lake's paths that a run is given; raises `TaskFailedError` where it may not go."""
+        """A token for the lake's paths in a run's parameters; raises `TaskFailedError` if the run may not access
+        them."""
         arguments = _arguments(run.inputs["tasks"][0]["pythonWheelTask"], run)
         _refuse_volumes(world, run.caller, arguments)
         return _lake_token(world, run.caller, arguments)
@@ -101,7 +102,7 @@ class LocalCluster:
         return output
 
     def _install(self, world: World, task: Mapping[str, Any], folder: Path) -> None:
-        """Install the task's libraries; those of Maven are in the cache."""
+        """Install the task's libraries; Maven's are in the cache."""
         libraries = task.get("libraries") or []
         wheels = [_stored(world, library["whl"], folder) for library in libraries if library.get("whl")]
         packages = [library["pypi"]["package"] for library in libraries if library.get("pypi")]
@@ -139,7 +140,7 @@ class LocalCluster:
 
 
 def _error(folder: Path) -> str:
-    """What the task raised, as Databricks gives it, or the end of what a task said that was killed."""
+    """The error that the task raised, as Databricks returns it, or the end of a killed task's output."""
     file = folder / ERROR_FILE
     if file.exists():
         return file.read_text(encoding="utf-8")
@@ -148,12 +149,12 @@ def _error(folder: Path) -> str:
 
 
 def lake_of(folder: Path, number: int) -> Path:
-    """Where a run's part of the lake lies on this machine; `folder` is the world's."""
+    """The folder of a run's part of the lake; `folder` is the world's."""
     return folder / "runs" / str(number) / "lake"
 
 
 def spark_environment(memory_gib: int) -> dict[str, str]:
-    """Variables with which a plain `getOrCreate` gets a session with the job's libraries, as on its cluster."""
+    """Variables with which `getOrCreate` returns a session with the job's libraries, as on its cluster."""
     options = {
         "spark.driver.memory": f"{memory_gib}g",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -172,13 +173,13 @@ def spark_environment(memory_gib: int) -> dict[str, str]:
 
 
 def _master(run: Run) -> str:
-    """A driver alone, or executors in processes of their own, fewer than a real cluster's."""
+    """A driver alone, or with executors in their own processes, fewer than on a real cluster."""
     workers = min(int(run.inputs["jobClusters"][0]["newCluster"].get("numWorkers") or 0), MAX_WORKERS)
     return f"local-cluster[{workers},1,{WORKER_MIB}]" if workers else ALONE
 
 
 def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:
-    """The command line: parameters of the job fill in `{{job.parameters.NAME}}`."""
+    """The command line, with the job's parameters in place of `{{job.parameters.NAME}}`."""
     values = {entry["name"]: entry["default"] for entry in run.inputs.get("parameters") or []} | run.parameters
     named = [f"--{name}={value}" for name, value in (wheel.get("namedParameters") or {}).items()]
     given = [*(wheel.get("parameters") or []), *named]
@@ -186,7 +187,7 @@ def _arguments(wheel: Mapping[str, Any], run: Run) -> list[str]:
 
 
 def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
-    """A token of the access connector for the paths in `arguments`; raises when Unity Catalog lets nobody there."""
+    """A token of the access connector for the paths in `arguments`; raises if Unity Catalog allows no access."""
     token = ""
     for found in (match for text in arguments for match in launcher.URL.finditer(text)):
         url = found[0].rstrip("/") + "/"
@@ -208,7 +209,7 @@ def _lake_token(world: World, caller: str, arguments: Sequence[str]) -> str:
 
 
 def _refuse_volumes(world: World, caller: str, arguments: Sequence[str]) -> None:
-    """Raise where the caller may not read and write a volume in `arguments`."""
+    """Raise if the caller may not read and write a volume in `arguments`."""
     for found in (match for text in arguments for match in launcher.VOLUME.finditer(text)):
         if not any(item.id.endswith("/" + ".".join(found.groups())) for item in world.all(VOLUME)):
             raise TaskFailedError(f"UC_VOLUME_NOT_FOUND: there is no volume {found[0]}.")
@@ -230,7 +231,7 @@ def _stored(world: World, path: str, folder: Path) -> Path:
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    """End the task with the JVM that it started."""
+    """Kill the task and the JVM that it started."""
     os.killpg(child.pid, signal.SIGTERM)
     try:
         child.wait(STOP_SECONDS)

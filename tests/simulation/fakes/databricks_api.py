@@ -1,7 +1,7 @@
-"""Databricks' REST interface as far as the product calls it: who am I, the metastore, runs of jobs.
+"""Databricks' REST API as far as the product calls it: the current user, the metastore, runs of jobs.
 
-The first call of `Me` with the headers that Azure's own sign-in sends makes the caller a member of the workspace, as
-Databricks does for principals with a role on the workspace in ARM.
+The first call of `Me` with the headers of Azure's sign-in makes the caller a member of the workspace. Databricks does
+so for principals with a role on the workspace in ARM.
 """
 
 from typing import Any
@@ -25,10 +25,10 @@ NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 
 
 class DatabricksApi:
-    """The endpoints of all workspaces; the host says which one is meant."""
+    """The endpoints of all workspaces; the host identifies the workspace."""
 
     def __init__(self, world: World, runs: Runs) -> None:
-        """Jobs are read from `world`, their runs kept in `runs`."""
+        """Jobs are read from `world`; their runs are in `runs`."""
         self._world = world
         self._runs = runs
 
@@ -40,13 +40,13 @@ class DatabricksApi:
         return JSONResponse({"oidc_endpoint": f"https://{host}/oidc", "workspace_id": identity, "cloud": "Azure"})
 
     async def sign_in_page(self, _: Request) -> Response:
-        """The SDK reads the tenant from where this redirects to."""
+        """The SDK reads the tenant from the target of this redirect."""
         return RedirectResponse(
             f"https://login.microsoftonline.com/{self._world.setting('tenant')}/oauth2/authorize", 302
         )
 
     async def me(self, request: Request) -> Response:
-        """Who calls; at first it makes them a member."""
+        """The caller; the first call makes them a member."""
         workspace = _workspace(self._world, request)
         refuse_outside(self._world, request.state.caller, workspace, "databricks_ui_api")
         members = dict(self._world.setting("members"))
@@ -71,12 +71,12 @@ class DatabricksApi:
         return JSONResponse({"metastore_id": "m-1", "workspace_id": number, "default_catalog_name": "main"})
 
     async def metastore_owner(self, request: Request) -> Response:
-        """Who owns the metastore: Databricks itself, where it made it."""
+        """The metastore's owner: Databricks itself if it created the metastore."""
         _member(self._world, request)
         return JSONResponse({"metastore_id": "m-1", "owner": "System user"})
 
     async def privileges(self, request: Request) -> Response:
-        """Who may do what in the metastore, two pages of it, the first without anybody."""
+        """Privileges in the metastore, on two pages, of which the first is empty."""
         workspace = _member(self._world, request)
         if self._world.setting("admin_privileges") is None:
             raise RefusedError(403, "PERMISSION_DENIED", "User is not an owner of Metastore 'm-1'.")
@@ -107,7 +107,7 @@ class DatabricksApi:
         return JSONResponse({"run_id": run.number, "number_in_job": run.number})
 
     def _next_outcome(self) -> str:
-        """How the test wants the next run to end."""
+        """How the next run is to end, as the test ordered."""
         outcomes = list(self._world.setting("run_outcomes"))
         forced = outcomes.pop(0) if outcomes else ""
         self._world.set("run_outcomes", outcomes)
@@ -127,7 +127,7 @@ class DatabricksApi:
         return JSONResponse({"jobs": jobs, "has_more": False})
 
     async def get_run(self, request: Request) -> Response:
-        """A run as it is."""
+        """A run's current state."""
         workspace = _member(self._world, request)
         return JSONResponse(_shown(_run(self._runs, request.query_params.get("run_id")), workspace))
 
@@ -147,14 +147,14 @@ class DatabricksApi:
         return JSONResponse(body | ({"error": run.error, "error_trace": run.error} if run.error else {}))
 
     async def cancel(self, request: Request) -> Response:
-        """End a run."""
+        """Cancel a run."""
         _member(self._world, request)
         _run(self._runs, str((await request.json())["run_id"])).cancelled.set()
         return JSONResponse({})
 
 
 def databricks_api(world: World, runs: Runs) -> Starlette:
-    """The interface of all workspaces."""
+    """The API of all workspaces."""
     api = DatabricksApi(world, runs)
     routes = [
         Route("/.well-known/databricks-config", api.metadata),
@@ -175,7 +175,7 @@ def databricks_api(world: World, runs: Runs) -> Starlette:
 
 
 def _of_kind(world: World, workspace: Record, collection: str) -> list[tuple[str, Record]]:
-    """What a workspace has of a kind, with the ids that Databricks gave."""
+    """A workspace's objects of a type, with the ids that Databricks assigned."""
     prefix = key_of(f"{workspace.id}/{collection}/")
     return [(item.id.rpartition("/")[2], item) for item in world.all() if key_of(item.id).startswith(prefix + "/")]
 

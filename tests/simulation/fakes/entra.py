@@ -1,4 +1,4 @@
-"""The directory's token endpoint: a federated assertion for a token, as a workflow of GitHub exchanges it."""
+"""Entra ID's token endpoint, where a GitHub workflow exchanges its federated assertion for a token."""
 
 from urllib.parse import parse_qsl
 
@@ -18,7 +18,7 @@ IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 
 
 def entra(world: World) -> Starlette:
-    """The endpoint; who is behind a client id is looked up among the identities and the record's `clients`."""
+    """The endpoint; client ids are looked up among the identities and in the record's `clients`."""
 
     async def token(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
@@ -35,7 +35,7 @@ def entra(world: World) -> Starlette:
         return JSONResponse({"token_type": "Bearer", "access_token": text, **lasts})
 
     async def configuration(request: Request) -> Response:
-        base = f"https://{request.url.netloc}/{request.path_params['tenant']}"  # TLS ends in the proxy before this
+        base = f"https://{request.url.netloc}/{request.path_params['tenant']}"  # TLS ends in the proxy in front of this
         paths = {
             "issuer": "v2.0",
             "token_endpoint": "oauth2/v2.0/token",
@@ -45,7 +45,7 @@ def entra(world: World) -> Starlette:
         return JSONResponse({name: f"{base}/{path}" for name, path in paths.items()})
 
     async def instance(request: Request) -> Response:
-        """Which hosts are one directory, as Microsoft's client for Go asks before anything else."""
+        """The hosts of the directory, which Microsoft's Go client asks for first."""
         host = request.url.netloc
         discovery = f"https://{host}/{world.setting('tenant')}/v2.0/.well-known/openid-configuration"
         metadata = [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}]

@@ -1,4 +1,4 @@
-"""All fakes together, and the environment in which clients find them."""
+"""All fakes together, and the environment that leads clients to them."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ PLUGINS = ROOT / "tests" / "simulation" / "plugins" / "path"
 
 
 class Internet:
-    """Starts the fakes of one world; `environment` is for the processes of the product."""
+    """Starts the fakes of one world; `environment` is for the product's processes."""
 
     def __init__(self, world: World, runs: Runs) -> None:
         """`runs` is what the Databricks jobs do."""
@@ -40,7 +40,7 @@ class Internet:
         """Address of the API server's webhooks: add `/authenticate` and `/authorize`."""
 
     def start(self) -> None:
-        """Start everything. Without Azurite there is no Blob endpoint, and a client that wants it is refused."""
+        """Start everything. Without Azurite there is no Blob endpoint, and its clients are refused."""
         backends = {
             "login.microsoftonline.com": self._listen(Listener(entra(self._world()))),
             "management.azure.com": self._listen(Listener(management(self._world()))),
@@ -83,7 +83,7 @@ class Internet:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """This process takes the fakes for the real services; tokens of another world's directory are worth nothing."""
+        """Lead this process to the fakes, and forget tokens of other worlds."""
         before = dict(os.environ)
         os.environ.update(self.environment())
         credentials._credentials.clear()  # noqa: SLF001 - a process of the product never changes its directory
@@ -95,7 +95,7 @@ class Internet:
             os.environ.update(before)
 
     def _world(self) -> World:
-        """A connection of its own for each thread."""
+        """Opens a connection for each thread."""
         return World(self._folder)
 
     def _listen(self, listener: Listener) -> int:

@@ -1,6 +1,6 @@
-"""What AKS puts between its API server and the directory: who a token is, and what that user may do.
+"""What AKS adds to its API server: whose a token is, and what that user may do.
 
-The second is Azure RBAC for Kubernetes: role assignments on the cluster decide, once they have propagated.
+The latter is Azure RBAC for Kubernetes: role assignments on the cluster decide, once they have propagated.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The lake as a Spark job of the simulated Databricks sees it: `abfss://` paths are folders of this machine.
 
-Spark can't read Azurite through its ABFS driver. So what a job is given is copied from the lake before it starts, and
-what it wrote is copied back when it has ended well; the job itself reads and writes plain files.
+Spark can't read Azurite through its ABFS driver. So a job's inputs are copied from the lake before it starts, and its
+outputs are copied back after it succeeds; the job itself reads and writes plain files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from tests.simulation.runtime.launcher import URL, Places
 
 
 class Lake:
-    """Folders for the containers that a run touches."""
+    """Folders for the containers that a run uses."""
 
     def __init__(self, folder: Path, token: str) -> None:
         """`token` is the access connector's, for the Blob endpoint."""
@@ -22,7 +22,7 @@ class Lake:
         self._touched: set[tuple[str, str]] = set()
 
     def fetch(self, texts: Sequence[str]) -> None:
-        """Copy what the URLs in `texts` name."""
+        """Copy what the URLs in `texts` point to."""
         for account, container, path in _urls(texts):
             self._touched.add((account, container))
             client = self._container(account, container)
@@ -53,7 +53,7 @@ class Lake:
         token = self._token
 
         class Known:
-            """A credential that is known already."""
+            """A credential with a given token."""
 
             def get_token(self, *_: str, **__: object) -> AccessToken:
                 return AccessToken(token, 2**40)

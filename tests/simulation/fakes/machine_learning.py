@@ -1,4 +1,4 @@
-"""Azure ML's assets: versions of models and environments, whose content can't be changed, only their tags."""
+"""Azure ML's assets: versions of models and environments, of which only the tags can be changed."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ async def asset(world: World, workspace: Record, request: Request) -> Response:
 
 
 async def container(world: World, workspace: Record, request: Request) -> Response:
-    """An asset's container, which knows its newest and its next version."""
+    """An asset's container, with its newest and its next version."""
     prefix = _prefix(workspace, request)
     numbers = [
         int(key.rpartition("/")[2]) for key in _all(world) if key.startswith(prefix) and key.split("/")[-1].isdigit()
@@ -65,7 +65,7 @@ async def container(world: World, workspace: Record, request: Request) -> Respon
 
 
 async def datastore(world: World, workspace: Record, request: Request) -> Response:
-    """The workspace's default datastore, identity-based: whoever uses it needs a role on its account."""
+    """The workspace's default datastore. It's identity-based: its users need a role on its account."""
     if request.path_params["name"] != DEFAULT_DATASTORE:
         raise RefusedError(404, "UserError", f"The datastore '{request.path_params['name']}' was not found.")
     account = world.get(str(workspace.inputs["storageAccount"]))
@@ -88,6 +88,6 @@ def _all(world: World) -> dict[str, Any]:
 
 
 def _prefix(workspace: Record, request: Request) -> str:
-    """Assets belong to one incarnation of a workspace: its own id, not its name."""
+    """Assets belong to a workspace by its own id, not its name, which a later workspace may have."""
     kind, name = request.path_params["kind"], request.path_params["name"]
     return f"{workspace.outputs['workspaceId']}/{kind}/{name}/"

@@ -1,6 +1,6 @@
-"""The Resource Manager over HTTP, for the calls that the product makes itself: Azure ML, ACR Tasks, AKS, look-ups.
+"""Resource Manager over HTTP, for the product's own calls: Azure ML, ACR Tasks, AKS, look-ups.
 
-What Azure ML is sent is kept as it came: a fake shows what is sent, never that Azure accepts it.
+What Azure ML receives is kept unchanged: a fake shows what is sent, not that Azure accepts it.
 """
 
 import json
@@ -36,13 +36,13 @@ CLUSTER = GROUP + "/providers/Microsoft.ContainerService/managedClusters/{cluste
 COMPUTE = "/subscriptions/{subscription}/providers/Microsoft.Compute"
 Endpoint = Callable[[Request], Awaitable[Response]]
 ALL = ("Contributor", "Owner")
-"""Who may do everything but give roles; whoever may do the rest alone is named beside them."""
+"""Roles that may do everything except assigning roles; the others are named where they matter."""
 MODELS = (*ALL, "AzureML Data Scientist")
 BUILDS = (*ALL, "Container Registry Tasks Contributor")
 
 
 def management(world: World) -> Starlette:
-    """All of it; who calls must be a deployer or have a role on the subscription's resource."""
+    """All endpoints; the caller must be a deployer or have a role on the resource."""
     tasks = TaskRuns(world)
 
     def of_models(answer: Callable[[World, Record, Request], Awaitable[Response]]) -> Endpoint:
@@ -78,7 +78,7 @@ def management(world: World) -> Starlette:
 
 
 def _for(world: World, roles: Sequence[str], endpoint: Endpoint) -> Endpoint:
-    """The endpoint, for those who have one of these roles on what it is about, or above that."""
+    """The endpoint, for callers with one of these roles on its resource or above."""
 
     async def guarded(request: Request) -> Response:
         caller = request.state.caller
@@ -173,7 +173,7 @@ def _usages(world: World) -> Endpoint:
 
 
 def _resource(world: World) -> Endpoint:
-    """Look any resource up by its id; delete a machine learning workspace for good, which azure-native can't."""
+    """Look up any resource by id; purge a machine learning workspace, which azure-native can't do."""
 
     async def endpoint(request: Request) -> Response:
         record = world.get(request.url.path)

@@ -1,4 +1,4 @@
-"""Who comes from where: a service without public access answers those alone who reach one of its endpoints."""
+"""Where callers are: a service without public access answers only callers that reach one of its private endpoints."""
 
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import dig
@@ -8,20 +8,21 @@ from tests.simulation.world import Record, World
 
 
 def answers(world: World, caller: str | None, target: Record, group: str) -> bool:
-    """Whether `target` hears `caller`: it is open, or its endpoint is found from where that one is."""
+    """Whether `target` answers `caller`: it's public, or its private endpoint is reachable from the caller's
+    network."""
     access = target.inputs.get("publicNetworkAccess") or dig(target.inputs, "properties.publicNetworkAccess")
     return access != "Disabled" or any(reaches(world, place, target, group) for place in _places(world, caller))
 
 
 def refuse_outside(world: World, caller: str | None, target: Record, group: str) -> None:
-    """Raise when `target` does not hear `caller`."""
+    """Raise if `target` doesn't answer `caller`."""
     if not answers(world, caller, target, group):
         message = f"Public network access of '{target.id}' is disabled, and this call came by none of its endpoints."
         raise RefusedError(403, "PublicNetworkAccessDisabled", message)
 
 
 def api_server_heard(world: World, caller: str, cluster: Record) -> bool:
-    """Whether `caller` gets to the API server: a private one has its address beside the nodes."""
+    """Whether `caller` reaches the API server: a private one has an address in the nodes' network."""
     if not dig(cluster.inputs, "apiServerAccessProfile.enablePrivateCluster"):
         return True
     (subnet,) = {pool["vnetSubnetID"] for pool in cluster.inputs["agentPoolProfiles"]}
@@ -30,7 +31,7 @@ def api_server_heard(world: World, caller: str, cluster: Record) -> bool:
 
 
 def _places(world: World, caller: str | None) -> list[str]:
-    """Deployers are where the setting `place` says, clusters and pods in the stack's own network."""
+    """A caller's network: the setting `place` for deployers, the stack's own network for clusters and pods."""
     deployers = {entry["object_id"] for entry in world.setting("deployers")}
     if caller in deployers:
         return [world.setting("place")] if world.setting("place") else []

@@ -1,4 +1,4 @@
-"""What a preflight asks the Resource Manager before anything is created: providers, names, roles."""
+"""What a preflight asks Resource Manager before anything is created: providers, names, roles."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ class Preflight:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Where they are."""
+        """The routes."""
         roles = "/{scope:path}/providers/Microsoft.Authorization/roleAssignments"
         return [
             Route(SUBSCRIPTION, self.subscription, methods=["GET"]),
@@ -44,7 +44,7 @@ class Preflight:
         ]
 
     async def subscription(self, request: Request) -> Response:
-        """The one subscription that there is."""
+        """The only subscription."""
         wanted = request.path_params["subscription"]
         if wanted != self._world.setting("subscription"):
             raise RefusedError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")
@@ -53,7 +53,7 @@ class Preflight:
         return JSONResponse(shown | {"subscriptionPolicies": POLICIES})
 
     async def versions(self, _: Request) -> Response:
-        """What AKS offers."""
+        """The Kubernetes versions that AKS offers."""
         values = [{"version": version, "isPreview": None} for version in sorted(KUBERNETES)]
         return JSONResponse({"values": values})
 
@@ -81,7 +81,7 @@ class Preflight:
         return JSONResponse({"nameAvailable": not reason, "reason": reason or None, "message": reason or None})
 
     async def assignments(self, request: Request) -> Response:
-        """Role assignments on a scope and above it; deployers have the roles that the record gives them."""
+        """Role assignments on a scope and above; deployers have the roles in the record."""
         scope = key_of(request.path_params["scope"])
         found: list[dict[str, Any]] = []
         for record in self._world.all(authorization.TYPE):

@@ -1,7 +1,7 @@
-"""A proxy that plays the internet: every host of Azure is a fake behind it, under its real name.
+"""A proxy in place of the internet: it leads every Azure host name to a fake.
 
-Clients find it by `HTTPS_PROXY` and trust its certificates by `REQUESTS_CA_BUNDLE`, so the product needs no other
-endpoints than Azure's own. A host that has no fake is refused and written down: nothing leaves the machine unseen.
+Clients find it through `HTTPS_PROXY` and trust its certificates through `REQUESTS_CA_BUNDLE`, so the product uses
+Azure's own endpoints. A host without a fake is refused and noted: nothing leaves the machine.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ LONGEST_REQUEST_BYTES = 65_536
 
 
 class Proxy(threading.Thread):
-    """Answers CONNECT, ends the TLS of the host that is asked for, and passes the rest on to its fake."""
+    """Answers CONNECT, terminates TLS for the requested host, and forwards the rest to its fake."""
 
     def __init__(self, authority: Authority, backends: Mapping[str, int]) -> None:
-        """`backends`: host, or ".suffix" of hosts, to the port of its fake on loopback."""
+        """`backends` maps a host, or a ".suffix" of hosts, to the port of its fake on loopback."""
         super().__init__(name="proxy", daemon=True)
         self._authority = authority
         self._backends = dict(backends)
@@ -30,7 +30,7 @@ class Proxy(threading.Thread):
         self._over = asyncio.Event()
         self.port = 0
         self.refused: list[str] = []
-        """Hosts that somebody wanted and that have no fake."""
+        """Requested hosts that have no fake."""
 
     def open(self) -> str:
         """Start it and return the address for `HTTPS_PROXY`."""
@@ -78,7 +78,7 @@ class Proxy(threading.Thread):
             await _both(_pipe(reader, backend_writer), _pipe(backend_reader, writer))
             backend_writer.close()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            return  # one side went away, or the proxy does: nothing to answer any more
+            return  # one side or the proxy has closed: nothing to answer
         finally:
             writer.close()
 
@@ -102,7 +102,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _both(*directions: Coroutine[None, None, None]) -> None:
-    """Pass on in both directions until one side ends."""
+    """Forward in both directions until one side closes."""
     tasks = [asyncio.ensure_future(direction) for direction in directions]
     _, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:

@@ -1,4 +1,4 @@
-"""The container registries: a token of the Resource Manager for one of the registry, and the tags of images."""
+"""Container registries: exchange a Resource Manager token for a registry token, and look up the tags of images."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,7 +17,7 @@ from tests.simulation.world import Record, World
 
 TYPE = "azure-native:containerregistry:Registry"
 READERS = ("Contributor", "Owner")
-"""Who reads a tag's times; whether AcrPull does no page says."""
+"""Roles that may read a tag's times; no page says whether AcrPull may."""
 
 
 def registry_login(world: World) -> Starlette:
@@ -53,7 +53,7 @@ def registry_login(world: World) -> Starlette:
 
 
 def _challenge(request: Request) -> Response | None:
-    """Who brings no token is told where to get one."""
+    """Tell callers without a token where to get one."""
     if "authorization" in request.headers:
         return None
     host, name = request.headers["host"], request.path_params["name"]
@@ -62,7 +62,7 @@ def _challenge(request: Request) -> Response | None:
 
 
 def _image(world: World, request: Request) -> dict[str, Any]:
-    """The newest image of the name and tag in the path, for a caller who may look."""
+    """The newest image with the name and tag in the path, if the caller may read it."""
     registry = _registry(world, request.headers["host"])
     caller = verify(world, request.headers["authorization"], REGISTRY)
     refuse_outside(world, caller, registry, "registry")

@@ -1,6 +1,6 @@
-"""ACR Tasks: takes the build context, "builds" it by unpacking it, and keeps it under its digest.
+"""ACR Tasks: takes the build context, "builds" it by unpacking it, and stores it under its digest.
 
-The unpacked folder is the image: `images/<digest>` in the world's folder, so that a test can start what is in it.
+The unpacked folder is the image: `images/<digest>` in the world's folder, from which a test can start it.
 """
 
 import hashlib
@@ -43,18 +43,18 @@ class TaskRuns:
         self._runs: dict[str, TaskRun] = {}
 
     async def upload_place(self, request: Request) -> Response:
-        """Where to put a context."""
+        """Where to upload a context."""
         self._registry(request)
         place = f"tasks-source/{uuid.uuid4()}.tar.gz"
         return JSONResponse({"uploadUrl": f"{HOST}/upload/{place}?sig=simulated", "relativePath": place})
 
     async def upload(self, request: Request) -> Response:
-        """Take a context; the URL itself is the permission, as a SAS is."""
+        """Take a context; the URL itself is the permission, like a SAS."""
         self._contexts[request.path_params["place"]] = await request.body()
         return Response(status_code=201)
 
     async def schedule(self, request: Request) -> Response:
-        """Build at once; the answer shows the run as queued, as the real one does."""
+        """Build at once; the answer shows the run as queued, like Azure's."""
         registry = self._registry(request)
         if not self._world.setting("tasks_allowed"):
             message = "ACR Tasks requests for the registry are not permitted. Please file an Azure support request."
@@ -75,16 +75,16 @@ class TaskRuns:
         return JSONResponse({"value": [self._shown(run) for run in reversed(self._runs.values())]})
 
     async def show(self, request: Request) -> Response:
-        """A run as it is."""
+        """A run's current state."""
         return JSONResponse(self._shown(self._run(request)))
 
     async def cancel(self, request: Request) -> Response:
-        """Builds are over before anybody can cancel them."""
+        """Does nothing: builds are over before anybody can cancel them."""
         self._run(request)
         return Response(status_code=200)
 
     async def log_place(self, request: Request) -> Response:
-        """Where the log is."""
+        """The log's address."""
         return JSONResponse({"logLink": f"{HOST}/logs/{self._run(request).run}?sig=simulated"})
 
     async def log(self, request: Request) -> Response:
@@ -133,7 +133,7 @@ class TaskRuns:
 
 
 def push(world: World, run: TaskRun, context: bytes) -> None:
-    """Keep the packed `context` as the image of `run`, whose digest is set."""
+    """Store the packed `context` as the image of `run`, and set the run's digest."""
     with tarfile.open(fileobj=io.BytesIO(context)) as archive:
         parts = [member for member in archive.getmembers() if member.isfile()]
         digest = hashlib.sha256()

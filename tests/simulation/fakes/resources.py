@@ -1,4 +1,4 @@
-"""What the product itself puts to the Resource Manager, judged by the rules by which the plugin's calls are judged."""
+"""Resources that the product itself creates through Resource Manager, under the same rules as the plugin's calls."""
 
 import re
 import time
@@ -21,23 +21,22 @@ LEVELS = frozenset({"CanNotDelete", "ReadOnly"})
 WRITERS = ("Contributor", "Owner")
 LOCKERS = ("Owner", "User Access Administrator")
 GIVERS = (*LOCKERS, "Role Based Access Control Administrator")
-"""Whose roles hold the actions on locks and on role assignments. Sources: the page above, and
-learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged, April 2026.
-"""
+"""Roles with the actions on locks and on role assignments. Sources: the page above, and
+learn.microsoft.com/azure/role-based-access-control/built-in-roles/privileged, April 2026."""
 WHOLE = "azure-native:keyvault:"
-"""Types of which azure-native keeps `properties` as they are."""
+"""Types whose `properties` azure-native keeps unchanged."""
 
 
 class Put:
     """The endpoint for every path."""
 
     def __init__(self, world: World) -> None:
-        """Makes what it is sent in the record."""
+        """Creates in the record what it receives."""
         self._world = world
         self._arm = Arm(world, TYPES)
 
     async def __call__(self, request: Request) -> Response:
-        """Make or change a resource."""
+        """Create or change a resource."""
         path, body = request.url.path, await request.json()
         if not may(self._world, request.state.caller, path, *_writers(path)):
             raise RefusedError(403, "AuthorizationFailed", f"'{request.state.caller}' may not write {path}.")
@@ -70,14 +69,14 @@ class Put:
 
 
 def _writers(path: str) -> tuple[str, ...]:
-    """The roles that may write there."""
+    """The roles that may write at a path."""
     if LOCK.fullmatch(path):
         return LOCKERS
     return GIVERS if "/roleAssignments/" in path else WRITERS
 
 
 def _type_of(path: str) -> tuple[ResourceType, dict[str, str]]:
-    """The type whose ids look like `path`, and the inputs that are in it."""
+    """The type whose ids match `path`, and the inputs in it."""
     for kind in TYPES.values():
         if found := re.fullmatch(
             PARAMETER.sub(_group, re.escape(kind.path).replace(r"\{", "{").replace(r"\}", "}")), path
@@ -87,5 +86,5 @@ def _type_of(path: str) -> tuple[ResourceType, dict[str, str]]:
 
 
 def _group(parameter: re.Match[str]) -> str:
-    """A part of a path; a scope is a path itself."""
+    """A pattern for a part of a path; a scope is a path itself."""
     return f"(?P<{parameter[1]}>{'.+' if parameter[1] == 'scope' else '[^/]+'})"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 HANG_SECONDS = 2.0
-"""Until a run that hangs has taken all the time that its job allows."""
+"""When a run that hangs reaches its job's time limit."""
 FORCED_RESULTS = {"hang": "TIMEDOUT", "cancel": "CANCELED"}
 FORCED_MESSAGES = {
     "hang": "The run timed out.",
@@ -37,7 +37,7 @@ class Run:
     token: str | None
     parameters: dict[str, str]
     inputs: dict[str, Any]
-    """The job's settings when it began."""
+    """The job's settings at its start."""
     caller: str
     started: float = field(default_factory=time.time)
     ended: float = 0.0
@@ -45,7 +45,7 @@ class Run:
     result: str | None = None
     message: str = ""
     error: str = ""
-    """What the task itself said when it failed."""
+    """The task's own error message."""
     output: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -60,14 +60,14 @@ class TaskFailedError(RuntimeError):
 
 
 Task = Callable[[Run], str]
-"""What a run does: returns the task's output, raises `TaskFailedError`, and ends soon once `run.cancelled` is set."""
+"""What a run does: returns the task's output or raises `TaskFailedError`; ends soon after `run.cancelled` is set."""
 
 
 class Runs:
     """All runs of the simulated workspaces."""
 
     def __init__(self, task: Task, *, start_seconds: float = 0.0) -> None:
-        """Every run does `task`, `start_seconds` after it was asked for: clusters need time to start."""
+        """Every run does `task`, `start_seconds` after its request: clusters need time to start."""
         self._task = task
         self._start_seconds = start_seconds
         self._runs: dict[int, Run] = {}
@@ -84,9 +84,9 @@ class Runs:
         token: str | None,
         forced: str,
     ) -> Run:
-        """Begin a run, or return the one that has the same token, whatever became of it.
+        """Start a run, or return the one with the same token, whatever its state.
 
-        `forced` makes it end otherwise than by its task, see `FORCED_MESSAGES`; empty for the task.
+        `forced` replaces the task's result, see `FORCED_MESSAGES`; empty for the task's own.
         """
         with self._lock:
             known = self.known(token)
@@ -112,7 +112,7 @@ class Runs:
         return [run for run in reversed(self._runs.values()) if run.job == job]
 
     def stop(self) -> None:
-        """Cancel what still runs and wait for it."""
+        """Cancel all running runs and wait for them."""
         for run in self._runs.values():
             run.cancelled.set()
         self.wait()

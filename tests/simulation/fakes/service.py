@@ -1,4 +1,4 @@
-"""What the HTTP fakes share: they know who calls, let ordered faults hit, and answer refusals in Azure's form."""
+"""What the HTTP fakes share: they identify the caller, apply ordered faults, and answer refusals in Azure's format."""
 
 import asyncio
 import threading
@@ -32,9 +32,10 @@ POLL_SECONDS = 0.02
 def application(
     world: World, service: str, routes: Sequence[BaseRoute], *, audience: str | None, public: Sequence[str] = ()
 ) -> Starlette:
-    """An application that logs its calls as "http SERVICE METHOD PATH" and demands a token for `audience`.
+    """An application that logs its calls as "http SERVICE METHOD PATH" and requires a token for `audience`.
 
-    `request.state.caller` is the caller's object id; without an audience everybody is let in, as to `public` paths.
+    `request.state.caller` is the caller's object id. `public` paths need no token, nor does anything without an
+    `audience`.
     """
     faults = Faults(world)
 
@@ -59,7 +60,7 @@ def application(
 
 
 async def _suffer(hit: tuple[FaultKind, float] | None) -> None:
-    """What the fault that hits a call does: wait, or raise the refusal."""
+    """Apply a fault to a call: wait, or raise the refusal."""
     if hit is not None and hit[0] is FaultKind.SLOW:
         await asyncio.sleep(hit[1])
     elif hit is not None:
@@ -67,17 +68,18 @@ async def _suffer(hit: tuple[FaultKind, float] | None) -> None:
 
 
 def _is_ours(world: World, caller: str | None) -> bool:
-    """Whether the product calls; Databricks' clusters read the lake as somebody else, and fail as they like."""
+    """Whether the product makes this call. Databricks' clusters read the lake as another principal, and faults aren't
+    for them."""
     return caller is None or caller in {entry["object_id"] for entry in world.setting("deployers")}
 
 
 def problem(error: RefusedError, service: str) -> Response:
-    """A refusal as the service writes it: Databricks has a form of its own, which its client cannot tell apart."""
+    """A refusal in the service's format; Databricks has its own."""
     body: dict[str, object] = {"error": {"code": error.code, "message": error.message}}
     if service == "databricks":
         body = {"error_code": error.code, "message": error.message}
     headers = {"x-ms-error-code": error.code}
-    if error.status in BUSY:  # a client repeats whatever comes with this header
+    if error.status in BUSY:  # clients retry any answer with this header
         headers["Retry-After"] = "0"
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer authorization_uri="https://login.microsoftonline.com"'
@@ -85,10 +87,10 @@ def problem(error: RefusedError, service: str) -> Response:
 
 
 class Listener:
-    """One application on a port of loopback, in a thread of its own."""
+    """One application on a port of loopback, in its own thread."""
 
     def __init__(self, app: Starlette) -> None:
-        """Plain HTTP: TLS ends in the proxy before it."""
+        """Plain HTTP: TLS ends in the proxy in front of it."""
         self._server = uvicorn.Server(
             uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
         )

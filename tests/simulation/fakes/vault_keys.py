@@ -1,4 +1,4 @@
-"""The keys of every Key Vault in the record: encrypt and decrypt, for whom a role lets. The RSA is real."""
+"""The keys of every Key Vault in the record: encrypt and decrypt with real RSA, for callers with a role."""
 
 import base64
 from pathlib import Path
@@ -29,7 +29,7 @@ def vault_keys(world: World) -> Starlette:
 
     async def operate(request: Request) -> Response:
         if "authorization" not in request.headers:
-            return _challenge(world)  # the client asks first, to learn for what it needs a token
+            return _challenge(world)  # the client's first request has no token: the answer names the audience
         vault = _vault(world, request)
         caller = verify(world, request.headers["authorization"], VAULT)
         found = world.get(f"{vault.id}/keys/{request.path_params['name']}")
@@ -69,7 +69,7 @@ def _vault(world: World, request: Request) -> Record:
 
 
 def _key(folder: Path, vault: Record, name: str) -> rsa.RSAPrivateKey:
-    """What is behind the key of that name."""
+    """The key of that name."""
     file = folder / f"{vault.id.rpartition('/')[2]}-{name}.pem"
     if file.is_file():
         key = serialization.load_pem_private_key(file.read_bytes(), None)

@@ -1,6 +1,6 @@
 """The Azure CLI's two commands that credentials call: who is signed in, and a token for a resource.
 
-The identity is the record's `caller`, so that a test can let somebody else deploy.
+The identity is the record's `caller`, so that a test can switch deployers.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Docker as far as the product calls it: `login`, and a `buildx build` that pushes what ACR Tasks would have built."""
+"""Docker as far as the product uses it: `login`, and a `buildx build` that pushes what ACR Tasks would have built."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""How a process of the simulation finds the record that it is to use."""
+"""How a process of the simulation finds its record."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ WORLD_VARIABLE = "SIMULATED_AZURE"
 
 
 def world_from_environment() -> World:
-    """The record that this process is to use. Raises `RefusedError` when the environment names none."""
+    """This process's record. Raises `RefusedError` if the environment names none."""
     folder = os.environ.get(WORLD_VARIABLE)
     if folder is None:
         raise RefusedError(0, "NoWorld", f"{WORLD_VARIABLE} must name the folder of the simulated cloud's record.")

@@ -1,4 +1,4 @@
-"""A Pulumi provider plugin over a simulated cloud: the engine's calls on one side, `Cloud` on the other."""
+"""A Pulumi provider plugin for a simulated cloud: translates the engine's calls for a `Cloud`."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from tests.simulation.resource_manager.arm import Difference
 from tests.simulation.world import Record
 
 INPUTS = "__inputs"
-"""Where the state keeps the inputs it was made from, as azure-native's does."""
+"""The state's field with the inputs, as in azure-native."""
 
 
 UNLIMITED = -1
@@ -30,22 +30,22 @@ ENGINE_CHECK_SECONDS = 1.0
 
 
 class Cloud(Protocol):
-    """What a plugin needs of a simulated cloud. Everything raises `RefusedError` for a no."""
+    """What a plugin needs from a simulated cloud. Every method raises `RefusedError` to refuse."""
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take the provider's settings."""
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with the inputs by themselves."""
+        """What is wrong with the inputs, whatever exists."""
 
     def foreseen(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preview shows of a resource that would be made."""
+        """What a preview shows for a new resource."""
 
     def diff(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
         """Which inputs changed, and which of them replace the resource."""
 
     def create(self, token: str, inputs: Mapping[str, Any]) -> Record:
-        """Make a resource."""
+        """Create a resource."""
 
     def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
         """Change a resource."""
@@ -54,7 +54,7 @@ class Cloud(Protocol):
         """Look a resource up."""
 
     def delete(self, token: str, identity: str) -> float:
-        """Delete a resource; the moment at which it is gone."""
+        """Delete a resource, and return when it will be gone."""
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function."""
@@ -64,29 +64,29 @@ class SimulatedProvider(protocol.Provider):
     """Serves one package's resources from a `Cloud`."""
 
     def __init__(self, cloud: Cloud) -> None:
-        """Waits for operations as long as the cloud says that they take."""
+        """Waits for operations until the cloud says that they end."""
         self._cloud = cloud
         self._cancelled = asyncio.Event()
 
     async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
-        """Hand the provider's settings on."""
+        """Pass the provider's settings on."""
         self._cloud.configure(plain(request.args))
         return await super().configure(request)
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
-        """Show what a service would refuse about the body already at preview."""
+        """Report in a preview already what a service would refuse in the body."""
         problems = self._cloud.problems(_type(request.urn), plain(request.new_inputs))
         failures = [protocol.CheckFailure(problem.path, problem.reason) for problem in problems]
         return protocol.CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
-        """Compare with the inputs that the state remembers."""
+        """Compare with the inputs in the state."""
         found = self._cloud.diff(_type(request.urn), _old_inputs(request.old_state), plain(request.new_inputs))
         return protocol.DiffResponse(
             changes=bool(found.changed),
             diffs=sorted(found.changed),
             replaces=sorted(found.replaces),
-            delete_before_replace=bool(found.replaces),  # as both do for names that the program gave
+            delete_before_replace=bool(found.replaces),  # as both providers do for names that the program chose
             detailed_diff={
                 name: protocol.PropertyDiff(
                     protocol.PropertyDiffKind.UPDATE_REPLACE
@@ -99,7 +99,7 @@ class SimulatedProvider(protocol.Provider):
         )
 
     async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
-        """Make the resource and wait until it is ready."""
+        """Create the resource and wait until it's ready."""
         if request.preview:
             shown = self._cloud.foreseen(_type(request.urn), plain(request.properties))
             return protocol.CreateResponse("", properties(shown, _secret_names(request.properties)))
@@ -108,7 +108,7 @@ class SimulatedProvider(protocol.Provider):
         return protocol.CreateResponse(record.id, _state(record, request.properties))
 
     async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
-        """Change the resource and wait until it is ready."""
+        """Change the resource and wait until it's ready."""
         if request.preview:
             return protocol.UpdateResponse(request.news)
         token, inputs = _type(request.urn), plain(request.news)
@@ -117,7 +117,7 @@ class SimulatedProvider(protocol.Provider):
         return protocol.UpdateResponse(_state(record, request.news))
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        """Look at the record, for a refresh as for an import; an empty id says that nothing is there."""
+        """Read the record, for a refresh or an import; an empty id means that the resource doesn't exist."""
         record = await asyncio.to_thread(self._cloud.read, _type(request.urn), request.resource_id)
         if record is None:
             return protocol.ReadResponse("", {}, {})
@@ -126,7 +126,7 @@ class SimulatedProvider(protocol.Provider):
         return protocol.ReadResponse(record.id, _state(record, secrets), inputs)
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
-        """Delete the resource and wait until it is gone."""
+        """Delete the resource and wait until it's gone."""
         gone = await asyncio.to_thread(self._cloud.delete, _type(request.urn), request.resource_id)
         await self._wait(gone)
 
@@ -136,7 +136,7 @@ class SimulatedProvider(protocol.Provider):
         return protocol.InvokeResponse(properties(answer, frozenset()))
 
     async def cancel(self) -> None:
-        """Ctrl-C: stop waiting. The cloud goes on with what it has begun, as Azure does."""
+        """Ctrl-C: stop waiting. The cloud finishes what it has begun, as Azure does."""
         self._cancelled.set()
 
     async def _wait(self, until: float) -> None:
@@ -148,7 +148,7 @@ class SimulatedProvider(protocol.Provider):
 
 
 def _type(urn: str) -> str:
-    """The resource's own type; the URN's type part begins with those of its parents."""
+    """The resource's own type: the URN's type starts with its parents' types."""
     return urn.split("::")[2].rpartition("$")[2]
 
 
@@ -168,7 +168,7 @@ def _state(record: Record, given: Mapping[str, PropertyValue]) -> dict[str, Prop
 
 
 class RefusalsAsStatuses(grpc.aio.ServerInterceptor):
-    """Shows the cloud's answer as it is; what else is raised is an error of the simulation and keeps its traceback."""
+    """Passes the cloud's refusals on; any other exception is an error of the simulation and keeps its traceback."""
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -189,7 +189,7 @@ class RefusalsAsStatuses(grpc.aio.ServerInterceptor):
 
 
 async def serve(cloud: Cloud, version: str) -> None:
-    """Answer the engine until it is gone."""
+    """Answer the engine until it ends."""
     server = grpc.aio.server(interceptors=[RefusalsAsStatuses()], options=MESSAGE_OPTIONS)
     servicer = ProviderServicer(sys.argv, version, SimulatedProvider(cloud), engine_address=sys.argv[1])
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
@@ -202,5 +202,5 @@ async def serve(cloud: Cloud, version: str) -> None:
 
 
 async def _engine_gone(engine: int) -> None:
-    while os.getppid() == engine:  # noqa: ASYNC110 - nothing tells a process that its parent has ended
+    while os.getppid() == engine:  # noqa: ASYNC110 - a process gets no event when its parent ends
         await asyncio.sleep(ENGINE_CHECK_SECONDS)

@@ -1,1 +1,1 @@
-"""The Python of a Databricks cluster, with its own packages, and how a job's task is started in it."""
+"""The Python of a Databricks cluster with its packages, and how it starts a job's task."""

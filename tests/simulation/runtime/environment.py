@@ -1,6 +1,6 @@
-"""The Python of Databricks Runtime 15.4 LTS from its published package list, and what pip adds to it for a job.
+"""The Python of Databricks Runtime 15.4 LTS from its published package list, and what pip adds for a job.
 
-A cluster installs a job's libraries with pip beside the runtime's packages, of which it keeps those that fit.
+A cluster installs a job's libraries with pip beside the runtime's packages, and keeps those that satisfy them.
 """
 
 import fcntl
@@ -40,11 +40,11 @@ class Runtime:
 
     @property
     def site(self) -> Path:
-        """Where its packages are."""
+        """The folder of its packages."""
         return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
 
     def install(self, wheels: Sequence[Path], packages: Sequence[str], target: Path) -> None:
-        """Put into `target` what pip adds to the runtime for a job with these libraries, the wheels among them."""
+        """Put into `target` what pip adds to the runtime for these libraries, including the wheels."""
         needed = sorted({*packages, *(line for wheel in wheels for line in _requirements(wheel))})
         shutil.copytree(self._libraries(needed), target, dirs_exist_ok=True)
         for wheel in wheels:
@@ -52,7 +52,7 @@ class Runtime:
                 archive.extractall(target)
 
     def _libraries(self, needed: Sequence[str]) -> Path:
-        """What pip adds for these requirements, from the cache; it sees the runtime's packages as a cluster's does."""
+        """What pip adds for these requirements, from the cache; pip sees the runtime's packages, as on a cluster."""
         key = hashlib.sha256("\n".join([self.folder.name, *needed]).encode()).hexdigest()[:12]
         target = self.folder.with_name(f"libraries-{key}")
 
@@ -82,7 +82,7 @@ def runtime() -> Runtime:
 
 
 def _requirements(wheel: Path) -> Iterator[str]:
-    """What a wheel needs without any extra."""
+    """A wheel's requirements without extras."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         described = Parser().parsestr(archive.read(name).decode())
@@ -90,7 +90,7 @@ def _requirements(wheel: Path) -> Iterator[str]:
 
 
 def _built(target: Path, build: Callable[[Path], None]) -> Path:
-    """`target`, whole; whoever wants it meanwhile waits for it."""
+    """Build `target` as a whole; others who need it wait."""
     with _alone(target):
         if not target.exists():
             aside = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent)) / target.name

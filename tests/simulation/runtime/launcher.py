@@ -1,6 +1,6 @@
 """`launcher.py SPEC`: starts a wheel's entry point as a Databricks cluster does, in the runtime's own Python.
 
-It runs where neither the checkout nor its packages are, so that it keeps to the standard library.
+It runs without the checkout and its packages, so it uses the standard library alone.
 """
 
 import importlib.metadata
@@ -20,23 +20,23 @@ VOLUME = re.compile(r"/Volumes/(\w+)/(\w+)/(\w+)")
 
 
 class Places:
-    """Where `abfss://` addresses and volumes lie on this machine."""
+    """The folders of this machine behind `abfss://` addresses and volumes."""
 
     def __init__(self, folder: Path) -> None:
-        """Each container of each account is a folder in `folder`; all machines of a cluster see it."""
+        """Each container of each account is a folder in `folder`, which all machines of a cluster share."""
         self._folder = folder
 
     def path(self, account: str, container: str, path: str) -> Path:
-        """The folder of a container, or what is in it."""
+        """The folder or file behind an address."""
         return self._folder / account / container / path.strip("/")
 
     def local(self, text: str) -> str:
-        """`text` with every address as a path of this machine."""
+        """`text` with every address replaced by a path of this machine."""
         there = URL.sub(lambda found: str(self.path(found[2], found[1], found[3] or "/")), text)
         return VOLUME.sub(lambda found: str(self._folder / "volumes" / ".".join(found.groups())), there)
 
     def copy(self, source: str, target: str) -> None:
-        """What `dbutils.fs.cp` does, of a file or a folder."""
+        """`dbutils.fs.cp`, for a file or a folder."""
         start, end = (Path(self.local(text).removeprefix("file:")) for text in (source, target))
         end.parent.mkdir(parents=True, exist_ok=True)
         if start.is_dir():
@@ -61,13 +61,13 @@ def main() -> int:
 
 
 def _import_first(names: list[str]) -> None:
-    """What the runtime has imported before a task begins."""
+    """Import what the runtime has imported before a task begins."""
     for name in names:
         importlib.import_module(name)
 
 
 def _entry_point(package: str, name: str) -> Callable[[], object]:
-    """As the runtime looks it up: an entry point of the package's metadata, else a function of its module."""
+    """Find the entry point as the runtime does: in the package's metadata, else as a function of its module."""
     try:
         found = importlib.metadata.distribution(package).entry_points.select(name=name)
     except importlib.metadata.PackageNotFoundError:

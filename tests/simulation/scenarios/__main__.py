@@ -1,7 +1,8 @@
-"""`make simulate`: stack `dev` from nothing to a service and back on the simulated Azure, through changes and faults.
+"""`make simulate`: takes stack `dev` from nothing to a service and back on the simulated Azure, through changes and
+faults.
 
-The stages are divided over processes, each with a simulated Azure of its own. They work on copies of the project, as
-they change serving code and stack file. Exits 1 when anything misses; what was found goes to
+The stages are divided over processes, each with its own simulated Azure and copy of the project, because they change
+serving code and the stack file. Exits with 1 if a check fails; writes the results to
 `benchmarks/results/simulate.json`, every body and manifest that was sent to `dist/simulate/sent.json`.
 """
 
@@ -26,13 +27,13 @@ PARTS = {
     "faults": ("canary", "verify", "kills", "walk"),
     "cycles": ("private", "cycles"),
 }
-"""What runs beside one another, by name; together these are all stages, and each part takes about as long."""
+"""The stages of each process, by its name. Together these are all stages, and each process takes about as long."""
 
 KEPT = ROOT / "dist" / "simulate" / SENT
 
 
 def main() -> int:
-    """Run the parts, publish what they found, and say whether all of it holds."""
+    """Run the parts, publish their results, and return whether all checks hold."""
     asked = parser().parse_args()
     parts = {name: [stage for stage in stages if stage in asked.only] for name, stages in PARTS.items()}
     parts = {name: stages for name, stages in parts.items() if stages}
@@ -53,7 +54,7 @@ def main() -> int:
 
 
 def _run(parts: Mapping[str, Sequence[str]], folder: Path, *, full: bool) -> int:
-    """Run the parts side by side, each in the folder of its name; the first exit status that is not zero."""
+    """Run the parts side by side, each in the folder of its name; returns the first exit status that isn't zero."""
     started = []
     for name, stages in parts.items():
         own = folder / name
@@ -83,7 +84,7 @@ def _run(parts: Mapping[str, Sequence[str]], folder: Path, *, full: bool) -> int
 
 
 def _show(name: str, lines: IO[Any]) -> None:
-    """Print the lines of a part with its name."""
+    """Print a part's lines, each with the part's name."""
     width = max(map(len, PARTS))
     for line in lines:
         sys.stdout.write(f"{name:{width}} {line}")
@@ -91,7 +92,7 @@ def _show(name: str, lines: IO[Any]) -> None:
 
 
 def _copy(project: Path) -> None:
-    """What git would have in the next commit, with the environment of this process."""
+    """Copy what the next git commit would contain, and link this process's environment."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     shutil.rmtree(project, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The small run before everything that costs: a wheel that can't be imported ends `up` while there is no cluster."""
+"""The canary run: with a wheel that can't be imported, `up` ends before it creates a cluster."""
 
 from features.errors import PersonalizationError
 from personalize.verify.bench import Bench
@@ -9,7 +9,7 @@ from tests.simulation.scenarios.stack import STACK, SimulatedStack
 from tools.paths import ROOT
 
 ENTRY = ROOT / "training" / "databricks.py"
-"""In the copy of the project in which the scenarios run. Nothing but the wheel's entry point imports it."""
+"""In the scenarios' copy of the project. Only the wheel's entry point imports it."""
 MISSING = "no_version_of_pydantic_has_this"
 FAILED = "The canary run failed"
 SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "was not made or changed")
@@ -18,9 +18,9 @@ START = "http databricks POST /api/2.2/jobs/run-now"
 
 
 def broken_wheel(stack: SimulatedStack, report: Report) -> None:
-    """`up` with a wheel that the runtime's Python can't import, then with the whole one, then again.
+    """`up` with a wheel that the runtime's Python can't import, then with a good one, then again.
 
-    By itself the run fails as `up` did while there is no cluster, and succeeds beside a service.
+    On its own, the canary run fails as `up` did while there is no cluster, and succeeds beside a service.
     """
     whole = ENTRY.read_text(encoding="utf-8")
     ENTRY.write_text(f"from pydantic import {MISSING}\n{whole}", encoding="utf-8")
@@ -41,12 +41,12 @@ def broken_wheel(stack: SimulatedStack, report: Report) -> None:
     report.want("touched by a second `up` with the same code", [], sorted(again.touched))
     report.want("runs of a second `up` with the same code", 0, _calls(stack, START) - runs)
     report.want("what fails of the canary run by itself, beside a service", [], _alone(stack, report))
-    # The first token is that of the run that failed, and leads to it.
+    # The first token returns the run that failed.
     report.want("times that one was asked for, beside a service", 2, _calls(stack, START) - runs)
 
 
 def _alone(stack: SimulatedStack, report: Report) -> list[str]:
-    """What `personalize verify --only canary` runs; the sentence by which it failed."""
+    """Run what `personalize verify --only canary` runs; returns the sentence with which it failed."""
     bench = Bench(stack=STACK, settings_file=stack.file, shown=lambda operate: operate(lambda _: None), say=report.say)
     try:
         CANARY.act(bench)
@@ -56,5 +56,5 @@ def _alone(stack: SimulatedStack, report: Report) -> list[str]:
 
 
 def _calls(stack: SimulatedStack, part: str) -> int:
-    """How many calls to Azure there were with this in what they did."""
+    """How many calls to Azure contain this text."""
     return sum(part in f"{call.operation} {call.type} {call.id}" for call in stack.faults.calls())

@@ -1,7 +1,7 @@
-"""Settings, data and code that change, each alone: exactly what depends on it is touched, and no data is replaced.
+"""Changes of settings, data and code, one at a time: each touches exactly what depends on it, and replaces no data.
 
-Some changes meet trouble first. The `up` that meets it must fail with a sentence that says what is wrong, and leave the
-service as it was; the next one goes through.
+Some changes first meet a failure. That `up` must fail with a sentence about the cause and leave the service unchanged;
+the next one succeeds.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,12 +25,12 @@ LARGER = "Standard_D4ds_v5"
 FAMILY = "standardDDSv5Family"
 OTHER_REGION = "northeurope"
 NEW_CODE = ROOT / "scoring" / "simulated_change.py"
-"""In the copy of the project in which the scenarios run."""
+"""In the scenarios' copy of the project."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong at first: `begin` arranges it, `end` takes it away, and the error holds `sentence`."""
+    """What fails at first: `begin` causes it, `end` removes it, and the error contains `sentence`."""
 
     name: str
     sentence: str
@@ -69,18 +69,18 @@ def change_code_again(_: SimulatedStack) -> None:
 
 
 def roll_again(stack: SimulatedStack) -> None:
-    """Pods become a new image without a trial."""
-    stack.settle()  # the pods that tried it leave
+    """Roll out new images without a trial."""
+    stack.settle()  # the trial's pods terminate
     stack.settings["azure"]["rollout"] = "rolling"
 
 
 def break_image(stack: SimulatedStack) -> None:
-    """Pods of the image that is served never become ready any more; those that are, stay."""
+    """New pods of the served image never become ready; running ones stay."""
     stack.world.set("broken_images", [stack.image()])
 
 
 def mend_image(stack: SimulatedStack) -> None:
-    """Pods are ready again; those that were not stay so, as their own template is the broken one."""
+    """New pods become ready again. The failed ones stay, because their template is the broken one."""
     stack.world.set("broken_images", [])
     stack.settings["scoring"]["max_records"] = 400
 
@@ -116,7 +116,7 @@ SHARED = _of(
     "replace canary",
 )
 CHANGES = (
-    # Machines that have to share files get a volume; the run is told where it is, and made again.
+    # Machines that share files get a volume; the run gets its path as an input, and is repeated.
     Change("number of workers, from none", set_in("azure", training_workers=2), SHARED),
     Change("worker count", set_in("azure", training_workers=3), _of("update training-policy", "update training-job")),
     Change("replicas", set_in("azure", replicas_max=5), _of("update autoscaler")),
@@ -140,7 +140,7 @@ CHANGES = (
 
 
 def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> None:
-    """Each change on the same stack, one after the other; then a rollback, if it is asked for."""
+    """Each change on the same stack, one after the other; then a rollback if requested."""
     for change in CHANGES:
         with report.stage(f"change: {change.name}"):
             change.make(stack)
@@ -160,7 +160,7 @@ def all_changes(stack: SimulatedStack, report: Report, *, rollback: bool) -> Non
 
 
 def roll_back(stack: SimulatedStack, report: Report) -> None:
-    """To the first version and forth again: its pods run at once, and nothing is trained."""
+    """Serve the first version, then the latest again: nothing is trained."""
     newest, trained = stack.image(), stack.trained
     for version, champion in ((1, ["1"]), ("latest", stack.champion())):
         done = stack.roll_back(version)
@@ -174,7 +174,7 @@ def roll_back(stack: SimulatedStack, report: Report) -> None:
 
 
 def another_region(stack: SimulatedStack, report: Report) -> None:
-    """Refused before anything happens, and done when it is asked for and the names are new."""
+    """Another region: refused before anything happens, and done when it's requested and the names are new."""
     calls = len(stack.faults.calls())
     stack.settings["azure"]["location"] = OTHER_REGION
     error = stack.fails(stack.up)
@@ -183,7 +183,7 @@ def another_region(stack: SimulatedStack, report: Report) -> None:
     report.want("one with `--replace-data` and the old names is refused by", "NamesTakenError", type(error).__name__)
     report.want("calls to Azure of an `up` that was refused", 0, len(stack.faults.calls()) - calls)
     stack.settings["azure"]["suffix"] = following(stack.settings["azure"]["suffix"])
-    stack.settings |= deepcopy(SMALL)  # what the first model was trained by: it is remembered
+    stack.settings |= deepcopy(SMALL)  # the first model's settings, so that its training is remembered
     stack.up(replace_data=True)
     locations = {str(record.inputs["location"]) for record in stack.world.all(ACCOUNT)}
     report.want("regions with storage after `--replace-data`", [OTHER_REGION], sorted(locations))
@@ -191,9 +191,9 @@ def another_region(stack: SimulatedStack, report: Report) -> None:
 
 
 def own_tables(stack: SimulatedStack, report: Report) -> None:
-    """The README's tables in the place of generated rows: the champion has other columns.
+    """The README's tables in place of generated rows, so that the champion has other columns.
 
-    Meanwhile 429, 503 and ended tokens where our own code calls: the same `up` goes through.
+    Meanwhile the product's own calls get 429, 503 and expired tokens: the same `up` succeeds.
     """
     stack.settings["dataset"] = {"kind": "tables", "spec": "examples/tables/dataset.yaml"}
     for service in ("blob", "management", "databricks"):
@@ -221,7 +221,7 @@ def _meet(stack: SimulatedStack, report: Report, trouble: Trouble) -> None:
 
 
 def says(error: PersonalizationError, sentence: str) -> bool:
-    """Whether the text of an error holds `sentence`, however it is spelt."""
+    """Whether an error's text contains `sentence`, in any case."""
     return sentence.lower() in str(error).lower()
 
 

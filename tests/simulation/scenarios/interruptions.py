@@ -1,4 +1,4 @@
-"""Calls that fail finally, and processes that are killed: the next run finishes, and nothing leaks."""
+"""Calls that fail, and processes that are killed: the next run completes, and nothing leaks."""
 
 import os
 import random
@@ -20,9 +20,9 @@ from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 MADE_TO_FAIL = "made to fail finally"
 WRITES = r"^(create|update|delete) (azure-native|databricks):"
 KILLED_AT = rf"{WRITES}|^http \S+ (PUT|POST) "
-"""What changes something in Azure: by the providers, and by our own steps."""
+"""Calls that change something in Azure, by providers and by steps."""
 UP_CALLS, DESTROY_CALLS = 70, 30
-"""Fewer of these than there are, so that each that is chosen comes."""
+"""Fewer than there are, so that every chosen call happens."""
 MAX_TRIES = 100
 SLOW_SECONDS = 10.0
 KILL_SECONDS = 240.0
@@ -40,9 +40,9 @@ FAULTS = (
 
 
 def walk(stack: SimulatedStack, report: Report, *, alone: bool) -> None:
-    """Every call to ARM and to Databricks' provider fails once, the first time that it is made, up and down.
+    """The first attempt of every call to ARM and to Databricks' provider fails, in `up` and in `destroy`.
 
-    With `alone` each of them fails on a stack of its own then.
+    With `alone`, each then fails on its own stack too.
     """
     for name, operate in (("up", stack.up), ("destroy", stack.destroy)):
         before = len(stack.faults.calls())
@@ -71,9 +71,9 @@ def _each_alone(stack: SimulatedStack, report: Report) -> None:
 
 
 def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
-    """Up, faults, up, destroy: other faults for each seed."""
+    """Up, faults, up, destroy, with other faults for each seed."""
     for seed in seeds:
-        chosen = random.Random(seed)  # noqa: S311 - it is to give the same again
+        chosen = random.Random(seed)  # noqa: S311 - repeatable on purpose
         for pattern, kind in chosen.sample(FAULTS, 3):
             stack.faults.order(pattern, nth=chosen.randint(1, 12), kind=kind)
         if chosen.random() < 0.5:
@@ -86,7 +86,7 @@ def cycles(stack: SimulatedStack, report: Report, seeds: range) -> None:
 
 
 def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
-    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is run again once Azure is done."""
+    """SIGKILL to everything at a random call of `up`, then of `destroy`; each is repeated when Azure is idle."""
     chosen = random.Random(seed)  # noqa: S311 - see above
     killed = 0
     for number in range(1, count + 1):
@@ -103,7 +103,7 @@ def kills(stack: SimulatedStack, report: Report, count: int, seed: int) -> None:
 
 
 def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, operate: Callable[[], Done]) -> int:
-    """Run it again and again; returns how many of the failed runs did not say what failed."""
+    """Repeat it until it succeeds; returns how many failures didn't say what failed."""
     silent = 0
     for attempt in range(1, MAX_TRIES + 1):
         try:
@@ -118,9 +118,9 @@ def _until_it_goes_through(stack: SimulatedStack, report: Report, name: str, ope
 
 
 def _kill(stack: SimulatedStack, command: str, call: int) -> int:
-    """Run the product's own command in a process of its own, and kill all of it during the call number `call`.
+    """Run the product's command in its own process, and kill its process tree during call number `call`.
 
-    Returns how many processes were killed: none when the command ended before that call.
+    Returns how many processes were killed: none if the command ended before that call.
     """
     stack.session()  # writes the settings
     stack.faults.order(KILLED_AT, nth=call, kind=FaultKind.SLOW, seconds=SLOW_SECONDS)

@@ -1,4 +1,4 @@
-"""From nothing to a service and back: what the whole is for."""
+"""From nothing to a service and back."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import STACK, Done, SimulatedStack
 
 SENT = "sent.json"
-"""All bodies and manifests that `up` has sent."""
+"""The file with all bodies and manifests that `up` sent."""
 PODS = "/api/v1/namespaces/scoring/pods"
 OUTPUTS = (
     "endpoint",
@@ -27,11 +27,11 @@ OUTPUTS = (
     "image_digest",
     "usd_per_month",
 )
-"""What `up` must bring beside the pods."""
+"""Outputs that `up` must have."""
 
 
 def first_up(stack: SimulatedStack, report: Report) -> None:
-    """Preview and the first `up`; the model is trained here."""
+    """Preview and the first `up`, which trains the model."""
     preview, seconds = report.timed(stack.preview)
     report.note("preview_seconds", round(seconds, 1))
     done, seconds = report.timed(stack.up)
@@ -52,7 +52,7 @@ def first_up(stack: SimulatedStack, report: Report) -> None:
 
 
 def look_at_pods(stack: SimulatedStack, report: Report) -> None:
-    """What runs, and what it would wait for on AKS."""
+    """What runs, and what its pods would lack on AKS."""
     plane = stack.simulation.plane
     pods, classes = (plane.items(path) if plane else [] for path in (PODS, CLASSES))
     report.want("what runs in the cluster", {"scoring"}, {pod["spec"]["serviceAccountName"] for pod in pods})
@@ -60,7 +60,7 @@ def look_at_pods(stack: SimulatedStack, report: Report) -> None:
 
 
 def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> None:
-    """The golden records by the image's own entry point, from what was sent to be built."""
+    """Check the golden records with the image's own entry point, from the build context that was sent."""
     image = stack.world.folder / "images" / digest.removeprefix("sha256:")
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     checked = subprocess.run(
@@ -71,14 +71,14 @@ def score_golden_records(stack: SimulatedStack, report: Report, digest: str) -> 
 
 
 def preview_prod(stack: SimulatedStack, report: Report) -> None:
-    """Stack `prod` as it is committed passes every policy, and has what `dev` has not: zones and container insights."""
+    """The committed stack `prod` passes every policy, with what `dev` lacks: zones and container insights."""
     changes = stack.preview_of("prod")
     report.note("resources_of_prod", changes.get("create", 0))
     report.want("what a preview of prod would do beside creating", set(), set(changes) - {"create"})
 
 
 def same_again(stack: SimulatedStack, report: Report) -> None:
-    """A second `up`, one by another deployer, and one that looks at what is really there."""
+    """A second `up`, one by another deployer, and one with a refresh."""
     done, seconds = report.timed(stack.up)
     report.note("second_up_seconds", round(seconds, 1))
     report.want("changes of the second `up`", {}, changes_of(done))
@@ -89,7 +89,7 @@ def same_again(stack: SimulatedStack, report: Report) -> None:
 
 
 def mend_drift(stack: SimulatedStack, report: Report) -> None:
-    """Somebody takes another deployer's role away by hand: a refresh sees it, and `up` gives it again."""
+    """Somebody removes another deployer's role by hand: `up --refresh` notices and assigns it again."""
     other = stack.settings["azure"]["deployers"][1]["object_id"]
     roles = stack.world.all("azure-native:authorization:RoleAssignment")
     stack.world.remove(next(role.id for role in roles if role.inputs["principalId"] == other))
@@ -102,20 +102,20 @@ def mend_drift(stack: SimulatedStack, report: Report) -> None:
 
 
 def go_down(stack: SimulatedStack, report: Report, when: str) -> None:
-    """Destroy, and look at what is left."""
+    """Destroy, and check what is left."""
     stack.destroy()
     nothing_left(stack, report, when)
 
 
 def nothing_left(stack: SimulatedStack, report: Report, when: str) -> None:
-    """What exists after a destroy, on this machine too."""
+    """Check that nothing exists after a destroy, on this machine too."""
     report.want(f"left in Azure and in the cluster {when}", [], stack.simulation.leftovers())
     report.want(f"left of the stack on this machine {when}", [], stack.files_left())
     report.want(f"hosts outside the simulation that were called {when}", [], stack.simulation.strangers())
 
 
 def changes_of(done: Done, without: str = "") -> dict[str, int]:
-    """What an operation did, by kind, without one kind and without what stayed the same."""
+    """An operation's changes by kind, without `same` and without `without`."""
     return {kind: count for kind, count in done.outcome.changes.items() if kind not in {"same", without} and count}
 
 

@@ -1,4 +1,4 @@
-"""A private stack: what it is deployed from, and nothing of it left at the end, in the other network neither."""
+"""A private stack, deployed from a peered network; nothing is left at the end, in either network."""
 
 import os
 import time
@@ -18,7 +18,7 @@ DOCKER = ROOT / "tests" / "simulation" / "plugins" / "docker_path"
 
 
 def private(stack: SimulatedStack, report: Report) -> None:
-    """Up from the peered network, the same again, no way back to public, and down."""
+    """`up` from the peered network, a second `up`, no way back to public, and `destroy`."""
     with _inside(stack):
         done, seconds = report.timed(stack.up)
         report.note("private_resources_created", done.outcome.changes.get("create", 0))
@@ -43,7 +43,7 @@ PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premiu
 
 @contextmanager
 def _inside(stack: SimulatedStack) -> Iterator[None]:
-    """Be in a network that was there before, with Docker; afterwards it goes, and all is as it was."""
+    """Work from an existing network, with Docker; afterwards everything is as before."""
     before, path, now = deepcopy(stack.settings), os.environ["PATH"], time.time()
     kinds = {GROUP: "azure-native:resources:ResourceGroup", HUB: "azure-native:network:VirtualNetwork"}
     hub = {"addressSpace": {"addressPrefixes": ["10.50.0.0/16"]}, "subnets": []}

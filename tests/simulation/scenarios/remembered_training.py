@@ -1,7 +1,7 @@
-"""Trains a model once and remembers what the run left: the same run again by the same code, after a destroy or on
-another simulated Azure, gets the same files.
+"""Trains a model once and remembers the run's files: the same run with the same code gets them again, after a destroy
+or on another simulated Azure.
 
-What the caller, the external location and the role behind it allow is judged each time.
+Permissions of the caller, the external location and its role are checked each time.
 """
 
 import fcntl
@@ -24,17 +24,17 @@ LEFT, SAID = "left", "said"
 
 
 class RememberedTraining:
-    """A `Task` for `Runs`. `trained` counts the runs that Spark really did."""
+    """A `Task` for `Runs`. `trained` counts the runs that Spark did."""
 
     def __init__(self, cluster: LocalCluster, world: World, memory: Path) -> None:
-        """`cluster` trains what is new to the folder `memory`, which processes side by side may share."""
+        """`cluster` trains what isn't in the folder `memory`, which several processes may share."""
         self._cluster = cluster
         self._folder = world.folder
         self._memory = memory
         self._one_at_a_time = threading.Lock()
         self.trained = 0
         self.seconds = 0.0
-        """That training took in all, here or where it was waited for."""
+        """Total time of training, or of waiting for another process that trains."""
 
     def __call__(self, run: Run) -> str:
         """The output of the task."""
@@ -58,12 +58,12 @@ class RememberedTraining:
             return said.read_text(encoding="utf-8")
 
     def _left(self, number: int, address: str) -> Path:
-        """Where run `number` left at `address` what it made."""
+        """The folder of run `number` behind `address`."""
         container, account, path = URL.fullmatch(address).groups()  # type: ignore[union-attr]  # the product made it
         return lake_of(self._folder, number) / account / container / path.strip("/")
 
     def _give(self, run: Run, left: Path, address: str) -> None:
-        """Put into the lake of `run` what another one left."""
+        """Put another run's files into the lake of `run`."""
         world = World(self._folder)
         token = self._cluster.judge(world, run)
         world.close()
@@ -74,14 +74,14 @@ class RememberedTraining:
 
 
 def _wheels(run: Run) -> list[str]:
-    """The code of the run: each wheel's path from the folder on that its hash names."""
+    """The run's code: the end of each wheel's path, which contains its hash."""
     libraries = run.inputs["tasks"][0].get("libraries") or ()
     return ["/".join(library["whl"].split("/")[-2:]) for library in libraries if library.get("whl")]
 
 
 @contextmanager
 def _alone(kept: Path) -> Iterator[None]:
-    """Whoever wants the same model meanwhile waits for it."""
+    """Others that need the same model wait."""
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What the scenarios find out: sentences that hold or miss, figures, and a line for everything while it happens."""
+"""The results of the scenarios: checks, figures, and a line for each as it happens."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ WIDTH = 110
 
 @dataclass
 class Report:
-    """The findings, in order. Nothing raises: the run goes on and says everything that missed."""
+    """The results, in order. A failed check doesn't raise: the run goes on and reports all failures."""
 
     targets: list[Target] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -24,18 +24,18 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether everything that was wanted is so."""
+        """Whether all checks hold."""
         return all(target.holds for target in self.targets)
 
     def want(self, name: str, wanted: object, found: object) -> None:
-        """`found` must equal `wanted`; what differs is shown at once."""
+        """Check that `found` equals `wanted`; a difference is shown at once."""
         holds = wanted == found
         number = found if isinstance(found, int | float) else int(holds)
         self.targets.append(Target(name=name, target=_short(wanted), measured=float(number), holds=holds))
         self.line(f"  {'yes' if holds else 'NO '} {name}: {_short(found)}{'' if holds else f', not {_short(wanted)}'}")
 
     def note(self, name: str, value: object) -> None:
-        """Keep a figure that nothing is asked of."""
+        """Keep a figure without a target."""
         self.figures[name] = value
         self.line(f"      {name}: {value}")
 
@@ -46,7 +46,7 @@ class Report:
         sys.stdout.flush()
 
     def say(self, text: str) -> None:
-        """Show what is being done, on a terminal alone: the next line takes its place."""
+        """Show the current activity, on a terminal only; the next line replaces it."""
         if sys.stdout.isatty():
             self._clear()
             self._doing = f"         {self._title}: {text}".replace("\n", " ")[:WIDTH]
@@ -55,13 +55,13 @@ class Report:
 
     @contextmanager
     def stage(self, title: str) -> Iterator[None]:
-        """One part of the run, with its seconds; what it did not foresee is a miss, and the run goes on."""
+        """A timed part of the run; an unexpected exception is a failed check, and the run goes on."""
         self._title = title
         self.line(title)
         started = time.monotonic()
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other stages are worth their time
+        except Exception as error:  # noqa: BLE001 - the other stages are still worth running
             self.want(title, "to end well", f"{type(error).__name__}: {error}")
         self.figures.setdefault("seconds", {})[title] = round(time.monotonic() - started, 1)
 

@@ -12,11 +12,11 @@ from tests.simulation.scenarios.stack import SimulatedStack
 
 SEED = 20_261_125
 PACE = 0.01
-"""Real seconds for each of Azure's: a cluster takes three, a role counts after one, and writes meet each other."""
+"""Real seconds for each of Azure's: a cluster takes three, a role counts after one, and writes overlap."""
 CYCLES, KILLS, FULL_KILLS = 8, 4, 20
 REPORT = "report.json"
 TRAINED = "trained"
-"""The models of all parts, beside their folders."""
+"""The folder of all parts' models, beside theirs."""
 STAGES = ("life", "changes", "private", "canary", "verify", "kills", "walk", "cycles")
 
 
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run the stages and write what was found into the folder."""
+    """Run the stages and write the results into the folder."""
     asked = parser().parse_args()
     report = Report()
     stack = SimulatedStack(asked.folder, report.say, trained=asked.folder.parent / TRAINED)
@@ -52,7 +52,7 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
         with report.stage("preview and up from nothing"):
             life.first_up(stack, report)
         if not report.holds:
-            return  # nothing else can be looked at
+            return  # the rest needs a stack
     if "life" in only:
         with report.stage("preview of prod"):
             life.preview_prod(stack, report)
@@ -70,7 +70,7 @@ def run(stack: SimulatedStack, report: Report, only: Collection[str], *, full: b
 
 
 def _faults(stack: SimulatedStack, report: Report, only: Collection[str], *, full: bool) -> None:
-    """The stages that begin and end with nothing."""
+    """The stages that start and end without a stack."""
     if "private" in only:
         with report.stage("a private stack"):
             private.private(stack, report)

@@ -1,4 +1,4 @@
-"""Stack `dev` of the product, by its own commands' session, on a simulated Azure: what a scenario works with."""
+"""Stack `dev` on a simulated Azure, operated by the product's own session: what a scenario works with."""
 
 import os
 import time
@@ -30,13 +30,13 @@ from tools.paths import ROOT
 STACK = "dev"
 TRAINING_MEMORY_GIB = 1
 ROLLOUT_SECONDS = 30
-"""Pods are ready at once here: a rollout that takes longer never ends."""
+"""Pods are ready at once here, so a rollout that takes longer never ends."""
 SMALL = {
     "dataset": {"kind": "synthetic", "rows": 4000},
     "training": {"num_leaves": 16},
     "gate": {"max_calibration_error": 0.5, "max_log_loss_rise": 0.5},
 }
-"""A model that is trained in seconds. It has few rows, so the gate lets worse ones than the last through."""
+"""A model that is trained in seconds. It has few rows, so the gate accepts worse models than the champion."""
 HOLDING_DATA = (
     "azure-native:storage:StorageAccount",
     "azure-native:storage:BlobContainer",
@@ -49,12 +49,12 @@ HOLDING_DATA = (
 DEPLOYMENTS = "/apis/apps/v1/namespaces/scoring/deployments"
 SETTLE_SECONDS, SETTLE_PAUSE = 120.0, 0.3
 Touched = frozenset[str]
-"""What was done to which resource, as "replace scoring-pool"."""
+"""What was done to which resource, such as "replace scoring-pool"."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What an operation came to."""
+    """The result of an operation."""
 
     outcome: Outcome
     touched: Touched
@@ -64,10 +64,10 @@ class SimulatedStack:
     """One stack in one simulated Azure, with everything in `folder`; several may share what was `trained`."""
 
     failure = PersonalizationError
-    """What an operation that fails raises; its text is a sentence of the product."""
+    """The exception of a failed operation, with the product's own sentence."""
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None, *, trained: Path) -> None:
-        """Nothing runs yet. `say` is told what the engine is doing."""
+        """Nothing runs yet. `say` receives the engine's progress."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._say = say
@@ -89,7 +89,7 @@ class SimulatedStack:
         os.environ["PERSONALIZE_STATE"] = str(self.folder / "state")
 
     def stop(self) -> None:
-        """Stop it, and let go of this process."""
+        """Stop it, and restore this process's environment."""
         self.simulation.stop()
         if self._before:
             os.environ.clear()
@@ -107,12 +107,12 @@ class SimulatedStack:
 
     @property
     def trained(self) -> int:
-        """How many models Spark has trained; further runs of the same were given what it left."""
+        """How many models Spark has trained; repeated runs got the same files."""
         return self._training.trained if self._training else 0
 
     @property
     def training_seconds(self) -> float:
-        """How long Spark has trained in all."""
+        """How long Spark has trained in total."""
         return self._training.seconds if self._training else 0.0
 
     def up(self, *, refresh: bool = False, replace_data: bool = False) -> Done:
@@ -129,7 +129,7 @@ class SimulatedStack:
         return self._operate(lambda session, on_step: session.preview(on_step))
 
     def preview_of(self, name: str) -> dict[str, int]:
-        """What `personalize preview` of another committed stack would do; it leaves nothing."""
+        """The changes in `personalize preview` of another committed stack, which leaves nothing."""
         session = self.session(name, _settings(name))
         try:
             return session.preview(lambda _: None).changes
@@ -137,18 +137,18 @@ class SimulatedStack:
             session.files.delete()
 
     def destroy(self) -> Done:
-        """`personalize destroy`, which writes another suffix into the stack file: names that were used stay taken."""
+        """`personalize destroy`, which writes a new suffix into the stack file because used names stay taken."""
         done = self._operate(lambda session, on_step: session.destroy(on_step))
         self.read_suffix()
         return done
 
     def read_suffix(self) -> None:
-        """Go on with the suffix that a destroy has written."""
+        """Continue with the suffix that a destroy wrote."""
         written = yaml.safe_load(self.file.read_text(encoding="utf-8"))["config"]
         self.settings["azure"]["suffix"] = written["personalization:azure"]["suffix"]
 
     def fails(self, operate: Callable[[], Done]) -> PersonalizationError:
-        """The error that `operate` ends with, which is a sentence of the product; raises when it ends well."""
+        """The error of `operate`, with the product's own sentence; raises if it succeeds."""
         try:
             operate()
         except PersonalizationError as error:
@@ -156,21 +156,21 @@ class SimulatedStack:
         raise AssertionError("the operation went through although it was to fail")
 
     def sign_in(self, deployer: int) -> None:
-        """Be another one of the deployers from now on."""
+        """Sign in as another deployer."""
         self.world.set("caller", self.settings["azure"]["deployers"][deployer]["object_id"])
         credentials.forget_tokens()
 
     def holders(self) -> Mapping[str, float]:
-        """What holds data, by id, with the moment at which it was made."""
+        """The resources that hold data, by id, with their creation times."""
         return {record.id: record.created for kind in HOLDING_DATA for record in self.world.all(kind)}
 
     def image(self) -> str:
-        """The image that the service runs, as its pods name it."""
+        """The service's image, from its Deployment."""
         (deployment,) = self._in_cluster(DEPLOYMENTS)
         return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
     def serving(self) -> list[str]:
-        """The names of the pods that the service's load balancer may send requests to."""
+        """The names of the ready pods."""
         return sorted(
             pod["metadata"]["name"]
             for pod in self._in_cluster("/api/v1/namespaces/scoring/pods")
@@ -178,7 +178,7 @@ class SimulatedStack:
         )
 
     def settle(self) -> None:
-        """Wait until the pods are where the node pools want them: a pool that goes is drained first."""
+        """Wait until all pods are ready and no node is being drained."""
         until = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < until:
             (deployment,) = self._in_cluster(DEPLOYMENTS)
@@ -189,12 +189,12 @@ class SimulatedStack:
         raise AssertionError(f"the pods did not come to rest in {SETTLE_SECONDS:.0f} s")
 
     def wait_for_azure(self) -> None:
-        """Wait until Azure has done what a killed command had asked for: until then it refuses more."""
+        """Wait until Azure has finished a killed command's requests; until then it refuses more."""
         busy = max((record.ready for record in self.world.all()), default=0.0)
         time.sleep(max(0.0, busy - time.time()))
 
     def champion(self) -> list[str]:
-        """The versions of the model that are marked as the one that serves."""
+        """The model versions that are marked as champion."""
         versions = [
             body["properties"]["tags"].get("champion", "former")
             for key, body in sorted(self.world.setting("ml_assets").items())
@@ -203,7 +203,7 @@ class SimulatedStack:
         return [str(number) for number, since in enumerate(versions, 1) if since != "former"]
 
     def files_left(self) -> list[str]:
-        """What of the stack is on this machine."""
+        """The stack's files on this machine."""
         return sorted(path.name for path in (self.folder / "state").glob("*"))
 
     def with_input(self, name: str) -> list[str]:
@@ -213,7 +213,7 @@ class SimulatedStack:
         return [item["urn"].rpartition("::")[2] for item in resources if (item.get("inputs") or {}).get(name)]
 
     def session(self, stack: str = STACK, settings: Mapping[str, Any] | None = None) -> StackSession:
-        """A session of the product with these settings, by default those of the stack as they are now."""
+        """A session of the product with these settings, by default the stack's current ones."""
         config = {f"personalization:{name}": value for name, value in (settings or self.settings).items()}
         file = self.folder / f"Pulumi.{stack}.yaml"
         file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
@@ -237,7 +237,7 @@ class SimulatedStack:
 
 
 def _settings(stack: str) -> dict[str, Any]:
-    """Those of a committed stack file, with the simulated subscription and a small model."""
+    """The settings of a committed stack file, with the simulated subscription and a small model."""
     committed = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     settings = {name.removeprefix("personalization:"): value for name, value in committed.items()} | deepcopy(SMALL)
     deployers = [{**entry, "databricks_name": entry["object_id"]} for entry in DEFAULTS["deployers"]]

@@ -1,7 +1,6 @@
-"""`personalize verify` on the simulated Azure: each stage makes its part, and sees what the simulation answers.
+"""`personalize verify` on the simulated Azure: each stage creates its part and records the simulation's answers.
 
-It begins as the owner of a subscription that was never used. Left out is what the simulation has not: a service that
-answers.
+It starts as the owner of an unused subscription. Stages that need a running service are left out.
 """
 
 from personalize.bootstrap.names import STATE_GROUP
@@ -18,18 +17,18 @@ UNLIKE = frozenset(
     {
         "blob-endpoint-of-a-lake",  # Azurite has no hierarchical accounts
         "workspace-gives-itself-roles",
-        "managed-group",  # it and the nodes' group are names in the record alone
+        "managed-group",  # it and the nodes' group exist as names alone
         "node-group",
-        "cluster-as-asked",  # a run's cluster is a process of this machine
-        "zones-as-asked",  # stack `dev` asks for neither zones
-        "container-insights",  # nor the pods' logs,
-        "traces-arrive",  # traces
-        "asked-from-outside",  # or a look from outside
-        "autoscaler-metrics",  # there is no metrics server
-        "deleted-vault-keeps-tags",  # nor a list of deleted vaults
+        "cluster-as-asked",  # a run's cluster is a process on this machine
+        "zones-as-asked",  # stack `dev` has no zones
+        "container-insights",  # no pods' logs,
+        "traces-arrive",  # no traces
+        "asked-from-outside",  # and no availability test
+        "autoscaler-metrics",  # no metrics server
+        "deleted-vault-keeps-tags",  # no list of deleted vaults
     }
 )
-"""What Azure is assumed to have and the simulation has not."""
+"""Assumptions about Azure that the simulation doesn't meet."""
 
 
 def verify(stack: SimulatedStack, report: Report) -> None:
@@ -47,7 +46,9 @@ def verify(stack: SimulatedStack, report: Report) -> None:
     record = run([stage for stage in STAGES if stage.name not in LEFT_OUT], bench, record, report.line)
     stack.read_suffix()
     record_file(STACK).unlink()
-    stack.world.remove(f"/subscriptions/{record.subscription}/resourceGroups/{STATE_GROUP}")  # no `destroy` takes it
+    stack.world.remove(
+        f"/subscriptions/{record.subscription}/resourceGroups/{STATE_GROUP}"
+    )  # `destroy` doesn't delete it
     failed = {name: stage.said for name, stage in record.stages.items() if stage.status == "failed"}
     report.want("stages of a verification that failed", {}, failed)
     seen = {name: one for stage in record.stages.values() for name, one in stage.seen.items()}

@@ -1,4 +1,4 @@
-"""Role assignments: refused for principals that don't exist yet, and of no effect until they have propagated."""
+"""Role assignments: refused for principals that don't exist yet, and without effect until they have propagated."""
 
 import time
 import uuid
@@ -68,7 +68,7 @@ def _refuse_change(call: Call) -> None:
 
 
 def effective_roles(world: World, principal: str, scope: str) -> set[str]:
-    """GUIDs of the roles that `principal` (an object id) has on `scope` by now, from assignments on it or above it."""
+    """GUIDs of the roles that `principal` (an object id) has on `scope` now, assigned there or above."""
     delay = world.setting("propagation_seconds") * world.setting("pace")
     return {
         str(record.inputs["roleDefinitionId"]).rpartition("/")[2].lower()
@@ -80,9 +80,9 @@ def effective_roles(world: World, principal: str, scope: str) -> set[str]:
 
 
 def may(world: World, principal: str, scope: str, *names: str) -> bool:
-    """Whether `principal` has one of the built-in roles `names` on `scope` by now.
+    """Whether `principal` has one of the built-in roles `names` on `scope` now.
 
-    What deployers were given on the whole subscription, before there was a stack, counts too.
+    Includes the roles that deployers had on the subscription before there was a stack.
     """
     deployers = {entry["object_id"].lower() for entry in world.setting("deployers")}
     given = set(world.setting("deployer_roles")) if principal.lower() in deployers else set()

@@ -55,7 +55,7 @@ def _client_config(world: World, _: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _user_credentials(world: World, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The kubeconfig that AKS hands out: how to reach the server, and a command that asks for a device code."""
+    """The kubeconfig from AKS: the server's address, and a command that asks for a device code."""
     identity = TYPES["azure-native:containerservice:ManagedCluster"].identity(arguments, world.setting("subscription"))
     cluster = world.get(identity or "")
     if cluster is None:

@@ -1,4 +1,4 @@
-"""Databricks workspaces and access connectors, as far as ARM has them."""
+"""Databricks workspaces and access connectors in ARM."""
 
 import uuid
 import zlib

@@ -1,4 +1,4 @@
-"""User-assigned identities and the credentials that others federate with."""
+"""User-assigned identities and their federated credentials."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""What Databricks and AKS refuse of the network that they are put into."""
+"""What Databricks and AKS refuse about the network they are deployed into."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -17,7 +17,8 @@ NETWORKS_FROM, NETWORKS_TO = 16, 24
 
 
 def refuse_workspace_network(call: Call) -> None:
-    """Two delegated subnets with a group of rules, neither smaller than /26; no public access without them."""
+    """Databricks needs two delegated subnets of at least /26 with a security group; without them it can't be
+    private."""
     network = call.input("parameters.customVirtualNetworkId.value")
     closed = call.input("publicNetworkAccess") == "Disabled"
     inside = call.input("requiredNsgRules") == "NoAzureDatabricksRules"
@@ -50,7 +51,8 @@ def _refuse_databricks_subnet(world: World, identity: str) -> None:
 
 
 def refuse_cluster_network(call: Call) -> None:
-    """A subnet of ours needs a way out, room, apart ranges, and an identity that may join it; a private API server."""
+    """An own subnet needs outbound access, free addresses, ranges that don't overlap, an identity that may join it, and
+    a private API server."""
     profile = call.input("apiServerAccessProfile", {})
     if profile.get("enablePrivateCluster") and profile.get("authorizedIPRanges"):
         raise RefusedError(400, "BadRequest", "Authorized ranges can't be used with a private cluster.")
@@ -70,7 +72,7 @@ def refuse_cluster_network(call: Call) -> None:
 
 
 def refuse_pool_network(call: Call) -> None:
-    """A pool of its own is in the subnet of its cluster's pools, or in a network that AKS made as they are."""
+    """A separate pool is in its cluster's subnet, or, like the cluster, in a network made by AKS."""
     identity = call.input("vnetSubnetID")
     cluster = call.world.get(call.id.rpartition("/agentPools/")[0])
     pools = dig(cluster.inputs, "agentPoolProfiles", []) if cluster else []
@@ -103,7 +105,7 @@ def _refuse_identity(call: Call, subnet: str) -> None:
 
 
 def _given(world: World, principal: str, subnet: str) -> bool:
-    """Whether the role is assigned. AKS tries again until it counts, as far as is known."""
+    """Whether the role is assigned. AKS is assumed to retry until it takes effect."""
     wanted = {ROLES[name] for name in ("Network Contributor", "Contributor", "Owner")}
     return any(
         one.inputs["principalId"] == principal

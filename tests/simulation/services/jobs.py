@@ -130,7 +130,7 @@ def _refuse_against_policy(where: str, cluster: Mapping[str, Any], path: str, ru
 
 
 def _at(cluster: Mapping[str, Any], path: str) -> Any:
-    """The value at a policy's path, whose parts are snake_case; keys of free maps hold dots themselves."""
+    """The value at a policy's path. Its parts are snake_case; keys of free-form maps may contain dots."""
     head, _, rest = path.partition(".")
     value = cluster.get(re.sub(r"_(\w)", lambda found: found[1].upper(), head))
     if rest and isinstance(value, Mapping):

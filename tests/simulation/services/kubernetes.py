@@ -18,7 +18,7 @@ MIN_WINDOW_HOURS = 4
 
 
 def _serial(identity: str) -> str:
-    """A cluster and all in it take one write at a time."""
+    """A cluster and its parts accept one write at a time."""
     parts = identity.split("/")
     return "/".join(parts[: parts.index("managedClusters") + 2])
 
@@ -39,7 +39,7 @@ def _refuse_cluster_shape(call: Call) -> None:
 
 
 def _refuse_ranges(call: Call) -> None:
-    """Where ranges are given, as AKS' page on its networking asks: apart from each other, the DNS address inside."""
+    """Given ranges must not overlap, and must contain the DNS address, as AKS' page on networking says."""
     network = call.input("networkProfile", {})
     texts = {name: network[name] for name in ("podCidr", "serviceCidr") if network.get(name)}
     ranges = {name: ipaddress.ip_network(text) for name, text in texts.items()}

@@ -1,4 +1,4 @@
-"""Azure Machine Learning workspaces. A deleted one keeps its name for 14 days, unless it is purged."""
+"""Azure Machine Learning workspaces. A deleted workspace keeps its name for 14 days unless it's purged."""
 
 import time
 import uuid
@@ -47,7 +47,7 @@ def _refuse_missing_parts(call: Call) -> None:
 
 
 def default_container(workspace: str) -> str:
-    """The container that a workspace makes for itself in its default storage, by the workspace's own id."""
+    """The container that a workspace creates in its default storage, named by the workspace's own id."""
     return f"azureml-blobstore-{workspace}"
 
 

@@ -18,7 +18,7 @@ ASSOCIATION = "azure-native:monitor:DataCollectionRuleAssociation"
 
 
 def _refuse_account_diagnostics(call: Call) -> None:
-    """The account itself has no categories of logs; its services have."""
+    """The account itself has no log categories; its services have."""
     about = key_of(call.input("resourceUri", ""))
     if re.search(r"/storageaccounts/[^/]+$", about) and call.input("logs"):
         raise RefusedError(400, "BadRequest", "Category group 'allLogs' is not supported for a storage account itself.")
@@ -36,14 +36,14 @@ def _refuse_no_target(call: Call) -> None:
 
 
 def _refuse_unknown_metric(call: Call) -> None:
-    """A metric that has no data yet is unknown, unless the alert says that this is meant."""
+    """A metric without data is unknown, unless the alert skips the validation."""
     for criterion in call.input("criteria.allOf", []):
         if criterion.get("metricNamespace", "").startswith("Insights.") and not criterion.get("skipMetricValidation"):
             raise RefusedError(400, "BadRequest", f"Couldn't find a metric named {criterion.get('metricName')}.")
 
 
 def _refuse_test_without_insights(call: Call) -> None:
-    """Azure's own sentence: the tag is how a test belongs to a component."""
+    """In Azure's words: a tag links a test to its component."""
     owners = [tag.removeprefix(LINK) for tag in call.input("tags", {}) if tag.startswith(LINK)]
     found = [owner for owner in owners if call.world.get(key_of(owner)) is not None]
     if len(owners) != 1 or len(found) != 1:
@@ -52,7 +52,7 @@ def _refuse_test_without_insights(call: Call) -> None:
 
 
 def _refuse_incomplete_test(call: Call) -> None:
-    """A standard test has a request; the others have XML, and have ended."""
+    """A standard test has a request; the other kinds, with XML, are retired."""
     if (call.input("kind"), call.input("webTestKind")) != ("standard", "standard"):
         raise RefusedError(
             400, "BadRequest", "Kind must be 'standard' in both places; ping tests ended in September 2026."
@@ -67,7 +67,7 @@ def _refuse_incomplete_test(call: Call) -> None:
 
 
 def _refuse_other_scopes(call: Call) -> None:
-    """An alert on a test is about the test and its component, and says so twice."""
+    """An alert on a test names the test and its component, in its scopes and in its criteria."""
     test, component = call.input("criteria.webTestId"), call.input("criteria.componentId")
     if test is None:
         return

@@ -1,4 +1,4 @@
-"""Virtual networks with their subnets, peerings, the way out, and the groups of rules of Databricks' subnets."""
+"""Virtual networks with subnets, peerings and NAT gateways, and the security group of Databricks' subnets."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def ranges_of(network: Record) -> list[ipaddress.IPv4Network]:
 
 
 def subnet_of(world: World, identity: str) -> dict[str, Any] | None:
-    """The subnet with an id; None when there is none, or its network is going."""
+    """The subnet with this id; None if it doesn't exist or its network is being deleted."""
     network, _, name = identity.rpartition("/subnets/")
     found = world.get(network)
     if found is None or found.deleting:
@@ -41,7 +41,7 @@ def subnet_of(world: World, identity: str) -> dict[str, Any] | None:
 
 
 def _refuse_ranges(call: Call) -> None:
-    """Subnets lie in the network's space and apart from each other; a subnet without addresses is none."""
+    """Subnets must lie in the network's address space, not overlap, and have addresses."""
     space = [_range(text) for text in call.input("addressSpace.addressPrefixes", [])]
     if not space:
         raise RefusedError(400, "InvalidRequestFormat", "A network needs an address space.")
@@ -68,7 +68,7 @@ def _refuse_peering(call: Call) -> None:
     own = call.world.get(call.id.rpartition("/virtualNetworkPeerings/")[0])
     other = call.world.get(call.input("remoteVirtualNetwork.id", ""))
     if own is None or other is None:
-        return  # said elsewhere
+        return  # another rule reports it
     if any(one.overlaps(two) for one in ranges_of(own) for two in ranges_of(other)):
         message = f"The address spaces of {own.id} and {other.id} overlap: they can't be peered."
         raise RefusedError(400, "VnetAddressSpacesOverlap", message)
@@ -89,7 +89,7 @@ def _refuse_used_network(call: Call) -> None:
 
 
 def _users(world: World) -> Iterator[tuple[str, str]]:
-    """Ids of what is in networks, with where."""
+    """What is in networks: its id, and where it is."""
     for kind, path in USERS:
         for record in world.all(kind):
             if isinstance(where := dig(record.inputs, path), str) and not record.deleting:
@@ -101,7 +101,7 @@ def _users(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_used_part(call: Call) -> None:
-    """A gateway, its address or a group of rules goes after what it is part of."""
+    """A gateway, its address or a security group can't be deleted while it's in use."""
     for network in call.world.all(NETWORK):
         for subnet in network.inputs.get("subnets", []):
             used = (dig(subnet, "natGateway.id"), dig(subnet, "networkSecurityGroup.id"))
@@ -118,7 +118,7 @@ def _named(call: Call) -> dict[str, Any]:
 
 
 def _network_serial(identity: str) -> str:
-    """A network and its peerings take one write at a time."""
+    """A network and its peerings accept one write at a time."""
     return identity.partition("/virtualNetworkPeerings/")[0]
 
 

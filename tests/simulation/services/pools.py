@@ -1,4 +1,4 @@
-"""What AKS refuses of a node pool, inside the cluster's body or on its own: size, zones, disk, quota, counts."""
+"""What AKS refuses about a node pool, in the cluster's body or as a resource: size, zones, disk, quota, counts."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ PATH = ("resourceGroupName", "resourceName", "agentPoolName")
 
 
 def refuse_pool_call(call: Call) -> None:
-    """Judge a pool that is a resource of its own."""
+    """Check a pool that is a resource of its own."""
     if call.old is not None:
         refuse_size_change(call.old.inputs, call.inputs, call.name)
     refuse_pool(call, call.inputs, call.name)
 
 
 def refuse_pool(call: Call, pool: Mapping[str, Any], name: str) -> None:
-    """Raise when AKS would not make this pool."""
+    """Raise if AKS would refuse this pool."""
     size = SIZES.get(str(pool.get("vmSize")))
     if size is None:
         raise RefusedError(
@@ -39,14 +39,14 @@ def refuse_pool(call: Call, pool: Mapping[str, Any], name: str) -> None:
 
 
 def refuse_size_change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> None:
-    """Raise when a pool's VM size is to change in place."""
+    """Raise if a pool's VM size would change in place."""
     if old.get("vmSize") != new.get("vmSize"):
         message = f"Changing property 'properties.vmSize' of pool '{name}' is not allowed."
         raise RefusedError(400, "PropertyChangeNotAllowed", message)
 
 
 def refuse_last_system_pool(call: Call) -> None:
-    """Raise when the cluster would be left without a pool of mode System."""
+    """Raise if no pool of mode System would be left."""
     cluster_id = call.id.rpartition("/agentPools/")[0]
     cluster = call.world.get(cluster_id)
     inline = cluster.inputs.get("agentPoolProfiles", []) if cluster else []
@@ -61,7 +61,7 @@ def refuse_last_system_pool(call: Call) -> None:
 
 
 def with_separate_pools(world: World, cluster: Record) -> Record:
-    """The cluster as AKS shows it: pools that are resources of their own stand in its list too."""
+    """The cluster as AKS shows it: its list also has the pools that are resources of their own."""
     separate = [
         {"name": pool.id.rpartition("/")[2], **{key: value for key, value in pool.inputs.items() if key not in PATH}}
         for pool in world.all(POOL_TYPE)

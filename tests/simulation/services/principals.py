@@ -1,4 +1,4 @@
-"""Who exists in the simulated directory: the deployers, and the identities that resources bring along."""
+"""Who exists in the simulated Entra ID: the deployers, and the identities of resources."""
 
 import uuid
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ IDENTITY_OUTPUTS = ("principalId", "identity.principalId", "identityProfile.kube
 
 @dataclass(frozen=True)
 class Principal:
-    """A member of the directory. `since` is the moment it came into being, in seconds since the epoch."""
+    """A member of the directory. `since` is its creation, in seconds since the epoch."""
 
     object_id: str
     type: str
@@ -34,9 +34,10 @@ def principals(world: World) -> dict[str, Principal]:
 
 
 def system_identity(call: Call) -> dict[str, Any]:
-    """The `identity` output of a resource: an object id of its own, which stays while it exists, or whose it has.
+    """The `identity` output of a resource: its own object id, which stays the same while it exists, or those it was
+    given.
 
-    Azure shows as a table what azure-native takes as a list of ids.
+    Azure returns a table where azure-native takes a list of ids.
     """
     wanted = str(call.input("identity.type", ""))
     if wanted == "UserAssigned":

@@ -1,4 +1,4 @@
-"""Private endpoints with their names, and the zones of private names."""
+"""Private endpoints with their DNS records, and private DNS zones."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 
 
 def _refuse_connection(call: Call) -> None:
-    """The group must be one of the service's, and a registry the one that has endpoints at all."""
+    """The group must be one of the service's, and a registry of the tier that supports endpoints."""
     for connection in call.input("privateLinkServiceConnections", []):
         target = call.world.get(connection["privateLinkServiceId"])
         if target is None:
@@ -43,7 +43,7 @@ def _refuse_subnet(call: Call) -> None:
 
 
 def _refuse_zones(call: Call) -> None:
-    """Each zone must be one that Microsoft lists for the endpoint's group: in another nobody finds the name."""
+    """Each zone must be one that Microsoft lists for the endpoint's group: no other would resolve the name."""
     endpoint = call.world.get(call.id.rpartition("/privateDnsZoneGroups/")[0])
     if endpoint is None:
         return
@@ -70,7 +70,7 @@ def _refuse_linked_zone(call: Call) -> None:
 
 
 def _refuse_second_link(call: Call) -> None:
-    """A network sees one zone of a name, and a zone is linked to a network once."""
+    """A network can be linked to one zone of each name, and once."""
     zone = call.id.split("/")[-3].lower()
     network = key_of(call.input("virtualNetwork.id", ""))
     for other in call.world.all(LINK):
@@ -81,7 +81,7 @@ def _refuse_second_link(call: Call) -> None:
 
 
 def reaches(world: World, network: str, target: Record, group: str) -> bool:
-    """Whether who is in `network` finds `target` by an endpoint to its `group`: peered, linked, named."""
+    """Whether `network` reaches `target` through an endpoint of this `group`: peered, linked, and with a DNS record."""
     for endpoint in world.all(ENDPOINT):
         connected = any(
             key_of(one["privateLinkServiceId"]) == key_of(target.id) and group in one["groupIds"]
@@ -109,7 +109,7 @@ def _linked(world: World, zone: str, network: str) -> bool:
 
 
 def peered(world: World, one: str, other: str) -> bool:
-    """Whether two networks are one, or both halves of their peering are there."""
+    """Whether two networks are the same, or peered both ways."""
     halves = ((one, other), (other, one))
     return key_of(one) == key_of(other) or all(
         any(

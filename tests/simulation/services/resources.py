@@ -1,4 +1,4 @@
-"""Resource groups. Deleting one takes everything inside with it, as in Azure: what was swept is written down."""
+"""Resource groups. Deleting one deletes its contents, as in Azure; what was deleted this way is noted as swept."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def _refuse_taken(call: Call) -> None:
 
 
 def _note_swept(call: Call) -> None:
-    """Keep the ids of what had to be swept away: a program that deletes in a right order leaves nothing to sweep."""
+    """Note the ids that were swept: a program that deletes in the right order leaves nothing to sweep."""
     inside = [record.id for record in call.world.under(call.id) if record.id != call.id]
     call.world.set("swept", [*call.world.setting("swept"), *inside])
 

@@ -1,4 +1,4 @@
-"""Some VM sizes and what of them matters here. Zones and disks are Azure's published ones for a large region."""
+"""Some VM sizes with what matters here. Zones and disks are those that Azure publishes for a large region."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ ALL_ZONES = frozenset({"1", "2", "3"})
 
 @dataclass(frozen=True)
 class Size:
-    """A VM size. `local_gib` is the largest disk that an ephemeral operating system can have; 0 when there is none."""
+    """A VM size. `local_gib` is the largest ephemeral OS disk, or 0."""
 
     family: str
     vcpus: int
@@ -29,6 +29,6 @@ SIZES = {
     "Standard_L8s_v3": Size("standardLSv3Family", 8, 80),
     "Standard_D3_v2": Size("standardDv2Family", 4, 0, zones=frozenset()),
 }
-"""A size that is not here is refused; `Standard_D3_v2` stands for the old ones without zones."""
+"""Other sizes are refused; `Standard_D3_v2` represents old sizes without zones."""
 
 DEFAULT_QUOTA = 100

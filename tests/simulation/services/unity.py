@@ -33,7 +33,7 @@ SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "tab
 
 
 def _grant(inputs: Mapping[str, Any]) -> str:
-    """A grant's id, as the provider makes it: `external_location/NAME/PRINCIPAL`."""
+    """A grant's id as the provider builds it: `external_location/NAME/PRINCIPAL`."""
     named = [f"{_snake(name)}/{inputs[name]}" for name in SECURABLES if inputs.get(name)]
     return "/".join([*named, str(inputs.get("principal"))])
 
@@ -111,14 +111,14 @@ def _refuse_privileges(call: DatabricksCall, securable: str) -> None:
 
 
 def covering(world: World, url: str) -> Record | None:
-    """The external location that a path lies in."""
+    """The external location that contains a path."""
     below = url.rstrip("/") + "/"
     found = (item for item in world.all(LOCATION) if below.startswith(str(item.inputs["url"]).rstrip("/") + "/"))
     return next(found, None)
 
 
 def _refuse_uncovered(call: DatabricksCall, field: str) -> None:
-    """A place of storage must lie in an external location, and in no other catalog or volume."""
+    """A storage path must lie in an external location, and not in another catalog or volume."""
     url = str(call.inputs.get(field) or "")
     if covering(call.world, url) is None:
         raise RefusedError(403, "PERMISSION_DENIED", f"No external location covers '{url}'.")

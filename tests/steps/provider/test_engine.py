@@ -80,6 +80,7 @@ class TestLifeOfAStack:
     @pytest.mark.full
     def test_a_new_key_touches_key_and_service(self, stack: EngineStack) -> None:
         stack.requested = "latest"
+        stack.up()
         stack.scoring["key_rotation"] = 2
         assert stack.up() == {"same": RESOURCES - 2, "update": 2}
         assert served_version(stack) == "2"
