@@ -1,1 +1,1 @@
-"""What the project claims to reach, measured. Every benchmark writes `benchmarks/results/NAME.json`."""
+"""Measures the project's targets. Every benchmark writes `benchmarks/results/NAME.json`."""

@@ -1,4 +1,4 @@
-"""`make bench`: the local stack's times and the quality of its probabilities, to `benchmarks/results/local.json`."""
+"""`make bench`: measures the local stack's times and its models' quality; writes `benchmarks/results/local.json`."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ SAMPLE = "PERSONALIZATION_CRITEO_SAMPLE"
 
 
 def main() -> None:
-    """Measure everything that can be measured here; without Criteo's rows say which part is missing."""
+    """Measure everything; without Criteo's rows, report which part is missing."""
     argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__).parse_args()
     figures, targets = {}, []
     for name, measure in (("local_stack", local_stack), ("synthetic_rows", synthetic_rows)):

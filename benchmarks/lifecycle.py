@@ -1,4 +1,4 @@
-"""How long a newcomer waits for `make up`, a second `up` and `destroy`, with tools and caches present."""
+"""The times of `make up`, a second `up` and `destroy`, with tools and caches present."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ ROWS = 100_000
 
 
 def local_stack() -> tuple[dict[str, Any], list[Target]]:
-    """Seconds of each step of the local stack's life, and what the second `up` changed."""
+    """The seconds of each command, and the changes of the second `up`."""
     with TemporaryDirectory() as folder:
         checkout = Checkout.make(Path(folder))
         checkout.configure(dataset={"kind": "synthetic", "rows": ROWS})
@@ -55,7 +55,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _largest_difference(checkout: Checkout) -> float:
-    """Between the probability that Spark gave each golden record and what the service answers."""
+    """The largest difference between training's and the service's probabilities of golden records."""
     bundle = next((checkout.state / "registry" / "bundles").iterdir())
     golden = [json.loads(line) for line in (bundle / "golden.jsonl").read_text().splitlines()]
     answer = httpx.post(

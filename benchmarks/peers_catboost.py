@@ -1,4 +1,5 @@
-"""CatBoost on the same rows, which encodes categories by ordered target statistics: tuned on the validation rows."""
+"""CatBoost on the same rows. It encodes categories by ordered target statistics, and is tuned on the validation
+rows."""
 
 import json
 import subprocess
@@ -14,11 +15,11 @@ from training.kernels.split import Part
 from training.parameters import TrainingParameters
 
 TRIALS = 10
-"""Sets of hyperparameters that CatBoost and ours may try; the first is as they are."""
+"""Sets of hyperparameters for each of CatBoost and ours to try; the first is the defaults."""
 
 
 def catboost(parts: Mapping[Part, pd.DataFrame], schema: Schema, parameters: TrainingParameters) -> dict[str, float]:
-    """AUC and log loss on the held-out rows, from an environment of its own."""
+    """AUC and log loss on the held-out rows, computed in CatBoost's own environment."""
     with TemporaryDirectory() as folder:
         for part, frame in parts.items():
             texts = {name: frame[name].astype(str) for name in schema.categorical}

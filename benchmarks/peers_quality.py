@@ -1,4 +1,4 @@
-"""Two ways of feeding the same rows to native LightGBM that people use instead of our encoding, on the same split."""
+"""Two common alternatives to our encoding, with native LightGBM on the same rows and the same split."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -25,13 +25,13 @@ from training.parameters import CriteoDataset, TrainingParameters
 HASHED_SLOTS = 2**18
 """The number of slots that the reference's notebook hashes into."""
 REFERENCE_TREES, REFERENCE = 50, {"learning_rate": 0.1, "feature_fraction": 0.8}
-"""The reference's hyperparameters, where ours are others."""
+"""The reference's hyperparameters that differ from ours."""
 RARE_ROWS = 10
 """Categories seen in fewer training rows share one code, as in the measured table of Criteo's first rows."""
 
 
 def split_rows(sample: Path, parameters: TrainingParameters) -> tuple[Mapping[Part, pd.DataFrame], Schema]:
-    """The rows of `sample` by part, exactly as a training run with these parameters divides them."""
+    """The rows of `sample` by part, divided exactly as in a training run with these parameters."""
     engine = LocalEngine(data_size=0)
     source = engine.open_source(CriteoDataset(kind="criteo", path=str(sample)), None, silent)
     schema = source.schema
@@ -69,7 +69,7 @@ def feature_hashing(
 def categorical_codes(
     parts: Mapping[Part, pd.DataFrame], schema: Schema, parameters: TrainingParameters
 ) -> dict[str, float]:
-    """AUC and log loss on the held-out rows with LightGBM's own handling of categories, rare ones pooled."""
+    """AUC and log loss on the held-out rows with LightGBM's own categorical features, rare categories pooled."""
     train = pd.concat([parts[Part.FIT], parts[Part.VALIDATION]])
     codes = {name: _codes(train[name]) for name in schema.categorical}
 
@@ -116,11 +116,11 @@ def _scores(
 
 
 def _fitted(dataset: Callable[..., lightgbm.Dataset], parameters: TrainingParameters) -> lightgbm.Booster:
-    """Early stopping on the validation rows, then all training rows with the best number of trees, as ours does.
+    """Early stopping on the validation rows, then a fit on all training rows with the best number of trees, as ours
+    does.
 
-    With the reference's hyperparameters or with ours, whichever has the lower loss on the validation rows; what the
-    reference leaves open stays at LightGBM's own default, because our choice of regularisation was made for our
-    features and hurts hashed ones.
+    Uses the reference's hyperparameters or ours, whichever have the lower validation loss. What the reference leaves
+    open stays at LightGBM's default, because our regularisation suits our features and hurts hashed ones.
     """
     ours = {name: getattr(parameters, name) for name in REFERENCE}
     options = {

@@ -1,4 +1,5 @@
-"""How good the probabilities are: on real rows against what people use instead, on synthetic rows against the best."""
+"""The quality of the probabilities: on real rows compared with common alternatives, on synthetic rows with the
+optimum."""
 
 import json
 import subprocess
@@ -32,8 +33,8 @@ MAX_AUC_BELOW_BEST = 0.02
 def real_rows(sample: Path) -> tuple[dict[str, Any], list[Target]]:
     """Ours and the peers on the rows of `sample` over several seeds, paired by seed.
 
-    Positive differences favour ours in both metrics. The targets are to be no worse than any peer, and `MIN_AUC` and
-    `MAX_LOG_LOSS`. Ours are the defaults; tuned as long as CatBoost is, they are shown beside it.
+    Positive differences favour ours in both metrics. The targets: no worse than any peer, `MIN_AUC` and `MAX_LOG_LOSS`.
+    Ours has the default settings; a version with as many tuning trials as CatBoost is shown beside it.
     """
     scores: dict[str, list[dict[str, float]]] = {"ours": [], "ours_tuned": [], **{name: [] for name in PEERS}}
     for seed in SEEDS:
@@ -62,7 +63,7 @@ def real_rows(sample: Path) -> tuple[dict[str, Any], list[Target]]:
 
 
 def synthetic_rows() -> tuple[dict[str, Any], list[Target]]:
-    """How far the model stays below the best reachable AUC at a million rows."""
+    """The gap to the best reachable AUC on a million rows."""
     run = train("--dataset", "synthetic", "--rows", str(SYNTHETIC_ROWS))
     metrics = run["metrics"]
     gap = metrics["best_reachable"]["auc"] - metrics["auc"]
@@ -80,7 +81,7 @@ def train(*options: str) -> dict[str, Any]:
 
 
 def tuned(*options: str) -> list[str]:
-    """The options that a search of `TRIALS` finds best on the validation rows, encodings among them."""
+    """The best options on the validation rows, encodings among them, from a search of `TRIALS`."""
     command = [sys.executable, "-m", "training.tune", *options, "--trials", str(TRIALS), "--encodings", "--json"]
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(finished.stdout)["parameters"]

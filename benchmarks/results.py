@@ -1,4 +1,4 @@
-"""Writes what a benchmark measured to `benchmarks/results/NAME.json` and prints whether each target holds."""
+"""Writes a benchmark's results to `benchmarks/results/NAME.json`, and prints which targets hold."""
 
 import datetime as dt
 import json
@@ -22,7 +22,7 @@ PACKAGES = ("httptools", "lightgbm", "msgspec", "numpy", "pulumi", "pyspark", "s
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A figure that the project wants to reach: `holds` says whether `measured` does."""
+    """A target of the project; `holds` is whether `measured` reaches it."""
 
     name: str
     target: str
@@ -31,12 +31,12 @@ class Target:
 
 
 def at_most(name: str, limit: float, measured: float, unit: str = "") -> Target:
-    """A target that holds when `measured` is not above `limit`."""
+    """A target that holds if `measured` is at most `limit`."""
     return Target(name=name, target=f"<= {limit:g} {unit}".strip(), measured=measured, holds=measured <= limit)
 
 
 def at_least(name: str, limit: float, measured: float, unit: str = "") -> Target:
-    """A target that holds when `measured` is not below `limit`."""
+    """A target that holds if `measured` is at least `limit`."""
     return Target(name=name, target=f">= {limit:g} {unit}".strip(), measured=measured, holds=measured >= limit)
 
 

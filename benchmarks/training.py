@@ -1,10 +1,10 @@
-"""`make bench-training`: what each stage of a run costs a row on both engines, and native LightGBM beside it.
+"""`make bench-training`: the cost per row of each stage on both engines, compared with native LightGBM.
 
-Criteo's rows need no join, so it is measured on tables of as many interactions, on its own; the whole is given without
-and with it.
+Criteo's rows need no join, so the join is measured separately, on tables with as many interactions; the total is shown
+with and without it.
 
-Rates are by processor time, so that they mean the same on a machine that does something else as well; what others took
-is among the figures. The clock's view has a target of its own.
+Rates are by processor time, so that they are comparable on a busy machine; the share of other processes is among the
+figures. The clock's view has a target of its own.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, MILLION, 4 * MILLION])
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--fit", nargs="+", choices=FITS, default=FITS, help="by whom engine Spark fits")
-    parser.add_argument("--alone", type=int, default=10 * MILLION, help="rows that only engine local gets; 0 for none")
+    parser.add_argument("--fit", nargs="+", choices=FITS, default=FITS, help="how engine Spark fits")
+    parser.add_argument("--alone", type=int, default=10 * MILLION, help="rows for engine local alone; 0 for none")
     arguments = parser.parse_args()
     runs: dict[str, dict[int, Run]] = {engine: {} for engine in (LOCAL, *map(_on_spark, arguments.fit))}
     measured: list[Figures] = []
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _publish(measured: Sequence[Figures], runs: Mapping[str, Mapping[int, Run]], fit: str) -> None:
-    """Print and write what was measured and what follows from it; `fit` is engine Spark's that is modelled."""
+    """Print and write the figures and the model's; `fit` is engine Spark's fit in the model."""
     machine = model(runs[LOCAL], Assumptions(efficiency=0.7))
     cluster = model(runs[_on_spark(fit)], Assumptions(efficiency=0.6))
     encoder = training_encoder.measure()
@@ -95,7 +95,7 @@ def _publish(measured: Sequence[Figures], runs: Mapping[str, Mapping[int, Run]],
 
 
 def _on_spark(fit: str) -> str:
-    """How the engine is called that fits so."""
+    """The name of engine Spark with this fit."""
     return f"{EngineName.SPARK.value} {fit}"
 
 
@@ -111,7 +111,7 @@ def _beside_native(rows: int, cores: int, data: Path, folder: Path) -> tuple[Run
 
 
 def _alone(rows: int, cores: int) -> Run:
-    """More rows than native LightGBM and Spark are given beside them, on engine local."""
+    """A run on engine local with more rows than the comparisons have."""
     print(f"measuring {rows:,} rows on {cores} cores", flush=True)
     with TemporaryDirectory() as folder:
         data = Path(folder) / "data"
@@ -120,14 +120,14 @@ def _alone(rows: int, cores: int) -> Run:
 
 
 def _child(cores: int, *module: str) -> Figures:
-    """What a module prints as JSON when it runs on the first `cores` cores."""
+    """Run a module on the first `cores` cores, and return the JSON that it prints."""
     command = ["taskset", "--cpu-list", f"0-{cores - 1}", sys.executable, "-m", *module]
     figures: Figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     return figures
 
 
 def _figures(engine: str, rows: int, run: Run, native: Figures | None, joined: Cost | None) -> Figures:
-    """Rates a second and core; what an engine takes to start is shown, but belongs to no row."""
+    """Rates per second and core; an engine's start is shown, but isn't part of the rates."""
     costs = {**run.costs, **({} if joined is None else {JOIN: joined})}
     rates = {name: rows / max(cost.cpu_seconds, 0.01) for name, cost in costs.items()}
     stages = {name: asdict(cost) | {"rows_a_second_a_core": rates[name]} for name, cost in costs.items()}

@@ -1,7 +1,7 @@
-"""The encoder at its largest: its size in a bundle and what a record's look-ups cost, with Criteo's own cardinalities.
+"""The encoder at its largest: its size in a bundle, and the cost of a record's look-ups, with Criteo's cardinalities.
 
-How often Criteo's values occur is not known here, so their columns are filled in proportion to what power laws leave
-above `min_category_rows`, and then up to the most values that an encoder has a place for.
+The frequencies of Criteo's values aren't known here, so columns are filled in proportion to how many values power laws
+give above `min_category_rows`, up to the encoder's limit.
 """
 
 import time
@@ -28,7 +28,7 @@ CARDINALITIES = (
     1_460, 583, 10_131_227, 2_202_608, 305, 24, 12_517, 633, 3, 93_145, 5_683, 8_351_593, 3_194,
     27, 14_992, 5_461_306, 10, 5_652, 2_173, 4, 7_046_547, 18, 15, 286_181, 105, 142_572,
 )  # fmt: skip
-"""Distinct values of the 26 columns of Criteo's 45.8 million rows, as DLRM's documentation lists them."""
+"""Distinct values of the 26 columns in Criteo's 45.8 million rows, from DLRM's documentation."""
 RECORDS = 3_000
 
 
@@ -44,7 +44,7 @@ def measure() -> dict[str, Any]:
         megabytes = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
     rows = RowEncoder(CRITEO, encoder)
     random = np.random.default_rng(1)
-    for record in _records(values, random, skewed=True):  # what a service has answered before
+    for record in _records(values, random, skewed=True):  # warm the service's caches
         rows.encode([record])
     return {
         "values": len(encoder.hashes),
@@ -68,7 +68,7 @@ def _modelled_values() -> npt.NDArray[np.int64]:
 
 
 def _filled(sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The columns' sizes, int64[c], grown in proportion until the encoder is full."""
+    """The columns' sizes, int64[c], increased in proportion until the encoder is full."""
     room = np.array(CARDINALITIES)
     while sizes.sum() < MAX_VALUES:
         grown = np.minimum(np.ceil(sizes * 1.02).astype(np.int64), room)
@@ -79,7 +79,7 @@ def _filled(sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _values(column: int, size: int) -> list[str]:
-    """`size` distinct values of Criteo's look: 8 hexadecimal digits."""
+    """`size` distinct values in Criteo's format: 8 hexadecimal digits."""
     scrambled = np.arange(size, dtype=np.uint64) * np.uint64(2_654_435_761) + np.uint64(column)
     return [f"{value:08x}" for value in (scrambled & np.uint64(0xFFFFFFFF)).tolist()]
 
@@ -99,7 +99,7 @@ def _encoder(values: Sequence[Sequence[str]]) -> Encoder:
 
 
 def _records(values: Sequence[Sequence[str]], random: np.random.Generator, *, skewed: bool) -> list[Values]:
-    """Records whose values are as unevenly frequent as the generator's, or all equally rare."""
+    """Records with values as skewed as the generator's, or all equally likely."""
     drawn = random.random((RECORDS, len(values)))
     columns = []
     for column, known in enumerate(values):

@@ -1,4 +1,4 @@
-"""The training bench as a table and as a chart: `make docs` puts both into the site."""
+"""The training bench as a table and a chart, which `make docs` puts on the site."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from benchmarks.training_run import STAGES
 
 JOIN = "join"
-"""The stage that is measured on its own and is not in the sum of the others."""
+"""The stage that is measured separately and isn't in the total."""
 
 
 def table(measured: Sequence[Mapping[str, Any]]) -> str:

@@ -1,7 +1,7 @@
-"""What the join of a dataset of three tables costs: read, check and join interactions, users and items.
+"""The cost of joining a dataset of three tables: reading, checking and joining interactions, users and items.
 
-It has a process of its own, started on the cores that it may use. The tables are made of synthetic rows, with users and
-items as unevenly frequent as the rows' values.
+It has a process of its own, started on the cores that it may use. The tables are made from synthetic rows, with users
+and items as skewed as the rows' values.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SKEW = 3.0
 
 
 def main() -> None:
-    """Make the tables, join them, print seconds and processor seconds as JSON."""
+    """Create the tables, join them, and print seconds and processor seconds as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=int)
     rows = parser.parse_args().rows

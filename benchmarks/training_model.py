@@ -1,4 +1,4 @@
-"""How long larger machines and clusters would take, from what the stages took here: a model, not a measurement."""
+"""Estimates times on larger machines and clusters from measured stages: a model, not a measurement."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from training.parameters import TrainingParameters
 
 FULL_ROWS = 45_840_617
 TERABYTE_ROWS = 4_373_472_329
-"""Of Criteo's terabyte click logs, as the MLPerf training benchmark counts them."""
+"""Rows of Criteo's terabyte click logs, as counted by the MLPerf training benchmark."""
 CORES_PER_NODE = 8
 CORES_OF_THE_MACHINE = 16
 NODES_OF_THE_REFERENCE = 10
@@ -20,18 +20,19 @@ SIZES = (2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What the model takes for granted. None of it was measured here but the two costs that it starts from."""
+    """The model's assumptions. None of them was measured here; the model's two costs were."""
 
     efficiency: float
-    """Share of the cores' time that does the work: stragglers, skew, scheduling and slower cores take the rest."""
+    """The useful share of the cores' time: stragglers, skew, scheduling and slower cores take the rest."""
     network_gbit: float = 8.0
-    """Of each node; LightGBM's histograms travel over it."""
+    """The bandwidth of each node, for LightGBM's histograms."""
     bins: int = 255
     """Histogram bins of a feature."""
     bytes_per_bin: int = 16
     """Gradient and Hessian sums, 8 bytes each."""
     cluster_start_seconds: float = 0.0
-    """A cluster that runs already. A new one takes minutes, which are the cloud's and are billed, but are not ours."""
+    """The cluster is assumed to be running. Starting one takes minutes, which are billed but don't depend on this
+    project."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class Model:
         return splits * histogram * share * 8 / (assumed.network_gbit * 1e9)
 
     def on_one_machine(self) -> dict[str, Any]:
-        """The model with its assumptions and what it says of the whole dataset by cores, as plain JSON values."""
+        """The model with its assumptions and its times for the whole dataset by cores, as plain JSON values."""
         seconds = {str(cores): round(self.seconds(rows=FULL_ROWS, cores=cores), 1) for cores in SIZES}
         return {"rows": FULL_ROWS, **asdict(self), "seconds_by_cores": seconds}
 
@@ -81,8 +82,8 @@ class Model:
 def model(runs: Mapping[int, Run], assumptions: Assumptions) -> Model:
     """The model from the runs by rows: the slope of the processor time between the two largest of them.
 
-    What does not grow with the rows (compiling, planning, jobs one after another) is what remains of the smaller one's
-    clock. With one run only, all of its processor time counts as growing.
+    The fixed part (compiling, planning, sequential jobs) is the rest of the smaller run's time. With a single run, all
+    of its processor time counts as proportional.
     """
     small, large = min(sorted(runs)[-2:]), max(runs)
     cpu = {rows: _cpu_seconds(run) for rows, run in runs.items()}

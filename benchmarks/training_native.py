@@ -1,7 +1,7 @@
-"""Native LightGBM on the very rows that a run encoded, with the same parameters: `fit` is measured against it.
+"""Native LightGBM on the rows that a run encoded, with the same parameters: the baseline for `fit`.
 
-It is what a page of LightGBM's documentation would write for rows that are in memory. It has a process of its own, so
-that its threads, like the run's, have the cores that it was started on.
+The code is what LightGBM's documentation shows for rows in memory. It runs in its own process, so that its threads get
+the same cores as the run's.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
 def fit_and_score(folder: Path, bundle: Path, parameters: TrainingParameters) -> dict[str, Any]:
     """`seconds` and `cpu_seconds` of building LightGBM's dataset and fitting, and the AUC on the held-out rows.
 
-    Reading the rows is not counted: they are in memory, as 64-bit floats, when the clock starts.
+    Reading the rows isn't counted: they are in memory, as 64-bit floats, when the clock starts.
     """
     inputs, label, part = _train(folder / "train")
     is_validation = part == PARTS.index(Part.VALIDATION)
@@ -72,7 +72,7 @@ def _train(folder: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float6
 
 
 def _held_out(folder: Path, encoder: Encoder) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
-    """Inputs and labels of the rows that the run held out: those whose categories it kept as they were."""
+    """Inputs and labels of the held-out rows, whose raw categories the run kept."""
     batches = [batch.filter(batch.column(RAW).is_valid()) for batch in _batches(folder)]
     raw = (raw_rows([batch.column(name) for name in raw_columns(CRITEO)], CRITEO) for batch in batches)
     inputs = np.concatenate([part.encode(encoder) for part in raw])

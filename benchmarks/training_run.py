@@ -23,13 +23,13 @@ STAGES: Mapping[str, Sequence[str]] = {
     "evaluate": ("evaluate", "baselines"),
     "write": ("bundle",),
 }
-"""The stages of the table, each from the stages that the run reports."""
+"""The table's stages, each with the run's stages that belong to it."""
 SAMPLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a stage took: seconds by the clock, and processor seconds of all processes of the run."""
+    """The cost of a stage: seconds by the clock, and processor seconds of all the run's processes."""
 
     seconds: float
     cpu_seconds: float
@@ -51,10 +51,10 @@ class Run:
 
 @dataclass(kw_only=True)
 class Clock:
-    """Clock and processor time of a process family at the beginning of each stage.
+    """Measures the time and the processor time of a process tree by stage.
 
-    Each process is asked for its own time, and what it said last stays: Spark's Python workers end before a run does,
-    and as the process that they are forked from ignores the signal of a child's end, Linux adds their time to nobody's.
+    Each process is read separately, and its last value is kept: Spark's Python workers end before the run does, and
+    because their parent ignores SIGCHLD, Linux adds their time to no other process.
     """
 
     family: psutil.Process
@@ -66,7 +66,7 @@ class Clock:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> float:
-        """The family's processor seconds; of a process that has ended, those of the last look before."""
+        """The tree's processor seconds; for ended processes, their last known value."""
         with self._lock:
             self._latest |= cpu_seconds(self.family)
             return sum(self._latest.values())
@@ -114,7 +114,7 @@ def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | No
 
 
 def cpu_seconds(family: psutil.Process) -> dict[psutil.Process, float]:
-    """Processor seconds of a process and of each one below it that is there."""
+    """Processor seconds of a process and of its living descendants."""
     found = {}
     with suppress(psutil.Error):
         for one in [family, *family.children(recursive=True)]:
@@ -149,7 +149,7 @@ def _machine_cpu_seconds() -> float:
 
 
 class _Watch:
-    """Looks at a run every now and then: its highest memory, pages that processes share counted once."""
+    """Samples a run's memory, with shared pages counted once, and keeps the maximum."""
 
     def __init__(self, clock: Clock) -> None:
         self.mib = 0.0

@@ -41,7 +41,7 @@ from personalize.load.plan import LoadPlan, made_up
 
 CONNECTIONS = 16
 RATE = 300.0
-"""Requests a second of the client with a key: so few that a service has the time for them."""
+"""Requests per second of the client with a key: well below a service's capacity."""
 
 LONGEST_WAIT_SECONDS = 6.0
 """Of a request that a stopped worker has."""
@@ -57,10 +57,10 @@ Felt = dict[str, Any]
 def main() -> None:
     """Attack, print a table, and write `benchmarks/results/hostile.json`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description="Attack a running service.")
-    parser.add_argument("--url", help="a running service's address; without it one is begun")
+    parser.add_argument("--url", help="address of a running service; by default the bench starts one")
     parser.add_argument("--key-file", type=Path, help="its keys file; the first key is used")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts")
-    parser.add_argument("--only", metavar="NUMBER", help="one attack alone, by its number")
+    parser.add_argument("--only", metavar="NUMBER", help="a single attack, by its number")
     options = parser.parse_args()
     if options.url is None:
         with _own_service() as (url, key):
@@ -75,12 +75,12 @@ def _attack(target: Target, options: argparse.Namespace) -> None:
     alone = _feel(target, options.seconds)
     felt = {"nothing": alone}
     with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (ATTACKERS_NICENESS,)) as pool:
-        pool.submit(os.getpid).result()  # a process that has yet to begin attacks nobody
+        pool.submit(os.getpid).result()  # wait until the attack's process has started
         for name, attack in ATTACKS.items():
             if options.only in (None, name.split()[0]):
                 going = pool.submit(run, attack, target, options.seconds)
                 felt[name] = _feel(target, options.seconds) | {"attack": going.result()}
-                time.sleep(1)  # let strangers of this one go before the next
+                time.sleep(1)  # let this attack's connections close before the next
     if options.only in (None, "4", "8") and _workers(target):
         felt["4 a stopped worker"] = _feel(target, options.seconds, signal.SIGSTOP)
         felt["8 a killed worker"] = _feel(target, options.seconds, signal.SIGKILL)
@@ -98,7 +98,7 @@ def _attack(target: Target, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _own_service() -> Iterator[tuple[str, str]]:
-    """The address and the key of a service on the first core; everything else of this bench goes to the last."""
+    """The address and key of a service on the first core; the rest of the bench runs on the last."""
     with TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
         folder = Path(name)
         bundle = train(folder)
@@ -117,7 +117,7 @@ def _own_service() -> Iterator[tuple[str, str]]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Until the service is ready."""
+    """Wait until the service is ready."""
     while process.poll() is None:
         with suppress(httpx.HTTPError):
             if httpx.get(f"{url}/readyz", trust_env=False).is_success:
@@ -129,7 +129,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 def _target(url: str, key: str) -> Target:
     address = httpx.URL(url)
     headers = {"authorization": f"Bearer {key}"}
-    with httpx.Client(headers=headers, verify=False, trust_env=False) as client:  # noqa: S501 - it may be the service's own
+    with httpx.Client(headers=headers, verify=False, trust_env=False) as client:  # noqa: S501 - it may be self-signed
         described = client.get(f"{url}/openapi.json").raise_for_status()
     content = described.json()["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]
     return Target(
@@ -144,7 +144,7 @@ def _target(url: str, key: str) -> Target:
 def _feel(target: Target, seconds: float, worker_signal: signal.Signals | None = None) -> Felt:
     """What a client with a key sees, in an open loop, and the service's memory where it is on this machine.
 
-    With a signal, one of the service's workers gets it in the midst.
+    A given signal is sent to one of the service's workers halfway.
     """
     plan = LoadPlan(
         host=target.host,
@@ -163,7 +163,7 @@ def _feel(target: Target, seconds: float, worker_signal: signal.Signals | None =
 
 
 def _figures(summary: dict[str, Any]) -> Felt:
-    """Those of a load's figures that an attack may change; infinite where nothing was answered."""
+    """The figures of a load that an attack may change; infinite if nothing was answered."""
     accepted, refused = summary["accepted_milliseconds"], summary["refused_milliseconds"]
     return {
         "requests": summary["requests"],
@@ -176,7 +176,7 @@ def _figures(summary: dict[str, Any]) -> Felt:
 
 
 def _service(target: Target) -> psutil.Process | None:
-    """The process that listens, where it is this machine's and this user may see it."""
+    """The listening process, if it's on this machine and visible to this user."""
     if not target.local:
         return None
     for found in psutil.net_connections("tcp"):
@@ -194,7 +194,7 @@ def _workers(target: Target) -> list[psutil.Process]:
 
 
 def _memory(target: Target) -> float | None:
-    """MiB of the service's processes, pages that they share counted once."""
+    """The memory of the service's processes in MiB, with shared pages counted once."""
     service = _service(target)
     if service is None:
         return None

@@ -1,6 +1,6 @@
-"""The attacks: each runs for some seconds, in a process of its own, and says what it got.
+"""The attacks. Each runs for some seconds in its own process, and reports what it got.
 
-They are what was tried on the service once, and did harm; `docs/explanation/scoring.md` says what it refuses since.
+All of them once harmed the service; `docs/explanation/scoring.md` describes the limits since.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ IDLE_STRANGERS = 10_000
 SLOW_STRANGERS = 1_000
 LOOKERS = 16
 ADDRESSES = 250
-"""Of loopback, so that no single address has all strangers; a service elsewhere sees one."""
+"""Loopback addresses, so that strangers have many; a remote service sees one."""
 
 Found = dict[str, Any]
 
@@ -34,21 +34,21 @@ class Target:
     tls: bool
     key: str
     record: dict[str, Any]
-    """One that it scores."""
+    """A record that it scores."""
 
     @property
     def local(self) -> bool:
-        """Whether it is on this machine's loopback."""
+        """Whether the service is on loopback."""
         return self.host.startswith("127.")
 
     def request(self, path: str, body: bytes, *, key: str | None = None) -> bytes:
-        """A whole request; without a `key` it is a stranger's."""
+        """A whole request; without a `key` it's a stranger's."""
         allowed = f"authorization: Bearer {key}\r\n" if key else ""
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{allowed}content-type: application/json\r\n"
         return head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
 
     async def connect(self, number: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection, from one of many addresses where there are any."""
+        """A connection, from one of many addresses if possible."""
         context = None
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -69,18 +69,18 @@ def run(attack: Attack, target: Target, seconds: float) -> Found:
 
 
 async def idle_strangers(target: Target, seconds: float) -> Found:
-    """1: thousands ask for the health once and stay; who is sent away comes again."""
+    """1: thousands request the health once and stay connected; rejected ones reconnect."""
     return await _crowd(target, seconds, IDLE_STRANGERS, GET % b"/healthz")
 
 
 async def no_handshakes(target: Target, seconds: float) -> Found:
-    """2: a thousand connect and begin no TLS, or no request."""
+    """2: a thousand connect, and start no TLS handshake or no request."""
     plain = Target(host=target.host, port=target.port, tls=False, key="", record={})
     return await _crowd(plain, seconds, SLOW_STRANGERS, b"\x16\x03\x01")
 
 
 async def what_is_public(target: Target, _: float) -> Found:
-    """3: what a stranger is shown."""
+    """3: what a stranger can read."""
     found = {}
     for path in ("/", "/healthz", "/readyz", "/metrics", "/openapi.json"):
         reader, writer = await target.connect()
@@ -103,18 +103,18 @@ async def tiny_chunks(target: Target, seconds: float) -> Found:
 
 
 async def lookers(target: Target, seconds: float) -> Found:
-    """7: sixteen strangers ask for the metrics as fast as they are answered."""
+    """7: sixteen strangers request the metrics as fast as possible."""
     return await _repeat(target, seconds, LOOKERS, lambda: GET % b"/metrics", keep=True)
 
 
 async def refusals(target: Target, seconds: float) -> Found:
-    """9: requests with a wrong key, as fast as they are refused."""
+    """9: requests with a wrong key, as fast as possible."""
     body = target.request("/score", b"{}", key="not-the-key-of-this-service")
     return await _repeat(target, seconds, LOOKERS, lambda: body, keep=True)
 
 
 async def request_ids(target: Target, _: float) -> Found:
-    """10: ids that were given twice."""
+    """10: request ids that were given twice."""
     ids: Counter[bytes] = Counter()
     for _number in range(200):
         reader, writer = await target.connect()
@@ -126,13 +126,13 @@ async def request_ids(target: Target, _: float) -> Found:
 
 
 async def explanations(target: Target, seconds: float) -> Found:
-    """11: four clients with the key have a record explained, again and again."""
+    """11: four clients with the key request explanations continuously."""
     body = target.request("/explain", json.dumps(target.record).encode(), key=target.key)
     return await _repeat(target, seconds, 4, lambda: body, keep=True)
 
 
 async def colons(target: Target, _: float) -> Found:
-    """12: batches of 1,000 whose texts have colons, as URLs and times do, against the same without."""
+    """12: batches of 1,000 records whose texts have colons, like URLs and times, compared with texts without."""
     texts = [name for name, value in target.record.items() if isinstance(value, str)]
     took = {}
     reader, writer = await target.connect()
@@ -150,7 +150,7 @@ async def colons(target: Target, _: float) -> Found:
 
 
 async def sent_ahead(target: Target, seconds: float) -> Found:
-    """13: eight clients with the key send 32 requests at once, again and again."""
+    """13: eight clients with the key send 32 requests at once, continuously."""
     body = target.request("/score", json.dumps(target.record).encode(), key=target.key) * 32
     return await _repeat(target, seconds, 8, lambda: body, answers=32, keep=True)
 
@@ -176,11 +176,11 @@ ATTACKS: dict[str, Attack] = {
     "13 sent ahead": sent_ahead,
     "1, 2 and 7 at once": everything_at_once,
 }
-"""Those of numbers 4 and 8 are done to the processes, not over the network: `__main__` does them."""
+"""Attacks 4 and 8 act on the processes, not over the network; they are in `__main__`."""
 
 
 async def _crowd(target: Target, seconds: float, size: int, first: bytes) -> Found:
-    """As many connections as get in, each of which sends `first` and waits until it is sent away."""
+    """As many connections as are accepted; each sends `first` and waits until it's closed."""
     counts: Counter[str] = Counter()
     end = time.monotonic() + seconds
 
@@ -201,7 +201,7 @@ async def _crowd(target: Target, seconds: float, size: int, first: bytes) -> Fou
 async def _repeat(
     target: Target, seconds: float, clients: int, make: Callable[[], bytes], *, answers: int = 1, keep: bool = False
 ) -> Found:
-    """Send again and again, on connections that are kept or made anew, and count the statuses."""
+    """Send continuously, on kept or new connections, and count the statuses."""
     statuses: Counter[str] = Counter()
     end = time.monotonic() + seconds
     numbers = itertools.count()
@@ -223,7 +223,7 @@ async def _repeat(
 
 
 async def _answer(reader: asyncio.StreamReader) -> str:
-    """The next answer's status; raises `IncompleteReadError` at the connection's end."""
+    """The next answer's status; raises `IncompleteReadError` if the connection ends."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length"))
     await reader.readexactly(length)

@@ -1,1 +1,1 @@
-"""The scoring service and what people would deploy instead, measured side by side."""
+"""Compares the scoring service with common alternatives."""

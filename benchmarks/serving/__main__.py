@@ -1,7 +1,7 @@
-"""`make bench-serving`: the scoring service and what people would deploy instead, in one run on this machine.
+"""`make bench-serving`: compares the scoring service with common alternatives, in one run on this machine.
 
-All get the same records, no two in turn alike, and have the model of the default settings. A server has one worker on
-one core, and its clients have another; those with Java have all cores, as Java has threads of its own.
+All have the model of the default settings and get the same records, no two consecutive ones alike. Each server has one
+worker on one core, and its clients another; those with Java have all cores, because Java has its own threads.
 """
 
 import argparse
@@ -27,16 +27,18 @@ from personalize.load.plan import LoadPlan
 
 WARM_UP_SECONDS = 3.0
 RANKINGS = 15
-"""Requests that rank, each of another thousand items."""
+"""Ranking requests, each with another thousand items."""
 
 
 def main() -> None:
     """Measure, print and write `benchmarks/results/serving.json`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each point")
-    parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="of the open loop at 70 %%")
-    parser.add_argument("--endurance-seconds", type=float, default=600.0, help="of spark-serving at 64 connections")
-    parser.add_argument("--only", help="servers whose name has this in it; nothing is written then")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each point")
+    parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="seconds of the open loop at 70 %%")
+    parser.add_argument(
+        "--endurance-seconds", type=float, default=600.0, help="seconds of spark-serving at 64 connections"
+    )
+    parser.add_argument("--only", help="only servers whose name contains this; writes no results")
     arguments = parser.parse_args()
     require_wrk()
     install_all()
@@ -92,7 +94,7 @@ def _measure(peer: Peer, bundle: Path, mixes: dict[str, Mix], arguments: argpars
 
 
 def _plans(peer: Peer, mixes: dict[str, Mix], seconds: float) -> dict[str, LoadPlan]:
-    """The closed loops by the names of their points."""
+    """The closed loops, by the names of their points."""
     plain = LoadPlan(host="127.0.0.1", port=peer.port, path=peer.path, bodies=(), headers=peer.headers, seconds=seconds)
     singles = {name: _bodies(peer.body, mix, 1) for name, mix in mixes.items()}
     plans = {

@@ -1,6 +1,6 @@
-"""What the servers are sent: records of three mixes, each other than the one before.
+"""The requests' records, in three mixes; consecutive records differ.
 
-The model is that of the default settings, and no record is of its training rows.
+The model has the default settings, and was trained on none of the records.
 """
 
 import subprocess
@@ -22,20 +22,20 @@ from training.parameters import SyntheticDataset
 
 RECORDS = 20_000
 OTHER_SEED = 7
-"""Of rows that no model was trained on."""
+"""The seed of rows that the model wasn't trained on."""
 
 AS_IT_COMES, HEAVY_TAIL, ALL_NEW = "as the data comes", "heavy tail", "all new"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Records as a client of the service has them, and as the model takes them, float64[n, f]."""
+    """Records as clients send them, and encoded for the model, float64[n, f]."""
 
     records: list[Record]
     encoded: npt.NDArray[np.float64]
 
     def rows(self) -> list[list[float]]:
-        """The encoded records for a server that takes no absent number: those are 0."""
+        """The encoded records for servers that accept no missing numbers; these are 0."""
         rows: list[list[float]] = np.nan_to_num(self.encoded).tolist()
         return rows
 
@@ -43,7 +43,7 @@ class Mix:
 def train(folder: Path) -> Path:
     """The bundle of a model of the default settings, trained on their default dataset within `folder`.
 
-    Ends with a sentence where the service would run without its kernel, which is not what is measured.
+    Exits with a sentence if the service would run without its compiled kernel.
     """
     if KERNEL is None:
         raise SystemExit("the service's kernel is not compiled here; run `make setup`, which needs a C compiler (`cc`)")
@@ -55,8 +55,8 @@ def train(folder: Path) -> Path:
 def mixes(bundle: Bundle) -> dict[str, Mix]:
     """`RECORDS` records of each mix, which differ in their categories.
 
-    As the data comes: rows of the same distribution as the training rows. Heavy tail: each value of the training rows
-    is as likely as any other of its column, so that frequent ones are rare. All new: values that nobody has seen.
+    Natural distribution: rows like the training rows. Heavy tail: each value of the training rows is equally likely, so
+    that frequent ones are rare. All new: unseen values.
     """
     records = _drawn(seed=OTHER_SEED, rows=RECORDS)
     generator = np.random.default_rng(OTHER_SEED)
@@ -99,5 +99,5 @@ def _encode(bundle: Bundle, records: list[Record]) -> npt.NDArray[np.float64]:
 
 
 def together(items: list[Any], size: int) -> list[list[Any]]:
-    """The items in lists of `size` each; what is left over is left out."""
+    """The items in lists of `size`, without the remainder."""
     return [items[start : start + size] for start in range(0, len(items) - size + 1, size)]

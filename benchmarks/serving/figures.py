@@ -1,4 +1,4 @@
-"""The serving bench as a table and as a chart: `make docs` puts both into the site."""
+"""The serving bench as a table and a chart, which `make docs` puts on the site."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,6 @@
-"""The loads that are more than a closed loop: a given rate, and minutes on end.
+"""Loads other than closed loops: a given rate, and sustained load.
 
-In the open loop a request's latency counts from the moment at which it was due.
+In the open loop a request's latency counts from the time it was due.
 """
 
 import itertools
@@ -26,15 +26,15 @@ from steps.azure.candidate import comparison
 TOLERANCE = 1e-9
 CHECK_SECONDS = 0.1
 HEAVY_RECORDS = 20
-"""Of a request at 200 %: one process of clients could not send twice the single requests that a worker answers."""
+"""Records per request at 200 %: one client process couldn't send twice as many single requests as a worker answers."""
 
 ABOVE_SECONDS = 30.0
 ABOVE_CONNECTIONS = 250
-"""As many as an address may open before it shows a key."""
+"""As many as an address may open without a key."""
 
 
 def open_loops(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:
-    """At 70 % of what the closed loop reached, and at 200 % of what it reaches with heavier requests."""
+    """Open loops at 70 % of the closed loop's rate, and at 200 % of its rate with heavier requests."""
     capacity = points[MOST]["accepted_per_second"]
     records = [json.loads(body) for body in plan.bodies]
     bodies = [json.dumps({"records": some}).encode() for some in together(records, HEAVY_RECORDS)]
@@ -46,8 +46,8 @@ def open_loops(plan: LoadPlan, points: Figures, seconds: float, process: subproc
 
 
 def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
-    """The load's figures, and whose delay the latencies are: the seconds that the service and the clients computed and
-    waited for a core, and the answers by how long they took by the service's own clock."""
+    """The load's figures, with those that attribute the latency: how long the service and the clients computed and
+    waited for a core, and the answers by the service's own latency."""
     who = {"service": event_loop(process), "clients": os.getpid()}
     before, counted = {name: core_seconds(pid) for name, pid in who.items()}, _counted(plan)
     found = run_load(plan).summary()
@@ -59,8 +59,8 @@ def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
 
 
 def causes(points: Figures) -> str:
-    """Of each open loop, a sentence that says whose the delay was: a machine that does something else as well shows in
-    the seconds without a core, the service in its own clock."""
+    """One sentence for each open loop that attributes its latency: a busy machine shows in the seconds without a core,
+    the service in its own clock."""
     return "\n".join(_cause(name, points[name]) for name in (STEADY, ABOVE))
 
 
@@ -75,13 +75,13 @@ def _cause(name: str, point: Figures) -> str:
 
 
 def _counted(plan: LoadPlan) -> comparison.Figures:
-    """What the service has counted so far."""
+    """The service's counters."""
     url = f"http://{plan.host}:{plan.port}/metrics"
     return comparison.Figures.read(httpx.get(url, headers=plan.headers, trust_env=False).text)
 
 
 def endure(plan: LoadPlan, bundle: Path, seconds: float) -> Figures:
-    """64 connections for so long; meanwhile answers are compared with the probabilities that training gave."""
+    """64 connections for `seconds`; meanwhile answers are compared with training's probabilities."""
     golden = itertools.cycle(Bundle.load(bundle).golden)
     answers = Counter[str]()
     with ThreadPoolExecutor(1) as pool, httpx.Client(headers=plan.headers, trust_env=False, timeout=30) as client:

@@ -1,7 +1,7 @@
-"""The servers that are compared: how each is started, and what the same records look like to it.
+"""The compared servers: how each is started, and its format of the same records.
 
-Others get the features already encoded, because none of them encodes; ours get the raw record, check every field and
-the key, and encode it. All have one worker and one thread for the model.
+The others get encoded features, because none of them encodes. Ours get the raw record, check every field and the key,
+and encode it. All have one worker and one thread for the model.
 """
 
 import json
@@ -18,7 +18,7 @@ from training.runtime import cache_folder, jars, java_home
 
 PEERS = Path(__file__).parents[1] / "peers"
 ADAPTIVE = {"max_batch_size": 64, "max_batch_time": 0.002}
-"""Requests that MLServer answers together at most, and the seconds that it waits for them."""
+"""The most requests that MLServer answers together, and the seconds that it waits for them."""
 KEY = "a-key-of-the-benchmark-0123456789"
 
 
@@ -31,12 +31,12 @@ class Peer:
     command: list[str]
     path: str
     body: Callable[[list[Record], list[list[float]]], object]
-    """The request for these records and their encoded features."""
+    """Makes the request from records and their encoded features."""
     variables: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     folder: Path = PEERS
     java: bool = False
-    """Whether it has Java, whose own threads get all cores; others have one, and their clients another."""
+    """Whether it runs Java, whose threads get all cores; others get one, and their clients another."""
 
 
 def peers(bundle: Path, folder: Path, port: int) -> list[Peer]:
@@ -121,7 +121,7 @@ def _spark() -> dict[str, str]:
 
 
 def install(peer: str) -> Path:
-    """Bring a peer's locked environment up to date and return it; it lies outside of the work tree."""
+    """Update a peer's locked environment, which is outside the working tree, and return it."""
     place = _environment(peer)
     variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(place)}
     subprocess.run([ensure_uv(), "sync", "--frozen", "--quiet"], cwd=PEERS / peer, env=variables, check=True)
@@ -141,6 +141,6 @@ def _path(peer: str) -> str:
 
 
 def install_all() -> None:
-    """Bring the environment of every peer up to date."""
+    """Update every peer's environment."""
     for lock in sorted(PEERS.glob("*/uv.lock")):
         install(lock.parent.name)

@@ -1,4 +1,4 @@
-"""A measured server's processes: started, waited for, kept on a core of its own, weighed and ended."""
+"""A measured server's processes: started, awaited, pinned to a core, measured and stopped."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from personalize.load.plan import LoadPlan
 START_SECONDS = 240.0
 FIRST_PORT = 18_500
 FIRST = "-20"
-"""The niceness of a session that goes before all others."""
+"""The niceness of a session with priority over all others."""
 
 
 @contextlib.contextmanager
@@ -48,7 +48,7 @@ def running(peer: Peer) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 
 
 def wait(plan: LoadPlan, log: Path) -> float:
-    """Seconds until the server answers the request with a score."""
+    """The seconds until the server answers a request with a score."""
     began = time.monotonic()
     url = f"http://{plan.host}:{plan.port}{plan.path}"
     headers = {"content-type": "application/json", **plan.headers}
@@ -62,9 +62,8 @@ def wait(plan: LoadPlan, log: Path) -> float:
 
 @contextlib.contextmanager
 def apart(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """The server on the first core and this process, whose are the clients, on the last: a client that takes the
-    server's turn would be seen as the server's delay. So would any other program of the machine, and both go before
-    those where the user may say so."""
+    """Pin the server to the first core, and this process with its clients to the last: a client on the server's core
+    would look like the server's delay. So would other programs, so both get priority if the user may set it."""
     cores = sorted(os.sched_getaffinity(0))
     _pin(process, cores[:1])
     os.sched_setaffinity(0, cores[-1:])
@@ -77,27 +76,27 @@ def apart(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def memory(process: subprocess.Popen[bytes]) -> float:
-    """MiB of the server's processes, pages that they share counted once."""
+    """The memory of the server's processes in MiB, with shared pages counted once."""
     total = 0
     for one in (psutil.Process(process.pid), *_children(process)):
-        with contextlib.suppress(psutil.NoSuchProcess):  # what a server starts for a moment
+        with contextlib.suppress(psutil.NoSuchProcess):  # a short-lived child
             total += one.memory_full_info().pss
     return round(total / 2**20, 1)
 
 
 def event_loop(process: subprocess.Popen[bytes]) -> int:
-    """The process that answers: of the service, whose first one supervises, the worker."""
+    """The process that answers: for the service, whose first process supervises, the worker."""
     return next((child.pid for child in _children(process)), process.pid)
 
 
 def core_seconds(process: int) -> dict[str, float]:
-    """Of a process's first thread, which is its event loop."""
+    """Processor times of a process's first thread, its event loop."""
     computed, waited, _ = Path(f"/proc/{process}/schedstat").read_text().split()
     return {"computed": int(computed) / 1e9, "waited": int(waited) / 1e9}
 
 
 def free_port() -> int:
-    """A port with two more behind it, which one server wants, out of the range that the system gives to clients."""
+    """A port followed by two more, which one server needs, outside the range of ephemeral ports."""
     for port in range(FIRST_PORT, FIRST_PORT + 1000, 3):
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
             for number in range(port, port + 3):
@@ -108,8 +107,8 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _first(process: int) -> Iterator[None]:
-    """A process's session before all others, which root alone may ask for: Linux shares a core out among sessions, and
-    a niceness counts within one alone (sched(7), autogroup)."""
+    """Give a process's session priority, which only root may do: Linux divides a core among sessions, and niceness
+    counts within a session alone (sched(7), autogroup)."""
     file = Path(f"/proc/{process}/autogroup")
     try:
         before = file.read_text().rsplit(maxsplit=1)[-1]

@@ -1,4 +1,4 @@
-"""What the service is held to, and the points that are measured for it."""
+"""The service's targets, and the points that are measured."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 
 
 def targets(figures: Figures) -> list[Target]:
-    """The targets with what was measured, by server and point. A refusal is a failure, as it is to a client."""
+    """The targets with the measured figures, by server and point. Refusals count as failures, as for clients."""
     ours = figures[OURS]
     new = "all new, 64 connections"
     best = max(rate(figures[name], f"single, {count} connections") for name in OTHERS for count in CONNECTIONS)

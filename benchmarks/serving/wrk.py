@@ -1,7 +1,7 @@
-"""Closed loops by `wrk`: its clients cost so little that what is measured is the server.
+"""Closed loops by `wrk`, whose clients cost so little that the server is what is measured.
 
-The bodies are sent in turn. A closed loop has no moments at which requests were due, so its latencies are those between
-sending and answer; latencies under a given load are measured in the open loop (`personalize.load`).
+The bodies are sent in turn. Latencies in a closed loop count from sending, because no request is due at a given time;
+latencies under a given load are measured in the open loop (`personalize.load`).
 """
 
 import json
@@ -43,15 +43,15 @@ end
 
 
 def require_wrk() -> None:
-    """End with a sentence where `wrk` is not installed."""
+    """Exit with a sentence if `wrk` isn't installed."""
     if shutil.which("wrk") is None:
         raise SystemExit("the closed loops are wrk's, which is not installed here; on Debian: apt-get install wrk")
 
 
 def closed_loop(plan: LoadPlan, core: int) -> dict[str, Any]:
-    """What the clients of a plan got, all of them on one core: the figures of `LoadResult.summary`.
+    """The results of a plan's clients, all on one core, in the form of `LoadResult.summary`.
 
-    wrk keeps one histogram: the latencies are those of all answers, whatever their status.
+    wrk keeps one histogram: its latencies include all answers, whatever their status.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Where the service's objects are in the cluster, and the node pool that its pods need."""
+"""API paths of the service's objects, and the node pool that its pods need."""
 
 from tests.simulation.examples.azure import create_all, example
 from tests.simulation.resource_manager.azure_native import AzureNative
@@ -16,11 +16,11 @@ PATHS = {
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/scoring/horizontalpodautoscalers/scoring",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/scoring/poddisruptionbudgets/scoring",
 }
-"""In the order in which they can be applied."""
+"""In an order in which they can be applied."""
 
 
 def create_scoring_pool(arm: AzureNative) -> None:
-    """The examples up to a node pool, and that one labelled and tainted as the scoring pool is."""
+    """Create the examples up to a node pool, and that one with the scoring pool's labels and taints."""
     create_all(arm, until=POOL)
     marks = {
         "nodeLabels": {"personalization/pool": "scoring"},

@@ -1,4 +1,4 @@
-"""The real service in the real control plane, with a small kubelet, a router and clients that count what fails."""
+"""The real service in a real control plane, with a small kubelet, a router, and clients that count failures."""
 
 import copy
 import os
@@ -31,15 +31,15 @@ SHADOW_PATH = f"{NAMESPACE}/services/{SHADOW}"
 EXTRA_NODE = "aks-scoring-surge"
 METRICS_OF_POD = re.compile(rf"{NAMESPACE}/pods/http:(?P<name>[^:]+):(?P<port>\d+)/proxy(?P<path>/metrics)")
 LONG_TIMEOUTS = ["--queue-seconds", "5", "--deadline-seconds", "10"]
-"""Of the service: clients, cluster and pods share a few cores here, and a refusal above capacity is another matter."""
+"""The service's time-outs: clients, cluster and pods share a few cores here, and these tests aren't about overload."""
 ROLLOUT_SECONDS = 240.0
 MIN_PODS = 2
-"""Of the settings' default: the autoscaler sees to it, some seconds after the Deployment is there."""
+"""The settings' default, which the autoscaler applies some seconds after the Deployment exists."""
 
 
 @dataclass(frozen=True)
 class Clients:
-    """Steady load of two kinds: clients that keep their connection, and clients that open one for each request."""
+    """Steady load of two kinds: clients that keep their connection, and clients that open one per request."""
 
     kept: LoadResult
     fresh: LoadResult
@@ -51,7 +51,7 @@ class Clients:
 
     @property
     def failed(self) -> dict[str, int]:
-        """All others, by what happened."""
+        """All other requests, by what happened."""
         found: dict[str, int] = {}
         for kind, result in (("kept", self.kept), ("fresh", self.fresh)):
             other = {f"status {status}": count for status, count in result.statuses.items() if status != 200}
@@ -60,7 +60,8 @@ class Clients:
 
 
 class ByNode(httpx.BaseTransport):
-    """Leads to the API server, but to pods by itself: their processes have loopback addresses, which it refuses."""
+    """A transport to the API server, which connects to pods directly: the API server refuses their loopback
+    addresses."""
 
     def __init__(self, plane: ControlPlane, kubelet: Kubelet) -> None:
         self._plane = plane.transport()
@@ -80,7 +81,7 @@ class ByNode(httpx.BaseTransport):
 
 
 class Cluster:
-    """The service's manifests, applied; `files` is the vault's folder."""
+    """The service's applied manifests; `files` is the vault's folder."""
 
     def __init__(self, plane: ControlPlane, kubelet: Kubelet, router: Router, files: Path) -> None:
         self.plane = plane
@@ -99,7 +100,7 @@ class Cluster:
             self.plane.apply(path, found[kind])
 
     def settled(self) -> bool:
-        """Whether every pod is of the newest template, ready and known to the router, and no other is left."""
+        """Whether all pods have the newest template, are ready and known to the router, and no others are left."""
         found = self.plane.get(DEPLOYMENT)
         if found is None:
             return False
@@ -111,11 +112,11 @@ class Cluster:
         return current and complete and len(pods) == wanted == len(self.router.endpoints)
 
     def settle(self) -> None:
-        """Wait until it is so."""
+        """Wait until the pods are settled."""
         wait_until(self.settled, seconds=ROLLOUT_SECONDS)
 
     def drain(self, node: str) -> None:
-        """Move all of the service's pods off a node, as far as their disruption budget allows at a time."""
+        """Move all of the service's pods off a node, as many at a time as their disruption budget allows."""
         self.plane.cordon(node)
 
         def empty() -> bool:
@@ -127,7 +128,7 @@ class Cluster:
         wait_until(empty, seconds=ROLLOUT_SECONDS)
 
     def upgrade_nodes(self) -> None:
-        """As AKS does: one node more, then each old one is drained and made anew, and at last the extra one goes."""
+        """Upgrade as AKS does: add a node, drain and replace each old one, then remove the extra one."""
         old = self.nodes()
         extra = _another(self.plane.get(f"{NODES}/{old[0]}") or {}, EXTRA_NODE)
         self.plane.apply(f"{NODES}/{EXTRA_NODE}", extra)
@@ -137,7 +138,7 @@ class Cluster:
             wait_until(lambda node=node: node == EXTRA_NODE or self._takes_pods(node), seconds=ROLLOUT_SECONDS)
 
     def restart_control_plane(self) -> None:
-        """End all its processes and start them again on the same data."""
+        """Stop all its processes and start them again with the same data."""
         self.plane.stop()
         self.plane.start()
         self.kubelet.claim()
@@ -148,30 +149,30 @@ class Cluster:
         return {"Ready": "True"}.items() <= {one["type"]: one["status"] for one in conditions}.items()
 
     def image(self) -> str:
-        """What all pods of the service run, or will once they are settled."""
+        """The image in the service's Deployment."""
         return str((self.plane.get(DEPLOYMENT) or {})["spec"]["template"]["spec"]["containers"][0]["image"])
 
     def client(self) -> httpx.Client:
-        """The cluster's interface, as the steps of the stack use it."""
+        """A client for the cluster's API, as the stack's steps use it."""
         return httpx.Client(base_url=self.plane.server, transport=ByNode(self.plane, self.kubelet))
 
     def nodes(self) -> list[str]:
-        """Where the pods are."""
+        """The nodes with pods."""
         return sorted({pod["spec"]["nodeName"] for pod in self.plane.items(f"{NAMESPACE}/pods")})
 
     def write(self, name: str, text: str) -> None:
-        """Change a file of the vault in one step, as the add-on does."""
+        """Change a file of the vault atomically, as the add-on does."""
         aside = self.files / f".{name}"
         aside.write_text(text, encoding="utf-8")
         aside.replace(self.files / name)
 
     def problems(self) -> list[BaseException]:
-        """What went wrong in what stands in for nodes."""
+        """Errors of the stand-ins for nodes."""
         return [*self.kubelet.errors, *self.router.errors]
 
 
 def _another(node: dict[str, Any], name: str) -> dict[str, Any]:
-    """A node like another one, which is not the pool's own: nobody takes it away."""
+    """A copy of a node that doesn't belong to the pool, so that nobody removes it."""
     labels = {key: value for key, value in node["metadata"]["labels"].items() if key not in OWNED}
     metadata = {
         "name": name,
@@ -193,10 +194,10 @@ def clients(
     rate: float,
     after_seconds: float = 0.0,
 ) -> Iterator[Callable[[], Clients]]:
-    """Load for so many seconds, in processes of its own; the value is a function that waits for its end.
+    """Load for `seconds`, in separate processes; yields a function that waits for the result.
 
-    It begins after `after_seconds`. A tenth of the `rate` (requests a second) opens a connection for each request. Both
-    check the certificate against the PEM file `authorities`.
+    It starts after `after_seconds`. A tenth of the `rate` (requests a second) opens a connection per request. All
+    clients check the certificate against the PEM file `authorities`.
     """
     bodies = [msgspec.json.encode(golden.record) for golden in bundle.golden]
     headers = {"authorization": f"Bearer {key}"}

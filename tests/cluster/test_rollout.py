@@ -1,6 +1,6 @@
-"""Clients notice nothing: the real service is replaced, moved and given other secrets while they ask it.
+"""Clients notice nothing while the real service is replaced, moved and given other secrets.
 
-Its pods are processes that start, are probed and end as the manifests say; see `tests/simulation/nodes`.
+Its pods are processes that start, are probed and stop as the manifests say; see `tests/simulation/kubernetes/nodes`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,17 +31,17 @@ from tests.support.services import wait_until
 pytestmark = [pytest.mark.cluster, pytest.mark.full]
 
 OLD, NEW, ODD = (f"registryabc.azurecr.io/scoring@sha256:{digit * 64}" for digit in "012")
-"""The third one holds another model, which gives other probabilities."""
+"""The third image has another model, with other probabilities."""
 KEY, NEXT_KEY = "the-first-key-of-the-tests", "the-second-key-of-the-tests"
 SECONDS = 60.0
-"""How long each test asks; what it does meanwhile takes less."""
+"""How long each test sends load; what it does meanwhile takes less."""
 RATE = 300.0
 """Requests a second."""
 KEYS_SECONDS = 5.0
-"""Until every pod has read its keys again, which each does four times a second."""
+"""Until every pod has reread its keys; each pod does so four times a second."""
 ODD_SEED = 8
 LAG_SECONDS = 2.0
-"""How late the router learns of pods that come and go."""
+"""How late the router learns about pods that start and stop."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def cluster(
     plane: ControlPlane, bundle: Bundle, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """Two pods of the first image, ready."""
+    """Two ready pods of the first image."""
     need_azure_packages()
     folder = tmp_path_factory.mktemp("rollout-nodes")
     world = World(folder / "world")
@@ -110,7 +110,7 @@ def certify(cluster: Cluster, authority: Authority, name: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_hidden_problem(cluster: Cluster) -> Iterator[None]:
-    """What stands in for nodes reports nothing; how long the router knew nothing new explains what it lost."""
+    """The stand-ins for nodes report no error; prints how long the router was blind, which explains lost requests."""
     cluster.router.blind_seconds = 0.0
     yield
     print(f"the router was blind for {cluster.router.blind_seconds:.1f} s at most")  # noqa: T201 - for a test that fails
@@ -122,7 +122,7 @@ Load = Callable[..., AbstractContextManager[Callable[[], Clients]]]
 
 @pytest.fixture
 def load(cluster: Cluster, bundle: Bundle, authority: Authority) -> Load:
-    """Steady clients for the length of a block, and for `SECONDS` at least."""
+    """Steady clients for the duration of a block, and for `SECONDS` at least."""
 
     def begin(*, key: str = KEY, seconds: float = SECONDS, after_seconds: float = 0.0) -> Any:
         authorities = authority.certificate_path
@@ -184,7 +184,7 @@ def test_nodes_are_upgraded_one_by_one_without_a_failed_request(cluster: Cluster
 
 
 def test_the_control_plane_is_upgraded_without_a_failed_request(cluster: Cluster, load: Load) -> None:
-    """Its processes end and start again on the same data, as when AKS replaces them; the version stays the same."""
+    """Its processes stop and start again with the same data, as when AKS replaces them; the version stays the same."""
     pods = set(cluster.kubelet.pods)
     with load() as finish:
         cluster.restart_control_plane()
@@ -218,7 +218,7 @@ def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster,
     router = Router(cluster.plane, "scoring", SHADOW, lag_seconds=LAG_SECONDS)
 
     def lead_there(deployment: dict[str, Any]) -> None:
-        """There is no network of the cluster's own: the shadow's Service has an address of this machine."""
+        """The cluster has no network, so the shadow's Service has an address of this machine."""
         arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
         arguments[arguments.index("--shadow") + 1] = f"127.0.0.1:{router.port}"
 
@@ -239,6 +239,6 @@ def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster,
 
 
 def unharmed(found: Clients, *, minimum: float = RATE * SECONDS / 2) -> None:
-    """Everything was scored, and that was not little."""
+    """All requests were scored, and there were many."""
     assert found.failed == {}
     assert found.answered >= minimum

@@ -1,7 +1,7 @@
-"""The service's own manifests, applied to a real API server and rolled out by its controllers.
+"""The service's manifests, applied to a real API server and rolled out by its controllers.
 
-That the autoscaler scales and the network policy holds is not shown here: nothing measures these pods or routes to
-them. The API server takes both, no more.
+Autoscaling and the network policy aren't exercised, because nothing measures these pods or routes to them: the API
+server accepts both.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture
 def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[ControlPlane]:
-    """A control plane whose nodes are labelled and tainted as the scoring pool's are."""
+    """A control plane whose nodes have the scoring pool's labels and taints."""
     need_azure_packages()
     world = World(tmp_path / "world")
     arm = AzureNative(world)
     create_scoring_pool(arm)
-    for node in plane.items(NODES):  # of other tests' pools, which have the same names and not these marks
+    for node in plane.items(NODES):  # from other tests' pools, with the same names but other labels
         plane.delete(f"{NODES}/{node['metadata']['name']}")
     stand_in = Aks(world, plane)
     stand_in.start()
@@ -60,7 +60,7 @@ def test_the_api_server_takes_every_manifest_and_rolls_the_pods_out(cluster: Con
 def test_applying_the_same_again_changes_nothing(cluster: ControlPlane) -> None:
     found = manifests()
     apply(cluster, found)
-    wait_until(lambda: ready(cluster) == 2)  # the autoscaler's least number, which it sets itself
+    wait_until(lambda: ready(cluster) == 2)  # the autoscaler's minimum, which it sets itself
     before = generations(cluster)
     apply(cluster, found)
     assert generations(cluster) == before
@@ -98,5 +98,5 @@ def ready(cluster: ControlPlane) -> int:
 
 
 def generations(cluster: ControlPlane) -> dict[str, int | None]:
-    """How often each object's wanted state has changed."""
+    """Each object's generation."""
     return {kind: (cluster.get(path) or {"metadata": {}})["metadata"].get("generation") for kind, path in PATHS.items()}

@@ -1,4 +1,4 @@
-"""A new image, tried beside the one that serves by the step that does so in a stack."""
+"""Tries a new image beside the serving one, with the stack's own step."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ CANARY_SECONDS = 20
 
 
 def tried(cluster: Cluster, image: str, kind: str = "canary") -> Mapping[str, Any]:
-    """What the stack's own step decides of an image, beside the one that serves."""
+    """What the stack's own step decides about an image beside the serving one."""
     inputs = {"stack": "test", "tenant": "test", "access": "{}", "image": image, "kind": kind}
     step = CandidateRollout(
         timeout=Timeout(ROLLOUT_SECONDS, 0.5), connect=lambda *_: cluster.client(), look_seconds=2.0

@@ -1,6 +1,6 @@
-"""`python -m tests.docs`: types what the documentation says, and writes into its pages what was printed.
+"""`python -m tests.docs`: runs the documentation's commands, and writes their output into its pages.
 
-Run it on a machine with two cores that does nothing else: the pages then show its times.
+Run it on an idle machine with two cores: the pages show its times.
 """
 
 import shutil
@@ -13,11 +13,11 @@ from tests.docs.shapes import renewed
 
 
 class OtherLinesError(Exception):
-    """A page leaves lines out, and those that it shows are no longer among what is printed."""
+    """A page leaves lines out, and the lines that it shows are no longer printed."""
 
 
 def main() -> None:
-    """Go through every session, and renew its pages when all of it has run."""
+    """Run every session, and renew its pages after all of it has run."""
     for name, blocks in sessions().items():
         folder = Path(tempfile.mkdtemp(prefix="docs-"))
         reader = Reader(folder / "personalization")
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def renew(page: Path, typed: list[Typed]) -> None:
-    """Replace the outputs that a page shows. Raises `OtherLinesError` where a person has to choose the lines."""
+    """Replace the outputs on a page. Raises `OtherLinesError` if a person has to choose the lines."""
     lines = page.read_text(encoding="utf-8").splitlines()
     for found in reversed([found for found in typed if found.block.language == "console"]):
         shown = renewed(found.command.shown, found.printed)

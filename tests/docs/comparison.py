@@ -9,13 +9,13 @@ from tests.docs.session import Reader, sessions
 from tests.docs.shapes import agree, exact, loose
 
 CORES = 2
-"""Of the machine whose figures the pages show: Spark cuts the rows into as many parts as there are cores."""
+"""Cores of the machine whose figures the pages show: Spark divides the rows by the number of cores."""
 
 
 def differences(session: str, folder: Path) -> list[str]:
-    """Read the pages of a session in `folder`: every command that prints something else than its page shows.
+    """Run a session's pages in `folder`; returns every command whose output differs from its page.
 
-    Raises `CommandFailedError` at the first one that fails.
+    Raises `CommandFailedError` at the first command that fails.
     """
     shape = exact
     if os.cpu_count() != CORES:

@@ -1,4 +1,4 @@
-"""Reads the documentation as its reader does: types what stands there, in order, in a fresh copy of the project."""
+"""Follows the documentation as its reader does: runs its commands in order, in a fresh copy of the project."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,19 +19,20 @@ PORT = "8123"
 OF_A_TERMINAL = {"COLUMNS", "LINES", "DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"}
 OF_MAKE = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}
 NOT_A_READERS = OF_A_TERMINAL | OF_MAKE
-"""What the tests have of whoever runs them: below another make, `make up` would say where it enters and leaves."""
+"""Variables that a reader doesn't have: below another make, `make up` would print the folders that it enters and
+leaves."""
 READERS = {"TERM": "dumb", "BROWSER": "true"}
-"""A terminal without colours that shows of what is drawn over and over only the end, as a page does, and a browser
-that opens nothing."""
+"""A terminal without colours, in which progress shows its last state alone, as on a page; and a browser that opens
+nothing."""
 
 
 class CommandFailedError(Exception):
-    """A page tells its reader to type something that fails."""
+    """A page has a command that fails."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A command of a page and the lines that it printed."""
+    """A page's command and the lines that it printed."""
 
     block: Block
     command: Command
@@ -39,9 +40,9 @@ class Typed:
 
 
 def sessions() -> dict[str, list[Block]]:
-    """Every block of README and `docs/`, in two orders of reading that each begin with nothing.
+    """All blocks of the README and `docs/`, in two sessions that each start from nothing.
 
-    The README's rows and the tutorial's are the same; own data has a few rows, so that everything after it is quick.
+    The README and the tutorial use the same rows. The session with own data has few rows, so that it's quick.
     """
     readme = blocks_of(README)
     others = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page != TUTORIAL]
@@ -53,7 +54,7 @@ def sessions() -> dict[str, list[Block]]:
 
 
 class Reader:
-    """Has a copy of the project in `folder`, whose services listen on a port of their own."""
+    """Has a copy of the project in `folder`, with its own port for services."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout = Checkout.make(folder)
@@ -61,7 +62,7 @@ class Reader:
         (folder / STACK_FILE).write_bytes((ROOT / STACK_FILE).read_bytes())
 
     def follow(self, block: Block) -> Iterator[Typed]:
-        """Do what a block says. Raises `CommandFailedError` at the first command that fails."""
+        """Run a block. Raises `CommandFailedError` at the first command that fails."""
         if block.mark:
             return
         if block.file:
@@ -76,11 +77,11 @@ class Reader:
             yield Typed(block, command, lines)
 
     def leave(self) -> None:
-        """Take down what is still up."""
+        """Destroy the stack if it's still up."""
         self.checkout.start("destroy", "--yes").communicate(timeout=120)
 
     def _write(self, block: Block) -> None:
-        """Put settings beside those that a stack file has already; any other file becomes the block."""
+        """Merge settings into an existing stack file; any other file is overwritten."""
         file, content = self.checkout.folder / block.file, yaml.safe_load(block.content)
         if "config" in content and file.exists():
             held = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -91,7 +92,7 @@ class Reader:
             file.write_text(block.content, encoding="utf-8")
 
     def _move_default_port(self) -> None:
-        """Whatever a page configures leaves the port as it is: so that others can run, the copy has another default."""
+        """Change the default port in the copy, so that several sessions can run at once; pages don't set the port."""
         file, default = (
             self.checkout.folder / "steps" / "descriptions" / "serving_settings.py",
             "port: int = Field(default=",
@@ -102,7 +103,7 @@ class Reader:
 
 
 def _beside(held: Any, given: Any) -> Any:
-    """One setting for another; of a group only those that are given, unless it is of another kind altogether."""
+    """Merge a setting: a group keeps what isn't given, unless its kind changes."""
     if isinstance(held, dict) and isinstance(given, dict) and held.get("kind") == given.get("kind"):
         return held | given
     return given

@@ -1,7 +1,7 @@
-"""Whether a command printed what a page shows, and what the page should show instead.
+"""Compares a command's output with its page, and computes what the page should show.
 
-A line `...` of a page stands for any lines. What no seed fixes (times, hashes, ports, folders, loads) is compared by
-its shape, everything else letter by letter.
+A line `...` on a page stands for any lines. What no seed fixes (times, hashes, ports, folders, loads) is compared by
+its shape, everything else literally.
 """
 
 import re
@@ -21,13 +21,13 @@ SHAPES = [
     (r"(\.\d{6})\d+", r"\1"),
     (r" +", " "),
 ]
-"""What may differ between two runs, and what stands for it. How long a step took is shown only from one second on,
-and a processor may round the last decimals otherwise."""
+"""Patterns of what may differ between two runs, with replacements. A step's time is shown only from one second on, and
+processors may round the last decimals differently."""
 Shape = Callable[[str], str]
 
 
 def for_readers(printed: str, *, port: int, folder: str) -> list[str]:
-    """The lines that a page shows of what was printed: hashes cut short, port and folder as a reader has them."""
+    """The printed lines as a page shows them: shortened hashes, and a reader's port and folder."""
     text = printed.replace(f":{port}", ":8123").replace(folder, "~/personalization")
     lines = [line.rstrip() for line in HASH.sub(r"\1...", text).splitlines()]
     while lines and not lines[-1]:
@@ -36,14 +36,14 @@ def for_readers(printed: str, *, port: int, folder: str) -> list[str]:
 
 
 def exact(line: str) -> str:
-    """The line with everything that a seed fixes."""
+    """The line, with replacements for what no seed fixes."""
     for pattern, shape in SHAPES:
         line = re.sub(pattern, shape, line)
     return line
 
 
 def loose(line: str) -> str:
-    """The line without any figure."""
+    """The line, with replacements for all figures."""
     return re.sub(r"[\d,.]*\d", "N", exact(line))
 
 
@@ -53,7 +53,7 @@ def agree(shown: Sequence[str], printed: Sequence[str], shape: Shape = exact) ->
 
 
 def renewed(shown: Sequence[str], printed: Sequence[str]) -> list[str] | None:
-    """What a page should show: the same lines with today's figures. None if those that it shows are no longer there."""
+    """What a page should show: the same lines with new figures. None if its lines are no longer printed."""
     if ELLIPSIS not in shown:
         return list(printed)
     parts = _parts(shown)
@@ -64,12 +64,12 @@ def renewed(shown: Sequence[str], printed: Sequence[str]) -> list[str] | None:
 
 
 def _parts(shown: Sequence[str]) -> list[list[str]]:
-    """What is shown in one piece, and between the pieces the line that stands for any."""
+    """Contiguous lines, separated by the lines `...`."""
     return [list(group) for _, group in groupby(shown, key=lambda line: line == ELLIPSIS)]
 
 
 def _places(parts: Sequence[list[str]], printed: Sequence[str], shape: Shape) -> list[slice | None] | None:
-    """Where each piece is in what was printed, nothing for lines left out. None if that is not what was printed."""
+    """The slice of the output for each piece, None for omitted lines; None if the output doesn't match."""
     have, start, left_out = _shaped(printed, shape), 0, False
     found: list[slice | None] = []
     for part in parts:
@@ -89,7 +89,7 @@ def _places(parts: Sequence[list[str]], printed: Sequence[str], shape: Shape) ->
 
 
 def _shaped(lines: Iterable[str], shape: Shape) -> list[str]:
-    """The steps of an update are shown in the order in which they began, which may be another each time."""
+    """Replace figures and sort consecutive steps, whose order varies."""
     shaped: list[str] = []
     for steps, group in groupby(map(shape, lines), key=lambda line: line.startswith(STEP)):
         run = list(group)

@@ -1,4 +1,4 @@
-"""Runs a command as a person does: in a terminal, and with `y` for an answer when it asks."""
+"""Runs a command as a person does: in a terminal, answering its question with `y`."""
 
 import os
 import pty
@@ -11,7 +11,7 @@ QUESTION = b"[y/N]: "
 
 
 def run_in_terminal(script: str, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    """Exit code and output of a script for bash, which stops at the first command that fails."""
+    """Run a bash script that stops at the first failing command; returns exit code and output."""
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
         ["bash", "-eo", "pipefail", "-c", script],
@@ -34,7 +34,7 @@ def run_in_terminal(script: str, folder: Path, environment: Mapping[str, str]) -
 
 
 def _conversation(terminal: int) -> str:
-    """Everything that was printed until nobody held the terminal's other end."""
+    """Everything that is printed until the terminal's other end is closed."""
     printed = b""
     while chunk := _read(terminal):
         printed += chunk
@@ -46,5 +46,5 @@ def _conversation(terminal: int) -> str:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)
-    except OSError:  # Linux's way of saying that the other end was closed
+    except OSError:  # Linux reports that the other end was closed
         return b""

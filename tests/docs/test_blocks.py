@@ -1,4 +1,4 @@
-"""Every block of the documentation is one of those that CONTRIBUTING.md tells of, so that none is left out unseen."""
+"""Every block of the documentation is of a kind that CONTRIBUTING.md lists, so that none is skipped by accident."""
 
 import re
 
@@ -9,11 +9,11 @@ from tools.paths import ROOT
 BLOCKS = [block for session in sessions().values() for block in session]
 DRAWINGS = {"mermaid"}
 DIAGRAM = "─"
-"""What a drawing of characters has and no output."""
+"""Occurs in text drawings but in no output."""
 
 
 def wrong(block: Block) -> str:
-    """Why a block is neither run nor says why not; nothing if all is well."""
+    """Why a block is neither run nor gives a reason; empty if it's fine."""
     if block.mark or block.language in DRAWINGS or (block.language == "text" and DIAGRAM in block.content):
         return ""
     match block.language:

@@ -1,4 +1,4 @@
-"""README and tutorial, read to their ends: every command is typed, and prints what the page shows."""
+"""Every command of the README and the tutorial runs and prints what the page shows."""
 
 from pathlib import Path
 

@@ -1,5 +1,4 @@
-"""The how-tos and the runbooks, read to their ends on a stack with own data: every command is typed, and prints what
-the page shows."""
+"""Every command of the how-tos and the runbooks runs on a stack with own data and prints what the page shows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One copy of the project for all end-to-end tests; the stack of each module is destroyed whatever happened."""
+"""One copy of the project for all end-to-end tests; each module's stack is destroyed whatever happens."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from tests.support.checkout import Checkout
 ROWS = 5_000
 TRAINING = {"num_iterations": 20, "driver_memory_gib": 1}
 LENIENT_GATE = {"min_auc": 0.55, "max_calibration_error": 0.2, "max_log_loss_rise": 1.0, "min_log_loss_gain": -1.0}
-"""So few rows make poor models, and these tests are about the steps."""
+"""So few rows give poor models, and these tests are about the steps."""
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A copy of the project, whose name has a space; its stack file is as committed but for the port."""
+    """A copy of the project in a folder with a space in its name; only its stack file's port differs."""
     made = Checkout.make(tmp_path_factory.mktemp("checkout") / "my projects")
     yield made
     shutil.rmtree(made.folder, ignore_errors=True)
@@ -23,7 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def checkout(project: Checkout) -> Iterator[Checkout]:
-    """The project with settings with which a training run takes seconds."""
+    """The project, with settings for a training run of seconds."""
     kept = project.stack_file.read_text()
     project.configure(
         dataset={"kind": "synthetic", "rows": ROWS},

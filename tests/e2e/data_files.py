@@ -1,4 +1,4 @@
-"""The files of the paths' datasets: Criteo's format from the generator, tables from the README's example."""
+"""The datasets' files: generated rows in Criteo's format, and tables from the README's example."""
 
 import gzip
 import shutil
@@ -18,11 +18,11 @@ ROWS = 3_000
 SUFFIXES = {"csv": ".csv", "tsv": ".tsv", "gzip": ".csv.gz", "parquet": ".parquet"}
 TABLES = ("interactions", "users", "items")
 LATER_ROWS = 300
-"""Rows of the example that come a second time, as another week's would."""
+"""Rows of the example that are added a second time, like another week's."""
 
 
 def setting(data: Data, place: Path, examples: Path, *, later: bool) -> dict[str, Any]:
-    """Write the files of `data` into `place`, of its first or of a `later` state, and say what `dataset` is to be.
+    """Write the files of `data` into `place`, in their first or `later` state; returns the setting `dataset`.
 
     `examples` is the folder of the README's tables.
     """

@@ -1,4 +1,4 @@
-"""What a user does with a stack, and what must come of it whatever the data are."""
+"""What users do with a stack, and what must result with any data."""
 
 import json
 import math
@@ -22,9 +22,9 @@ def changed(outcome: dict[str, Any]) -> set[str]:
 
 @dataclass
 class Life:
-    """A stack of `checkout`. `options` go to each command that brings it up; `bundles` are those of its versions.
+    """A stack of `checkout`. Each `up` gets the `options`; `bundles` are its versions' bundles.
 
-    What training computed for held-out records, once the service is up, is what the answers are compared with.
+    The service's answers are compared with what training computed for held-out records.
     """
 
     checkout: Checkout
@@ -32,10 +32,10 @@ class Life:
     options: tuple[str, ...] = ()
     bundles: dict[int, Path] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-    """What the first `up` ended with."""
+    """The outputs of the first `up`."""
 
     def first_up(self) -> None:
-        """`up` from nothing: every step is made, the model is better than chance, and the service is ready."""
+        """`up` from nothing: every step runs, the model is better than chance, and the service is ready."""
         outcome = self.checkout.json("up", *self.options)
         assert changed(outcome) >= EVERY_STEP
         self.outputs = outcome["outputs"]
@@ -45,7 +45,7 @@ class Life:
         assert httpx.get(f"{self.outputs['endpoint']}/readyz").status_code == 200
 
     def second_up(self) -> str:
-        """`up` again: nothing changes. Returns all that it printed."""
+        """`up` again: nothing changes. Returns its whole output."""
         ended = self.checkout.run("up", *self.options, "--json")
         outcome = json.loads(ended.stdout)
         assert set(outcome["changes"]) == {"same"}
@@ -53,7 +53,7 @@ class Life:
         return ended.stdout + ended.stderr
 
     def refused_up(self) -> None:
-        """`up` with a split by time of rows without a time: one sentence, before any step."""
+        """`up` with a split by time of rows without timestamps: one sentence, before any step."""
         failed = self.checkout.run("up", *self.options, code=2)
         assert "`split: time` needs a dataset with a timestamp" in failed.stderr
         assert "Traceback" not in failed.stderr
@@ -61,7 +61,7 @@ class Life:
         assert "replacing" not in failed.stderr
 
     def predict(self, version: int) -> None:
-        """The example that the stack came with has the probability that training computed for it."""
+        """The stack's example gets the probability that training computed for it."""
         golden = self._golden(version)[0]
         example = self.checkout.state / "example.json"
         assert json.loads(example.read_text(encoding="utf-8")) == golden["record"]
@@ -70,7 +70,7 @@ class Life:
         assert answer["probability"] == pytest.approx(golden["probability"], abs=1e-9)
 
     def rank(self, version: int) -> None:
-        """Held-out records as items come in the order of the probabilities that training computed for them."""
+        """Held-out records are ranked by the probabilities that training computed for them."""
         golden = self._golden(version)[:3]
         question = self.scratch / "rank.json"
         question.write_text(json.dumps({"user": {}, "items": [one["record"] for one in golden]}), encoding="utf-8")
@@ -81,7 +81,7 @@ class Life:
             assert item["probability"] == pytest.approx(golden[item["index"]]["probability"], abs=1e-9)
 
     def explain(self, version: int) -> None:
-        """The service names each column's part in the probability that training computed."""
+        """The service returns each column's contribution to the probability that training computed."""
         golden = self._golden(version)[0]
         headers = {"Authorization": f"Bearer {self.checkout.run('key').stdout.strip()}"}
         answer = httpx.post(f"{self.outputs['endpoint']}/explain", json=golden["record"], headers=headers).json()
@@ -91,7 +91,7 @@ class Life:
         assert {one["feature"] for one in answer["contributions"]} == set(golden["record"])
 
     def new_data(self) -> None:
-        """`up` with other data, as a person sees it: every step runs again, and the next version serves."""
+        """`up` with other data, in its output for people: every step runs again, and the next version serves."""
         shown = self.checkout.run("up", *self.options)
         done = set(re.findall(r"^([a-z ]+): (?:created|replaced|updated)", shown.stderr, re.MULTILINE))
         assert done == {"data", "training", "model version", "serving image", "scoring service"}, shown.stderr
@@ -118,6 +118,6 @@ class Life:
         (self.bundles[version],) = set(folder.iterdir()) - set(self.bundles.values())
 
     def _golden(self, version: int) -> list[dict[str, Any]]:
-        """Records that training held out, each with the probability that it computed."""
+        """Held-out records with the probabilities that training computed."""
         lines = (self.bundles[version] / "golden.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]

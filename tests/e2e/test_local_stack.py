@@ -1,4 +1,4 @@
-"""The local stack by the real engine, from nothing to nothing, as its user drives it. The tests of a class build on
+"""The whole life of a local stack with the real Pulumi engine, by its users' commands. The tests of a class build on
 one another in order."""
 
 import os
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.spark]
 
 
 def service_processes(checkout: Checkout) -> list[psutil.Process]:
-    """Every process that works for the checkout's stack."""
+    """Every process of the checkout's stack."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -33,12 +33,12 @@ def service_processes(checkout: Checkout) -> list[psutil.Process]:
 
 
 def training_processes(checkout: Checkout) -> list[psutil.Process]:
-    """Those of them that train."""
+    """Those of them that are training."""
     return [process for process in service_processes(checkout) if "training" in process.cmdline()]
 
 
 def computing(checkout: Checkout) -> bool:
-    """Whether a run is past its start: a second of its processor is spent."""
+    """Whether a run is past its start, by a second of processor time."""
     return any(process.cpu_times().user > 1 for process in training_processes(checkout))
 
 
@@ -100,7 +100,7 @@ class TestLifeOfTheStack:
         assert served_version(checkout) == "2"
 
     def test_refresh_heals_a_service_that_was_killed_with_its_supervisor(self, checkout: Checkout) -> None:
-        while running := service_processes(checkout):  # a supervisor that goes last has begun another service
+        while running := service_processes(checkout):  # a supervisor that ends last has started another service
             for process in running:
                 process.kill()
             psutil.wait_procs(running, timeout=10)
@@ -120,7 +120,7 @@ class TestLifeOfTheStack:
 
 
 class TestFaults:
-    """What goes wrong around an update of that stack, whose service goes on with version 2."""
+    """Failures around an update of that stack, whose service keeps version 2."""
 
     def test_two_ups_at_once_are_refused_in_a_sentence(self, checkout: Checkout) -> None:
         processes = [checkout.start("up"), checkout.start("up")]

@@ -1,4 +1,4 @@
-"""Whole paths by the real engine, from a dataset in its files to a service and back: `paths.py` says which."""
+"""The stacks of `paths.py` with the real Pulumi engine, from a dataset's files to a service and back."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ MINE = "mine.yaml"
 
 @pytest.fixture
 def stack(project: Checkout) -> Iterator[Checkout]:
-    """The project without a stack, before and after, whatever happened."""
+    """The project, without a stack before and after the test."""
     kept = project.stack_file.read_text()
     yield project
     project.start("destroy", "--yes").communicate(timeout=120)

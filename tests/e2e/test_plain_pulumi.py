@@ -1,4 +1,4 @@
-"""A plain `pulumi up`, as the README shows it, by the CLI and its own Python language host."""
+"""A plain `pulumi up`, as in the README, with Pulumi's CLI and its own Python language host."""
 
 import os
 import re
@@ -16,13 +16,13 @@ LANGUAGE_HOST = "pulumi-language-python"
 
 
 def has_language_host() -> bool:
-    """Whether the CLI finds it beside itself or on PATH; a CLI that was built from Go modules comes without."""
+    """Whether the CLI finds the language host beside itself or on PATH; a CLI built from Go modules has none."""
     beside = pulumi_command().resolve().parent / LANGUAGE_HOST
     return beside.is_file() or shutil.which(LANGUAGE_HOST) is not None
 
 
 def pulumi_up(checkout: Checkout) -> str:
-    """What `pulumi up` prints in a shell that evaluated what `make env` prints."""
+    """The output of `pulumi up` in a shell that has evaluated the output of `make env`."""
     script = (
         'eval "$(.venv/bin/python -m personalize.stack.shell_exports local)" && '
         "pulumi up --yes --skip-preview --color never"

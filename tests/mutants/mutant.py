@@ -1,4 +1,4 @@
-"""A mutant: the program with one small fault in it, and the tests that are to notice."""
+"""A mutant: the program with one small fault, and the tests that should notice it."""
 
 from collections import Counter
 from enum import StrEnum
@@ -10,11 +10,11 @@ LISTS = Path(__file__).parent
 
 
 class MutantError(Exception):
-    """A list of mutants that cannot be used."""
+    """A list of mutants can't be used."""
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`before` is `after` in `file`, a path from the repository's folder; `tests` are what pytest is given."""
+    """Replaces `before` by `after` in `file`, a path relative to the repository; `tests` are pytest's arguments."""
 
     name: str
     file: str
@@ -23,25 +23,25 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tests: tuple[str, ...]
 
     def altered(self, content: str) -> str:
-        """The file's content with the fault; raises `MutantError` where `before` does not occur exactly once."""
+        """The file's content with the fault; raises `MutantError` unless `before` occurs exactly once."""
         if (found := content.count(self.before)) != 1:
             raise MutantError(f"{self.name}: {self.file} has {self.before!r} {found} times. Correct the list.")
         return content.replace(self.before, self.after)
 
 
 class Fate(StrEnum):
-    """What became of a mutant."""
+    """A mutant's result."""
 
     KILLED = "killed"
     SURVIVED = "survived"
     NOT_APPLICABLE = "not applicable"
-    """Its text is not in the file."""
+    """Its text isn't in the file."""
     UNTESTED = "untested"
-    """Its tests could not be run, or not to their end in time: that proves nothing."""
+    """Its tests couldn't run or took too long, which proves nothing."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a mutant, after how long, and the last lines of what pytest said."""
+    """A mutant's result, its time in seconds, and the last lines of pytest's output."""
 
     name: str
     fate: Fate
@@ -50,7 +50,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listed() -> tuple[Mutant, ...]:
-    """All mutants of the lists beside this file; raises `MutantError` for two of the same name."""
+    """All mutants of the lists in this folder; raises `MutantError` if two have the same name."""
     files = sorted(LISTS.glob("*.yaml"))
     mutants = tuple(
         mutant for file in files for mutant in msgspec.yaml.decode(file.read_bytes(), type=tuple[Mutant, ...])

@@ -1,6 +1,6 @@
-"""`python -m tests.mutants.run`: does the suite notice small faults? It exits with 1 when it misses one.
+"""`python -m tests.mutants.run`: does the suite notice small faults? Exits with 1 if it misses one.
 
-Each mutant of the lists in this folder is tested by the tests that it names, after those have passed without it.
+Each mutant of the lists in this folder runs the tests that it names, after they have passed without it.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from tests.mutants.workshop import PASSED, Workshop
 
 NOTICED, MISSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 SECONDS = 600.0
-"""Which the tests of a mutant may take: half a minute at most, on a machine that does nothing else."""
+"""Time limit for a mutant's tests, which take up to half a minute on an idle machine."""
 BEFORE_SECONDS = 900.0
-"""Which all of them together may take without any."""
+"""Time limit for all of these tests without a mutant."""
 
 
 def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Generator[Outcome]:
-    """What becomes of each mutant, in the order of the list; as many at a time as there are workshops."""
+    """The result of each mutant, in the order of the list; as many run at a time as there are workshops."""
     free: SimpleQueue[Workshop] = SimpleQueue()
     for workshop in workshops:
         free.put(workshop)
@@ -42,13 +42,13 @@ def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Genera
     with ThreadPoolExecutor(len(workshops)) as pool:
         try:
             yield from pool.map(test, mutants)
-        finally:  # also when nobody wants to know the rest: no thread ends before its tests do
+        finally:  # also if the caller stops early: no thread ends before its tests do
             for workshop in workshops:
                 workshop.close()
 
 
 def require_passing(mutants: Sequence[Mutant], workshop: Workshop) -> None:
-    """Raise `MutantError` unless the tests pass without a fault: otherwise they would kill anything."""
+    """Raise `MutantError` unless the tests pass without a fault: otherwise every mutant would seem killed."""
     tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
     try:
         code, said = workshop.pytest(*tests, seconds=BEFORE_SECONDS)
@@ -59,7 +59,7 @@ def require_passing(mutants: Sequence[Mutant], workshop: Workshop) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Test the mutants that the command line asks for."""
+    """Test the requested mutants."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants.run", description=__doc__)
     parser.add_argument("--only", action="append", metavar="NAME", help="this mutant; may be given again")
     parser.add_argument("--json", action="store_true", help="print one JSON array of the outcomes")

@@ -1,4 +1,4 @@
-"""Where mutants are made and tested: a copy of the working tree, so that nobody's files are touched."""
+"""Tests mutants in a copy of the working tree, which leaves the original untouched."""
 
 import os
 import signal
@@ -15,17 +15,17 @@ from tests.support.working_tree import SOURCE, copy_working_tree
 
 PACKAGES = ("features", "training", "scoring", "azure_clients", "steps", "infra", "personalize", "tests")
 PASSED, FAILED = 0, 1
-"""Of pytest: all tests passed, and some failed; every other code says that it could not run them."""
+"""Pytest's exit codes for passed and failed tests; any other code means that they couldn't run."""
 LAST_LINES = 6
 LEAVING_SECONDS = 20.0
-"""Which pytest may take to end what its tests have started."""
+"""Time for pytest to stop what its tests have started."""
 
 
 class Workshop:
-    """A copy of the working tree in `folder` that uses the environment of the original."""
+    """A copy of the working tree in `folder`, with the original's environment."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy; raises `MutantError` where the copy would not be used."""
+        """Copy the tree; raises `MutantError` if Python would import the original's packages."""
         self._folder = folder
         self._pytest: subprocess.Popen[str] | None = None
         self._closed = False
@@ -35,7 +35,7 @@ class Workshop:
         self._require_own_packages()
 
     def test(self, mutant: Mutant, *, seconds: float) -> Outcome:
-        """Run its tests on the mutant, for so many `seconds` at most; afterwards the copy is as it was."""
+        """Run the mutant's tests for at most `seconds`, then restore the copy."""
         began = time.monotonic()
         file = self._folder / mutant.file
         content, status = file.read_text(), file.stat()
@@ -54,9 +54,9 @@ class Workshop:
         return Outcome(name=mutant.name, fate=fate, seconds=round(time.monotonic() - began, 1), said=said)
 
     def pytest(self, *tests: str, seconds: float) -> tuple[int, str]:
-        """The exit code and the last lines of pytest, which ends at the first failure.
+        """Run pytest until the first failure; returns its exit code and its last lines.
 
-        What `make test` leaves out is left out here: those tests protect nobody's daily work.
+        Tests that `make test` leaves out are left out here, too.
         """
         options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-m", "not full and not cluster"]
         with self._lock:
@@ -80,7 +80,7 @@ class Workshop:
         return child.returncode, "\n".join(said.splitlines()[-LAST_LINES:])
 
     def close(self) -> None:
-        """Test no more: end pytest if it runs, and what it has started."""
+        """Stop: end pytest and what it has started."""
         with self._lock:
             self._closed = True
             child = self._pytest
@@ -91,7 +91,7 @@ class Workshop:
         return {**os.environ, "PYTHONPATH": str(self._folder)}
 
     def _require_own_packages(self) -> None:
-        """The environment has the original's packages on its path, too: the copy's must come first."""
+        """Check that the copy's packages come first: the environment's path also has the original's."""
         code = "import importlib, sys\nfor name in sys.argv[1:]: print(importlib.import_module(name).__path__[0])"
         found = subprocess.run(
             [sys.executable, "-c", code, *PACKAGES],
@@ -107,7 +107,7 @@ class Workshop:
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """Interrupt pytest as Ctrl-C does, so that its fixtures clean up; what is left of its session is killed."""
+    """Interrupt pytest like Ctrl-C, so that its fixtures clean up, then kill the rest of its session."""
     if child.poll() is None:
         child.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):

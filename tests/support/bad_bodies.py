@@ -1,4 +1,4 @@
-"""Bodies that are wrong in as many ways as can be made at random, from ones that are right. Same seed, same bodies."""
+"""Request bodies that are broken at random in many ways. The same seed gives the same bodies."""
 
 import json
 import random
@@ -20,7 +20,7 @@ VALUES: list[Any] = [None, True, 0, -1, 1e308, 10**40, "", "a:b", "\U0001f600", 
 
 
 def bad_bodies(schema: Schema, count: int, *, seed: int) -> Iterator[tuple[str, bytes]]:
-    """`count` paths with a body each. Some are right by chance, and some were never JSON."""
+    """`count` paths, each with a body. Some bodies are valid by chance, and some were never JSON."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     records = random_records(schema, 200, seed=seed)
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Whole requests that are wrong in head or framing, made at random from right ones. Same seed, same requests."""
+"""Requests whose head or framing is broken at random. The same seed gives the same requests."""
 
 import random
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ RIGHT = [score(), score({"int00": 1.5}), HEALTH, HEAD + b"transfer-encoding: chu
 
 
 def bad_requests(count: int, *, seed: int) -> Iterator[bytes]:
-    """`count` times the bytes of one to three requests. Some are right by chance, and some are not HTTP at all."""
+    """`count` times the bytes of one to three requests. Some are valid by chance, and some aren't HTTP at all."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     for _ in range(count):
         yield b"".join(_request(draw) for _ in range(draw.choice([1, 1, 2, 3])))

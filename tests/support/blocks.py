@@ -1,8 +1,8 @@
-"""The fenced blocks of a page: what its reader types, what comes then, and the files that they write.
+"""The fenced blocks of a page: its reader's commands, their output, and the files that the reader writes.
 
-CONTRIBUTING.md has the rules. A block of `console` has commands after `$ ` and below each what it prints, a block of
-`sh` commands alone, and a block of `yaml` the content of the file that its first line names. A first line like
-`# needs a subscription` marks a block that the tests do not run.
+CONTRIBUTING.md has the rules. A `console` block has commands after `$ ` with their output, an `sh` block has commands
+alone, and a `yaml` block is the content of the file in its first line. A first line like `# needs a subscription` marks
+a block that the tests don't run.
 """
 
 import re
@@ -25,18 +25,18 @@ REASONS = (
     "needs Pulumi's own release",
     "runs the tests",
 )
-"""Why a block may be left out."""
+"""Reasons for which a block may be left out."""
 FILE = re.compile(r"[\w./-]+\.ya?ml")
 
 
 @dataclass(frozen=True)
 class Command:
-    """What is typed, which may be several lines, and the lines that a page shows below it."""
+    """A command, which may have several lines, and the output that the page shows below it."""
 
     text: str
     shown: tuple[str, ...] = ()
     output: int = 0
-    """The line of its block, counted from 0, on which `shown` begins."""
+    """The line of its block, counted from 0, where `shown` begins."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Where the block is, as an editor takes it."""
+        """The block's place, as editors accept it."""
         return f"{str(self.page).removeprefix(f'{ROOT}/')}:{self.line}"
 
     @property
@@ -63,17 +63,17 @@ class Block:
 
     @property
     def mark(self) -> str:
-        """Why the block is not run, or nothing."""
+        """Why the block isn't run; empty if it is."""
         return self.comment if self.comment in REASONS else ""
 
     @property
     def file(self) -> str:
-        """The file whose content the block is, or nothing."""
+        """The file whose content the block is; empty for other blocks."""
         return self.comment if self.language == "yaml" and FILE.fullmatch(self.comment) else ""
 
     @cached_property
     def commands(self) -> tuple[Command, ...]:
-        """The commands in their order; a block of `sh` is one."""
+        """The commands in order; an `sh` block is one command."""
         if self.language == "sh":
             return (Command(self.content),)
         if self.language != "console":
@@ -95,7 +95,7 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def _typed(lines: list[str]) -> Iterator[Command]:
-    """A command goes on in the next line where its own ends with a backslash or a pipe."""
+    """A command continues on the next line if its own ends with a backslash or a pipe."""
     starts = [number for number, line in enumerate(lines) if line.startswith(PROMPT)]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         output = start + 1

@@ -1,4 +1,5 @@
-"""Small real bundles for tests, made in a second: native LightGBM on random rows through the project's own encoder."""
+"""Small real bundles for tests, made within a second: native LightGBM on random rows, encoded by the project's
+encoder."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

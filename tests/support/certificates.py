@@ -1,4 +1,4 @@
-"""A certificate of 127.0.0.1, by openssl."""
+"""A certificate for 127.0.0.1, made by openssl."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A copy of the working tree with its own environment, state and port: what somebody who cloned the project has."""
+"""A copy of the working tree with its own environment, state and port, as after cloning the project."""
 
 import json
 import os
@@ -23,9 +23,9 @@ PORTS = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at the moment.
+    """A free port on loopback.
 
-    It is none of those that the system gives to who asks for any, so that no other program gets it meanwhile.
+    It's outside the range of ephemeral ports, so that the system gives it to no other program meanwhile.
     """
     for port in random.sample(PORTS, k=len(PORTS)):
         with socket.socket() as listener, suppress(OSError):
@@ -43,7 +43,7 @@ class Checkout:
 
     @classmethod
     def make(cls, folder: Path) -> "Checkout":
-        """Copy what git would have in the next commit, and give the copy an environment from the lock file."""
+        """Copy what the next git commit would contain, and give the copy an environment from the lock file."""
         copy_working_tree(folder)
         extras = [part for extra in EXTRAS for part in ("--extra", extra)]
         subprocess.run(
@@ -55,14 +55,14 @@ class Checkout:
         return checkout
 
     def configure(self, **settings: Any) -> None:
-        """Set settings in the stack file as a user would with an editor."""
+        """Change settings in the stack file, as a user would with an editor."""
         content = yaml.safe_load(self.stack_file.read_text())
         for name, value in settings.items():
             content["config"][f"personalization:{name}"] = value
         self.stack_file.write_text(yaml.safe_dump(content))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `personalize` in a session of its own, so that a signal reaches it alone."""
+        """Start `personalize` in its own session, so that a signal reaches it alone."""
         return subprocess.Popen(
             [self.folder / ".venv" / "bin" / "personalize", *arguments],
             cwd=self.folder,
@@ -75,7 +75,7 @@ class Checkout:
         )
 
     def run(self, *arguments: str, code: int = 0, timeout_seconds: float = 400) -> subprocess.CompletedProcess[str]:
-        """Run `personalize` and insist on its exit code."""
+        """Run `personalize` and check its exit code."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=timeout_seconds)
         assert process.returncode == code, f"personalize {arguments} ended with {process.returncode}\n{out}\n{err}"
@@ -87,7 +87,7 @@ class Checkout:
 
     @property
     def stack_file(self) -> Path:
-        """What the user edits."""
+        """The stack file, which the user edits."""
         return self.folder / STACK_FILE
 
     @property
@@ -97,9 +97,8 @@ class Checkout:
 
 
 def _share_compiled(packages: Path) -> None:
-    """Give a new environment what was compiled of the same files in this one: it takes seconds in each copy, often in
-    several processes at once. Python compiles anew what does not fit, and what lies on another file system.
-    """
+    """Link this environment's compiled files into a new one: compiling takes seconds in each copy, often in several
+    processes at once. Python recompiles what doesn't match, or what is on another file system."""
     ours = Path(sys.prefix, "lib")
     for compiled in ours.rglob("__pycache__/*.pyc"):
         place = packages / compiled.relative_to(ours)
@@ -110,5 +109,5 @@ def _share_compiled(packages: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what would point the copy at another environment."""
+    """This process's environment variables, without those that would lead the copy to another environment."""
     return {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}

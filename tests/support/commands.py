@@ -1,4 +1,4 @@
-"""The commands that a page of the documentation tells its reader to type, and whether they exist."""
+"""Finds the commands on a page of the documentation, and checks that they exist."""
 
 import importlib.util
 import re
@@ -20,11 +20,11 @@ PLACEHOLDER = "..."
 
 
 class NoSuchCommandError(Exception):
-    """A page names what does not exist."""
+    """A page names something that doesn't exist."""
 
 
 def pages() -> list[Path]:
-    """Every page that a reader may come to."""
+    """Every page for readers."""
     folders = [ROOT / name for name in ("docs", "tests", "benchmarks")]
     return sorted([*ROOT.glob("*.md"), *(page for folder in folders for page in folder.rglob("*.md"))])
 
@@ -44,14 +44,14 @@ def commands_in(block: Block) -> Iterator[list[str]]:
 
 
 def commands_in_sentences(text: str) -> Iterator[list[str]]:
-    """Our commands in the sentences of a page; they may leave an argument away."""
+    """Our commands in the sentences of a page, which may omit arguments."""
     prose = FENCE.sub("", text)
     for span in re.findall(r"`([^`\n]+)`", prose):
         yield from _ours(span)
 
 
 def check(words: list[str], *, whole: bool) -> None:
-    """Raise unless program, command, options and targets exist; `whole` wants every argument too."""
+    """Raise unless program, command, options and targets exist; `whole` requires every argument, too."""
     program, *arguments = words
     match Path(program).name:
         case "personalize":
@@ -65,7 +65,7 @@ def check(words: list[str], *, whole: bool) -> None:
 
 
 def _ours(line: str) -> Iterator[list[str]]:
-    """The simple commands of a line that run a program of ours. A line that no shell would take has none."""
+    """The simple commands in a line that run one of our programs. A line with invalid shell syntax has none."""
     lexer = shlex.shlex(re.sub(r'"?\$\(([^)]*)\)"?', r"; \1 ;", line), posix=True, punctuation_chars=True)
     lexer.commenters = "#"
     try:
@@ -97,7 +97,7 @@ def _check_personalize(arguments: list[str], *, whole: bool) -> None:
         try:
             command.make_context(command.name, arguments[1:], parent=context).close()
         except Exception as error:
-            # The exceptions are those of a Click that typer holds inside and does not export.
+            # The exceptions belong to typer's own copy of Click, which it doesn't export.
             if whole or type(error).__name__ != "MissingParameter":
                 raise
 

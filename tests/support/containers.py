@@ -1,4 +1,4 @@
-"""Images of the scoring service, built from its recipe without a Docker engine and run as a pod would run them.
+"""Images of the scoring service, built from its Dockerfile without a Docker engine and run like a pod's container.
 
 Debian's buildah builds them: on the recipe's own bases where `PERSONALIZATION_IMAGE_BASES=pulled` says that their
 registry can be reached, else on a Debian that debootstrap makes. They are run by the kernel's own means: own processes
@@ -32,11 +32,11 @@ from tools.paths import ROOT
 PULLED = os.environ.get("PERSONALIZATION_IMAGE_BASES") == "pulled"
 TOOLS = ("buildah", "unshare", "setpriv", *(() if PULLED else ("debootstrap",)))
 FROM_REGISTRY = r"^FROM (\S+@sha256:[0-9a-f]{64}) AS %s$"
-"""The line of the recipe's stage, which stands on an image of a registry."""
+"""The line of the Dockerfile's stage with its base image."""
 DEBIAN = "bookworm"
 DEBIAN_ARCHIVE = "http://deb.debian.org/debian"
 OF_BASE = "python3,python3-venv,ca-certificates"
-"""What Microsoft's Python image has as well."""
+"""Packages that Microsoft's Python image has too."""
 TRUSTED = Path("etc", "ssl", "certs", "ca-certificates.crt")
 JDK = "openjdk-17-jdk-headless"
 BASE, JAVA_BASE = "localhost/base", "localhost/java-base"
@@ -67,7 +67,7 @@ exec setpriv --no-new-privs chroot --userspec="$user" --groups= "$root" "$@"
 
 
 def what_is_missing() -> str | None:
-    """Why no image can be built and run on this machine, or None when it can."""
+    """Why no image can be built and run on this machine, or None."""
     if os.getuid() != 0:
         return "debootstrap and mounts need root"
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -86,13 +86,13 @@ class Image:
 
     @property
     def size(self) -> int:
-        """Bytes that its files take on disk."""
+        """The size of its files on disk, in bytes."""
         counted = subprocess.run(["du", "-s", "-B1", self.root], capture_output=True, text=True, check=True)
         return int(counted.stdout.split()[0])
 
 
 class ImageBuilder:
-    """Builds images in a store of its own, the folder `place`, which must be new."""
+    """Builds images in its own store, the new folder `place`."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -100,7 +100,7 @@ class ImageBuilder:
     def build(
         self, bundle: Path, engine: EngineName, *, name: str = "clicks", version: int = 7, traces: bool = False
     ) -> Image:
-        """The image of a bundle that serves it with `engine`, with or without what sends traces."""
+        """The image that serves a bundle with `engine`, with or without traces."""
         inputs = Inputs(
             registry=name,
             version=version,
@@ -129,7 +129,7 @@ class ImageBuilder:
 
     @cached_property
     def base(self) -> str:
-        """What they stand on: the recipe's base, or a Debian with Python that trusts whom this machine trusts."""
+        """The base image: the Dockerfile's, or a Debian with Python and this machine's certificate authorities."""
         if PULLED:
             (pulled,) = re.findall(FROM_REGISTRY % "base", (ROOT / RECIPE).read_text(), re.MULTILINE)
             return str(pulled)
@@ -143,7 +143,7 @@ class ImageBuilder:
 
     @cached_property
     def java_base(self) -> str:
-        """The same with a JDK."""
+        """The same base with a JDK."""
         container = self._buildah("from", self.base)
         install = f"apt-get update && apt-get install --yes --no-install-recommends {JDK} binutils"
         self._buildah("run", container, "sh", "-c", install)
@@ -174,9 +174,9 @@ class ImageBuilder:
 def running_container(
     image: Image, folder: Path, *, arguments: Sequence[str] = (), traces: str = ""
 ) -> Iterator[RunningService]:
-    """Run the image's entry point with its secrets in `folder / "secrets"`, and end it when the block ends.
+    """Run the image's entry point with its secrets in `folder / "secrets"` until the block ends.
 
-    Its secrets are its keys, and `traces`, Application Insights' connection string.
+    The secrets are its keys and `traces`, Application Insights' connection string.
     """
     secrets = folder / "secrets"
     secrets.mkdir()
@@ -194,13 +194,13 @@ def running_container(
         try:
             yield running
         finally:
-            # The kernel forgets "kill the child" once the child has taken another user's rights.
+            # The kernel drops the parent-death signal when the child changes its user.
             for first in psutil.Process(running.process.pid).children() if running.process.poll() is None else []:
                 first.kill()
 
 
 def first_process(container: RunningService) -> psutil.Process:
-    """The one that its runtime would ask to end."""
+    """The process that a container runtime would signal to stop."""
     (first,) = psutil.Process(container.process.pid).children()
     return first
 

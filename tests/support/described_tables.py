@@ -1,4 +1,4 @@
-"""Tables as files, for runs on data of one's own."""
+"""Tables as files, for runs on own data."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
-"""A Resource Manager and a directory in memory, behind the product's own client.
+"""Resource Manager and Entra ID in memory, behind the product's own client.
 
-The answers are written by hand after Microsoft's REST documentation and are not Azure's: they show what is sent, and
-what the product makes of such answers.
+The answers are written by hand from Microsoft's REST documentation. They show what the product sends and how it handles
+such answers, not what Azure answers.
 """
 
 import io
@@ -26,7 +26,7 @@ Answer = dict[str, Any] | tuple[int, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Call:
-    """What was asked."""
+    """A request."""
 
     method: str
     path: str
@@ -35,32 +35,32 @@ class Call:
 
 
 class AnyToken:
-    """A credential whose tokens are all the same."""
+    """A credential with a constant token."""
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """A token that does not end."""
+        """A token without expiry."""
         del scopes, options
         return AccessToken("token", 9_999_999_999)
 
 
 @dataclass
 class FakeManager(BaseAdapter):
-    """Keeps what is PUT, deletes what is DELETEd, and answers the rest by `answer`; unknown things are 404."""
+    """Stores what is PUT, deletes what is DELETEd, and answers the rest by `answer`; anything unknown is 404."""
 
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Status and code for calls by a pattern of `METHOD path`."""
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
-    """More headers of answers, by the request's method."""
+    """Additional response headers, by the request's method."""
     _answers: list[tuple[str, Callable[[Call], Answer]]] = field(default_factory=list)
 
     def answer(self, pattern: str, answer: Answer | Callable[[Call], Answer]) -> None:
-        """Answer calls whose `METHOD path` matches; the newest that matches counts."""
+        """Answer calls whose `METHOD path` matches; the newest match counts."""
         self._answers.insert(0, (pattern, answer if callable(answer) else lambda _: answer))
 
     def manager(self, address: str = MANAGER) -> ResourceManager:
-        """The product's client, led here."""
+        """The product's client, connected to this."""
         session = requests.Session()
         session.mount("https://", self)
         transport = RequestsTransport(session=session, session_owner=False)
@@ -71,7 +71,7 @@ class FakeManager(BaseAdapter):
         return [f"{call.method} {call.path}" for call in self.calls if call.method != "GET"]
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        """What `requests` calls."""
+        """Called by `requests`."""
         del options
         address = urlsplit(str(request.url))
         body = json.loads(request.body) if isinstance(request.body, str | bytes) and request.body else None

@@ -1,4 +1,4 @@
-"""A web server on this machine that serves one file, with ranges, and can be told to fail."""
+"""A local web server that serves one file, with ranges, and can be told to fail."""
 
 import threading
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(kw_only=True)
 class Served:
-    """What is served and how: `cut_after` bytes of an answer the connection ends, as often as there are entries;
-    `failures` are status codes that the next requests get instead."""
+    """What is served and how. Each entry of `cut_after` ends one connection after so many bytes; the next requests get
+    the status codes in `failures` instead."""
 
     content: bytes
     etag: str | None = '"first"'
@@ -21,7 +21,7 @@ class Served:
     url: str = ""
 
     def answer(self, wanted: str | None, if_range: str | None) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers of an answer to these headers of a request."""
+        """Status, body and headers of the response to a request with these headers."""
         headers = {"ETag": self.etag} if self.etag else {}
         if not wanted or not self.ranges or if_range not in {None, self.etag}:
             return 200, self.content, headers

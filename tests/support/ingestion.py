@@ -1,4 +1,4 @@
-"""Stands in for Application Insights' ingestion: takes what the real exporter sends, and keeps it."""
+"""Stands in for Application Insights' ingestion: receives and keeps what the real exporter sends."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ PATH = "/v2.1/track"
 
 @dataclass
 class Ingestion:
-    """What was taken, as Azure's documented envelopes; `status` other than 200 takes nothing."""
+    """Received telemetry, in Azure's documented envelopes; with a `status` other than 200 it's refused."""
 
     url: str
     items: list[dict[str, Any]] = field(default_factory=list)
@@ -48,7 +48,7 @@ def connection_to(url: str) -> str:
 
 @contextmanager
 def running_ingestion() -> Iterator[Ingestion]:
-    """Take telemetry on a port of this machine until the block ends."""
+    """Receive telemetry on a local port until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -71,7 +71,7 @@ def running_ingestion() -> Iterator[Ingestion]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found = Ingestion(f"http://127.0.0.1:{server.server_address[1]}")

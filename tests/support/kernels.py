@@ -1,4 +1,5 @@
-"""The service's compiled kernel, built for the tests that compare it with what computes the same without it."""
+"""The service's compiled kernel, for tests that compare it with the code that replaces it where there is no
+compiler."""
 
 import shutil
 import sysconfig
@@ -11,7 +12,7 @@ from scoring.native.build import build
 
 
 def built_kernel() -> Kernel:
-    """The kernel of the source that is there; skips the test on a machine that cannot compile it."""
+    """The kernel of the current source; skips the test if this machine can't compile it."""
     if shutil.which("cc") is None:
         pytest.skip("there is no C compiler `cc` on this machine")
     if not Path(sysconfig.get_path("include"), "Python.h").exists():

@@ -1,4 +1,4 @@
-"""Counts as training pools them on Spark, by the definition and in memory."""
+"""Pooled counts by their definition, in memory, to compare with training's."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Prepared rows in memory: what every engine makes of its files, for tests of what is done with them."""
+"""Prepared rows in memory, as every engine makes them from files, for tests of what follows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def prepared(records: Sequence[Record], schema: Schema, *, label: Sequence[int] 
 
 
 def with_columns(batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:
-    """The batch with further columns, or others of these names."""
+    """The batch with columns added or replaced."""
     names = [name for name in batch.schema.names if name not in columns]
     arrays = [*(batch.column(name) for name in names), *(pa.array(values) for values in columns.values())]
     return pa.RecordBatch.from_arrays(arrays, names=[*names, *columns])

@@ -1,4 +1,4 @@
-"""Requests as bytes over a socket, for what no HTTP client would send."""
+"""Requests as bytes over a socket, for what HTTP clients wouldn't send."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ import httpx
 from tests.support.services import KEY, RunningService
 
 HEAD = f"POST /score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n".encode()
-"""Of a request for a score, without its end."""
+"""The head of a request for a score, without its last lines."""
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -33,7 +33,7 @@ def connected(service: RunningService) -> Iterator[socket.socket]:
 
 
 def trickle(connection: socket.socket, begin: bytes, then: bytes = b"x-more: a\r\n") -> None:
-    """Send `begin` at once and then, a little at a time, more and more; ends with the error of a closed connection."""
+    """Send `begin` at once and then `then` again and again, slowly; ends with the error of a closed connection."""
     connection.sendall(begin)
     while True:
         connection.sendall(then)
@@ -41,7 +41,7 @@ def trickle(connection: socket.socket, begin: bytes, then: bytes = b"x-more: a\r
 
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """The next answer: its status, headers and body. Nothing may come behind it."""
+    """The next answer: status, headers and body. Nothing may follow it."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += _more(connection)
@@ -55,7 +55,7 @@ def answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 def everything(connection: socket.socket) -> bytes:
-    """What comes until the service closes."""
+    """Everything received until the service closes the connection."""
     received = b""
     while part := connection.recv(65536):
         received += part
@@ -63,7 +63,7 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def only_answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
-    """The one answer before the service closes: its status and JSON."""
+    """The status and JSON of the only answer before the service closes the connection."""
     received = everything(connection)
     head, _, body = received.partition(b"\r\n\r\n")
     assert b"connection: close" in head

@@ -1,4 +1,4 @@
-"""A dataset's rows as a training run gets them, without the run: typed, and checked by reading them all once."""
+"""A dataset's rows as a training run gets them, without the run: typed, and checked by one full read."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A real scoring service in processes of its own, for the tests that speak HTTP with it."""
+"""A real scoring service in its own processes, for tests over HTTP."""
 
 import json
 import os
@@ -18,12 +18,12 @@ import psutil
 KEY = "a-key-of-the-tests-0123456789"
 OTHER_KEY = "another-key-of-the-tests-9876543210"
 START_SECONDS = 120.0
-"""Of a machine that does other things too; one that does nothing else needs one or two."""
+"""For a busy machine; an idle one needs one or two."""
 
 
 @dataclass(kw_only=True)
 class RunningService:
-    """A service that was started; `client` sends the valid key."""
+    """A running service; `client` sends the valid key."""
 
     process: subprocess.Popen[bytes]
     log_file: Path
@@ -37,7 +37,7 @@ class RunningService:
         return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
 
     def stop(self, *, seconds: float = 60.0) -> int:
-        """Ask the service to end and return its exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
@@ -56,9 +56,9 @@ def running_service(
     log_to: Path | None = None,
     python: Sequence[str] = (sys.executable, "-m", "scoring"),
 ) -> Iterator[RunningService]:
-    """Start `python -m scoring` on `bundle` with its files in `folder`, and end it when the block ends.
+    """Run `python -m scoring` on `bundle` with its files in `folder` until the block ends.
 
-    With a log elsewhere than in `folder`, which nobody reads, the service must be given its `port`.
+    If the log is outside `folder`, where it isn't read, `port` is required.
     """
     keys_file, log_file = folder / "keys", log_to or folder / "log"
     keys_file.write_text("\n".join(keys) + "\n")
@@ -82,9 +82,9 @@ def started_service(
     descriptor: int | None = None,
     port: int = 0,
 ) -> Iterator[RunningService]:
-    """Start a service by `command`, wait until it listens, and end it when the block ends.
+    """Start a service with `command`, wait until it listens, and stop it when the block ends.
 
-    It says in its log on which port it listens, unless that is given.
+    The port comes from its log unless it's given.
     """
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdin=descriptor, stdout=log, stderr=log)
@@ -105,7 +105,7 @@ def started_service(
 
 
 def is_ready(service: RunningService) -> bool:
-    """Whether the service says that it is ready."""
+    """Whether the service is ready."""
     if service.process.poll() is not None:
         raise AssertionError(f"The service ended; its log is {service.log_file}")
     try:
@@ -120,9 +120,9 @@ def status_with(key: str, url: str) -> int:
 
 
 def workers(service: RunningService) -> set[psutil.Process]:
-    """The processes that answer, as the log names them, once all that were started have said there that they are ready.
+    """The workers named in the log, after all started ones have logged that they are ready; empty before.
 
-    A worker that is killed before loses the lines that it has not written yet.
+    A worker that is killed earlier loses log lines that it hasn't written yet.
     """
     started = [line["process"] for line in service.log() if line["event"] == "worker started"]
     if len(started) > sum(line["event"] == "ready" for line in service.log()):
@@ -131,7 +131,7 @@ def workers(service: RunningService) -> set[psutil.Process]:
 
 
 def worker(service: RunningService) -> psutil.Process:
-    """The process that answers, of a service that has one worker."""
+    """The worker of a service with one worker."""
     wait_until(lambda: workers(service))
     (found,) = workers(service)
     return found
@@ -144,7 +144,7 @@ def metric(service: RunningService, name: str) -> float:
 
 
 def wait_until(condition: Any, *, seconds: float = 60.0) -> None:
-    """Return as soon as `condition()` is true; fail the test when it is not in time."""
+    """Wait until `condition()` is true; fails the test after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} seconds"
@@ -152,7 +152,7 @@ def wait_until(condition: Any, *, seconds: float = 60.0) -> None:
 
 
 def run_scoring(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m scoring` until it ends by itself."""
+    """Run `python -m scoring` until it ends."""
     command = [sys.executable, "-m", "scoring", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ))
 

@@ -1,6 +1,7 @@
-"""`python -m tests.support.spark_overfilled MASTER FOLDER`: ask engine Spark for a text longer than a heap of 1 GiB.
+"""`python -m tests.support.spark_overfilled MASTER FOLDER`: makes engine Spark build a text that exceeds a heap of 1
+GiB.
 
-No rows of a user's do that in a test's time: what is long goes by Java, and what goes through Java is short.
+No user's rows do that within a test's time: long values bypass Java, and values that pass through Java are short.
 """
 
 import sys
@@ -14,7 +15,7 @@ from training.streams import LOG, output_to
 
 
 def main(master: str, folder: Path) -> int:
-    """Print the sentence that the engine has for it."""
+    """Print the engine's sentence about it."""
     parameters = TrainingParameters(driver_memory_gib=1)
     log = folder / LOG
     try:
@@ -22,7 +23,7 @@ def main(master: str, folder: Path) -> int:
             output_to(log) as terminal,
             spark_engine(parameters, log=log, progress=Progress(terminal), data_size=0, master=master) as engine,
         ):
-            # Asked of a row, since Spark would otherwise make it while it plans.
+            # It depends on a row: Spark would otherwise build it while planning.
             engine.session.range(2).selectExpr("repeat(string(id), 2000000000) AS text").orderBy("text").collect()
     except PersonalizationError as error:
         sys.stderr.write(f"error: {error}\n")

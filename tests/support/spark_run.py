@@ -1,6 +1,6 @@
-"""`python -m tests.support.spark_run MASTER OPTION...`: `python -m training` on another Spark master than a user's.
+"""`python -m tests.support.spark_run MASTER OPTION...`: `python -m training` on a given Spark master.
 
-With `local-cluster[2,1,1536]` the executors are processes of their own, as on a real cluster.
+With `local-cluster[2,1,1536]` the executors are separate processes, as on a real cluster.
 """
 
 import sys
@@ -12,7 +12,7 @@ from training.run import train
 
 
 def main(master: str, *options: str) -> int:
-    """Train on `master`, and print the result or one sentence about what went wrong."""
+    """Train on `master`, and print the result or the error's sentence."""
     arguments = parse(options)
     try:
         result = train(arguments, describe(arguments.dataset), master=master)

@@ -1,4 +1,4 @@
-"""Synthetic rows in memory, and target-encoded as training does it, without Spark."""
+"""Synthetic rows in memory, and their target encoding by its definition."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A training run in the test's own process, on the engine that needs no Java."""
+"""A training run in the test's own process, on engine local, which needs no Java."""
 
 import io
 from contextlib import closing
@@ -30,7 +30,7 @@ class Run:
 
 
 def train(output: Path, *options: str, processes: int = 1) -> Run:
-    """Train on synthetic rows unless the options name a dataset, in so many processes."""
+    """Train in `processes` processes, on synthetic rows unless the options name a dataset."""
     with closing(LocalEngine(data_size=0, processes=processes)) as engine:
         return train_on(engine, output, *options)
 

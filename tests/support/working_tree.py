@@ -1,4 +1,4 @@
-"""A copy of the files that git would have in the next commit."""
+"""Copies the files that the next git commit would contain."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Every test that is written is run."""
+"""Pytest collects every test function."""
 
 import ast
 from pathlib import Path

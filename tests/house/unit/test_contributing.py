@@ -1,4 +1,4 @@
-"""CONTRIBUTING's map is the one that the linter holds, and its answers name files that exist."""
+"""CONTRIBUTING's map matches the import linter's layers, and its answers name existing files."""
 
 import re
 import tomllib
@@ -15,18 +15,18 @@ LAYERS = next(
     ]
     if contract["type"] == "layers"
 )
-"""From the top; packages of one layer, which must not import each other, are divided by a bar."""
+"""From the top. Packages of one layer, which must not import each other, are separated by a bar."""
 
 
 def rows(title: str) -> list[list[str]]:
-    """The cells of the table in a section, without its heading."""
+    """The cells of a section's table, without its header."""
     section = TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     table = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip(" |") for cell in row] for row in table[2:]]
 
 
 def files(cell: str) -> list[str]:
-    """The paths of a cell, from the root of the project."""
+    """The paths in a cell, relative to the project's root."""
     return re.findall(r"`([\w.]+/[\w./-]*|[\w-]+\.(?:toml|yaml|md))`", cell)
 
 

@@ -1,4 +1,4 @@
-"""What the documentation tells its reader to type exists. `tests/docs` types it."""
+"""The commands, settings, files and links in the documentation exist. `tests/docs` runs the commands."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ from tools.paths import ROOT
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in commands.pages()]
 OTHER_PAGES = [page for page in PAGES if not str(page.id).startswith("docs/")]
-"""`make docs` looks after the links of the others."""
+"""`make docs` checks the links of the other pages."""
 TYPED = [page for page in PAGES if str(page.id).startswith(("README", "docs/")) and "/decisions/" not in str(page.id)]
 COMMAND = ".venv/bin/personalize"
 BARE = re.compile(r"`personalize [a-z-][^`]*`")
@@ -23,7 +23,7 @@ BARE = re.compile(r"`personalize [a-z-][^`]*`")
 PRODUCT = ("features", "training", "scoring", "azure_clients", "steps", "personalize")
 AZURE = "personalization:azure"
 DEV = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
-"""A page shows only what is to be changed there."""
+"""A page shows only the settings to change."""
 FOLDERS = "features|training|scoring|tools|azure_clients|steps|infra|personalize|tests|benchmarks|examples|docs"
 
 
@@ -56,7 +56,7 @@ def test_messages_name_the_command_as_it_is_typed() -> None:
 
 
 def messages(tree: ast.Module) -> Iterator[str]:
-    """The texts of a module, without docstrings and other texts that stand by themselves."""
+    """The strings of a module, without docstrings."""
     by_themselves = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in by_themselves:
@@ -75,7 +75,7 @@ def test_every_setting_in_a_page_is_accepted(page: Path) -> None:
 
 
 def missing(text: str) -> list[str]:
-    """The files and folders of the project that a page names between backticks, and that do not exist."""
+    """The files and folders in a page's backticks that don't exist."""
     named = re.findall(rf"`((?:{FOLDERS})/[\w./-]*|[A-Z]+\.md)`", text)
     return [path for path in named if not (ROOT / path).exists()]
 

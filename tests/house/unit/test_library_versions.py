@@ -1,4 +1,4 @@
-"""The libraries that a bundle names: also where PySpark is no package of its own, as on Databricks."""
+"""The library versions in a bundle, also if PySpark isn't installed as a package, as on Databricks."""
 
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as real
@@ -14,7 +14,7 @@ from training.stages import provenance
 
 
 def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Since Databricks Runtime 12.2 it lies in the interpreter's path without metadata (lance-format/lance#730)."""
+    """Since Databricks Runtime 12.2 it's on the interpreter's path without metadata (lance-format/lance#730)."""
 
     def version(name: str) -> str:
         if name == "pyspark":

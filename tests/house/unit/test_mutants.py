@@ -1,4 +1,4 @@
-"""The lists of mutants can be used: each fault can still be made, and the tests that are to notice it are there."""
+"""The lists of mutants are usable: each fault still applies, and its tests exist."""
 
 import io
 import tokenize
@@ -12,7 +12,7 @@ LOOKS = {tokenize.COMMENT, tokenize.NL}
 
 
 def meaning(content: str) -> list[tuple[int, str]]:
-    """What Python reads of a file: its tokens without comments, empty lines and the width of an indentation."""
+    """A file's Python tokens, without comments, empty lines and the width of indentation."""
     tokens = tokenize.generate_tokens(io.StringIO(content).readline)
     return [(token.type, token.string.strip()) for token in tokens if token.type not in LOOKS]
 

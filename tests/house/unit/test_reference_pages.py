@@ -1,4 +1,4 @@
-"""The pages in `docs/reference` say what the code says."""
+"""The pages in `docs/reference` match the code."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The runbooks: each has commands, and names files and tests that exist."""
+"""Each runbook has commands, and names existing files and tests."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from tools.paths import ROOT
 FOLDER = ROOT / "docs" / "runbooks"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "README.md")
 STATE_FILES = {"passphrase", "example.json", "overrides.yaml", "registry", "registry/mlflow.db", "registry/bundles/"}
-"""Of a stack's folder, as the code names them."""
+"""Files of a stack's folder, by their names in the code."""
 
 
 def words(page: Path) -> str:

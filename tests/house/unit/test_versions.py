@@ -1,4 +1,4 @@
-"""Every version stands in one place."""
+"""Every version is written in one place."""
 
 import ast
 import json
@@ -24,7 +24,7 @@ def tracked_files() -> list[str]:
 
 
 def strings_in_code(source: str) -> str:
-    """All string literals of a Python source, docstrings left out, one a line."""
+    """All string literals of a Python source, without docstrings, one per line."""
     tree = ast.parse(source)
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documentation)
