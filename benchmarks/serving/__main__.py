@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each point")
     parser.add_argument("--open-loop-seconds", type=float, default=300.0, help="seconds of the open loop at 70 %%")
     parser.add_argument(
-        "--endurance-seconds", type=float, default=600.0, help="seconds of spark-serving at 64 connections"
+        "--endurance-seconds", type=float, default=600.0, help="seconds of Spark Serving at 64 connections"
     )
     parser.add_argument("--only", help="only servers whose name contains this; writes no results")
     arguments = parser.parse_args()
