@@ -9,19 +9,17 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, exit_status, say
-from tools.setup.golang import GoProgram, Toolchain, go_toolchain
+from tools.setup.golang import GoProgram, Toolchain, go_output, go_toolchain
 from tools.setup.golang import build as build_go
 
 KUBERNETES = "k8s.io/kubernetes"
 PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
-DOWNLOAD_TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -111,19 +109,9 @@ def _linker_flags(program: Program) -> str:
 
 def _borrow(source: Path, module: str, folder: str, toolchain: Toolchain) -> None:
     """Copy the files that the program embeds from a pinned module; Go only embeds files of the program's own module."""
-    answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
-        [*toolchain.command, "mod", "download", "-json", module],
-        cwd=source,
-        env=toolchain.environment,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=DOWNLOAD_TIMEOUT_SECONDS,
-    )
-    if answer.returncode != 0:
-        raise SetupError(f"Go cannot fetch {module}: {answer.stderr.strip()[-500:]}")
+    downloaded = json.loads(go_output(toolchain, source, "mod", "download", "-json", module))
     for name in ("schema.json", "terraform-mapping.json"):
-        shutil.copyfile(Path(json.loads(answer.stdout)["Dir"]) / folder / name, source / name)
+        shutil.copyfile(Path(downloaded["Dir"]) / folder / name, source / name)
 
 
 def ensure_control_plane() -> None:

@@ -135,9 +135,14 @@ def _clear_what_was_killed() -> None:
 
 def _package_count(program: GoProgram, toolchain: Toolchain) -> int:
     """How many packages the program consists of; progress is reported against this number."""
+    return len(go_output(toolchain, program.module, "list", "-deps", program.package).splitlines())
+
+
+def go_output(toolchain: Toolchain, module: Path, *arguments: str) -> str:
+    """What `go` prints in the folder `module`; raises `SetupError`."""
     answer = subprocess.run(  # noqa: S603 - the Go that was just chosen
-        [*toolchain.command, "list", "-deps", program.package],
-        cwd=program.module,
+        [*toolchain.command, *arguments],
+        cwd=module,
         env=toolchain.environment,
         capture_output=True,
         check=False,
@@ -145,5 +150,5 @@ def _package_count(program: GoProgram, toolchain: Toolchain) -> int:
         timeout=DOWNLOAD_TIMEOUT_SECONDS,
     )
     if answer.returncode != 0:
-        raise SetupError(f"Go cannot list the packages of {program.name}: {answer.stderr.strip()[-500:]}")
-    return len(answer.stdout.splitlines())
+        raise SetupError(f"`go {' '.join(arguments)}` failed in {module}: {answer.stderr.strip()[-500:]}")
+    return answer.stdout
