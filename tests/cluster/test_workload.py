@@ -50,7 +50,7 @@ def apply(cluster: ControlPlane, found: dict[str, dict[str, Any]]) -> None:
         cluster.apply(path, found[kind])
 
 
-def test_the_api_server_takes_every_manifest_and_rolls_the_pods_out(cluster: ControlPlane) -> None:
+def test_the_api_server_accepts_every_manifest_and_rolls_the_pods_out(cluster: ControlPlane) -> None:
     apply(cluster, manifests())
     wait_until(lambda: ready(cluster) >= 1)
     pods = cluster.items(f"{NAMESPACE}/pods")
@@ -66,7 +66,7 @@ def test_applying_the_same_again_changes_nothing(cluster: ControlPlane) -> None:
     assert generations(cluster) == before
 
 
-def test_the_manifests_say_nothing_that_the_api_server_has_to_warn_of(cluster: ControlPlane) -> None:
+def test_the_api_server_warns_about_no_manifest(cluster: ControlPlane) -> None:
     strict = {"fieldManager": "strict", "force": "true", "fieldValidation": "Strict"}
     for kind, manifest in manifests().items():
         answer = cluster._client.patch(  # noqa: SLF001 - the header is not part of what `apply` returns
@@ -79,7 +79,7 @@ def test_the_manifests_say_nothing_that_the_api_server_has_to_warn_of(cluster: C
         assert "Warning" not in answer.headers
 
 
-def test_the_namespace_takes_no_pod_that_may_be_root(cluster: ControlPlane) -> None:
+def test_the_namespace_refuses_pods_that_may_run_as_root(cluster: ControlPlane) -> None:
     apply(cluster, manifests())
     pod = {
         "apiVersion": "v1",

@@ -27,7 +27,7 @@ def wrong(block: Block) -> str:
             return f"{block.language or 'no language'}: neither commands nor a file"
 
 
-def test_every_block_is_run_or_says_why_not() -> None:
+def test_every_block_is_run_or_gives_a_reason() -> None:
     assert [f"{block.place}: {why}" for block in BLOCKS if (why := wrong(block))] == []
 
 
@@ -38,7 +38,7 @@ def test_every_page_of_the_documentation_is_read() -> None:
     assert sum(len(block.commands) for block in BLOCKS if not block.mark) > 50
 
 
-def test_only_what_is_on_azure_is_said_to_need_a_subscription() -> None:
+def test_only_blocks_about_azure_claim_to_need_a_subscription() -> None:
     on_azure = re.compile(r"--stack (dev|west)\b|\.personalize/dev/")
     marked = [block for block in BLOCKS if block.mark == "needs a subscription"]
     assert [block.place for block in marked if not on_azure.search(block.content)] == []

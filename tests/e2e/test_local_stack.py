@@ -76,18 +76,18 @@ class TestLifeOfTheStack:
         state = (checkout.state / "state").rglob("*.json")
         assert all(key not in file.read_text() for file in state)
 
-    def test_predict_rank_and_explain_give_the_probabilities_that_training_computed(self, life: Life) -> None:
+    def test_predict_rank_and_explain_return_trainings_probabilities(self, life: Life) -> None:
         life.predict(1)
         life.rank(1)
         life.explain(1)
 
-    def test_a_split_by_a_time_that_the_data_do_not_tell_is_refused(self, life: Life, checkout: Checkout) -> None:
+    def test_a_split_by_time_is_refused_for_data_without_timestamps(self, life: Life, checkout: Checkout) -> None:
         before = checkout.stack_file.read_text()
         checkout.configure(training={"split": SYNTHETIC.refused.split})
         life.refused_up()
         checkout.stack_file.write_text(before)
 
-    def test_new_data_run_every_step(self, life: Life, checkout: Checkout) -> None:
+    def test_new_data_runs_every_step(self, life: Life, checkout: Checkout) -> None:
         checkout.configure(dataset={"kind": "synthetic", "rows": ROWS, "seed": 2})
         life.new_data()
         assert life.champion_was_compared(2)

@@ -30,7 +30,7 @@ def stack(project: Checkout) -> Iterator[Checkout]:
 @pytest.mark.engine
 @pytest.mark.spark
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
-def test_a_stack_lives_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
+def test_a_stack_lives_through_everything_on_its_data(path: StackPath, stack: Checkout, tmp_path: Path) -> None:
     def configure(data: Data, *, later: bool = False) -> None:
         dataset = data_files.setting(data, tmp_path, ROOT / "examples" / "tables", later=later)
         stack.configure(dataset=dataset, training=FEW_TREES | {"split": data.split}, gate=LENIENT_GATE)
@@ -48,7 +48,7 @@ def test_a_stack_lives_on_its_data(path: StackPath, stack: Checkout, tmp_path: P
 
 @pytest.mark.engine
 @pytest.mark.spark
-def test_the_readmes_own_tables_are_trained_on_as_it_shows(stack: Checkout, tmp_path: Path) -> None:
+def test_the_readmes_tables_are_trained_on_as_it_shows(stack: Checkout, tmp_path: Path) -> None:
     mine = stack.folder / MINE
     tables = stack.folder / "examples" / "tables"
     shown = settings_in_the_readme() | {"personalization:scoring": {"port": stack.port}}

@@ -35,19 +35,19 @@ def test_the_id_of_a_resource_is_the_path_of_its_names(kind: str, inputs: dict[s
         assert identity_of(kind, inputs, SUBSCRIPTION) == TYPES[kind].identity(inputs, SUBSCRIPTION)
 
 
-def test_every_type_of_the_simulated_azure_that_can_exist_already_is_known() -> None:
+def test_every_type_that_can_be_adopted_is_known() -> None:
     wanted = {kind.partition(":")[2] for kind, found in TYPES.items() if not found.singleton}
     wanted -= {kind.partition(":")[2] for kind in OF_NO_STACK}
     assert wanted == set(AZURE_PATHS)
 
 
 @pytest.mark.parametrize(("kind", "inputs"), OBJECTS, ids=[kind for kind, _ in OBJECTS])
-def test_the_id_of_an_object_of_databricks_is_its_name_unless_databricks_numbers_it(
+def test_the_id_of_a_databricks_object_is_its_name_unless_databricks_assigns_a_number(
     kind: str, inputs: dict[str, Any]
 ) -> None:
     assert identity_of(kind, inputs, SUBSCRIPTION) == DATABRICKS[kind].identity(inputs)
 
 
-def test_a_name_that_is_not_known_gives_no_id() -> None:
+def test_an_unknown_name_gives_no_id() -> None:
     assert identity_of("azure-native:keyvault:Vault", {"resourceGroupName": "rg", "vaultName": None}, "s") is None
     assert identity_of("kubernetes:core/v1:Service", {}, "s") is None

@@ -39,7 +39,7 @@ def test_two_pools_of_one_cluster_are_not_written_at_once(arm: AzureNative) -> N
     assert refused(arm.update, AKS, CLUSTER, example(AKS) | {"tags": {"a": "b"}}) == "OperationNotAllowed"
 
 
-def test_federated_credentials_of_one_identity_are_written_one_after_the_other(arm: AzureNative) -> None:
+def test_federated_credentials_of_one_identity_are_written_one_at_a_time(arm: AzureNative) -> None:
     create_all(arm, until=FEDERATED)
     arm.world.set("pace", 0.1)
     arm.create(FEDERATED, example(FEDERATED))
@@ -85,7 +85,7 @@ def test_the_same_assignment_under_another_name_exists_already(arm: AzureNative)
     assert refused(arm.create, ROLE, other) == "RoleAssignmentExists"
 
 
-def test_an_assignment_can_not_be_given_to_another_role(arm: AzureNative) -> None:
+def test_an_assignment_can_not_get_another_role(arm: AzureNative) -> None:
     create_all(arm)
     assignment = arm.world.all(ROLE)[0]
     other = example(ROLE) | {"roleDefinitionId": role("acdd72a7-3385-48ef-bd42-f606fba81ae7")}

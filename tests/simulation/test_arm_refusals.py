@@ -162,7 +162,7 @@ def test_all_examples_are_accepted_in_their_order(arm: AzureNative) -> None:
 
 
 @pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
-def test_a_fault_is_refused_and_the_same_without_it_is_accepted(
+def test_an_example_with_a_fault_is_refused_and_without_it_accepted(
     arm: AzureNative, kind: str, path: str, value: Any, code: str
 ) -> None:
     create_all(arm, until=kind)
@@ -172,7 +172,7 @@ def test_a_fault_is_refused_and_the_same_without_it_is_accepted(
     arm.create(kind, example(kind))
 
 
-def test_a_web_test_s_names_are_azure_s_where_pulumi_s_differ() -> None:
+def test_a_web_test_uses_azures_names_where_pulumis_differ() -> None:
     known = TYPES[WEB_TEST]
     body, unknown = body_of(known.body_inputs(example(WEB_TEST)), shape_of(known.model), known.aliases)
     assert unknown == []
@@ -183,7 +183,7 @@ def test_a_web_test_s_names_are_azure_s_where_pulumi_s_differ() -> None:
 
 
 @pytest.mark.parametrize(("kind", "inputs"), EXAMPLES[:1] + EXAMPLES[3:4], ids=lambda part: str(part)[-20:])
-def test_what_exists_is_not_created_again(arm: AzureNative, kind: str, inputs: dict[str, Any]) -> None:
+def test_an_existing_resource_is_not_created_again(arm: AzureNative, kind: str, inputs: dict[str, Any]) -> None:
     create_all(arm)
     with pytest.raises(RefusedError, match="already exist"):
         arm.create(kind, inputs)
@@ -205,7 +205,7 @@ def test_an_alert_on_a_web_test_is_about_the_test_and_its_component(arm: AzureNa
         arm.create(ALERT, wrong)
 
 
-def test_a_global_name_that_somebody_else_has_is_refused(arm: AzureNative) -> None:
+def test_a_global_name_that_is_taken_is_refused(arm: AzureNative) -> None:
     arm.world.set("foreign_names", ["LakeABC"])
     arm.create(*EXAMPLES[0])
     with pytest.raises(RefusedError, match="NameNotAvailable"):
@@ -225,12 +225,12 @@ def test_a_type_that_the_simulation_does_not_know_is_refused(arm: AzureNative) -
         arm.create("azure-native:network:ApplicationGateway", {})
 
 
-def test_values_that_are_not_known_yet_pass_the_preview(arm: AzureNative) -> None:
+def test_unknown_values_pass_a_preview(arm: AzureNative) -> None:
     problems = arm.problems(STORAGE, example(STORAGE) | {"location": UnknownValue()})
     assert problems == []
 
 
-def test_who_is_no_deployer_is_refused(arm: AzureNative) -> None:
+def test_a_caller_that_is_no_deployer_is_refused(arm: AzureNative) -> None:
     arm.world.set("caller", "99999999-9999-4999-8999-999999999999")
     with pytest.raises(RefusedError, match="AuthorizationFailed"):
         arm.create(*EXAMPLES[0])

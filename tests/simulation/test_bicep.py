@@ -43,7 +43,7 @@ def definitions() -> Definitions:
 
 @pytest.mark.full
 @pytest.mark.parametrize(("stack", "options"), [("dev", {}), ("prod", {}), ("dev", OPTIONS)])
-def test_what_a_stack_sends_fits_the_published_types(
+def test_what_a_stack_sends_matches_the_published_types(
     definitions: Definitions, stack: str, options: dict[str, Any]
 ) -> None:
     recorder, _ = run_cloud(lambda: deploy(committed(stack, **options), stack), stack)
@@ -55,7 +55,7 @@ def test_what_a_stack_sends_fits_the_published_types(
 
 @pytest.mark.full
 @pytest.mark.parametrize(("kind", "path", "value"), WRONG, ids=lambda part: str(part)[-30:])
-def test_both_judges_refuse_a_body_that_is_wrong(
+def test_both_checks_refuse_a_wrong_body(
     definitions: Definitions, arm: AzureNative, kind: str, path: str, value: Any
 ) -> None:
     wrong = changed(example(kind), path, value)
@@ -64,7 +64,7 @@ def test_both_judges_refuse_a_body_that_is_wrong(
     assert definitions.problems(body["type"], body["body"])
 
 
-def test_types_are_called_as_azure_calls_them() -> None:
+def test_types_have_azures_names() -> None:
     named = {azure_type(kind) for kind in TYPES.values()}
     assert {
         "Microsoft.Resources/resourceGroups",

@@ -70,7 +70,7 @@ def bad(found: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-def test_a_new_subscription_lacks_only_what_the_bootstrap_makes(
+def test_a_new_subscription_lacks_only_what_bootstrap_creates(
     personalize: Command, subscription: Internet, world: World
 ) -> None:
     before = bad(personalize("doctor"))
@@ -93,7 +93,7 @@ def test_a_second_bootstrap_finds_everything(personalize: Command) -> None:
     assert all(first["deployer"].values())
 
 
-def test_who_is_not_the_owner_is_told_and_the_owner_goes_on(personalize: Command, world: World) -> None:
+def test_bootstrap_refuses_a_contributor_and_continues_for_the_owner(personalize: Command, world: World) -> None:
     world.set("deployer_roles", DEFAULTS["deployer_roles"])  # enough for a stack, but not for a lock
     refused = personalize("bootstrap", "--yes")
     assert refused["code"] != 0

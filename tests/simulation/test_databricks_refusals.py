@@ -91,7 +91,7 @@ def test_every_known_type_of_databricks_has_an_example() -> None:
 
 
 @pytest.mark.parametrize(("kind", "path", "value", "code"), REFUSED, ids=lambda part: str(part)[-40:])
-def test_a_fault_is_refused_by_databricks_and_the_same_without_it_is_accepted(
+def test_databricks_refuses_an_example_with_a_fault_and_accepts_it_without(
     lakehouse: Databricks, kind: str, path: str, value: Any, code: str
 ) -> None:
     create_before(lakehouse, kind)
@@ -133,7 +133,7 @@ def test_a_policy_in_use_is_not_deleted(lakehouse: Databricks) -> None:
         lakehouse.delete(POLICY, "1001")
 
 
-def test_a_used_credential_goes_only_by_force(lakehouse: Databricks) -> None:
+def test_a_credential_in_use_is_deleted_only_by_force(lakehouse: Databricks) -> None:
     create_before(lakehouse, None)
     with pytest.raises(RefusedError, match="forceDestroy"):
         lakehouse.delete(CREDENTIAL, "lake-dev")
@@ -174,7 +174,7 @@ def test_a_location_is_validated_by_the_connectors_role(lakehouse: Databricks, a
     lakehouse.create(LOCATION, of(LOCATION) | {"skipValidation": False})
 
 
-def test_who_never_signed_in_is_refused(lakehouse: Databricks) -> None:
+def test_a_caller_that_never_signed_in_is_refused(lakehouse: Databricks) -> None:
     lakehouse.world.set("members", {})
     with pytest.raises(RefusedError, match="not a member"):
         lakehouse.create(*EXAMPLES[0])
@@ -193,7 +193,7 @@ def test_no_workspace_answers_at_an_unknown_host(lakehouse: Databricks) -> None:
         lakehouse.create(*EXAMPLES[0])
 
 
-def test_a_workspace_takes_its_objects_along_but_not_the_metastores(lakehouse: Databricks, arm: AzureNative) -> None:
+def test_a_deleted_workspace_takes_its_objects_but_not_the_metastores(lakehouse: Databricks, arm: AzureNative) -> None:
     create_before(lakehouse, None)
     arm.delete(workspaces.TYPE, arm.world.all(workspaces.TYPE)[0].id)
     assert (arm.world.all(JOB), arm.world.all(FILE)) == ([], [])

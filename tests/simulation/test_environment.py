@@ -60,7 +60,7 @@ def up(stack: automation.Stack) -> dict[str, int]:
     return {str(kind): count for kind, count in (stack.up().summary.resource_changes or {}).items()}
 
 
-def test_the_environment_goes_up_once_changes_in_part_and_leaves_nothing(
+def test_the_environment_comes_up_changes_in_part_and_leaves_nothing(
     stack: automation.Stack, world: World, settings: dict[str, Any]
 ) -> None:
     created = up(stack)

@@ -29,7 +29,7 @@ def test_a_registry_of_a_lower_tier_has_no_endpoint(arm: AzureNative) -> None:
         arm.create(ENDPOINT, example(ENDPOINT) | {"privateLinkServiceConnections": [connection]})
 
 
-def test_a_network_sees_one_zone_of_a_name(arm: AzureNative) -> None:
+def test_a_network_is_linked_to_one_zone_of_each_name(arm: AzureNative) -> None:
     create_all(arm)
     with pytest.raises(RefusedError, match="is linked to"):
         arm.create(LINK, example(LINK) | {"virtualNetworkLinkName": "again"})
@@ -45,7 +45,7 @@ def test_a_network_sees_one_zone_of_a_name(arm: AzureNative) -> None:
         ("azure-native:network:PublicIPAddress", f"{PARTS}/publicIPAddresses/nat"),
     ],
 )
-def test_what_is_in_use_stays(arm: AzureNative, kind: str, identity: str) -> None:
+def test_a_resource_in_use_is_not_deleted(arm: AzureNative, kind: str, identity: str) -> None:
     create_all(arm)
     with pytest.raises(RefusedError, match=r"in use|still has the link"):
         arm.delete(kind, identity)
@@ -65,7 +65,7 @@ def inside(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_databricks_wants_two_subnets_that_are_delegated_to_it(arm: AzureNative) -> None:
+def test_databricks_needs_two_subnets_that_are_delegated_to_it(arm: AzureNative) -> None:
     create_all(arm)
     for wrong in ("cluster", "nowhere", "hosts"):
         with pytest.raises(RefusedError, match=r"must be delegated|There is no subnet|needs two subnets"):
@@ -75,7 +75,7 @@ def test_databricks_wants_two_subnets_that_are_delegated_to_it(arm: AzureNative)
     arm.create(DATABRICKS, inside())
 
 
-def test_a_cluster_wants_a_role_on_its_subnet_a_way_out_and_ranges_of_its_own(arm: AzureNative) -> None:
+def test_a_cluster_needs_a_role_on_its_subnet_outbound_access_and_separate_ranges(arm: AzureNative) -> None:
     create_all(arm)
     subnet = f"{NETWORK}/subnets/cluster"
     cluster = {
@@ -116,7 +116,7 @@ def test_a_cluster_wants_a_role_on_its_subnet_a_way_out_and_ranges_of_its_own(ar
     assert arm.world.all(AKS)[-1].id != CLUSTER
 
 
-def test_a_closed_service_answers_whoever_is_peered_linked_and_named(arm: AzureNative) -> None:
+def test_a_closed_service_answers_callers_that_are_peered_linked_and_resolve_its_name(arm: AzureNative) -> None:
     create_all(arm)
     arm.update(STORAGE, LAKE, example(STORAGE) | {"publicNetworkAccess": "Disabled"})
     lake = arm.world.get(LAKE)

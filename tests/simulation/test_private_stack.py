@@ -89,7 +89,7 @@ class Replay:
         return value
 
 
-def test_a_private_stack_is_accepted_and_goes_again(arm: AzureNative, stack: dict[str, Declared]) -> None:
+def test_a_private_stack_is_accepted_and_deleted(arm: AzureNative, stack: dict[str, Declared]) -> None:
     members = [{"object_id": DEPLOYERS[0], "type": "User"}, {"object_id": DEPLOYERS[1], "type": "Group"}]
     arm.world.set("deployers", members)
     replay = Replay(arm)

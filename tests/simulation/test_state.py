@@ -94,7 +94,7 @@ def ignore(_: object) -> None:
     """Ignore progress."""
 
 
-def test_another_machine_goes_on_with_the_stack(simulated: World, machine: Machine) -> None:
+def test_another_machine_continues_with_the_stack(simulated: World, machine: Machine) -> None:
     bootstrapped(simulated)
     first = machine("one")
     assert not first.exists()
@@ -107,7 +107,7 @@ def test_another_machine_goes_on_with_the_stack(simulated: World, machine: Machi
     assert machine("one").outputs()[0]["key"] == SECRET
 
 
-def test_no_secret_and_no_passphrase_is_on_either_machine(simulated: World, machine: Machine, tmp_path: Path) -> None:
+def test_neither_machine_has_a_secret_or_a_passphrase(simulated: World, machine: Machine, tmp_path: Path) -> None:
     bootstrapped(simulated)
     machine("one").up(ignore)
     machine("two").outputs()
@@ -119,7 +119,7 @@ def test_no_secret_and_no_passphrase_is_on_either_machine(simulated: World, mach
     assert not any(SECRET.encode() in path.read_bytes() for path in stored)
 
 
-def test_a_destroy_takes_the_stack_out_of_the_store(simulated: World, machine: Machine) -> None:
+def test_destroy_removes_the_stack_from_the_state_backend(simulated: World, machine: Machine) -> None:
     bootstrapped(simulated)
     machine("one").up(ignore)
     machine("two").destroy(ignore)
@@ -128,20 +128,20 @@ def test_a_destroy_takes_the_stack_out_of_the_store(simulated: World, machine: M
         machine("one").outputs()
 
 
-def test_without_the_store_it_says_what_makes_it(simulated: World, machine: Machine) -> None:
+def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, machine: Machine) -> None:
     del simulated
     with pytest.raises(StateUnreachableError, match="personalize bootstrap --stack dev"):
         machine("one").exists()
 
 
-def test_who_has_no_role_on_the_store_is_told(simulated: World, machine: Machine) -> None:
+def test_a_caller_without_a_role_on_the_state_backend_is_told(simulated: World, machine: Machine) -> None:
     bootstrapped(simulated)
     simulated.set("caller", "99999999-9999-4999-8999-999999999999")
     with pytest.raises(StateUnreachableError, match="lets the deployers in"):
         machine("one").exists()
 
 
-def test_a_workflow_uses_the_store_by_its_federated_identity(
+def test_a_workflow_uses_the_state_backend_with_its_federated_identity(
     simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bootstrapped(simulated)

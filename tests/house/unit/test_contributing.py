@@ -33,7 +33,7 @@ def files(cell: str) -> list[str]:
 QUESTIONS = rows("Where would I change ...?")
 
 
-def test_the_map_has_the_layers_in_the_linter_s_order() -> None:
+def test_the_map_lists_the_layers_in_the_linters_order() -> None:
     packages = [package for layer in LAYERS for package in layer.split(" | ")]
     folders = [row[0].strip("`/") for row in rows("The map")]
     assert [folder for folder in folders if folder in packages] == packages

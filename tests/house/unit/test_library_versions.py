@@ -13,7 +13,7 @@ from training.engines.spark import engine
 from training.stages import provenance
 
 
-def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyspark_is_listed_even_if_it_is_not_installed_as_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Since Databricks Runtime 12.2 it's on the interpreter's path without metadata (lance-format/lance#730)."""
 
     def version(name: str) -> str:
@@ -27,6 +27,6 @@ def test_pyspark_is_named_where_no_package_of_that_name_is_installed(monkeypatch
     assert found == {"pyspark": pyspark.__version__, "synapseml": real("synapseml")}
 
 
-def test_engine_local_brings_no_library_of_its_own() -> None:
+def test_engine_local_adds_no_libraries() -> None:
     assert not LocalEngine(data_size=0).libraries
     assert {"lightgbm", "xxhash"} < set(provenance.library_versions())

@@ -22,7 +22,7 @@ def described(mutant: Mutant) -> str:
 
 
 @pytest.mark.parametrize("mutant", listed(), ids=described)
-def test_every_mutant_can_still_be_made_and_its_tests_are_there(mutant: Mutant) -> None:
+def test_every_mutant_still_applies_and_its_tests_exist(mutant: Mutant) -> None:
     content = (ROOT / mutant.file).read_text()
     altered = mutant.altered(content)
     assert altered != content

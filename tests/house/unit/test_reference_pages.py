@@ -20,7 +20,7 @@ def test_the_tables_are_up_to_date(page: Path) -> None:
     assert renewed(page) == page.read_text(encoding="utf-8"), "run `python -m personalize.docs.tables`"
 
 
-def test_what_is_around_a_table_stays_and_the_table_is_made_anew(
+def test_a_generated_table_is_replaced_and_the_text_around_it_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "page.md"

@@ -23,13 +23,13 @@ def words(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def test_there_are_commands_in_every_page() -> None:
+def test_every_runbook_has_commands() -> None:
     assert len(PAGES) >= 4
     assert [page.name for page in PAGES if not any(commands_in_blocks(words(page)))] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_exercises_a_runbook_is_a_test(page: Path) -> None:
+def test_a_runbook_names_the_tests_that_exercise_it(page: Path) -> None:
     named = set(re.findall(r"`(test_\w+)`", words(page)))
     code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
     assert named
@@ -37,7 +37,7 @@ def test_what_exercises_a_runbook_is_a_test(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_files_of_a_runbook_are_the_code_s(page: Path) -> None:
+def test_a_runbook_names_files_as_the_code_does(page: Path) -> None:
     text = words(page)
     assert set(re.findall(r"\.personalize/local/([\w./]+?)(?=[`\s])", text)) <= STATE_FILES
     assert [name for name in re.findall(r"examples/[\w.]+", text) if not (ROOT / name).is_file()] == []

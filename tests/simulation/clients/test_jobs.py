@@ -44,7 +44,7 @@ def job(cloud: AzureNative) -> Iterator[int]:
     cloud.world.set("members", {})
 
 
-def test_a_job_runs_once_for_a_token_and_shows_its_states(cloud: AzureNative, job: int) -> None:
+def test_a_job_runs_once_per_token_and_reports_its_states(cloud: AzureNative, job: int) -> None:
     from databricks.sdk import WorkspaceClient
 
     workspace = cloud.world.all(workspaces.TYPE)[0]
@@ -88,7 +88,7 @@ def test_a_failed_run_says_why_and_a_hanging_one_can_be_cancelled(cloud: AzureNa
     wait_until(cancelled)
 
 
-def test_signing_in_with_azures_headers_makes_a_member(cloud: AzureNative) -> None:
+def test_signing_in_with_azures_headers_makes_the_caller_a_member(cloud: AzureNative) -> None:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.errors import PermissionDenied
 

@@ -34,12 +34,12 @@ def digest() -> str:
 
 
 @pytest.mark.parametrize("role", ["Contributor", "Owner"])
-def test_whoever_may_change_a_registry_sees_its_images(cloud_with_image: AzureNative, role: str) -> None:
+def test_roles_that_may_change_a_registry_see_its_images(cloud_with_image: AzureNative, role: str) -> None:
     cloud_with_image.world.set("deployer_roles", [ROLES[role]])
     assert digest() == DIGEST
 
 
-def test_a_reader_of_the_subscription_does_not(cloud_with_image: AzureNative) -> None:
+def test_a_reader_of_the_subscription_sees_no_images(cloud_with_image: AzureNative) -> None:
     from azure.core.exceptions import HttpResponseError
 
     cloud_with_image.world.set("deployer_roles", [ROLES["Reader"]])

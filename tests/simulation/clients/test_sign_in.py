@@ -8,7 +8,7 @@ from tests.simulation.examples.names import CLUSTER, DEPLOYER
 from tests.simulation.resource_manager.azure_native import AzureNative
 
 
-def test_the_command_line_credential_gets_a_token_of_the_caller(cloud: AzureNative) -> None:
+def test_the_azure_cli_credential_gets_a_token_of_the_caller(cloud: AzureNative) -> None:
     from azure.identity import AzureCliCredential
 
     token = AzureCliCredential().get_token(f"{MANAGER}/.default").token
@@ -17,7 +17,7 @@ def test_the_command_line_credential_gets_a_token_of_the_caller(cloud: AzureNati
     assert cloud.world.setting("caller") == DEPLOYER
 
 
-def test_a_workflow_exchanges_its_assertion_until_that_has_ended(cloud: AzureNative) -> None:
+def test_a_workflow_exchanges_its_assertion_until_it_expires(cloud: AzureNative) -> None:
     from azure.core.exceptions import ClientAuthenticationError
     from azure.identity import ClientAssertionCredential
 

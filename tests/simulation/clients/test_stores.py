@@ -16,7 +16,7 @@ from tests.simulation.resource_manager.azure_native import AzureNative
 from tools import azurite
 
 
-def test_a_blob_is_for_those_with_a_role(cloud: AzureNative) -> None:
+def test_reading_a_blob_needs_a_role(cloud: AzureNative) -> None:
     if azurite.command() is None:
         pytest.skip("needs `python -m tools.azurite`")
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -39,7 +39,7 @@ def test_a_blob_is_for_those_with_a_role(cloud: AzureNative) -> None:
     cloud.world.set("caller", DEPLOYER)
 
 
-def test_the_blob_client_repeats_what_is_unavailable_and_leaves_what_is_throttled_to_its_caller(
+def test_the_blob_client_retries_a_503_and_leaves_a_429_to_its_caller(
     cloud: AzureNative,
 ) -> None:
     if azurite.command() is None:
