@@ -1,7 +1,6 @@
 """What a registered model is, the same in every registry: its number, its tags, and whether it may serve."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,8 @@ from steps.shared.folders import StackFolder
 from training.parameters import TrainingParameters
 
 MODEL = "ctr"
+NORMALIZED = "normalized_entropy"
+"""The metric by which versions that were trained on different data can be ranked."""
 LATEST = "latest"
 """The wish for the candidate itself, instead of a version's number."""
 
@@ -113,17 +114,10 @@ def _best(versions: Sequence[Version], parameters: TrainingParameters) -> Versio
         for version in versions
         if version.accepted
         and version.number not in lost
+        and NORMALIZED in version.metrics
         and parameters.hold_out_what_was_held_out(version.hyperparameters)
-        and math.isfinite(_normalised_log_loss(version))
     )
-    return min(comparable, key=_normalised_log_loss, default=None)
-
-
-def _normalised_log_loss(version: Version) -> float:
-    """The log loss as a share of the base rate's on the same rows (normalised entropy), which versions trained on
-    different data can be compared by; infinite where the bundle does not tell."""
-    base_rate = version.metrics.get("baselines", {}).get("base_rate", {}).get("log_loss")
-    return version.metrics["log_loss"] / base_rate if base_rate else math.inf
+    return min(comparable, key=lambda version: float(version.metrics[NORMALIZED]), default=None)
 
 
 def find(versions: Iterable[Version], number: int) -> Version:

@@ -13,11 +13,10 @@ from training.parameters import GateParameters, TrainingParameters
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve:
-    """Log loss after each iteration. `best_iteration` counts from 1; `train` is empty where it was not recorded."""
+    """Log loss of the validation rows after each iteration. `best_iteration` counts from 1."""
 
     validation: Sequence[float]
     best_iteration: int
-    train: Sequence[float] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,8 +141,6 @@ def learning_curve(curve: LearningCurve) -> Markup:
     best = curve.best_iteration
     with plot("learning", f"Log loss by iteration, best at iteration {best}") as drawn:
         axes = drawn.axes()
-        if curve.train:
-            axes.plot(range(1, len(curve.train) + 1), curve.train, color=OTHER, linestyle="--", label="training rows")
         axes.plot(range(1, len(curve.validation) + 1), curve.validation, color=MODEL, label="validation rows")
         axes.axvline(best, color=MUTED, linewidth=1, linestyle=":")
         axes.plot(best, curve.validation[best - 1], color=MODEL, marker="o", linestyle="", label=f"best: {best}")

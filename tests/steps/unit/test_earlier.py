@@ -55,8 +55,8 @@ def test_a_champion_that_is_the_best_is_compared_with_once() -> None:
 
 
 def test_versions_of_other_data_are_ranked_relative_to_the_base_rate() -> None:
-    easier = version(1, log_loss=0.20, base_rate=0.21)
-    harder = version(2, log_loss=0.46, base_rate=0.53)
+    easier = version(1, log_loss=0.20, base_rate_loss=0.21)
+    harder = version(2, log_loss=0.46, base_rate_loss=0.53)
     assert Earlier.among([easier, harder], PARAMETERS).best == harder
 
 

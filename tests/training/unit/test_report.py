@@ -85,7 +85,7 @@ def test_the_best_version_kept_stands_beside_the_champion() -> None:
     assert data.champion is not None
     page = render(replace(data, best=replace(data.champion, version=1)))
     assert "Best version kept (version 1)" in page
-    assert "the accepted version with the lowest log loss so far" in page
+    assert "the accepted version with the lowest normalized entropy so far" in page
 
 
 def test_without_a_champion_the_page_says_that_nothing_served_before() -> None:

@@ -1,30 +1,14 @@
-"""Criteo's rows line by line: slow, and only to say which one is not right, and why."""
+"""What is wrong with one of Criteo's rows, or with their files, in a sentence."""
 
-import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from features.schema import CRITEO
 from features.values import is_number
-from training.datasets.errors import DatasetError, EmptyDatasetError, MalformedRowError, TruncatedFileError
-from training.datasets.gzipped import DAMAGED, is_gzip, truncated
+from training.datasets.errors import EmptyDatasetError, TruncatedFileError
+from training.datasets.gzipped import truncated
 
 FIELDS = 1 + len(CRITEO.features)
-
-
-def first_problem(files: Sequence[Path]) -> DatasetError | None:
-    """What is wrong with the files, if it is with them."""
-    empty = True
-    for file in files:
-        number = 0
-        try:
-            for number, line in enumerate(_lines(file), start=1):
-                empty = False
-                if wrong := complaint(line):
-                    return MalformedRowError(f"{file}, line {number}: {wrong}")
-        except DAMAGED as error:
-            return cut_off(file, number, error)
-    return no_rows(files) if empty else None
 
 
 def no_rows(files: Sequence[Path]) -> EmptyDatasetError:
@@ -35,13 +19,6 @@ def no_rows(files: Sequence[Path]) -> EmptyDatasetError:
 def cut_off(file: Path, line: int, error: Exception) -> TruncatedFileError:
     """The error for a file of which nothing can be read after so many lines."""
     return truncated(file, f"after line {line} it cannot be read ({error})")
-
-
-def _lines(file: Path) -> Iterator[str]:
-    opener = gzip.open if is_gzip(file) else open
-    with opener(file, "rt", encoding="utf-8", errors="replace", newline="\n") as stream:
-        for line in stream:
-            yield line.rstrip("\r\n")
 
 
 def complaint(line: str) -> str | None:
