@@ -6,7 +6,7 @@ import pytest
 
 from scoring.native import build, load
 from tests.support.kernels import built_kernel
-from tools.setup.kernel import ensure_kernel
+from tools.setup.__main__ import ensure_kernel
 
 
 def test_without_a_compiler_the_set_up_goes_on_and_says_what_is_missing(
