@@ -18,6 +18,7 @@ from scoring.errors import KeysError, ListenError, TlsError, TracesError
 from scoring.http.serving import serve as serve_worker
 from scoring.http.serving import tls_context
 from scoring.settings import ServerSettings
+from scoring.worker.handover import Handover
 from scoring.worker.keys import KeyRing
 from scoring.worker.logs import LogSink, configure, reason
 from scoring.worker.metrics import shared_folder
@@ -41,7 +42,7 @@ def serve(settings: ServerSettings) -> int:
     _check_certificate(settings)
     if settings.traces is not None:
         _check_traces(settings.traces)
-    sink = LogSink()
+    sink = LogSink(file=settings.log_file)
     configure(sink)
     allow_open_files()
     with listening_socket(settings) as listener, inside_socket(settings) as inside, shared_folder():
@@ -55,7 +56,7 @@ def serve(settings: ServerSettings) -> int:
             workers=settings.workers,
             drain_seconds=settings.drain_seconds,
             sink=sink,
-            with_parent=settings.fd is not None,
+            handover=None if settings.handover is None else Handover(settings.handover, listener),
         )
         code = supervisor.run()
         sink.flush()
@@ -64,7 +65,7 @@ def serve(settings: ServerSettings) -> int:
 
 def work(settings: ServerSettings, listener: socket.socket, inside: socket.socket | None, pulse: int) -> int:
     """The life of one worker process, which shows in the pipe `pulse` that it goes on; returns the exit code."""
-    sink = LogSink()
+    sink = LogSink(file=settings.log_file)
     configure(sink)
     sink.event("worker started", process=os.getpid())
     try:

@@ -43,6 +43,7 @@ class ServerSettings:
     inside_host: str
     inside_port: int | None
     fd: int | None
+    handover: Path | None
     workers: int
     engine: EngineName
     model_name: str
@@ -60,6 +61,7 @@ class ServerSettings:
     deadline_seconds: float
     drain_seconds: int
     log_requests: RequestLines
+    log_file: Path | None
     tls_certificate: Path | None
     tls_key: Path | None
     shadow: str | None
@@ -127,6 +129,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add("--inside-port", type=_number(0, 65_535), metavar="N", help=help_text)
     add("--inside-host", default="127.0.0.1", help="address of that port")
     add("--fd", type=_number(0, 65_535), metavar="N", help="serve on this open socket instead of --host and --port")
+    help_text = "Unix socket at which the next service gets the listening socket of this one"
+    add("--handover", type=Path, metavar="FILE", help=help_text)
     add("--workers", type=_number(1, 256), default=1, help="worker processes, ideally one per core")
     add("--tls-cert", dest="tls_certificate", type=Path, metavar="FILE", help="PEM certificate chain, to serve HTTPS")
     add("--tls-key", type=Path, metavar="FILE", help="PEM private key of the certificate")
@@ -170,6 +174,10 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
         default=RequestLines.ALL,
         help="requests that get a line in the log; `refused` are those answered with a status of 400 or above",
     )
+    help_text = (
+        "write the log to this file instead of standard error; it is renamed at 10 MB, and two older ones are kept"
+    )
+    add("--log-file", type=Path, metavar="FILE", help=help_text)
     add(
         "--traces",
         type=Path,

@@ -24,7 +24,7 @@ from personalize.engine.process import PulumiProcess
 from personalize.stack.state_edits import Refresh, Resource, forget_shown_pools, settle
 from steps.descriptions.serving_settings import ScoringSettings
 from steps.local.port import require_port
-from steps.local.supervision import Supervisor
+from steps.local.service_processes import ServiceProcesses
 from steps.shared.folders import StackFolder
 from tools.paths import ROOT
 
@@ -83,7 +83,7 @@ class Operations:
 
     def require_port(self, scoring: ScoringSettings, folder: Path) -> None:
         """Raise `PortInUseError` when another program has the port of the service, which lies in `folder`."""
-        require_port(scoring, Supervisor(StackFolder(folder).service))
+        require_port(scoring, ServiceProcesses(StackFolder(folder)))
 
     def forget_shown_pools(self) -> None:
         """See `personalize.stack.state_edits`."""

@@ -15,6 +15,7 @@ from scoring.http.door import Door
 from scoring.http.front import Front
 from scoring.settings import ServerSettings
 from scoring.worker.service import Service
+from scoring.worker.supervisor import NOT_READY, READY
 
 if TYPE_CHECKING:
     from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
@@ -32,7 +33,7 @@ MOST_INSIDE = 64
 async def serve(service: Service, listener: socket.socket, inside: socket.socket | None, pulse: int) -> None:
     """Serve at `listener`, and at `inside` what is not for everybody, until a signal or the supervisor's end.
 
-    A byte goes into the pipe `pulse` with each beat. Raises a `PersonalizationError` when the model cannot be served.
+    Each beat writes a byte into the pipe `pulse`. Raises a `PersonalizationError` when the model cannot be served.
     """
     settings = service.settings
     stop = asyncio.Event()
@@ -48,7 +49,7 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     for door in doors:
         door.open()
     tasks = [
-        asyncio.create_task(_beat(pulse, stop)),
+        asyncio.create_task(_beat(pulse, service, stop)),
         asyncio.create_task(_sweep(doors)),
         asyncio.create_task(service.tend(tracing)),
     ]
@@ -64,12 +65,12 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
     service.stop()
 
 
-async def _beat(pulse: int, stop: asyncio.Event) -> None:
+async def _beat(pulse: int, service: Service, stop: asyncio.Event) -> None:
     """Tell the supervisor that the loop turns; its end, which is this worker's too, shows in the attempt."""
     os.set_blocking(pulse, False)
     while True:
         try:
-            os.write(pulse, b".")
+            os.write(pulse, READY if service.ready else NOT_READY)
         except BlockingIOError:
             pass  # the supervisor itself stands still
         except BrokenPipeError:

@@ -11,6 +11,8 @@ import stat
 import sys
 import time
 import traceback
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
@@ -22,12 +24,21 @@ WAITING_LINES = 10_000
 CHUNK = select.PIPE_BUF
 """Bytes that a pipe which polls as writable takes without blocking. A file takes all at once, ten times as fast."""
 
+MOST_BYTES = 10 << 20
+"""A log file of this size is renamed, and a new one begun."""
+
+KEPT_FILES = 2
+"""Log files that are kept beside the current one."""
+
 
 class LogSink:
     """Where the lines of one process go."""
 
-    def __init__(self, descriptor: int = 2) -> None:
+    def __init__(self, descriptor: int = 2, file: Path | None = None) -> None:
+        """With `file`, the descriptor leads there from now on, also for the processes that this one starts."""
         self._descriptor = descriptor
+        self._file = file
+        self._follow()
         self._chunk = sys.maxsize if stat.S_ISREG(os.fstat(descriptor).st_mode) else CHUNK
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
@@ -48,6 +59,7 @@ class LogSink:
 
     def flush(self) -> None:
         """Write what can be written without waiting."""
+        self._follow()
         if self._lines and not self._rest:
             self._rest = b"\n".join(self._lines) + b"\n"
             self._lines.clear()
@@ -61,6 +73,28 @@ class LogSink:
             self.dropped += self._rest.count(b"\n", start)
             start = len(whole)
         self._rest = self._rest[start:]
+
+    def rotate(self) -> None:
+        """Begin a new log file if this one has grown large. One process does it; the others follow when they write."""
+        if self._file is None or os.fstat(self._descriptor).st_size < MOST_BYTES:
+            return
+        names = [self._file, *(self._file.with_name(f"{self._file.name}.{age}") for age in range(1, KEPT_FILES + 1))]
+        with suppress(OSError):  # the file goes on growing, and the next attempt may succeed
+            for age in range(KEPT_FILES, 0, -1):
+                if names[age - 1].exists():
+                    names[age - 1].replace(names[age])
+
+    def _follow(self) -> None:
+        """Let the descriptor lead to the file that has the name now."""
+        if self._file is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._file.stat(), os.fstat(self._descriptor)):
+                return
+        with suppress(OSError):  # the lines go where they went before
+            opened = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.dup2(opened, self._descriptor)
+            os.close(opened)
 
 
 class _Bridge(logging.Handler):

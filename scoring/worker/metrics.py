@@ -166,19 +166,20 @@ def _lock(folder: Path, number: int) -> int | None:
 
 
 def _reserve_disk(folder: Path, slot: int) -> None:
-    """Make this worker's files with all their blocks; raises `DiskFullError`.
+    """Write this worker's files to their full length; raises `DiskFullError`.
 
     They are mapped into memory: a page that finds the disk full when it is first written to ends the process.
     """
     for kind in FILES:
-        with Path(folder, f"{kind}_{slot}.db").open("ab") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
-            except OSError as error:
-                raise DiskFullError(
-                    f"The metrics need {len(FILES) * FILE_BYTES >> 10} KiB per worker in {folder.parent}: "
-                    f"{error.strerror}. Make room, or name another folder in TMPDIR."
-                ) from error
+        file = Path(folder, f"{kind}_{slot}.db")
+        try:
+            with file.open("ab") as end:
+                end.write(bytes(max(0, FILE_BYTES - end.tell())))
+        except OSError as error:
+            raise DiskFullError(
+                f"The metrics need {len(FILES) * FILE_BYTES >> 10} KiB per worker in {folder.parent}: "
+                f"{error.strerror}. Make room, or name another folder in TMPDIR."
+            ) from error
 
 
 def _observe(histogram: "Histogram", bounds: Sequence[float], values: "array[float]") -> None:

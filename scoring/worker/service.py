@@ -61,6 +61,11 @@ class Service:
             raise NotReady("The engine is being started again.")
         return self._model
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is a model that reproduced its golden records, and an engine that runs."""
+        return self._model is not None and self._model.engine.ready
+
     async def start(self) -> None:
         """Load the model and score the golden records.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import socket
 
+from scoring.worker.handover import Handover
 from scoring.worker.logs import LogSink
 
 LOOK_SECONDS = 0.05
@@ -32,6 +33,9 @@ LONGEST_PAUSE_SECONDS = 30.0
 KILL_SECONDS = 10.0
 """Beyond what a worker needs to let its clients finish."""
 
+READY, NOT_READY = b"+", b"-"
+"""What a worker's beat says: whether it scores."""
+
 COULD_NOT_START = 3
 """Exit code of a worker that found no way to serve."""
 
@@ -46,6 +50,8 @@ class _Place:
     began: float = 0.0
     beat: float = 0.0
     """When its loop turned last, 0 before its first time."""
+    ready: bool = False
+    """Whether it scores, by its last beat."""
     failures: int = 0
     """How often in a row it ended before it had proven itself."""
     due: float = 0.0
@@ -63,19 +69,18 @@ class Supervisor:
         workers: int,
         drain_seconds: float,
         sink: LogSink,
-        with_parent: bool,
+        handover: Handover | None = None,
     ) -> None:
         """`work`, given the writing end of a pipe for its beats, is a worker's whole life and returns its exit code.
 
         This process closes `listeners` when it is told to end, as its workers do.
-        With `with_parent` the service ends when the process that started it has ended.
         """
         self._work = work
         self._listeners = listeners
         self._places = [_Place() for _ in range(workers)]
         self._drain_seconds = drain_seconds
         self._sink = sink
-        self._parent = os.getppid() if with_parent else None
+        self._handover = handover
         self._stopping = False
         self._served = False
 
@@ -93,9 +98,7 @@ class Supervisor:
             if COULD_NOT_START in ended and not self._served:
                 code = 1
                 break
-            if self._parent is not None and os.getppid() != self._parent:
-                self._sink.event("the parent process ended", level="error")
-                break
+            self._sink.rotate()
             self._sink.flush()
         self._end_all()
         return code
@@ -112,6 +115,7 @@ class Supervisor:
         os.close(writing)
         os.set_blocking(reading, False)
         place.process, place.pulse, place.began, place.beat = process, reading, time.monotonic(), 0.0
+        place.ready = False
 
     def _become_worker(self, reading: int, writing: int) -> None:
         """Work, and end the process. It keeps no end of another worker's pipe, which would hide the other's end."""
@@ -120,6 +124,8 @@ class Supervisor:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             os.close(reading)
+            if self._handover is not None:
+                self._handover.close()
             for place in self._places:
                 if place.process:
                     os.close(place.pulse)
@@ -129,20 +135,31 @@ class Supervisor:
 
     def _listen(self) -> None:
         pulses = {place.pulse: place for place in self._places if place.process}
-        if not pulses:
+        asked = [] if self._handover is None else [self._handover.fileno()]
+        if not (pulses or asked):
             time.sleep(LOOK_SECONDS)
             return
-        ready, _, _ = select.select(list(pulses), [], [], LOOK_SECONDS)
+        ready, _, _ = select.select([*pulses, *asked], [], [], LOOK_SECONDS)
         for pulse in ready:
+            if pulse in asked:
+                self._hand_over()
+                continue
             try:
                 beats = os.read(pulse, 4096)
             except BlockingIOError:
                 continue
             if beats:
                 pulses[pulse].beat = time.monotonic()
+                pulses[pulse].ready = beats.endswith(READY)
                 self._served = True
         if ready:
             time.sleep(LOOK_SECONDS)  # a pipe that has ended is always ready
+
+    def _hand_over(self) -> None:
+        if self._handover is not None:
+            serving = [place for place in self._places if place.process and place.beat]
+            ready = sum(place.ready for place in serving)
+            self._handover.answer(workers=len(self._places), serving=len(serving), ready=ready)
 
     def _tend(self, place: _Place) -> int | None:
         """Bury a worker that ended, or hangs; returns the exit code of one that ended."""
@@ -177,6 +194,8 @@ class Supervisor:
         place.process, place.due = 0, now + pause
 
     def _end_all(self) -> None:
+        if self._handover is not None:
+            self._handover.close()
         for listener in self._listeners:
             listener.close()
         for place in self._places:

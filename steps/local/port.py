@@ -8,16 +8,18 @@ import psutil
 
 from features.errors import PersonalizationError
 from steps.descriptions.serving_settings import ScoringSettings
-from steps.local.supervision import Supervisor
+from steps.local.service_processes import ServiceProcesses
 
 
 class PortInUseError(PersonalizationError):
     """Another program listens on the service's port."""
 
 
-def require_port(settings: ScoringSettings, supervisor: Supervisor) -> None:
+def require_port(settings: ScoringSettings, service: ServiceProcesses) -> None:
     """Raise `PortInUseError` unless the address is free or our own service has it."""
-    if supervisor.runs() and supervisor.listens_on(settings.host, settings.port):
+    current = listener_at(service, settings)
+    if current is not None:
+        current.close()
         return
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -26,6 +28,8 @@ def require_port(settings: ScoringSettings, supervisor: Supervisor) -> None:
             trial.listen()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
+                if any(_listens(process, settings.port) for process in service.all()):
+                    return
                 reason = f"is in use{_owner(settings.port)}. End that program"
             else:
                 reason = f"cannot be used: {error.strerror}. Correct `host`"
@@ -33,6 +37,28 @@ def require_port(settings: ScoringSettings, supervisor: Supervisor) -> None:
                 f"Port {settings.port} of {settings.host} {reason}, or choose another port in the stack file: "
                 f"`personalization:scoring: {{port: {settings.port + 1}}}`."
             ) from error
+
+
+def listener_at(service: ServiceProcesses, settings: ScoringSettings) -> socket.socket | None:
+    """A copy of the running service's socket if it listens at the address of these settings."""
+    listener = service.listener()
+    if listener is None:
+        return None
+    with suppress(OSError):
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        if listener.getsockname()[:2] in {place[:2] for *_, place in found}:
+            return listener
+    listener.close()
+    return None
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    with suppress(psutil.Error):
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+            for connection in process.net_connections("tcp")
+        )
+    return False
 
 
 def _owner(port: int) -> str:

@@ -1,4 +1,4 @@
-"""Step 7: the image served by supervised processes on a port of this machine."""
+"""Step 7: the image served on a port of this machine, by processes that outlive this one."""
 
 import shutil
 import sys
@@ -7,11 +7,11 @@ from typing import assert_never
 from features.files import write_private
 from steps.descriptions.scoring_service import LOCAL, LocalInputs, Outputs
 from steps.descriptions.serving_settings import WORKERS_HERE, ScoringEngine, ScoringSettings
+from steps.local.handover import RolloutFailedError, Target, hand_over
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
 from steps.local.registry import LocalRegistry
-from steps.local.rollout import Rollout, RolloutFailedError, Target
-from steps.local.supervision import Supervisor
+from steps.local.service_processes import ServiceProcesses
 from steps.provider.step import Context, Created, Difference, State
 from steps.shared.child import clean_environment, run_child
 from steps.shared.folders import StackFolder
@@ -32,30 +32,32 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def diff(self, old: State, new: State) -> Difference:
-        """A service that a refresh found stopped differs from a wanted one although its inputs do not."""
+        """A service that does not run differs from a wanted one although its inputs do not."""
         difference = super().diff(old, new)
-        drift = frozenset({"status"} if old.get("status") != RUNNING else ())
+        runs = old.get("status") == RUNNING and ServiceProcesses(self.folder(old["stack"])).state() is not None
+        drift = frozenset(() if runs else {"status"})
         return Difference(difference.changed | drift, difference.replaces)
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
         """Start the service or roll the image out; raises `PortInUseError` or `RolloutFailedError`."""
         folder = self.folder(inputs.stack)
-        supervisor = Supervisor(folder.service)
+        service = ServiceProcesses(folder)
         settings = inputs.settings
-        require_port(settings, supervisor)
-        if supervisor.runs():
+        require_port(settings, service)
+        if service.state() is not None:
             _check_image(folder, inputs, context)
         _write_keys(folder, inputs.keys)
         probe = Probe(endpoint(settings), inputs.keys[0])
         workers = settings.workers or WORKERS_HERE
         target = Target(
-            digest=inputs.digest,
+            command=_command(folder, inputs, workers),
+            variables=_variables(settings.engine) | {"PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics")},
+            settings=settings,
             version=inputs.version,
-            configuration=_configuration(folder, supervisor, settings, workers),
             workers=workers,
             probe=probe,
         )
-        Rollout(folder, supervisor, context).to(target)
+        hand_over(folder, target, context)
         if not wait_until(probe.accepts_key, times=4 * workers, seconds=KEY_SECONDS, context=context):
             raise RolloutFailedError(f"The service does not accept its new key; its logs are in {folder.service}.")
         LocalRegistry(folder.registry).set_champion(inputs.version)
@@ -68,10 +70,9 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         folder = self.folder(state["stack"])
         if not folder.service.is_dir():
             return None
-        supervisor = Supervisor(folder.service)
         probe = Probe(state["endpoint"], state["keys"][0])
         # A busy machine may answer late, which is no reason to start everything again.
-        healthy = supervisor.runs() and wait_until(
+        healthy = ServiceProcesses(folder).state() is not None and wait_until(
             lambda: probe.version() == str(state["served_version"]), times=1, seconds=ANSWER_SECONDS, context=context
         )
         return self.known({**state, "status": RUNNING if healthy else STOPPED})
@@ -80,11 +81,11 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         """End the processes, free the port and remove the service's folder."""
         del identity
         context.report("stopping the service")
-        folder = self.folder(state["stack"]).service
-        supervisor = Supervisor(folder)
-        supervisor.stop()
-        supervisor.forget()
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = self.folder(state["stack"])
+        service = ServiceProcesses(folder)
+        service.end(service.all())
+        service.forget()
+        shutil.rmtree(folder.service, ignore_errors=True)
 
 
 def endpoint(settings: ScoringSettings) -> str:
@@ -94,29 +95,24 @@ def endpoint(settings: ScoringSettings) -> str:
     return f"{scheme}://{host}:{settings.port}"
 
 
-def _configuration(folder: StackFolder, supervisor: Supervisor, settings: ScoringSettings, workers: int) -> str:
-    command = [str(folder.service / "current" / "entrypoint"), "--fd", "0"]
+def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[str, ...]:
+    settings = inputs.settings
+    command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
     command += ["--keys-file", str(folder.keys), "--engine", settings.engine.value]
     command += ["--max-records", str(settings.max_records), "--drain-seconds", str(DRAIN_SECONDS)]
     if settings.tls_certificate is not None and settings.tls_key is not None:
         command += ["--tls-cert", str(ROOT / settings.tls_certificate), "--tls-key", str(ROOT / settings.tls_key)]
-    variables = {
-        "PERSONALIZE_PYTHON": sys.executable,
-        "PROMETHEUS_MULTIPROC_DIR": str(folder.service / "metrics"),
-        **_engine_variables(settings.engine),
-    }
-    return supervisor.configure(
-        host=settings.host, port=settings.port, workers=workers, command=command, variables=variables
-    )
+    return tuple(command)
 
 
-def _engine_variables(engine: ScoringEngine) -> dict[str, str]:
-    """What an engine needs of this machine."""
+def _variables(engine: ScoringEngine) -> dict[str, str]:
+    """What an image and its engine need of this machine."""
+    python = {"PERSONALIZE_PYTHON": sys.executable}
     match engine:
         case ScoringEngine.LIGHTGBM:
-            return {}
+            return python
         case ScoringEngine.SPARK_SERVING:
-            return {"JAVA_HOME": str(java_home()), "PERSONALIZATION_JARS": str(jars()[0].parent)}
+            return python | {"JAVA_HOME": str(java_home()), "PERSONALIZATION_JARS": str(jars()[0].parent)}
         case _:
             assert_never(engine)
 
@@ -129,9 +125,7 @@ def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> 
     finished = run_child(
         [str(folder.image(inputs.digest) / "entrypoint"), "--check", "--engine", inputs.settings.engine.value],
         folder=place,
-        environment=clean_environment()
-        | {"PERSONALIZE_PYTHON": sys.executable}
-        | _engine_variables(inputs.settings.engine),
+        environment=clean_environment() | _variables(inputs.settings.engine),
         on_line=lambda _: False,
         context=context,
     )

@@ -180,7 +180,7 @@ def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, mo
     folder = tmp_path / ".personalize" / "local"
     (folder / "service").mkdir(parents=True)
     sleep = "import time; time.sleep(60)"
-    inside = subprocess.Popen([sys.executable, "-c", sleep, str(folder / "service" / "supervisord.conf")])
+    inside = subprocess.Popen([sys.executable, "-c", sleep, str(folder / "service" / "keys")])
     outside = subprocess.Popen([sys.executable, "-c", sleep, str(tmp_path / "elsewhere")])
     try:
         assert processes.reset_stack("local") == (1, folder)

@@ -11,7 +11,9 @@ import psutil
 import pytest
 
 from features.bundle import Bundle
+from scoring.worker.logs import MOST_BYTES
 from tests.support.certificates import make_certificate
+from tests.support.checkout import free_port
 from tests.support.services import (
     KEY,
     OTHER_KEY,
@@ -125,7 +127,28 @@ def test_workers_end_when_their_parent_is_killed(two_workers: RunningService) ->
     assert alive == []
 
 
-def test_a_socket_of_the_supervisor_is_served(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_log_file_that_grew_large_is_renamed_and_no_line_is_lost(bundle: Bundle, tmp_path: Path) -> None:
+    file, port = tmp_path / "scoring.log", free_port()
+    older, oldest = tmp_path / "scoring.log.1", tmp_path / "scoring.log.2"
+    arguments = ["--workers", "2", "--log-file", str(file)]
+    with running_service(bundle.path, tmp_path, arguments=arguments, port=port, log_to=tmp_path / "stderr") as running:
+        for renamed in (older, oldest):
+            assert not renamed.exists()
+            with file.open("a") as log:
+                log.write("x" * MOST_BYTES + "\n")
+            wait_until(renamed.exists)
+            for _ in range(10):
+                assert status_with(KEY, running.url) == 200
+        assert running.stop() == 0
+    lines = [line for one in (oldest, older, file) for line in one.read_text().splitlines()]
+    assert sum('"event":"request"' in line for line in lines) == 20
+    assert '"event":"request"' in file.read_text()
+    assert "stopped" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+def test_a_socket_that_is_handed_over_is_served(bundle: Bundle, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.set_inheritable(True)
         arguments = ["--workers", "2"]

@@ -9,7 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from steps.local.supervision import Supervisor
+from steps.local.service_processes import ServiceProcesses
+from steps.shared.folders import StackFolder
 from tests.steps.provider.engine import EngineStack, failure
 from tests.support.bundles import MakeBundle
 from tests.support.checkout import free_port
@@ -24,7 +25,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, bundle_of: MakeBundle) -> It
     for seed, name in ((1, "one"), (2, "two")):
         shutil.copytree(bundle_of(seed), made.folder / name)
     yield made
-    Supervisor(made.folder / "service").stop()
+    processes = ServiceProcesses(StackFolder(made.folder))
+    processes.end(processes.all())
 
 
 def served_version(stack: EngineStack) -> str:
@@ -36,7 +38,7 @@ def served_version(stack: EngineStack) -> str:
 
 
 def service_processes(stack: EngineStack) -> list[psutil.Process]:
-    """supervisord and the workers."""
+    """The service's supervisor and its workers."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,0 +1,184 @@
+"""The service's processes on this machine: started apart from the terminal, asked how they are, and ended.
+
+The service supervises its own workers (`scoring/worker/supervisor.py`). At a Unix socket it says how they are and hands
+over its listening socket (`scoring/worker/handover.py`).
+"""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from features.errors import PersonalizationError
+from steps.shared.child import clean_environment
+from steps.shared.folders import StackFolder
+
+ANSWER_SECONDS = 5.0
+"""A service that does not say in this time how it is hangs."""
+END_SECONDS = 12.0
+"""How long a service may take to end once its clients have had the time of `--drain-seconds`."""
+LONGEST_SOCKET_PATH = 103
+"""Bytes that macOS allows; Linux allows four more."""
+BACKLOG = 2048
+LOG = "scoring.log"
+DETACHED = 'umask 077; "$@" >/dev/null & echo $!'
+"""For the shell: the service's parent is the machine's first process from the beginning."""
+
+
+class ServiceStartError(PersonalizationError):
+    """A service that could not be started."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """How a service is: `workers` are wanted, `serving` accept connections, and `ready` of those score."""
+
+    process: int
+    workers: int
+    serving: int
+    ready: int
+
+
+class ServiceProcesses:
+    """The service in a stack's folder, whether it runs or not."""
+
+    def __init__(self, folder: StackFolder) -> None:
+        """Nothing is started or asked yet."""
+        self._folder = folder
+        self._current = _socket_folder(folder.service) / "handover"
+        self._next = self._current.with_name("handover.next")
+
+    @property
+    def log(self) -> Path:
+        """What the service writes."""
+        return self._folder.service / LOG
+
+    def state(self) -> ServiceState | None:
+        """How the service is, None when there is none or it hangs."""
+        return _state(self._current)
+
+    def next_state(self) -> ServiceState | None:
+        """How the service is that was started last and did not take over yet."""
+        return _state(self._next)
+
+    def listener(self) -> socket.socket | None:
+        """A copy of the listening socket, None when no service answers."""
+        asked = _ask(self._current)
+        return None if asked is None else asked[1]
+
+    def start(self, command: Sequence[str], variables: Mapping[str, str], listener: socket.socket) -> int:
+        """Start another service, which accepts connections of `listener` too, and return its process id.
+
+        It outlives this process and its terminal. Raises `ServiceStartError`.
+        """
+        self._next.parent.mkdir(mode=0o700, exist_ok=True)
+        own = ["--fd", str(listener.fileno()), "--handover", str(self._next), "--log-file", str(self.log)]
+        with self.log.open("ab") as log:
+            started = subprocess.run(  # noqa: S603 - the command is the project's own
+                ["/bin/sh", "-c", DETACHED, "sh", *command, *own],
+                cwd=self._folder.service,
+                env=clean_environment() | dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+                text=True,
+                check=False,
+            )
+        if not started.stdout.strip().isdecimal():
+            raise ServiceStartError(f"The shell could not start the service. Its log is {self.log}.")
+        return int(started.stdout)
+
+    def take_over(self) -> None:
+        """Let the service that was started last be the current one."""
+        self._next.replace(self._current)
+
+    def all(self) -> list[psutil.Process]:
+        """Every process of every service in this folder, found by the file of keys that all are given.
+
+        supervisord ran the service in earlier versions of this project.
+        """
+        names = {str(self._folder.keys), str(self._folder.service / "supervisord.conf")}
+        return [process for process in psutil.process_iter() if names.intersection(_arguments(process))]
+
+    def end(self, processes: Sequence[psutil.Process]) -> None:
+        """End these processes: politely, so that clients get their answers, and in the end by force."""
+        numbers = {process.pid for process in processes}
+        patience = END_SECONDS + max(map(_drain_seconds, processes), default=0.0)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                if process.ppid() not in numbers:  # the workers of a supervisor are its own business
+                    process.terminate()
+        _, alive = psutil.wait_procs(processes, timeout=patience)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=END_SECONDS)
+
+    def forget(self) -> None:
+        """Remove what lies outside the folder."""
+        if self._current.parent != self._folder.service and self._current.parent.is_dir():
+            for file in (self._current, self._next):
+                file.unlink(missing_ok=True)
+            self._current.parent.rmdir()
+
+
+def runs(process: int) -> bool:
+    """Whether a process has not ended."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _state(path: Path) -> ServiceState | None:
+    asked = _ask(path)
+    if asked is None:
+        return None
+    state, listener = asked
+    listener.close()
+    return state
+
+
+def _ask(path: Path) -> tuple[ServiceState, socket.socket] | None:
+    """What the service at a handover socket answers."""
+    try:
+        if path.stat().st_uid != os.getuid():
+            return None
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+            asking.settimeout(ANSWER_SECONDS)
+            asking.connect(str(path))
+            message, descriptors, _, _ = socket.recv_fds(asking, 4096, 1)
+        listener = socket.socket(fileno=descriptors[0])
+    except (OSError, IndexError):
+        return None
+    listener.set_inheritable(False)
+    return ServiceState(**json.loads(message)), listener
+
+
+def _socket_folder(service: Path) -> Path:
+    """The service's folder, or a private temporary one where the path would be too long for a socket."""
+    if len(os.fsencode(service / "handover.next")) <= LONGEST_SOCKET_PATH:
+        return service
+    name = hashlib.sha256(os.fsencode(service)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"personalize-{os.getuid()}-{name}"
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _drain_seconds(process: psutil.Process) -> float:
+    arguments: Iterator[str] = iter(_arguments(process))
+    return next((float(next(arguments, "0")) for argument in arguments if argument == "--drain-seconds"), 0.0)

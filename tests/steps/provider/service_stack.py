@@ -1,0 +1,127 @@
+"""A stack with two versions, an image of each and the service step, and clients that ask its service."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from steps.local.registry import LocalRegistry
+from steps.local.scoring_service import ScoringService
+from steps.local.service_processes import ServiceProcesses
+from steps.local.serving_image import ServingImage
+from steps.provider.step import State
+from steps.shared.folders import StackFolder
+from steps.shared.image_content import serving_code_hash
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import BASE, create, state
+from tests.support.bundles import MakeBundle
+from tests.support.checkout import free_port
+
+KEYS = ("first-key-of-the-service", "")
+RECORD: dict[str, Any] = {}
+"""Every feature missing, which is a record like any other."""
+
+
+class ServiceStack:
+    """A registry with two versions, an image of each, and the service step."""
+
+    def __init__(self, path: Path, empty_registry: Path, bundle_of: MakeBundle) -> None:
+        self.path = path
+        self.folder = StackFolder(path / "test")
+        shutil.copytree(empty_registry, self.folder.registry)
+        self.registry = LocalRegistry(self.folder.registry)
+        self.processes = ServiceProcesses(self.folder)
+        self.step = ScoringService(lambda stack: path / stack)
+        self.port = free_port()
+        images = ServingImage(lambda stack: path / stack)
+        self.digests = []
+        for seed in (1, 2):
+            version = self.registry.register(bundle_of(seed))
+            facts = {
+                "version": version.number,
+                "bundle_hash": version.bundle_hash,
+                "code_hash": serving_code_hash(),
+                "libraries": {},
+            }
+            self.digests.append(create(images, BASE | facts, Recorder()).id)
+
+    def inputs(
+        self, version: int, *, digest: str | None = None, keys: tuple[str, str] = KEYS, **scoring: Any
+    ) -> dict[str, Any]:
+        """The inputs that serve a version."""
+        settings = {"port": self.port, "workers": 2, **scoring}
+        chosen = digest or self.digests[version - 1]
+        return {**BASE, "digest": chosen, "version": version, "settings": settings, "keys": list(keys)}
+
+    def serve(self, version: int, **changes: Any) -> State:
+        """Bring the service to a version and return its state."""
+        inputs = self.inputs(version, **changes)
+        return state(inputs, create(self.step, inputs, Recorder()))
+
+    def read(self, known: State) -> State | None:
+        """What a refresh finds."""
+        found = self.step.read("ctr", known, Recorder().context)
+        return None if found is None else found.model_dump()
+
+    def ask(self, key: str = KEYS[0]) -> httpx.Response:
+        """Score one record on a new connection."""
+        address = f"http://127.0.0.1:{self.port}/score"
+        return httpx.post(address, json=RECORD, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    def metrics(self) -> str:
+        """What the service counted."""
+        headers = {"Authorization": f"Bearer {KEYS[0]}"}
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", headers=headers, timeout=30).text
+
+    def supervisor(self) -> psutil.Process:
+        """The service's first process."""
+        found = self.processes.state()
+        assert found is not None
+        return psutil.Process(found.process)
+
+    def workers(self) -> list[psutil.Process]:
+        """Those that answer."""
+        return self.supervisor().children()
+
+    def numbers(self) -> set[int]:
+        """The ids of all processes."""
+        return {process.pid for process in self.processes.all()}
+
+    def answers(self) -> bool:
+        """Whether a record is scored."""
+        try:
+            return self.ask().is_success
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def clients(stack: ServiceStack) -> Iterator[list[int | str]]:
+    """Clients that ask all the time, two of them on one connection each; yields their answers' statuses, or errors."""
+    over = threading.Event()
+    outcomes: list[int | str] = []
+
+    def ask(*, keep: bool) -> None:
+        headers = {"Authorization": f"Bearer {KEYS[0]}"} | ({} if keep else {"Connection": "close"})
+        with httpx.Client(base_url=f"http://127.0.0.1:{stack.port}", headers=headers, timeout=30) as client:
+            while not over.is_set():
+                try:
+                    outcomes.append(client.post("/score", json=RECORD).status_code)
+                except httpx.TransportError as error:
+                    outcomes.append(repr(error))
+
+    threads = [threading.Thread(target=ask, kwargs={"keep": keep}) for keep in (True, True, False, False)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield outcomes
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(outcomes) > len(threads)

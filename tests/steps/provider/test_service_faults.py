@@ -1,0 +1,90 @@
+"""Services that are killed, hang, come from an earlier version of the project, or lose their terminal."""
+
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from steps.local.scoring_service import STOPPED
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.service_stack import KEYS, ServiceStack
+from tests.support.bundles import MakeBundle
+from tests.support.services import wait_until
+
+SERVE = """
+import json, sys
+from pathlib import Path
+from steps.local.scoring_service import ScoringService
+from tests.steps.provider.conftest import Recorder
+from tests.steps.provider.steps import create
+create(ScoringService(lambda stack: Path(sys.argv[1]) / stack), json.loads(sys.argv[2]), Recorder())
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, empty_registry: Path, bundle_of: MakeBundle
+) -> Iterator[ServiceStack]:
+    made = ServiceStack(tmp_path_factory.mktemp("service"), empty_registry, bundle_of)
+    yield made
+    made.processes.end(made.processes.all())
+
+
+def test_a_killed_supervisor_takes_its_workers_along_and_is_seen_by_the_next_up(stack: ServiceStack) -> None:
+    known, before = stack.serve(2), stack.processes.all()
+    stack.supervisor().kill()
+    assert stack.step.diff(known, stack.inputs(2)).changed == {"status"}
+    psutil.wait_procs(before, timeout=60)
+    assert stack.processes.all() == []
+    with socket.create_server(("127.0.0.1", stack.port)):
+        found = stack.read(known)
+    assert found is not None
+    assert found["status"] == STOPPED
+    assert stack.step.diff({**known, **found}, stack.inputs(2)).changed == {"status"}
+    stack.serve(2)
+    assert stack.ask().status_code == 200
+
+
+def test_a_worker_that_hangs_without_its_supervisor_is_ended(stack: ServiceStack) -> None:
+    stack.serve(2)
+    hung = stack.workers()[0]
+    hung.suspend()
+    stack.supervisor().kill()
+    stack.serve(2)
+    assert not hung.is_running()
+    assert stack.ask().status_code == 200
+
+
+def test_a_service_that_cannot_hand_its_socket_on_is_ended_first(stack: ServiceStack) -> None:
+    stack.step.delete("ctr", stack.serve(2), Recorder().context)
+    stack.folder.service.mkdir()
+    stack.folder.keys.write_text(KEYS[0])
+    command = [str(stack.folder.image(stack.digests[0]) / "entrypoint"), "--keys-file", str(stack.folder.keys)]
+    variables = {**os.environ, "PERSONALIZE_PYTHON": sys.executable}
+    with subprocess.Popen([*command, "--port", str(stack.port)], env=variables) as earlier:
+        wait_until(stack.answers)
+        stack.serve(2)
+        assert earlier.wait(60) == 0
+    assert stack.ask().json()["model"]["version"] == "2"
+
+
+def test_the_service_outlives_the_terminal_that_it_was_started_in(stack: ServiceStack) -> None:
+    process, terminal = pty.fork()
+    if process == 0:
+        command = [sys.executable, "-c", SERVE, str(stack.path), json.dumps(stack.inputs(1))]
+        os.execv(sys.executable, command)  # noqa: S606 - in this process
+    with suppress(OSError):  # of a terminal whose last program has ended
+        while os.read(terminal, 4096):
+            pass
+    assert os.waitpid(process, 0)[1] == 0
+    os.close(terminal)
+    assert stack.supervisor().terminal() is None
+    assert stack.ask().json()["model"]["version"] == "1"
