@@ -179,7 +179,6 @@ DEFAULTS: Mapping[str, Any] = {
     "vcpu_quota": {},  # vCPUs by VM family; 100 for one that isn't named
     "foreign_names": [],  # global names that others have taken
     "swept": [],  # ids that were deleted only with their resource group
-    "taken_groups": [],  # resource groups that exist already, lower case
     "hosts": {},  # address of the fake for each service
     "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS
     "broken_images": [],  # image digests whose pods never become ready
@@ -191,7 +190,6 @@ DEFAULTS: Mapping[str, Any] = {
     "run_outcomes": [],  # results of the next job runs: "", "fail", "hang", "cancel", "internal_error"
     "fail_first": None,  # see `Faults.fail_first`
     "members": {},  # Databricks workspace id: object ids that have signed in
-    "directory_names": [],  # users and groups that grants may name
     "next_number": 1000,  # the last number that a service gave out
     # Privileges of a workspace's admins in the metastore if Databricks enabled the workspace automatically; None if
     # they may not even read them.

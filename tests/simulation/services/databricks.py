@@ -32,7 +32,7 @@ def _refuse_managed_group(call: Call) -> None:
     if not wanted:
         raise RefusedError(400, "ApplicationManagedResourceGroupMissing", "managedResourceGroupId is required.")
     name = wanted.rpartition("/")[2].lower()
-    if call.world.get(wanted) is not None or name in call.world.setting("taken_groups"):
+    if call.world.get(wanted) is not None:
         message = f"The managed resource group '{name}' must not exist."
         raise RefusedError(409, "ApplicationManagedResourceGroupExists", message)
     if name == call.name.lower():

@@ -2,16 +2,10 @@
 
 from typing import Any
 
-from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
 CHARACTERS = r"[\w\-.()]*[\w\-()]"
-
-
-def _refuse_taken(call: Call) -> None:
-    if call.old is None and call.name.lower() in call.world.setting("taken_groups"):
-        raise RefusedError(409, "ResourceGroupAlreadyExists", f"The resource group '{call.name}' exists already.")
 
 
 def _note_swept(call: Call) -> None:
@@ -31,7 +25,6 @@ TYPES = [
         path=GROUP,
         name=NameRule(pattern=CHARACTERS, shortest=1, longest=90),
         replaces=frozenset({"location"}),
-        rules=(_refuse_taken,),
         delete_rules=(_note_swept,),
         outputs=_outputs,
     )

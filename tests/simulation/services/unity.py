@@ -89,7 +89,7 @@ def _refuse_grant(call: DatabricksCall) -> None:
     who = str(call.inputs["principal"])
     people = {name for name, found in principals(call.world).items() if found.type != SERVICE_PRINCIPAL}
     members = {str(item.inputs["applicationId"]) for item in call.world.all(MEMBER)}
-    known = {*people, *members, "account users", *call.world.setting("directory_names")}
+    known = {*people, *members, "account users"}
     if who.lower() not in {name.lower() for name in known}:
         raise RefusedError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {who}.")
 
