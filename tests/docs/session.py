@@ -9,8 +9,8 @@ import yaml
 
 from tests.docs.shapes import for_readers
 from tests.docs.terminal import run_in_terminal
-from tests.support.blocks import README, Block, Command, blocks_of
 from tests.support.checkout import STACK_FILE, Checkout, environment
+from tests.support.page_blocks import README, Command, PageBlock, blocks_of
 from tools.paths import ROOT
 
 OWN_DATA = "Bring your own data"
@@ -34,12 +34,12 @@ class CommandFailedError(Exception):
 class Typed:
     """A page's command and the lines that it printed."""
 
-    block: Block
+    block: PageBlock
     command: Command
     printed: list[str]
 
 
-def sessions() -> dict[str, list[Block]]:
+def sessions() -> dict[str, list[PageBlock]]:
     """All blocks of the README and `docs/`, in two sessions that each start from nothing.
 
     The README and the tutorial use the same rows. The session with own data has few rows, so that it's quick.
@@ -61,7 +61,7 @@ class Reader:
         self._move_default_port()
         (folder / STACK_FILE).write_bytes((ROOT / STACK_FILE).read_bytes())
 
-    def follow(self, block: Block) -> Iterator[Typed]:
+    def follow(self, block: PageBlock) -> Iterator[Typed]:
         """Run a block. Raises `CommandFailedError` at the first command that fails."""
         if block.mark:
             return
@@ -80,7 +80,7 @@ class Reader:
         """Destroy the stack if it's still up."""
         self.checkout.start("destroy", "--yes").communicate(timeout=120)
 
-    def _write(self, block: Block) -> None:
+    def _write(self, block: PageBlock) -> None:
         """Merge settings into an existing stack file; any other file is overwritten."""
         file, content = self.checkout.folder / block.file, yaml.safe_load(block.content)
         if "config" in content and file.exists():

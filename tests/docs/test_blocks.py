@@ -3,7 +3,7 @@
 import re
 
 from tests.docs.session import sessions
-from tests.support.blocks import PROMPT, Block
+from tests.support.page_blocks import PROMPT, PageBlock
 from tools.paths import ROOT
 
 BLOCKS = [block for session in sessions().values() for block in session]
@@ -12,7 +12,7 @@ DIAGRAM = "─"
 """Occurs in text drawings but in no output."""
 
 
-def wrong(block: Block) -> str:
+def wrong(block: PageBlock) -> str:
     """Why a block is neither run nor gives a reason; empty if it's fine."""
     if block.mark or block.language in DRAWINGS or (block.language == "text" and DIAGRAM in block.content):
         return ""

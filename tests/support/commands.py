@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from personalize.commands.app import app
-from tests.support.blocks import FENCE, Block, blocks
+from tests.support.page_blocks import FENCE, PageBlock, blocks
 from tools.paths import ROOT
 
 MAKEFILE = ROOT / "Makefile"
@@ -35,7 +35,7 @@ def commands_in_blocks(text: str) -> Iterator[list[str]]:
         yield from commands_in(block)
 
 
-def commands_in(block: Block) -> Iterator[list[str]]:
+def commands_in(block: PageBlock) -> Iterator[list[str]]:
     """Our commands in one block, each as its words."""
     for command in block.commands:
         joined = re.sub(r"(\\|\|)\n\s*", lambda end: "| " if end[1] == "|" else " ", command.text)

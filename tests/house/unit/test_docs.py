@@ -10,7 +10,7 @@ import yaml
 
 from infra.settings import load_settings
 from tests.support import commands
-from tests.support.blocks import blocks
+from tests.support.page_blocks import blocks
 from tools.paths import ROOT
 
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in commands.pages()]

@@ -9,7 +9,7 @@ import yaml
 from infra.cost.prices import snapshot
 from personalize.commands.app import command_names
 from personalize.docs.tables import END, REFERENCE, START, TABLES, renewed
-from tests.support.blocks import blocks_of
+from tests.support.page_blocks import blocks_of
 from tools.paths import ROOT
 
 OWN_DATA = ROOT / "docs" / "how-to" / "own-data.md"

@@ -2,8 +2,8 @@
 
 import yaml
 
-from tests.support.blocks import README, blocks
 from tests.support.commands import commands_in
+from tests.support.page_blocks import README, blocks
 from tools.paths import ROOT
 
 TEXT = README.read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Block:
+class PageBlock:
     """A block of `page`, whose content begins on `line`, counted from 1."""
 
     language: str
@@ -81,15 +81,15 @@ class Block:
         return tuple(_typed(self.content.splitlines()))
 
 
-def blocks(text: str, page: Path = README) -> Iterator[Block]:
+def blocks(text: str, page: Path = README) -> Iterator[PageBlock]:
     """Each fenced block of a page with that text."""
     for found in FENCE.finditer(text):
         headings = HEADING.findall(text[: found.start()])
         line = text.count("\n", 0, found.start(2)) + 1
-        yield Block(found[1], found[2], line, page, headings[-1] if headings else "")
+        yield PageBlock(found[1], found[2], line, page, headings[-1] if headings else "")
 
 
-def blocks_of(page: Path) -> list[Block]:
+def blocks_of(page: Path) -> list[PageBlock]:
     """Each fenced block of a file."""
     return list(blocks(page.read_text(encoding="utf-8"), page))
 
