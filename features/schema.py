@@ -1,7 +1,7 @@
 """The columns of a dataset and the order of the model's inputs."""
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Self
 
 import msgspec
@@ -57,32 +57,36 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise SchemaError(f"The separator of {name} is empty. Name the character between two values.")
         if self.times and self.timestamp is None:
             raise SchemaError("Ages of times count from the row's timestamp, but none is named. Name its column.")
-        if not self.numeric and not self.categorical and not self.times:
+        if not self.plain and not self.texts and not self.further:
             raise SchemaError("A dataset needs at least one numeric or categorical column, but none is named.")
         if problem := problem_of_pairs(self._crosses, self._factors, self.numeric, self.categorical, separators):
             raise SchemaError(f"{problem[0].upper()}{problem[1:]}.")
         columns = dict.fromkeys((*self.columns, *self.fields))
         own = [column.name for column in columns if column.inputs != (column.name,)]
-        of_rows = [self.timestamp] if self.timestamp and not (self.clocked and self.timestamp == MOMENT) else []
+        of_rows = [self.timestamp] if self.timestamp and not (self.times and self.timestamp == MOMENT) else []
         names = [self.label, *self.encoded_features, *own, *of_rows]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise SchemaError(f"Column names must be distinct, but {', '.join(repeated)} is used more than once.")
 
     @cached_property
-    def numbers(self) -> tuple[Number, ...]:
-        """The columns that are stored as numbers."""
-        return (*(Number(name=name, at=at) for at, name in enumerate(self.numeric)), *self.clocked)
+    def plain(self) -> tuple[Number, ...]:
+        """The columns of numbers that are inputs as they are."""
+        return tuple(Number(name=name, at=at) for at, name in enumerate(self.numeric))
 
     @cached_property
-    def clocked(self) -> tuple[Time, ...]:
-        """The columns of times."""
-        times = {} if self.times is msgspec.UNSET else self.times
+    def further(self) -> tuple[Number, ...]:
+        """The columns of further kinds: they are stored as numbers, and only the reference encodes them."""
+        kinds: list[Callable[..., Number]] = []
+        if self.times is not msgspec.UNSET:
+            kinds += [partial(Time, name=name, reading=reading) for name, reading in self.times.items()]
         first = len(self.numeric) + len(self.categorical)
-        return tuple(
-            Time(name=name, at=at, moment=first + len(times), reading=reading)
-            for at, (name, reading) in enumerate(times.items(), start=first)
-        )
+        return tuple(kind(at=at) for at, kind in enumerate(kinds, start=first))
+
+    @cached_property
+    def numbers(self) -> tuple[Number, ...]:
+        """The columns that are stored as numbers."""
+        return self.plain + self.further
 
     @cached_property
     def texts(self) -> tuple[Category, ...]:
@@ -100,10 +104,9 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The columns that a record has: numbers, categories, then times and the moment that their ages count from."""
-        plain = self.numbers[: len(self.numeric)]
-        moments = {column.moment: Moment(at=column.moment, moment=column.moment) for column in self.clocked}
-        return (*plain, *self.texts, *self.clocked, *moments.values())
+        """The columns that a record has: numbers, categories, further kinds, and the moment that ages count from."""
+        own = (*self.plain, *self.texts, *self.further)
+        return (*own, Moment(at=len(own))) if self.times else own
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -136,8 +139,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """What the model's inputs stand for, in their order."""
-        plain = self.numbers[: len(self.numeric)]
-        return (*plain, *self.encoded, *([self.factored] if self.factored else []), *self.clocked)
+        return (*self.plain, *self.encoded, *([self.factored] if self.factored else []), *self.further)
 
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:

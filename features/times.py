@@ -39,13 +39,12 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
 @dataclass(frozen=True, kw_only=True)
 class Time(Number):
-    """A time; `moment` is the number of `MOMENT` among the fields."""
+    """A time. The last one of the fields is the moment that its age counts from."""
 
     role = "time"
     called = "time"
 
     reading: Reading
-    moment: int
 
     @property
     def fault(self) -> str:
@@ -107,7 +106,7 @@ class Time(Number):
         local = times + _offsets(times, self.reading.zone)
         of_day = np.mod(local, DAY)
         days = (local - of_day) / DAY
-        return (fields[self.moment] - times) / DAY, np.floor(of_day / HOUR), np.mod(days + _THURSDAY, 7.0)
+        return (fields[-1] - times) / DAY, np.floor(of_day / HOUR), np.mod(days + _THURSDAY, 7.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,8 +102,8 @@ def random_records(schema: Schema, rows: int, *, seed: int = 0, values: int = 20
             more = generator.zipf(1.5, generator.integers(0, MAX_VALUES)) % values
             field = [str(record[column.name]), *(f"{column.index:02x}{code:06x}" for code in more)]
             record[column.name] = f" {column.separator}".join(field)
-    for record in records if schema.clocked else []:
-        for name in (*(column.name for column in schema.clocked), MOMENT):
+    for record in records if schema.times else []:
+        for name in (*(column.name for column in schema.further), MOMENT):
             absent = name != MOMENT and generator.random() < 0.1
             record[name] = None if absent else round(float(generator.normal(1.6e9, 1e9)), 3)  # seconds, from 1890 on
     return records

@@ -46,7 +46,7 @@ _TYPES = {
 def raw_columns(schema: Schema) -> list[str]:
     """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns, `VALUES`
     for several values and `TIME` for ages."""
-    return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else []), *([TIME] if schema.clocked else [])]
+    return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else []), *([TIME] if schema.times else [])]
 
 
 def raw_types(schema: Schema) -> list[tuple[str, pa.DataType]]:
@@ -63,8 +63,8 @@ def raw_rows(columns: Sequence[pa.ListArray], schema: Schema) -> RawRows:
     if schema.several:
         several = _several_values(stored[VALUES], len(schema.several))
         found |= zip((field.at for field in schema.several), several, strict=True)
-    if schema.clocked:
-        found[schema.clocked[0].moment] = stored[TIME].to_numpy().astype(np.float64)
+    if schema.times:
+        found[schema.fields[-1].at] = stored[TIME].to_numpy().astype(np.float64)
     return RawRows(schema=schema, fields=[found[field.at] for field in schema.fields])
 
 

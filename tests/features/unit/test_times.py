@@ -33,7 +33,8 @@ def schema_of(reading: Reading) -> Schema:
 
 
 def column_of(reading: Reading) -> Time:
-    (column,) = schema_of(reading).clocked
+    (column,) = schema_of(reading).further
+    assert isinstance(column, Time)
     return column
 
 
@@ -41,7 +42,7 @@ def inputs(texts: Sequence[str | None], at: str, reading: Reading) -> list[list[
     """Age, hour and weekday of each."""
     column = column_of(reading)
     read = [None if text is None else column.parse(text) for text in texts]
-    moment = Time(name="at", at=0, moment=0, reading=Reading()).parse(at)
+    moment = Time(name="at", at=0, reading=Reading()).parse(at)
     records = [(value, moment) for value in read]
     found: list[list[float]] = RawRows.of_records(schema_of(reading), records).encode(NO_TABLES).tolist()
     return found

@@ -47,7 +47,7 @@ class TablesSpec(Strict):
 
     @model_validator(mode="after")
     def _columns_make_sense(self) -> Self:
-        names = [*self.numeric_names, *self.categorical_names, *(one.column for one in self.times)]
+        names = [one.column for one in self.features]
         if not names:
             raise ValueError("name at least one column under `numeric` or `categorical`")
         # Spark does not tell upper from lower case in a column's name.
@@ -76,9 +76,14 @@ class TablesSpec(Strict):
     def _ages_can_be_counted(self) -> Self:
         if self.times and self.timestamp is None:
             raise ValueError("the ages of `times` count from the row's timestamp: name its column under `timestamp`")
-        if self.times and MOMENT in {*self.numeric_names, *self.categorical_names, *(one.column for one in self.times)}:
+        if self.times and MOMENT in {one.column for one in self.features}:
             raise ValueError(f"{MOMENT} is the moment of a request, from which ages count: rename the column")
         return self
+
+    @property
+    def features(self) -> tuple[Numeric, ...]:
+        """The columns that are features, of all kinds."""
+        return (*self.numeric, *self.categorical, *self.times)
 
     @property
     def numeric_names(self) -> tuple[str, ...]:
@@ -111,11 +116,7 @@ class TablesSpec(Strict):
 
     def missing_in(self, column: str) -> frozenset[str]:
         """The texts that mean missing in a column of any table; the empty text is always one of them."""
-        own = {
-            one.column: one.missing
-            for one in (*self.numeric, *self.categorical, *self.times)
-            if one.missing is not None
-        }
+        own = {one.column: one.missing for one in self.features if one.missing is not None}
         return frozenset({"", *own.get(column, self.missing)})
 
     @property
