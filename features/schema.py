@@ -89,6 +89,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.plain + self.further
 
     @cached_property
+    def stored(self) -> tuple[Field, ...]:
+        """The columns that tables hold: those that are stored as numbers, then the categorical ones."""
+        return self.numbers + self.texts
+
+    @cached_property
     def texts(self) -> tuple[Category, ...]:
         """The categorical columns."""
         separators = {} if self.separators is msgspec.UNSET else self.separators

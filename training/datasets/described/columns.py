@@ -87,8 +87,7 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
     keys = {"users": spec.users.key, "items": spec.items.key}
     located: dict[str, list[Field]] = {table: [] for table in headers}
     problems = []
-    schema = spec.joined_schema
-    for feature in (*schema.numbers, *schema.texts):
+    for feature in spec.joined_schema.stored:
         name = feature.name
         # The interactions' own key is the same value as the other table's, so it is taken from there.
         owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]

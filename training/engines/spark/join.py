@@ -138,7 +138,7 @@ def _types(spec: TablesSpec, table: str) -> pa.Schema:
 def _needed(spec: TablesSpec) -> list[str]:
     """The columns of the joined rows that are hashed."""
     time = [TIME] if spec.timestamp else []
-    return [LABEL, *time, *(_number(spec, name) for name in spec.joined_schema.features)]
+    return [LABEL, *time, *(_number(spec, one.name) for one in spec.joined_schema.stored)]
 
 
 def _read(
