@@ -35,7 +35,7 @@ WHEELS = {"Linux": "manylinux", "Darwin": "macosx"}
 
 
 class LockedUv:
-    """The release of uv in the lock file: `version`, and `url` and `sha256` of this machine's wheel, else empty."""
+    """The release of uv in the lock file: `version`, `url` of a wheel for this machine (else empty), all `hashes`."""
 
     def __init__(self, lock: str) -> None:
         found = re.search(r'^name = "uv"\n.*?(?=^\[\[package\]\]|\Z)', lock, re.MULTILINE | re.DOTALL)
@@ -44,9 +44,11 @@ class LockedUv:
         if not version:
             raise SetupError("uv.lock does not name uv; restore the file from git")
         system, processor = WHEELS.get(platform.system(), platform.system()), platform.machine()
-        wheel = re.search(rf'url = "([^"]+-{system}[^"]+_{processor}[^"]*)", hash = "sha256:(\w+)"', package)
+        wheel = re.search(rf'url = "([^"]+-{system}[^"]+_{processor}[^"]*)"', package)
         self.version = version.group(1)
-        self.url, self.sha256 = wheel.groups() if wheel else ("", "")
+        self.url = wheel.group(1) if wheel else ""
+        # Some machines can use several wheels, of which pip picks its own.
+        self.hashes = frozenset(re.findall(r'\.whl", hash = "sha256:(\w+)"', package))
 
 
 def find_uv(locked: LockedUv) -> "Optional[Path]":
@@ -117,8 +119,8 @@ def _by_address(locked: LockedUv, target: Path) -> None:
 
 def unpack(wheel: bytes, locked: LockedUv, target: Path) -> None:
     """Check that `wheel` is the locked one, and move the program in it to `target`."""
-    if hashlib.sha256(wheel).hexdigest() != locked.sha256:
-        raise SetupError(f"the fetched wheel of uv {locked.version} is not the one in uv.lock (its SHA-256 differs)")
+    if hashlib.sha256(wheel).hexdigest() not in locked.hashes:
+        raise SetupError(f"the fetched wheel of uv {locked.version} is not one in uv.lock (its SHA-256 differs)")
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
         program = next(name for name in archive.namelist() if name.endswith("/scripts/uv"))
         target.parent.mkdir(parents=True, exist_ok=True)
