@@ -47,3 +47,8 @@ class Item:
                 return State.THERE
             raise
         return State.MADE
+
+
+def item_at(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:
+    """An item that depends on no other one."""
+    return Item(title=title, path=lambda: path, version=version, body=lambda: body)

@@ -1,9 +1,9 @@
 """Where Pulumi keeps the state of stacks on Azure: an account with old versions, and a key for the secrets in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from personalize.bootstrap.item import Item
+from personalize.bootstrap.item import Item, item_at
 from personalize.bootstrap.names import StateNames
 
 GROUP_VERSION = "2021-04-01"
@@ -43,8 +43,10 @@ def key_path(names: StateNames) -> str:
 def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
     """The store's parts, in the order in which they can be made."""
     account, vault = account_path(names), vault_path(names)
-    yield _item(f"resource group {names.group}", group_path(names), GROUP_VERSION, {"location": location, "tags": TAGS})
-    yield _item(f"storage account {names.account}", account, STORAGE_VERSION, _account(location))
+    yield item_at(
+        f"resource group {names.group}", group_path(names), GROUP_VERSION, {"location": location, "tags": TAGS}
+    )
+    yield item_at(f"storage account {names.account}", account, STORAGE_VERSION, _account(location))
     yield Item(
         title="old versions of the state",
         path=lambda: f"{account}/blobServices/default",
@@ -52,18 +54,14 @@ def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]
         body=_versions,
         settled=lambda found: bool(found["properties"].get("isVersioningEnabled")),
     )
-    yield _item(
+    yield item_at(
         f"container {names.container}", container_path(names), STORAGE_VERSION, {"properties": {"publicAccess": "None"}}
     )
-    yield _item(f"Key Vault {names.vault}", vault, VAULT_VERSION, _vault(tenant, location))
-    yield _item(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
+    yield item_at(f"Key Vault {names.vault}", vault, VAULT_VERSION, _vault(tenant, location))
+    yield item_at(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
     lock = f"{group_path(names)}/providers/Microsoft.Authorization/locks/keep"
     level = {"level": "CanNotDelete", "notes": "Pulumi's state of every stack lies here."}
-    yield _item("lock against deletion", lock, LOCK_VERSION, {"properties": level})
-
-
-def _item(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:
-    return Item(title=title, path=lambda: path, version=version, body=lambda: body)
+    yield item_at("lock against deletion", lock, LOCK_VERSION, {"properties": level})
 
 
 def _account(location: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from azure_clients.resource_manager import ResourceManager
 from infra.azure_settings import Deployer, PrincipalType
 from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
-from personalize.bootstrap.item import Item
+from personalize.bootstrap.item import Item, item_at
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import TAGS, container_path, group_path, key_path
 
@@ -64,7 +64,7 @@ class Workflows:
             path = self.path(preview=preview)
             name = path.rpartition("/")[2]
             body = {"location": self.location, "tags": TAGS}
-            yield _item(f"identity {name}", path, IDENTITY_VERSION, body)
+            yield item_at(f"identity {name}", path, IDENTITY_VERSION, body)
             yield from (self._trust(path, environment) for environment in self.environments(preview=preview))
             for role, scope, condition in self._roles(preview=preview):
                 yield self._role(manager, path, role, scope, condition)
@@ -73,7 +73,7 @@ class Workflows:
         subject = f"{self.subject}:environment:{environment}"
         body = {"properties": {"issuer": ISSUER, "subject": subject, "audiences": [AUDIENCE]}}
         credential = f"{identity}/federatedIdentityCredentials/{environment}"
-        return _item(f"trust in {subject}", credential, IDENTITY_VERSION, body)
+        return item_at(f"trust in {subject}", credential, IDENTITY_VERSION, body)
 
     def _roles(self, *, preview: bool) -> Iterator[tuple[str, str, str]]:
         subscription = f"/subscriptions/{self.names.subscription}"
@@ -111,7 +111,7 @@ def state_roles(names: StateNames, deployers: tuple[Deployer, ...]) -> Iterator[
         for role, scope in ((Role.BLOB_DATA_CONTRIBUTOR, container_path(names)), (KEY_USER, key_path(names))):
             body = assignment(names.subscription, role, deployer.object_id, deployer.type)
             title = f"role {ROLE_NAMES[role]} of {deployer.object_id} on {scope.rpartition('/')[2]}"
-            yield _item(title, assignment_path(scope, role, deployer.object_id), ROLE_VERSION, body)
+            yield item_at(title, assignment_path(scope, role, deployer.object_id), ROLE_VERSION, body)
 
 
 def assignment_path(scope: str, role: str, principal: str) -> str:
@@ -138,7 +138,3 @@ def only_roles(*roles: str) -> str:
         f"({source}{attribute} ForAnyOfAnyValues:GuidEquals {{{allowed}}}))"
         for action, source in clauses
     )
-
-
-def _item(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:
-    return Item(title=title, path=lambda: path, version=version, body=lambda: body)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from personalize.checks.probes import Probes
 from tools import machine
 from tools.toolchain import version_numbers
-from tools.versions import GLIBC, GO, JAVA, PULUMI, PYTHON, SYNAPSEML
+from tools.versions import GLIBC, JAVA, PULUMI, PYTHON, SYNAPSEML
 
 GIB = 2**30
 DISK_GIB = 6
@@ -50,13 +50,9 @@ class Finding:
 Check = Callable[[Probes], Finding]
 
 
-def diagnose(*, host: str = "127.0.0.1", port: int | None = None, probes: Probes | None = None) -> list[Finding]:
-    """Every finding about this machine, good ones too; `port` is looked at when given (leave it out while we serve)."""
-    probes = probes or Probes()
-    findings = [check(probes) for check in CHECKS]
-    if port is not None:
-        findings.append(_check_port(probes, host, port))
-    return findings
+def diagnose(probes: Probes | None = None) -> list[Finding]:
+    """Every finding about this machine, good ones too."""
+    return [check(probes or Probes()) for check in CHECKS]
 
 
 def _check_platform(probes: Probes) -> Finding:
@@ -140,16 +136,6 @@ def _check_pulumi(probes: Probes) -> Finding:
     )
 
 
-def _check_go(probes: Probes) -> Finding:
-    """Go is no fault: it is needed only to build Pulumi, and the lock has one for a machine without."""
-    version = probes.go()
-    if probes.pulumi() is not None:
-        wanted = "nothing, Pulumi is there"
-    else:
-        wanted = f"{GO} or newer to build Pulumi with; else the one in uv.lock is used"
-    return Finding(name="Go", status=Status.OK, found=".".join(map(str, version)) or "none", wanted=wanted)
-
-
 def _check_disk(probes: Probes) -> Finding:
     free = probes.free_disk_bytes()
     return _finding(
@@ -172,17 +158,6 @@ def _check_memory(probes: Probes) -> Finding:
     )
 
 
-def _check_port(probes: Probes, host: str, port: int) -> Finding:
-    free = probes.port_free(host, port)
-    return _finding(
-        "port",
-        found=f"{host}:{port} is {'free' if free else 'taken'}",
-        wanted=f"{host}:{port} free",
-        holds=free,
-        fix=f"end the program there (`ss -ltnp sport = :{port}` shows it), or set another `port` in `scoring`",
-    )
-
-
 def _finding(name: str, *, found: str, wanted: str, holds: bool, fix: str) -> Finding:
     if holds:
         return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
@@ -200,7 +175,6 @@ CHECKS: tuple[Check, ...] = (
     _check_java,
     _check_jars,
     _check_pulumi,
-    _check_go,
     _check_disk,
     _check_memory,
 )

@@ -2,7 +2,6 @@
 
 import platform
 import shutil
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ import psutil
 
 from tools import machine
 from tools.paths import ROOT, cache_folder
-from tools.setup.golang import go_version
 from tools.setup.packages import packages_in_sync
 from tools.setup.uv import find_uv, locked_uv
 from tools.toolchain import PulumiMissingError, pulumi_command, pulumi_version
@@ -45,17 +43,6 @@ def _free_disk_bytes() -> int:
     return min(shutil.disk_usage(folder).free for folder in (ROOT, existing))
 
 
-def _port_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
 @dataclass(frozen=True, kw_only=True)
 class Probes:
     """Functions that look at the machine; each returns what it found, or something empty when there is nothing."""
@@ -71,7 +58,5 @@ class Probes:
     java: Callable[[], Path | None] = _java
     jar_problems: Callable[[], list[str]] = lambda: jar_problems(jars_folder())
     pulumi: Callable[[], tuple[Path, tuple[int, ...]] | None] = _pulumi
-    go: Callable[[], tuple[int, ...]] = lambda: go_version(shutil.which("go") or "go")
     free_disk_bytes: Callable[[], int] = _free_disk_bytes
     memory_bytes: Callable[[], int] = lambda: psutil.virtual_memory().total
-    port_free: Callable[[str, int], bool] = _port_free

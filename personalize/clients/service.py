@@ -1,5 +1,6 @@
 """The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from personalize.stack.stack_files import StackFiles
 
 TIMEOUT_SECONDS = 30.0
+READY_SECONDS = 900.0
+"""How long a service may take after its cluster has started."""
+POLL_SECONDS = 5.0
 AUTHORITY = "authority.pem"
 """In the stack's folder: the authority that signed the service's certificate on Azure."""
 
@@ -69,6 +73,15 @@ class Service:
             return self._request("GET", "/readyz").is_success
         except ServiceUnreachableError:
             return False
+
+    def await_ready(self, seconds: float) -> float | None:
+        """Wait until the service is ready. Returns the seconds it took, None if it took longer than `seconds`."""
+        started = time.monotonic()
+        while not self.ready():
+            if time.monotonic() - started > seconds:
+                return None
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - started
 
     def example(self, path: str = "/score") -> Any:  # noqa: ANN401 - JSON
         """The body of a request to `path` with the model's own columns, made up by the service."""

@@ -1,22 +1,18 @@
 """`pause` and `resume`: stop and start the cluster of a stack on Azure."""
 
-import time
-
 from azure_clients import credentials
 from infra.azure_settings import AzureSettings
 from infra.cost.estimate import Line, estimate
 from infra.cost.prices import snapshot
 from infra.cost.scenarios import of_settings
 from personalize.clients.power import Power, cluster_path, power_of, switch
-from personalize.clients.service import Service, ServiceUnreachableError
+from personalize.clients.service import READY_SECONDS, Service, ServiceUnreachableError
 from personalize.commands.session import open_session
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import print_json, results, say
 
-READY_SECONDS = 900.0
-POLL_SECONDS = 5.0
 NODES = "vm/"
 """Prefix of the prices of nodes, which a stopped cluster does not have."""
 
@@ -83,9 +79,4 @@ def _await_service(stack: str) -> float | None:
         service = Service.of(open_session(stack))
     except ServiceUnreachableError:
         return None
-    started = time.monotonic()
-    while not service.ready():
-        if time.monotonic() - started > READY_SECONDS:
-            return None
-        time.sleep(POLL_SECONDS)
-    return time.monotonic() - started
+    return service.await_ready(READY_SECONDS)

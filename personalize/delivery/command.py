@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from features.errors import PersonalizationError
 from tools.paths import ROOT
@@ -26,12 +26,8 @@ class Ended:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Personalize(Protocol):
-    """Runs `personalize` with arguments and `--json`."""
-
-    def __call__(self, *arguments: str) -> Ended:
-        """Run it to its end."""
-        ...
+Personalize = Callable[..., Ended]
+"""Runs `personalize` with arguments and `--json` to its end."""
 
 
 def personalize(*arguments: str) -> Ended:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from infra.azure_settings import AzureSettings, StatePlace
 from personalize.bootstrap.names import StateNames
@@ -21,39 +21,7 @@ Run = Callable[..., str]
 Say = Callable[[str], None]
 
 
-class StateStore(Protocol):
-    """One of the two places."""
-
-    def environment(self) -> dict[str, str]:
-        """What tells the Pulumi CLI of it."""
-        ...
-
-    def exists(self) -> bool:
-        """Whether the stack was initialised there."""
-        ...
-
-    def initialise(self) -> None:
-        """Create the stack there; its stack file's copy then names what encrypts its secrets."""
-        ...
-
-    def check(self) -> None:
-        """Raise what stands in the way of reading it."""
-        ...
-
-    def clear_locks(self, say: Say) -> None:
-        """Remove locks of processes that are gone; raises `StackBusyError` for one that is not."""
-        ...
-
-    def snapshot(self) -> Mapping[str, Any]:
-        """The engine's last snapshot, its secrets encrypted; empty before the first."""
-        ...
-
-    def forget(self) -> None:
-        """Remove the stack there, of which nothing is up any more."""
-        ...
-
-
-def state_store(files: StackFiles, azure: AzureSettings | None, run: Run) -> StateStore:
+def state_store(files: StackFiles, azure: AzureSettings | None, run: Run) -> "StateStore":
     """The place that the settings name."""
     if azure is not None and azure.state is StatePlace.SUBSCRIPTION:
         return SubscriptionState(files, azure, run)
@@ -69,7 +37,7 @@ class MachineState:
         self._run = run
 
     def environment(self) -> dict[str, str]:
-        """See `StateStore`."""
+        """The variables with which the Pulumi CLI finds it."""
         return {
             # Without the file of attributes beside each file: that one is not written aside, and an engine that is
             # killed meanwhile would leave it empty, which makes the state unreadable.
@@ -78,24 +46,24 @@ class MachineState:
         }
 
     def exists(self) -> bool:
-        """See `StateStore`."""
+        """Whether the stack was initialised there."""
         return self._file.is_file()
 
     def initialise(self) -> None:
-        """See `StateStore`."""
+        """Create the stack there. Its stack file's copy then names what encrypts its secrets."""
         self._files.create_passphrase()
         initialise(self._files, self._run)
 
     def check(self) -> None:
-        """See `StateStore`; raises `PassphraseLostError`."""
+        """Raise `PassphraseLostError` if it cannot be read."""
         self._files.check_passphrase()
 
     def clear_locks(self, say: Say) -> None:
-        """See `StateStore`."""
+        """Remove the locks of processes that are gone. Raises `StackBusyError` for one that is not."""
         clear_stale(self._files.state, self._files.stack, say)
 
     def snapshot(self) -> Mapping[str, Any]:
-        """See `StateStore`."""
+        """The engine's last snapshot, its secrets encrypted; empty before the first."""
         return read_snapshot(self._file)
 
     def forget(self) -> None:
@@ -117,11 +85,11 @@ class SubscriptionState:
         self._known = False
 
     def environment(self) -> dict[str, str]:
-        """See `StateStore`. Raises `IdentityError` where a workflow gets no identity token."""
+        """See `MachineState`. Raises `IdentityError` where a workflow gets no identity token."""
         return {"PULUMI_BACKEND_URL": self._names.backend, **engine_identity(self._azure.tenant, self._files.folder)}
 
     def exists(self) -> bool:
-        """See `StateStore`. Asked until it is true: nobody else takes a stack away while one works on it."""
+        """See `MachineState`. Asked until it is true: nobody else takes a stack away while one works on it."""
         if not self._known:
             try:
                 listed = json.loads(self._run(["stack", "ls", "--json", "--project", PROJECT]))
@@ -135,7 +103,7 @@ class SubscriptionState:
         return self._known
 
     def initialise(self) -> None:
-        """See `StateStore`."""
+        """See `MachineState`."""
         initialise(self._files, self._run, "--secrets-provider", self._names.secrets_provider)
         self._known = True
 
@@ -152,12 +120,12 @@ class SubscriptionState:
         del say
 
     def snapshot(self) -> Mapping[str, Any]:
-        """See `StateStore`."""
+        """See `MachineState`."""
         self.__dict__.pop("_snapshot", None)
         return self._snapshot
 
     def forget(self) -> None:
-        """See `StateStore`."""
+        """See `MachineState`."""
         self._run(["stack", "rm", self._files.stack, "--yes", "--preserve-config"])
         self._known = False
 
@@ -171,6 +139,9 @@ class SubscriptionState:
     @property
     def _names(self) -> StateNames:
         return StateNames(subscription=self._azure.subscription, stack=self._files.stack)
+
+
+StateStore = MachineState | SubscriptionState
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:

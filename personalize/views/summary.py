@@ -1,7 +1,5 @@
 """What `up` ends with: where the service is, how to ask it, how good the model is and where to read more."""
 
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     """Print the outputs of an update for a person."""
     if "endpoint" not in outputs:
         return
-    command = own_command()
     flag = "" if stack == "local" else f" --stack {stack}"
     example = shown_path(example_file(stack))
     results.print(
@@ -29,15 +26,15 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     results.print("Ask it for a click probability:\n", markup=False)
     # The key goes through a pipe: an argument would show in the machine's list of processes.
     results.print(
-        f"  {command} key{flag} --header |\n"
+        f"  .venv/bin/personalize key{flag} --header |\n"
         f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
-        f"  {command} predict{flag} {example}\n",
+        f"  .venv/bin/personalize predict{flag} {example}\n",
         markup=False,
     )
     if isinstance(outputs.get("metrics"), dict):
         results.print(metrics_table(outputs["metrics"]))
     results.print(
-        f"\nReport: {shown_path(Path(outputs['report']))} (`{command} report{flag} --open` shows it)",
+        f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)",
         markup=False,
     )
 
@@ -67,15 +64,6 @@ def example_file(stack: str) -> Path:
     """The record of the stack's model version, or the repository's when the stack was brought up on another machine."""
     own = StackFolder(state_folder(stack)).example
     return own if own.is_file() else ROOT / "examples" / "record.json"
-
-
-def own_command() -> str:
-    """How this program was started, in the shortest form that works when pasted."""
-    started = Path(sys.argv[0])
-    found = shutil.which("personalize")
-    if found and started.exists() and Path(found).resolve() == started.resolve():
-        return "personalize"
-    return str(shown_path(started)) if started.name == "personalize" else "personalize"
 
 
 def shown_path(path: Path) -> Path:

@@ -5,14 +5,13 @@ import time
 from azure_clients.retries import USUAL
 from personalize.checks.subscription.free_names import VAULT_VERSION
 from personalize.clients.power import VERSION, Power, cluster_path, power_of, switch
+from personalize.clients.service import READY_SECONDS
 from personalize.teardown.leftovers import leftovers, settled
 from personalize.verify.bench import Bench
 from personalize.verify.stage import Seen, Stage, StageFailedError
 from personalize.verify.stages.options import asked_from_outside, traces
 from personalize.verify.stages.storage import MACHINE_LEARNING, WORKSPACE_VERSION
 
-READY_SECONDS = 900.0
-POLL_SECONDS = 5.0
 SAME = frozenset({"same"})
 ROLES = ("write to the lake", "read the lake", "list the models", "start the build")
 JOIN = "join the Databricks workspace"
@@ -80,12 +79,9 @@ def _pause(bench: Bench) -> str:
     stopped = time.monotonic()
     switch(bench.manager, path, Power.RUNNING)
     started = time.monotonic()
-    service = bench.service()
-    while not service.ready():
-        if time.monotonic() - started > READY_SECONDS:
-            raise StageFailedError(f"The service does not answer {READY_SECONDS:.0f} s after the cluster started.")
-        time.sleep(POLL_SECONDS)
-    ready = time.monotonic() - started
+    ready = bench.service().await_ready(READY_SECONDS)
+    if ready is None:
+        raise StageFailedError(f"The service does not answer {READY_SECONDS:.0f} s after the cluster started.")
     return (
         f"stopped in {stopped - began:.0f} s, started in {started - stopped:.0f} s, answers after {ready:.0f} s more."
     )

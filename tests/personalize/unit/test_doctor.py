@@ -25,10 +25,8 @@ HEALTHY = Probes(
     java=lambda: Path("/usr/lib/jvm/java-17"),
     jar_problems=list,
     pulumi=lambda: (Path("/usr/bin/pulumi"), version_numbers(PULUMI)),
-    go=tuple,
     free_disk_bytes=lambda: 50 * GIB,
     memory_bytes=lambda: 16 * GIB,
-    port_free=lambda _host, _port: True,
 )
 
 BROKEN: dict[str, tuple[str, Any]] = {
@@ -43,19 +41,19 @@ BROKEN: dict[str, tuple[str, Any]] = {
 }
 
 
-def finding(name: str, probes: Probes, port: int | None = None) -> Finding:
-    return next(found for found in diagnose(probes=probes, port=port) if found.name == name)
+def finding(name: str, probes: Probes) -> Finding:
+    return next(found for found in diagnose(probes) if found.name == name)
 
 
 def test_a_healthy_machine_needs_no_fix() -> None:
-    assert [(found.ok, found.fix) for found in diagnose(probes=HEALTHY, port=8123)] == [(True, "")] * 13
+    assert [(found.ok, found.fix) for found in diagnose(HEALTHY)] == [(True, "")] * 11
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_fault_is_found_alone_and_comes_with_a_fix(name: str) -> None:
     probe, answer = BROKEN[name]
 
-    faults = [found for found in diagnose(probes=replace(HEALTHY, **{probe: answer})) if not found.ok]
+    faults = [found for found in diagnose(replace(HEALTHY, **{probe: answer})) if not found.ok]
 
     assert [found.name for found in faults] == [name]
     assert faults[0].fix
@@ -65,7 +63,7 @@ def test_each_fault_is_found_alone_and_comes_with_a_fix(name: str) -> None:
 def test_all_faults_are_reported_in_one_go() -> None:
     probes = replace(HEALTHY, **dict(BROKEN.values()))
 
-    assert {found.name for found in diagnose(probes=probes) if not found.ok} == set(BROKEN)
+    assert {found.name for found in diagnose(probes) if not found.ok} == set(BROKEN)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +88,7 @@ def test_the_fix_speaks_to_the_package_manager_of_the_machine(manager: str, is_r
 def test_another_platform_is_a_remark_and_needs_no_gnu_c_library() -> None:
     probes = replace(HEALTHY, platform_name=lambda: "Darwin arm64", glibc_version=lambda: "")
 
-    assert [found.name for found in diagnose(probes=probes) if not found.ok] == []
+    assert [found.name for found in diagnose(probes) if not found.ok] == []
     assert finding("platform", probes).status is Status.REMARK
     assert "tested on Linux x86_64 only" in finding("platform", probes).fix
 
@@ -119,24 +117,6 @@ def test_what_spark_alone_needs_is_a_remark_with_the_way_to_get_it(name: str, pr
     assert (found.ok, found.status) == (True, Status.REMARK)
     assert found.fix.startswith("make spark")
     assert "training.engine: spark" in found.fix
-
-
-def test_go_is_never_a_fault_because_the_lock_has_one() -> None:
-    found = finding("Go", replace(HEALTHY, pulumi=lambda: None))
-
-    assert found.ok
-    assert "uv.lock" in found.wanted
-
-
-def test_a_taken_port_is_named_with_the_way_out() -> None:
-    found = finding("port", replace(HEALTHY, port_free=lambda _host, _port: False), port=8123)
-
-    assert found.found == "127.0.0.1:8123 is taken"
-    assert "`port`" in found.fix
-
-
-def test_no_port_is_looked_at_unless_asked() -> None:
-    assert "port" not in {found.name for found in diagnose(probes=HEALTHY)}
 
 
 def test_the_real_probes_answer_on_this_machine() -> None:
