@@ -8,7 +8,7 @@ from azure_clients import credentials
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
-from personalize.terminal.output import confirm, print_json, results, say
+from personalize.terminal.output import confirm, print_json, say, tell
 
 
 def bootstrap(
@@ -42,28 +42,27 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
     counts: dict[str, int] = {}
     for state in found["items"].values():
         counts[state] = counts.get(state, 0) + 1
-    results.print(", ".join(f"{count} {state}" for state, count in counts.items()) + ".", markup=False)
+    tell(", ".join(f"{count} {state}" for state, count in counts.items()) + ".")
     if dry_run:
         return
-    results.print(f"\nIn Pulumi.{made.stack}.yaml, under `personalization:azure`:\n", markup=False)
-    results.print("    state: subscription", markup=False)
+    tell(f"\nIn Pulumi.{made.stack}.yaml, under `personalization:azure`:\n")
+    tell("    state: subscription")
     if deployer := found["deployer"]:
-        results.print("    deployers: # one more:", markup=False)
-        results.print(f"      - {{{', '.join(f'{name}: {value}' for name, value in deployer.items())}}}", markup=False)
+        tell("    deployers: # one more:")
+        tell(f"      - {{{', '.join(f'{name}: {value}' for name, value in deployer.items())}}}")
     if made.settings.github_repository is None:
-        results.print("\nNo workflow may deploy, because `azure.github_repository` is not set.", markup=False)
+        tell("\nNo workflow may deploy, because `azure.github_repository` is not set.")
         return
     repository = made.settings.github_repository
-    results.print(f"\nRun for the repository {repository}; nothing here is secret:\n", markup=False)
+    tell(f"\nRun for the repository {repository}; nothing here is secret:\n")
     for environment, variables in found["variables"].items():
         place = ""
         if environment:
             place = f" --env {environment}"
-            results.print(f"  gh api -X PUT repos/{repository}/environments/{environment}", markup=False)
+            tell(f"  gh api -X PUT repos/{repository}/environments/{environment}")
         for name, value in variables.items():
-            results.print(f"  gh variable set {name} --repo {repository}{place} --body {value}", markup=False)
-    results.print(
+            tell(f"  gh variable set {name} --repo {repository}{place} --body {value}")
+    tell(
         f"\nThen, in Settings, Environments: name the people who approve deployments to {made.stack}, and allow only "
-        f"the branch main to use {made.stack}-nightly.",
-        markup=False,
+        f"the branch main to use {made.stack}-nightly."
     )

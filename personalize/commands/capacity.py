@@ -10,7 +10,7 @@ import typer
 from features.errors import BadInputError
 from infra.cost.capacity import VM_SIZES, VmSize, capacity_for, qps_of
 from personalize.terminal import options
-from personalize.terminal.output import print_json, results
+from personalize.terminal.output import print_json, tell
 from tools.paths import ROOT
 
 TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s)")
@@ -55,7 +55,7 @@ def capacity(
         print_json(figures)
         return
     for line in _lines(figures):
-        results.print(line, markup=False)
+        tell(line)
 
 
 def _lines(figures: dict[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from infra.cost.scenarios import ONE_MACHINE, REFERENCE, SCENARIOS, Scenario, of
 from infra.settings import SettingsError, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import options
-from personalize.terminal.output import print_json, results, say
+from personalize.terminal.output import print_json, results, say, tell
 from tools.paths import cache_folder
 
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training", "canary": "canary runs"}
@@ -96,7 +96,7 @@ def _show(shown: Estimate, beside: Estimate) -> None:
         results.print(_table(one))
         results.print("")
     less = shown.total().likely - beside.total().likely
-    results.print(f"{shown.scenario.name} less {beside.scenario.name}: {less:+,.2f} USD a month", markup=False)
+    tell(f"{shown.scenario.name} less {beside.scenario.name}: {less:+,.2f} USD a month")
     for one in (shown, beside):
         for sentence in _remarks(one):
             say(f"{one.scenario.name}: {sentence}")

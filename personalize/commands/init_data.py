@@ -7,7 +7,7 @@ import typer
 
 from features.errors import BadInputError
 from personalize.terminal import options
-from personalize.terminal.output import print_json, results, say
+from personalize.terminal.output import print_json, say, tell
 from training.datasets.described.columns import table_rules
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec, load_spec
@@ -52,7 +52,7 @@ def init_data(
     if as_json:
         print_json({"path": target, "dataset": spec.model_dump(mode="json"), "reasons": explained(guessed)})
         return
-    results.print(content, markup=False)
+    tell(content)
     say(
         f"Correct it, then set `personalization:dataset` to {{kind: tables, spec: {target}}} and run "
         "`.venv/bin/personalize up`."

@@ -13,7 +13,7 @@ from personalize.stack.on_azure import azure_of, require_packages
 from personalize.stack.processes import reset_stack
 from personalize.stack.session import StackSession
 from personalize.terminal import options
-from personalize.terminal.output import confirm, messages, print_json, results, without_secrets
+from personalize.terminal.output import confirm, messages, print_json, tell, without_secrets
 from personalize.terminal.progress import StepDisplay
 from personalize.views.azure_plan import agree, azure_outcome, show_azure_outcome
 from personalize.views.summary import show_summary
@@ -75,7 +75,7 @@ def show_update(
         print_json(summary_of(outcome) | {"outputs": outputs} | _on_azure(outcome, stack, config_file))
         return
 
-    results.print(f"\n{changes_in_words(outcome)}", markup=False)
+    tell(f"\n{changes_in_words(outcome)}")
     show_summary(outcome.outputs, stack)
     if found := _on_azure(outcome, stack, config_file):
         show_azure_outcome(found["azure"])
@@ -103,7 +103,7 @@ def preview(
     if as_json:
         print_json(summary_of(outcome) | {"resources": [asdict(change) for change in outcome.resources]})
     else:
-        results.print(f"\n{changes_in_words(outcome)}", markup=False)
+        tell(f"\n{changes_in_words(outcome)}")
 
 
 def reset(*, stack: options.Stack = "local", yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -118,7 +118,7 @@ def reset(*, stack: options.Stack = "local", yes: options.Yes = False, as_json: 
     if as_json:
         print_json({"stopped": stopped, "deleted": folder})
     else:
-        results.print(f"Stopped {stopped} process(es) and deleted {folder}.", markup=False)
+        tell(f"Stopped {stopped} process(es) and deleted {folder}.")
 
 
 def shown_operation(operate: Callable[[OnStep], Outcome], *, plan: bool = False) -> Outcome:

@@ -14,7 +14,7 @@ from personalize.commands.session import open_session
 from personalize.load.client import run_load
 from personalize.load.plan import LoadPlan, LoadResult, made_up, plot_load
 from personalize.terminal import options
-from personalize.terminal.output import ExitCode, messages, print_json, results
+from personalize.terminal.output import ExitCode, messages, print_json, tell
 from tools.paths import state_folder
 
 Rate = Annotated[
@@ -104,16 +104,14 @@ def _draw(result: LoadResult, title: str, file: Path | None, stack: str) -> str:
 
 
 def _show(figures: dict[str, Any]) -> None:
-    results.print(
-        f"{figures['accepted_per_second']:,.0f} scored a second, {figures['requests']:,} requests", markup=False
-    )
+    tell(f"{figures['accepted_per_second']:,.0f} scored a second, {figures['requests']:,} requests")
     for name, key in (("scored", "accepted_milliseconds"), ("refused", "refused_milliseconds")):
         if found := figures[key]:
             line = "  ".join(f"{rank} {value:.2f} ms" for rank, value in found.items())
-            results.print(f"{name:>8}: {line}", markup=False)
+            tell(f"{name:>8}: {line}")
     for status, count in figures["statuses"].items():
-        results.print(f"{'status':>8} {status}: {count:,}", markup=False)
+        tell(f"{'status':>8} {status}: {count:,}")
     for cause, count in figures["errors"].items():
-        results.print(f"{'error':>8}: {cause}: {count:,}", markup=False)
+        tell(f"{'error':>8}: {cause}: {count:,}")
     if "plot" in figures:
-        results.print(f"{'chart':>8}: {figures['plot']}", markup=False)
+        tell(f"{'chart':>8}: {figures['plot']}")

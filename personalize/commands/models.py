@@ -13,7 +13,7 @@ from personalize.commands.session import open_session
 from personalize.stack.on_azure import azure_of
 from personalize.teardown.restore import restore
 from personalize.terminal import options
-from personalize.terminal.output import print_json, results
+from personalize.terminal.output import print_json, tell
 from personalize.views.model_table import model_rows, require_version, show_models
 
 SERVING_STEPS = ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
@@ -81,8 +81,8 @@ def import_models(
         print_json({"imported": {str(old): version.number for old, version in numbers.items()}})
         return
     for old, version in numbers.items():
-        results.print(f"saved as version {old}: version {version.number}", markup=False)
-    results.print(f"`.venv/bin/personalize serve --stack {stack} NUMBER` serves one of them.", markup=False)
+        tell(f"saved as version {old}: version {version.number}")
+    tell(f"`.venv/bin/personalize serve --stack {stack} NUMBER` serves one of them.")
 
 
 def report(
@@ -97,7 +97,7 @@ def report(
     if as_json:
         print_json({"report": path})
     else:
-        results.print(str(path), markup=False)
+        tell(str(path))
     if show:
         typer.launch(path.as_uri())
 

@@ -7,7 +7,7 @@ import typer
 from features.errors import BadInputError
 from personalize.stack.on_azure import azure_of, require_packages
 from personalize.terminal import options
-from personalize.terminal.output import ExitCode, print_json, results
+from personalize.terminal.output import ExitCode, print_json, tell
 from personalize.views.health import diagnose_machine, diagnose_stack, show_findings
 from personalize.views.logs import file_log, pod_log
 from personalize.views.settings_table import setting_rows, show_settings
@@ -50,9 +50,9 @@ def logs(
         return
     for name, last in log.last.items():
         for line in [f"==> {name} <==", *last] if len(log.last) > 1 else last:
-            results.print(line, markup=False)
+            tell(line)
     for line in log.new if follow else ():
-        results.print(line, markup=False)
+        tell(line)
 
 
 def doctor(

@@ -11,7 +11,7 @@ from personalize.commands.session import open_session
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
-from personalize.terminal.output import print_json, results, say
+from personalize.terminal.output import print_json, say, tell
 
 NODES = "vm/"
 """Prefix of the prices of nodes, which a stopped cluster does not have."""
@@ -33,10 +33,10 @@ def pause(
         costs = {line.name: float(line.usd.likely) for line in lines}
         print_json({"changed": changed, "power": Power.STOPPED, "still_usd_per_month": costs})
         return
-    results.print(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}.", markup=False)
+    tell(f"The cluster of stack {stack} {'is stopped' if changed else 'was stopped already'}.")
     shown = ", ".join(f"{line.name} {line.usd.likely:,.0f}" for line in lines)
-    results.print(f"What still costs money, about {usd:,.0f} USD a month at most: {shown}.", markup=False)
-    results.print(f"`.venv/bin/personalize resume --stack {stack}` starts it again.", markup=False)
+    tell(f"What still costs money, about {usd:,.0f} USD a month at most: {shown}.")
+    tell(f"`.venv/bin/personalize resume --stack {stack}` starts it again.")
 
 
 def resume(
@@ -50,13 +50,11 @@ def resume(
     if as_json:
         print_json({"changed": changed, "power": Power.RUNNING, "service_ready": seconds is not None})
         return
-    results.print(f"The cluster of stack {stack} {'runs again' if changed else 'was running already'}.", markup=False)
+    tell(f"The cluster of stack {stack} {'runs again' if changed else 'was running already'}.")
     if seconds is None:
-        results.print(
-            f"The service does not answer yet; `.venv/bin/personalize status --stack {stack}` shows more.", markup=False
-        )
+        tell(f"The service does not answer yet; `.venv/bin/personalize status --stack {stack}` shows more.")
     else:
-        results.print(f"The service answered after {seconds:.0f} s.", markup=False)
+        tell(f"The service answered after {seconds:.0f} s.")
 
 
 def remaining(stack: str, settings: AzureSettings) -> list[Line]:

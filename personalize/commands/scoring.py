@@ -11,7 +11,7 @@ from features.errors import BadInputError
 from personalize.clients.service import Service
 from personalize.commands.session import open_session
 from personalize.terminal import options
-from personalize.terminal.output import messages, print_json, results
+from personalize.terminal.output import messages, print_json, tell
 from steps.shared.folders import StackFolder
 from tools.paths import state_folder
 
@@ -50,7 +50,7 @@ def predict(
         print_json(answer)
         return
     for probability in answer.get("probabilities") or [answer["probability"]]:
-        results.print(f"{probability:.6f}", markup=False)
+        tell(f"{probability:.6f}")
     messages.print(f"click probability by model version {answer['model']['version']}", style="dim")
 
 
@@ -89,7 +89,7 @@ def rank(
         print_json(answer)
         return
     for place, item in enumerate(answer["items"], start=1):
-        results.print(f"{place:>4}. item {item.get(name, item['index'])}: {item['probability']:.6f}", markup=False)
+        tell(f"{place:>4}. item {item.get(name, item['index'])}: {item['probability']:.6f}")
 
 
 def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
@@ -125,7 +125,7 @@ def key(
     if as_json:
         print_json({"key": outputs["key"]})
     else:
-        results.print(f"Authorization: Bearer {outputs['key']}" if header else outputs["key"], markup=False)
+        tell(f"Authorization: Bearer {outputs['key']}" if header else outputs["key"])
 
 
 def read_json(file: str | None, command: str) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -18,7 +18,7 @@ from personalize.stack.on_azure import azure_of, require_packages
 from personalize.teardown.export import export
 from personalize.teardown.leftovers import ALWAYS, STORAGE_VERSION, leftovers, settled
 from personalize.terminal import options
-from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say
+from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say, tell
 
 
 def destroy(
@@ -52,7 +52,7 @@ def destroy(
         outcome = shown_operation(session.destroy)
         found |= summary_of(outcome)
         if not as_json:
-            results.print(f"\nStack {stack} is gone: {changes_in_words(outcome)}", markup=False)
+            tell(f"\nStack {stack} is gone: {changes_in_words(outcome)}")
     else:
         say(f"Stack {stack} is not up, so there is nothing to destroy.")
     costing = _look(stack, azure, found, as_json=as_json) if azure is not None else False
@@ -109,10 +109,8 @@ def _look(stack: str, azure: AzureSettings, found: dict[str, Any], *, as_json: b
     for one in left:
         mark = "[red]costs money[/]" if one.billable else "[dim]free[/]"
         results.print(f"  {mark}  {one.kind} {one.name}: ", end="")
-        results.print(one.why, markup=False)
+        tell(one.why)
     for sentence in ALWAYS:
         results.print(f"  free  {sentence}", markup=False, style="dim")
-    results.print(
-        "Something is left that costs money." if costing else "Nothing is left that costs money.", markup=False
-    )
+    tell("Something is left that costs money." if costing else "Nothing is left that costs money.")
     return bool(costing)

@@ -12,7 +12,7 @@ from infra.cost.scenarios import CANARIES_PER_MONTH
 from personalize.commands.lifecycle import shown_operation
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
-from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say
+from personalize.terminal.output import ExitCode, confirm, messages, print_json, results, say, tell
 from personalize.verify.bench import Bench
 from personalize.verify.record import Record, assumptions, record_file
 from personalize.views.azure_plan import announce
@@ -125,9 +125,9 @@ def show(record: Record, stages: "Sequence[Stage]") -> None:
             if seen.holds is False:
                 results.print(f"      relied on in {', '.join(known[name].relied_on)}", style="red")
     if waits := [f"{what} {seconds:.0f} s" for what, seconds in sorted(record.waits.items())]:
-        results.print(f"Longest waits: {', '.join(waits)}.", markup=False)
+        tell(f"Longest waits: {', '.join(waits)}.")
     by_hand = [one for one in known.values() if one.by_hand]
     results.print(f"\n{len(by_hand)} things that only a person can check:")
     for one in by_hand:
-        results.print(f"  {one.says} {one.by_hand}", markup=False)
-    results.print(f"\nAll of it is in {record_file(record.stack)}.", markup=False)
+        tell(f"  {one.says} {one.by_hand}")
+    tell(f"\nAll of it is in {record_file(record.stack)}.")

@@ -33,6 +33,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def tell(line: str) -> None:
+    """Print a line of the result, without reading it as markup."""
+    results.print(line, markup=False)
+
+
 def say(sentence: str) -> None:
     """A remark."""
     messages.print(sentence, markup=False, style="dim")

@@ -8,7 +8,7 @@ from rich.table import Table
 from features.errors import BadInputError
 from personalize.clients.model_registry import versions_of
 from personalize.errors import StackMissingError
-from personalize.terminal.output import results
+from personalize.terminal.output import results, tell
 from steps.shared.model_versions import NoSuchVersionError
 
 
@@ -49,7 +49,7 @@ def show_models(rows: list[dict[str, Any]]) -> None:
     results.print(table)
     for row in rows:
         if not row["accepted"]:
-            results.print(f"version {row['version']}: {' '.join(row['reasons'])}", markup=False)
+            tell(f"version {row['version']}: {' '.join(row['reasons'])}")
 
 
 def champion(stack: str, settings_file: Path | None = None) -> int | None:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from personalize.clients.service import trusted_certificate
 from personalize.stack.stack_files import StackFiles
-from personalize.terminal.output import results
+from personalize.terminal.output import results, tell
 from steps.shared.folders import StackFolder
 from tools.paths import ROOT, state_folder
 
@@ -18,25 +18,19 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
         return
     flag = "" if stack == "local" else f" --stack {stack}"
     example = shown_path(example_file(stack))
-    results.print(
-        f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.", markup=False
-    )
+    tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
     trusted = trusted_certificate(StackFiles(stack), outputs)
     trust = f"--cacert {shown_path(trusted)} " if trusted else ""
-    results.print("Ask it for a click probability:\n", markup=False)
+    tell("Ask it for a click probability:\n")
     # The key goes through a pipe: an argument would show in the machine's list of processes.
-    results.print(
+    tell(
         f"  .venv/bin/personalize key{flag} --header |\n"
         f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
-        f"  .venv/bin/personalize predict{flag} {example}\n",
-        markup=False,
+        f"  .venv/bin/personalize predict{flag} {example}\n"
     )
     if isinstance(outputs.get("metrics"), dict):
         results.print(metrics_table(outputs["metrics"]))
-    results.print(
-        f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)",
-        markup=False,
-    )
+    tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
