@@ -1,4 +1,4 @@
-"""What can go wrong around an update, one class per cause."""
+"""The errors of an update, one class per cause."""
 
 from features.errors import BadInputError, PersonalizationError
 
@@ -12,7 +12,7 @@ class StackFileInvalidError(BadInputError):
 
 
 class StackMissingError(PersonalizationError):
-    """Nothing was brought up under that name yet."""
+    """The stack is not up."""
 
 
 class StackBusyError(PersonalizationError):
@@ -24,7 +24,7 @@ class PassphraseLostError(PersonalizationError):
 
 
 class PassphraseWrongError(PersonalizationError):
-    """The passphrase file holds something else than what the stack's secrets are encrypted with."""
+    """The passphrase in the file does not decrypt the stack's secrets."""
 
 
 class StepFailedError(PersonalizationError):
@@ -36,7 +36,7 @@ class GateRejectedError(StepFailedError):
 
 
 class StateUnreachableError(PersonalizationError):
-    """The store of the state in the subscription does not answer, or not to who is signed in."""
+    """The state backend in the subscription does not answer, or refuses the signed-in identity."""
 
 
 class UpdateInterruptedError(PersonalizationError):
@@ -44,4 +44,4 @@ class UpdateInterruptedError(PersonalizationError):
 
 
 class EngineFailedError(PersonalizationError):
-    """Pulumi itself failed, and said nothing about a step."""
+    """Pulumi itself failed, not a step."""

@@ -1,1 +1,1 @@
-"""What the commands talk to: the running service, the cluster, and the registries of models."""
+"""Clients of the running service, the cluster and the model registries."""

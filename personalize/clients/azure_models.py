@@ -19,16 +19,16 @@ from tools.paths import state_folder
 
 STORAGE_VERSION = "2024-01-01"
 IMPORTED = "imported"
-"""Folder of the models' container for what no run of this stack made."""
+"""Folder for imported bundles in the models' container."""
 LOOK = Timeout(seconds=20, pause=2)
-"""A command that only looks does not wait for a role to count, as an `up` does."""
+"""A command that only reads does not wait for new roles to take effect, as `up` does."""
 
 
 class AzureVersions:
-    """What Azure ML has registered for a stack."""
+    """The versions of a stack in Azure ML."""
 
     def __init__(self, stack: str, settings: AzureSettings) -> None:
-        """Nothing is asked yet."""
+        """Makes no request yet."""
         self._stack = stack
         self._settings = settings
         self._names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
@@ -43,7 +43,7 @@ class AzureVersions:
         self._registry = AzureRegistry(inputs, self._context, LOOK)
 
     def list(self) -> list[Version]:
-        """All of them, oldest first; none where the workspace is not there. Raises `AzureRefusedError`."""
+        """All versions, oldest first; none without a workspace. Raises `AzureRefusedError`."""
         return [entry.version for entry in self._registry.list()]
 
     def get(self, number: int) -> Version:
@@ -51,25 +51,25 @@ class AzureVersions:
         return self._registry.get(number).version
 
     def get_champion(self) -> Version | None:
-        """The version that serves, None before the first."""
+        """The version that serves, None before the first one."""
         found = self._registry.champion()
         return found.version if found else None
 
     def register(self, bundle: Path) -> Version:
-        """Send a bundle to the lake and register it; raises `AzureRefusedError`, and `BundleError` if it is broken."""
+        """Upload a bundle to the lake and register it. Raises `AzureRefusedError` or `BundleError`."""
         lake = Lake(stack=self._stack, tenant=self._settings.tenant, blob_endpoint=self._blob_endpoint())
         folder = LakeFolder(lake, MODELS, f"{IMPORTED}/{checked_hash(bundle)}", LOOK)
         folder.send(bundle, self._context)
         return self._registry.register(bundle, folder.url, {"run": IMPORTED}).version
 
     def fetch(self, version: Version, target: Path) -> None:
-        """Bring a version's bundle from the lake to `target`; raises as `bundle` does."""
+        """Download a version's bundle to `target`. Raises as `bundle` does."""
         self.bundle(self._registry.get(version.number), target)
 
     def bundle(self, entry: Entry, target: Path | None = None) -> Path:
-        """A version's bundle on this machine, brought from the lake unless it is there, to `target` if given.
+        """A version's bundle on this machine, in `target` if given; downloaded from the lake if it is missing.
 
-        Raises `AzureRefusedError`, and `BundleError` when it is not what was registered.
+        Raises `AzureRefusedError`, or `BundleError` if it differs from the registered one.
         """
         version = entry.version
         kept = target or bundle_folder(state_folder(self._stack) / "registry", version.bundle_hash)
@@ -79,17 +79,17 @@ class AzureVersions:
         return kept
 
     def report(self) -> Path | None:
-        """The report of the version that serves, None before the first."""
+        """The report of the version that serves, None before the first one."""
         found = self._registry.champion()
         return self.bundle(found) / REPORT if found else None
 
     def _blob_endpoint(self) -> str:
-        """Where Azure says that the lake is."""
+        """The lake's Blob endpoint. Raises `StackMissingError`."""
         group = f"/subscriptions/{self._settings.subscription}/resourceGroups/{self._names.training_group}"
         path = f"{group}/providers/Microsoft.Storage/storageAccounts/{self._names.lake}"
         account = credentials.resource_manager(self._settings.tenant).get(path, STORAGE_VERSION)
         if account is None:
             raise StackMissingError(
-                f"Stack {self._stack} has no lake. `.venv/bin/personalize up --stack {self._stack}` makes it."
+                f"Stack {self._stack} has no lake. `.venv/bin/personalize up --stack {self._stack}` creates it."
             )
         return str(account["properties"]["primaryEndpoints"]["blob"])

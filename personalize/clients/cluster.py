@@ -1,4 +1,4 @@
-"""The pods of a stack on Azure, by the cluster's own interface: which there are, and what they wrote."""
+"""The pods of a stack on Azure and their logs, from the cluster's API server."""
 
 import base64
 import queue
@@ -21,16 +21,16 @@ from steps.shared.cluster_names import ANSWERING, NAME, NAMESPACE
 NODES = "/api/v1/nodes"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SELECTOR = ",".join(f"{name}={value}" for name, value in ANSWERING.items())
-"""A canary's pods too: `status` and `logs` show them while they serve."""
+"""Selects a canary's pods too, which `status` and `logs` show while they serve."""
 
 
 class ClusterUnreachableError(PersonalizationError):
-    """The cluster's interface does not answer, or not to who is signed in."""
+    """The API server does not answer, or refuses the signed-in identity."""
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of the service. `image` is the whole reference; `restarts` counts those of its container."""
+    """A pod of the service. `image` is the full reference; `restarts` counts its container's."""
 
     name: str
     ready: bool
@@ -43,17 +43,19 @@ class Cluster:
     """The cluster of a stack."""
 
     def __init__(self, client: httpx.Client) -> None:
-        """`client` leads to the cluster's interface and carries a token."""
+        """`client` sends requests to the API server, with a token."""
         self._client = client
 
     @classmethod
     def of(cls, stack: str, settings: AzureSettings) -> "Cluster":
-        """Reached as Azure says; raises `ClusterUnreachableError`."""
+        """The cluster of a stack, with credentials from Azure. Raises `ClusterUnreachableError`."""
         manager = credentials.resource_manager(settings.tenant)
         try:
             answer = manager.post(f"{cluster_path(stack, settings)}/listClusterUserCredential", VERSION)
         except ManagerRefusedError as error:
-            raise ClusterUnreachableError(f"There is no way to the cluster of stack {stack}: {error}") from error
+            raise ClusterUnreachableError(
+                f"Azure gives no credentials for the cluster of stack {stack}: {error}"
+            ) from error
         kubeconfig = base64.b64decode(answer["kubeconfigs"][0]["value"])
         cluster = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]
         return cls(cluster_client(cluster, settings.tenant))
@@ -68,16 +70,16 @@ class Cluster:
         return [dict(item["metadata"].get("labels") or {}) for item in self.look(NODES)["items"]]
 
     def look(self, path: str) -> dict[str, Any]:
-        """What the cluster's interface says at `path`; raises `ClusterUnreachableError`."""
+        """The API server's answer at `path`. Raises `ClusterUnreachableError`."""
         found: dict[str, Any] = self._get(path).json()
         return found
 
     def lines(self, pod: str, count: int) -> list[str]:
-        """The last `count` lines that a pod wrote; raises `ClusterUnreachableError`."""
+        """The last `count` lines of a pod's log. Raises `ClusterUnreachableError`."""
         return self._get(f"{PODS}/{pod}/log", container=NAME, tailLines=str(count)).text.splitlines()
 
     def follow(self, pods: list[str]) -> Iterator[tuple[str, str]]:
-        """New lines of the pods as they come, each with its pod's name, until all of them have ended."""
+        """New lines of the pods, each with its pod's name, until all pods have ended."""
         lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
         for pod in pods:
             threading.Thread(target=self._stream, args=(pod, lines), daemon=True).start()
@@ -106,13 +108,13 @@ class Cluster:
         except httpx.HTTPStatusError as error:
             raise ClusterUnreachableError(
                 f"The cluster answers {error.response.status_code} for {path}. `.venv/bin/personalize doctor` tells "
-                "whether who is signed in is a deployer of the stack."
+                "whether you are signed in as a deployer of the stack."
             ) from error
         except httpx.HTTPError as error:
             raise ClusterUnreachableError(
                 f"The cluster at {self._client.base_url} cannot be reached ({reason(error)}). If the "
-                "stack is paused, `.venv/bin/personalize resume` starts it; else `azure.authorized_ip_ranges` may "
-                "leave it out."
+                "stack is paused, `.venv/bin/personalize resume` starts it. Otherwise check that "
+                "`azure.authorized_ip_ranges` includes this machine."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Stops and starts a stack's cluster: its nodes are what costs most, and nobody needs a test stack at night."""
+"""Stops and starts a stack's cluster, whose nodes are the highest cost."""
 
 from enum import StrEnum
 
@@ -10,21 +10,21 @@ VERSION = "2025-09-01"
 
 
 class Power(StrEnum):
-    """Whether a cluster runs, in Azure's words."""
+    """The power state of a cluster, as Azure names it."""
 
     RUNNING = "Running"
     STOPPED = "Stopped"
 
 
 def cluster_path(stack: str, settings: AzureSettings) -> str:
-    """Where the stack's cluster is."""
+    """The Resource Manager's path of the stack's cluster."""
     names = Names(stack=stack, subscription=settings.subscription, suffix=settings.suffix)
     group = f"/subscriptions/{settings.subscription}/resourceGroups/{names.serving_group}"
     return f"{group}/providers/Microsoft.ContainerService/managedClusters/{names.cluster}"
 
 
 def power_of(manager: ResourceManager, path: str) -> Power | None:
-    """Whether the cluster runs, None when there is none; raises `ManagerRefusedError`."""
+    """The power state of the cluster, None if there is no cluster. Raises `ManagerRefusedError`."""
     cluster = manager.get(path, VERSION)
     if cluster is None:
         return None
@@ -33,9 +33,9 @@ def power_of(manager: ResourceManager, path: str) -> Power | None:
 
 
 def switch(manager: ResourceManager, path: str, wanted: Power) -> bool:
-    """Stop or start the cluster and wait until that is done; False when it is as wanted already.
+    """Stop or start the cluster, and wait for it. Returns False if it is in the wanted state already.
 
-    Raises `ManagerRefusedError`, for a cluster that is not there as well.
+    Raises `ManagerRefusedError`, also if there is no cluster.
     """
     if power_of(manager, path) is wanted:
         return False

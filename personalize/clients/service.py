@@ -1,4 +1,4 @@
-"""The running service as the commands see it: requests with the stack's key, and its refusals as our errors."""
+"""Requests to the running service with the stack's key, and its refusals as our errors."""
 
 import time
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ READY_SECONDS = 900.0
 """How long a service may take after its cluster has started."""
 POLL_SECONDS = 5.0
 AUTHORITY = "authority.pem"
-"""In the stack's folder: the authority that signed the service's certificate on Azure."""
+"""File in the stack's folder with the authority that signed the service's certificate on Azure."""
 
 
 class ServiceUnreachableError(PersonalizationError):
@@ -31,7 +31,7 @@ class ServiceUnreachableError(PersonalizationError):
 
 
 class ServiceRefusedError(PersonalizationError):
-    """The service answered, but not with a result."""
+    """The service answered without a result."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Service:
     endpoint: str
     key: str = field(repr=False)
     certificate: Path | None
-    """The service's own certificate when it answers HTTPS, trusted in addition to the machine's authorities."""
+    """The service's certificate if it speaks HTTPS, trusted in addition to the machine's authorities."""
 
     @classmethod
     def of(cls, session: "StackSession", outputs: dict[str, Any] | None = None) -> Self:
-        """The service of a stack; raises `ServiceUnreachableError` for one that was never served."""
+        """The service of a stack. Raises `ServiceUnreachableError` if the stack has none."""
         found = session.outputs()[0] if outputs is None else outputs
         if "endpoint" not in found:
             raise ServiceUnreachableError(
@@ -54,7 +54,7 @@ class Service:
         return cls(str(found["endpoint"]).rstrip("/"), str(found["key"]), trusted_certificate(session.files, found))
 
     def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """The service's answer to `body`; raises `BadInputError` when the service finds fault with it."""
+        """The service's answer to `body`. Raises `BadInputError` if the service refuses `body`."""
         response = self._request("POST", path, json=body, headers=headers)
         if response.is_success:
             return response.json()
@@ -68,7 +68,7 @@ class Service:
         raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {message}")
 
     def ready(self) -> bool:
-        """True when the service is ready to score."""
+        """Whether the service is ready to score."""
         try:
             return self._request("GET", "/readyz").is_success
         except ServiceUnreachableError:
@@ -84,7 +84,7 @@ class Service:
         return time.monotonic() - started
 
     def example(self, path: str = "/score") -> Any:  # noqa: ANN401 - JSON
-        """The body of a request to `path` with the model's own columns, made up by the service."""
+        """An example of a request body for `path` with the model's columns, from the service's OpenAPI description."""
         response = self._request("GET", "/openapi.json")
         if not response.is_success:
             raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
@@ -92,7 +92,7 @@ class Service:
         return next(iter(examples.values()))["value"]
 
     def metrics(self) -> str:
-        """The service's metrics in Prometheus' text format."""
+        """The service's metrics in Prometheus's text format."""
         return self._request("GET", "/metrics").text
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:  # noqa: ANN401 - passed on
@@ -113,8 +113,11 @@ class Service:
 
 
 def trusted_certificate(files: "StackFiles", outputs: dict[str, Any]) -> Path | None:
-    """The certificate to trust in addition to the machine's authorities: on Azure that of the service's own authority,
-    kept in a file for `curl`; elsewhere the one that the settings name, by a path relative to the repository."""
+    """The certificate to trust in addition to the machine's authorities.
+
+    On Azure it is the service's own authority, written to a file for `curl`; elsewhere the one named in the settings,
+    by a path relative to the repository.
+    """
     if authority := outputs.get("authority"):
         files.create_folders()
         kept = files.folder / AUTHORITY

@@ -1,1 +1,1 @@
-"""Pulumi's engine as a child process: its events, its failures, and how it is interrupted."""
+"""Pulumi's engine as a child process: events, failures and interruption."""

@@ -1,4 +1,4 @@
-"""The Automation API on our own process of the Pulumi CLI; it leaves the machine's selected stack alone."""
+"""The Automation API with our own process of the Pulumi CLI."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,10 @@ from tools.versions import PULUMI
 
 
 class InterruptiblePulumi(PulumiCommand):
-    """Runs commands as `process`, which can be interrupted."""
+    """Runs the CLI's commands by `process`, which can be interrupted."""
 
     def __init__(self, process: PulumiProcess) -> None:
-        # The set-up has checked the version already: asking again costs a third of a second per command.
+        # The set-up has checked the version; doing it again costs a third of a second per command.
         self.command = str(process.executable)
         self.version = VersionInfo.parse(PULUMI)
         self._process = process
@@ -27,7 +27,7 @@ class InterruptiblePulumi(PulumiCommand):
         on_output: OutputCallback | None = None,
         on_error: OutputCallback | None = None,
     ) -> CommandResult:
-        """What `PulumiCommand.run` does; raises its `CommandError`s."""
+        """As `PulumiCommand.run`; raises its `CommandError`s."""
         finished = self._process.run(args, cwd, additional_env, on_output, on_error)
         result = CommandResult(stdout=finished.stdout, stderr=finished.stderr, code=finished.code)
         if result.code != 0:
@@ -36,7 +36,7 @@ class InterruptiblePulumi(PulumiCommand):
 
 
 class Workspace(LocalWorkspace):
-    """Leaves the machine's selected stack alone: every command here names its stack."""
+    """Does not change the machine's selected stack, since every command here names its stack."""
 
     def select_stack(self, stack_name: str) -> None:
         """Nothing to do."""

@@ -1,4 +1,4 @@
-"""The engine's events, reduced to what a person wants to know: which step does what, how far it is, why it failed."""
+"""The engine's events, reduced to the progress and the failures of steps."""
 
 import re
 from collections import defaultdict
@@ -26,7 +26,7 @@ SUMMARIES = re.compile(
     r".*failed to run remediation: context canceled)$",
     re.IGNORECASE,
 )
-"""What the engine adds after a step has said what is wrong."""
+"""Lines that the engine adds after the error of a step."""
 
 
 TITLES = {
@@ -38,11 +38,11 @@ TITLES = {
     "ApiKey": "key",
     "ScoringService": "scoring service",
 }
-"""What a person calls the steps, by the last part of their types."""
+"""Names of steps for users, by the last part of their types."""
 
 
 class Phase(StrEnum):
-    """Where a step is."""
+    """The phase of a step."""
 
     STARTED = "started"
     MESSAGE = "message"
@@ -52,20 +52,20 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StepUpdate:
-    """News of one step."""
+    """An update of one step."""
 
     step: str
-    """Last part of the resource's type, `TrainingRun`; empty for the program as a whole."""
+    """Last part of the resource's type, as `TrainingRun`; empty for the program itself."""
     phase: Phase
     operation: str = ""
-    """The engine's word: create, update, same, replace, delete, refresh ..."""
+    """The engine's name of the operation: create, update, same, replace, delete, refresh ..."""
     text: str = ""
     """The message, ready to show."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What the engine does, or would do, to one resource."""
+    """An operation on one resource, done or planned."""
 
     urn: str
     type: str
@@ -73,30 +73,30 @@ class Change:
     operation: str
     """`create`, `update`, `replace` or `delete`."""
     properties: tuple[str, ...] = ()
-    """Paths of the inputs that differ, as far as the engine knows."""
+    """Paths of the inputs that differ, where the engine knows them."""
     replaces: tuple[str, ...] = ()
-    """Those among them that a change in place cannot reach."""
+    """Those that need a replacement."""
 
 
 CHANGES = {"create": "create", "update": "update", "create-replacement": "replace", "delete": "delete"}
-"""A change for the engine's word; `replace` and `delete-replaced` are the other parts of a `create-replacement`."""
+"""A change by the engine's operation. `replace` and `delete-replaced` belong to a `create-replacement`."""
 
 
 class EventReader:
-    """Called by the engine with each event; passes steps' news on and remembers what the end needs."""
+    """Called with each event of the engine. Passes on updates of steps, and keeps what the result needs."""
 
     def __init__(self, on_step: Callable[[StepUpdate], None]) -> None:
         self._on_step = on_step
         self.cancelled = False
-        """Set once the user interrupted: what fails from then on was cancelled."""
+        """Set when the user interrupts: later failures are cancellations."""
         self.failures: dict[str, list[str]] = defaultdict(list)
-        """Sentences by step."""
+        """Error messages by step."""
         self.changes: dict[str, int] = {}
-        """Resources by operation, as the engine sums them up."""
+        """Number of resources by operation, from the engine's summary."""
         self.resources: list[Change] = []
-        """What happens to each resource that does not stay as it is, components left out."""
+        """The change of each resource that changes, without components."""
         self.operations: dict[str, str] = {}
-        """The engine's word for what it did, by step."""
+        """The engine's operation by step."""
         self.results: dict[str, dict[str, Any]] = {}
         """Outputs by step, secrets masked by the engine."""
 
@@ -152,8 +152,7 @@ def _change(metadata: "StepEventMetadata") -> Change:
 
 
 def clean(message: str) -> str:
-    """`message` without the engine's colour marks, without what it puts before a provider's sentence, and of a
-    traceback only the exception."""
+    """`message` without the engine's colour marks and prefixes. A traceback is reduced to its exception."""
     text = NOISE.sub("", MARKUP.sub("", message).strip()).strip()
     if TRACEBACK not in text:
         return text
@@ -162,12 +161,12 @@ def clean(message: str) -> str:
 
 
 def step_name(urn: str) -> str:
-    """`TrainingRun` for the URN of such a resource or component; empty for the stack itself and for none."""
+    """The last part of the type in a URN, as `TrainingRun`; empty for the stack itself and for no URN."""
     parts = urn.split("::", maxsplit=3)  # urn:pulumi:<stack>, project, type with its parents, name
     kind = parts[2].rpartition("$")[2] if len(parts) > 3 else ""  # noqa: PLR2004 - a URN has four parts
     return "" if kind == "pulumi:pulumi:Stack" else kind.rpartition(":")[2]
 
 
 def title(step: str) -> str:
-    """What a person calls a step."""
+    """The name of a step for users."""
     return TITLES.get(step, step)

@@ -1,4 +1,4 @@
-"""Turns a failed Pulumi command into one of our errors: the steps' own sentences where there are any."""
+"""Turns a failed Pulumi command into one of our errors, with the steps' own messages if there are any."""
 
 import re
 import socket
@@ -13,10 +13,10 @@ from personalize.errors import (
     StepFailedError,
 )
 
-DEBUG_HINT = "Run it again with `--debug` to see all that Pulumi said."
+DEBUG_HINT = "Run it again with `--debug` to see all of Pulumi's output."
 LAST_LINES = 3
 LOCKED = "the stack is currently locked by"
-"""How the engine says that another update holds the stack."""
+"""The engine's message if another update holds the stack."""
 
 
 def explain(operation: str, text: str, reader: EventReader, stack: str) -> PersonalizationError:
@@ -25,7 +25,7 @@ def explain(operation: str, text: str, reader: EventReader, stack: str) -> Perso
         return _busy(text, stack)
     if "incorrect passphrase" in text:
         return PassphraseWrongError(
-            f"The passphrase file of stack {stack} does not fit its state. Put the right file back, or run "
+            f"The passphrase file of stack {stack} does not decrypt its state. Restore the right file, or run "
             f"`.venv/bin/personalize reset --stack {stack} --yes` and `.venv/bin/personalize up` to start afresh."
         )
     if reader.failures:
@@ -38,7 +38,7 @@ def explain(operation: str, text: str, reader: EventReader, stack: str) -> Perso
 
 
 def _busy(text: str, stack: str) -> StackBusyError:
-    """Another process, perhaps of another machine that is gone: then nobody but a person knows that."""
+    """The lock of another process. Only a person knows whether another machine is gone."""
     holder = re.search(r"created by (\S+) \(pid (\d+)\)", text)
     who = f"process {holder[2]} of {holder[1]}" if holder else "another process"
     sentence = f"Stack {stack} is being changed by {who}. Wait for it to end, then run this again."

@@ -1,7 +1,7 @@
-"""Who Pulumi's engine is for the store of its state: the identity that everything else is, and no other.
+"""The identity with which Pulumi's engine uses the state backend: the same as everywhere else.
 
-The engine's own Azure client tries many identities; one variable leaves it one. In a workflow it reads a statement of
-GitHub's from a file, and as that lives for five minutes, the file is written anew while this process runs.
+The engine's Azure client would try many identities; a variable restricts it to one. In a workflow it reads GitHub's
+OIDC token from a file. The token is valid for five minutes, so this process renews the file.
 """
 
 import threading
@@ -17,7 +17,7 @@ _lock = threading.Lock()
 
 
 def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
-    """Variables for the engine. `folder` is the stack's; raises `IdentityError` where GitHub gives no statement."""
+    """Environment variables for the engine. `folder` is the stack's. Raises `IdentityError` without a token."""
     client = workflow_client()
     if client is None:
         return {"AZURE_TOKEN_CREDENTIALS": "AzureCLICredential"}
@@ -33,7 +33,7 @@ def engine_identity(tenant: str, folder: Path) -> dict[str, str]:
 
 
 def _keep(file: Path) -> None:
-    """Write the statement, and from now on again and again."""
+    """Write the token, and keep renewing it."""
     with _lock:
         if file in _renewed and file.is_file():
             return
@@ -48,7 +48,7 @@ def _renew(file: Path) -> None:
     pause = threading.Event()
     while not pause.wait(RENEW_SECONDS):
         try:
-            if file.parent.is_dir():  # a destroy takes the stack's folder away
+            if file.parent.is_dir():  # a destroy deletes the stack's folder
                 write_private(file, client_assertion())
         except (IdentityError, OSError):
-            continue  # the one before is good for some minutes; the next try may succeed
+            continue  # the last one is valid for some minutes; the next attempt may succeed

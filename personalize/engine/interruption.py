@@ -1,4 +1,4 @@
-"""Ctrl-C once cancels and waits, a second time gives up waiting; the same for a terminal that goes away."""
+"""Ctrl-C cancels and waits; a second Ctrl-C stops waiting. A terminal that closes counts as Ctrl-C."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -11,28 +11,28 @@ from personalize.errors import UpdateInterruptedError
 
 Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SIGNAL_DELAY = 0.2  # seconds until a signal is acted on, at most
+SIGNAL_DELAY = 0.2  # longest delay, in seconds, until a signal is handled
 
 
 def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool], say: Callable[[str], None]) -> Result:
-    """Run `call` in a thread while this one, the main one, passes signals on to `interrupt`.
+    """Run `call` in a thread while the main thread passes signals on to `interrupt`.
 
-    Raises `UpdateInterruptedError` when a signal came and `call` ended with an error; whatever `call` raises otherwise.
+    Raises `UpdateInterruptedError` if `call` failed after a signal, otherwise what `call` raises.
     """
     received: list[int] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         if len(received) == 1:
-            say("Cancelling: the running step is being stopped. Ctrl-C again gives up at once.")
+            say("Cancelling the running step. Press Ctrl-C again to stop at once.")
         else:
-            say("Giving up at once.")
+            say("Stopping at once.")
         interrupt()
 
     with _handlers(on_signal), ThreadPoolExecutor(1) as executor:
         try:
             future = executor.submit(call)
-            # Not one long wait: a signal that comes just before it begins would be seen only when it ends.
+            # Short waits: a signal just before one long wait would be handled only at its end.
             while not future.done():
                 wait([future], timeout=SIGNAL_DELAY)
             return future.result()
@@ -40,8 +40,8 @@ def run_interruptible(call: Callable[[], Result], interrupt: Callable[[], bool],
             if not received:
                 raise
             raise UpdateInterruptedError(
-                "Cancelled. What was finished is kept, nothing half-done is registered or served; "
-                "run the same command again to carry on."
+                "Cancelled. Finished steps are kept, and nothing half-done is registered or served. "
+                "Run the same command again to continue."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What an operation of the engine on a stack did."""
+"""The result of an operation of the engine on a stack."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ OnStep = Callable[[StepUpdate], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What an operation did."""
+    """The result of an operation."""
 
     changes: dict[str, int]
-    """Resources by the engine's word for what happened to them."""
+    """Number of resources by the engine's operation."""
     steps: dict[str, str]
-    """The engine's word for what happened, by step."""
+    """The engine's operation by step."""
     outputs: dict[str, Any]
     """The stack's outputs in clear text."""
     secret: frozenset[str]
-    """The names of the outputs that must not be shown."""
+    """Names of the secret outputs."""
     seconds: float
     resources: tuple[Change, ...] = ()
-    """What happened, or would happen, to each resource that did not stay as it was."""
+    """The change of each resource that changed or would change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """The engine's own note of an operation."""
+    """The engine's record of an operation."""
 
     kind: str
     result: str

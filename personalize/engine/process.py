@@ -1,7 +1,7 @@
 """The Pulumi CLI as a child that only this process interrupts.
 
-It runs in a process group of its own. On a terminal Ctrl-C goes to the whole foreground group, so Pulumi would hear it
-twice (from the terminal and from here), and the second time it gives up at once instead of cancelling the step.
+It has its own process group. A terminal sends Ctrl-C to the whole foreground group, so Pulumi would get it twice, from
+the terminal and from here, and would stop at once instead of cancelling the step.
 """
 
 import os
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import IO, Any
 
 FOREIGN_VARIABLES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK", "PULUMI_CONFIG")
-"""Set for another project they would win over what is passed here."""
+"""Variables of another project, which would override ours."""
 
 OutputCallback = Callable[[str], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """What a command printed, and the exit code that it left."""
+    """The output and the exit code of a command."""
 
     stdout: str
     stderr: str
@@ -30,7 +30,7 @@ class Finished:
 
 
 class PulumiProcess:
-    """Runs one command at a time; `interrupt` reaches the one that is running."""
+    """Runs one command at a time; `interrupt` interrupts it."""
 
     def __init__(self, executable: Path) -> None:
         """Nothing is run yet."""
@@ -45,10 +45,10 @@ class PulumiProcess:
         on_output: OutputCallback | None = None,
         on_error: OutputCallback | None = None,
     ) -> Finished:
-        """Run it with `arguments` in `folder`, with these environment variables; the callbacks get each line."""
+        """Run the CLI in `folder` with these environment variables. The callbacks get each line of its output."""
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
         environment = inherited | dict(variables) | {"PULUMI_AUTOMATION_API": "true"}
-        # Beside this interpreter are the project's own commands: a kubeconfig names one of them.
+        # The folder of this interpreter has the project's commands, one of which a kubeconfig names.
         own = [str(self.executable.parent), str(Path(sys.executable).parent)]
         environment["PATH"] = os.pathsep.join([*own, environment.get("PATH", os.defpath)])
         with (
@@ -72,7 +72,7 @@ class PulumiProcess:
         return finished
 
     def interrupt(self) -> bool:
-        """Send the running command an interrupt; False when none is running."""
+        """Interrupt the running command. Returns False if none is running."""
         process = self._process
         if process is None or process.poll() is not None:
             return False

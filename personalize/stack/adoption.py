@@ -1,6 +1,6 @@
-"""The ids of resources whose making was cut off: Azure went on with it, and refuses to make what exists.
+"""The IDs of resources whose creation was interrupted. Azure finishes it, then refuses to create them again.
 
-An id is known before a resource is made: it is the path of the names that the program gave. No SDK is imported here.
+An ID is known in advance: it is a path of the names that the program chose. No SDK is imported here.
 """
 
 import re
@@ -59,7 +59,7 @@ AZURE_PATHS = {
     "privatedns:PrivateRecordSet": ZONE + "/{recordType}/{relativeRecordSetName}",
     "consumption:Budget": "/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
 }
-"""By azure-native's type. What has settings of its parent for a body is not here: making it anew changes it."""
+"""By azure-native's type. Types that are a setting of their parent are left out: creating one again only changes it."""
 DATABRICKS_IDS = {
     "index/storageCredential:StorageCredential": "{name}",
     "index/externalLocation:ExternalLocation": "{name}",
@@ -68,18 +68,18 @@ DATABRICKS_IDS = {
     "index/volume:Volume": "{catalogName}.{schemaName}.{name}",
     "index/workspaceFile:WorkspaceFile": "/{path}",
 }
-"""Those of Databricks' objects whose id is a name. A policy and a job get theirs from Databricks."""
+"""Databricks' objects whose ID is a name. The IDs of policies and jobs come from Databricks."""
 GRANT = "index/grant:Grant"
 GRANT_IDS = {
     "externalLocation": "external_location/{externalLocation}/{principal}",
     "catalog": "catalog/{catalog}/{principal}",
 }
-"""A grant's id, by what it is on."""
+"""The ID of a grant, by the kind of object it is on."""
 PART = re.compile(r"{(\w+)}")
 
 
 def identity_of(kind: str, inputs: Mapping[str, Any], subscription: str) -> str | None:
-    """The id that a resource of Pulumi's type `kind` gets, None for one whose id is not made of its inputs."""
+    """The ID of a resource of Pulumi's type `kind`, None if its ID does not follow from its inputs."""
     package, _, name = kind.partition(":")
     template = {"azure-native": AZURE_PATHS, "databricks": DATABRICKS_IDS}.get(package, {}).get(name)
     if name == GRANT:

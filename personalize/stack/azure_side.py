@@ -1,4 +1,4 @@
-"""What a stack on Azure needs around the engine's operations; for one on this machine all of it is nothing."""
+"""What a stack on Azure needs around the engine's operations. For a stack on this machine nothing is done."""
 
 import re
 from collections.abc import Mapping
@@ -20,42 +20,42 @@ LAST = "z"
 
 @dataclass(frozen=True)
 class AzureSide:
-    """Of the stack with these files."""
+    """The Azure side of the stack with these files."""
 
     files: StackFiles
 
     @property
     def settings(self) -> AzureSettings | None:
-        """Those of the stack on Azure, None for another; raises `SettingsError`."""
+        """The settings of a stack on Azure, None for a local one. Raises `SettingsError`."""
         return load_settings(self.files.effective()).azure
 
     @property
     def policy_packs(self) -> list[str]:
-        """What every resource must pass before it is made."""
+        """The policies that every resource must pass before it is created."""
         return [str(POLICY_PACK)] if self.settings else []
 
     def refuse_to_replace_data(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `DataWouldBeReplacedError` when an update with the settings would make the storage anew."""
+        """Raise `DataWouldBeReplacedError` if an update with the settings would replace the storage."""
         if self.settings:
             refuse_to_replace_data(snapshot.get("resources") or (), self.settings, self.files.stack)
 
     def refuse_to_change_network(self, snapshot: Mapping[str, Any]) -> None:
-        """Raise `NetworkWouldChangeError` when an update would put what lies in a network into another one."""
+        """Raise `NetworkWouldChangeError` if an update would move resources into another network."""
         if self.settings:
             refuse_to_change_network(snapshot.get("resources") or (), self.settings)
 
     def begins_anew(self, snapshot: Mapping[str, Any]) -> bool:
-        """Whether an update with the settings would make the storage anew; raises `NamesTakenError`."""
+        """Whether an update with the settings would replace the storage. Raises `NamesTakenError`."""
         resources = snapshot.get("resources") or ()
         return self.settings is not None and begins_anew(resources, self.settings, self.files.stack)
 
     def enter(self, snapshot: Mapping[str, Any]) -> None:
-        """Let who is signed in into the services that do not go by roles alone; raises `NoMemberError`."""
+        """Make the signed-in identity a member of Databricks, where a role is not enough. Raises `NoMemberError`."""
         if self.settings:
             join(snapshot.get("resources") or (), self.settings.tenant)
 
     def renew_suffix(self) -> str | None:
-        """Write another suffix into the stack file: Azure keeps deleted names for days. A sentence about it."""
+        """Write the next suffix into the stack file, since Azure keeps deleted names for days. Returns a message."""
         if not self.settings:
             return None
         old = self.settings.suffix

@@ -1,4 +1,4 @@
-"""The refusal to move a stack unasked: Azure moves neither storage nor what lies in a network, but makes them anew."""
+"""Refuses to move a stack: Azure can move neither storage nor resources in a network, only delete and recreate them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,46 +15,46 @@ Resources = Iterable[Mapping[str, Any]]
 
 
 class DataWouldBeReplacedError(PersonalizationError):
-    """Settings for which the stack's storage would be deleted and made anew, empty."""
+    """Settings for which the stack's storage would be deleted and recreated empty."""
 
 
 class NetworkWouldChangeError(PersonalizationError):
-    """Settings for which Databricks' workspace and the cluster would be deleted and made anew."""
+    """Settings for which Databricks' workspace and the cluster would be deleted and recreated."""
 
 
 class NamesTakenError(PersonalizationError):
-    """Names that Azure keeps for days after what had them is deleted."""
+    """Names that Azure keeps for days after their resources were deleted."""
 
 
 def refuse_to_replace_data(resources: Resources, settings: AzureSettings, stack: str) -> None:
-    """Raise `DataWouldBeReplacedError` when these settings put the storage in the state `resources` elsewhere."""
+    """Raise `DataWouldBeReplacedError` if these settings move the storage in the state `resources`."""
     for name, location in _moved(resources, settings, stack):
         raise DataWouldBeReplacedError(
-            f"The storage account {name} in {location} would be deleted with everything in it, models too: "
-            f"`azure.location` is {settings.location}, `azure.suffix` is {settings.suffix}, and Azure moves no "
-            "data. Put the settings back. Or, to delete all of the stack and begin anew, set `azure.suffix` to a new "
-            "value, as Azure keeps deleted names for days, and give `--replace-data`."
+            f"The storage account {name} in {location} would be deleted with its data and models: `azure.location` is "
+            f"now {settings.location}, `azure.suffix` is {settings.suffix}, and Azure cannot move data. Restore the "
+            "settings. Or, to delete the stack and start again, set `azure.suffix` to a new value, since Azure keeps "
+            "deleted names for days, and add `--replace-data`."
         )
 
 
 def begins_anew(resources: Resources, settings: AzureSettings, stack: str) -> bool:
-    """Whether these settings put the storage in the state `resources` elsewhere.
+    """Whether these settings move the storage in the state `resources`.
 
-    Raises `NamesTakenError` when it would have the same names there.
+    Raises `NamesTakenError` if the names would stay the same.
     """
     moved = _moved(resources, settings, stack)
     for name, location in moved:
         if name in _wanted(settings, stack):
             raise NamesTakenError(
-                f"A stack in {settings.location} can't have the names of the one in {location}, {name} for one: Azure "
-                f"keeps deleted names for days. Set `azure.suffix` to another value than {settings.suffix}; nothing "
-                "was deleted yet."
+                f"A stack in {settings.location} can't reuse the names of the one in {location}, such as {name}: Azure "
+                f"keeps deleted names for days. Set `azure.suffix` to another value than {settings.suffix}. Nothing "
+                "was deleted."
             )
     return bool(moved)
 
 
 def _moved(resources: Resources, settings: AzureSettings, stack: str) -> list[tuple[str, str]]:
-    """Name and location of each storage account that is not where these settings want it."""
+    """Name and location of each storage account that these settings would move."""
     wanted = _wanted(settings, stack)
     accounts = (resource["inputs"] for resource in resources if resource["type"] == ACCOUNT)
     places = [(str(inputs["accountName"]), str(inputs["location"])) for inputs in accounts]
@@ -67,10 +67,11 @@ def _wanted(settings: AzureSettings, stack: str) -> set[str]:
 
 
 def refuse_to_change_network(resources: Resources, settings: AzureSettings) -> None:
-    """Raise `NetworkWouldChangeError` when the stack in the state `resources` is not in the network of its settings.
+    """Raise `NetworkWouldChangeError` if the stack in the state `resources` is in another network than its settings
+    say.
 
-    The cluster's network is fixed when it is made ("Create a private Azure Kubernetes Service cluster"), and so is
-    Databricks' as far as Pulumi's provider knows it.
+    A cluster's network cannot change ("Create a private Azure Kubernetes Service cluster"), nor can Databricks', as far
+    as Pulumi's provider knows.
     """
     found = {one["type"]: one.get("inputs") or {} for one in resources if one["type"] in {DATABRICKS, CLUSTER, NETWORK}}
     made = _network_made(found, settings)
@@ -79,9 +80,9 @@ def refuse_to_change_network(resources: Resources, settings: AzureSettings) -> N
     names = f"the Databricks workspace {found.get(DATABRICKS, {}).get('workspaceName', '')} with its jobs and the "
     names += f"history of their runs, and the cluster {found.get(CLUSTER, {}).get('resourceName', '')} with the service"
     raise NetworkWouldChangeError(
-        f"This stack was made with {made}, and the settings say {wanted}. Nothing moves into another network: {names}, "
-        "would be deleted and made anew, and nothing would answer meanwhile. Lake, models, images and vault would "
-        "stay. Put the setting back; for another network, bring up a stack of another name, then destroy this one."
+        f"This stack was created with {made}, and the settings say {wanted}. Nothing moves into another network: "
+        f"{names}, would be deleted and recreated, with no service meanwhile. Lake, models, images and vault would "
+        "stay. Restore the setting. For another network, bring up a stack of another name, then destroy this one."
     )
 
 
@@ -92,7 +93,7 @@ def _network_of(settings: AzureSettings) -> str:
 
 
 def _network_made(found: Mapping[str, Mapping[str, Any]], settings: AzureSettings) -> str | None:
-    """What the settings were when the stack was made; None where there is nothing yet that lies in a network."""
+    """The settings with which the network was created; None if nothing is in a network yet."""
     if DATABRICKS not in found and CLUSTER not in found:
         return None
     if NETWORK not in found:

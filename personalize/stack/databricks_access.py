@@ -1,7 +1,7 @@
-"""What must be asked of the stack's Databricks workspace before an update: to be let in, and what a killed one made.
+"""Requests to the stack's Databricks workspace before an update: to become a member, and to find interrupted creations.
 
-Roles in Azure alone do not make a member. Databricks takes in who calls with the headers of Azure's own sign-in, which
-its provider for Pulumi does not send from a workflow.
+A role in Azure alone makes nobody a member. Databricks admits callers that send the headers of Azure's sign-in, which
+its Pulumi provider does not send from a workflow.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,14 +29,14 @@ Resources = Iterable[Mapping[str, Any]]
 
 
 def join(resources: Resources, tenant: str) -> None:
-    """Become a member of the workspace in the state `resources`, if there is one. Raises `NoMemberError`."""
+    """Become a member of the workspace in the state `resources`, if it has one. Raises `NoMemberError`."""
     client = _client(resources, tenant)
     if client is None:
         return
     from databricks.sdk.errors import Unauthenticated  # noqa: PLC0415 - an extra, and a second
     from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 - see above
 
-    # The SDK repeats what is busy, and not what a token that has just ended was refused for.
+    # The SDK retries busy requests, but not those refused for an expired token.
     asking = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unauthenticated),
         stop=tenacity.stop_after_attempt(credentials.TOKEN_ATTEMPTS),
@@ -53,7 +53,7 @@ def join(resources: Resources, tenant: str) -> None:
 
 
 def numbered_identity(kind: str, inputs: Mapping[str, Any], resources: Resources, tenant: str) -> str | None:
-    """The id that Databricks gave to an object of the stack with that name; None when there is none."""
+    """The ID that Databricks gave to the stack's object of that name; None if there is none."""
     client = _client(resources, tenant) if kind in {POLICY, JOB} else None
     if client is None:
         return None
@@ -64,7 +64,7 @@ def numbered_identity(kind: str, inputs: Mapping[str, Any], resources: Resources
 
 
 def _client(resources: Resources, tenant: str) -> "WorkspaceClient | None":
-    """Of the workspace that the state knows to be ready."""
+    """A client of the workspace that is ready according to the state."""
     found = next((resource for resource in resources if resource["type"] == READY and resource.get("outputs")), None)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Pulumi's lock of a stack in a state folder: who holds it, and whether that process is still there."""
+"""Pulumi's lock of a stack in a state folder: which process holds it, and whether it still runs."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from personalize.errors import StackBusyError
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """One lock file, as the engine writes it."""
+    """A lock file of the engine."""
 
     path: Path
     pid: int
@@ -23,12 +23,12 @@ class Lock:
     since: datetime
 
     def is_stale(self) -> bool:
-        """True when the process ran on this machine and is gone, whoever has its id now."""
+        """Whether the process ran on this machine and has ended, even if another one has its ID now."""
         if self.host != socket.gethostname():
             return False
         try:
             process = psutil.Process(self.pid)
-            ended = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent does not ask how it ended
+            ended = process.status() == psutil.STATUS_ZOMBIE  # it was killed, and its parent has not read its exit code
             return ended or process.create_time() > self.since.timestamp()
         except psutil.NoSuchProcess:
             return True
@@ -39,7 +39,7 @@ class Lock:
 
 
 def read_locks(state: Path) -> list[Lock]:
-    """The locks below a state folder; a file that disappears or is half-written while it is read is left out."""
+    """The locks in a state folder, without files that disappear or are half-written while they are read."""
     found = []
     for path in sorted((state / ".pulumi" / "locks").rglob("*.json")):
         try:
@@ -53,7 +53,7 @@ def read_locks(state: Path) -> list[Lock]:
 
 
 def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
-    """Remove the locks of processes that are gone; raises `StackBusyError` for one that is not."""
+    """Remove the locks of ended processes. Raises `StackBusyError` for a process that still runs."""
     for lock in read_locks(state):
         if not lock.is_stale():
             raise StackBusyError(
@@ -61,4 +61,4 @@ def clear_stale(state: Path, stack: str, say: Callable[[str], None]) -> None:
                 f"`kill -INT {lock.pid}`; then run this again."
             )
         lock.path.unlink(missing_ok=True)
-        say(f"Removed the lock of a process that is gone ({lock}).")
+        say(f"Removed the lock of a process that has ended ({lock}).")

@@ -1,6 +1,6 @@
-"""The engine's operations on one stack, with this process's own program: what needs Pulumi's packages.
+"""The engine's operations on one stack, with the program in this process.
 
-They take a quarter of a second to import, so `personalize.stack.session` does so only when it needs them.
+Pulumi's packages take a quarter of a second to import, so `personalize.stack.session` imports this module when needed.
 """
 
 import time
@@ -31,7 +31,7 @@ from tools.paths import ROOT
 
 @dataclass
 class Operations:
-    """Of the stack of that name, as `process` with these environment variables. `say` gets remarks."""
+    """The operations on the stack `name`, run by `process` with these environment variables. `say` gets messages."""
 
     name: str
     process: PulumiProcess
@@ -42,7 +42,7 @@ class Operations:
     def up(
         self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str], targets: Sequence[str] = ()
     ) -> Outcome:
-        """Bring the stack, or those of its resources that match `targets`, to what the program says."""
+        """Update the stack, or its resources that match `targets`, to what the program declares."""
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.up(
@@ -57,7 +57,7 @@ class Operations:
         return self._operate("update", operate, on_step)
 
     def preview(self, on_step: OnStep, *, refresh: bool, policy_packs: Sequence[str]) -> Outcome:
-        """Find out what `up` would do."""
+        """Plan an `up`."""
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.preview(on_event=reader, refresh=refresh or None, policy_packs=list(policy_packs))
@@ -65,7 +65,7 @@ class Operations:
         return self._operate("preview", operate, on_step)
 
     def destroy(self, on_step: OnStep) -> Outcome:
-        """Delete everything that the stack made."""
+        """Delete all resources of the stack."""
 
         def operate(stack: Stack, reader: EventReader) -> object:
             return stack.destroy(on_event=reader, show_secrets=False)
@@ -78,11 +78,11 @@ class Operations:
         return None if found is None else Update(kind=found.kind, result=found.result, started=found.start_time)
 
     def settle(self, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
-        """Close what a killed engine left open; a sentence about it."""
+        """Resolve the operations that a killed engine left open. Returns a message."""
         return settle(self._stack(), pending, azure, refresh)
 
     def require_port(self, scoring: ScoringSettings, folder: Path) -> None:
-        """Raise `PortInUseError` when another program has the port of the service, which lies in `folder`."""
+        """Raise `PortInUseError` if another program uses the service's port. `folder` is the stack's."""
         require_port(scoring, ServiceProcesses(StackFolder(folder)))
 
     def forget_shown_pools(self) -> None:

@@ -1,4 +1,4 @@
-"""The processes that run from a stack's folder, and the way out of a lost state: end them, delete the folder."""
+"""The processes that run from a stack's folder, and `reset`, which ends them and deletes the folder."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from personalize.stack.locks import read_locks
 from personalize.stack.stack_files import StackFiles
 
 TIMEOUT_SECONDS = 10.0
-"""How long processes may take to end by themselves."""
+"""Time that processes have to end by themselves."""
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Processes that were started with a path below `folder`, or that work there."""
+    """Processes with an argument or a working directory inside `folder`."""
     return [process for process in psutil.process_iter() if _runs_from(process, folder)]
 
 
@@ -26,9 +26,9 @@ def _runs_from(process: psutil.Process, folder: Path) -> bool:
 
 
 def reset_stack(stack: str) -> tuple[int, Path]:
-    """Stop what runs from the stack's folder and delete that; returns how many processes were stopped, and the folder.
+    """Stop the stack's processes and delete its folder. Returns the number of processes, and the folder.
 
-    Raises `StackMissingError` without such a folder and `StackBusyError` while an update of the stack runs.
+    Raises `StackMissingError` if there is no folder, `StackBusyError` during an update of the stack.
     """
     files = StackFiles(stack)
     folder = files.folder
@@ -36,7 +36,9 @@ def reset_stack(stack: str) -> tuple[int, Path]:
         raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
     for lock in read_locks(files.state):
         if not lock.is_stale():
-            raise StackBusyError(f"Stack {stack} is being changed by {lock}. Stop that first: `kill -INT {lock.pid}`.")
+            raise StackBusyError(
+                f"Stack {stack} is being changed by {lock}. Stop that process first: `kill -INT {lock.pid}`."
+            )
     processes = processes_of(folder)
     for process in processes:
         process.terminate()

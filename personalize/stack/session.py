@@ -1,6 +1,6 @@
-"""`StackSession`: bring a stack up, look at it, take it down, through the Pulumi engine and this process's own program.
+"""`StackSession`: brings a stack up, reads it and destroys it, with Pulumi's engine and the program in this process.
 
-The program is the `deploy(settings)` that a plain `pulumi up` runs too; `environment()` is what such a plain run needs.
+The program is the same as for a plain `pulumi up`, which needs the variables of `environment()`.
 """
 
 import json
@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 class StackSession:
-    """One stack on this machine. `say` gets the sentences that are worth telling beside the steps' news."""
+    """One stack, driven from this machine. `say` gets messages other than the steps' updates."""
 
     def __init__(self, stack: str = "local", *, settings_file: Path | None = None, say: Say = lambda _: None) -> None:
         self.files = StackFiles(stack, settings_file)
@@ -41,7 +41,7 @@ class StackSession:
         self._say = say
 
     def environment(self) -> dict[str, str]:
-        """What the Pulumi CLI needs to work on this stack: where its state is, and the copy of the stack file."""
+        """The Pulumi CLI's environment variables for this stack: its state backend and the copy of the stack file."""
         return {
             "PULUMI_STACK": self.stack,
             **self._state.environment(),
@@ -51,18 +51,18 @@ class StackSession:
         }
 
     def exists(self) -> bool:
-        """True when the stack was initialised, here or where its state is."""
+        """Whether the stack was initialised, in its state backend."""
         return self._state.exists()
 
     def require(self) -> None:
-        """Raise `StackMissingError` when the stack is not up."""
+        """Raise `StackMissingError` if the stack is not up."""
         if not self.exists():
             raise StackMissingError(f"Stack {self.stack} is not up. Run `.venv/bin/personalize up` first.")
 
     def prepare(self) -> None:
-        """Make the stack ready for an operation of the engine: files, passphrase, stack, locks of dead processes.
+        """Prepare an operation of the engine: files, passphrase, stack, locks of ended processes.
 
-        Raises the errors of `personalize.errors` that concern the stack's files and its lock.
+        Raises the errors in `personalize.errors` about the stack's files and its lock.
         """
         self.files.committed()
         self.files.create_folders()
@@ -77,12 +77,11 @@ class StackSession:
     def up(
         self, on_step: OnStep, *, refresh: bool = False, only: Sequence[str] = (), replace_data: bool = False
     ) -> Outcome:
-        """Bring the stack to what its settings say; with `refresh` look first at what is really there.
+        """Update the stack to its settings; with `refresh`, read the resources' real state first.
 
-        `only` names the steps to bring up to date, the others stay as they were made last. Raises
-        `DataWouldBeReplacedError` where that would delete the stack's storage, unless `replace_data` allows it: then
-        all of the stack is deleted first, or `NamesTakenError` is raised where that can't go well. `PortInUseError`
-        comes before the training that it would make vain.
+        `only` names the steps to update; the others stay unchanged. Raises `DataWouldBeReplacedError` if that would
+        delete the stack's storage. With `replace_data` the whole stack is deleted first, or `NamesTakenError` is raised
+        if its names would be taken. `PortInUseError` is raised before training.
         """
         self.prepare()
         self._require_port()
@@ -90,7 +89,7 @@ class StackSession:
         if not replace_data:
             self._azure.refuse_to_replace_data(snapshot)
         elif self._azure.begins_anew(snapshot):
-            self._say("Azure moves no data: all of the stack is deleted first, and then made anew.")
+            self._say("Azure cannot move data: the whole stack is deleted first, then recreated.")
             self._take_down(snapshot, on_step)
             snapshot = self._state.snapshot()
         self._azure.refuse_to_change_network(snapshot)
@@ -104,14 +103,14 @@ class StackSession:
         return self._located(self._engine.up(on_step, refresh=refresh, policy_packs=packs, targets=targets))
 
     def preview(self, on_step: OnStep, *, refresh: bool = False) -> Outcome:
-        """Find out what `up` would do, and do nothing; with `refresh` look first at what is really there."""
+        """Plan an `up`; with `refresh`, read the resources' real state first."""
         self.prepare()
         if refresh:
             self._azure.enter(self._state.snapshot())
         return self._engine.preview(on_step, refresh=refresh, policy_packs=self._azure.policy_packs)
 
     def destroy(self, on_step: OnStep) -> Outcome:
-        """Delete everything the stack made, then the stack and its folder on this machine."""
+        """Delete all resources of the stack, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
         outcome = self._take_down(self._state.snapshot(), on_step)
@@ -122,7 +121,7 @@ class StackSession:
         return outcome
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
-        """The stack's outputs in clear text, and the names of the secret ones; raises when the stack is not up."""
+        """The stack's outputs in clear text, and the names of the secret ones. Raises `StackMissingError`."""
         self.require()
         self._state.check()
         known, secret = outputs_of(self._state.snapshot())
@@ -134,7 +133,7 @@ class StackSession:
         return self._engine.last_update()
 
     def _in_clear(self, secret: frozenset[str]) -> dict[str, str]:
-        """The secret outputs. The key of a service on this machine is in a file of its own, which takes no engine."""
+        """The secret outputs. A local service's key is read from its file, without the engine."""
         keys = StackFolder(self.files.folder).keys
         if secret == {"key"} and keys.is_file() and (current := keys.read_text(encoding="utf-8").partition("\n")[0]):
             return {"key": current}
@@ -147,7 +146,7 @@ class StackSession:
             self._engine.require_port(settings.scoring, self.files.folder)
 
     def _with_children(self, step: str) -> tuple[str, str]:
-        """A step's resource, and all that is declared within it: a URN holds the types of the resource's parents."""
+        """Patterns for a step's resource and its children: a URN contains the types of the resource's parents."""
         start = f"urn:pulumi:{self.stack}::{PROJECT}::**:{step}"
         return f"{start}::**", f"{start}$**"
 
@@ -159,18 +158,18 @@ class StackSession:
         return replace(outcome, outputs=self._with_path(outcome.outputs))
 
     def _with_path(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """The outputs with the report as a path: the state names it within the stack's folder, which may move."""
+        """The outputs with the report's full path: the state has it relative to the stack's folder, which may move."""
         report = {"report": str(self.files.folder / outputs["report"])} if "report" in outputs else {}
         return outputs | report
 
     @cached_property
     def _pulumi(self) -> PulumiProcess:
-        """Looked for when it is needed: a stack without a file is found before, and asking the service takes none."""
+        """Found on first use: a missing stack file is reported first, and requests to the service need no engine."""
         return PulumiProcess(pulumi_command())
 
     @cached_property
     def _engine(self) -> "Operations":
-        from personalize.stack.operations import Operations  # noqa: PLC0415 - asking the service does without Pulumi
+        from personalize.stack.operations import Operations  # noqa: PLC0415 - requests to the service need no Pulumi
 
         return Operations(self.stack, self._pulumi, self.environment, self._say)
 
@@ -181,14 +180,14 @@ class StackSession:
         return state_store(self.files, self._azure.settings, self._command)
 
     def _command(self, arguments: list[str], folder: Path = ROOT) -> str:
-        """What the Pulumi CLI prints; raises the error that explains its failure."""
+        """The output of the Pulumi CLI. Raises the error that explains its failure."""
         done = self._pulumi.run(arguments, str(folder), self.environment())
         if done.code:
             raise explain(arguments[0], f"{done.stdout}\n{done.stderr}", EventReader(lambda _: None), self.stack)
         return done.stdout
 
     def _go_on_from(self, snapshot: Mapping[str, Any]) -> None:
-        """Be let in where the stack is, and close what a killed engine left open."""
+        """Become a member where the stack is, and resolve what a killed engine left open."""
         self._azure.enter(snapshot)
         pending = snapshot.get("pending_operations")
         if not pending:

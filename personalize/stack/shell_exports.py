@@ -1,4 +1,4 @@
-"""What a plain `pulumi up` needs in its environment, as lines for a shell: `eval "$(make env)"`."""
+"""The environment of a plain `pulumi up`, as lines for a shell: `eval "$(make env)"`."""
 
 import os
 import shlex
@@ -13,11 +13,11 @@ from tools.toolchain import pulumi_command
 
 
 def shell_exports(stack: str) -> list[str]:
-    """`export` lines for `stack`, which is prepared (folders, passphrase, an empty state) when it is new."""
+    """`export` lines for `stack`. A new stack gets its folders, passphrase and empty state."""
     session = StackSession(stack)
     session.prepare()
-    # The language host runs the uv that PATH has. Before the program it syncs the packages, which is not to ask the
-    # package index whether the lock file still holds, or to rewrite that file for another index.
+    # The language host runs the uv on PATH, and syncs the packages before it runs the program. `UV_FROZEN` keeps it
+    # from asking the package index, and from rewriting the lock file.
     folders = [str(pulumi_command().parent), str(ROOT / ".venv" / "bin"), str(ensure_uv().parent)]
     variables = session.environment() | {"UV_FROZEN": "1"}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

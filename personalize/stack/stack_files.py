@@ -1,7 +1,7 @@
-"""The files of one stack on this machine: the passphrase, and the copy of the stack file that Pulumi works with.
+"""The files of one stack on this machine: its passphrase, and the copy of the stack file that Pulumi uses.
 
-The committed stack file stays as it is. Pulumi writes how secrets are encrypted into the stack file it is given, so it
-gets a copy; what a command sets for this machine alone (`serve`) lies beside it and wins over the committed one.
+Pulumi writes into its stack file how secrets are encrypted, so it gets a copy and the committed file stays unchanged.
+Settings for this machine alone (`serve`) are in a file beside the copy, and override the committed ones.
 """
 
 import secrets
@@ -18,12 +18,12 @@ from personalize.errors import PassphraseLostError, StackFileInvalidError, Stack
 from tools.paths import ROOT, state_folder
 
 ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
-"""What Pulumi writes into a stack file about how its secrets are encrypted; none of it is secret itself."""
-HEADER = "# Made from {source} on every run: edit that one.\n"
+"""What Pulumi writes into a stack file about the encryption of secrets. None of it is secret."""
+HEADER = "# Written from {source} on every run: edit that file.\n"
 
 
 class StackFiles:
-    """Where the files of a stack are, and how they are written: aside and then renamed, for the owner alone."""
+    """The files of a stack. They are written aside, then renamed, and readable for the owner only."""
 
     def __init__(self, stack: str, source: Path | None = None) -> None:
         self.stack = stack
@@ -35,34 +35,34 @@ class StackFiles:
         self.overrides = self.folder / "overrides.yaml"
 
     def create_folders(self) -> None:
-        """Make the stack's folders; only the owner may look inside."""
+        """Create the stack's folders, readable for the owner only."""
         self.folder.parent.mkdir(mode=0o700, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.state.mkdir(mode=0o700, exist_ok=True)
 
     def delete(self) -> None:
-        """Remove the stack's folder, and the folder of all stacks with the last one."""
+        """Delete the stack's folder; with the last stack, the folder of all stacks."""
         shutil.rmtree(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()
 
     def create_passphrase(self) -> None:
-        """Write a new random passphrase; call it for a stack without any state only."""
+        """Write a new random passphrase. Only for a stack without a state."""
         write_private(self.passphrase, secrets.token_urlsafe(32))
 
     def check_passphrase(self) -> None:
-        """Raise `PassphraseLostError` when the passphrase file is gone or empty."""
+        """Raise `PassphraseLostError` if the passphrase file is missing or empty."""
         if self.passphrase.is_file() and self.passphrase.stat().st_size > 0:
             return
         raise PassphraseLostError(
             f"The passphrase of stack {self.stack} is gone: {self.passphrase} is missing or empty, so Pulumi can't "
-            "decrypt the state. Put the file back from a backup. Without one, "
-            f"`.venv/bin/personalize reset --stack {self.stack} --yes` stops what runs here and deletes the stack's "
-            "folder, models too, and `.venv/bin/personalize up` starts afresh; until then the service keeps serving."
+            "decrypt the state. Restore the file from a backup. Without one, "
+            f"`.venv/bin/personalize reset --stack {self.stack} --yes` stops the service and deletes the stack's "
+            "folder with its models, and `.venv/bin/personalize up` starts again. Until then the service keeps serving."
         )
 
     def committed(self) -> dict[str, Any]:
-        """The committed stack file's content; raises when it is missing or is not a stack file."""
+        """The content of the committed stack file. Raises `StackFileMissingError` or `StackFileInvalidError`."""
         if not self.source.is_file():
             raise StackFileMissingError(
                 f"There is no stack {self.stack}: {self.source} does not exist. Copy Pulumi.local.yaml to that name "
@@ -74,39 +74,39 @@ class StackFiles:
         return content
 
     def render(self) -> None:
-        """Bring the copy up to date: the committed content, this machine's overrides, and what encrypts secrets."""
+        """Write the copy: the committed content, this machine's overrides, and the encryption of secrets."""
         content = self.encryption() | self.committed() | {"config": self.effective()}
         write_private(self.copy, HEADER.format(source=self.source.name) + yaml.safe_dump(content, sort_keys=False))
 
     def effective(self) -> dict[str, Any]:
-        """The settings by full key: the committed ones with this machine's overrides."""
+        """The settings by full key, with this machine's overrides."""
         return (self.committed().get("config") or {}) | self.read_overrides()
 
     def deployed(self) -> dict[str, Any]:
-        """The settings by full key that the last run of the engine got; empty before the first."""
+        """The settings by full key of the engine's last run; empty before the first."""
         return (_mapping(self.copy).get("config") or {}) if self.copy.is_file() else {}
 
     def encryption(self) -> dict[str, str]:
-        """How the stack's secrets are encrypted; empty before the stack was initialised."""
+        """The encryption of the stack's secrets; empty before the stack is initialised."""
         found = _mapping(self.copy) if self.copy.is_file() else {}
         return {name: str(found[name]) for name in ENCRYPTION if name in found}
 
     def take_encryption(self, written: Path) -> None:
-        """Keep what Pulumi wrote into `written` about it."""
+        """Keep the encryption that Pulumi wrote into the file `written`."""
         found = _mapping(written)
         self.keep_encryption({name: str(found[name]) for name in ENCRYPTION if name in found})
 
     def keep_encryption(self, values: Mapping[str, str]) -> None:
-        """Write it into the copy, from which `render` takes it over."""
+        """Write the encryption into the copy, where `render` keeps it."""
         if self.encryption() != dict(values):
             write_private(self.copy, yaml.safe_dump(dict(values)))
 
     def read_overrides(self) -> dict[str, Any]:
-        """Settings of this machine alone, by full key."""
+        """The settings for this machine alone, by full key."""
         return _mapping(self.overrides) if self.overrides.is_file() else {}
 
     def write_overrides(self, values: Mapping[str, Any]) -> None:
-        """Replace the settings of this machine alone."""
+        """Replace the settings for this machine alone."""
         write_private(self.overrides, yaml.safe_dump(dict(values)))
 
 

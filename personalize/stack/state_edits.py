@@ -1,7 +1,8 @@
-"""What a killed engine left open in a stack's state: steps find their own work again, Azure's resources are adopted.
+"""Corrects a stack's state: operations that a killed engine left open, and node pools that AKS reports twice.
 
-`pulumi refresh --import-pending-creates` marks such resources and then drops them (seen with Pulumi 3.274), so they are
-written into the state with their ids, and a refresh of them alone reads what is there or takes them out again.
+Interrupted steps find their own work again. Resources on Azure are adopted: they are written into the state with their
+IDs, and a refresh of them alone reads or removes them. `pulumi refresh --import-pending-creates` does not work here: it
+marks such resources and then drops them (seen with Pulumi 3.274).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +23,9 @@ Resource = Mapping[str, Any]
 
 
 def settle(stack: Stack, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
-    """Close the operations `pending` of the stack; returns what was done, in words.
+    """Resolve the stack's operations `pending`. Returns a message.
 
-    `refresh` runs `pulumi refresh` with more arguments. What the next update does anew is forgotten.
+    `refresh` runs `pulumi refresh` with more arguments. Operations that the next update repeats are dropped.
     """
     exported = stack.export_stack()
     deployment = dict(exported.deployment or {})
@@ -34,12 +35,12 @@ def settle(stack: Stack, pending: Sequence[Resource], azure: AzureSettings | Non
     stack.import_stack(Deployment(version=exported.version, deployment=deployment))
     if adopted:
         refresh([part for resource in adopted for part in ("--target", resource["urn"])])
-    found = f", {len(adopted)} of them in what Azure may have gone on to make" if adopted else ""
-    return f"The last update was killed in {len(pending)} step(s){found}; carrying on from there."
+    found = f", {len(adopted)} of which Azure may have finished" if adopted else ""
+    return f"The last update was killed in {len(pending)} step(s){found}; continuing from there."
 
 
 def _adopted(pending: Sequence[Resource], resources: Sequence[Resource], azure: AzureSettings) -> list[Resource]:
-    """What was being created and may exist, with its id."""
+    """The resources that were being created and may exist, with their IDs."""
     known = {resource["urn"] for resource in resources}
     adopted: list[Resource] = []
     for operation in pending:
@@ -56,7 +57,11 @@ def _adopted(pending: Sequence[Resource], resources: Sequence[Resource], azure: 
 
 
 def forget_shown_pools(stack: Stack) -> None:
-    """Leave the clusters in the state with their own pools alone."""
+    """Reduce the clusters in the state to their own node pool.
+
+    AKS lists pools that are resources of their own in the cluster too. After a refresh the next update would take them
+    for a change, and write the cluster without them.
+    """
     exported = stack.export_stack()
     deployment = dict(exported.deployment or {})
     before = deployment.get("resources") or []

@@ -1,4 +1,4 @@
-"""Where the engine keeps a stack's state, and what its secrets there are encrypted with."""
+"""The state backend of a stack, and the encryption of the secrets in it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,21 +15,21 @@ from personalize.stack.stack_files import StackFiles
 
 PROJECT = "personalization"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the engine's own mark, known to all
-"""The key by which the engine tells an encrypted value from an object in its state."""
+"""The key by which the engine marks an encrypted value in its state."""
 Run = Callable[..., str]
-"""Runs the Pulumi CLI with a list of arguments, in a folder if one is given, and returns what it prints."""
+"""Runs the Pulumi CLI with a list of arguments, in a folder if given, and returns its output."""
 Say = Callable[[str], None]
 
 
 def state_store(files: StackFiles, azure: AzureSettings | None, run: Run) -> "StateStore":
-    """The place that the settings name."""
+    """The backend that the settings choose."""
     if azure is not None and azure.state is StatePlace.SUBSCRIPTION:
         return SubscriptionState(files, azure, run)
     return MachineState(files, run)
 
 
 class MachineState:
-    """In the stack's folder on this machine, under a passphrase that lies there too."""
+    """The state in the stack's folder on this machine, encrypted with a passphrase in the same folder."""
 
     def __init__(self, files: StackFiles, run: Run) -> None:
         """Nothing is read yet."""
@@ -39,8 +39,8 @@ class MachineState:
     def environment(self) -> dict[str, str]:
         """The variables with which the Pulumi CLI finds it."""
         return {
-            # Without the file of attributes beside each file: that one is not written aside, and an engine that is
-            # killed meanwhile would leave it empty, which makes the state unreadable.
+            # No file of attributes beside each file: it is not written aside, so a killed engine could leave it empty
+            # and the state unreadable.
             "PULUMI_BACKEND_URL": f"{self._files.state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._files.passphrase),
         }
@@ -67,7 +67,7 @@ class MachineState:
         return read_snapshot(self._file)
 
     def forget(self) -> None:
-        """Nothing: it goes with the stack's folder."""
+        """Nothing: the state is deleted with the stack's folder."""
 
     @property
     def _file(self) -> Path:
@@ -75,29 +75,29 @@ class MachineState:
 
 
 class SubscriptionState:
-    """In the account and under the key that the bootstrap made: the same for everybody who deploys."""
+    """The state in the storage account and under the key of the bootstrap, shared by all deployers."""
 
     def __init__(self, files: StackFiles, azure: AzureSettings, run: Run) -> None:
-        """Nothing is asked yet."""
+        """Makes no request yet."""
         self._files = files
         self._azure = azure
         self._run = run
         self._known = False
 
     def environment(self) -> dict[str, str]:
-        """See `MachineState`. Raises `IdentityError` where a workflow gets no identity token."""
+        """See `MachineState`. Raises `IdentityError` if a workflow gets no identity token."""
         return {"PULUMI_BACKEND_URL": self._names.backend, **engine_identity(self._azure.tenant, self._files.folder)}
 
     def exists(self) -> bool:
-        """See `MachineState`. Asked until it is true: nobody else takes a stack away while one works on it."""
+        """See `MachineState`. Not asked again once it is true: nobody else deletes a stack meanwhile."""
         if not self._known:
             try:
                 listed = json.loads(self._run(["stack", "ls", "--json", "--project", PROJECT]))
             except EngineFailedError as error:
                 raise StateUnreachableError(
-                    f"The store of the state in subscription {self._azure.subscription} cannot be used: {error} "
-                    f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` makes it and lets the deployers "
-                    "in; a new role counts after some minutes."
+                    f"The state backend in subscription {self._azure.subscription} cannot be used: {error} "
+                    f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` creates it and gives the deployers "
+                    "access; a new role takes effect after some minutes."
                 ) from error
             self._known = any(entry["name"].rpartition("/")[2] == self._files.stack for entry in listed)
         return self._known
@@ -108,7 +108,7 @@ class SubscriptionState:
         self._known = True
 
     def check(self) -> None:
-        """Take what the secrets are encrypted with from the state, where another machine made the stack."""
+        """Take the encryption of secrets from the state, in case another machine created the stack."""
         self._files.create_folders()
         found = self._snapshot.get("secrets_providers") or {}
         state = found.get("state") or {}
@@ -116,7 +116,7 @@ class SubscriptionState:
             self._files.keep_encryption({"secretsprovider": state["url"], "encryptedkey": state["encryptedkey"]})
 
     def clear_locks(self, say: Say) -> None:
-        """Nothing: who holds a lock may be another machine. The engine says who, and refuses."""
+        """Nothing: another machine may hold the lock. The engine names it and refuses."""
         del say
 
     def snapshot(self) -> Mapping[str, Any]:
@@ -145,7 +145,7 @@ StateStore = MachineState | SubscriptionState
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:
-    """Create the stack from a folder of its own: `stack init` writes how secrets are encrypted into a file there."""
+    """Create the stack from a separate folder, where `stack init` writes the encryption of secrets into a file."""
     folder = files.folder / "initialise"
     folder.mkdir(exist_ok=True)
     (folder / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
@@ -158,13 +158,13 @@ def initialise(files: StackFiles, run: Run, *options: str) -> None:
 
 
 def read_snapshot(file: Path) -> dict[str, Any]:
-    """The last snapshot, with its secrets encrypted; empty before the first."""
+    """The last snapshot with its secrets encrypted; empty before the first."""
     content = json.loads(file.read_text(encoding="utf-8"))
     return content.get("checkpoint", {}).get("latest") or {}
 
 
 def outputs_of(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """The stack's outputs that are no secret, and the names of those that the engine keeps encrypted."""
+    """The stack's outputs that are not secret, and the names of the secret ones."""
     for resource in snapshot.get("resources") or ():
         if resource["type"] == "pulumi:pulumi:Stack":
             found = resource.get("outputs") or {}

@@ -1,1 +1,1 @@
-"""What commands share at the terminal: options, output and progress."""
+"""Shared by the commands: options, output and progress."""

@@ -1,4 +1,4 @@
-"""Commands that are imported when they are run: `personalize --help` lists all of them and imports none."""
+"""Commands that are imported when they are run, so that `personalize --help` imports none."""
 
 import ast
 import importlib
@@ -12,10 +12,10 @@ from typer.core import TyperCommand
 
 
 class LazyCommand(TyperCommand):
-    """The function `module.function` as a command. Its help is read from the source, its options by an import."""
+    """The function `module.function` as a command. Its summary is read from the source; its options need the import."""
 
     def __init__(self, module: str, function: str, panel: str) -> None:
-        """`panel` is the heading under which `--help` lists it. Nothing is imported yet."""
+        """`panel` is its heading in `--help`. Nothing is imported yet."""
         described = _docstrings(module)[function]
         super().__init__(function.replace("_", "-"), help=described, rich_help_panel=panel, rich_markup_mode="rich")
         self._place = module, function
@@ -29,7 +29,7 @@ class LazyCommand(TyperCommand):
         return typer.main.get_command(alone)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - see `_command`
-        """Import the command and read its arguments; what runs then is the command itself."""
+        """Import the command and parse its arguments."""
         return self._command.make_context(*arguments, **options)
 
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - see `_command`
@@ -39,7 +39,7 @@ class LazyCommand(TyperCommand):
 
 @cache
 def _docstrings(module: str) -> dict[str, str]:
-    """What a module's functions say of themselves, read without running it."""
+    """The docstrings of a module's functions, read without importing it."""
     found = importlib.util.find_spec(module)
     if found is None or found.origin is None:
         raise ModuleNotFoundError(f"There is no module {module}.")

@@ -1,4 +1,4 @@
-"""Where a command writes: its result to standard output, everything else to standard error."""
+"""The output of commands: results go to standard output, everything else to standard error."""
 
 import json
 from enum import IntEnum
@@ -15,7 +15,7 @@ results = Console(highlight=False, soft_wrap=True)
 
 class _Messages(Console):
     def on_broken_pipe(self) -> None:
-        """Nobody reads any more: go on in silence, as an update must end properly whoever watches it."""
+        """Nobody reads the messages any more. Go on silently: an update must finish properly."""
         self.quiet = True
 
 
@@ -24,7 +24,7 @@ messages = _Messages(stderr=True, highlight=False)
 
 
 class ExitCode(IntEnum):
-    """What the exit code of every command means."""
+    """The exit codes of all commands."""
 
     OK = 0
     FAILED = 1
@@ -44,19 +44,19 @@ def say(sentence: str) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless the caller said yes already; a no leaves. Raises `BadInputError` where nobody can answer."""
+    """Ask unless `yes`; exits on a no. Raises `BadInputError` if there is no terminal."""
     if yes:
         return
     if not messages.is_terminal:
-        raise BadInputError("This asks for confirmation, and nobody can answer here: add `--yes`.")
+        raise BadInputError("This command asks for confirmation, and there is no terminal to answer on: add `--yes`.")
     typer.confirm(question, abort=True, err=True)
 
 
 def print_json(value: object) -> None:
-    """The one JSON object of a command."""
+    """Print the JSON object of a command."""
     print(json.dumps(value, indent=2, default=str))  # noqa: T201 - rich would wrap and colour it
 
 
 def without_secrets(outputs: dict[str, Any], secret: frozenset[str]) -> dict[str, Any]:
-    """Outputs fit for a log."""
+    """The outputs without the values of secret ones, fit for a log."""
     return {name: "[secret]" if name in secret else value for name, value in outputs.items()}

@@ -1,4 +1,4 @@
-"""Shows the steps of an update: live lines on a terminal, plain and fewer lines anywhere else."""
+"""Shows the steps of an update: live lines on a terminal, fewer plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -38,9 +38,9 @@ PLAN = {
     "delete": "would be deleted",
 }
 IGNORED = ("replace", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace")
-"""The other parts of a replacement: its `create-replacement` says it all."""
+"""The other events of a replacement; its `create-replacement` is enough."""
 PLAIN_SECONDS = 10.0
-"""At least so long between two lines about the same stage of a step where lines can't be overwritten."""
+"""Minimum time between two plain lines about the same stage of a step."""
 
 
 @dataclass
@@ -58,12 +58,12 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """How long the step takes or took."""
+        """Seconds since the step started, or that it took."""
         return (self.ended or time.monotonic()) - self.started
 
 
 class StepDisplay:
-    """Takes the steps' news in any thread and shows them on `console`."""
+    """Shows the updates of steps on `console`. It can be called from any thread."""
 
     def __init__(self, console: Console, *, plan: bool = False) -> None:
         self._console = console
@@ -74,7 +74,7 @@ class StepDisplay:
 
     @contextmanager
     def shown(self) -> Iterator["StepDisplay"]:
-        """Show the steps while the body runs; what is said through the same console appears above them."""
+        """Show the steps while the body runs; other output to the same console appears above them."""
         if not self._live:
             yield self
             return
@@ -85,13 +85,13 @@ class StepDisplay:
                 self._end()
 
     def _end(self) -> None:
-        """No step goes on once the update has ended, whatever the engine had time to say."""
+        """Mark the open steps as stopped: the engine may not report the end of each."""
         for row in self.rows.values():
             if row.ended is None:
                 row.phase, row.ended, row.text = Phase.FAILED, time.monotonic(), "stopped"
 
     def __call__(self, update: StepUpdate) -> None:
-        """Take news of a step."""
+        """Take an update of a step."""
         if update.operation in IGNORED:
             return
         if update.phase is Phase.MESSAGE and update.step not in self.rows:
@@ -125,7 +125,7 @@ class StepDisplay:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """The steps as a table, for `rich`."""
-        # A full last line would make the `^C` that the terminal shows on an interrupt wrap, and move the table.
+        # Room for the `^C` that a terminal prints on an interrupt: it would wrap and move the table.
         table = Table.grid(padding=(0, 1), expand=False)
         table.width = options.max_width - len("^C^C")
         table.add_column(width=1)

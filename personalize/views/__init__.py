@@ -1,1 +1,1 @@
-"""What commands show: one module gathers and prints one thing."""
+"""The output of commands: each module gathers and prints one thing."""

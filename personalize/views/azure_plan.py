@@ -1,4 +1,4 @@
-"""What the first `up` on Azure says before it spends anything, and what every `up` there ends with."""
+"""The announcement before the first `up` on Azure, and the result of every `up` there."""
 
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ DAILY = "with 30 trainings of an hour, estimated"
 
 
 class PreflightFailedError(PersonalizationError):
-    """The subscription lacks something that an `up` needs."""
+    """The subscription lacks something that `up` needs."""
 
 
 def announce(stack: str, settings: AzureSettings) -> None:
-    """Say in words what the stack is made of and what it costs in a month."""
+    """Print the parts of the stack and its monthly price."""
     for line in announcement(stack, settings):
         messages.print(line, markup=False)
 
@@ -36,7 +36,7 @@ def announcement(stack: str, settings: AzureSettings) -> list[str]:
         f"{settings.scoring_nodes_min} to {settings.scoring_nodes_max} nodes {settings.scoring_vm_size} that score"
     )
     return [
-        f"Stack {stack} is made in subscription {settings.subscription}, region {settings.location}:",
+        f"Stack {stack} will be created in subscription {settings.subscription}, region {settings.location}:",
         "  - storage for the data and the models, Azure ML's registry of models, a container registry, a Key Vault",
         f"  - a Databricks workspace, whose job trains on {nodes} node(s) {settings.training_vm_size} and then leaves",
         f"  - a Kubernetes cluster (AKS, tier {settings.kubernetes_tier}) {zones}: {pools}",
@@ -49,7 +49,7 @@ def _money(stack: str, settings: AzureSettings) -> str:
     try:
         costs = bill(stack, settings)
     except PriceUnknownError as error:
-        return f"What it costs is not known: {error}"
+        return f"Its price is unknown: {error}"
     always, training = costs.total("always_on"), costs.total("training")
     return (
         f"About {always.likely:,.0f} USD a month ({always.low:,.0f} to {always.high:,.0f}) while it is up, and "
@@ -60,9 +60,9 @@ def _money(stack: str, settings: AzureSettings) -> str:
 
 
 def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, yes: bool, check: bool) -> None:
-    """Before a stack's first `up`: say what it costs, look at the subscription, and ask.
+    """Before a stack's first `up`: print its price, check the subscription, and ask.
 
-    Raises `PreflightFailedError` when the subscription lacks something, `BadInputError` where nobody can answer.
+    Raises `PreflightFailedError` if the subscription lacks something, `BadInputError` if there is no terminal.
     """
     announce(stack, settings)
     if check:
@@ -70,14 +70,14 @@ def agree(stack: str, settings: AzureSettings, settings_file: Path | None, *, ye
         if not all(finding["ok"] for finding in findings):
             show_findings([finding for finding in findings if not finding["ok"]], to=messages)
             raise PreflightFailedError(
-                f"Nothing was made: the subscription is not ready for stack {stack}, see above. "
-                f"`.venv/bin/personalize doctor --stack {stack}` looks again; `up --no-check` goes on regardless."
+                f"Nothing was created: the subscription is not ready for stack {stack}, see above. "
+                f"`.venv/bin/personalize doctor --stack {stack}` checks again; `up --no-check` goes on without it."
             )
-    confirm("Make it?", yes=yes)
+    confirm("Create it?", yes=yes)
 
 
 def azure_outcome(stack: str, outputs: dict[str, Any]) -> dict[str, Any]:
-    """What an `up` on Azure has brought, by what it is called."""
+    """The results of an `up` on Azure by name."""
     certificate = trusted_certificate(StackFiles(stack), outputs)
     return {
         "endpoint": outputs.get("endpoint"),

@@ -1,4 +1,4 @@
-"""What `doctor` finds, as rows."""
+"""The findings of `doctor` as rows."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -24,7 +24,7 @@ def diagnose_machine() -> list[dict[str, Any]]:
 
 
 def diagnose_stack(stack: str, settings_file: Path | None) -> list[dict[str, Any]]:
-    """The findings about the subscription of a stack on Azure; none for another stack. Raises `SettingsError`."""
+    """The findings about a stack's subscription; none for a local stack. Raises `SettingsError`."""
     settings = azure_of(stack, settings_file)
     if settings is None:
         return []
@@ -40,7 +40,7 @@ def as_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 
 def show_findings(findings: list[dict[str, Any]], *, to: Console = results) -> None:
-    """Print each finding, and below the table what mends the bad ones."""
+    """Print each finding, and below the table how to fix the bad ones."""
     table = Table.grid(padding=(0, 2))
     for finding in findings:
         table.add_row(MARKS[finding["status"]], finding["name"], finding["found"], _need(finding))
@@ -51,7 +51,7 @@ def show_findings(findings: list[dict[str, Any]], *, to: Console = results) -> N
         if finding["fix"]:
             to.print(f"{finding['name']}: {finding['fix']}", markup=False)
     if not bad:
-        to.print("Everything is there.", markup=False)
+        to.print("Nothing is missing.", markup=False)
 
 
 def _need(finding: dict[str, Any]) -> str:

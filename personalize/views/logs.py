@@ -1,4 +1,4 @@
-"""The log of a stack's service: its files on this machine, or what its pods wrote."""
+"""The log of a stack's service: files on this machine, or the logs of its pods."""
 
 import time
 from collections import deque
@@ -16,26 +16,26 @@ POLL_SECONDS = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """What the service wrote last, by file or pod, and the lines that it writes from now on."""
+    """The last lines of the service's log by file or pod, and its new lines."""
 
     last: dict[str, list[str]]
     new: Iterator[str]
 
 
 def file_log(stack: str, count: int) -> Log:
-    """The last `count` lines of each log file, the supervisor's own first; raises `BadInputError` without any file."""
+    """The last `count` lines of each log file. Raises `BadInputError` if there is no file."""
     folder = state_folder(stack) / "service"
     files = sorted(folder.rglob("*.log"))
     if not files:
         raise BadInputError(f"Stack {stack} has no logs: it has no service. `.venv/bin/personalize up` starts one.")
-    new = follow_lines(files)  # before the last lines are read, so that none is lost between the two
+    new = follow_lines(files)  # starts before the last lines are read, so that no line is lost
     return Log(last={str(file.relative_to(folder)): last_lines(file, count) for file in files}, new=new)
 
 
 def pod_log(stack: str, settings: AzureSettings, count: int) -> Log:
-    """The last `count` lines of each pod; a new line begins with its pod's name.
+    """The last `count` lines of each pod. A new line starts with its pod's name.
 
-    Raises `BadInputError` when there are no pods, `ClusterUnreachableError`.
+    Raises `BadInputError` if there are no pods, `ClusterUnreachableError`.
     """
     cluster = Cluster.of(stack, settings)
     names = [pod.name for pod in cluster.pods()]
@@ -54,7 +54,7 @@ def last_lines(file: Path, count: int) -> list[str]:
 
 
 def follow_lines(files: list[Path]) -> Iterator[str]:
-    """Lines that are added from now on; a file that is rotated is read on from its new start."""
+    """Lines that are added from now on, also after a file was rotated."""
     return _follow({file: file.stat().st_size for file in files})
 
 

@@ -13,7 +13,7 @@ from steps.shared.model_versions import NoSuchVersionError
 
 
 def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
-    """The versions as plain values, the newest first; raises `StackMissingError` without any."""
+    """The versions as plain values, newest first. Raises `StackMissingError` if there are none."""
     versions = versions_of(stack, settings_file).list()
     if not versions:
         raise StackMissingError(f"Stack {stack} has no models yet. `.venv/bin/personalize up` trains the first.")
@@ -37,7 +37,7 @@ def model_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, 
 
 
 def show_models(rows: list[dict[str, Any]]) -> None:
-    """Print the versions, the champion marked; what the gate said about a rejected one stands below."""
+    """Print the versions with the champion marked, then the gate's reasons for each rejected one."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("version", "AUC", "log loss", "registered", "data", "code", ""):
         table.add_column(title, justify="right" if title in ("version", "AUC", "log loss") else "left")
@@ -53,13 +53,13 @@ def show_models(rows: list[dict[str, Any]]) -> None:
 
 
 def champion(stack: str, settings_file: Path | None = None) -> int | None:
-    """The version that serves, None before the first."""
+    """The version that serves, None before the first one."""
     found = versions_of(stack, settings_file).get_champion()
     return found.number if found else None
 
 
 def require_version(stack: str, version: int, settings_file: Path | None = None) -> None:
-    """Raise `BadInputError` when the registry has no such version, or when the gate rejected it."""
+    """Raise `BadInputError` if the registry has no such version, or if the gate rejected it."""
     try:
         found = versions_of(stack, settings_file).get(version)
     except NoSuchVersionError as error:

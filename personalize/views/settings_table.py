@@ -15,7 +15,7 @@ from personalize.terminal.output import results
 
 
 def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str, Any]]:
-    """Each setting with its value in the stack, its default, what is allowed and what it means."""
+    """Each setting with its value in the stack, its default, its allowed values and its meaning."""
     settings = load_settings(StackFiles(stack, settings_file).effective())
     return [
         row._asdict() | {"key": f"{NAMESPACE}:{key}", "value": _value(settings, key)}
@@ -25,7 +25,7 @@ def setting_rows(stack: str, settings_file: Path | None = None) -> list[dict[str
 
 
 def show_settings(rows: list[dict[str, Any]]) -> None:
-    """Print the settings; a value that is not the default stands out."""
+    """Print the settings. Values other than the default are bold."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("setting", no_wrap=True)
     for title in ("value", "what it is", "allowed"):
@@ -48,9 +48,9 @@ def markdown_table(rows: Iterable[SettingRow]) -> Iterator[str]:
 
 
 def _plain_key(row: SettingRow, settings: Settings) -> str | None:
-    """`dataset.rows` for `dataset (synthetic).rows` when the stack's dataset is of that kind, else None.
+    """`dataset.rows` for `dataset (synthetic).rows` if the stack's dataset is of that kind, else None.
 
-    None as well for what is inside an object that the stack leaves away.
+    Also None for the fields of an object that the stack leaves out.
     """
     name, _, rest = row.key.partition(" (")
     if not rest:

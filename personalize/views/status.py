@@ -1,4 +1,4 @@
-"""What is up, gathered from the stack, its service and its processes, on Azure its pods, on one screen."""
+"""The status of a stack, its service and its processes or pods, on one screen."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -28,11 +28,11 @@ MEBIBYTE = 1 << 20
 QUANTILES = (0.5, 0.99)
 PORTAL = "https://portal.azure.com/#@{tenant}/resource"
 LINKS = {"databricks": "Databricks", "run": "training run", "image_digest": "image"}
-"""The stack's outputs that lead further, and what they are called."""
+"""Outputs of the stack that are links, and their names."""
 
 
 def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, Any]:
-    """The stack's status as plain values; raises `StackMissingError` when it is not up."""
+    """The stack's status as plain values. Raises `StackMissingError` if it is not up."""
     session = StackSession(stack, settings_file=settings_file)
     outputs, _ = session.outputs()
     azure = azure_of(stack, settings_file)
@@ -55,12 +55,12 @@ def collect_status(stack: str, settings_file: Path | None = None) -> dict[str, A
 
 
 def azure_status(stack: str, settings: AzureSettings, outputs: dict[str, Any]) -> dict[str, Any]:
-    """The cluster with its pods, and links; what cannot be reached is said in it. Raises `ManagerRefusedError`."""
+    """The cluster with its pods or its problem, and links. Raises `ManagerRefusedError`."""
     path = cluster_path(stack, settings)
     power = power_of(credentials.resource_manager(settings.tenant), path)
     cluster: dict[str, Any] = {"power": power, "pods": [], "problem": None}
     if power is None:
-        cluster["problem"] = "there is none"
+        cluster["problem"] = "there is no cluster"
     elif power is Power.STOPPED:
         cluster["problem"] = f"stopped; `.venv/bin/personalize resume --stack {stack}` starts it"
     else:
@@ -85,11 +85,11 @@ def show_status(found: dict[str, Any]) -> None:
     health = (
         "[green]ready[/]"
         if service["ready"]
-        else "[red]does not answer[/]: `.venv/bin/personalize up --refresh` mends it"
+        else "[red]does not answer[/]: `.venv/bin/personalize up --refresh` repairs it"
     )
     table.add_row("service", health)
     table.add_row("endpoint", str(found["endpoint"]))
-    pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` undoes it)"
+    pinned = "" if found["pinned"] == "latest" else " (pinned; `.venv/bin/personalize serve latest` ends that)"
     table.add_row("model version", f"{found['model_version']}{pinned}, champion is {found['champion']}")
     if metrics:
         table.add_row("held-out rows", f"AUC {metrics['auc']:.4f}, log loss {metrics['log_loss']:.4f}")
@@ -105,7 +105,7 @@ def show_status(found: dict[str, Any]) -> None:
 
 
 def _azure_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What there is beside that of a stack on Azure."""
+    """The rows that only a stack on Azure has."""
     if "cluster" not in found:
         return
     cluster = found["cluster"]
@@ -135,7 +135,7 @@ def _processes(stack: str) -> dict[str, Any]:
 
 
 def traffic(text: str) -> dict[str, Any]:
-    """Requests by status, scored records and latency quantiles in seconds, from Prometheus' text."""
+    """Requests by status, scored records and latency quantiles in seconds, from Prometheus's text format."""
     requests: dict[str, int] = {}
     records = 0
     buckets: dict[float, float] = {}
@@ -154,7 +154,7 @@ def traffic(text: str) -> dict[str, Any]:
 
 
 def _quantile(buckets: dict[float, float], quantile: float) -> float | None:
-    """The upper bound of the bucket that the quantile falls into; None without any request."""
+    """The upper bound of the quantile's bucket; None without requests."""
     total = buckets.get(float("inf"), 0.0)
     reached = [bound for bound, count in sorted(buckets.items()) if count >= quantile * total]
     return reached[0] if total and reached else None

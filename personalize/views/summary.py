@@ -1,4 +1,4 @@
-"""What `up` ends with: where the service is, how to ask it, how good the model is and where to read more."""
+"""The end of `up`: the service's address, an example request, the model's quality and its report."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     tell(f"The service answers at {outputs['endpoint']} with model version {outputs['model_version']}.")
     trusted = trusted_certificate(StackFiles(stack), outputs)
     trust = f"--cacert {shown_path(trusted)} " if trusted else ""
-    tell("Ask it for a click probability:\n")
-    # The key goes through a pipe: an argument would show in the machine's list of processes.
+    tell("Request a click probability:\n")
+    # Through a pipe, as an argument would show in the machine's list of processes.
     tell(
         f"  .venv/bin/personalize key{flag} --header |\n"
         f"    curl -s -H @- -H 'Content-Type: application/json' {trust}-d @{example} {outputs['endpoint']}/score\n"
@@ -34,7 +34,7 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
-    """The model beside what it is compared with, on the same held-out rows."""
+    """The model beside its baselines, on the same held-out rows."""
     table = Table(box=None, pad_edge=False, header_style="dim", caption_justify="left")
     for title in (f"on {metrics['rows']:,} held-out rows", "AUC", "log loss", "calibration error"):
         table.add_column(title, justify="left" if title.startswith("on ") else "right")
@@ -55,13 +55,13 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
 
 
 def example_file(stack: str) -> Path:
-    """The record of the stack's model version, or the repository's when the stack was brought up on another machine."""
+    """A held-out record of the stack's model, or the repository's if `up` ran on another machine."""
     own = StackFolder(state_folder(stack)).example
     return own if own.is_file() else ROOT / "examples" / "record.json"
 
 
 def shown_path(path: Path) -> Path:
-    """`path` from the working directory where it is below it."""
+    """`path`, relative to the working directory if it is inside."""
     try:
         return path.absolute().relative_to(Path.cwd())
     except ValueError:

@@ -44,7 +44,7 @@ def test_a_size_without_a_known_price_stops_nothing() -> None:
 
 def test_a_subscription_that_is_not_ready_stops_it_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(azure_plan, "diagnose_stack", lambda *_: [GOOD, BAD])
-    with pytest.raises(PreflightFailedError, match="Nothing was made"):
+    with pytest.raises(PreflightFailedError, match="Nothing was created"):
         agree("dev", SETTINGS, None, yes=True, check=True)
 
 
