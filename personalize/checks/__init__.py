@@ -1,1 +1,1 @@
-"""What is looked at before anything is made: this machine, and a subscription."""
+"""Checks of this machine and of a subscription, before anything is created."""

@@ -1,4 +1,4 @@
-"""Looks at everything the project needs of a machine in one go, and says for each thing how to put it right."""
+"""Checks everything that the project needs of a machine, with a fix for each fault."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ SPARK = "make spark"
 
 
 class Status(StrEnum):
-    """What a check came to."""
+    """The result of a check."""
 
     OK = "ok"
     MISSING = "missing"
     WRONG = "wrong"
     REMARK = "remark"
-    """Nothing stops, but there is something to know."""
+    """No fault, but worth knowing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. `fix` is a command or an advice, empty when nothing is to be done."""
+    """The result of one check. `fix` is a command or advice, empty if nothing is to be done."""
 
     name: str
     status: Status
@@ -39,11 +39,11 @@ class Finding:
     wanted: str
     fix: str = ""
     by_bootstrap: bool = False
-    """Whether `personalize bootstrap` mends it."""
+    """Whether `personalize bootstrap` fixes it."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing has to be done before an `up`."""
+        """Whether `up` can run with this result."""
         return self.status in (Status.OK, Status.REMARK)
 
 
@@ -51,7 +51,7 @@ Check = Callable[[Probes], Finding]
 
 
 def diagnose(probes: Probes | None = None) -> list[Finding]:
-    """Every finding about this machine, good ones too."""
+    """All findings about this machine, good ones too."""
     return [check(probes or Probes()) for check in CHECKS]
 
 
@@ -115,7 +115,7 @@ def _check_jars(probes: Probes) -> Finding:
 
 
 def _for_spark(name: str, *, found: str, wanted: str, holds: bool, fix: str) -> Finding:
-    """What is no fault where it is missing: only Spark on this machine needs it."""
+    """A finding that is no fault if it is missing, as only Spark on this machine needs it."""
     if holds:
         return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
     remark = f"{fix} (only for `training.engine: spark` and `scoring.engine: spark-serving` on this machine)"

@@ -1,4 +1,4 @@
-"""What `personalize.checks.doctor` looks at, one small function each, so that a test can say what a machine is like."""
+"""What `personalize.checks.doctor` reads, as one function each, so that a test can replace them."""
 
 import platform
 import shutil
@@ -37,7 +37,7 @@ def _pulumi() -> tuple[Path, tuple[int, ...]] | None:
 
 
 def _free_disk_bytes() -> int:
-    """The smaller of what is free below the repository and below the cache."""
+    """The free bytes for the repository or for the cache, whichever is less."""
     cache = cache_folder()
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     return min(shutil.disk_usage(folder).free for folder in (ROOT, existing))
@@ -45,7 +45,7 @@ def _free_disk_bytes() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Probes:
-    """Functions that look at the machine; each returns what it found, or something empty when there is nothing."""
+    """Functions that read the machine. Each returns what it finds, or something empty."""
 
     platform_name: Callable[[], str] = machine.platform_name
     glibc_version: Callable[[], str] = machine.glibc_version

@@ -83,13 +83,13 @@ class Service:
             time.sleep(POLL_SECONDS)
         return time.monotonic() - started
 
-    def example(self, path: str = "/score") -> Any:  # noqa: ANN401 - JSON
-        """An example of a request body for `path` with the model's columns, from the service's OpenAPI description."""
+    def example(self) -> dict[str, Any]:
+        """A made-up record with the model's columns, from the service's OpenAPI description."""
         response = self._request("GET", "/openapi.json")
         if not response.is_success:
             raise ServiceRefusedError(f"The service can't answer now ({response.status_code}): {_message(response)}")
-        examples = response.json()["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
-        return next(iter(examples.values()))["value"]
+        body = response.json()["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]
+        return dict(body["examples"]["one"]["value"])
 
     def metrics(self) -> str:
         """The service's metrics in Prometheus's text format."""

@@ -41,7 +41,7 @@ def predict(
     .venv/bin/personalize predict record.json
     """
     if example:
-        print_json(_held_out(stack) or Service.of(open_session(stack, config_file)).example())
+        print_json(_example(stack, config_file))
         return
     content = read_json(file, "predict")
     body = {"records": content} if isinstance(content, list) else content
@@ -78,7 +78,9 @@ def rank(
     .venv/bin/personalize rank rank.json --top 3
     """
     if example:
-        print_json(Service.of(open_session(stack, config_file)).example("/rank"))
+        columns = list(_example(stack, config_file).items())
+        user, item = columns[: len(columns) // 2], columns[len(columns) // 2 :]
+        print_json({"user": dict(user), "items": [{name: "first", **dict(item)}, {name: "second"}]})
         return
     content = read_json(file, "rank")
     if not isinstance(content, dict):
@@ -107,10 +109,11 @@ def _ranked(service: Service, body: dict[str, Any], name: str) -> Any:  # noqa: 
     return answer
 
 
-def _held_out(stack: str) -> Any:  # noqa: ANN401 - JSON
-    """A held-out record, which is more realistic than a made-up one; None if `up` did not run on this machine."""
+def _example(stack: str, config_file: Path | None) -> dict[str, Any]:
+    """A held-out record of the model, or one that the service makes up if `up` did not run on this machine."""
     file = StackFolder(state_folder(stack)).example
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    found = read_json(str(file), "predict") if file.is_file() else None
+    return found or Service.of(open_session(stack, config_file)).example()
 
 
 def key(

@@ -1,1 +1,1 @@
-"""Looks at a subscription before anything is made in it, so that a stack does not fail after it has cost money."""
+"""Checks a subscription before anything is created, so that a stack does not fail after it has cost money."""

@@ -1,4 +1,4 @@
-"""Whether the names that the stack will have are free: some are unique in the world, and deleted ones stay taken."""
+"""Whether the stack's names are free: some are unique worldwide, and deleted ones stay taken for days."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ DATABRICKS_VERSION = "2024-05-01"
 
 
 def check_names(subject: Subject) -> Finding:
-    """A name that our own resource has is free for us."""
+    """Check the names. A name of the stack's own resource counts as free."""
     taken = [*_global_names(subject), *_label(subject), *_managed_group(subject)]
     wanted = "every name free, or the stack's own"
     if taken:
@@ -49,7 +49,7 @@ def _global_names(subject: Subject) -> Iterator[str]:
 
 
 def _label(subject: Subject) -> Iterator[str]:
-    """The DNS label belongs to the stack itself while its cluster is there."""
+    """The DNS label. It is the stack's own while its cluster exists."""
     if subject.cluster_exists:
         return
     label, location = subject.names.dns_label, subject.settings.location
@@ -60,9 +60,9 @@ def _label(subject: Subject) -> Iterator[str]:
 
 
 def _managed_group(subject: Subject) -> Iterator[str]:
-    """Databricks makes this group itself and refuses one that exists."""
+    """The resource group that Databricks creates; it refuses an existing one."""
     group = f"{subject.subscription}/resourceGroups/{subject.names.databricks_group}"
     workspace = subject.training("Microsoft.Databricks/workspaces", subject.names.databricks)
     found = [subject.manager.get(group, GROUP_VERSION), subject.manager.get(workspace, DATABRICKS_VERSION)]
     if found[0] is not None and found[1] is None:
-        yield f"the group {subject.names.databricks_group}, which Databricks makes itself, exists without its workspace"
+        yield f"the group {subject.names.databricks_group}, which Databricks creates, exists without its workspace"

@@ -1,4 +1,4 @@
-"""Who is signed in, whether every client will be the same one, and whether that is somebody who may deploy."""
+"""The signed-in identity: whether all clients use the same one, and whether it may deploy."""
 
 from azure.core.exceptions import ClientAuthenticationError
 
@@ -24,16 +24,16 @@ FOREIGN = {
     "DATABRICKS_CLIENT_SECRET": "Databricks' provider",
     "DATABRICKS_CONFIG_PROFILE": "Databricks' provider",
 }
-"""Variables that give a client another identity than ours, and which client."""
+"""Environment variables that give a client another identity, and that client."""
 
 
 def check_subscription(subject: Subject) -> Finding:
-    """Whether the subscription of the settings is there, in use and in the directory of the settings."""
+    """Whether the subscription exists, is enabled and belongs to the directory in the settings."""
     name, wanted = "subscription", f"{subject.settings.subscription}, enabled"
     found = subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION)
     if found is None:
         fix = "set `azure.subscription` to one that `az account list --output table` shows, or `az login` elsewhere"
-        return bad(name, f"{subject.settings.subscription} is not visible to who is signed in", wanted, fix)
+        return bad(name, f"{subject.settings.subscription} is not visible to the signed-in identity", wanted, fix)
     if found.get("state") != "Enabled":
         return bad(name, f"it is {found.get('state')}", wanted, "enable it in the portal, or use another subscription")
     if (tenant := found.get("tenantId")) != subject.settings.tenant:
@@ -42,7 +42,7 @@ def check_subscription(subject: Subject) -> Finding:
 
 
 def check_identity(subject: Subject) -> Finding:
-    """Whether the tokens for all services, and the clients that are not ours, belong to one identity."""
+    """Whether the tokens for all services, and other vendors' clients, belong to one identity."""
     scopes = {
         "the Resource Manager": credentials.MANAGER_SCOPE,
         "storage": credentials.STORAGE,
@@ -67,7 +67,7 @@ def check_identity(subject: Subject) -> Finding:
 
 
 def owner_of(subject: Subject, scope: str) -> str | None:
-    """Whom the token for a service belongs to; None where the directory has no such service yet."""
+    """The owner of the token for a service; None if the directory does not know the service yet."""
     try:
         return str(subject.claims(scope).get("oid"))
     except ClientAuthenticationError as error:
@@ -77,16 +77,16 @@ def owner_of(subject: Subject, scope: str) -> str | None:
 
 
 def check_deployer(subject: Subject) -> Finding:
-    """Whether `azure.deployers` names who is signed in, or a group that they are in."""
+    """Whether `azure.deployers` names the signed-in identity, or a group that it belongs to."""
     own = str(subject.caller.get("oid"))
     named = {deployer.object_id: deployer for deployer in subject.settings.deployers}
-    wanted = "`azure.deployers` names who is signed in, or their group"
+    wanted = "`azure.deployers` names the signed-in identity, or its group"
     fix = f"add `{{object_id: {own}, type: {_type(subject)}}}` to `azure.deployers`"
     if own in named:
         return _typed(named[own], subject, wanted)
     groups = [identity for identity, deployer in named.items() if deployer.type is PrincipalType.GROUP]
     if not groups or set(groups) == {NOBODY}:
-        return bad("deployer", f"{_shown(subject)} is none of them", wanted, fix)
+        return bad("deployer", f"{_shown(subject)} is not a deployer", wanted, fix)
     try:
         member = subject.graph.post(f"/v1.0/directoryObjects/{own}/checkMemberObjects", "", {"ids": groups})
     except ManagerRefusedError as error:
@@ -109,6 +109,6 @@ def _type(subject: Subject) -> str:
 
 
 def _shown(subject: Subject) -> str:
-    """A name where the token has one."""
+    """The name in the token, or its ID."""
     claims = subject.caller
     return str(claims.get("upn") or claims.get("unique_name") or claims.get("appid") or claims.get("oid"))

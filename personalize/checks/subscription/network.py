@@ -1,4 +1,4 @@
-"""Whether a private stack can be deployed from here: it answers whoever is in the network that it is peered with."""
+"""Whether a private stack can be deployed from this machine, which must be in the peered network."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ PAGE = "docs/how-to/private-network.md"
 
 
 def check_network(subject: Subject) -> list[Finding]:
-    """Nothing of a public stack; else whether the other network fits, and whether this machine is in it."""
+    """Whether the peered network fits, and whether this machine is in it. No findings for a public stack."""
     if subject.settings.network is Network.PUBLIC:
         return []
     peered = str(subject.settings.peered_network)
     wanted = "a network of the subscription to deploy from"
     found = subject.manager.get(peered, NETWORK_VERSION)
     if found is None:
-        fix = "make it first, with a machine in it, or correct `azure.peered_network`: " + PAGE
+        fix = "create it first, with a machine in it, or correct `azure.peered_network`: " + PAGE
         return [bad("peered network", f"{peered} is not there", wanted, fix)]
     ranges = [ipaddress.ip_network(text) for text in found["properties"]["addressSpace"]["addressPrefixes"]]
     own = divided(subject.settings.network_range).network
@@ -32,25 +32,27 @@ def check_network(subject: Subject) -> list[Finding]:
 
 
 def _place(subject: Subject, ranges: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> Finding:
-    """A name of the stack tells whether this machine is inside; before there is one, its own address gives a hint."""
-    wanted = "to be in the peered network, as whoever runs `up` must be"
+    """Whether this machine is inside: by a name of the stack or, before there is one, by its own address."""
+    wanted = "a machine in the peered network, where `up` must run"
     vault = subject.serving("Microsoft.KeyVault/vaults", subject.names.vault)
     if subject.manager.get(vault, VAULT_VERSION) is None:
         own = subject.own_address()
         if any(ipaddress.ip_address(own) in one for one in ranges):
             return good("this machine", f"has {own}, in the peered network", wanted)
-        found = f"has {own}, which is not in the peered network; names tell after the first `up` has made them"
-        return remark("this machine", found, wanted, f"nothing, if a VPN leads there; else run this from there: {PAGE}")
+        found = f"has {own}, which is not in the peered network; after the first `up`, the stack's names show it"
+        return remark(
+            "this machine", found, wanted, f"nothing if a VPN leads there; otherwise run this in that network: {PAGE}"
+        )
     host = f"{subject.names.vault}.vault.azure.net"
     outside = list(_outside(subject.addresses(host), divided(subject.settings.network_range).network))
     if not outside:
-        return good("this machine", f"is told a private address for {host}", wanted)
-    found = f"is told {', '.join(outside)} for {host}, and not an address of the stack's network: it is outside"
+        return good("this machine", f"resolves {host} to a private address", wanted)
+    found = f"resolves {host} to {', '.join(outside)}: it is outside the stack's network"
     return bad("this machine", found, wanted, f"run this in the peered network, with Azure's name server: {PAGE}")
 
 
 def _outside(addresses: list[str], network: ipaddress.IPv4Network) -> Iterator[str]:
-    """What of the answers is not in the stack's network; no answer is one too."""
+    """The addresses outside the stack's network; none at all counts as one."""
     if not addresses:
         yield "no address"
     for address in addresses:

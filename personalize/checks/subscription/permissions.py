@@ -1,4 +1,4 @@
-"""The roles that a deployer needs on the subscription, and the providers that must be registered in it."""
+"""The roles that a deployer needs on the subscription, and its resource providers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 
 
 def check_roles(subject: Subject) -> Finding:
-    """Whether who is signed in may make resources and give roles, by themselves or by a group."""
+    """Whether the signed-in identity may create resources and assign roles, directly or by a group."""
     own = str(subject.caller.get("oid"))
     filtered = {"$filter": f"assignedTo('{own}')"}
     found = [
@@ -41,13 +41,13 @@ def check_roles(subject: Subject) -> Finding:
         return bad("roles", f"{' and '.join(lacking)} missing", wanted, fix)
     limited = [properties for properties in found if _role(properties) in GIVES and properties.get("condition")]
     if limited and not roles & {OWNER}:
-        fix = "if `up` is refused to give a role, widen the condition by the roles of infra/cloud/role_list.py"
-        return remark("roles", "there, but which roles may be given is limited by a condition", wanted, fix)
-    return good("roles", "may make resources and give roles", wanted)
+        fix = "if `up` may not assign a role, add the roles in infra/cloud/role_list.py to the condition"
+        return remark("roles", "present, but a condition limits which roles may be assigned", wanted, fix)
+    return good("roles", "may create resources and assign roles", wanted)
 
 
 def check_providers(subject: Subject) -> Finding:
-    """Whether everything that a stack uses is registered in the subscription."""
+    """Whether the resource providers of a stack are registered in the subscription."""
     missing = unregistered(subject.manager, subject.settings.subscription)
     wanted = f"{len(NAMESPACES)} resource providers registered"
     if missing:
@@ -64,6 +64,6 @@ def _role(properties: Mapping[str, Any]) -> str:
 
 
 def _covers(subscription: str, scope: str) -> bool:
-    """Whether a role on `scope` counts for all of the subscription: it is that, a management group, or everything."""
+    """Whether a role on `scope` applies to the whole subscription: it is that, a management group, or the root."""
     above = scope == "/" or scope.lower().startswith("/providers/microsoft.management/")
     return above or scope.lower() == subscription.lower()

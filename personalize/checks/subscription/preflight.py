@@ -1,4 +1,4 @@
-"""All checks of a subscription in one go. Nothing is changed; every bad finding says what to do."""
+"""All checks of a subscription. They change nothing, and every bad finding has a fix."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ from personalize.checks.subscription.sizes import check_sizes
 from personalize.checks.subscription.subject import Subject, bad, unmade
 
 UNREGISTERED = ("MissingRegistrationForLocation", "MissingSubscriptionRegistration", "SubscriptionNotRegistered")
-"""What Resource Manager and providers answer where a provider is not registered ("Resolve errors for resource provider
-registration", Microsoft)."""
+"""Azure's error codes for a provider that is not registered ("Resolve errors for resource provider registration",
+Microsoft)."""
 Check = Callable[[Subject], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {
     "identity": check_identity,
@@ -32,18 +32,18 @@ CHECKS: dict[str, Check] = {
     "names": check_names,
     "peered network": check_network,
 }
-"""What is looked at in a subscription that is there, by the name under which it is reported."""
+"""The checks of an existing subscription, by the name of their finding."""
 
 
 def examine(subject: Subject) -> list[Finding]:
-    """Every finding about the subscription. Without a sign-in, or without the subscription, there are no others."""
+    """All findings about the subscription; only one if nobody is signed in or the subscription is missing."""
     if found := _placeholders(subject):
         return [found]
     try:
         first = check_subscription(subject)
     except (ClientAuthenticationError, IdentityError, ManagerRefusedError) as error:
         fix = f"az login --tenant {subject.settings.tenant}"
-        return [bad("sign-in", str(error).strip().splitlines()[0], "somebody who is signed in to Azure", fix)]
+        return [bad("sign-in", str(error).strip().splitlines()[0], "a sign-in to Azure", fix)]
     if not first.ok:
         return [first]
     return [first, *(finding for name, check in CHECKS.items() for finding in _findings(name, check, subject))]
@@ -54,15 +54,15 @@ def _findings(name: str, check: Check, subject: Subject) -> list[Finding]:
         found = check(subject)
     except (ManagerRefusedError, ClientAuthenticationError) as error:
         if isinstance(error, ManagerRefusedError) and error.code in UNREGISTERED:
-            fix = f".venv/bin/personalize bootstrap --stack {subject.stack}, which registers it; then look again"
+            fix = f".venv/bin/personalize bootstrap --stack {subject.stack}, which registers it; then check again"
             return [unmade(name, "its resource provider is not registered yet", "an answer from Azure", fix)]
-        fix = "see what Azure says; with the roles above it answers. Try again if it was busy"
+        fix = "read Azure's message; the roles above allow the request. Try again if Azure was busy"
         return [bad(name, str(error).strip().splitlines()[0], "an answer from Azure", fix)]
     return found if isinstance(found, list) else [found]
 
 
 def _placeholders(subject: Subject) -> Finding | None:
-    """The stack file as it comes: its ids are all zeros."""
+    """A finding if the stack file still has the example's IDs, which are zeros."""
     settings = subject.settings
     ids = {
         "azure.subscription": settings.subscription,
@@ -73,7 +73,7 @@ def _placeholders(subject: Subject) -> Finding | None:
     if not unset:
         return None
     fix = (
-        f"put yours into Pulumi.{subject.stack}.yaml: `az account show` tells subscription and tenant, "
-        "`az ad signed-in-user show --query id` your own object id"
+        f"put your own into Pulumi.{subject.stack}.yaml: `az account show` prints subscription and tenant, "
+        "`az ad signed-in-user show --query id` your object ID"
     )
-    return bad("stack file", f"{', '.join(unset)} are the example's zeros", "your own ids", fix)
+    return bad("stack file", f"{', '.join(unset)} are still the example's zeros", "your own IDs", fix)

@@ -1,4 +1,4 @@
-"""What a subscription or its Databricks account may lack without a sign of it until an `up` needs it."""
+"""Services that a subscription or its Databricks account may lack, which only shows when `up` needs them."""
 
 import shutil
 
@@ -18,21 +18,21 @@ from personalize.checks.subscription.identity import SUBSCRIPTION_VERSION
 from personalize.checks.subscription.subject import CLUSTER_VERSION, Subject, bad, good, remark, unmade
 
 LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
-"""Beginnings of the offers' `quotaId` that are paid by a credit: ACR Tasks refuses such subscriptions."""
+"""Prefixes of the `quotaId` of offers paid by credit. ACR Tasks refuses such subscriptions."""
 
 
 def check_builds(subject: Subject) -> Finding:
-    """Whether the registry may build the image; Azure says so only when it is asked to, hence the offer is judged."""
+    """Whether the registry may build the image, judged by the offer: Azure tells only when asked to build."""
     policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
     offer, limit = str(policies.get("quotaId") or ""), policies.get("spendingLimit")
     wanted = "a subscription that may use ACR Tasks"
     if subject.settings.network is Network.PRIVATE:
-        found, wanted = "ACR Tasks do not reach a private registry", "`docker buildx` on this machine"
+        found, wanted = "ACR Tasks cannot reach a private registry", "`docker buildx` on this machine"
         if shutil.which("docker"):
             return good("image builds", f"{found}: docker builds the image", wanted)
         return bad("image builds", found, wanted, "install Docker with buildx on this machine")
     if not offer.startswith(LIMITED_OFFERS) and limit != "On":
-        return good("image builds", f"ACR Tasks, as far as the offer ({offer or 'not said'}) tells", wanted)
+        return good("image builds", f"ACR Tasks, according to the offer ({offer or 'unknown'})", wanted)
     found = f"the offer {offer}{' with a spending limit' if limit == 'On' else ''}, which ACR Tasks refuses"
     if shutil.which("docker"):
         return remark(
@@ -43,7 +43,7 @@ def check_builds(subject: Subject) -> Finding:
 
 
 def check_metastore(subject: Subject) -> Finding:
-    """Whether Unity Catalog has a metastore in the region, as far as existing workspaces show."""
+    """Whether Unity Catalog has a metastore in the region, judged by existing workspaces."""
     location, wanted = subject.settings.location, "a Unity Catalog metastore in the region"
     path = f"{subject.subscription}/providers/Microsoft.Databricks/workspaces"
     there = [
@@ -61,18 +61,18 @@ def check_metastore(subject: Subject) -> Finding:
         )
         return remark("metastore", f"the workspaces in {location} use none", wanted, fix)
     fix = (
-        "nothing, if the Databricks account is from November 2023 or later: it makes one with the first workspace. In "
-        "an older one an account admin must create it for the region; `up` says so before it trains"
+        "nothing, if the Databricks account is from November 2023 or later: the first workspace creates one. In an "
+        "older account, an account admin must create it for the region; `up` checks it before training"
     )
-    return remark("metastore", f"no workspace in {location} yet, so nobody can tell", wanted, fix)
+    return remark("metastore", f"unknown, since there is no workspace in {location} yet", wanted, fix)
 
 
 def check_state(subject: Subject) -> Finding:
-    """Whether there is a place for Pulumi's state, where the settings want it in the subscription."""
+    """Whether the state backend exists, if the settings place it in the subscription."""
     settings = subject.settings
     if settings.state is StatePlace.MACHINE:
         found = "on this machine: nobody else, and no workflow, can change the stack"
-        return good("state", found, "a place for Pulumi's state")
+        return good("state", found, "a state backend")
     names = StateNames(subscription=settings.subscription, stack=subject.stack)
     wanted = f"storage account {names.account} and Key Vault {names.vault}"
     there = {
@@ -83,12 +83,12 @@ def check_state(subject: Subject) -> Finding:
     }
     if missing := [name for name, found in there.items() if found is None]:
         fix = f".venv/bin/personalize bootstrap --stack {subject.stack}"
-        return unmade("state", f"there is no {' and no '.join(missing)}", wanted, fix)
+        return unmade("state", f"missing: {', '.join(missing)}", wanted, fix)
     return good("state", f"in {names.account}", wanted)
 
 
 def check_kubernetes(subject: Subject) -> Finding:
-    """Whether AKS offers the wanted minor version in the region."""
+    """Whether AKS offers the minor version in the region."""
     location, version = subject.settings.location, subject.settings.kubernetes_version
     path = f"{subject.subscription}/providers/Microsoft.ContainerService/locations/{location}/kubernetesVersions"
     offered = [
@@ -100,7 +100,7 @@ def check_kubernetes(subject: Subject) -> Finding:
     if version in offered:
         return good("Kubernetes", f"{', '.join(sorted(offered))} on offer", wanted)
     if not offered:
-        return remark("Kubernetes", f"AKS does not say what it offers in {location}", wanted, "nothing; `up` will tell")
+        return remark("Kubernetes", f"AKS lists no versions in {location}", wanted, "nothing; `up` will show it")
     return bad(
         "Kubernetes", f"{', '.join(sorted(offered))} on offer", wanted, "set `azure.kubernetes_version` to one of them"
     )

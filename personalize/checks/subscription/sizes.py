@@ -1,4 +1,4 @@
-"""Whether the chosen VM sizes can be had: in the region and its zones, and within the subscription's quota."""
+"""Whether the VM sizes are available in the region and its zones, and within the subscription's quota."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -11,14 +11,14 @@ from personalize.checks.subscription.subject import Subject, bad, good, remark
 SKUS_VERSION = "2021-07-01"
 USAGES_VERSION = "2024-07-01"
 ALL_FAMILIES = "cores"
-"""The name under which Azure counts the vCPUs of all families in a region."""
+"""Azure's name for the vCPUs of all families in a region."""
 SURGE = 1
-"""Nodes that an upgrade adds for a while."""
+"""Nodes that an upgrade adds temporarily."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """Nodes of one size: the setting that says so, how many at first, how many at most, in which zones."""
+    """Nodes of one size: the setting, the first and the highest number of nodes, and their zones."""
 
     setting: str
     size: str
@@ -28,7 +28,7 @@ class Use:
 
 
 def check_sizes(subject: Subject) -> list[Finding]:
-    """One finding for the sizes and zones, one for the quota."""
+    """A finding about sizes and zones, and one about the quota."""
     query = {"$filter": f"location eq '{subject.settings.location}'"}
     sizes = {
         str(sku["name"]): sku
@@ -42,7 +42,7 @@ def check_sizes(subject: Subject) -> list[Finding]:
     wanted = f"every size and zone on offer in {subject.settings.location}"
     if problems:
         offered = ", ".join(_offered(sizes)) or "none at all"
-        fix = f"choose another size or region; small ones that can be had there: {offered}"
+        fix = f"choose another size or region; small ones available there: {offered}"
         return [bad("VM sizes", "; ".join(problems), wanted, fix)]
     shown = ", ".join(sorted({use.size for use in uses}))
     return [good("VM sizes", f"{shown} in {subject.settings.location}", wanted), _quota(subject, uses, sizes)]
@@ -53,7 +53,7 @@ def _uses(subject: Subject) -> list[Use]:
     zones = frozenset(zone.value for zone in settings.zones)
     training = 1 + settings.training_workers
     found = [Use("training_vm_size", settings.training_vm_size, training, training)]
-    if subject.cluster_exists:  # its nodes are in use already, and count as such
+    if subject.cluster_exists:  # its nodes count as used already
         return found
     return [
         *found,
@@ -80,7 +80,7 @@ def _problems(use: Use, sku: Mapping[str, Any] | None, location: str) -> Iterato
         return
     restrictions = sku.get("restrictions") or ()
     if any(restriction.get("type") == "Location" for restriction in restrictions):
-        yield f"{use.size} (`azure.{use.setting}`) is not for this subscription in {location}"
+        yield f"{use.size} (`azure.{use.setting}`) is not available to this subscription in {location}"
         return
     offered = {zone for place in sku.get("locationInfo") or () for zone in place.get("zones") or ()}
     for restriction in restrictions:
@@ -107,7 +107,7 @@ def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, A
     if short:
         return bad("quota", _shown(short, left), wanted, _more(subject, {family: most[family] for family in short}))
     if tight:
-        found = f"enough to begin, not for the most nodes: {_shown(tight, left)}"
+        found = f"enough to start, but not for the highest number of nodes: {_shown(tight, left)}"
         return remark("quota", found, wanted, _more(subject, {family: most[family] for family in tight}))
     return good("quota", _shown([family for family in left if left[family] is not None], left), wanted)
 
@@ -115,7 +115,7 @@ def _quota(subject: Subject, uses: list[Use], sizes: Mapping[str, Mapping[str, A
 def _more(subject: Subject, wanted: Mapping[str, int]) -> str:
     asked = ", ".join(f"{family} {count} free" for family, count in wanted.items())
     return (
-        f"ask for more in the portal (Quotas, Compute, {subject.settings.location}): {asked}; or choose other sizes or "
+        f"request more in the portal (Quotas, Compute, {subject.settings.location}): {asked}; or choose other sizes or "
         "fewer nodes in the stack file"
     )
 
@@ -130,6 +130,6 @@ def _vcpus(sku: Mapping[str, Any]) -> int:
 
 
 def _offered(sizes: Mapping[str, Mapping[str, Any]], count: int = 5) -> list[str]:
-    """Some small sizes with a local disk that carry no restriction."""
+    """Some small sizes with a local disk and without restrictions."""
     free = [name for name, sku in sizes.items() if not sku.get("restrictions") and "ds_v" in name]
     return sorted(free, key=lambda name: (_vcpus(sizes[name]), name))[:count]

@@ -1,4 +1,4 @@
-"""What a preflight looks at: a stack's settings and names, the subscription, and who is asking."""
+"""What a preflight checks: a stack's settings and names, the subscription, and the signed-in identity."""
 
 import base64
 import json
@@ -17,24 +17,24 @@ from personalize.checks.doctor import Finding, Status
 
 CLUSTER_VERSION = "2025-09-01"
 AZURE_NAMES = "168.63.129.16"
-"""Azure's name server for virtual networks; nothing is sent to it here."""
+"""Azure's name server for virtual networks. Nothing is sent to it."""
 NOWHERE = "127.0.0.1"
 CLAIMS_PART = 1
-"""Of a token's three parts the second holds what it says."""
+"""The second of a token's three parts has its claims."""
 
 
 def own_address() -> str:
-    """The address with which this machine would call Azure's name server; that of loopback without a way out."""
+    """The source address for Azure's name server; loopback if there is no route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
-            asked.connect((AZURE_NAMES, 53))  # of a datagram: chooses the address, and sends nothing
+            asked.connect((AZURE_NAMES, 53))  # for a datagram, this chooses the address and sends nothing
             return str(asked.getsockname()[0])
         except OSError:
             return NOWHERE
 
 
 def addresses_of(host: str) -> list[str]:
-    """What the name server of this machine says; nothing where it knows no such name."""
+    """The addresses of a host by this machine's name server; empty for an unknown name."""
     try:
         found = socket.getaddrinfo(host, 443, socket.AF_INET, socket.SOCK_STREAM)
     except socket.gaierror:
@@ -44,7 +44,7 @@ def addresses_of(host: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A stack that may or may not be up, in a subscription. `claims` gives what a token for a scope says."""
+    """A stack in a subscription, up or not. `claims` returns the claims of a token for a scope."""
 
     stack: str
     settings: AzureSettings
@@ -54,27 +54,27 @@ class Subject:
     environment: Mapping[str, str]
     own_address: Callable[[], str] = own_address
     addresses: Callable[[str], list[str]] = addresses_of
-    """What this machine is told about a host."""
+    """Resolves a host on this machine."""
 
     @property
     def subscription(self) -> str:
-        """The subscription's path."""
+        """The Resource Manager's path of the subscription."""
         return f"/subscriptions/{self.settings.subscription}"
 
     @cached_property
     def names(self) -> Names:
-        """What the stack's resources are or will be called."""
+        """The names of the stack's resources."""
         settings = self.settings
         return Names(stack=self.stack, subscription=settings.subscription, suffix=settings.suffix)
 
     @cached_property
     def caller(self) -> dict[str, Any]:
-        """What the token for the Resource Manager says about who is signed in."""
+        """The claims of the token for the Resource Manager."""
         return self.claims(credentials.MANAGER_SCOPE)
 
     @cached_property
     def cluster_exists(self) -> bool:
-        """Whether the stack's cluster is there, whose nodes are part of what is in use already."""
+        """Whether the stack's cluster exists, whose nodes count as used already."""
         return (
             self.manager.get(
                 self.serving("Microsoft.ContainerService/managedClusters", self.names.cluster), CLUSTER_VERSION
@@ -92,7 +92,7 @@ class Subject:
 
 
 def subject_of(stack: str, settings: AzureSettings) -> Subject:
-    """The stack as the signed-in identity sees it; nothing is asked yet."""
+    """The subject for the signed-in identity. Makes no request yet."""
     signed_in = credentials.credential(settings.tenant)
     return Subject(
         stack=stack,
@@ -105,27 +105,27 @@ def subject_of(stack: str, settings: AzureSettings) -> Subject:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What a token says; whether it is genuine is for the service to judge that it is shown to."""
+    """The claims of a token. The service that gets it checks its signature."""
     payload = token.split(".")[CLAIMS_PART]
     found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return found if isinstance(found, dict) else {}
 
 
 def good(name: str, found: str, wanted: str) -> Finding:
-    """Nothing is to be done."""
+    """A finding without a fault."""
     return Finding(name=name, status=Status.OK, found=found, wanted=wanted)
 
 
 def bad(name: str, found: str, wanted: str, fix: str) -> Finding:
-    """This stops an `up`."""
+    """A fault that stops `up`."""
     return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix)
 
 
 def unmade(name: str, found: str, wanted: str, fix: str) -> Finding:
-    """This stops an `up`, and `personalize bootstrap` mends it."""
+    """A fault that stops `up`, and that `personalize bootstrap` fixes."""
     return Finding(name=name, status=Status.WRONG, found=found, wanted=wanted, fix=fix, by_bootstrap=True)
 
 
 def remark(name: str, found: str, wanted: str, fix: str) -> Finding:
-    """This may matter later, or cannot be known yet."""
+    """Something that may matter later, or is not known yet."""
     return Finding(name=name, status=Status.REMARK, found=found, wanted=wanted, fix=fix)

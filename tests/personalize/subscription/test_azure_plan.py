@@ -37,7 +37,7 @@ def test_it_names_what_is_made_and_what_it_costs() -> None:
 
 def test_a_size_without_a_known_price_stops_nothing() -> None:
     settings = SETTINGS.model_copy(update={"scoring_vm_size": "Standard_M416ms_v2"})
-    assert "not known: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
+    assert "unknown: No price is known for Standard_M416ms_v2" in announcement("dev", settings)[-1]
     assert usd_per_month("dev", settings) is None
     assert usd_per_month("dev", SETTINGS) == 270.18  # 251.95 always on, 17.64 for trainings, 0.59 for canary runs
 

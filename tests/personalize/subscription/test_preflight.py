@@ -87,7 +87,7 @@ def test_all_that_is_missing_is_found_in_one_go(world: World) -> None:
 def test_the_example_s_zeros_are_refused_before_anybody_is_asked(world: World) -> None:
     findings = examine(world.subject(subscription=NOBODY, deployers=[{"object_id": NOBODY, "type": "Group"}]))
     assert [found.name for found in findings] == ["stack file"]
-    assert "`azure.subscription`, `azure.deployers` are the example's zeros" in findings[0].found
+    assert "`azure.subscription`, `azure.deployers` are still the example's zeros" in findings[0].found
     assert world.fake.calls == []
 
 

@@ -103,9 +103,8 @@ class Asked:
     def __init__(self) -> None:
         self.bodies = []
 
-    def example(self, path: str = "/score") -> Any:
-        record = {"age": 1.0, "genre": "example"}
-        return {"user": {}, "items": [record]} if path == "/rank" else record
+    def example(self) -> Any:
+        return {"age": 1.0, "genre": "example"}
 
     def post(self, path: str, body: Any) -> Any:
         self.bodies.append((path, body))
@@ -144,7 +143,8 @@ def test_a_field_that_names_the_items_reaches_a_model_that_has_it(asked: Asked, 
 
 def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -> None:
     assert json.loads(printed("predict", "--example")) == {"age": 1.0, "genre": "example"}
-    assert json.loads(printed("rank", "--example")) == {"user": {}, "items": [{"age": 1.0, "genre": "example"}]}
+    items = [{"id": "first", "genre": "example"}, {"id": "second"}]
+    assert json.loads(printed("rank", "--example")) == {"user": {"age": 1.0}, "items": items}
     held_out = tmp_path / "local" / "example.json"
     held_out.parent.mkdir()
     held_out.write_text('{"age": 33.0}')
