@@ -137,7 +137,7 @@ def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, mac
 def test_a_caller_without_a_role_on_the_state_backend_is_told(simulated: World, machine: Machine) -> None:
     bootstrapped(simulated)
     simulated.set("caller", "99999999-9999-4999-8999-999999999999")
-    with pytest.raises(StateUnreachableError, match="lets the deployers in"):
+    with pytest.raises(StateUnreachableError, match="gives the deployers access"):
         machine("one").exists()
 
 

@@ -66,7 +66,7 @@ def test_settings_with_new_names_begin_anew_when_that_is_asked_for(state: Path, 
 
 
 def test_another_region_with_the_same_names_is_refused_before_anything_is_deleted(state: Path) -> None:
-    with pytest.raises(NamesTakenError, match=r"Set `azure.suffix` to another value than a; nothing was deleted yet"):
+    with pytest.raises(NamesTakenError, match=r"Set `azure.suffix` to another value than a\. Nothing was deleted"):
         side(state, location="northeurope").begins_anew(snapshot())
 
 

@@ -39,7 +39,7 @@ def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
 
     threading.Thread(target=press_ctrl_c).start()
     command = InterruptiblePulumi(slow_pulumi)
-    with pytest.raises(errors.UpdateInterruptedError, match="run the same command again") as caught:
+    with pytest.raises(errors.UpdateInterruptedError, match="Run the same command again") as caught:
         run_interruptible(
             lambda: command.run(["up"], str(tmp_path), {}, on_output=lambda _: started.set()),
             slow_pulumi.interrupt,
