@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -112,6 +113,13 @@ def is_ready(service: RunningService) -> bool:
         return service.client.get("/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def accepts(service: RunningService) -> bool:
+    """Whether the service accepts new connections."""
+    url = httpx.URL(service.url)
+    with socket.socket() as client:
+        return client.connect_ex((url.host, url.port or 0)) == 0
 
 
 def status_with(key: str, url: str) -> int:

@@ -13,7 +13,7 @@ from features.bundle import Bundle
 from scoring.engines import EngineName
 from tests.support.bundles import make_bundle
 from tests.support.containers import PULLED, ImageBuilder, running_container, what_is_missing
-from tests.support.services import RunningService, is_ready, running_service, wait_until
+from tests.support.services import RunningService, is_ready, metric, running_service, wait_until, workers
 
 MAX_RECORDS = 200
 MAX_BODY_BYTES = 300_000
@@ -56,6 +56,14 @@ def service(
         arguments = ["--model-name", "clicks", "--model-version", "7", *limits]
         with running_service(bundle.path, folder, arguments=arguments) as running:
             yield running
+
+
+@pytest.fixture
+def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+    """A service of the test's own with two workers, both ready."""
+    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
+        wait_until(lambda: len(workers(running)) == 2 and metric(running, "scoring_ready_workers") == 2)
+        yield running
 
 
 @pytest.fixture

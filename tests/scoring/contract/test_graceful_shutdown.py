@@ -14,7 +14,7 @@ import pytest
 from features.bundle import Bundle
 from scoring.http.clients import SHUTDOWN_SECONDS
 from tests.scoring.contract.conftest import as_json
-from tests.support.services import KEY, RunningService, running_service, wait_until
+from tests.support.services import KEY, RunningService, accepts, running_service, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def test_the_next_request_on_an_open_connection_is_answered_and_the_last(
     connection = connect(shutting_down)
     assert score(connection, record) == (200, None)
     shutting_down.process.send_signal(signal.SIGTERM)
-    time.sleep(1.0)
+    wait_until(lambda: not accepts(shutting_down))
     assert score(connection, record) == (200, "close")
     assert shutting_down.process.wait(60) == 0
 
@@ -59,7 +59,7 @@ def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
     connection.connect()
     time.sleep(0.3)
     shutting_down.process.send_signal(signal.SIGTERM)
-    time.sleep(1.0)
+    wait_until(lambda: not accepts(shutting_down))
     assert score(connection, record) == (200, "close")
 
 

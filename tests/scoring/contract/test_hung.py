@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +17,7 @@ from tests.support.raw_http import answer, connected, score
 from tests.support.services import (
     KEY,
     RunningService,
+    metric,
     running_service,
     status_with,
     wait_until,
@@ -26,15 +26,7 @@ from tests.support.services import (
 
 pytestmark = pytest.mark.slow
 
-COUNTED = 'scoring_requests_total{operation="score",status="200"} 1.0'
-
-
-@pytest.fixture
-def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service with two workers."""
-    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
-        wait_until(lambda: len(workers(running)) == 2)
-        yield running
+COUNTED = 'scoring_requests_total{operation="score",status="200"}'
 
 
 def test_a_worker_that_stands_still_is_replaced(two_workers: RunningService) -> None:
@@ -72,7 +64,7 @@ def test_metrics_count_the_living_and_files_do_not_pile_up(
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         wait_until(lambda: len(workers(running)) == 2)
         assert running.client.post("/score", json={}).status_code == 200
-        wait_until(lambda: COUNTED in _metrics(running))  # a worker that is killed loses what it has not told yet
+        wait_until(lambda: metric(running, COUNTED) == 1)  # a worker that is killed loses what it has not told yet
         files = len(list(folder.glob("*.db")))
         for killed in range(1, 4):
             workers(running).pop().kill()
@@ -80,9 +72,8 @@ def test_metrics_count_the_living_and_files_do_not_pile_up(
         assert len(list(folder.glob("*.db"))) == files
         shutil.copy(next(folder.glob("gauge_livesum_*.db")), folder / "gauge_livesum_9.db")  # of a slot that nobody has
         wait_until(lambda: len(workers(running)) == 2)
-        text = _metrics(running)
-        assert "scoring_ready_workers 2.0" in text
-        assert COUNTED in text
+        assert metric(running, "scoring_ready_workers") == 2
+        assert metric(running, COUNTED) == 1
 
 
 def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: Path) -> None:
@@ -103,7 +94,3 @@ def test_a_service_outlives_the_shell_that_started_it(bundle: Bundle, tmp_path: 
 def _attempts(service: RunningService) -> int:
     started = [line for line in service.log() if line["event"] == "worker started"]
     return len(started) - 2
-
-
-def _metrics(service: RunningService) -> str:
-    return service.client.get("/metrics").text

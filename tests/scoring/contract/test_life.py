@@ -18,6 +18,7 @@ from tests.support.services import (
     KEY,
     OTHER_KEY,
     RunningService,
+    accepts,
     metric,
     running_service,
     status_with,
@@ -32,15 +33,6 @@ pytestmark = pytest.mark.slow
 def own_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service that a test may spoil."""
     with running_service(bundle.path, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service with two workers."""
-    with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
-        wait_until(lambda: metric(running, "scoring_ready_workers") == 2)
-        wait_until(lambda: len(workers(running)) == 2)
         yield running
 
 
@@ -73,7 +65,7 @@ def test_an_open_request_is_answered_after_the_signal_to_end(own_service: Runnin
         connection.sendall(head.encode() + b"content-length: 2\r\n\r\n{")
         wait_until(lambda: own_service.client.get("/healthz").status_code == 200)
         own_service.process.terminate()
-        wait_until(lambda: not _accepts(own_service))
+        wait_until(lambda: not accepts(own_service))
         assert own_service.process.poll() is None
         connection.sendall(b"}")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -172,12 +164,3 @@ def _answers(service: RunningService) -> bool:
         return status_with(KEY, service.url) == 200
     except httpx.TransportError:
         return False
-
-
-def _accepts(service: RunningService) -> bool:
-    url = httpx.URL(service.url)
-    try:
-        socket.create_connection((url.host, url.port or 0), timeout=1).close()
-    except OSError:
-        return False
-    return True
