@@ -1,4 +1,4 @@
-"""What a stack file says about a stack on Azure. No SDK is imported here: stack `local` reads this model too."""
+"""The settings of a stack on Azure. Imports no SDK, because stack `local` reads this model too."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -27,11 +27,11 @@ EXAMPLE_NETWORK = (
     "virtualNetworks/hub"
 )
 CANARY_WORKERS = 2
-"""The most that a canary run has: with two, machines already have to share files and to reach each other."""
+"""At most. Two workers already have to share files and to connect to each other."""
 
 
 class PrincipalType(StrEnum):
-    """What a member of the directory is."""
+    """The kind of an Entra ID principal."""
 
     USER = "User"
     GROUP = "Group"
@@ -39,7 +39,7 @@ class PrincipalType(StrEnum):
 
 
 class KubernetesTier(StrEnum):
-    """What Azure promises for the cluster's API server."""
+    """The pricing tier of the cluster's control plane, which decides its SLA."""
 
     FREE = "Free"
     STANDARD = "Standard"
@@ -54,21 +54,21 @@ class RegistryTier(StrEnum):
 
 
 class Replication(StrEnum):
-    """Where the copies of the data lie."""
+    """Where Azure keeps the copies of the data."""
 
     LOCAL = "Standard_LRS"
     ZONES = "Standard_ZRS"
 
 
 class StatePlace(StrEnum):
-    """Where Pulumi's state of a stack is kept."""
+    """Where the state backend of a stack is."""
 
     MACHINE = "machine"
     SUBSCRIPTION = "subscription"
 
 
 class Network(StrEnum):
-    """From where the stack can be reached."""
+    """Where the stack can be reached from."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -83,62 +83,62 @@ class Zone(StrEnum):
 
 
 class Deployer(Parameters):
-    """Who may run `up`: every one of them gets the same roles, whoever runs it first."""
+    """A principal that may run `up`. All deployers get the same roles."""
 
     object_id: Guid
     """The object id in Entra ID."""
     type: PrincipalType
-    """What it is."""
+    """Its kind."""
     databricks_name: str | None = None
-    """Its name in Databricks (a mail address, a group's name, an application's client id) for grants on the lake; the
-    deployer that made the stack owns the lake's location there and needs none."""
+    """Its name in Databricks, for grants on the lake: a mail address, a group's name or an application's client id. The
+    deployer that created the stack owns the lake's external location and needs none."""
 
 
 class AzureSettings(Parameters):
-    """Where the stack lives on Azure, how large it is and who may change it."""
+    """Where the stack is on Azure, how large it is and who may change it."""
 
     subscription: Guid = Field(examples=["00000000-0000-0000-0000-000000000000"])
     """The subscription's id."""
     tenant: Guid = Field(examples=["00000000-0000-0000-0000-000000000000"])
     """The Entra ID tenant of the subscription."""
     deployers: tuple[Deployer, ...] = Field(min_length=1)
-    """Who may run `up`, preferably one Entra ID group; each is `{object_id, type}`."""
+    """The principals that may run `up`, preferably one Entra ID group; each is `{object_id, type}`."""
     alert_mail: Mail = Field(examples=["operators@example.com"])
     """Mail address for alerts, failed training runs and budget warnings."""
     location: str = Field(default="westeurope", pattern=r"^[a-z0-9]+$")
-    """The Azure region. Changing it would delete the stored data, which is refused unless asked for."""
+    """The Azure region. A change would delete the stored data, so `up` refuses it unless you confirm the loss."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
-    """Part of every resource's name. Deleted names stay taken for days, so `destroy` renews it."""
+    """Part of every resource's name. Azure reserves deleted names for days, so `destroy` changes it."""
     state: StatePlace = StatePlace.MACHINE
-    """Where Pulumi's state is kept: on this machine or, for several people and workflows, in the subscription, in the
-    account and under the key that `.venv/bin/personalize bootstrap` makes there."""
+    """The state backend: on this machine, or in the subscription if several people or workflows deploy. For that,
+    `.venv/bin/personalize bootstrap` creates a storage account and an encryption key."""
     github_repository: str | None = Field(default=None, pattern=r"^[^/\s]+/[^/\s]+$", examples=["owner/name"])
-    """The repository whose workflows may deploy; `.venv/bin/personalize bootstrap` makes identities for them."""
+    """The GitHub repository whose workflows may deploy; `.venv/bin/personalize bootstrap` creates OIDC identities."""
     github_subject: str = Field(default="repo:{repository}", examples=["repo:owner@1234/name@5678"])
-    """How the subject of GitHub's tokens begins; for repositories made since July 2026 it contains their ids.
+    """The beginning of the subject in GitHub's OIDC tokens. For repositories created since July 2026 it contains IDs;
     `gh api repos/OWNER/NAME/actions/oidc/customization/sub` shows it."""
     tags: dict[str, str] = Field(default={}, examples=[{"owner": "team"}])
     """Tags on every resource, in addition to the project's own."""
     protect: bool = False
     """Whether Pulumi refuses to delete resources that hold data."""
     storage_replication: Replication = Replication.LOCAL
-    """Where the copies of the data are kept: in one data centre, or in three zones."""
+    """Where the copies of the data are kept: in one data centre or in three availability zones."""
     registry_tier: RegistryTier = RegistryTier.BASIC
     """Size and speed of the container registry."""
     training_vm_size: VmSize = "Standard_E4ds_v5"
     """VM size of the training cluster's nodes."""
     training_workers: int = Field(default=0, ge=0, le=100)
-    """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. Their number never
-    changes during a training run, which LightGBM would not survive."""
+    """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. The number is fixed
+    during a training run, because LightGBM can't continue after a change."""
     training_run_as: Guid | None = Field(default=None, examples=["00000000-0000-0000-0000-000000000000"])
-    """The application id of a service principal that training runs as; whoever deploys needs Databricks' role "Service
-    principal user" on it. Without one they run as whoever first brought the stack up."""
+    """The application ID of the service principal that training jobs run as; deployers need Databricks' role "Service
+    principal user" on it. By default the jobs run as the deployer that first ran `up`."""
     training_timeout_minutes: int = Field(default=240, ge=10, le=2880)
-    """Minutes after which a training run is stopped."""
+    """Timeout of a training run, in minutes."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")
     """Minor version of Kubernetes; patches are applied automatically in the maintenance window."""
     kubernetes_tier: KubernetesTier = KubernetesTier.FREE
-    """`Standard` costs about 73 USD a month and comes with an SLA for the API server."""
+    """`Standard` costs about 73 USD a month and includes an SLA for the API server."""
     zones: tuple[Zone, ...] = ()
     """Availability zones of the nodes; empty for none."""
     system_vm_size: VmSize = "Standard_D2ds_v5"
@@ -148,7 +148,7 @@ class AzureSettings(Parameters):
     system_nodes_max: int = Field(default=2, ge=1, le=100)
     """Maximum number of nodes for the cluster's own pods."""
     scoring_vm_size: VmSize = "Standard_D2ds_v5"
-    """VM size of the scoring nodes. Changing it makes a new pool, moves the pods, then removes the old pool."""
+    """VM size of the scoring nodes. A change creates a new node pool, moves the pods, then removes the old pool."""
     scoring_nodes_min: int = Field(default=1, ge=1, le=1000)
     """Minimum number of scoring nodes."""
     scoring_nodes_max: int = Field(default=3, ge=1, le=1000)
@@ -156,55 +156,57 @@ class AzureSettings(Parameters):
     replicas_min: int = Field(default=2, ge=1, le=1000)
     """Minimum number of pods of the service."""
     replicas_max: int = Field(default=6, ge=1, le=1000)
-    """Maximum number of pods of the service; load decides in between."""
+    """Maximum number of pods of the service; the autoscaler follows the load in between."""
     cpu_millicores: int = Field(default=500, ge=100, le=64_000)
     """CPU of each pod of the service, in thousandths of a core."""
     memory_mib: int = Field(default=768, ge=256, le=262_144)
     """Memory of each pod of the service, in MiB."""
     rollout_seconds: int = Field(default=300, ge=30, le=3600)
-    """Seconds that a new version's pods may be stuck before `up` fails; those of the previous version go on serving."""
+    """Seconds without progress after which a rollout fails; the pods of the previous version keep serving."""
     rollout: RolloutKind = RolloutKind.ROLLING
-    """`rolling` replaces the pods one by one. `canary` first tries a new image on some of the requests and withdraws it
-    if it fails more of them, is slower, or gives other probabilities than the pods beside it; `shadow` tries it on
-    copies of requests and discards its answers."""
+    """`rolling` replaces the pods one by one. `canary` first sends part of the traffic to a new image and withdraws it
+    if it fails more requests, is slower or predicts differently than the pods beside it. `shadow` compares it on
+    mirrored traffic and discards its responses."""
     candidate_percent: int = Field(default=20, ge=1, le=50)
-    """Percentage of the pods, and so of the requests, that try a new image; with `shadow`, of the copies too."""
+    """Percentage of the pods, and so of the traffic, for a new image; with `shadow`, of the mirrored traffic too."""
     candidate_seconds: int = Field(default=300, ge=5, le=86_400)
-    """Seconds for which a new image is tried."""
+    """How long a new image is tried, in seconds."""
     authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
-    """Addresses that may reach the cluster's API server; empty for all. Whoever runs `up` must be among them."""
+    """IP ranges that may reach the cluster's API server; empty for all. They must include the machine that runs
+    `up`."""
     allowed_sources: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
-    """Addresses that may reach the service; empty for all."""
+    """IP ranges that may reach the service; empty for all."""
     network: Network = Network.PUBLIC
-    """`public`: everything has an address on the internet, where it asks for an identity or a key. `private`: a network
-    of the stack's own, which is reached from `peered_network` alone; whoever runs `up` must be there. It can't be
-    changed later, and needs `registry_tier: Premium`."""
+    """`public`: all services have public endpoints, which require an identity or an API key. `private`: the stack has
+    its own virtual network, reachable only from `peered_network`, where `up` must run too. It can't be changed later,
+    and `private` needs `registry_tier: Premium`."""
     network_range: AddressRange = "10.100.0.0/16"
-    """With `network: private`, the addresses of the stack's network, from /16 to /23. Nothing that is peered with it
-    may have the same ones."""
+    """With `network: private`, the address range of the stack's network, from /16 to /23. It must not overlap with
+    peered networks."""
     peered_network: NetworkId | None = Field(
         default=None,
         examples=[EXAMPLE_NETWORK],
     )
-    """With `network: private`, the network of the same subscription from which the stack is deployed and used. It must
-    be there before the stack, and have no private DNS zones of its own for the stack's services."""
+    """With `network: private`, the existing virtual network in the same subscription from which the stack is deployed
+    and used. It must not have private DNS zones for the stack's services."""
     container_insights: bool = False
-    """Whether the pods' logs and metrics go to Log Analytics, which bills by volume."""
+    """Whether the pods' logs and metrics are sent to Log Analytics, which bills by volume."""
     traces: bool = False
-    """Whether requests are traced to Application Insights, which bills by volume. The image then holds OpenTelemetry,
-    and the pods may reach Azure by HTTPS; otherwise they call nobody."""
+    """Whether requests are traced to Application Insights, which bills by volume. The image then includes
+    OpenTelemetry, and the pods may send HTTPS requests to Azure; otherwise they have no outgoing connections."""
     trace_percent: float = Field(default=1.0, gt=0, le=100)
-    """With `traces`, percentage of requests that are traced. Clients that send a `traceparent` decide for their own."""
+    """With `traces`, the percentage of requests that are traced. A client's `traceparent` header decides for its
+    request."""
     availability_test: bool = False
-    """Whether Azure asks the service from five places on the internet every five minutes, and mails when three of them
-    get no answer. It bills each request, about 26 USD a month; the certificate is not looked at."""
+    """Whether Azure tests the service from five locations every five minutes, and sends a mail if three of them get no
+    response. Each request is billed, about 26 USD a month in all; the certificate is not checked."""
     log_cap_gb: float = Field(default=1.0, gt=0, le=1000)
-    """The most GB that Log Analytics takes in a day."""
+    """Daily cap of Log Analytics, in GB."""
     log_retention_days: int = Field(default=30, ge=30, le=730)
-    """Days for which logs are kept; the first 31 are free."""
+    """Retention of logs, in days; the first 31 are free."""
     monthly_budget: PositiveInt | None = 500
-    """Monthly budget in the subscription's currency; mails are sent at 80 % of it, spent or forecast. `null` where the
-    subscription's offer has no budgets."""
+    """Monthly budget in the subscription's currency; a mail is sent when 80 % of it is spent or forecast. Use `null` if
+    the subscription's offer has no budgets."""
 
     @property
     def canary_workers(self) -> int:
@@ -216,16 +218,16 @@ class AzureSettings(Parameters):
         for name in ("system_nodes", "scoring_nodes", "replicas"):
             least, most = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
             if least > most:
-                raise ValueError(f"{name}_min is {least} and {name}_max is {most}: it must be the other way round")
+                raise ValueError(f"{name}_min is {least} and {name}_max is {most}: the minimum must not be larger")
         if len(set(self.zones)) != len(self.zones):
-            raise ValueError("zones names a zone twice")
+            raise ValueError("zones contains a zone twice")
         return self
 
     @model_validator(mode="after")
     def _asked_from_outside(self) -> Self:
         if self.availability_test and (self.network is Network.PRIVATE or self.allowed_sources):
             raise ValueError(
-                "availability_test asks from the internet, which network private and allowed_sources keep out"
+                "availability_test calls the service from the internet, which network private and allowed_sources block"
             )
         return self
 
@@ -233,16 +235,16 @@ class AzureSettings(Parameters):
     def _inside(self) -> Self:
         if self.network is Network.PUBLIC:
             if self.peered_network is not None:
-                raise ValueError("peered_network is for `network: private`; remove it, or set that")
+                raise ValueError("peered_network is for `network: private`: remove it, or set that")
             return self
         if self.peered_network is None:
             raise ValueError("network private needs peered_network: the network from which the stack is deployed")
         if self.peered_network.split("/")[2] != self.subscription:
-            raise ValueError("peered_network is in another subscription than the stack, and must be in the same")
+            raise ValueError("peered_network must be in the stack's subscription")
         if self.registry_tier is not RegistryTier.PREMIUM:
             raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
         if self.authorized_ip_ranges:
-            raise ValueError("authorized_ip_ranges is for a public API server; with network private leave it out")
+            raise ValueError("authorized_ip_ranges is for a public API server: remove it with network private")
         nodes = self.system_nodes_max + self.scoring_nodes_max
         require_places(self.network_range, nodes=nodes, machines=self.training_workers + 1)
         return self

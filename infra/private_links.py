@@ -1,4 +1,4 @@
-"""What of each Azure service a private stack reaches by an endpoint, and under which names. No SDK is imported here.
+"""The private endpoints of a private stack, with their DNS zones. Imports no SDK.
 
 Groups and zones are those of Microsoft's "Azure Private Endpoint private DNS zone values" for the public cloud.
 """
@@ -18,7 +18,7 @@ ZONES = (BLOB, FILE, LAKE, VAULT, REGISTRY, MACHINE_LEARNING, NOTEBOOKS, DATABRI
 
 
 class Service(StrEnum):
-    """A resource that is reached by endpoints."""
+    """A resource with private endpoints."""
 
     LAKE = "lake"
     WORKSPACE_STORAGE = "workspace-storage"
@@ -30,7 +30,7 @@ class Service(StrEnum):
 
 @dataclass(frozen=True)
 class Link:
-    """One endpoint: to a part of a service, which Azure calls its group, with the zones of its names."""
+    """One endpoint: to a part of a service, which Azure calls its group, with the DNS zones of its names."""
 
     name: str
     service: Service
@@ -49,4 +49,4 @@ LINKS = (
     Link("databricks", Service.DATABRICKS, "databricks_ui_api", (DATABRICKS,)),
     Link("databricks-sign-in", Service.DATABRICKS, "browser_authentication", (DATABRICKS,)),
 )
-"""Azure ML keeps its own files in blobs and in a file share. Databricks' second is for who signs in by a browser."""
+"""Azure ML keeps its own files in blobs and in a file share. Databricks' second endpoint is for browser sign-in."""

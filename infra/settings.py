@@ -1,7 +1,6 @@
-"""The stack's settings: one frozen model, made from what the engine or a stack file says, without Pulumi's packages.
+"""The stack's settings: one frozen model of the values in a stack file. Imports no Pulumi package.
 
-All errors of a stack file are reported at once. Keys of other namespaces (`pulumi:`, `azure-native:`) are not ours to
-check.
+All errors of a stack file are reported at once. Keys of other namespaces (`pulumi:`, `azure-native:`) are ignored.
 """
 
 import json
@@ -21,41 +20,41 @@ NAMESPACE = "personalization"
 
 
 class SettingsError(BadInputError):
-    """Every value of the stack file that cannot be used, one line each."""
+    """Settings that are invalid, one line each."""
 
 
 class Target(StrEnum):
-    """Where the stack lives."""
+    """Where the stack runs."""
 
     LOCAL = "local"
     AZURE = "azure"
 
 
 class Settings(Parameters):
-    """What a stack file says, complete with defaults."""
+    """The settings of a stack file, with defaults."""
 
     target: Target = Target.LOCAL
-    """Where the stack lives: `local` is this machine, `azure` a subscription."""
+    """Where the stack runs: `local` is this machine, `azure` a subscription."""
     dataset: Dataset = Field(default=SyntheticDataset())
     """What to train on: `synthetic`, `criteo` or `tables`."""
     training: TrainingParameters = TrainingParameters()
     """How the model is trained."""
     gate: GateParameters = GateParameters()
-    """What a candidate must reach before it may serve."""
+    """The conditions that a candidate model must meet before it may serve."""
     scoring: ScoringSettings = ScoringSettings()
     """How the model is served."""
     model_version: Literal["latest"] | PositiveInt = Field(default="latest", examples=["latest", 3])
-    """The version to serve: the newest accepted one, or a number."""
+    """The model version to serve: a number, or `latest` for the newest accepted one."""
     azure: AzureSettings | None = Field(default=None, validate_default=True)
-    """The stack on Azure: where it is, how large, who may change it. Needed for target `azure`."""
+    """The stack on Azure: where it is, how large, who may change it. Required for target `azure`."""
 
     @field_validator("scoring", mode="after")
     @classmethod
     def _certificate_is_used(cls, value: ScoringSettings, info: ValidationInfo) -> ScoringSettings:
         if info.data.get("target") is Target.AZURE and value.tls_certificate is not None:
             raise ValueError(
-                "tls_certificate is for a service on this machine: on Azure the stack makes a certificate of its own, "
-                "whose authority is the output `authority`"
+                "tls_certificate is for target local: on Azure the stack creates its own certificate, whose authority "
+                "is the output `authority`"
             )
         return value
 
@@ -67,7 +66,7 @@ class Settings(Parameters):
             return value
         if value is None:
             raise ValueError("scoring.target_qps sizes a stack on Azure; a local one has scoring.workers")
-        from infra.cost.capacity import sized  # noqa: PLC0415 - reads the table of prices, which other stacks need not
+        from infra.cost.capacity import sized  # noqa: PLC0415 - reads the table of prices, which other stacks don't need
 
         try:
             return sized(value, qps=scoring.target_qps, p99_ms=scoring.target_p99_ms, qps_per_core=scoring.qps_per_core)
@@ -77,16 +76,16 @@ class Settings(Parameters):
     @field_validator("azure", mode="before")
     @classmethod
     def _needed(cls, value: object, info: ValidationInfo) -> object:
-        """An empty object is what the project file declares for other stacks: a declaration needs a default."""
+        """An empty object is the default that `Pulumi.yaml` must declare, and means that there is none."""
         if value in (None, {}) and info.data.get("target") is Target.AZURE:
-            raise ValueError("target azure needs it; Pulumi.dev.yaml shows what it holds")
+            raise ValueError("target azure needs it; see the example in Pulumi.dev.yaml")
         return None if value == {} else value
 
 
 def load_settings(values: Mapping[str, Any]) -> Settings:
-    """The settings of the stack with `values`, as a stack file or the engine has them: by `namespace:key`.
+    """The settings from `values`, which are keyed by `namespace:key` as in a stack file.
 
-    Raises `SettingsError` naming every unusable value with what is allowed.
+    Raises `SettingsError` with every invalid value and what is allowed.
     """
     prefix = f"{NAMESPACE}:"
     own = {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
@@ -94,20 +93,18 @@ def load_settings(values: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(own)
     except ValidationError as error:
         lines = "\n".join(f"  {line}" for line in explain(error, Settings, NAMESPACE))
-        raise SettingsError(
-            f"These settings of the stack cannot be used; correct them and run again:\n{lines}"
-        ) from error
+        raise SettingsError(f"These settings of the stack are invalid; correct them and run again:\n{lines}") from error
 
 
 def azure_settings(settings: Settings) -> AzureSettings:
     """The settings of a stack on Azure; raises `SettingsError` for another one."""
     if settings.azure is None:
-        raise SettingsError("personalization:azure is missing: Pulumi.dev.yaml shows what it holds.")
+        raise SettingsError("personalization:azure is missing; see the example in Pulumi.dev.yaml.")
     return settings.azure
 
 
 def _decoded(value: Any) -> Any:  # noqa: ANN401 - whatever a stack file may hold
-    """Objects arrive as JSON text; what is no JSON stays text and is refused by the model with its key."""
+    """Objects arrive as JSON text; text that is no JSON is left to the model, which refuses it with its key."""
     if not isinstance(value, str) or not value.startswith(("{", "[")):
         return value
     try:

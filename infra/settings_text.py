@@ -1,4 +1,4 @@
-"""A settings model in words: its errors as lines with what is allowed, and its fields as the rows of a table."""
+"""Describes a settings model: its errors with the allowed values, and its fields as the rows of a table."""
 
 import difflib
 import re
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 
 class SettingRow(NamedTuple):
-    """One setting as a table shows it."""
+    """A table row for one setting."""
 
     key: str
     kind: str
@@ -22,7 +22,7 @@ class SettingRow(NamedTuple):
 
 
 def describe_settings(model: type[BaseModel]) -> Iterator[SettingRow]:
-    """A row for each setting of `model`, objects expanded to their fields, in the model's order."""
+    """A row for each setting of `model`, with objects expanded to their fields, in the model's order."""
     for name, field in model.model_fields.items():
         groups = _groups(field)
         if not groups:
@@ -35,7 +35,7 @@ def describe_settings(model: type[BaseModel]) -> Iterator[SettingRow]:
 
 
 def explain(error: ValidationError, model: type[BaseModel], namespace: str) -> Iterator[str]:
-    """One line per wrong value: key, value, what is allowed, an example."""
+    """One line for each invalid value: key, value, allowed values, an example."""
     by_key: dict[tuple[str, ...], list[ErrorDetails]] = {}
     for detail in error.errors():
         by_key.setdefault(_key(detail, model), []).append(detail)
@@ -50,7 +50,7 @@ def explain(error: ValidationError, model: type[BaseModel], namespace: str) -> I
 
 
 def _groups(field: FieldInfo) -> list[type[BaseModel]]:
-    """The models that a field may hold: none for a plain value, several for a choice of objects."""
+    """The models that a field may contain: none for a plain value, several for a union of objects."""
     kinds = (field.annotation, *get_args(field.annotation))
     return [kind for kind in kinds if _is_model(kind)]
 
@@ -64,7 +64,7 @@ def _tag(group: type[BaseModel]) -> str:
 
 
 def _key(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
-    """Where the value stands in the stack file: pydantic's location without the branches of a choice."""
+    """The value's key in the stack file: pydantic's location without the names of union members."""
     first, *rest = (str(part) for part in detail["loc"])
     field = model.model_fields.get(first)
     groups = _groups(field) if field else []
@@ -75,7 +75,7 @@ def _key(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _fields(key: tuple[str, ...], model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields among which the last part of `key` is looked up."""
+    """The fields that the last part of `key` is one of."""
     if len(key) == 1:
         return dict(model.model_fields)
     return {name: field for group in _groups(model.model_fields[key[0]]) for name, field in group.model_fields.items()}

@@ -18,12 +18,12 @@ from infra.policy.rule import Properties, Rule
 
 NAME = "personalization"
 StackCheck = Callable[[Iterable[tuple[str, Properties]]], Iterator[str]]
-"""Yields a sentence for each thing that is wrong with a stack of these resources, by type."""
+"""Yields a sentence for each problem of a stack with these resources, given with their types."""
 RULES: tuple[Rule, ...] = (*cloud_resources.RULES, *private.RULES, *training_clusters.RULES, *pods.RULES)
 
 
 def make_pack() -> PolicyPack:
-    """Serve all policies to the engine that started this process; every one stops an `up`."""
+    """Serve all policies to the engine that started this process; a violation of any of them stops `up`."""
     return PolicyPack(name=NAME, policies=list(_policies()), enforcement_level=EnforcementLevel.MANDATORY)
 
 
@@ -32,12 +32,12 @@ def _policies() -> Iterator[Policy]:
         yield ResourceValidationPolicy(name=rule.name, description=rule.description, validate=_validation(rule))
     yield StackValidationPolicy(
         name=cloud_resources.BUDGET_RULE,
-        description="What a stack costs is watched.",
+        description="Every stack on Azure has a budget.",
         validate=_stack_validation(cloud_resources.missing_budget),
     )
     yield StackValidationPolicy(
         name=private.STACK_RULE,
-        description="A private stack has no public address that anything answers at.",
+        description="A private stack has no public IP address but its NAT gateway's.",
         validate=_stack_validation(private.public_entrances),
     )
 

@@ -1,10 +1,10 @@
-"""Policies for every pod, whichever resource creates it, and for who may reach it."""
+"""Policies for pods, whichever resource creates them, and for network access to them."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.policy.rule import Properties, Rule, dig
+from infra.policy.rule import Properties, dig, rule
 from steps.shared.cluster_names import PORT
 
 POD = "kubernetes:core/v1:Pod"
@@ -13,7 +13,7 @@ CRON_JOB = "kubernetes:batch/v1:CronJob"
 MAKERS = SERVERS | {"kubernetes:batch/v1:Job", CRON_JOB}
 DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 PODS_IN = ("spec.template.spec", "spec.jobTemplate.spec.template.spec", "spec")
-"""Where a pod's specification stands: in what makes pods, in what makes what makes them, in the pod itself."""
+"""Where the pod specification is: in a controller, in a CronJob, in a pod itself."""
 
 
 def _pod(properties: Properties) -> Mapping[str, Any]:
@@ -27,6 +27,7 @@ def _containers(properties: Properties) -> Iterator[Mapping[str, Any]]:
     yield from pod.get("containers") or ()
 
 
+@rule("pod-limits", "Every container has resource requests and limits.", *MAKERS, POD)
 def _limits(properties: Properties, _: str) -> Iterator[str]:
     for container in _containers(properties):
         for kind in ("requests", "limits"):
@@ -35,6 +36,7 @@ def _limits(properties: Properties, _: str) -> Iterator[str]:
                 yield f"container {container['name']} has no {kind} for {' and '.join(missing)}."
 
 
+@rule("pod-probes", "Every serving container has readiness and liveness probes.", *SERVERS)
 def _probes(properties: Properties, _: str) -> Iterator[str]:
     for container in _pod(properties).get("containers") or ():
         missing = [name for name in ("readinessProbe", "livenessProbe") if not container.get(name)]
@@ -42,6 +44,7 @@ def _probes(properties: Properties, _: str) -> Iterator[str]:
             yield f"container {container['name']} has no {' and no '.join(missing)}."
 
 
+@rule("pod-non-root", "No container runs as root.", *MAKERS, POD)
 def _root(properties: Properties, _: str) -> Iterator[str]:
     everywhere = dig(_pod(properties), "securityContext.runAsNonRoot")
     for container in _containers(properties):
@@ -50,6 +53,7 @@ def _root(properties: Properties, _: str) -> Iterator[str]:
             yield f"container {container['name']} may run as root: set `runAsNonRoot`."
 
 
+@rule("pod-privileges", "No container can gain a privilege.", *MAKERS, POD)
 def _privileges(properties: Properties, _: str) -> Iterator[str]:
     for container in _containers(properties):
         context = container.get("securityContext") or {}
@@ -59,50 +63,31 @@ def _privileges(properties: Properties, _: str) -> Iterator[str]:
             yield f"container {container['name']} keeps capabilities: drop ALL."
 
 
+@rule("image-digests", "Every image is referenced by its digest.", *MAKERS, POD)
 def _tags(properties: Properties, _: str) -> Iterator[str]:
     for container in _containers(properties):
         if not DIGEST.fullmatch(str(container["image"])):
-            yield f"the image {container['image']} is not named by its digest, so it can change unseen."
+            yield f"the image {container['image']} is not referenced by digest, so its content can change unnoticed."
 
 
+@rule(
+    "port-with-key",
+    "A port that needs no API key is open to selected pods only.",
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+)
 def _open_ports(properties: Properties, _: str) -> Iterator[str]:
-    for rule in dig(properties, "spec.ingress") or ():
-        opened: list[Mapping[str, Any]] = rule.get("ports") or [{}]
+    for entry in dig(properties, "spec.ingress") or ():
+        opened: list[Mapping[str, Any]] = entry.get("ports") or [{}]
         ports = [port.get("port") for port in opened]
-        if not rule.get("from") and (others := [port for port in ports if port != PORT]):
-            yield f"ports {others} are open to every pod; only {PORT}, which asks for a key, may be: name who may ask."
+        if not entry.get("from") and (others := [port for port in ports if port != PORT]):
+            yield f"ports {others} are open to every pod; only {PORT}, which needs an API key, may be."
 
 
 RULES = (
-    Rule(
-        name="pod-limits",
-        description="Every container says what it needs and gets no more.",
-        types=MAKERS | {POD},
-        check=_limits,
-    ),
-    Rule(
-        name="pod-probes",
-        description="Every container that serves can be asked whether it works.",
-        types=SERVERS,
-        check=_probes,
-    ),
-    Rule(name="pod-non-root", description="No container runs as root.", types=MAKERS | {POD}, check=_root),
-    Rule(
-        name="pod-privileges",
-        description="No container can gain a privilege.",
-        types=MAKERS | {POD},
-        check=_privileges,
-    ),
-    Rule(
-        name="image-digests",
-        description="Every image is named by its digest.",
-        types=MAKERS | {POD},
-        check=_tags,
-    ),
-    Rule(
-        name="port-with-key",
-        description="What asks for no key is open to named pods alone.",
-        types=frozenset({"kubernetes:networking.k8s.io/v1:NetworkPolicy"}),
-        check=_open_ports,
-    ),
+    _limits,
+    _probes,
+    _root,
+    _privileges,
+    _tags,
+    _open_ports,
 )

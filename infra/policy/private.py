@@ -1,10 +1,10 @@
-"""Policies for a private stack, which its resources tell by a tag: nothing of it answers the internet."""
+"""Policies for a private stack, recognized by a tag: nothing in it is reachable from the internet."""
 
 from collections.abc import Iterable, Iterator
 
 from infra.cloud.names import NETWORK_TAG
 from infra.policy.cloud_resources import ACCOUNT, CLUSTER, REGISTRY
-from infra.policy.rule import Properties, Rule, dig
+from infra.policy.rule import Properties, dig, rule
 
 PRIVATE = "private"
 VAULT = "azure-native:keyvault:Vault"
@@ -18,47 +18,48 @@ STACK_RULE = "private-entrances"
 
 
 def is_private(properties: Properties) -> bool:
-    """Whether a resource says that its stack is private."""
+    """Whether a resource carries the tag of a private stack."""
     return bool(dig(properties, f"tags.{NETWORK_TAG}") == PRIVATE)
 
 
+@rule(
+    "private-services",
+    "No service of a private stack is reachable from the internet.",
+    ACCOUNT,
+    REGISTRY,
+    VAULT,
+    MODELS,
+    DATABRICKS,
+)
 def _public_access(properties: Properties, _: str) -> Iterator[str]:
     access = properties.get("publicNetworkAccess") or dig(properties, "properties.publicNetworkAccess")
     if is_private(properties) and access != "Disabled":
         yield f"`publicNetworkAccess` is {access}; in a private stack it must be Disabled."
 
 
+@rule("private-api-server", "The API server of a private stack is private.", CLUSTER)
 def _public_api_server(properties: Properties, _: str) -> Iterator[str]:
     if is_private(properties) and dig(properties, "apiServerAccessProfile.enablePrivateCluster") is not True:
         yield "`apiServerAccessProfile.enablePrivateCluster` must be true in a private stack."
 
 
 def public_entrances(resources: Iterable[tuple[str, Properties]]) -> Iterator[str]:
-    """A sentence for each public address of a private stack that something answers at."""
+    """A sentence for each public entrance to a private stack."""
     given = list(resources)
     if not any(is_private(properties) for _, properties in given):
         return
     for kind, properties in given:
         annotations = dig(properties, "metadata.annotations") or {}
         if kind == SERVICE and dig(properties, "spec.type") == "LoadBalancer" and annotations.get(INTERNAL) != "true":
-            yield f"the load balancer {dig(properties, 'metadata.name')} is public: a private stack's has `{INTERNAL}`."
+            name = dig(properties, "metadata.name")
+            yield f"the load balancer {name} is public; in a private stack it needs `{INTERNAL}`."
     out = sum(len(properties.get("publicIpAddresses") or ()) for kind, properties in given if kind == GATEWAY)
     addresses = sum(kind == ADDRESS for kind, _ in given)
     if addresses > out:
-        yield f"of {addresses} public addresses a NAT gateway has {out}: a private stack has no others."
+        yield f"a private stack has {addresses} public IP addresses, but its NAT gateway uses only {out} of them."
 
 
 RULES = (
-    Rule(
-        name="private-services",
-        description="No service of a private stack answers the internet.",
-        types=frozenset({ACCOUNT, REGISTRY, VAULT, MODELS, DATABRICKS}),
-        check=_public_access,
-    ),
-    Rule(
-        name="private-api-server",
-        description="The API server of a private stack is in its network.",
-        types=frozenset({CLUSTER}),
-        check=_public_api_server,
-    ),
+    _public_access,
+    _public_api_server,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.policy.rule import Properties, Rule, dig
+from infra.policy.rule import Properties, dig, rule
 
 JOB = "databricks:index/job:Job"
 ON_DEMAND = "ON_DEMAND_AZURE"
@@ -15,39 +15,27 @@ def _clusters(properties: Properties) -> Iterator[Mapping[str, Any]]:
             yield entry["newCluster"]
 
 
+@rule("no-training-autoscaling", "The training cluster has a fixed size.", JOB)
 def _autoscaling(properties: Properties, _: str) -> Iterator[str]:
     if any(cluster.get("autoscale") for cluster in _clusters(properties)):
-        yield "`autoscale` must not be set: LightGBM does not survive a change of its workers."
+        yield "`autoscale` must not be set: LightGBM fails when workers are added or removed."
 
 
+@rule("no-training-spot", "The training cluster has no spot nodes.", JOB)
 def _spot(properties: Properties, _: str) -> Iterator[str]:
     for cluster in _clusters(properties):
         if dig(cluster, "azureAttributes.availability") != ON_DEMAND:
-            yield f"`availability` must be {ON_DEMAND}: LightGBM does not survive the loss of a node."
+            yield f"`availability` must be {ON_DEMAND}: LightGBM fails when a node is lost."
 
 
+@rule("training-timeout", "A training run has a timeout.", JOB)
 def _endless(properties: Properties, _: str) -> Iterator[str]:
     if not properties.get("timeoutSeconds"):
-        yield "`timeoutSeconds` must be set: a run that hangs bills until somebody notices."
+        yield "`timeoutSeconds` must be set: a run that hangs costs money until somebody notices."
 
 
 RULES = (
-    Rule(
-        name="no-training-autoscaling",
-        description="The training cluster never changes its size.",
-        types=frozenset({JOB}),
-        check=_autoscaling,
-    ),
-    Rule(
-        name="no-training-spot",
-        description="The training cluster has no node that can be taken away.",
-        types=frozenset({JOB}),
-        check=_spot,
-    ),
-    Rule(
-        name="training-timeout",
-        description="A training run ends.",
-        types=frozenset({JOB}),
-        check=_endless,
-    ),
+    _autoscaling,
+    _spot,
+    _endless,
 )

@@ -24,5 +24,5 @@ def test_being_asked_costs_by_the_request() -> None:
 @pytest.mark.parametrize("closed", [PRIVATE, {"allowed_sources": ["203.0.113.0/24"]}])
 def test_a_service_that_the_internet_does_not_reach_can_not_be_asked(closed: dict[str, object]) -> None:
     load_settings(settings(**closed))
-    with pytest.raises(SettingsError, match="availability_test asks from the internet"):
+    with pytest.raises(SettingsError, match="availability_test calls the service from the internet"):
         load_settings(settings(**closed, availability_test=True))

@@ -92,7 +92,7 @@ def test_half_a_certificate_is_refused() -> None:
 def test_a_certificate_that_azure_would_not_use_is_refused() -> None:
     files = {"tls_certificate": "certificate.pem", "tls_key": "key.pem"}
     assert load_settings(given_values(scoring=files)).scoring.tls_key == Path("key.pem")
-    with pytest.raises(SettingsError, match="the stack makes a certificate of its own"):
+    with pytest.raises(SettingsError, match="the stack creates its own certificate"):
         load_settings(given_values(target="azure", scoring=files))
 
 
@@ -170,7 +170,7 @@ AZURE = {
     ("wrong", "sentence"),
     [
         ({"scoring_nodes_min": 5, "scoring_nodes_max": 2}, "scoring_nodes_min is 5 and scoring_nodes_max is 2"),
-        ({"zones": ["1", "1"]}, "zones names a zone twice"),
+        ({"zones": ["1", "1"]}, "zones contains a zone twice"),
         ({"zones": ["4"]}, r"azure\.zones\.0 is '4': must be '1', '2' or '3'"),
         ({"deployers": [{"object_id": "me", "type": "User"}]}, r"azure\.deployers\.0\.object_id is 'me'"),
         ({"authorized_ip_ranges": ["home"]}, r"azure\.authorized_ip_ranges\.0 is 'home'"),
