@@ -1,5 +1,4 @@
-"""Interactions, users and items: joined as described, and every mistake named by file, line or key, whatever reads
-them."""
+"""Interactions, users and items, joined as described. Most mistakes in them are in `test_quick_check`."""
 
 from pathlib import Path
 
@@ -12,14 +11,8 @@ from tests.support.rows import read
 from tools.paths import ROOT
 from training import datasets
 from training.datasets.errors import (
-    DatasetError,
     DuplicateKeyError,
-    EmptyDatasetError,
-    EncodingError,
-    JoinError,
     MalformedRowError,
-    OneClassError,
-    SeveralProblemsError,
 )
 from training.parameters import TablesDataset
 
@@ -102,43 +95,6 @@ def test_the_example_has_no_row_without_user_and_item() -> None:
     assert 0.2 < rows["label"].mean() < 0.5
 
 
-def test_all_wrong_fields_of_all_tables_are_in_one_error(tmp_path: Path) -> None:
-    wrong = {
-        "users": "user,age\nu1,30\nu2,4,5\n,old\n",
-        "items": ITEMS + 'i3,"a\nb"\n',
-        "interactions": INTERACTIONS + "u1,i1,,2026-01-01\nu1,i1,3,\nu1,i1,3,soon\n",
-    }
-    with pytest.raises(DatasetError) as caught:
-        read(dataset(tmp_path, tables=wrong))
-    for part in (
-        "users.csv: 1 of 3 rows is not split as the header is: line 3 has 3 fields",
-        "users.csv, key user: 1 of 3 fields is no key: line 4 ''",
-        "users.csv, number age: 1 of 3 fields is no number: line 4 'old'",
-        "items.csv: 1 of 3 rows is not split as the header is: line 4 has a line break in quotes",
-        "interactions.csv, label rating: 1 of 6 fields is no number: line 5 ''",
-        "interactions.csv, timestamp seen: 2 of 6 fields are no time (give seconds since 1970 or a form like 2026",
-        "line 6 '', line 7 'soon'",
-    ):
-        assert part in str(caught.value)
-
-
-def test_a_separator_that_never_occurs_and_a_text_that_empties_a_column_are_named(tmp_path: Path) -> None:
-    genre = {"column": "genre", "separator": "|"}
-    with pytest.raises(SeveralProblemsError) as caught:
-        read(dataset(tmp_path, missing=["30"], categorical=[genre]))
-    assert "no value is left in the column age: each of its 1 filled fields" in str(caught.value)
-    assert "the separator '|' is in none of the 2 fields of the column genre, which look like 'drama'" in str(
-        caught.value
-    )
-
-
-def test_a_file_that_is_not_utf_8_is_named_by_line_and_byte(tmp_path: Path) -> None:
-    described = dataset(tmp_path)
-    (tmp_path / "items.csv").write_bytes("item,genre\ni1,drama\ni2,comédie\n".encode("latin-1"))
-    with pytest.raises(EncodingError, match=r"items\.csv is not UTF-8: line 3, byte 7 is 0xe9"):
-        read(described)
-
-
 def test_the_sign_for_a_broken_character_may_stand_in_a_file(tmp_path: Path) -> None:
     rows, _ = read(dataset(tmp_path, tables={"items": "item,genre\ni1,dr\ufffdma\ni2,\n"}))
     assert sorted(rows["genre"]) == ["", "dr\ufffdma"]
@@ -165,33 +121,6 @@ def test_a_label_without_a_rule_must_be_0_or_1(tmp_path: Path) -> None:
         read(dataset(tmp_path, label={"column": "rating"}))
 
 
-def test_a_wrong_row_of_a_parquet_file_is_shown(tmp_path: Path) -> None:
-    described = dataset(tmp_path, users={"path": "users.parquet", "key": "user"})
-    pd.DataFrame({"user": ["u1", "u2"], "age": ["30", "old"]}).to_parquet(tmp_path / "users.parquet")
-    with pytest.raises(MalformedRowError, match=r"users\.parquet, number age: 1 of 2 .*: row 2 'old'"):
-        read(described)
-
-
 def test_a_duplicate_user_is_named_by_its_key(tmp_path: Path) -> None:
     with pytest.raises(DuplicateKeyError, match=r"users\.csv has 2 rows .*with the user 'u1', and 1 more keys"):
         read(dataset(tmp_path, tables={"users": USERS + "u1,31\nu2,31\nu3,5\n"}))
-
-
-def test_keys_that_match_nothing_say_how_many_rows_survive(tmp_path: Path) -> None:
-    with pytest.raises(JoinError) as caught:
-        read(dataset(tmp_path, tables={"users": "user,age\n1,30\n2,40\n"}))
-    assert f"0 of 3 rows of {tmp_path}/interactions.csv survive the join: 0 have a row in" in str(caught.value)
-    assert "keys look like 'u1', 'u2', 'u9' in the interactions' user and '1', '2' in the users' user" in str(
-        caught.value
-    )
-    assert "3 have a row in" in str(caught.value)
-
-
-def test_labels_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OneClassError, match="have the label 0"):
-        read(dataset(tmp_path, label={"column": "rating", "at_least": 9}))
-
-
-def test_a_table_of_its_header_alone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EmptyDatasetError, match=r"users\.csv names its columns but has no row"):
-        read(dataset(tmp_path, tables={"users": "user,age\n"}))

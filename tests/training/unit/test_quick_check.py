@@ -1,4 +1,4 @@
-"""The first look at a dataset's tables, without Spark: everything that is wrong with them, at once and by its place."""
+"""Everything that is wrong with a dataset's tables, at once and by its place: at the first look, and when all are read."""
 
 import gzip
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.support.rows import read
 from training import datasets
 from training.datasets.described.columns import table_rules
 from training.datasets.described.quick import look_at
@@ -61,10 +62,13 @@ def look(path: Path, characters: int = 1 << 20) -> None:
 
 
 def refused(kind: type[DatasetError], path: Path) -> str:
-    """What the look at the tables says, which is an error of exactly this class."""
+    """The error of the first look, of exactly this class; reading all rows ends with the same one."""
     with pytest.raises(DatasetError) as caught:
         look(path)
     assert type(caught.value) is kind, str(caught.value)
+    with pytest.raises(kind) as later:
+        read(TablesDataset(kind="tables", spec=path))
+    assert str(later.value) == str(caught.value)
     return str(caught.value)
 
 
