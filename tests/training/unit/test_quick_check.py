@@ -1,4 +1,4 @@
-"""Everything that is wrong with a dataset's tables, at once and by its place: at the first look, and when all are read."""
+"""Everything wrong with a dataset's tables is named at once, with its place: by the first look and by a full read."""
 
 import gzip
 from collections.abc import Mapping
@@ -215,9 +215,8 @@ def test_a_list_in_a_parquet_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_table_of_its_header_alone_is_refused(tmp_path: Path) -> None:
-    assert "users.csv names its columns but has no row" in refused(
-        EmptyDatasetError, written(tmp_path, {"users": "user,age\n"})
-    )
+    text = refused(EmptyDatasetError, written(tmp_path, {"users": "user,age\n"}))
+    assert "users.csv names its columns but has no row" in text
 
 
 def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
