@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from features.arrays import EACH, Categories, Numbers, Several, Values, crossed
-from features.columns import Column, Field, Fields, Inputs, Tables
+from features.columns import Asked, Column, Field, Fields, Inputs, Tables
 from features.hashing import hash_several, hash_values, split_values
 
 
@@ -52,27 +52,17 @@ class Category(Field, Encoded):
     """A categorical column. With a `separator`, a field holds several values and stands for the mean of them."""
 
     role = "categorical"
-    is_text = True
 
     index: int
     separator: str = ""
 
     @property
-    def json_type(self) -> Any:  # noqa: ANN401 - a type made from values has no type
-        """A text."""
-        return str
-
-    @property
-    def description(self) -> str:
-        """What a client reads about the field."""
+    def asked(self) -> Asked:
+        """A text; the example is one that no data has."""
         if not self.separator:
-            return "A category, or null when missing."
-        return f"Categories with {json.dumps(self.separator)} between them, in any order, or null when missing."
-
-    @property
-    def example(self) -> float | str:
-        """A text that no data has."""
-        return f"one{self.separator}other" if self.separator else "example"
+            return Asked(str, "A category, or null when missing.", "example")
+        said = f"Categories with {json.dumps(self.separator)} between them, in any order, or null when missing."
+        return Asked(str, said, f"one{self.separator}other")
 
     def read(self, values: Sequence[Any]) -> Values:
         """The values' hashes, int64[n] or several."""

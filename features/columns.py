@@ -7,7 +7,7 @@ column is called in the report, the explanations and the drift.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,25 @@ class Tables(Protocol):
         ...
 
 
+class Asked(NamedTuple):
+    """How a request states a value: its type for msgspec if it is not null, what clients read about it, and an example."""
+
+    kind: Any
+    description: str
+    example: float | str
+
+
+class Rule(NamedTuple):
+    """What messages about a field of a table call its column, and the field if it is wrong.
+
+    `plain` is a pattern of texts that are right at a glance, "" if there is none.
+    """
+
+    called: str
+    fault: str
+    plain: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column(ABC):
     """A column by its name."""
@@ -67,23 +86,11 @@ class Field(Column):
     """A column that records have, as number `at` of `Schema.fields`."""
 
     at: int
-    is_text: ClassVar[bool]
-    """Whether the kernel in C takes its values as texts, and else as numbers."""
 
     @property
     @abstractmethod
-    def json_type(self) -> Any:  # noqa: ANN401 - a type made from values has no type
-        """The type of a value in a request that is not null, for msgspec."""
-
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """What a client reads about the field."""
-
-    @property
-    @abstractmethod
-    def example(self) -> float | str:
-        """A made-up value."""
+    def asked(self) -> Asked:
+        """How a request states a value."""
 
     @abstractmethod
     def read(self, values: Sequence[Any]) -> Values:
@@ -99,39 +106,21 @@ class Number(Field):
     """A number is an input as it is. Rows are stored with it as float64, NaN for missing."""
 
     role = "numeric"
-    is_text = False
-    called: ClassVar[str] = "number"
-    """What the messages about a wrong field of a table call the column."""
 
     @property
-    def fault(self) -> str:
-        """What these messages call the field."""
-        return "no number"
+    def rule(self) -> Rule:
+        """What the fields of a table must be."""
+        return Rule("number", "no number", PLAIN_NUMBER)
 
     @property
-    def plain(self) -> str:
-        """A pattern of texts that are right at a glance, "" if there is none."""
-        return PLAIN_NUMBER
-
-    @property
-    def json_type(self) -> Any:  # noqa: ANN401 - as above
-        """A number."""
-        return float
+    def asked(self) -> Asked:
+        """A number; the examples are 1, 2, ..."""
+        return Asked(float, "A number, or null when missing.", float(self.at + 1))
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The number."""
         return (self.name,)
-
-    @property
-    def description(self) -> str:
-        """What a client reads about the field."""
-        return "A number, or null when missing."
-
-    @property
-    def example(self) -> float | str:
-        """1, 2, ... in the order of the columns."""
-        return float(self.at + 1)
 
     def is_right(self, text: str) -> bool:
         """Whether a field of a table, which is not missing, is a value of the column."""

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from features.arrays import Numbers, Values
-from features.columns import Field, Fields, Inputs, Number, Tables
+from features.columns import Asked, Field, Fields, Inputs, Number, Rule, Tables
 from features.values import PLAIN_TIMES, TIME_FAULTS, TimeFormat, microseconds
 
 MOMENT = "at"
@@ -42,19 +42,14 @@ class Time(Number):
     """A time. The last one of the fields is the moment that its age counts from."""
 
     role = "time"
-    called = "time"
 
     reading: Reading
 
     @property
-    def fault(self) -> str:
-        """What messages call a field that is no time."""
-        return TIME_FAULTS[self.reading.format]
-
-    @property
-    def plain(self) -> str:
-        """Few enough digits for any time."""
-        return r"[0-9]{1,10}" if PLAIN_TIMES[self.reading.format] else ""
+    def rule(self) -> Rule:
+        """What the fields of a table must be; ten digits are seconds or milliseconds of a year in range."""
+        form = self.reading.format
+        return Rule("time", TIME_FAULTS[form], r"[0-9]{1,10}" if PLAIN_TIMES[form] else "")
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -62,22 +57,13 @@ class Time(Number):
         return f"{self.name}_age_days", f"{self.name}_hour", f"{self.name}_weekday"
 
     @property
-    def json_type(self) -> Any:  # noqa: ANN401 - a type made from values has no type
-        """A number that is made from a text or a number of a request."""
-        return _parsed_by(self)
-
-    @property
-    def description(self) -> str:
-        """What a client reads about the field."""
-        return (
+    def asked(self) -> Asked:
+        """A text or a number."""
+        said = (
             f"A time in ISO 8601 or in the tables' format ({self.reading.format}); in the zone {self.reading.zone} "
             "unless it names another; null when missing."
         )
-
-    @property
-    def example(self) -> float | str:
-        """A time."""
-        return _EXAMPLE
+        return Asked(_parsed_by(self), said, _EXAMPLE)
 
     def is_right(self, text: str) -> bool:
         """Whether a field of a table, which is not missing, is a time in the column's format."""
@@ -90,7 +76,7 @@ class Time(Number):
             found = microseconds(text, form, ZoneInfo(self.reading.zone))
             if found is not None and _FIRST <= found < _LAST:
                 return float(found)
-        raise ValueError(f"{text[:100]!r} is {self.fault}")
+        raise ValueError(f"{text[:100]!r} is {self.rule.fault}")
 
     def shown(self, value: float) -> float | str | None:
         """A time in UTC."""
@@ -122,9 +108,10 @@ class Moment(Time):
         return ()
 
     @property
-    def description(self) -> str:
-        """What a client reads about the field."""
-        return "The moment that ages count from: ISO 8601, UTC by default, or seconds since 1970; now if missing."
+    def asked(self) -> Asked:
+        """A text or a number."""
+        said = "The moment that ages count from: ISO 8601, UTC by default, or seconds since 1970; now if missing."
+        return Asked(_parsed_by(self), said, _EXAMPLE)
 
     def read(self, values: Sequence[Any]) -> Values:
         """The moments, float64[n]."""

@@ -92,7 +92,7 @@ def _looks(healthy: Json, ready: Json, error: Json) -> Json:
 def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) -> Json:
     """The paths that score. `references` name the schemas of record, batch and items to rank, then of each answer."""
     record, batch, rank, scored, scored_batch, ranked, explained = references
-    example: Json = {field.name: field.example for field in model.bundle.schema.fields}
+    example: Json = {field.name: field.asked.example for field in model.bundle.schema.fields}
     score = _operation(
         "score",
         "Click probability of one record, or of several",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from features.columns import Field
+from features.columns import Field, Number
 from features.schema import Schema
 from scoring.errors import RecordTypeError
 from scoring.model.diagnosis import find_duplicate, rejection_for
@@ -160,8 +160,9 @@ def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 -
 
 def _field(field: Field) -> tuple[Any, Any]:
     """The type of a field, and what it is when it is absent."""
-    value: Any = Annotated[field.json_type | None, msgspec.Meta(description=field.description)]
-    return (value | msgspec.UnsetType, msgspec.UNSET) if field.is_text else (value, ABSENT_NUMBER)
+    kind, description, _ = field.asked
+    value: Any = Annotated[kind | None, msgspec.Meta(description=description)]
+    return (value, ABSENT_NUMBER) if isinstance(field, Number) else (value | msgspec.UnsetType, msgspec.UNSET)
 
 
 def _parsed(kind: Any, value: object) -> object:  # noqa: ANN401 - a type made from values has no type

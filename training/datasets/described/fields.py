@@ -102,9 +102,10 @@ def checks(rules: TableRules) -> list[Check]:
     if time := rules.timestamp:
         is_time = partial(_is_time, form=time.format)
         found.append(check("timestamp", time.column, TIME_FAULTS[time.format], is_time, plain=PLAIN_TIMES[time.format]))
-    return found + [
-        check(one.called, one.name, one.fault, one.is_right, optional=True, plain=one.plain) for one in rules.numbers
-    ]
+    for one in rules.numbers:
+        role, fault, plain = one.rule
+        found.append(check(role, one.name, fault, one.is_right, optional=True, plain=plain))
+    return found
 
 
 def is_click(text: str, label: Label) -> bool | None:
