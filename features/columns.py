@@ -41,7 +41,7 @@ class Tables(Protocol):
 
 
 class Asked(NamedTuple):
-    """How a request states a value: its type for msgspec if it is not null, what clients read about it, and an example."""
+    """How a request states a value: its type for msgspec unless null, what clients read about it, and an example."""
 
     kind: Any
     description: str

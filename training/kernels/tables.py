@@ -1,7 +1,6 @@
 """The tables of a described dataset as typed columns: each distinct text of a column is looked at once."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from features.columns import Field, Number
 from features.values import microseconds
 from training.datasets.described.entries import Label, Time
 from training.datasets.described.fields import TableRules, checks, is_click, keys_of
-from training.datasets.described.uses import spoken_of
+from training.datasets.described.uses import Uses
 from training.kernels.numbers import numbers
 
 
@@ -28,8 +27,7 @@ class TypedTable:
     """n rows of a table: `keys` by their joined name, `features` float64[n] with NaN for missing or texts with "" for
     missing, `label` int8[n] and `time` int64[n] in microseconds where the table has them.
 
-    `uses` counts the fields that are not empty, that are a value and that have the separator, as
-    `training.datasets.described.uses.Use` does, by "filled NAME", "present NAME" and "separated NAME".
+    `uses` has what `training.datasets.described.uses.Uses` counts.
     """
 
     keys: Mapping[str, pa.StringArray]
@@ -49,12 +47,14 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
     for check in (check for check in checks(rules) if check.column not in plain):
         if not all(check.is_right(text) for text in check.doubtful(texts[check.column]).to_pylist()):
             raise BadFieldsError(f"{check.column}: {check.fault}")
+    uses = Uses(rules)
+    uses.add(texts)
     return TypedTable(
         keys={key: keys_of(values[name]) for key, name in rules.keys.items()},
         features={one.name: _feature(values[one.name], one) for one in rules.features},
         label=None if rules.label is None else _clicks(values[rules.label.column], rules.label),
         time=None if rules.timestamp is None else _microseconds(values[rules.timestamp.column], rules.timestamp),
-        uses=_uses(texts, values, rules),
+        uses=uses.counts,
     )
 
 
@@ -108,28 +108,3 @@ def _microseconds(texts: pa.StringArray, column: Time) -> npt.NDArray[np.int64]:
         zero_copy_only=False
     )
     return found
-
-
-def _uses(texts: Mapping[str, pa.StringArray], values: Mapping[str, pa.StringArray], rules: TableRules) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for name in spoken_of(rules):
-        found[f"filled {name}"] = _filled(texts[name])
-        found[f"present {name}"] = _filled(values[name])
-        if separator := rules.separators.get(name):
-            found[f"separated {name}"] = pc.sum(pc.match_substring(values[name], separator)).as_py() or 0
-    return found
-
-
-def are_borne_out(uses: Mapping[str, int], rules: Sequence[TableRules]) -> bool:
-    """Whether a value is left in each column of which the description says something, and its separator occurs."""
-    for name in (name for rule in rules for name in spoken_of(rule)):
-        if uses.get(f"filled {name}", 0) and not uses.get(f"present {name}", 0):
-            return False
-        has_separator = any(name in rule.separators for rule in rules)
-        if has_separator and uses.get(f"present {name}", 0) and not uses.get(f"separated {name}", 0):
-            return False
-    return True
-
-
-def _filled(texts: pa.StringArray) -> int:
-    return int(pc.sum(pc.not_equal(texts, "")).as_py() or 0)

@@ -1,7 +1,7 @@
-"""What a description says of a column's texts, held against the texts: separators that occur, values that are left."""
+"""Checks what a dataset config says of a column's texts: its separator occurs, and some values are not missing."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,42 +10,35 @@ from training.datasets.described.fields import TableRules, are_missing
 from training.datasets.errors import ColumnError
 
 
-@dataclass(kw_only=True)
-class Use:
-    """A column's fields: those that are not empty, those that are a value, those with the separator, and a value."""
-
-    column: str
-    filled: int = 0
-    present: int = 0
-    separated: int = 0
-    example: str = ""
-
-
 class Uses:
-    """The use of each column of which the description says something, gathered chunk by chunk."""
+    """Counts for each column of which the config says something, gathered chunk by chunk.
+
+    `counts` has the fields that are not empty ("filled NAME"), those that are a value ("present NAME"), and the values
+    with the separator ("separated NAME").
+    """
 
     def __init__(self, rules: TableRules) -> None:
         """Nothing is counted yet."""
+        self.counts = Counter[str]()
         self._rules = rules
-        self._uses = {name: Use(column=name) for name in spoken_of(rules)}
+        self._examples: dict[str, str] = {}
 
     def add(self, columns: Mapping[str, pa.StringArray]) -> None:
         """Count the fields of more rows."""
-        for name, use in self._uses.items():
-            separator = self._rules.separators.get(name)
+        for name in spoken_of(self._rules):
             texts = columns[name]
             present = texts.filter(pc.invert(are_missing(texts, self._rules.missing.get(name, ()))))
-            use.filled += len(texts) - are_missing(texts, ()).true_count
-            use.present += len(present)
-            use.example = use.example or (present[0].as_py() if len(present) else "")
-            if separator is not None:
-                use.separated += pc.match_substring(present, separator).true_count
+            self.counts[f"filled {name}"] += len(texts) - are_missing(texts, ()).true_count
+            self.counts[f"present {name}"] += len(present)
+            if len(present):
+                self._examples.setdefault(name, present[0].as_py())
+            if separator := self._rules.separators.get(name):
+                self.counts[f"separated {name}"] += pc.match_substring(present, separator).true_count
 
     @property
     def problems(self) -> list[ColumnError]:
-        """What the description says and the table does not bear out."""
-        found = (problem(use, self._rules) for use in self._uses.values())
-        return [error for error in found if error]
+        """What the config says and the table does not bear out."""
+        return list(problems(self.counts, self._rules, self._examples))
 
 
 def spoken_of(rules: TableRules) -> list[str]:
@@ -54,18 +47,19 @@ def spoken_of(rules: TableRules) -> list[str]:
     return [name for name in features if name in rules.separators or rules.missing.get(name, frozenset()) > {""}]
 
 
-def problem(use: Use, rules: TableRules) -> ColumnError | None:
-    """The error for a column without any value left, or without its separator in any field; both need all rows."""
-    if use.filled and not use.present:
-        words = ", ".join(repr(word) for word in sorted(rules.missing[use.column] - {""}))
-        return ColumnError(
-            f"{rules.path}: no value is left in the column {use.column}: each of its {use.filled:,} filled fields is "
-            f"one of the texts that mean missing ({words}). Correct `missing`, or leave the column out."
-        )
-    separator = rules.separators.get(use.column)
-    if separator is not None and use.present and not use.separated:
-        return ColumnError(
-            f"{rules.path}: the separator {separator!r} is in none of the {use.present:,} fields of the column "
-            f"{use.column}, which look like {use.example[:60]!r}. Correct `separator`, or leave it out."
-        )
-    return None
+def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
+    """An error for each column without any value left, or without its separator in any field, in all rows."""
+    for name in spoken_of(rules):
+        filled, present = counts.get(f"filled {name}", 0), counts.get(f"present {name}", 0)
+        separator = rules.separators.get(name)
+        if filled and not present:
+            words = ", ".join(repr(word) for word in sorted(rules.missing[name] - {""}))
+            yield ColumnError(
+                f"{rules.path}: no value is left in the column {name}: each of its {filled:,} filled fields is one of "
+                f"the texts that mean missing ({words}). Correct `missing`, or leave the column out."
+            )
+        elif separator and present and not counts.get(f"separated {name}", 0):
+            yield ColumnError(
+                f"{rules.path}: the separator {separator!r} is in none of the {present:,} fields of the column {name}, "
+                f"which look like {examples.get(name, '')[:60]!r}. Correct `separator`, or leave it out."
+            )

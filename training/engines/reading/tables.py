@@ -22,6 +22,7 @@ from training.datasets.described.lines import BadLinesError, parse
 from training.datasets.described.quick import look_at
 from training.datasets.described.spec import TablesSpec
 from training.datasets.described.texts import as_texts, delimiter, is_text
+from training.datasets.described.uses import problems
 from training.datasets.errors import DatasetError
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import STAGE, Reporter
@@ -29,7 +30,7 @@ from training.engines.reading import blocks
 from training.engines.reading.opened import Opened, Piece, version
 from training.kernels.hashed import Fields
 from training.kernels.numbers import NotNumbersError
-from training.kernels.tables import BadFieldsError, TypedTable, are_borne_out, matches, typed
+from training.kernels.tables import BadFieldsError, TypedTable, matches, typed
 
 _NOT_RIGHT = (BadFieldsError, BadLinesError, NotNumbersError, pa.ArrowException, EOFError, OSError, zlib.error)
 _BATCH_ROWS = 100_000
@@ -61,7 +62,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
 def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
     """Raise the `DatasetError` that fits what was found in all tables, or report how many interactions are left."""
     mixed = 0 < found["clicks"] < found["rows"]
-    if not mixed or not are_borne_out(found, list(table_rules(spec).values())):
+    if not mixed or any(next(problems(found, rules, {}), None) for rules in table_rules(spec).values()):
         explain(spec)
     report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known user and item")
 
