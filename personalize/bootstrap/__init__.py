@@ -1,1 +1,1 @@
-"""What a subscription needs once, before any stack: a place for Pulumi's state, registered providers, an identity."""
+"""What a subscription needs once: resource providers, a state backend, identities for workflows."""

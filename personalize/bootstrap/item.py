@@ -1,4 +1,4 @@
-"""One thing that the bootstrap makes: whether it is there, and how it comes to be there."""
+"""A resource of the bootstrap: whether it exists, and how it is created."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
 
 EXISTS = "RoleAssignmentExists"
-"""Azure's word for a role that was given before, under another name."""
+"""Azure's error code for a role that was assigned before, under another name."""
 
 
 class State(StrEnum):
-    """What became of an item."""
+    """The result for an item."""
 
     THERE = "there"
     MADE = "made"
@@ -22,18 +22,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A resource at a path. The body is made when it is needed: it may hold what an item before it brought."""
+    """A resource at a path. The body is computed when needed, since it may depend on an earlier item."""
 
     title: str
     path: Callable[[], str | None]
-    """None while it depends on something that is not there yet."""
+    """None while it depends on something that does not exist yet."""
     version: str
     body: Callable[[], Mapping[str, Any]]
     settled: Callable[[Mapping[str, Any]], bool] = lambda _: True
-    """Whether what is there is what is wanted, for what Azure itself makes with other values."""
+    """Whether an existing resource has the right values, for one that Azure creates with others."""
 
     def ensure(self, manager: ResourceManager, *, dry_run: bool) -> State:
-        """Make it, unless it is there or `dry_run` is given; raises `ManagerRefusedError`."""
+        """Create it, unless it exists or `dry_run` is given. Raises `ManagerRefusedError`."""
         path = self.path()
         found = None if path is None else manager.get(path, self.version)
         if found is not None and self.settled(found):
@@ -50,5 +50,5 @@ class Item:
 
 
 def item_at(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:
-    """An item that depends on no other one."""
+    """An item that depends on no other item."""
     return Item(title=title, path=lambda: path, version=version, body=lambda: body)

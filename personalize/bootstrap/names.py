@@ -1,7 +1,7 @@
-"""What the bootstrap's resources are called: a function of the subscription and, for what is a stack's own, the stack.
+"""The names of the bootstrap's resources, computed from the subscription and, for a stack's own ones, the stack.
 
-Account and vault are for all stacks; each has its own container and key in them, so that whoever works on one stack, a
-pull request's identity above all, can neither read nor decrypt another one's state.
+All stacks share the account and the vault. Each has its own container and key in them, so that an identity for one
+stack, such as a pull request's, can neither read nor decrypt another stack's state.
 """
 
 import hashlib
@@ -24,46 +24,46 @@ class StateNames:
 
     @property
     def group(self) -> str:
-        """Resource group of all of it; no stack's `destroy` touches it."""
+        """The resource group. No stack's `destroy` touches it."""
         return STATE_GROUP
 
     @property
     def account(self) -> str:
-        """Storage account, unique in the world."""
+        """The storage account, a name that is unique worldwide."""
         return f"state{self._token}"
 
     @property
     def container(self) -> str:
-        """Container of the stack's state."""
+        """The container of the stack's state."""
         return f"state-{self._slug}"
 
     @property
     def vault(self) -> str:
-        """Key Vault, unique in the world."""
+        """The Key Vault, a name that is unique worldwide."""
         return f"kv-state-{self._token}"
 
     @property
     def key(self) -> str:
-        """The key that the secrets in the stack's state are encrypted with."""
+        """The key that encrypts the secrets in the stack's state."""
         return f"pulumi-{self._slug}"
 
     @property
     def backend(self) -> str:
-        """The state's address for Pulumi."""
+        """The URL of the state backend for Pulumi."""
         return f"azblob://{self.container}?storage_account={self.account}&domain=blob.core.windows.net"
 
     @property
     def secrets_provider(self) -> str:
-        """The key's address for Pulumi."""
+        """The URL of the key for Pulumi."""
         return f"azurekeyvault://{self.vault}.vault.azure.net/keys/{self.key}"
 
     def identity(self, *, preview: bool) -> str:
-        """The identity of the stack's workflows: one that deploys, one that only looks."""
+        """The identity of the stack's workflows: one that deploys, one that only reads."""
         return f"id-github-{self.stack}{'-preview' if preview else ''}"
 
     @property
     def _slug(self) -> str:
-        """The stack's name in lower-case letters, digits and single hyphens; with a hash where that loses something."""
+        """The stack's name in lower-case letters, digits and single hyphens, with a hash if that loses something."""
         slug = re.sub("[^a-z0-9]+", "-", self.stack.lower()).strip("-")[:SLUG_LENGTH]
         if slug == self.stack:
             return slug

@@ -1,4 +1,4 @@
-"""The resource providers that a stack uses. A new subscription has few of them, and Pulumi registers none."""
+"""The resource providers of a stack. A new subscription has few registered, and Pulumi registers none."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,18 +21,18 @@ NAMESPACES = (
     "Microsoft.OperationalInsights",
     "Microsoft.Storage",
 )
-"""Everything that a stack or the bootstrap makes lies in one of them."""
+"""The namespaces of all resources of a stack or of the bootstrap."""
 REGISTERED = "Registered"
 ASKED_AT_ONCE = 7
 
 
 def provider_path(subscription: str, namespace: str) -> str:
-    """Where a provider's registration is."""
+    """The Resource Manager's path of a provider's registration."""
     return f"/subscriptions/{subscription}/providers/{namespace}"
 
 
 def unregistered(manager: ResourceManager, subscription: str) -> list[str]:
-    """The providers that are not registered yet; raises `ManagerRefusedError`."""
+    """The providers that are not registered yet. Raises `ManagerRefusedError`."""
 
     def state(namespace: str) -> str:
         found = manager.get(provider_path(subscription, namespace), VERSION) or {}

@@ -1,4 +1,4 @@
-"""Where Pulumi keeps the state of stacks on Azure: an account with old versions, and a key for the secrets in it."""
+"""The state backend for stacks on Azure: a storage account with versioning, and a key for the secrets in it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ def key_path(names: StateNames) -> str:
 
 
 def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]:
-    """The store's parts, in the order in which they can be made."""
+    """The parts of the state backend, in the order of their creation."""
     account, vault = account_path(names), vault_path(names)
     yield item_at(
         f"resource group {names.group}", group_path(names), GROUP_VERSION, {"location": location, "tags": TAGS}
@@ -60,7 +60,7 @@ def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]
     yield item_at(f"Key Vault {names.vault}", vault, VAULT_VERSION, _vault(tenant, location))
     yield item_at(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
     lock = f"{group_path(names)}/providers/Microsoft.Authorization/locks/keep"
-    level = {"level": "CanNotDelete", "notes": "Pulumi's state of every stack lies here."}
+    level = {"level": "CanNotDelete", "notes": "Holds Pulumi's state of every stack."}
     yield item_at("lock against deletion", lock, LOCK_VERSION, {"properties": level})
 
 
@@ -97,7 +97,7 @@ def _vault(tenant: str, location: str) -> dict[str, Any]:
         "sku": {"family": "A", "name": "standard"},
         "enableRbacAuthorization": True,
         "enableSoftDelete": True,
-        "enablePurgeProtection": True,  # without the key no state can be read
+        "enablePurgeProtection": True,  # no state can be read without the key
     }
     return {"location": location, "tags": TAGS, "properties": properties}
 

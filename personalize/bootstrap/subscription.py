@@ -1,4 +1,4 @@
-"""All that a subscription needs once. Everything is looked for first, so that a second run changes nothing."""
+"""Everything that a subscription needs once. Existing resources stay, so a second run changes nothing."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,16 +20,16 @@ REGISTRATION_SECONDS = 900.0
 REGISTRATION_PAUSE_SECONDS = 10.0
 NEW_PRINCIPAL = "PrincipalNotFound"
 NEW_PRINCIPAL_SECONDS = 180.0
-"""How long an identity may take until the whole directory knows it."""
+"""Time until a new identity is known in the whole directory."""
 
 
 class RegistrationUnfinishedError(PersonalizationError):
-    """Resource providers that Azure did not register in time."""
+    """Azure did not register the resource providers in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """The bootstrap for one stack's settings. `say` gets a line for each thing; `pause` waits some seconds."""
+    """The bootstrap for one stack's settings. `say` gets a line for each resource; `pause` waits some seconds."""
 
     stack: str
     settings: AzureSettings
@@ -39,12 +39,12 @@ class Bootstrap:
 
     @property
     def names(self) -> StateNames:
-        """What everything is called."""
+        """The names of the resources."""
         return StateNames(subscription=self.settings.subscription, stack=self.stack)
 
     @property
     def workflows(self) -> Workflows | None:
-        """GitHub's workflows, None when the settings name no repository."""
+        """GitHub's workflows, None if the settings name no repository."""
         repository = self.settings.github_repository
         if repository is None:
             return None
@@ -52,9 +52,9 @@ class Bootstrap:
         return Workflows(names=self.names, subject=subject, location=self.settings.location)
 
     def run(self, *, dry_run: bool) -> dict[str, State]:
-        """Make what is missing, or with `dry_run` nothing; what became of each thing, by its title.
+        """Create what is missing, or nothing with `dry_run`. Returns the result for each resource by its title.
 
-        Raises `ManagerRefusedError` or `RegistrationUnfinishedError`; what is made until then is found the next time.
+        Raises `ManagerRefusedError` or `RegistrationUnfinishedError`. The next run continues from there.
         """
         found = {"resource providers": self._providers(dry_run=dry_run)}
         for item in self._items():
@@ -63,7 +63,7 @@ class Bootstrap:
         return found
 
     def variables(self) -> dict[str, dict[str, str]]:
-        """GitHub's variables by environment; those of the repository under the empty name."""
+        """GitHub's variables by environment. The empty name stands for the repository."""
         own = {"ARM_TENANT_ID": self.settings.tenant, "ARM_SUBSCRIPTION_ID": self.settings.subscription}
         workflows = self.workflows
         if workflows is None:
@@ -76,7 +76,7 @@ class Bootstrap:
         return {"": own, **clients}
 
     def deployer(self) -> dict[str, str] | None:
-        """What to add to `azure.deployers` for the workflows that deploy."""
+        """The entry for `azure.deployers` that lets the workflows deploy."""
         if self.workflows is None:
             return None
         identity = self._identity(self.workflows, preview=False)
@@ -127,5 +127,5 @@ class Bootstrap:
             self.pause(REGISTRATION_PAUSE_SECONDS)
         raise RegistrationUnfinishedError(
             f"Azure has not registered {', '.join(missing)} within {REGISTRATION_SECONDS / 60:.0f} minutes: their "
-            f"state is not `{REGISTERED}`. Run the same command again in a while."
+            f"state is not `{REGISTERED}`. Run the same command again later."
         )

@@ -1,6 +1,6 @@
-"""Who the workflows of GitHub are on Azure: one identity that deploys, one that only looks, neither with a secret.
+"""The OIDC identities of GitHub's workflows: one that deploys, and one that only reads, without any secret.
 
-The second is for pull requests, whose code nobody has agreed to yet.
+The second one is for pull requests, whose code is not reviewed yet.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,26 +40,26 @@ ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
 
 @dataclass(frozen=True, kw_only=True)
 class Workflows:
-    """The workflows of a repository that work on one stack. `subject` is how GitHub's tokens begin."""
+    """The workflows of a repository for one stack. `subject` is the prefix of the subject in GitHub's tokens."""
 
     names: StateNames
     subject: str
     location: str
 
     def environments(self, *, preview: bool) -> tuple[str, ...]:
-        """GitHub's environments that a workflow of this identity runs in; who may use each is set there.
+        """The GitHub environments in which workflows with this identity run.
 
-        The nightly one is for runs on the main branch that nobody is awake to approve.
+        The nightly one is for runs on the main branch without an approval.
         """
         return (f"{self.names.stack}-preview",) if preview else (self.names.stack, f"{self.names.stack}-nightly")
 
     def path(self, *, preview: bool) -> str:
-        """The identity's path."""
+        """The Resource Manager's path of the identity."""
         identity = self.names.identity(preview=preview)
         return f"{group_path(self.names)}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{identity}"
 
     def items(self, manager: ResourceManager) -> Iterator[Item]:
-        """The identities, which tokens they accept and what they may do, in the order in which they can be made."""
+        """The identities, the tokens that they accept, and their roles, in the order of their creation."""
         for preview in (False, True):
             path = self.path(preview=preview)
             name = path.rpartition("/")[2]
@@ -106,7 +106,7 @@ class Workflows:
 
 
 def state_roles(names: StateNames, deployers: tuple[Deployer, ...]) -> Iterator[Item]:
-    """What everybody who deploys needs to use the state: nobody has it by being the subscription's owner."""
+    """The roles that deployers need for the state. The subscription's owner does not have them either."""
     for deployer in deployers:
         for role, scope in ((Role.BLOB_DATA_CONTRIBUTOR, container_path(names)), (KEY_USER, key_path(names))):
             body = assignment(names.subscription, role, deployer.object_id, deployer.type)
@@ -115,21 +115,21 @@ def state_roles(names: StateNames, deployers: tuple[Deployer, ...]) -> Iterator[
 
 
 def assignment_path(scope: str, role: str, principal: str) -> str:
-    """Where the assignment of a role is."""
+    """The Resource Manager's path of a role assignment."""
     return f"{scope}/{ASSIGNMENTS}/{role_assignment_name(scope, role, principal)}"
 
 
 def assignment(
     subscription: str, role: str, principal: str, kind: PrincipalType, condition: str = ""
 ) -> dict[str, dict[str, str]]:
-    """The assignment of a role."""
+    """The body of a role assignment."""
     definition = f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
     properties = {"roleDefinitionId": definition, "principalId": principal, "principalType": kind.value}
     return {"properties": properties | ({"condition": condition, "conditionVersion": "2.0"} if condition else {})}
 
 
 def only_roles(*roles: str) -> str:
-    """A condition by which these roles alone may be given and taken, as Azure's "attribute-based access" writes it."""
+    """A condition that allows assigning and removing only these roles (Azure's attribute-based access control)."""
     allowed = ", ".join(sorted(roles))
     attribute = "[Microsoft.Authorization/roleAssignments:RoleDefinitionId]"
     clauses = (("write", "@Request"), ("delete", "@Resource"))

@@ -51,7 +51,7 @@ def estimate(
     """
     if scenario is not None and scenario not in SCENARIOS:
         known = " or ".join(f"`{name}`" for name in SCENARIOS)
-        raise BadInputError(f"--scenario can be {known}, and is `{scenario}`.")
+        raise BadInputError(f"--scenario can be {known}, not `{scenario}`.")
     first = scenario or stack
     other = compare or (REFERENCE if first != REFERENCE else ONE_MACHINE)
     shown, beside = (_estimate(name, trainings, hours, live=live) for name in (first, other))

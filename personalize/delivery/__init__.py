@@ -1,1 +1,1 @@
-"""What the workflows of GitHub do, as commands that work on a laptop too: `python -m personalize.delivery`."""
+"""The work of GitHub's workflows, as commands that run on any machine: `python -m personalize.delivery`."""

@@ -1,4 +1,4 @@
-"""`personalize` and git as the workflows call them. The progress of a command goes on to the workflow's log."""
+"""Calls of `personalize` and git by the workflows. A command's progress goes to the workflow's log."""
 
 import json
 import subprocess
@@ -15,12 +15,12 @@ COMMAND = Path(sys.executable).with_name("personalize")
 
 
 class CommandFailedError(PersonalizationError):
-    """A command ended with an error, which stands above in the log."""
+    """A command failed; its error is in the log above."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a command ended; `content` is the JSON object that it printed."""
+    """The exit code of a command, and the JSON object that it printed."""
 
     code: int
     content: Mapping[str, Any] = field(default_factory=dict)
@@ -31,7 +31,7 @@ Personalize = Callable[..., Ended]
 
 
 def personalize(*arguments: str) -> Ended:
-    """The command of this environment."""
+    """Run the command of this environment."""
     done = subprocess.run(  # noqa: S603 - our own command
         [COMMAND, *arguments, "--json"], stdout=subprocess.PIPE, text=True, check=False
     )
@@ -39,7 +39,7 @@ def personalize(*arguments: str) -> Ended:
 
 
 def result(run: Personalize, *arguments: str) -> Mapping[str, Any]:
-    """What a command printed; raises `CommandFailedError` when it did not end well."""
+    """The JSON object that a command printed. Raises `CommandFailedError` if it failed."""
     ended = run(*arguments)
     if ended.code != 0:
         raise CommandFailedError(
@@ -49,7 +49,7 @@ def result(run: Personalize, *arguments: str) -> Mapping[str, Any]:
 
 
 def settings_at(revision: str, stack: str) -> Path | None:
-    """The file as it was at a git revision, in a file below `dist`; None where there was none."""
+    """A copy of the stack file at a git revision, in `dist`; None if there was none."""
     name = f"Pulumi.{stack}.yaml"
     shown = _git("show", f"{revision}:{name}")
     if shown.returncode != 0:
@@ -61,7 +61,7 @@ def settings_at(revision: str, stack: str) -> Path | None:
 
 
 def changed_settings(stack: str) -> str:
-    """What a command wrote into the file, as a diff; empty when it is as it was committed."""
+    """The uncommitted changes of the stack file as a diff; empty without changes."""
     return _git("diff", "--", f"Pulumi.{stack}.yaml").stdout
 
 

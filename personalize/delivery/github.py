@@ -1,4 +1,4 @@
-"""GitHub as far as the workflows need it: one comment on a pull request, one issue for each trouble."""
+"""The part of GitHub that the workflows need: a comment on a pull request, and an issue for each problem."""
 
 import json
 import os
@@ -18,16 +18,16 @@ from features.errors import PersonalizationError
 TIMEOUT_SECONDS = 30
 PAGE = 100
 RETRIES = GithubRetry(total=3, backoff_factor=1, allowed_methods={"GET", "PATCH"})
-"""A second POST could make a second issue: only what is the same when done twice is tried again."""
+"""Only idempotent requests are retried: a second POST could open a second issue."""
 
 
 class GitHubError(PersonalizationError):
-    """GitHub did not do what it was asked for."""
+    """GitHub refused a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GitHub:
-    """One repository, and the event that started the workflow."""
+    """A repository, and the event that started the workflow."""
 
     api: str
     repository: str
@@ -37,7 +37,7 @@ class GitHub:
 
     @classmethod
     def of_workflow(cls) -> Self | None:
-        """From the variables that GitHub sets; None outside of a workflow that was given its token."""
+        """From GitHub's environment variables; None outside a workflow with a token."""
         token, repository = os.environ.get("GITHUB_TOKEN"), os.environ.get("GITHUB_REPOSITORY")
         if not token or not repository:
             return None
@@ -51,23 +51,23 @@ class GitHub:
 
     @property
     def pull_request(self) -> int | None:
-        """The number of the pull request that the workflow runs for."""
+        """The number of the workflow's pull request."""
         number = self.event.get("pull_request", {}).get("number")
         return None if number is None else int(number)
 
     def labels(self, number: int) -> frozenset[str]:
-        """The labels that a pull request has now; the event has those of the moment when it was sent."""
+        """The current labels of a pull request; the event may have older ones."""
         with self._asked() as repository:
             return frozenset(label.name for label in repository.get_issue(number).get_labels())
 
     def labels_of_commit(self, commit: str) -> frozenset[str]:
-        """The labels of the merged pull requests that brought `commit`."""
+        """The labels of the merged pull requests with `commit`."""
         with self._asked() as repository:
             merged = [pull for pull in repository.get_commit(commit).get_pulls() if pull.merged_at]
             return frozenset(label.name for pull in merged for label in pull.labels)
 
     def comment(self, number: int, mark: str, body: str) -> None:
-        """Put `body` on a pull request; a comment with the same `mark` is replaced, so that there is one."""
+        """Comment `body` on a pull request, in place of an earlier comment with the same `mark`."""
         with self._asked() as repository:
             issue = repository.get_issue(number)
             own = next((comment for comment in issue.get_comments() if mark in (comment.body or "")), None)
@@ -77,7 +77,7 @@ class GitHub:
                 own.edit(body)
 
     def open_issue(self, label: str, title: str, body: str) -> int:
-        """The number of the open issue of this label and title, which says `body` from now on."""
+        """Open an issue with this label and title, or update the open one. Returns its number."""
         with self._asked() as repository:
             issue = _issue(repository, label, title)
             if issue is None:
@@ -86,7 +86,7 @@ class GitHub:
             return issue.number
 
     def close_issue(self, label: str, title: str, reason: str) -> None:
-        """Close the issue of this label and title, if there is one, with a last comment."""
+        """Close the open issue with this label and title, if there is one, with a comment."""
         with self._asked() as repository:
             issue = _issue(repository, label, title)
             if issue is not None:
@@ -95,14 +95,14 @@ class GitHub:
 
     @contextmanager
     def _asked(self) -> Iterator[Repository]:
-        """The repository, asked for nothing itself; raises `GitHubError`."""
+        """The repository. Raises `GitHubError` for a failed request."""
         client = Github(
             base_url=self.api,
             auth=Auth.Token(self.token),
             retry=self.retries,
             timeout=TIMEOUT_SECONDS,
             per_page=PAGE,
-            seconds_between_requests=None,  # a workflow asks a handful of times
+            seconds_between_requests=None,  # a workflow makes few requests
             seconds_between_writes=None,
             lazy=True,
         )
@@ -110,8 +110,8 @@ class GitHub:
             yield client.get_repo(self.repository)
         except (GithubException, RequestException) as error:
             raise GitHubError(
-                f"GitHub did not do what the workflow asked for: {error}. The workflow's token needs the `permissions` "
-                "that its job names."
+                f"GitHub refused a request of the workflow: {error}. The workflow's token needs the `permissions` of "
+                "its job."
             ) from error
         finally:
             client.close()

@@ -1,4 +1,4 @@
-"""What an `up` would do, as `personalize preview --json` says it, and whether data would be lost by it."""
+"""The plan of an `up` from `personalize preview --json`, and whether it would delete data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,32 +18,32 @@ DATA_HOLDERS = {
     "personalize:azure:Registry": "all model versions, bundles and images",
     "personalize:local:Registry": "all model versions, bundles and images",
 }
-"""What is gone with a resource, by its type."""
+"""The data that is deleted with a resource, by its type."""
 LOSES = frozenset({"replace", "delete"})
 LABEL = "replaces-data"
-"""A pull request with this label may lose data; whoever puts it there says that the loss is meant."""
+"""The label of a pull request that allows deleting data."""
 
 
 class DataAtRiskError(PersonalizationError):
-    """An update would delete something that holds data, and nobody has said that this is meant."""
+    """An update would delete data, and no label allows it."""
 
 
 class PlanUnreadableError(PersonalizationError):
-    """The output of `personalize preview --json` is not what is expected of it."""
+    """The output of `personalize preview --json` is not a plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an `up` would do."""
+    """The plan of an `up`."""
 
     counts: Mapping[str, int]
-    """Resources by the engine's word for what would happen to them."""
+    """Number of resources by the engine's operation."""
     changes: tuple[Change, ...]
     seconds: float
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> "Plan":
-        """The plan in the JSON object of `preview`; raises `PlanUnreadableError`."""
+        """The plan in the JSON object of `preview`. Raises `PlanUnreadableError`."""
         try:
             changes = tuple(
                 Change(**{**one, "properties": tuple(one["properties"]), "replaces": tuple(one["replaces"])})
@@ -53,17 +53,17 @@ class Plan:
         except (KeyError, TypeError, ValueError) as error:
             raise PlanUnreadableError(
                 f"What `.venv/bin/personalize preview --json` printed is not a plan ({reason(error)}). "
-                "Run it by hand and look at its output."
+                "Run it by hand to see its output."
             ) from error
 
     @property
     def data_at_risk(self) -> tuple[Change, ...]:
-        """The changes that delete what holds data."""
+        """The changes that would delete data."""
         return tuple(change for change in self.changes if change.operation in LOSES and change.type in DATA_HOLDERS)
 
 
 def refuse_data_loss(plan: Plan, labels: frozenset[str], *, where: str = "the pull request") -> None:
-    """Raise `DataAtRiskError` when the plan deletes what holds data and `labels` do not say that this is meant."""
+    """Raise `DataAtRiskError` if the plan deletes data and `labels` do not allow it."""
     risks = plan.data_at_risk
     if not risks or LABEL in labels:
         return
@@ -71,6 +71,5 @@ def refuse_data_loss(plan: Plan, labels: frozenset[str], *, where: str = "the pu
         f"{change.name} ({change.operation}), and with it {DATA_HOLDERS[change.type]}" for change in risks
     )
     raise DataAtRiskError(
-        f"This would delete what holds data: {losses}. Copy it first, then put the label `{LABEL}` on {where} "
-        "to say that the loss is meant."
+        f"This would delete data: {losses}. Copy the data first, then allow it with the label `{LABEL}` on {where}."
     )

@@ -1,4 +1,4 @@
-"""What the workflows write for people: a plan and its cost, a rejected model, a stack that was taken down."""
+"""The texts of the workflows: a plan with its price, a rejected model, a deleted stack."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -16,13 +16,13 @@ MEASURES = {"auc": "AUC", "log_loss": "log loss", "calibration_error": "calibrat
 
 
 def mark(stack: str) -> str:
-    """What the comment is found again by, invisible to a reader."""
+    """An invisible mark by which the comment is found again."""
     return f"<!-- personalize plan of {stack} -->"
 
 
 def plan_comment(stack: str, plan: Plan, bill: Mapping[str, Any] | None, *, allowed: bool) -> str:
-    """Markdown. `bill` is what `estimate --compare --json` printed, the settings before the change beside it."""
-    lines = [mark(stack), f"## What this does to stack `{stack}`", "", _headline(plan), ""]
+    """Markdown. `bill` is the output of `estimate --compare --json`, with the settings before the change beside it."""
+    lines = [mark(stack), f"## Changes of stack `{stack}`", "", _headline(plan), ""]
     lines += _risks(plan, allowed=allowed)
     lines += _table(plan)
     if bill is not None:
@@ -33,7 +33,7 @@ def plan_comment(stack: str, plan: Plan, bill: Mapping[str, Any] | None, *, allo
 def _headline(plan: Plan) -> str:
     order = ("create", "update", "replace", "delete", "same")
     counted = [f"{plan.counts[kind]} {WORDS[kind]}" for kind in order if plan.counts.get(kind)]
-    return f"**{', '.join(counted) or 'nothing'}**, found in {plan.seconds:.0f} s by a preview that changed nothing."
+    return f"**{', '.join(counted) or 'nothing'}**, found in {plan.seconds:.0f} s by a preview, which changed nothing."
 
 
 def _risks(plan: Plan, *, allowed: bool) -> Iterator[str]:
@@ -41,16 +41,16 @@ def _risks(plan: Plan, *, allowed: bool) -> Iterator[str]:
     if not risks:
         return
     yield "> [!CAUTION]"
-    yield "> **This would delete what holds data.**"
+    yield "> **This would delete data.**"
     for change in risks:
         why = f" (`{_code(', '.join(change.replaces))}` cannot be changed in place)" if change.replaces else ""
         what = f"`{_code(change.name)}` is {WORDS[change.operation]}{why}"
-        yield f"> - {what}: {DATA_HOLDERS[change.type]} would be gone."
+        yield f"> - {what}: {DATA_HOLDERS[change.type]} would be deleted."
     yield ">"
     if allowed:
-        yield f"> The label `{LABEL}` says that this is meant."
+        yield f"> The label `{LABEL}` allows it."
     else:
-        yield f"> Blocked until somebody puts the label `{LABEL}` on this pull request."
+        yield f"> Blocked until this pull request has the label `{LABEL}`."
     yield ""
 
 
@@ -76,10 +76,10 @@ def _paths(change: Change) -> str:
 def _cost(bill: Mapping[str, Any]) -> Iterator[str]:
     before, after = bill.get("beside"), bill
     total = _usd(after["total_usd_per_month"])
-    yield "### What it costs"
+    yield "### Price"
     yield ""
     if before is None:
-        yield f"**{total:,.2f} USD a month**; there are no settings before this change to compare with."
+        yield f"**{total:,.2f} USD a month**; there is no stack file before this change to compare with."
         yield ""
         return
     difference = total - _usd(before["total_usd_per_month"])
@@ -100,7 +100,7 @@ def _cost(bill: Mapping[str, Any]) -> Iterator[str]:
     uncertain = [line["name"] for line in after["lines"] if line["confidence"] == "unverified"]
     if uncertain:
         low, high = after["range_usd_per_month"]
-        yield f"Between {low:,.0f} and {high:,.0f} USD: nobody has verified the prices of {', '.join(uncertain)}."
+        yield f"Between {low:,.0f} and {high:,.0f} USD: the prices of {', '.join(uncertain)} are unverified."
     yield f"Not included: {after['not_included']}."
     yield ""
 
@@ -110,16 +110,19 @@ def _usd(value: float) -> Decimal:
 
 
 def _code(text: str) -> str:
-    """Text for a code span in a table: whoever names a resource must not be able to end either."""
+    """Text for a code span in a table, without characters that would end either."""
     return text.replace("`", "'").replace("|", "\\|").replace("\n", " ")
 
 
 def rejection_report(stack: str, versions: Sequence[Mapping[str, Any]], environment: Mapping[str, str]) -> str:
-    """Markdown from the rows of `personalize models` and GitHub's variables: why, and beside the model that serves."""
+    """Markdown: the gate's reasons, and the model's metrics beside the champion's.
+
+    `versions` are the rows of `personalize models`, `environment` has GitHub's variables.
+    """
     rejected = next(row for row in versions if not row["accepted"])
     champion = next((row for row in versions if row["champion"]), None)
     beside = f" | version {champion['version']}, which serves" if champion else ""
-    serving = f"Version {champion['version']} goes on serving." if champion else "Nothing serves yet."
+    serving = f"Version {champion['version']} keeps serving." if champion else "Nothing serves yet."
     lines = [
         f"The gate of stack `{stack}` rejected model version {rejected['version']}. {serving}",
         "",
@@ -135,7 +138,7 @@ def rejection_report(stack: str, versions: Sequence[Mapping[str, Any]], environm
     lines += ["", f"Data `{data}`, code `{code}`, registered {rejected['registered']}."]
     if run := environment.get("GITHUB_RUN_ID"):
         server, repository = environment["GITHUB_SERVER_URL"], environment["GITHUB_REPOSITORY"]
-        lines += ["", f"The whole report is an artefact of [the run]({server}/{repository}/actions/runs/{run})."]
+        lines += ["", f"The full report is an artefact of [the run]({server}/{repository}/actions/runs/{run})."]
     lines += ["", "What to do: `docs/runbooks/failed-training.md`."]
     return "\n".join(lines) + "\n"
 
@@ -145,11 +148,11 @@ def _number(value: float | None) -> str:
 
 
 def destroyed(stack: str, content: Mapping[str, Any]) -> Iterator[str]:
-    """Markdown from what `personalize destroy --json` printed, which is nothing when it was refused."""
+    """Markdown from the output of `personalize destroy --json`, which is empty if it was refused."""
     if "changes" not in content:
-        yield f"Stack `{stack}` was not taken down."
+        yield f"Stack `{stack}` was not deleted."
         return
-    yield f"Stack `{stack}` is gone: {counted(content['changes'])}."
+    yield f"Stack `{stack}` is deleted: {counted(content['changes'])}."
     left = content.get("left", [])
     costing = [one for one in left if one["billable"]]
     if "left" in content:
@@ -157,12 +160,12 @@ def destroyed(stack: str, content: Mapping[str, Any]) -> Iterator[str]:
         yield f"**{len(costing)} thing(s) left that cost money.**" if costing else "Nothing is left that costs money."
     if left:
         yield ""
-        yield "| costs money | what | name | why it is there |"
+        yield "| costs money | kind | name | reason |"
         yield "|---|---|---|---|"
         for one in left:
             yield f"| {'yes' if one['billable'] else 'no'} | {one['kind']} | `{one['name']}` | {one['why']} |"
 
 
 def counted(changes: Mapping[str, int]) -> str:
-    """What happened to how many resources, in the engine's words."""
+    """The number of resources by the engine's operation, in words."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items()) if count) or "nothing changed"

@@ -1,4 +1,4 @@
-"""What differs between the last deployment and what is there, without the differences that are known to be harmless."""
+"""Differences between the last deployment and the real resources, without those known to be harmless."""
 
 import re
 from collections.abc import Sequence
@@ -13,44 +13,44 @@ from personalize.engine.events import Change
 
 ALLOWED_FILE = Path(__file__).with_name("benign_drift.yaml")
 HEADLINES = {
-    "create": "is gone",
-    "update": "is not as it was deployed",
-    "replace": "is not as it was deployed, and cannot be changed back in place",
-    "delete": "is no part of the program any more",
+    "create": "is missing",
+    "update": "differs from the deployment",
+    "replace": "differs from the deployment, and must be replaced",
+    "delete": "is no longer part of the program",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benign:
-    """A harmless difference: resource type and path of the input, `*` standing for anything."""
+    """A harmless difference: the resource's type and the path of the input. `*` matches anything."""
 
     type: str
     path: str
     reason: str
 
     def covers(self, change: Change, path: str) -> bool:
-        """Whether this is about the difference at `path` of the changed resource."""
+        """Whether this allows the difference at `path` of the resource."""
         return _matches(self.type, change.type) and _matches(self.path, path)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceDrift:
-    """What a refresh found."""
+    """The result of a refresh."""
 
     real: tuple[Change, ...]
-    """What somebody must look at."""
+    """Changes that somebody must check."""
     benign: tuple[tuple[Change, str], ...]
-    """What is allowed, each with the reason."""
+    """Allowed changes, each with the reason."""
 
 
 @cache
 def allowed() -> tuple[Benign, ...]:
-    """The list that comes with the project."""
+    """The project's list of harmless differences."""
     return tuple(Benign(**entry) for entry in yaml.safe_load(ALLOWED_FILE.read_text(encoding="utf-8")))
 
 
 def find_resource_drift(plan: Plan, benign: Sequence[Benign]) -> ResourceDrift:
-    """Sort a plan that was made after a refresh: a change in place whose every path is allowed is benign."""
+    """Sort a plan after a refresh: an update is benign if all its paths are allowed."""
     real, harmless = [], []
     for change in plan.changes:
         reasons = [_reason(change, path, benign) for path in change.properties]
@@ -64,14 +64,14 @@ def find_resource_drift(plan: Plan, benign: Sequence[Benign]) -> ResourceDrift:
 
 def drift_report(stack: str, drift: ResourceDrift) -> str:
     """Markdown for an issue."""
-    lines = [f"A look at what is really there found {len(drift.real)} difference(s) from the last deployment.", ""]
+    lines = [f"The real resources differ from the last deployment in {len(drift.real)} place(s).", ""]
     for change in drift.real:
         paths = f": {', '.join(f'`{path}`' for path in change.properties)}" if change.properties else ""
         lines.append(f"- `{change.name}` (`{change.type}`) {HEADLINES[change.operation]}{paths}")
     advice = (
-        f"`.venv/bin/personalize up --stack {stack} --refresh` brings it back to what the program says. If it is "
-        "meant, put it into the program; if a difference is harmless, into `personalize/delivery/benign_drift.yaml` "
-        "with the reason."
+        f"`.venv/bin/personalize up --stack {stack} --refresh` restores the deployment. If a difference is "
+        "intended, put it into the program; if it is harmless, into `personalize/delivery/benign_drift.yaml` with the "
+        "reason."
     )
     lines += ["", advice]
     if drift.benign:
@@ -85,5 +85,5 @@ def _reason(change: Change, path: str, benign: Sequence[Benign]) -> str | None:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """`fnmatch` would read the brackets of a path as a set of characters."""
+    """Whether a pattern with `*` matches. `fnmatch` would take the brackets of a path for a set of characters."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text) is not None

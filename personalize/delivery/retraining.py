@@ -1,4 +1,4 @@
-"""Whether the nightly run has anything to do: new data trains a model, anything else is not its business."""
+"""Whether the nightly run trains: only for new data, and not if something else has changed too."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from personalize.delivery.plan import Plan
 from steps.kinds import Kind
 
 DATA_INPUTS = frozenset({"manifest_hash", "location"})
-"""By these upload and training know their data; a difference in any other input is one of settings or of code."""
+"""The inputs of upload and training that identify the data. Any other difference is in settings or code."""
 AFTER_TRAINING = frozenset(
     {
         Kind.MODEL_VERSION,
@@ -18,13 +18,13 @@ AFTER_TRAINING = frozenset(
         Kind.CHAMPION,
     }
 )
-"""Steps that follow from a new model, whatever differs in them."""
+"""Steps that change with a new model, whatever their difference."""
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
-"""The pods' image has a new digest."""
+"""Changes because the pods' image has a new digest."""
 
 
 class Need(StrEnum):
-    """What a nightly run finds."""
+    """The situation of a nightly run."""
 
     NOTHING = "nothing"
     NEW_DATA = "new data"
@@ -33,31 +33,31 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What is to be done, and the sentence that says why."""
+    """The decision, and its reason as a sentence."""
 
     need: Need
     reason: str
 
 
 def decide(plan: Plan) -> Decision:
-    """Train for new data only: what else has changed in the repository goes out by its own, reviewed deployment."""
+    """Train for new data only. Other changes of the repository need their own, reviewed deployment."""
     if not plan.changes:
         return Decision(need=Need.NOTHING, reason="No new data since the last training: nothing to do.")
     others = [change.name for change in plan.changes if not _follows_from_data(change.type, change.properties)]
     if others:
         return Decision(
             need=Need.OTHER_CHANGES,
-            reason=f"Not only the data has changed: {', '.join(others)} would change too. Deploy first; "
-            "tonight nothing is trained.",
+            reason=f"More than the data has changed: {', '.join(others)} would change too. Deploy first. No model "
+            "was trained.",
         )
     steps = {_kind(change.type) for change in plan.changes}
     if not steps & {Kind.DATA_UPLOAD, Kind.TRAINING_RUN}:
         return Decision(
             need=Need.OTHER_CHANGES,
-            reason="The data is the same, yet the service would change: the last deployment did not finish. "
-            "Deploy again; tonight nothing is trained.",
+            reason="The data is unchanged, but the service would change: the last deployment did not finish. "
+            "Deploy again. No model was trained.",
         )
-    return Decision(need=Need.NEW_DATA, reason="There is new data: a model is trained on it.")
+    return Decision(need=Need.NEW_DATA, reason="There is new data: training a model on it.")
 
 
 def _follows_from_data(kind: str, properties: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The work of each workflow. Without GitHub's token, on a laptop, what would be a comment or an issue is printed."""
+"""The work of each workflow. Without GitHub's token, comments and issues are printed only."""
 
 import os
 import sys
@@ -21,11 +21,11 @@ REJECTED_LABEL = "gate-rejected"
 
 
 class ResourceDriftError(PersonalizationError):
-    """What is there is not what was deployed."""
+    """The resources differ from what was deployed."""
 
 
 class NotConfirmedError(PersonalizationError):
-    """The name that was typed is not the stack's."""
+    """The typed name is not the stack's."""
 
 
 class ServiceNotReadyError(PersonalizationError):
@@ -34,18 +34,19 @@ class ServiceNotReadyError(PersonalizationError):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One stack, the command to work on it, and GitHub where there is one."""
+    """A stack, the command to work on it, and GitHub if there is a token."""
 
     stack: str
     run: Personalize
     github: GitHub | None
     say: Callable[[str], None]
-    """Takes Markdown for whoever reads the workflow's summary."""
+    """Takes Markdown for the workflow's summary."""
 
     def preview(self, base: str) -> None:
-        """Plan and cost difference against the settings at the git revision `base`, as the pull request's comment.
+        """Comment on the pull request with the plan, and the price compared with the settings at the git revision
+        `base`.
 
-        Raises `DataAtRiskError` when the plan deletes what holds data and no label allows it.
+        Raises `DataAtRiskError` if the plan deletes data and no label allows it.
         """
         plan = self._plan()
         bill = self._bill(base)
@@ -58,43 +59,44 @@ class Delivery:
         refuse_data_loss(plan, labels)
 
     def deploy(self, commit: str) -> None:
-        """Bring the stack up; raises `DataAtRiskError` unless the pull request of `commit` had the label."""
+        """Bring the stack up. Raises `DataAtRiskError` if that deletes data and the pull request of `commit` has no
+        label."""
         plan = self._plan()
         labels = self.github.labels_of_commit(commit) if self.github and plan.data_at_risk else frozenset[str]()
         refuse_data_loss(plan, labels, where="the pull request that brings it")
         self._up(*(["--replace-data"] if plan.data_at_risk else []))
 
     def retrain(self) -> None:
-        """Train on new data, if there is any; a model that the gate rejects opens an issue."""
+        """Train if there is new data. A model that the gate rejects opens an issue."""
         decision = decide(self._plan())
         self.say(decision.reason)
         if decision.need is Need.NEW_DATA:
             self._up()
 
     def resource_drift(self) -> None:
-        """Compare what is there with the last deployment; raises `ResourceDriftError`, after opening an issue."""
+        """Compare the resources with the last deployment. Raises `ResourceDriftError` after opening an issue."""
         plan = Plan.read(result(self.run, "preview", "--stack", self.stack, "--refresh"))
         found = find_resource_drift(plan, allowed())
-        title = f"Stack {self.stack} is not as it was deployed"
+        title = f"Stack {self.stack} differs from its deployment"
         if not found.real:
-            self.say(f"Nothing differs, {len(found.benign)} allowed difference(s) aside.")
+            self.say(f"Nothing differs, apart from {len(found.benign)} allowed difference(s).")
             if self.github:
-                self.github.close_issue(DRIFT_LABEL, title, "A later look found no difference.")
+                self.github.close_issue(DRIFT_LABEL, title, "A later comparison found no difference.")
             return
         report = drift_report(self.stack, found)
         self.say(report)
         if self.github:
             self.github.open_issue(DRIFT_LABEL, title, report)
-        raise ResourceDriftError(f"{len(found.real)} resource(s) of stack {self.stack} are not as they were deployed.")
+        raise ResourceDriftError(f"{len(found.real)} resource(s) of stack {self.stack} differ from the deployment.")
 
     def destroy(self, typed: str, *, delete_data: bool) -> None:
-        """Take the stack down when its name was typed, its models saved first; what still costs money is an error.
+        """Save the models and delete the stack, if its name was typed. Fails if something left costs money.
 
-        `delete_data` is the second confirmation, that the lake may go too: without it `destroy` refuses on Azure.
+        `delete_data` confirms that the data lake may be deleted too, without which `destroy` refuses on Azure.
         """
         if typed != self.stack:
             raise NotConfirmedError(
-                f"What was typed is {typed!r}, not {self.stack!r}: nothing is done. Set CONFIRM to the stack's name."
+                f"You typed {typed!r}, not {self.stack!r}: nothing was deleted. Set CONFIRM to the stack's name."
             )
         options = ["--keep-data", "--yes", *(["--delete-data"] if delete_data else [])]
         ended = self.run("destroy", "--stack", self.stack, *options)
@@ -102,13 +104,15 @@ class Delivery:
         if ended.code != 0:
             raise CommandFailedError(f"`.venv/bin/personalize destroy` ended with exit code {ended.code}; see above.")
         if renewed := changed_settings(self.stack):
-            self.say(f"Commit this before the next deployment, as deleted names stay taken:\n\n```diff\n{renewed}```")
+            self.say(
+                f"Commit this before the next deployment, since deleted names stay taken:\n\n```diff\n{renewed}```"
+            )
 
     def _plan(self) -> Plan:
         return Plan.read(result(self.run, "preview", "--stack", self.stack))
 
     def _bill(self, base: str) -> Mapping[str, Any] | None:
-        """None for a stack that costs nothing."""
+        """The output of `estimate`, None for a stack that costs nothing."""
         options = ["estimate", "--stack", self.stack]
         before = settings_at(base, self.stack)
         ended = self.run(*options, *(["--compare", str(before)] if before else []))
@@ -142,7 +146,7 @@ class Delivery:
 
 
 def summarise(text: str) -> None:
-    """Show Markdown on standard output, and in the summary of the workflow's run."""
+    """Print Markdown, and add it to the summary of the workflow's run."""
     sys.stdout.write(text.rstrip("\n") + "\n")
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as stream:

@@ -27,7 +27,7 @@ def test_the_right_name_destroys_and_saves_the_models_first(hub: GitHubServer) -
     bench = Bench(hub, destroy=Ended(code=0, content={"changes": {"delete": 14}, "left": LEFT[1:]}))
     bench.delivery.destroy("dev", delete_data=True)
     assert bench.told.calls == [("destroy", "--stack", "dev", "--keep-data", "--yes", "--delete-data")]
-    assert bench.said[0].startswith("Stack `dev` is gone: 14 delete.\n\nNothing is left that costs money.\n")
+    assert bench.said[0].startswith("Stack `dev` is deleted: 14 delete.\n\nNothing is left that costs money.\n")
     assert "| no | role assignment | `1234` | It is of the subscription. |" in bench.said[0]
 
 
@@ -36,7 +36,7 @@ def test_the_lake_goes_only_with_a_second_confirmation(hub: GitHubServer) -> Non
     with pytest.raises(CommandFailedError, match="exit code 2"):
         bench.delivery.destroy("dev", delete_data=False)
     assert "--delete-data" not in bench.told.calls[0]
-    assert bench.said == ["Stack `dev` was not taken down."]
+    assert bench.said == ["Stack `dev` was not deleted."]
 
 
 def test_what_still_costs_money_is_listed_and_fails(hub: GitHubServer) -> None:

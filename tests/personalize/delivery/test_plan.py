@@ -60,7 +60,7 @@ def test_an_output_that_is_no_plan_is_refused(content: dict[str, object]) -> Non
 
 def test_the_comment_counts_and_lists_what_changes() -> None:
     text = plan_comment("dev", Plan.read(preview(ALERT, NODES, same=96)), None, allowed=False)
-    assert text.startswith(mark("dev") + "\n## What this does to stack `dev`\n")
+    assert text.startswith(mark("dev") + "\n## Changes of stack `dev`\n")
     assert "**1 changed, 1 replaced, 96 unchanged**, found in 11 s" in text
     assert "| replaced | `node-cpu` | `azure-native:monitor:MetricAlert` | `scopes` |" in text
     assert "| changed | `scoring` | `azure-native:containerservice:AgentPool` | `maxCount` |" in text
@@ -69,11 +69,11 @@ def test_the_comment_counts_and_lists_what_changes() -> None:
 
 def test_the_comment_flags_what_would_lose_data() -> None:
     blocked = plan_comment("dev", Plan.read(preview(LAKE)), None, allowed=False)
-    assert "> [!CAUTION]\n> **This would delete what holds data.**" in blocked
+    assert "> [!CAUTION]\n> **This would delete data.**" in blocked
     assert "`lake` is replaced (`location` cannot be changed in place): the training data" in blocked
-    assert f"Blocked until somebody puts the label `{LABEL}`" in blocked
+    assert f"Blocked until this pull request has the label `{LABEL}`" in blocked
     allowed = plan_comment("dev", Plan.read(preview(LAKE)), None, allowed=True)
-    assert f"The label `{LABEL}` says that this is meant." in allowed
+    assert f"The label `{LABEL}` allows it." in allowed
     assert "Blocked" not in allowed
 
 
@@ -104,7 +104,7 @@ def test_the_cost_difference_is_shown_line_by_line_and_adds_up() -> None:
     assert "| old line | 15.75 | 0.00 | -15.75 |" in text
     assert "| NAT gateway | 0.00 | 15.50 | +15.50 |" in text
     assert "registry Basic |" not in text
-    assert "Between 170 and 201 USD: nobody has verified the prices of scoring nodes." in text
+    assert "Between 170 and 201 USD: the prices of scoring nodes are unverified." in text
     assert "Not included: taxes." in text
 
 
@@ -116,4 +116,4 @@ def test_the_same_settings_cost_the_same() -> None:
 def test_a_new_stack_has_nothing_to_be_compared_with() -> None:
     alone = {name: value for name, value in BILL.items() if name != "beside"}
     text = plan_comment("dev", Plan.read(preview()), alone, allowed=False)
-    assert "**185.50 USD a month**; there are no settings before this change" in text
+    assert "**185.50 USD a month**; there is no stack file before this change" in text

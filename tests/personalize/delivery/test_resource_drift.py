@@ -95,8 +95,10 @@ def test_the_report_names_what_differs_and_what_to_do() -> None:
         )
     )
     text = drift_report("dev", find_resource_drift(plan, LIST))
-    assert "found 2 difference(s)" in text
-    assert "- `lake` (`azure-native:storage:StorageAccount`) is not as it was deployed: `allowBlobPublicAccess`" in text
-    assert "- `node-cpu` (`azure-native:monitor:MetricAlert`) is gone" in text
+    assert "in 2 place(s)" in text
+    assert (
+        "- `lake` (`azure-native:storage:StorageAccount`) differs from the deployment: `allowBlobPublicAccess`" in text
+    )
+    assert "- `node-cpu` (`azure-native:monitor:MetricAlert`) is missing" in text
     assert "- `workbook`: arranged by hand" in text
     assert "`.venv/bin/personalize up --stack dev --refresh`" in text

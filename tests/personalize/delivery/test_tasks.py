@@ -42,7 +42,7 @@ def test_a_preview_that_would_lose_data_comments_and_fails_until_the_label_is_th
     assert "Blocked until" in hub.comments[0]["body"]
     hub.labels[7] = [LABEL]
     bench.delivery.preview("HEAD")
-    assert "says that this is meant" in hub.comments[0]["body"]
+    assert "allows it" in hub.comments[0]["body"]
 
 
 def test_a_preview_compares_the_cost_with_the_settings_of_the_base(hub: GitHubServer) -> None:
@@ -125,7 +125,7 @@ def test_a_rejected_model_opens_an_issue_with_the_report_and_a_later_one_closes_
         bench.delivery.retrain()
     [issue] = hub.issues
     assert issue["title"] == "The gate rejected a model of stack dev"
-    assert "rejected model version 5. Version 4 goes on serving." in issue["body"]
+    assert "rejected model version 5. Version 4 keeps serving." in issue["body"]
     assert "- The log loss is higher." in issue["body"]
     assert "| AUC | 0.7100 | 0.7700 |" in issue["body"]
     assert "| calibration error | - | - |" in issue["body"]
@@ -149,7 +149,7 @@ def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer) 
     for _ in range(2):
         with pytest.raises(ResourceDriftError, match="1 resource"):
             bench.delivery.resource_drift()
-    assert [one["title"] for one in hub.issues] == ["Stack dev is not as it was deployed"]
+    assert [one["title"] for one in hub.issues] == ["Stack dev differs from its deployment"]
     assert bench.told.calls[0] == ("preview", "--stack", "dev", "--refresh")
     Bench(hub, preview=planned()).delivery.resource_drift()
     assert hub.issues[0]["state"] == "closed"

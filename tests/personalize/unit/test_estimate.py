@@ -90,7 +90,7 @@ def test_a_stack_on_this_machine_costs_nothing() -> None:
 
 
 def test_an_unknown_scenario_is_refused() -> None:
-    with pytest.raises(BadInputError, match=r"can be `reference` or `one-machine`, and is `ours`"):
+    with pytest.raises(BadInputError, match=r"can be `reference` or `one-machine`, not `ours`"):
         run("--scenario", "ours")
 
 
