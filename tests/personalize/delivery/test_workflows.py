@@ -137,7 +137,7 @@ def test_every_stack_that_the_repository_names_has_its_turn_with_an_identity_of_
 
 
 @pytest.mark.parametrize("name", ["deploy", "destroy"])
-def test_who_must_agree_is_said_by_the_environment_of_the_stack(name: str) -> None:
+def test_the_stacks_environment_says_who_must_approve(name: str) -> None:
     [environment] = [job["environment"] for job in load(name)["jobs"].values() if "environment" in job]
     assert fill(environment, EVENT) == "dev"
 

@@ -100,7 +100,7 @@ def test_a_stack_without_pods_has_no_log(monkeypatch: pytest.MonkeyPatch) -> Non
         logs.pod_log("dev", SETTINGS, 5)
 
 
-def test_who_may_not_look_is_told_to_ask_the_doctor() -> None:
+def test_a_caller_without_read_access_is_sent_to_doctor() -> None:
     with pytest.raises(ClusterUnreachableError, match=r"answers 403 for .* `.venv/bin/personalize doctor` tells"):
         cluster(lambda _: httpx.Response(403)).pods()
 

@@ -168,7 +168,7 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
     assert "personalization:dataset.rows" not in shown
 
 
-def test_whoever_reads_a_stacks_file_reads_another_one_when_asked() -> None:
+def test_another_stack_file_is_read_when_asked() -> None:
     without = {"estimate", "reset"}  # the first takes a file's name for a stack's, the second reads no settings
     group: Any = typer.main.get_command(command_line.app)
     found = group.commands.items()

@@ -152,7 +152,7 @@ def test_an_example_has_the_columns_of_the_model(asked: Asked, tmp_path: Path) -
     assert asked.bodies == []
 
 
-def test_whoever_gives_no_record_is_told_where_to_get_one() -> None:
+def test_without_a_record_the_error_says_where_to_get_one() -> None:
     with pytest.raises(BadInputError, match=r"predict --example > predict\.json"):
         printed("predict")
 

@@ -51,7 +51,7 @@ def test_strangers_of_many_addresses_have_room_together() -> None:
     assert len(clients) == FEWEST_STRANGERS
 
 
-def test_who_is_being_answered_stays_and_who_comes_then_is_not_let_in() -> None:
+def test_busy_clients_stay_and_new_ones_are_rejected() -> None:
     clients = Clients(2)
     busy = [Someone(idle=False, busy=True) for _ in range(MOST_OF_ADDRESS)]
     assert all(clients.let_in(one) for one in busy)

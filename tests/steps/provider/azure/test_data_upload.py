@@ -115,7 +115,7 @@ def test_rows_on_the_web_are_left_to_the_job(cloud: Cloud, tmp_path: Path, recor
     assert names("6") == [OWNER]
 
 
-def test_who_has_no_role_is_told_so_after_the_wait(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
+def test_a_missing_role_is_reported_after_the_wait(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
     cloud.sign_in(NOBODY)
     with pytest.raises(AzureRefusedError, match=r"azure\.deployers"):
         create(step(tmp_path, seconds=0.5), inputs("7"), recorder)

@@ -95,7 +95,7 @@ def test_a_metastore_that_is_assigned_late_is_waited_for(cloud: Cloud, tmp_path:
         (None, True, None),
     ],
 )
-def test_who_lacks_a_privilege_is_told_what_an_admin_grants(
+def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
     cloud: Cloud, tmp_path: Path, recorder: Recorder, given: list[str] | None, missing: str | None, *, workers: bool
 ) -> None:
     before = cloud.world.setting("admin_privileges")
