@@ -1,4 +1,4 @@
-"""A client of the cluster's own interface, as whoever is signed in at each request."""
+"""A client of the Kubernetes API, which signs in at each request."""
 
 import base64
 import ssl
@@ -12,14 +12,14 @@ REQUEST_SECONDS = 30.0
 
 
 class SignedIn(httpx.Auth):
-    """Carries a token that is good at that moment; one that is refused is asked for anew, once."""
+    """Adds a valid token; a rejected token is renewed once."""
 
     def __init__(self, tenant: str) -> None:
-        """The directory in which to sign in."""
+        """`tenant` is the Entra ID tenant."""
         self._tenant = tenant
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign the request; raises `IdentityError` where nobody is signed in."""
+        """Add the token; raises `IdentityError` if nobody is signed in."""
         request.headers["Authorization"] = self._token()
         answer = yield request
         if answer.status_code == httpx.codes.UNAUTHORIZED:

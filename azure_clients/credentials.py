@@ -1,8 +1,8 @@
-"""The one identity behind every call to Azure that is ours, and the clients that make the calls in its name.
+"""The identity for all calls to Azure, and the clients that use it.
 
-On a laptop it is who is signed in to the Azure CLI, in a workflow of GitHub the application that trusts the workflow.
-`DefaultAzureCredential` would pick whichever of many identities it finds first, and the roles are given to one.
-Azure's SDKs are imported by what needs them: they are an extra, and each takes up to a second.
+On a person's machine it is the user of the Azure CLI, in a GitHub workflow the workflow's OIDC identity.
+`DefaultAzureCredential` would use the first of many identities that it finds, which may not be the one with the roles.
+Azure's SDKs are imported where they are needed: they are an extra, and each takes up to a second.
 """
 
 import os
@@ -28,7 +28,7 @@ MANAGER = "https://management.azure.com"
 MANAGER_SCOPE = f"{MANAGER}/.default"
 GRAPH = "https://graph.microsoft.com"
 AUTHORITY = "https://login.microsoftonline.com/"
-"""Where everybody signs in."""
+"""The sign-in endpoint."""
 PUBLIC_CLOUD = "public"
 STORAGE = "https://storage.azure.com/.default"
 DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
@@ -40,48 +40,48 @@ EARLY_SECONDS = 300
 """A token is renewed when it has less than this left, as Azure's own clients do."""
 REQUEST_SECONDS = 30.0
 CLI_SECONDS = 60
-"""For one call of `az`, which takes longer than the SDK's 10 s on a busy machine or below Windows' file system."""
+"""Timeout of one call of `az`, which can take longer than the SDK's default of 10 s, for example in WSL."""
 TOKEN_ATTEMPTS = 3
-"""A token that is refused this often is refused for good."""
+"""After this many rejected tokens, the call fails."""
 
 
 class IdentityError(PersonalizationError):
-    """There is no identity to call Azure with."""
+    """There is no identity for calls to Azure."""
 
 
 class CloudUnsupportedError(PersonalizationError):
-    """Another of Azure's clouds than the public one was asked for."""
+    """Another Azure cloud than the public one was requested."""
 
 
 class RememberedTokens:
-    """A credential that asks another one only for tokens that it does not have: `az` takes a second each time."""
+    """A credential that caches another one's tokens, because `az` takes a second each time."""
 
     def __init__(self, credential: "TokenCredential") -> None:
-        """`credential` is the one that is asked."""
+        """`credential` is the other one."""
         self._credential = credential
         self._tokens: dict[tuple[str, ...], AccessToken] = {}
         self._lock = threading.Lock()
 
     def get_token(self, *scopes: str, **options: Any) -> "AccessToken":  # noqa: ANN401 - azure-core's protocol
-        """A token for `scopes` that is good for some minutes at least, if its issuer gives such."""
+        """A token for `scopes` that is valid for some more minutes, if the issuer provides one."""
         with self._lock:
             known = self._tokens.get(scopes)
-            # A service that wants more claims than a token has refuses the one that is known.
+            # If a service requires more claims, the cached token is not enough.
             if known is None or options.get("claims") or known.expires_on - time.time() < EARLY_SECONDS:
                 known = self._tokens[scopes] = self._credential.get_token(*scopes, **options)
             return known
 
     def forget(self) -> None:
-        """Ask anew from now on: a service has refused a token."""
+        """Drop all tokens, because a service has rejected one."""
         self._tokens.clear()
 
 
 _credentials: dict[str, RememberedTokens] = {}
-"""By tenant, so that all clients of a process share their tokens."""
+"""By tenant, so that all clients of a process share tokens."""
 
 
 def credential(tenant: str) -> RememberedTokens:
-    """Who is signed in to the directory `tenant`; nothing is asked yet.
+    """The identity in `tenant`; makes no request yet.
 
     Raises `IdentityError`, and `CloudUnsupportedError` for another cloud than the public one.
     """
@@ -92,23 +92,23 @@ def credential(tenant: str) -> RememberedTokens:
 
 
 def refuse_other_clouds() -> None:
-    """Raise `CloudUnsupportedError` when `ARM_ENVIRONMENT`, which Pulumi's providers read, names another cloud."""
+    """Raise `CloudUnsupportedError` if `ARM_ENVIRONMENT`, which Pulumi's providers read, is another cloud."""
     name = os.environ.get("ARM_ENVIRONMENT") or PUBLIC_CLOUD
     if name != PUBLIC_CLOUD:
         raise CloudUnsupportedError(
-            f"ARM_ENVIRONMENT is `{name}`, but only Azure's public cloud is supported: nothing here was tried in "
-            f"another one. Unset it, or set it to `{PUBLIC_CLOUD}`."
+            f"ARM_ENVIRONMENT is `{name}`, but only Azure's public cloud is supported. Unset it, or set it to "
+            f"`{PUBLIC_CLOUD}`."
         )
 
 
 def forget_tokens() -> None:
-    """Ask for new tokens from now on, in clients that exist too: a service has refused one."""
+    """Drop all cached tokens, also those of existing clients, because a service has rejected one."""
     for known in _credentials.values():
         known.forget()
 
 
 def workflow_client() -> str | None:
-    """The application that a workflow of GitHub is, None on a machine of a person's. Raises `IdentityError`."""
+    """The client ID of the GitHub workflow's application; None outside of workflows. Raises `IdentityError`."""
     if not os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
         return None
     client = os.environ.get("ARM_CLIENT_ID") or os.environ.get("AZURE_CLIENT_ID")
@@ -130,12 +130,12 @@ def _signed_in(tenant: str) -> "TokenCredential":
 
 
 def resource_manager(tenant: str) -> ResourceManager:
-    """The Resource Manager."""
+    """Azure Resource Manager."""
     return ResourceManager(credential(tenant), MANAGER, MANAGER_SCOPE)
 
 
 def graph(tenant: str) -> ResourceManager:
-    """The directory, Microsoft Graph, which speaks as the Resource Manager does but for the version in its paths."""
+    """Microsoft Graph, whose API is like Resource Manager's, but with the version in its paths."""
     return ResourceManager(credential(tenant), GRAPH, f"{GRAPH}/.default")
 
 
@@ -156,12 +156,12 @@ def machine_learning(tenant: str, subscription: str, group: str, workspace: str)
         group,
         workspace,
         enable_telemetry=False,
-        show_progress=False,  # it would be written to what the engine reads
+        show_progress=False,  # it would be written to a stream that the engine reads
     )
 
 
 def registry_tasks(tenant: str, subscription: str) -> "ContainerRegistryTasksMgmtClient":
-    """The builds of a subscription's container registries."""
+    """ACR Tasks of a subscription."""
     from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient  # noqa: PLC0415 - see the top
 
     return ContainerRegistryTasksMgmtClient(credential(tenant), subscription)
@@ -175,9 +175,9 @@ def registry_images(tenant: str, server: str) -> "ContainerRegistryClient":
 
 
 def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":
-    """The Databricks workspace at `url` with the Resource Manager's id `workspace`.
+    """The Databricks workspace at `url` with the resource ID `workspace`.
 
-    Every call carries what makes a member of somebody whom Azure's roles let manage the workspace.
+    Every call contains the headers that make a user with an Azure role on the workspace a member of it.
     """
     from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - see the top
     from databricks.sdk.credentials_provider import CredentialsStrategy  # noqa: PLC0415 - see the top
@@ -185,14 +185,14 @@ def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":
     known = credential(tenant)
 
     class Headers(CredentialsStrategy):
-        """The three headers of Azure's own sign-in."""
+        """The three headers of Azure's sign-in."""
 
         def auth_type(self) -> str:
             """For the client's user agent."""
             return "personalize"
 
         def __call__(self, cfg: object) -> Any:  # noqa: ANN401, ARG002 - the SDK's protocol
-            """What makes the headers of each request."""
+            """Returns a function for the headers of each request."""
             return lambda: {
                 "Authorization": f"Bearer {known.get_token(DATABRICKS).token}",
                 "X-Databricks-Azure-SP-Management-Token": known.get_token(MANAGER_SCOPE).token,
@@ -203,9 +203,9 @@ def databricks(tenant: str, url: str, workspace: str) -> "WorkspaceClient":
 
 
 def client_assertion() -> str:
-    """GitHub's statement about the running workflow. It lives for five minutes, so each token is asked with a new one.
+    """GitHub's OIDC token for the running workflow. It is valid for five minutes, so each Azure token needs a new one.
 
-    Raises `IdentityError` when GitHub does not give one.
+    Raises `IdentityError` if GitHub returns none.
     """
     try:
         answer = httpx.get(

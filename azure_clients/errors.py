@@ -1,13 +1,13 @@
-"""What Azure may refuse, without an SDK."""
+"""Errors of Azure. Imports no SDK."""
 
 from features.errors import PersonalizationError
 
 
 class ManagerRefusedError(PersonalizationError):
-    """A call that Azure answered with an error. `status` is the HTTP status, None where nothing answered."""
+    """Azure rejected a call. `status` is the HTTP status, None if there was no response."""
 
     def __init__(self, sentence: str, *, status: int | None = None, code: str = "") -> None:
-        """`code` is Azure's own word for the cause, empty where it gave none."""
+        """`code` is Azure's error code, empty if there is none."""
         super().__init__(sentence)
         self.status = status
         self.code = code

@@ -1,7 +1,7 @@
 """`personalize-kubernetes-token`: how `kubectl` and Pulumi's Kubernetes provider sign in to the cluster.
 
-Both start it as their kubeconfig says and read an `ExecCredential` from its standard output. It stands in for
-kubelogin, so that the cluster sees the same identity as everything else.
+The kubeconfig makes them run it and read an `ExecCredential` from its standard output. It replaces kubelogin, so that
+the cluster gets the same identity as everything else.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Calls to the Resource Manager. azure-core brings what is hard about them: sign-in, repeats, waiting for the end."""
+"""Calls to Resource Manager. azure-core provides sign-in, retries and waiting for long operations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ Body = Mapping[str, Any]
 
 
 class ManagerCalls:
-    """What `ResourceManager` asks, signed with the tokens of `credential` for `scope`."""
+    """The requests of `ResourceManager`, with tokens of `credential` for `scope`."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class ManagerCalls:
         transport: HttpTransport[Any, Any] | None,
         poll_seconds: float,
     ) -> None:
-        """Nothing is asked yet."""
+        """Makes no request yet."""
         policies = [
             RequestIdPolicy(),
             UserAgentPolicy(base_user_agent="personalize"),
@@ -42,13 +42,13 @@ class ManagerCalls:
         self._poll_seconds = poll_seconds
 
     def get(self, path: str, version: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """What is at `path`; raises `ManagerRefusedError`."""
+        """The resource at `path`; raises `ManagerRefusedError`."""
         return _content(self._response("GET", path, version, None, query).http_response)
 
     def finished(
         self, method: str, path: str, version: str, body: Body | None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """The answer once Azure is done; raises `ManagerRefusedError`."""
+        """The response once the operation has finished; raises `ManagerRefusedError`."""
         first = self._response(method, path, version, body, query or {})
 
         def decode(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - azure-core's pipeline response
@@ -75,7 +75,7 @@ class ManagerCalls:
 
 
 def _content(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - azure-core's response
-    """The answer's JSON; empty where it has none."""
+    """The response's JSON; empty if there is none."""
     text = answer.text() if callable(getattr(answer, "text", None)) else ""
     found = answer.json() if text.strip() else {}
     return found if isinstance(found, dict) else {"value": found}

@@ -1,6 +1,6 @@
-"""How long a step waits for Azure: a new role counts only after minutes, and services are busy at times.
+"""Retries of calls to Azure: a new role takes minutes to become effective, and services can be busy.
 
-429 and 503 are repeated by most of the SDKs themselves; this is for the calls whose client does not, and for 403.
+Most of the SDKs retry 429 and 503 themselves; this is for clients that don't, and for 403.
 """
 
 import time
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 UNAUTHENTICATED = 401
 FORBIDDEN = 403
 PASSING = frozenset({UNAUTHENTICATED, FORBIDDEN, 429, 503})
-"""Answers that another try may change."""
+"""Statuses that a retry may change."""
 DATABRICKS_STATUS: dict[type[DatabricksError], int] = {
     Unauthenticated: UNAUTHENTICATED,
     PermissionDenied: FORBIDDEN,
@@ -32,7 +32,7 @@ DATABRICKS_STATUS: dict[type[DatabricksError], int] = {
 
 
 class Waiting(Protocol):
-    """Who waits: shown what is waited for, and able to stop it."""
+    """Shows what is waited for, and can stop the wait."""
 
     @property
     def report(self) -> Callable[[str], None]:
@@ -41,34 +41,34 @@ class Waiting(Protocol):
 
     @property
     def cancelled(self) -> Event:
-        """Set once the user wants to stop."""
+        """Set once the user has pressed Ctrl-C."""
         ...
 
     def raise_if_cancelled(self) -> None:
-        """Raise once the user wants to stop."""
+        """Raise once the user has pressed Ctrl-C."""
         ...
 
 
 class AzureRefusedError(PersonalizationError):
-    """A call that Azure or Databricks answered with an error, again and again where that can help."""
+    """Azure or Databricks rejected a call, also after retries."""
 
 
 @dataclass(frozen=True)
 class Timeout:
-    """How long to try in all, and how long to wait between two tries, in seconds."""
+    """How long to retry in all, and how long to wait between attempts, in seconds."""
 
     seconds: float = 600.0
     pause: float = 5.0
 
 
 USUAL = Timeout()
-"""A new role takes up to ten minutes to count."""
+"""A new role takes up to ten minutes to become effective."""
 
 
 def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Timeout) -> Answer:
-    """What `call` returns, tried again while Azure's answer may still change. `what` completes "to ...".
+    """The result of `call`, which is retried while Azure's response may still change. `what` completes "to ...".
 
-    Raises `AzureRefusedError` with Azure's own sentence, `StepCancelledError` soon after an interruption.
+    Raises `AzureRefusedError` with Azure's message, and `StepCancelledError` after Ctrl-C.
     """
     out_of_time = tenacity.stop_after_delay(timeout.seconds)
     retrying = tenacity.Retrying(
@@ -87,7 +87,7 @@ def retried(what: str, call: Callable[[], Answer], context: Waiting, timeout: Ti
 
 
 def exists(what: str, look: Callable[[], object], context: Waiting, timeout: Timeout) -> bool:
-    """Whether `look` finds something; raises as `retried` does."""
+    """Whether `look` finds something; raises like `retried`."""
 
     def found() -> bool:
         try:
@@ -100,16 +100,16 @@ def exists(what: str, look: Callable[[], object], context: Waiting, timeout: Tim
 
 
 class Deadline:
-    """For what is asked again and again without an error: how long it may still be waited for."""
+    """The deadline of a polling loop."""
 
     def __init__(self, timeout: Timeout, context: Waiting) -> None:
-        """It begins now."""
+        """Starts now."""
         self._timeout = timeout
         self._context = context
         self._started = time.monotonic()
 
     def wait(self, message: str) -> bool:
-        """Show `message` and wait until the next try; False when there is no time left for one."""
+        """Show `message` and wait until the next attempt; False if there is no time left."""
         waited = time.monotonic() - self._started
         if waited > self._timeout.seconds:
             return False
@@ -119,13 +119,13 @@ class Deadline:
 
 
 def pause(seconds: float, context: Waiting) -> None:
-    """Wait, but not longer than until an interruption, which raises `StepCancelledError`."""
+    """Wait; raises `StepCancelledError` as soon as the user presses Ctrl-C."""
     context.cancelled.wait(seconds)
     context.raise_if_cancelled()
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status behind an SDK's error, where it is known; azure-ai-ml wraps those of storage."""
+    """The HTTP status of an SDK's error, if known; azure-ai-ml wraps errors of storage."""
     while error is not None:
         if isinstance(error, HttpResponseError):
             return error.status_code
@@ -137,7 +137,7 @@ def status_of(error: BaseException | None) -> int | None:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """An error that `call` raised in the project's own words was judged there."""
+    """The project's own errors are never retried: `call` has already handled the cause."""
     return status_of(error) in PASSING and not isinstance(error, PersonalizationError)
 
 
@@ -149,7 +149,7 @@ def _before_next(what: str, state: tenacity.RetryCallState, context: Waiting) ->
     status = status_of(_error(state))
     if status == UNAUTHENTICATED:
         forget_tokens()
-    reasons = {FORBIDDEN: "the role is not effective yet", UNAUTHENTICATED: "the token was refused"}
+    reasons = {FORBIDDEN: "the role is not effective yet", UNAUTHENTICATED: "the token was rejected"}
     waited = state.seconds_since_start or 0.0
     context.report(f"waiting to {what}: {reasons.get(status or 0, 'the service is busy')}, {waited:.0f} s so far")
 
@@ -163,7 +163,7 @@ def _sentence(what: str, error: AzureError | DatabricksError, seconds: float) ->
     advice = ""
     if status_of(error) == FORBIDDEN:
         advice = (
-            f" It was tried for {seconds:.0f} s: a new role takes up to 10 minutes. If `azure.deployers` does not name "
-            "who is signed in, add them and run `up` again."
+            f" It was retried for {seconds:.0f} s, because a new role takes up to 10 minutes. Check that you are one "
+            "of `azure.deployers`, then run `up` again."
         )
     return f"Azure refused to {what}: {reason}{advice}"

@@ -1,7 +1,7 @@
-"""What the graph asks of a target, as this machine does it. `infra.cloud.backend` does the same on Azure.
+"""How the steps are declared on this machine; `infra.cloud.backend` has the same methods for Azure.
 
-A backend declares each step once, and adds what its target alone knows. What goes into a step and comes out of it is in
-`steps.descriptions`.
+A backend declares each step once, and adds the inputs that only its target knows. Inputs and outputs of the steps are
+in `steps.descriptions`.
 """
 
 from collections.abc import Mapping
@@ -48,13 +48,13 @@ class LocalBackend:
     """All steps of one stack on this machine."""
 
     def __init__(self, stack: str) -> None:
-        """`stack` names the folder that holds everything."""
+        """`stack` is the name of the folder with everything."""
         self._target = {"stack": stack}
         self.shown: Mapping[str, Output[Any]] = {}
-        """Outputs of the stack beside those that every target has."""
+        """Outputs of the stack that only this target has."""
 
     def open(self, name: str, options: ResourceOptions) -> StepResource:
-        """A folder with MLflow's database, the bundles and the images; all of them go with this resource."""
+        """A folder with MLflow's database, bundles and images, which are deleted with this resource."""
         return self._step(model_registry.LOCAL, name, model_registry.Inputs(), options)
 
     def upload(self, name: str, inputs: data_upload.Inputs[Output[str]], options: ResourceOptions) -> StepResource:

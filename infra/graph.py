@@ -1,4 +1,4 @@
-"""The graph: dataset, training run, model version, image, service; each edge is an output of the step before it."""
+"""The graph: dataset, training run, model version, image, service. Each step uses outputs of the steps before it."""
 
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def program() -> None:
-    """The Pulumi program of every stack: what `pulumi up` and `personalize up` run. Errors show as their sentence."""
+    """The Pulumi program of every stack, for `pulumi up` and `personalize up`. Errors are shown as one sentence."""
     try:
         outputs = deploy(load_settings(_engine_values()), pulumi.get_stack())
     except PersonalizationError as error:
@@ -34,15 +34,15 @@ def program() -> None:
 
 
 def _engine_values() -> dict[str, Any]:
-    """All keys at once, which `pulumi.Config` cannot give: set by an inline program, or by the language host."""
+    """All keys at once, which `pulumi.Config` can't return: set by an inline program or by the language host."""
     return pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
 
 
 def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
     """Declare all steps of `stack` and return the stack's outputs, `key` being secret.
 
-    Raises `PersonalizationError` when the dataset cannot be described, or not split as the settings say, or when Spark
-    is to run here and this machine lacks what it needs.
+    Raises `PersonalizationError` if the dataset can't be described or split according to the settings, or if this
+    machine lacks what Spark needs and Spark is to run here.
     """
     dataset = located(settings.dataset)
     manifest = describe(dataset)
@@ -76,7 +76,7 @@ def deploy(settings: Settings, stack: str) -> dict[str, Output[Any]]:
 def serve(
     settings: Settings, backend: "Backend", registry: Registry, *, bundle: Output[str], bundle_hash: Output[str]
 ) -> dict[str, Output[Any]]:
-    """Declare what follows the training of a candidate with this bundle; return the stack's outputs."""
+    """Declare the steps after training, for a candidate with this bundle; return the stack's outputs."""
     candidate = model_version.Inputs[Output[str]](
         registry=registry.registry, bundle=bundle, bundle_hash=bundle_hash, requested=str(settings.model_version)
     )

@@ -1,10 +1,10 @@
-"""The names of the steps' resources, which are in the state of every stack."""
+"""The type names of the steps' resources, which are in the state of every stack."""
 
 from enum import StrEnum
 
 
 class Place(StrEnum):
-    """Where a step does its work, the middle part of its token."""
+    """Where a step runs, the middle part of its token."""
 
     LOCAL = "local"
     AZURE = "azure"

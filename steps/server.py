@@ -1,6 +1,6 @@
-"""The provider's process: serves the engine until the engine ends.
+"""The provider's process: serves Pulumi's engine until the engine ends.
 
-Errors become gRPC statuses here and nowhere else: the engine shows a status as its sentence, but an exception as
+Only here errors become gRPC statuses: the engine shows a status as its message, but an exception as
 "Unexpected <class ...>" with a traceback.
 """
 
@@ -30,12 +30,12 @@ ENGINE_CHECK_SECONDS = 1.0
 
 
 class ErrorsAsStatuses(grpc.aio.ServerInterceptor):
-    """Turns what a step raises into a status with one sentence."""
+    """Converts a step's exception into a status with one sentence."""
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
     ) -> Any:  # noqa: ANN401 - the stubs make this generic, the class is not
-        """Wrap the method that is about to be called."""
+        """Wrap the called method."""
         handler = await continuation(details)
 
         async def call(request: Any, context: Any) -> Any:  # noqa: ANN401 - protobuf messages
@@ -48,7 +48,7 @@ class ErrorsAsStatuses(grpc.aio.ServerInterceptor):
 
 
 def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
-    """Code and sentence for an error. What Pulumi's server raises wraps the step's own error as its context."""
+    """Code and message for an error. Pulumi's server raises errors that have the step's error as context."""
     cause: BaseException | None = error
     while cause is not None:
         match cause:
@@ -64,7 +64,7 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
 
 
 async def serve(engine_address: str) -> None:
-    """Answer the engine at `engine_address` (host:port) until it is gone."""
+    """Serve the engine at `engine_address` (host:port) until it ends."""
     server = grpc.aio.server(interceptors=[ErrorsAsStatuses()], options=MESSAGE_OPTIONS)
     catalogues = {Place.LOCAL: local_steps, Place.AZURE: _azure_steps}
     steps = StepsProvider(catalogues, _reporter(engine_address))
@@ -77,20 +77,20 @@ async def serve(engine_address: str) -> None:
     engine = os.getppid()
     while os.getppid() == engine:  # noqa: ASYNC110 - nothing signals that a parent ended
         await asyncio.sleep(ENGINE_CHECK_SECONDS)
-    # A killed engine cannot cancel: end the running steps as Ctrl-C would, so that no training is left behind.
+    # A killed engine can't cancel: stop the running steps as Ctrl-C would, so that no training run is left.
     await steps.cancel()
     await server.stop(grace=None)
 
 
 def _azure_steps() -> Mapping[Kind, Step[Any, Any]]:
-    """Imported when the first Azure step is needed: stack `local` has no use for Azure's SDKs."""
+    """Imported when the first Azure step is needed: stack `local` works without Azure's SDKs."""
     from steps.azure.catalogue import azure_steps  # noqa: PLC0415 - see above
 
     return azure_steps()
 
 
 def _reporter(engine_address: str) -> Report:
-    """Shows lines through the engine's log; `ephemeral` ones live beside the resource while it is worked on."""
+    """Shows lines by the engine's log; `ephemeral` ones appear next to the resource during the operation."""
     engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address))
     lock = threading.Lock()
 
@@ -100,7 +100,7 @@ def _reporter(engine_address: str) -> Report:
             with lock:
                 engine.Log(request)
         except grpc.RpcError:
-            return  # the engine is gone or going: its last lines have nobody to read them
+            return  # the engine has ended or is ending, so nobody reads these lines
 
     return report
 

@@ -1,4 +1,4 @@
-"""Who may do what: every role assignment of the stack, each as narrow as Azure's built-in roles allow."""
+"""Every role assignment of the stack, each with the narrowest built-in role that works."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from infra.cloud.roles import Grant, assign
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
-    """The resources by id, and the identities by object id: of what is there before the cluster."""
+    """Resource IDs, and object IDs of identities, of everything that exists before the cluster."""
 
     subscription: str
     deployers: Sequence[Deployer]
@@ -26,7 +26,7 @@ class AccessArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterAccessArgs:
-    """Of the cluster, and of what its pods use."""
+    """Resource IDs and object IDs of the cluster and of what its pods use."""
 
     cluster: Input[str]
     registry: Input[str]
@@ -34,26 +34,26 @@ class ClusterAccessArgs:
     kubelet_principal: Input[str]
     scoring_principal: Input[str]
     traced_to: Input[str] | None
-    """Application Insights that the pods send traces to."""
+    """Application Insights, if the pods send traces to it."""
 
 
 class Access(pulumi.ComponentResource):
-    """The assignments. What works with somebody's role depends on it, so that it ends before the role does."""
+    """The assignments. Whatever needs a role depends on the assignment, so that it is deleted before it."""
 
     def __init__(self, name: str, args: AccessArgs, opts: ResourceOptions | None = None) -> None:
-        """Give all roles that no cluster is needed for."""
+        """Assign all roles that don't need a cluster."""
         super().__init__("personalization:azure:Access", name, None, opts)
         self._subscription, self._deployers = args.subscription, args.deployers
         self.lake: list[pulumi.Resource] = []
-        """To read and write the lake, for deployers and Databricks."""
+        """For reading and writing the lake: deployers and Databricks."""
         self.models: list[pulumi.Resource] = []
-        """To register models, for deployers."""
+        """For registering models: deployers."""
         self.images: list[pulumi.Resource] = []
-        """To push and pull images, for deployers."""
+        """For pushing and pulling images: deployers."""
         self.cluster: list[pulumi.Resource] = []
-        """To administer the cluster, for deployers."""
+        """For administering the cluster: deployers."""
         self.pods: list[pulumi.Resource] = []
-        """What the service's pods need to start."""
+        """For starting the service's pods: nodes and pods."""
         for deployer in args.deployers:
             self._deployer(deployer, args)
         self.lake.append(
@@ -62,7 +62,7 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({})
 
     def open_cluster(self, args: ClusterAccessArgs) -> None:
-        """Give the roles on the cluster, and those of its nodes and pods."""
+        """Assign the roles on the cluster, and those of its nodes and pods."""
         for deployer in self._deployers:
             self._give(self.cluster, deployer, "cluster-credentials", args.cluster, Role.CLUSTER_USER)
             self._give(self.cluster, deployer, "cluster", args.cluster, Role.CLUSTER_ADMIN)

@@ -1,4 +1,4 @@
-"""What the graph asks of a target, on Azure: the environment, the steps in it, and the service in the cluster."""
+"""How the steps are declared on Azure: the environment, the steps in it, and the service in the cluster."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ class CloudBackend:
             "environment", EnvironmentArgs(settings=azure, names=names), ResourceOptions(providers=[self._provider])
         )
         self._tried: Sequence[pulumi.Resource] = ()
-        """What must have worked before there is a cluster, which costs by the hour."""
+        """What must have succeeded before a cluster is created, which costs by the hour."""
         self._target: dict[str, Any] = {
             "stack": stack,
             "tenant": azure.tenant,
@@ -65,16 +65,16 @@ class CloudBackend:
             "registry_name": self._environment.registry.name,
             "login_server": self._environment.registry.server,
         }
-        """Inputs by name for every step that has them; each step adds what those after it need of it."""
+        """Inputs by name, given to each step that has them. Some steps add values for later ones."""
         studio = f"https://ml.azure.com/?wsid={{}}&tid={azure.tenant}"
         self.shown: dict[str, Output[Any]] = {
             "machine_learning": self._environment.machine_learning.id.apply(studio.format),
             "usd_per_month": Output.from_input(usd_per_month(stack, azure)),
         }
-        """Outputs of the stack beside those that every target has."""
+        """Outputs of the stack that only this target has."""
 
     def open(self, name: str, options: ResourceOptions) -> StepResource:
-        """The Azure ML workspace, and its purge at the end."""
+        """The Azure ML workspace, which is purged at the end."""
         after = self._environment.access.models
         return self._step(model_registry.AZURE, name, model_registry.Inputs(), options, after=after)
 
@@ -84,7 +84,7 @@ class CloudBackend:
         return self._step(data_upload.AZURE, name, inputs, options, after=after)
 
     def train(self, name: str, inputs: training_run.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
-        """A run of the training job on Databricks, after a small one that tries everything it needs."""
+        """A run of the training job on Databricks, after a canary run."""
         around = self._environment
         workspace = around.databricks.workspace
         wanted = workspace_ready.Inputs[Output[str]](
@@ -173,7 +173,7 @@ class CloudBackend:
         )
 
     def _let_in(self, cluster: ClusterEnvironment, options: ResourceOptions) -> Output[str]:
-        """How the cluster is reached, once it lets the deployer in."""
+        """A kubeconfig, once the deployer has access to the cluster."""
         inputs = cluster_ready.Inputs[Output[str]](
             cluster_id=cluster.kubernetes.id, kubeconfig=kubeconfig(cluster, self._provider)
         )
@@ -181,7 +181,7 @@ class CloudBackend:
         return self._step(cluster_ready.AZURE, "cluster-ready", inputs, options, after=after).output("access", str)
 
     def _ask_from_outside(self, serving: ClusterService) -> None:
-        """Once it serves: a first `up` is no outage."""
+        """Only once it serves, so that a first `up` counts as no outage."""
         if not self._azure.availability_test:
             return
         around = self._environment
@@ -192,14 +192,14 @@ class CloudBackend:
         Availability("availability", args, options)
 
     def _rolled_out(self, name: str, access: Output[str], options: ResourceOptions) -> Output[str]:
-        """The image that all pods run; the champion is told why the new one was taken back."""
+        """The image that all pods run. If the new one was withdrawn, the champion step gets the reason."""
         if self._azure.rollout is RolloutKind.ROLLING:
             return self._image
         latest = self._settings.model_version == LATEST
         inputs = rollout.Inputs[Output[str]](
             access=access,
             image=self._image,
-            # Who goes back to a version by its number is in a hurry, and knows it.
+            # Somebody who goes back to an older version is in a hurry, and knows that version.
             kind=self._azure.rollout if latest else RolloutKind.ROLLING,
             percent=self._azure.candidate_percent,
             seconds=self._azure.candidate_seconds,
@@ -218,7 +218,7 @@ class CloudBackend:
         *,
         after: Sequence[pulumi.Resource] = (),
     ) -> StepResource:
-        """`own` are inputs that no other step has, or with another value."""
+        """`own` are inputs of this step alone, or with another value than for other steps."""
         ordered = ResourceOptions.merge(options, ResourceOptions(depends_on=[*after, *self._environment.reached]))
         target = {**self._target, **(own or {})}
         return StepResource(Place.AZURE, description, name, inputs, target=target, options=ordered)

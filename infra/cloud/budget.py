@@ -1,4 +1,4 @@
-"""A budget for all four resource groups of the stack. AKS and Databricks make two of them, and the VMs are in those."""
+"""A budget for all four resource groups of the stack, including those that AKS and Databricks create for their VMs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ WARN_PERCENT = 80
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetArgs:
-    """How much may be spent in a month on which groups, and who is told."""
+    """The monthly amount, the resource groups that it covers, and who is notified."""
 
     subscription: str
     name: str
@@ -24,7 +24,7 @@ class BudgetArgs:
 
 
 class Budget(pulumi.ComponentResource):
-    """The budget, with a mail when 80 % of it are spent and when they are forecast. It stops nothing by itself."""
+    """The budget. It sends a mail when 80 % is spent or forecast, and stops nothing by itself."""
 
     def __init__(self, name: str, args: BudgetArgs, opts: ResourceOptions | None = None) -> None:
         """Make the budget."""
@@ -55,7 +55,7 @@ class Budget(pulumi.ComponentResource):
                 )
                 for kind in (consumption.ThresholdType.ACTUAL, consumption.ThresholdType.FORECASTED)
             },
-            # Azure refuses a start that moves; it is the month of the first `up`.
+            # Azure rejects a changed start; it stays the month of the first `up`.
             opts=ResourceOptions(parent=self, ignore_changes=["timePeriod"]),
         )
         self.register_outputs({})

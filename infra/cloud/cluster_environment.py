@@ -1,6 +1,6 @@
-"""The cluster that serves and the Azure resources around it: what costs by the hour, and waits for what is tried first.
+"""The serving cluster and the Azure resources around it. They cost by the hour, so they wait for the canary run.
 
-They belong to the environment, which is their parent.
+Their parent is the environment.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from infra.cloud.serving.kubernetes import Kubernetes, KubernetesArgs
 from steps.shared.cluster_names import NAMESPACE, SERVICE_ACCOUNT
 
 CLUSTER_LOGS = ("kube-audit-admin", "guard", "cluster-autoscaler")
-"""`kube-audit` would hold every read as well, and cost accordingly."""
+"""`kube-audit` would also contain every read, at a corresponding cost."""
 
 
 class ClusterEnvironment:
-    """The cluster, the identity of its pods and who watches it; their roles are in the environment's `access`."""
+    """The cluster, the identity of its pods, and monitoring; their roles are in the environment's `access`."""
 
     def __init__(self, environment: Environment, after: Sequence[pulumi.Resource]) -> None:
-        """Make all of it, the cluster when everything in `after` is there."""
+        """Create all of it; the cluster waits for everything in `after`."""
         self.environment = environment
         self._own = environment.own
         self.kubernetes = self._kubernetes(after)

@@ -20,24 +20,24 @@ HASH_DIGITS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterServiceArgs:
-    """What is served, how, and with which secrets."""
+    """The image, its settings and secrets."""
 
     cluster: ClusterEnvironment
     scoring: ScoringSettings
     image: Input[str]
-    """The whole reference, by digest."""
+    """The full reference, with its digest."""
     kubeconfig: Input[str]
     keys: Sequence[Input[str]]
-    """The current key and the one before it, which is empty at first."""
+    """The current and the previous key; the latter is empty at first."""
     certificate: Output[str]
     private_key: Input[str]
 
 
 class ClusterService(pulumi.ComponentResource):
-    """Secrets, then pods. It is there when all pods are ready."""
+    """Secrets, then pods. Complete when all pods are ready."""
 
     def __init__(self, name: str, args: ClusterServiceArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both."""
+        """Create both."""
         super().__init__("personalization:azure:ClusterService", name, None, opts)
         cluster, environment = args.cluster, args.cluster.environment
         vault = environment.vault
@@ -72,9 +72,9 @@ class ClusterService(pulumi.ComponentResource):
 
 
 def kubeconfig(cluster: ClusterEnvironment, provider: pulumi.ProviderResource) -> Output[str]:
-    """How Azure says that the cluster is reached, in base64: the same for every deployer, and without a secret.
+    """Azure's kubeconfig for the cluster, in base64: the same for every deployer, and without a secret.
 
-    A private cluster's has a name that everybody can look up, and an address that only the peered network reaches.
+    A private cluster has a public DNS name for an address that only the peered network reaches.
     """
     environment = cluster.environment
     found = containerservice.list_managed_cluster_user_credentials_output(

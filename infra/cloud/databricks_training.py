@@ -1,4 +1,4 @@
-"""What the training runs need inside the Databricks workspace, once it lets the deployer in."""
+"""What training runs need inside the Databricks workspace, once the deployer has access to it."""
 
 import pulumi
 import pulumi_databricks as databricks
@@ -14,15 +14,16 @@ from infra.cloud.training.work_volume import WorkVolume, WorkVolumeArgs
 
 
 class DatabricksTraining(pulumi.ComponentResource):
-    """Access to the lake, and the jobs: `job_id` trains, and `canary_id` is for runs that try what is `tried`.
+    """Access to the lake, and the jobs: `job_id` for training, `canary_id` for canary runs, which test what is in
+    `tried`.
 
-    `volume` is where all machines of the job's cluster see the same files, empty for a cluster of one.
+    `volume` is the path of files that all machines of the cluster share, empty for a single-node cluster.
     """
 
     def __init__(
         self, name: str, environment: Environment, url: Input[str], opts: ResourceOptions | None = None
     ) -> None:
-        """Make all in the workspace at `url`."""
+        """Create everything in the workspace at `url`."""
         super().__init__("personalization:azure:DatabricksTraining", name, None, opts)
         workspace = environment.databricks.workspace
         provider = databricks.Provider(

@@ -1,4 +1,4 @@
-"""The Azure resources that the steps need, put together, except for the cluster that serves (`cluster_environment`)."""
+"""All Azure resources that the steps need, except the serving cluster (`cluster_environment`)."""
 
 from dataclasses import dataclass
 
@@ -26,17 +26,17 @@ DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentArgs:
-    """How large it is and what everything is called."""
+    """Sizes and names."""
 
     settings: AzureSettings
     names: Names
 
 
 class Environment(pulumi.ComponentResource):
-    """The stack's resources on Azure without its cluster, as attributes by service."""
+    """The stack's Azure resources without its cluster, one attribute for each service."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
-        """Make all of it."""
+        """Create all of it."""
         super().__init__("personalization:azure:Environment", name, None, opts)
         self.settings, self.names = args.settings, args.names
         self.own = ResourceOptions(parent=self)
@@ -66,7 +66,7 @@ class Environment(pulumi.ComponentResource):
         )
         self.machine_learning = self._machine_learning()
         self.reached = self.private.reached(self._services()) if self.private else []
-        """What must be there before anybody calls a service, beside the service itself."""
+        """What must exist, in addition to a service itself, before the service can be called."""
         self.place = self._place()
         self.access = self._access()
         self._watch()

@@ -13,23 +13,23 @@ ACCESS = machinelearningservices.PublicNetworkAccessType
 
 @dataclass(frozen=True, kw_only=True)
 class MachineLearningArgs:
-    """Where the workspace goes, its name and what it stands on."""
+    """The workspace's location and name, and the resources that it uses."""
 
     site: Site
     name: str
     storage_account: Input[str]
-    """Id of an account without a hierarchical namespace."""
+    """ID of an account without a hierarchical namespace."""
     vault: Input[str]
     insights: Input[str]
     registry: Input[str]
-    """Given at creation: otherwise the first image build makes a registry of its own, with its admin user on."""
+    """Otherwise the first image build would create another registry, with an admin user."""
 
 
 class MachineLearning(pulumi.ComponentResource):
-    """The workspace. Azure itself gives its identity the roles that it needs on the other services."""
+    """The workspace. Azure assigns its identity the roles that it needs on the other services."""
 
     def __init__(self, name: str, args: MachineLearningArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the workspace."""
+        """Create the workspace."""
         super().__init__("personalization:azure:MachineLearning", name, None, opts)
         self.workspace = machinelearningservices.Workspace(
             "machine-learning",

@@ -1,7 +1,7 @@
 """Physical names, computed from project, stack, subscription and suffix, so that an interrupted run finds them again.
 
-Some names must be unique worldwide, and some stay taken for days after a deletion. So each contains a token computed
-from the four arguments, and the suffix is renewed after each destroy.
+Some names must be unique worldwide, and some stay reserved for days after a deletion. So each contains a hash of these
+four values, and `destroy` changes the suffix.
 """
 
 import base64
@@ -16,9 +16,9 @@ PROJECT_TAG = "project"
 STACK_TAG = "stack"
 BUDGET_TAG = "budget"
 NO_BUDGET = "none"
-"""Of a stack whose settings give up its budget: the policies have no other way to know that."""
+"""For a stack whose settings have no budget: the policies can't tell otherwise."""
 NETWORK_TAG = "network"
-"""Of a private stack, for the same reason."""
+"""For a private stack, for the same reason."""
 TOKEN_LENGTH = 10
 READABLE_LENGTH = 8
 SYSTEM_POOL = "system"
@@ -28,7 +28,7 @@ POOL_TOKEN_LENGTH = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """The names of one stack. Each is valid for its service whatever the stack is called (tested)."""
+    """The names of one stack. Each is valid for its service, whatever the stack's name (tested)."""
 
     stack: str
     subscription: str
@@ -37,7 +37,7 @@ class Names:
 
     @cached_property
     def token(self) -> str:
-        """Ten lower-case letters and digits that differ for any other project, stack, subscription or suffix."""
+        """Ten lower-case letters and digits, different for each project, stack, subscription and suffix."""
         parts = (self.project, self.stack, self.subscription.lower(), self.suffix)
         return _token("\n".join(parts), TOKEN_LENGTH)
 
@@ -48,17 +48,17 @@ class Names:
 
     @property
     def serving_group(self) -> str:
-        """Resource group of the cluster and what it needs to serve."""
+        """Resource group of the cluster and everything that serves."""
         return self._long("rg-serving")
 
     @property
     def databricks_group(self) -> str:
-        """The group that Databricks makes and manages; it must not exist before."""
+        """Resource group that Databricks creates and manages; it must not exist before."""
         return self._long("rg-databricks")
 
     @property
     def nodes_group(self) -> str:
-        """The group that AKS makes for its nodes."""
+        """Resource group that AKS creates for its nodes."""
         return self._long("rg-nodes")
 
     @property
@@ -68,7 +68,7 @@ class Names:
 
     @property
     def workspace_storage(self) -> str:
-        """Storage account that Azure ML keeps its own files in."""
+        """Storage account for Azure ML's own files."""
         return self._short("ml")
 
     @property
@@ -103,12 +103,12 @@ class Names:
 
     @property
     def canary_job(self) -> str:
-        """The job in Databricks that tries everything on few rows; the one that trains is called as the workspace."""
+        """The Databricks job for canary runs; the training job has the workspace's name."""
         return f"{self.databricks}-canary"
 
     @property
     def connector(self) -> str:
-        """The identity by which Databricks reaches the lake."""
+        """The identity with which Databricks accesses the lake."""
         return self._long("lake-access")
 
     @property
@@ -133,28 +133,28 @@ class Names:
 
     @property
     def network(self) -> str:
-        """The network of a private stack, also as what others call it: its peerings and links."""
+        """The network of a private stack, and its peerings."""
         return self._long("network")
 
     @property
     def cluster_identity(self) -> str:
-        """The identity of a private stack's cluster itself."""
+        """The identity of a private stack's cluster."""
         return self._long("id-aks")
 
     @property
     def private_host(self) -> str:
-        """The service's host in a private stack: a DNS zone of the stack's own, below a name that the internet leaves
-        to everybody's insides."""
+        """The service's host in a private stack: its own DNS zone below `internal`, which is reserved for private
+        use."""
         return f"{self.dns_label}.internal"
 
     @property
     def action_group(self) -> str:
-        """Who is told about alerts."""
+        """The action group for alerts."""
         return self._long("operators")
 
     @property
     def container_rule(self) -> str:
-        """Which of the pods' logs are collected."""
+        """The data collection rule for the pods' logs."""
         return self._long("containers")
 
     @property
@@ -164,12 +164,12 @@ class Names:
 
     @property
     def workbook(self) -> str:
-        """The workbook, whose name must be a GUID."""
+        """The workbook; Azure requires a GUID."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"workbook/{self.token}"))
 
     @property
     def catalog_object(self) -> str:
-        """Storage credential and external location in Unity Catalog, unique in the metastore."""
+        """Storage credential and external locations in Unity Catalog, unique in the metastore."""
         return self._long("lake").replace("-", "_")
 
     @property
@@ -186,7 +186,7 @@ class Names:
         return self._long(name)
 
     def scoring_pool(self, *properties: str) -> str:
-        """The scoring pool: another name for other properties, because a pool's VM size can't be changed in place."""
+        """The scoring pool. Its name depends on the properties, because a pool's VM size can't be changed in place."""
         return POOL_PREFIX + _token("\n".join(properties), POOL_TOKEN_LENGTH)
 
     def _long(self, prefix: str) -> str:
@@ -208,7 +208,7 @@ def resource_groups(names: Names) -> tuple[str, ...]:
 
 
 def role_assignment_name(scope: str, role: str, principal: str) -> str:
-    """The GUID of a role assignment: the same for the same scope, role and principal, whoever asks."""
+    """The GUID of a role assignment, computed from scope, role and principal."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{role.lower()}|{principal.lower()}"))
 
 

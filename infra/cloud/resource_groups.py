@@ -1,4 +1,4 @@
-"""Two resource groups, because serving must be highly available and training need not be."""
+"""Two resource groups: serving must be highly available, training need not be."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ class ResourceGroupsArgs:
 
 
 class ResourceGroups(pulumi.ComponentResource):
-    """The groups; `training` and `serving` are where everything else goes."""
+    """The groups `training` and `serving`, which contain everything else."""
 
     def __init__(self, name: str, args: ResourceGroupsArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both groups."""
+        """Create both groups."""
         super().__init__("personalization:azure:ResourceGroups", name, None, opts)
         self.training = self._site("training", args.names.training_group, args)
         self.serving = self._site("serving", args.names.serving_group, args)

@@ -1,10 +1,10 @@
-"""The built-in roles that the stack assigns. The policy pack allows no others."""
+"""The built-in roles that the stack assigns. The policy pack refuses others."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """Ids of built-in roles, from Microsoft's "Azure built-in roles"."""
+    """IDs of built-in roles, from Microsoft's "Azure built-in roles"."""
 
     REGISTRY_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
     REGISTRY_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"

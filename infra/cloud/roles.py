@@ -1,4 +1,4 @@
-"""Role assignments, whose names do not depend on who creates them."""
+"""Role assignments, with names that do not depend on who creates them."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,20 @@ from infra.cloud.role_list import Role
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """A role for somebody on something."""
+    """A role for a principal on a resource."""
 
     subscription: str
     scope: Input[str]
-    """Id of the resource that the role is on."""
+    """The resource's ID."""
     role: Role
     principal: Input[str]
-    """Object id."""
+    """Object ID."""
     type: PrincipalType = PrincipalType.SERVICE_PRINCIPAL
-    """Always said: Azure takes the principal for a user otherwise, and does not find a new identity."""
+    """Always sent: by default Azure looks for a user, and does not find a new identity."""
 
 
 def assign(name: str, grant: Grant, opts: ResourceOptions) -> authorization.RoleAssignment:
-    """Give the role. Its name is the same whoever runs this, so that nobody's `up` changes it."""
+    """Assign the role. Its name is the same for every deployer, so that nobody's `up` changes it."""
     definition = f"/subscriptions/{grant.subscription}/providers/Microsoft.Authorization/roleDefinitions/{grant.role}"
     physical = Output.all(grant.scope, grant.principal).apply(
         lambda known: role_assignment_name(known[0], grant.role, known[1])

@@ -1,4 +1,4 @@
-"""Where a resource is created, and its tags."""
+"""Where resources are created, and their tags."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from infra.cloud.names import BUDGET_TAG, NETWORK_TAG, NO_BUDGET, PROJECT, PROJE
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A resource group, its region and the tags of everything in it."""
+    """A resource group, its region, and the tags of everything in it."""
 
     group: Input[str]
     location: str
@@ -19,22 +19,22 @@ class Site:
     protect: bool
     """Whether Pulumi refuses to delete resources that hold data."""
     private: bool
-    """Whether what is here answers nobody on the internet."""
+    """Whether its resources are unreachable from the internet."""
 
 
 def tags_of(settings: AzureSettings, stack: str) -> dict[str, str]:
-    """The tags of every resource: the user's own, and who it belongs to."""
+    """The tags of every resource: the user's own, the project and the stack."""
     budget = {BUDGET_TAG: NO_BUDGET} if settings.monthly_budget is None else {}
     network = {NETWORK_TAG: settings.network.value} if settings.network is Network.PRIVATE else {}
     return {**settings.tags, PROJECT_TAG: PROJECT, STACK_TAG: stack, **budget, **network}
 
 
 def known(value: Output[str | None]) -> Output[str]:
-    """An output that Azure always fills, although the SDK's type says that it may be missing."""
+    """An output that Azure always sets, although the SDK's type makes it optional."""
     return value.apply(_present)
 
 
 def _present(value: str | None) -> str:
     if value is None:
-        raise ValueError("Azure left out a value that every such resource has")
+        raise ValueError("Azure did not return a value that every such resource has")
     return value

@@ -1,6 +1,6 @@
-"""Two storage accounts: the data lake, and a plain one, because Azure ML refuses a lake for its own files.
+"""Two storage accounts: the data lake, and a plain one, because Azure ML does not accept a lake for its own files.
 
-Neither accepts keys: whoever reads or writes needs a role.
+Neither accepts keys: readers and writers need a role.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from infra.cloud.site import Site
 RAW = "raw"
 MODELS = "models"
 WORK = "work"
-"""For the intermediate files of training clusters with workers."""
+"""For intermediate files of training clusters with workers."""
 COOL_AFTER_DAYS = 30
 DELETED_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    """Where the accounts go, their names and where their copies lie."""
+    """Location, names and replication of the accounts."""
 
     site: Site
     lake_name: str
@@ -30,14 +30,14 @@ class StorageArgs:
     replication: Replication
     tenant: str
     connector: Input[str]
-    """Id of the identity by which Databricks reaches the lake, which it may from outside a private stack too."""
+    """ID of the identity with which Databricks accesses the lake, even a private stack's from outside."""
 
 
 class Storage(pulumi.ComponentResource):
-    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` gives the address for Spark."""
+    """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` returns the address for Spark."""
 
     def __init__(self, name: str, args: StorageArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the accounts, the lake's containers and its rules."""
+        """Create the accounts, the lake's containers and its lifecycle rule."""
         super().__init__("personalization:azure:Storage", name, None, opts)
         self._site, self._args = args.site, args
         self.lake = self._account("lake", args.lake_name, hierarchical=True)
@@ -50,7 +50,7 @@ class Storage(pulumi.ComponentResource):
         self.register_outputs({"lake": self.lake.id, "workspace": self.workspace.id})
 
     def lake_url(self, container: str) -> Output[str]:
-        """`abfss://` address of a container of the lake, with a slash at its end."""
+        """The `abfss://` address of a container of the lake, with a slash at the end."""
         return Output.concat("abfss://", container, "@", self.lake.name, ".dfs.core.windows.net/")
 
     def _account(self, name: str, physical: str, *, hierarchical: bool) -> storage.StorageAccount:
@@ -75,7 +75,8 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _rules(self, *, by_connector: bool) -> storage.NetworkRuleSetArgs:
-        """Who may come by the public address; of a private stack's lake only Unity Catalog, as the connector."""
+        """Access by the public endpoint. A private stack's lake admits only Unity Catalog, with the connector's
+        identity."""
         if not self._site.private:
             return storage.NetworkRuleSetArgs(
                 default_action=storage.DefaultAction.ALLOW, bypass=storage.Bypass.AZURE_SERVICES
@@ -110,7 +111,7 @@ class Storage(pulumi.ComponentResource):
         )
 
     def _cool_down(self) -> None:
-        """Raw data is read once for each training run: after a month it may lie where storage is cheap."""
+        """Raw data is read once for each training run, so after a month it moves to cheaper storage."""
         cool = storage.DateAfterModificationArgs(days_after_modification_greater_than=COOL_AFTER_DAYS)
         rule = storage.ManagementPolicyRuleArgs(
             name="raw-data-cools-down",

@@ -1,1 +1,1 @@
-"""What a stack costs in a month: prices, what is used of each, and the product, line by line."""
+"""The monthly cost of a stack: prices, quantities and their products, line by line."""

@@ -1,8 +1,8 @@
-"""How many replicas, nodes and dollars a given load needs, and what load a number of nodes can take. Pure functions.
+"""Replicas, nodes and cost for a given load, and the load that a number of nodes can take. Pure functions.
 
-A core scores requests one after the other, so each waits for those before it, and the busier the core, the longer.
-The wait is that of an M/M/1 queue, whose 99th percentile is `-ln(0.01) / (capacity - load)`; it errs on the safe side
-for requests that take equally long, as these do.
+A core scores requests one after the other, so waiting time grows with utilization. It is modelled as an M/M/1 queue,
+whose 99th percentile is `-ln(0.01) / (capacity - load)`. That overestimates the wait for requests of equal duration,
+like these.
 """
 
 import math
@@ -15,9 +15,9 @@ from infra.cost.prices import VM, Confidence, snapshot
 
 TARGET_UTILISATION = 0.7
 MIN_REPLICAS = 2
-"""So that one may go down, or be renewed, without an outage."""
+"""So that one can fail or be replaced without an outage."""
 RESERVED_CORES = 0.5
-"""Of each node, for Kubernetes itself and what runs on every node."""
+"""Per node, for Kubernetes and the pods that run on every node."""
 
 DERIVED = ("scoring_nodes_min", "scoring_nodes_max", "replicas_min", "replicas_max")
 """The settings of `azure` that follow from a target load."""
@@ -25,12 +25,12 @@ MILLI = 1000
 
 
 class CapacityError(PersonalizationError):
-    """A load that no number of nodes can bear as wished."""
+    """A load that no number of nodes can serve as required."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VmSize:
-    """A size of nodes; `usd_per_hour` is Linux, pay as you go, East US unless `region` says otherwise."""
+    """A VM size; `usd_per_hour` is for Linux, pay as you go, in `region`."""
 
     name: str
     cores: int
@@ -50,12 +50,12 @@ VM_SIZES = {
     for price in snapshot().rows.values()
     if price.cores is not None
 }
-"""Those that the table of prices has."""
+"""Those with a price."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """What a load needs. `replicas_min` and `replicas_max` are the bounds of the autoscaler (HPA)."""
+    """What a load needs. `replicas_min` and `replicas_max` are the bounds of the horizontal pod autoscaler."""
 
     replicas: int
     replicas_min: int
@@ -63,9 +63,9 @@ class Capacity:
     cores: float
     nodes: int
     utilisation: float
-    """The share of its capacity that each core is to carry."""
+    """The planned load of each core as a share of its capacity."""
     p99_seconds: float
-    """Of the wait and the score inside the service, at that utilisation; the network comes on top."""
+    """Waiting and scoring inside the service at that utilization, without the network."""
     usd_per_month: float
 
 
@@ -78,9 +78,9 @@ def capacity_for(
     cores_per_replica: float = 1.0,
     utilisation: float = TARGET_UTILISATION,
 ) -> Capacity:
-    """What bears `qps` requests a second; raises `CapacityError` when `p99_seconds` cannot be had.
+    """The capacity for `qps` requests per second; raises `CapacityError` if `p99_seconds` is not reachable.
 
-    `qps_per_core` is what one core was measured to score. The utilisation is lowered where the p99 asks for it.
+    `qps_per_core` is the measured throughput of one core. The utilization is reduced if the p99 requires it.
     """
     _check(size, cores_per_replica)
     capacity = qps_per_core * min(cores_per_replica, 1.0)  # a replica is one process, which uses one core at most
@@ -88,8 +88,8 @@ def capacity_for(
     if load <= 0:
         minimum = math.log(100) / capacity
         raise CapacityError(
-            f"A p99 of {p99_seconds * 1000:g} ms cannot be had from replicas that score {capacity:,.0f} requests a "
-            f"second: even an idle one needs {minimum * 1000:.1f} ms. Ask for more, or measure a faster core."
+            f"A p99 of {p99_seconds * 1000:g} ms is not possible with replicas that score {capacity:,.0f} requests a "
+            f"second: even an idle one needs {minimum * 1000:.1f} ms. Allow more time, or use a faster core."
         )
     replicas = max(MIN_REPLICAS, math.ceil(qps / load))
     nodes = max(MIN_REPLICAS, math.ceil(replicas / replicas_per_node(size, cores_per_replica)))
@@ -115,7 +115,7 @@ def qps_of(
     cores_per_replica: float = 1.0,
     utilisation: float = TARGET_UTILISATION,
 ) -> float:
-    """The requests a second that so many nodes bear within `p99_seconds`; 0 when they can't."""
+    """The requests per second that `nodes` serve within `p99_seconds`; 0 if they can't."""
     _check(size, cores_per_replica)
     capacity = qps_per_core * min(cores_per_replica, 1.0)
     load = min(utilisation * capacity, capacity - math.log(100) / p99_seconds)
@@ -123,20 +123,20 @@ def qps_of(
 
 
 def sized(azure: AzureSettings, *, qps: float, p99_ms: float, qps_per_core: float) -> AzureSettings:
-    """`azure` with its pods and nodes derived from `qps`, each pod with its `cpu_millicores`.
+    """`azure` with the numbers of pods and nodes derived from `qps`; each pod has `cpu_millicores`.
 
-    Raises `ValueError` when the stack file also states what is derived, or when the VM size is not in the table of
-    prices, which is where its cores are known from; and `CapacityError` when no number of pods would do.
+    Raises `ValueError` if the stack file also sets a derived value, or if the price table, which has the number of
+    cores, does not contain the VM size; and `CapacityError` if no number of pods is enough.
     """
     stated = sorted(azure.model_fields_set & set(DERIVED))
     if stated:
-        raise ValueError(f"scoring.target_qps derives {', '.join(stated)}: remove either")
+        raise ValueError(f"scoring.target_qps derives {', '.join(stated)}: remove one of the two")
     size = VM_SIZES.get(azure.scoring_vm_size)
     if size is None:
         known = ", ".join(VM_SIZES)
         raise ValueError(
-            f"scoring.target_qps needs the cores of scoring_vm_size {azure.scoring_vm_size}, which are not known; "
-            f"choose one of {known}, or state {', '.join(DERIVED)} instead"
+            f"scoring.target_qps needs the cores of scoring_vm_size {azure.scoring_vm_size}, which are unknown; "
+            f"choose one of {known}, or set {', '.join(DERIVED)} instead"
         )
     cores = azure.cpu_millicores / MILLI
     found = capacity_for(
@@ -148,7 +148,7 @@ def sized(azure: AzureSettings, *, qps: float, p99_ms: float, qps_per_core: floa
 
 
 def replicas_per_node(size: VmSize, cores_per_replica: float) -> int:
-    """How many replicas fit on a node beside Kubernetes itself."""
+    """How many replicas fit on a node, next to Kubernetes itself."""
     return math.floor((size.cores - RESERVED_CORES) / cores_per_replica)
 
 

@@ -1,4 +1,4 @@
-"""The month's bill: quantity times price for each line, exact decimals, each line rounded to the cent."""
+"""The monthly bill: quantity times price for each line, in exact decimals, rounded to the cent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ Part = Literal["always_on", "training", "canary"]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of the bill; `usd` a month."""
+    """One line of the bill."""
 
     name: str
     part: Part
-    """Whether it runs all the time, while a model is trained, or while a change of what trains is tried."""
+    """When it runs: always, during training, or during canary runs."""
     quantity: Figure
     unit: str
     price: Price
@@ -33,7 +33,7 @@ class Line:
 
     @property
     def usd(self) -> Figure:
-        """Quantity times price, in whole cents."""
+        """USD per month: quantity times price, in whole cents."""
         product = self.quantity * self.price.usd
         return Figure(_cents(product.low), _cents(product.likely), _cents(product.high))
 
@@ -47,7 +47,7 @@ class Estimate:
     lines: tuple[Line, ...]
 
     def total(self, part: Part | None = None) -> Figure:
-        """USD a month of all lines, or of a part: the sum of what is printed."""
+        """USD per month of all lines or of one part: the sum of the printed lines."""
         chosen = [line.usd for line in self.lines if part in (None, line.part)]
         return Figure(
             sum((usd.low for usd in chosen), Decimal(0)),
@@ -57,19 +57,19 @@ class Estimate:
 
     @property
     def unverified(self) -> tuple[Line, ...]:
-        """The lines that must not be relied on."""
+        """The lines with unverified figures."""
         return tuple(line for line in self.lines if line.confidence == "unverified")
 
 
 def estimate(scenario: Scenario, prices: Prices) -> Estimate:
-    """The bill of a scenario; raises `PriceUnknownError` for what has no price."""
+    """The bill of a scenario; raises `PriceUnknownError` if something has no price."""
     return Estimate(
         scenario=scenario, prices=prices, lines=(*_always_on(scenario, prices), *_training(scenario, prices))
     )
 
 
 def bill(stack: str, settings: AzureSettings) -> Estimate:
-    """What the stack costs in a month; raises `PriceUnknownError`."""
+    """The monthly bill of the stack; raises `PriceUnknownError`."""
     return estimate(of_settings(stack, settings), snapshot())
 
 
@@ -82,7 +82,7 @@ def usd_per_month(stack: str, settings: AzureSettings) -> float | None:
 
 
 def as_json(found: Estimate) -> dict[str, Any]:
-    """What `estimate --json` prints of one scenario."""
+    """The output of `estimate --json` for one scenario."""
     total = found.total()
     return {
         "name": found.scenario.name,
@@ -162,7 +162,7 @@ def _line(
     part: Part = "always_on",
     confidence: Confidence | None = None,
 ) -> Line:
-    """A line is as certain as the least certain of price and quantity: `confidence` is the quantity's."""
+    """A line of the bill. If the quantity is less certain than the price, `confidence` is the quantity's."""
     return Line(
         name=name,
         part=part,

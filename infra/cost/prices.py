@@ -1,4 +1,4 @@
-"""Azure's prices as the project knows them: one table for `estimate` and `capacity`, each row with its confidence."""
+"""Azure's prices: one table for `estimate` and `capacity`, with a confidence for each row."""
 
 import json
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from features.errors import BadInputError
 
 SNAPSHOT = Path(__file__).with_name("prices.json")
 UNVERIFIED_MARGIN = Decimal("0.25")
-"""Either way, where one unverified figure is all there is. An assumption; regions differ by up to that much."""
+"""Up and down, for an unverified price. An assumption: regions differ by up to that much."""
 VM = "vm/"
 
 Confidence = Literal["good", "fair", "unverified"]
 
 
 class PriceUnknownError(BadInputError):
-    """Something that a stack uses has no price."""
+    """A resource of a stack has no price."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that may be known as a range only; the three are equal when it is certain."""
+    """A number with its range; all three are equal if it is certain."""
 
     low: Decimal
     likely: Decimal
@@ -32,7 +32,7 @@ class Figure:
 
     @classmethod
     def exact(cls, value: Decimal | float) -> "Figure":
-        """A number without doubt."""
+        """A certain number."""
         number = Decimal(str(value))
         return cls(number, number, number)
 
@@ -43,7 +43,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """A row of the table: USD for one `unit`."""
+    """A row of the table: USD per `unit`."""
 
     id: str
     usd: Figure
@@ -54,9 +54,9 @@ class Price:
     cores: int | None = None
     """Of a VM size."""
     unit_of_measure: str = ""
-    """What Azure's price list calls the unit."""
+    """The unit's name in Azure's price list."""
     query: Mapping[str, str] = field(default_factory=dict)
-    """Where the row is in Azure's price list; empty where that is not known."""
+    """Finds the row in Azure's price list; empty if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +68,10 @@ class Prices:
     region: str
     rows: Mapping[str, Price]
     notes: tuple[str, ...] = ()
-    """What the reader must know of where rows come from."""
+    """Notes on the sources of rows."""
 
     def __getitem__(self, name: str) -> Price:
-        """The row called `name`; raises `PriceUnknownError` when there is none."""
+        """The row called `name`; raises `PriceUnknownError` if there is none."""
         if name not in self.rows:
             known = ", ".join(other.removeprefix(VM) for other in self.rows if other.startswith(VM))
             raise PriceUnknownError(
@@ -83,7 +83,7 @@ class Prices:
 
 @cache
 def snapshot() -> Prices:
-    """The table that comes with the project."""
+    """The table in the project."""
     content = json.loads(SNAPSHOT.read_text(encoding="utf-8"), parse_float=Decimal)
     rows = (_price(row, content["region"]) for row in content["rows"])
     return Prices(

@@ -1,4 +1,4 @@
-"""What is used in a month, in the reference article's pricing scenario and by a stack with given settings."""
+"""Monthly quantities: of the reference article's pricing scenario, and of a stack with given settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,22 +12,22 @@ PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa
 """West Europe, North Europe, France Central, UK South, East US, as Microsoft's page "Application Insights availability
 tests" names them; it recommends five, and an alert when all but two fail."""
 EVERY_SECONDS = 300
-"""How often each place sends a request."""
+"""Interval between the requests of a location."""
 REFERENCE = "reference"
 ONE_MACHINE = "one-machine"
 
 TRAININGS_PER_MONTH = 30
 HOURS_PER_TRAINING = 1.0
-"""Both as the reference has it: daily, an hour."""
+"""From the reference article: daily, one hour."""
 HOURS_ON_ONE_MACHINE = 0.2
-"""For the same rows: 5 minutes on 16 cores by the model of `benchmarks/training_model.py`, after 7 for the start of the
-machine, which others report; neither was measured."""
+"""For the same rows: 5 minutes on 16 cores according to `benchmarks/training_model.py`, after 7 minutes to start the
+VM, which others report. Neither was measured."""
 CANARIES_PER_MONTH = 6
-"""An assumption: one for each change of what trains, such as its code or the size of its machines."""
+"""An assumption: one for each change of the training code or the VM size."""
 CANARY_HOURS = Figure(Decimal(1), Decimal(1), Decimal(2))
-"""Of all of them, at 10 to 20 minutes each, most of it the start of machines: others' reports, not measured."""
+"""For all of them, at 10 to 20 minutes each, mostly to start VMs: reported by others, not measured."""
 STORED_GB = 20.0
-"""45.8 million rows are 11 GB; the rest is room for models and reports."""
+"""45.8 million rows are 11 GB; the rest is for models and reports."""
 FREE_LOG_GB = 5.0
 DAYS = 30
 DISK_GIB = 64
@@ -35,7 +35,7 @@ DISK_GIB = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Nodes that are always there, each with a managed disk."""
+    """Nodes that always run, each with a managed disk."""
 
     name: str
     size: str
@@ -44,7 +44,7 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """What is used in a month."""
+    """Quantities per month."""
 
     name: str
     region: str
@@ -53,19 +53,19 @@ class Scenario:
     trainings: float = TRAININGS_PER_MONTH
     hours_per_training: float = HOURS_PER_TRAINING
     canary_nodes: int = 0
-    """Of each canary run; 0 where there is none."""
+    """Of each canary run; 0 if there are none."""
     pools: tuple[Pool, ...]
     kubernetes_tier: KubernetesTier
     registry_tier: RegistryTier
     replication: Replication = Replication.LOCAL
     stored_gb: float = STORED_GB
     log_gb: float = 0.0
-    """Beyond what is free."""
+    """Beyond the free amount."""
     nat_gateways: int = 0
     public_addresses: int = 2
-    """One that answers, one that the nodes go out by."""
+    """One for incoming and one for outgoing connections."""
     availability_tests: int = 0
-    """Requests that Azure sends in an hour."""
+    """Requests per hour."""
     private_endpoints: int = 0
     private_zones: int = 0
     assumptions: tuple[str, ...]
@@ -91,7 +91,7 @@ def reference() -> Scenario:
 
 
 def one_machine() -> Scenario:
-    """The reference's scenario with one machine that trains in place of twelve, as a stack without workers does it."""
+    """The reference scenario with one training machine instead of twelve, as in a stack without workers."""
     article = reference()
     return replace(
         article,
@@ -111,7 +111,7 @@ SCENARIOS: Mapping[str, Callable[[], Scenario]] = {
     REFERENCE: reference,
     ONE_MACHINE: one_machine,
 }
-"""Those that are no stack's, by name."""
+"""Scenarios without a stack, by name."""
 
 
 def of_settings(
@@ -121,7 +121,7 @@ def of_settings(
     trainings: float = TRAININGS_PER_MONTH,
     hours_per_training: float = HOURS_PER_TRAINING,
 ) -> Scenario:
-    """A stack's scenario: the nodes that its autoscalers keep at least, always on."""
+    """A stack's scenario, with the minimum of its autoscalers."""
     logs = max(0.0, DAYS * settings.log_cap_gb - FREE_LOG_GB) if settings.container_insights or settings.traces else 0.0
     about_logs = "logs at their daily cap" if logs else f"logs within the {FREE_LOG_GB:g} GB that are free"
     return Scenario(
@@ -154,7 +154,7 @@ def of_settings(
 
 
 def _private() -> dict[str, int]:
-    """What a private stack has beside: no public address but the NAT gateway's, whose price includes it."""
+    """What only a private stack has. The NAT gateway's price includes its public address."""
     return {
         "public_addresses": 0,
         "private_endpoints": len(LINKS) + 1,  # AKS makes one for its API server

@@ -1,4 +1,4 @@
-"""How many pods there are, and how many may be missing at a time."""
+"""The number of pods, and how many may be unavailable at once."""
 
 from dataclasses import dataclass
 
@@ -18,12 +18,12 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 from steps.shared.cluster_names import LABELS, NAME
 
 BUSY_PERCENT = 70
-"""Of a pod's CPU, on average over all pods: above it there are more pods, below it fewer."""
+"""Target CPU utilization, the average of all pods."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoscalingArgs:
-    """The fewest and the most pods."""
+    """Minimum and maximum number of pods."""
 
     namespace: Input[str]
     replicas_min: int
@@ -34,7 +34,7 @@ class Autoscaling(pulumi.ComponentResource):
     """Autoscaler and disruption budget."""
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both."""
+        """Create both."""
         super().__init__("personalization:workload:Scaling", name, None, opts)
         metadata = ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS)
         target = MetricTargetArgs(type="Utilization", average_utilization=BUSY_PERCENT)
@@ -53,7 +53,7 @@ class Autoscaling(pulumi.ComponentResource):
             "disruption-budget",
             metadata=metadata,
             spec=PodDisruptionBudgetSpecArgs(
-                # "At least N available" would stop every node upgrade of a stack with one pod.
+                # A minimum of available pods would block node upgrades in a stack with one pod.
                 max_unavailable=1,
                 selector=LabelSelectorArgs(match_labels=LABELS),
             ),

@@ -1,4 +1,4 @@
-"""The service's pods: their image given by digest, with no rights beyond what scoring needs, replaced one by one."""
+"""The service's pods: an image by digest, minimal privileges, rolling updates."""
 
 from dataclasses import dataclass
 
@@ -47,36 +47,36 @@ SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringPodsArgs:
-    """What runs, how large a pod is and where it may run."""
+    """Image, settings, size and placement of the pods."""
 
     namespace: Input[str]
     account: Input[str]
     secret_provider: Input[str]
     image: Input[str]
-    """The whole reference, by digest."""
+    """The full reference, with its digest."""
     scoring: ScoringSettings
     cpu_millicores: int
     memory_mib: int
     rollout_seconds: int
-    """A new version whose pods make no progress for so long has failed; the old one goes on serving."""
+    """A rollout without progress for so long has failed; the old pods keep serving."""
     certificate_hash: Input[str]
-    """Another certificate starts the pods anew: the service reads it once."""
+    """A new certificate restarts the pods, because the service reads it only once."""
     shadow: Input[str] | None
-    """Where copies of requests go, as `host:port`."""
+    """Destination of mirrored traffic, as `host:port`."""
     shadow_percent: int
     trace_percent: float | None
-    """Share of the requests that are traced, None where none are."""
+    """Percentage of traced requests; None without tracing."""
     pool_label: str
-    """Label and taint of the nodes for scoring."""
+    """Label and taint of the scoring nodes."""
     pool: str
     """The label's value."""
 
 
 class ScoringPods(pulumi.ComponentResource):
-    """The Deployment. How many pods there are is the autoscaler's business."""
+    """The Deployment. The autoscaler sets the number of pods."""
 
     def __init__(self, name: str, args: ScoringPodsArgs, opts: ResourceOptions | None = None) -> None:
-        """Make it, and wait until all pods are ready."""
+        """Create it, and wait until all pods are ready."""
         super().__init__("personalization:workload:ScoringPods", name, None, opts)
         self._args = args
         self.deployment = Deployment(
@@ -166,10 +166,10 @@ class ScoringPods(pulumi.ComponentResource):
         )
 
     def _arguments(self) -> list[Input[str]]:
-        """What the image's entry point passes on to `python -m scoring`; it adds its own model and version."""
+        """Arguments for `python -m scoring`, to which the image's entry point adds its model and version."""
         scoring = self._args.scoring
         options = {
-            "--host": "0.0.0.0",  # noqa: S104 - inside the pod: who may reach it is the network policy's business
+            "--host": "0.0.0.0",  # noqa: S104 - inside the pod; the network policy restricts access
             "--port": cluster_names.PORT,
             "--inside-host": "0.0.0.0",  # noqa: S104 - as above
             "--inside-port": cluster_names.INSIDE_PORT,
@@ -193,7 +193,7 @@ class ScoringPods(pulumi.ComponentResource):
 
 def _probe(path: str, *, failures: int) -> ProbeArgs:
     return ProbeArgs(
-        http_get=HTTPGetActionArgs(path=path, port="inside"),  # where no stranger takes a probe's turn
+        http_get=HTTPGetActionArgs(path=path, port="inside"),  # clients can't delay probes there
         period_seconds=CHECK_SECONDS,
         timeout_seconds=2,
         failure_threshold=failures,
@@ -201,7 +201,7 @@ def _probe(path: str, *, failures: int) -> ProbeArgs:
 
 
 def _spread(key: str) -> TopologySpreadConstraintArgs:
-    """Spread where there is room: a pod in a full zone's neighbour is better than a pod that waits."""
+    """Spread pods if possible: an uneven spread is better than a pending pod."""
     return TopologySpreadConstraintArgs(
         topology_key=key,
         max_skew=1,

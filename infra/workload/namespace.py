@@ -1,4 +1,4 @@
-"""The namespace, which admits only restricted pods, and the service account linked to an Azure identity."""
+"""The namespace, which admits only restricted pods, and the service account that is linked to an Azure identity."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ CLIENT_ANNOTATION = "azure.workload.identity/client-id"
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringNamespaceArgs:
-    """The identity that the pods have in Azure."""
+    """The pods' Azure identity."""
 
     client_id: Input[str]
 
 
 class ScoringNamespace(pulumi.ComponentResource):
-    """Namespace and service account. `name` is the namespace's, for what goes into it."""
+    """Namespace and service account. `name` is the namespace's."""
 
     def __init__(self, name: str, args: ScoringNamespaceArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both."""
+        """Create both."""
         super().__init__("personalization:workload:ScoringNamespace", name, None, opts)
         namespace = Namespace(
             "namespace",
@@ -40,7 +40,7 @@ class ScoringNamespace(pulumi.ComponentResource):
                 labels=LABELS,
                 annotations={CLIENT_ANNOTATION: args.client_id},
             ),
-            automount_service_account_token=False,  # the pods never talk to Kubernetes
+            automount_service_account_token=False,  # the pods never call the Kubernetes API
             opts=ResourceOptions(parent=self),
         )
         self.account = account.metadata.apply(lambda metadata: metadata.name or SERVICE_ACCOUNT)

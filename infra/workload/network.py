@@ -1,4 +1,4 @@
-"""Service and network policy: requests reach the pods, which call nobody unless they send copies or traces."""
+"""Service and network policy: pods have no outgoing connections except for mirrored traffic and traces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from steps.shared.cluster_names import ANSWERING, INSIDE_PORT, LABELS, NAME, POR
 HTTPS = 443
 SYSTEM = LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"})
 READS_METRICS = "personalization/reads-metrics"
-"""The label of a namespace whose pods may ask at the port inside, such as that of somebody's Prometheus."""
+"""Label of a namespace whose pods may use the inside port, such as that of a Prometheus."""
 LOOKING = [
     NetworkPolicyPeerArgs(namespace_selector=SYSTEM),
     NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs(match_labels={READS_METRICS: "true"})),
 ]
-"""AKS's own pods, and whom a label lets: the API server comes by the konnectivity agents of kube-system, with a pod's
-address (github.com/tigera/operator, pull request 5212), and Azure's managed Prometheus is there too (Microsoft's page
-"Customize scraping of Prometheus metrics"). Probes need no rule: what is on a pod's own node may always ask
-(kubernetes.io, "Network Policies")."""
+"""AKS's own pods and labelled namespaces. The API server connects through the konnectivity agents in kube-system, with
+a pod's address (github.com/tigera/operator, pull request 5212), and Azure's managed Prometheus runs there too
+(Microsoft's page "Customize scraping of Prometheus metrics"). Probes need no rule: connections from a pod's own node
+are always allowed (kubernetes.io, "Network Policies")."""
 SHADOW = f"{NAME}-shadow"
 NAME_SERVERS = NetworkPolicyPeerArgs(
     namespace_selector=SYSTEM,
@@ -40,9 +40,9 @@ NAME_SERVERS = NetworkPolicyPeerArgs(
 NODE_NAME_SERVERS = [
     NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=f"{address}/32")) for address in ("169.254.10.10", "169.254.10.11")
 ]
-"""LocalDNS on each node, which AKS gives pods from Kubernetes 1.37 on (Microsoft's page "Configure LocalDNS")."""
+"""LocalDNS on each node, which pods use from Kubernetes 1.37 on (Microsoft's page "Configure LocalDNS")."""
 PRIVATE = ("10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-"""Neither the cluster itself nor what tells a node's identity is Azure's public side."""
+"""Excludes the cluster itself and the endpoint of the node's identity."""
 TO_AZURE = [
     NetworkPolicyEgressRuleArgs(
         ports=[NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")],
@@ -53,29 +53,29 @@ TO_AZURE = [
         to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=PRIVATE))],
     ),
 ]
-"""A policy knows addresses, and Application Insights and Entra ID have none of their own."""
+"""A network policy allows addresses, and Application Insights and Entra ID have no fixed ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """Where the service is found, and whether the pods send copies of requests to a shadow, or traces."""
+    """The service's host, and whether the pods send mirrored traffic or traces."""
 
     namespace: Input[str]
     place: Place
     shadow: bool
     traces: bool
     sources: Sequence[str] = ()
-    """Ranges of addresses that may reach the service; empty for all."""
+    """IP ranges that may reach the service; empty for all."""
 
 
 class Network(pulumi.ComponentResource):
-    """A load balancer with a name of its own, and the policy of the pods. TLS ends in the pods.
+    """The load balancer, and the pods' network policy. TLS ends in the pods.
 
-    `shadow` is where copies of requests go, as `host:port`; None without a shadow.
+    `shadow` is the destination of mirrored traffic, as `host:port`; None without a shadow.
     """
 
     def __init__(self, name: str, args: NetworkArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both."""
+        """Create both."""
         super().__init__("personalization:workload:Network", name, None, opts)
         port = NetworkPolicyPortArgs(port=PORT, protocol="TCP")
         inside = NetworkPolicyPortArgs(port=INSIDE_PORT, protocol="TCP")
@@ -87,7 +87,7 @@ class Network(pulumi.ComponentResource):
             metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=LABELS),
             spec=NetworkPolicySpecArgs(
                 pod_selector=LabelSelectorArgs(),  # every pod of the namespace
-                policy_types=["Ingress", "Egress"],  # without a rule for the second nothing may leave
+                policy_types=["Ingress", "Egress"],  # without an egress rule nothing may leave
                 ingress=[
                     NetworkPolicyIngressRuleArgs(ports=[port]),
                     NetworkPolicyIngressRuleArgs(ports=[inside], from_=LOOKING),
@@ -119,7 +119,7 @@ class Network(pulumi.ComponentResource):
                 name=SHADOW,
                 namespace=namespace,
                 labels=LABELS,
-                annotations={"pulumi.com/skipAwait": "true"},  # it has no pods until a candidate comes
+                annotations={"pulumi.com/skipAwait": "true"},  # it has no pods until there is a candidate
             ),
             spec=ServiceSpecArgs(
                 selector=SHADOWING,
@@ -127,5 +127,5 @@ class Network(pulumi.ComponentResource):
             ),
             opts=ResourceOptions(parent=self),
         )
-        # By its address: the pods may ask no name server.
+        # By IP address: the pods may not use DNS.
         return service.spec.apply(lambda spec: f"{spec.cluster_ip}:{HTTPS}")

@@ -1,4 +1,4 @@
-"""The vault's secrets as files in the pods; the Key Vault add-on of AKS renews them every two minutes."""
+"""The vault's secrets as files in the pods; AKS' Key Vault add-on updates them every two minutes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ TRACES = {cluster_names.TRACES_FILE: cluster_names.TRACES_SECRET}
 
 @dataclass(frozen=True, kw_only=True)
 class VaultFilesArgs:
-    """The vault, and the identity that may read it."""
+    """The vault, and the identity that reads it."""
 
     namespace: Input[str]
     vault: Input[str]
@@ -29,14 +29,14 @@ class VaultFilesArgs:
     tenant: Input[str]
     client_id: Input[str]
     traces: bool
-    """Whether how to reach Application Insights is among them."""
+    """Whether the connection string of Application Insights is one of them."""
 
 
 class VaultFiles(pulumi.ComponentResource):
-    """What the add-on mounts. `name` is what a volume refers to."""
+    """The SecretProviderClass. A volume refers to it by `name`."""
 
     def __init__(self, name: str, args: VaultFilesArgs, opts: ResourceOptions | None = None) -> None:
-        """Make it."""
+        """Create it."""
         super().__init__("personalization:workload:VaultFiles", name, None, opts)
         CustomResource(
             "secret-provider",
@@ -59,7 +59,7 @@ class VaultFiles(pulumi.ComponentResource):
 
 
 def _objects(files: Mapping[str, str]) -> str:
-    """The add-on's own format: YAML with a list of texts, each YAML again."""
+    """The add-on's format: YAML with a list of strings, each again YAML."""
     entries = [
         yaml.safe_dump({"objectName": secret, "objectType": "secret", "objectAlias": path.rpartition("/")[2]})
         for path, secret in files.items()

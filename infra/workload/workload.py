@@ -1,4 +1,4 @@
-"""The whole service in the cluster, put together."""
+"""All Kubernetes objects of the service."""
 
 from dataclasses import dataclass
 
@@ -17,27 +17,27 @@ from steps.descriptions.serving_settings import RolloutKind, ScoringSettings
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadArgs:
-    """The image, how it is served, and what it stands on."""
+    """The image, its settings, and the resources that it needs."""
 
     azure: AzureSettings
     scoring: ScoringSettings
     image: Input[str]
-    """The whole reference, by digest."""
+    """The full reference, with its digest."""
     place: Place
     vault: Input[str]
     """The vault's name."""
     client_id: Input[str]
-    """Of the pods' identity."""
+    """The client ID of the pods' identity."""
     certificate_hash: Input[str]
     pool_label: str
     pool: str
 
 
 class Workload(pulumi.ComponentResource):
-    """Namespace, secrets, pods, scaling and network, in the cluster of the provider that it is given."""
+    """Namespace, secrets, pods, autoscaling and network, in the given provider's cluster."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: ResourceOptions | None = None) -> None:
-        """Make all of it."""
+        """Create all of it."""
         super().__init__("personalization:workload:Workload", name, None, opts)
         own = ResourceOptions(parent=self)
         namespace = ScoringNamespace("namespace", ScoringNamespaceArgs(client_id=args.client_id), own)
@@ -69,7 +69,7 @@ class Workload(pulumi.ComponentResource):
             ResourceOptions(parent=self, depends_on=[pods]),
         )
         self.ready: list[pulumi.Resource] = [pods, network]
-        """The pods answer and the address is there."""
+        """Complete when the pods respond and the address exists."""
         self.register_outputs({})
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def workspace_client(inputs: MachineLearning) -> "MLClient":
-    """A client of the workspace."""
+    """A client of the Azure ML workspace."""
     return credentials.machine_learning(inputs.tenant, inputs.subscription, inputs.resource_group, inputs.workspace)
 
 
@@ -25,6 +25,6 @@ class AzureStep(LocalStep[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
     """A step that calls Azure, and keeps what it downloads in the stack's folder."""
 
     def __init__(self, folder_of: Callable[[str], Path] = state_folder, timeout: Timeout = USUAL) -> None:
-        """`timeout` is how long it waits for roles to count."""
+        """`timeout` is how long to wait until roles are effective."""
         super().__init__(folder_of)
         self._timeout = timeout

@@ -1,7 +1,7 @@
-"""A training run on a thousand generated rows, as the first thing that a new workspace does.
+"""A training run on a thousand generated rows, the first use of a new workspace.
 
-It goes the way of every training run: rows from the lake, the job's libraries and wheel, SynapseML on the cluster, the
-bundle back into the lake. The cluster that serves waits for it, since that costs by the hour.
+It uses everything that a training run uses: rows from the lake, the job's libraries and wheel, SynapseML on the
+cluster, and the lake for the bundle. The serving cluster waits for it, because it costs by the hour.
 """
 
 import hashlib
@@ -22,22 +22,22 @@ from training.parameters import EngineName, SyntheticDataset, TrainingParameters
 from training.request import LakeRequest
 
 FOLDER = "canary"
-"""Of the lake's containers. What a run reads and writes there is removed, unless it failed: then somebody may look."""
+"""In the lake's containers. A run's files there are removed, unless it failed: then you may want to see them."""
 DATASET = SyntheticDataset(rows=1000)
 PARAMETERS = TrainingParameters(num_iterations=5, engine=EngineName.SPARK)
 
 
 class CanaryFailedError(PersonalizationError):
-    """The small run did not succeed, so that a real one would not either."""
+    """The canary run failed, so a training run would fail too."""
 
 
 class CanaryRun(AzureStep[AzureInputs, Outputs]):
-    """Trains on few rows once for each combination of what is tried."""
+    """Trains on few rows, once for each set of tested values."""
 
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Run it; raises `CanaryFailedError` with the task's own sentence, or `AzureRefusedError`."""
+        """Run it; raises `CanaryFailedError` with the task's error, or `AzureRefusedError`."""
         identity = _identity(inputs)
         raw, models = (
             LakeFolder(inputs, container, f"{FOLDER}/{identity}", self._timeout) for container in (RAW, MODELS)
@@ -57,35 +57,35 @@ class CanaryRun(AzureStep[AzureInputs, Outputs]):
             address = runs.succeed(identity, request, lambda: models.read(RESULT, context) is not None)
         except RunFailedError as error:
             raise CanaryFailedError(
-                f"{error} What would have followed, the cluster that serves first of all, was not made or changed. "
-                "When the cause is mended, run `up` again."
+                f"{error} The steps after it, such as the serving cluster, were not created or changed. Fix the cause, "
+                "then run `up` again."
             ) from error
         if models.read(RESULT, context) is None:
             raise CanaryFailedError(
-                f"The canary run {address} succeeded, but {models.url} holds no {RESULT}. Look whether the external "
-                "location in Databricks leads to this storage account; then run `up` again."
+                f"The canary run {address} succeeded, but {models.url} contains no {RESULT}. Check that the "
+                "external location in Databricks points to this storage account, then run `up` again."
             )
         for folder in (raw, models):
             folder.remove(context)
         return Created(identity, Outputs(canary_url=address))
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> Outputs:
-        """The same run from another place: what it showed stays true."""
+        """Same tested values, other location: the result is still valid."""
         del identity, inputs, context
         return self.known(old)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: it has left nothing."""
+        """Nothing: the run left nothing."""
 
 
 def _identity(inputs: AzureInputs) -> str:
-    """16 hexadecimal digits that differ when anything does that is tried."""
+    """16 hexadecimal digits, different for each set of tested values."""
     fields = inputs.model_dump(mode="json", include=set(AZURE.replaced_by))
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _send(lake: LakeFolder, context: Context) -> str:
-    """Put the rows there, by the deployer's own role; their manifest's hash."""
+    """Upload the rows with the deployer's role, and return the hash of their manifest."""
     # Pandas' modules take longer to import than all other steps together.
     from training.datasets import describe, materialize  # noqa: PLC0415 - see above
 

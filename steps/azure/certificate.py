@@ -1,6 +1,7 @@
-"""The service's certificate, signed by an authority made only for it, whose key is thrown away; clients trust that one.
+"""The service's certificate, signed by its own certificate authority, which clients trust; the authority's key is
+discarded.
 
-The name of a load balancer belongs to Azure, so no public authority would vouch for it without a domain of one's own.
+The load balancer's host name belongs to Azure, so a public authority would need a custom domain.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,20 +16,20 @@ from steps.provider.step import Context, Created, State
 from steps.shared.local_step import LocalStep
 
 VALID = timedelta(days=825)
-"""The longest that all common clients accept from a private authority."""
+"""The longest validity that all common clients accept from a private authority."""
 RENEW_BEFORE = timedelta(days=60)
 SKEW = timedelta(hours=1)
-"""Clients' clocks may be behind by this much."""
+"""Clients' clocks may be slow by this much."""
 NAME = "personalization"
 
 
 class Certificate(LocalStep[AzureInputs, Outputs]):
-    """Makes a certificate that lives in the stack's state alone."""
+    """Creates a certificate that is stored only in the stack's state."""
 
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Make both; the authority's key is not kept, so that it can sign nothing else."""
+        """Create both; the authority's key is not kept, so that it can sign nothing else."""
         del context
         authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{NAME} {inputs.stack}"[:64])])
@@ -56,14 +57,14 @@ class Certificate(LocalStep[AzureInputs, Outputs]):
         return Created(inputs.host, outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone two months before it ends, so that `up --refresh` renews it."""
+        """None from two months before it expires, so that `up --refresh` renews it."""
         certificate = x509.load_pem_x509_certificate(state["certificate"].encode())
         if certificate.not_valid_after_utc - datetime.now(UTC) < RENEW_BEFORE:
             return None
         return super().read(identity, state, context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the certificate ends with the state."""
+        """Nothing: the certificate is deleted with the state."""
 
 
 def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

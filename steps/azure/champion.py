@@ -1,4 +1,4 @@
-"""Marks the version that serves, once it does: later candidates are compared with it."""
+"""Marks the version that serves as the champion: later candidates are compared with it."""
 
 from features.errors import PersonalizationError
 from steps.azure.azure_step import AzureStep
@@ -8,7 +8,7 @@ from steps.provider.step import Context, Created, State
 
 
 class CandidateRejectedError(PersonalizationError):
-    """A new image did worse than the one that serves, which goes on serving."""
+    """A new image performed worse than the current one, which keeps serving."""
 
 
 class Champion(AzureStep[AzureInputs, Outputs]):
@@ -25,10 +25,10 @@ class Champion(AzureStep[AzureInputs, Outputs]):
         return Created(inputs.workspace, Outputs(champion=inputs.version))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when another version is marked, so that the next `up` marks this one again."""
+        """None if another version is marked, so that the next `up` marks this one again."""
         found = AzureRegistry(self.parse(state), context, self._timeout).champion()
         marked = found is not None and found.version.number == state["version"]
         return super().read(identity, state, context) if marked else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the mark goes with the registry."""
+        """Nothing: the tag is deleted with the registry."""

@@ -1,4 +1,4 @@
-"""Waits until the cluster admits the deployer and its add-ons are installed, and outputs how to reach it.
+"""Waits until the deployer has access to the cluster and its add-ons are installed, and outputs a kubeconfig.
 
 AKS answers Forbidden for minutes after its creation, and Pulumi's Kubernetes provider does not wait.
 """
@@ -23,30 +23,30 @@ from steps.provider.step import Context, Created, State
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 NEEDED = ("secretproviderclasses.secrets-store.csi.x-k8s.io",)
-"""What the Key Vault add-on brings, and the workload uses."""
+"""Installed by the Key Vault add-on, and used by the workload."""
 ACCESS = {"verb": "create", "group": "apps", "resource": "deployments", "namespace": "default"}
 
 
 class ClusterNotReadyError(PersonalizationError):
-    """A cluster that does not let the deployer in, or lacks what its add-ons bring."""
+    """The deployer has no access to the cluster, or an add-on is not installed."""
 
 
 class ClusterReady(AzureStep[AzureInputs, Outputs]):
-    """Hands out a kubeconfig once the cluster can be used."""
+    """Outputs a kubeconfig once the cluster can be used."""
 
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Wait; raises `ClusterNotReadyError` with what is still missing after ten minutes."""
+        """Wait; raises `ClusterNotReadyError` with what is missing after ten minutes."""
         cluster = _cluster(inputs.kubeconfig)
         deadline = Deadline(self._timeout, context)
         with cluster_client(cluster, inputs.tenant) as client:
             while (missing := _missing(client)) is not None:
                 if not deadline.wait(f"waiting for the cluster: {missing}"):
                     raise ClusterNotReadyError(
-                        f"The cluster {inputs.cluster_id} is not ready: {missing}. If `azure.deployers` does not name "
-                        "who is signed in, or `azure.authorized_ip_ranges` not this machine's address, correct it and "
-                        "run `up` again."
+                        f"The cluster {inputs.cluster_id} is not ready: {missing}. Check that you are one of "
+                        "`azure.deployers`, and that `azure.authorized_ip_ranges` includes this machine's address. "
+                        "Then run `up` again."
                     )
         return Created(inputs.cluster_id, Outputs(access=access(cluster, inputs.tenant)))
 
@@ -55,7 +55,7 @@ class ClusterReady(AzureStep[AzureInputs, Outputs]):
 
 
 def access(cluster: Mapping[str, str], tenant: str) -> str:
-    """A kubeconfig, the same for every deployer, whose user is whoever is signed in where it is used."""
+    """A kubeconfig, the same for every deployer: it signs in as the current user of the Azure CLI or workflow."""
     command = {
         "apiVersion": API,
         "command": COMMAND,
@@ -77,7 +77,7 @@ def access(cluster: Mapping[str, str], tenant: str) -> str:
 
 
 def _cluster(kubeconfig: str) -> dict[str, str]:
-    """The server and its certificate authority."""
+    """The API server and its certificate authority."""
     try:
         cluster = yaml.safe_load(base64.b64decode(kubeconfig, validate=True))["clusters"][0]["cluster"]
         return {name: str(cluster[name]) for name in ("server", "certificate-authority-data")}
@@ -86,7 +86,7 @@ def _cluster(kubeconfig: str) -> dict[str, str]:
 
 
 def _missing(client: httpx.Client) -> str | None:
-    """What the cluster still lacks, in words; None when it is ready."""
+    """What the cluster lacks, in words; None if it is ready."""
     try:
         review = client.post(REVIEW, json=_review())
         if not review.is_success:
@@ -95,7 +95,7 @@ def _missing(client: httpx.Client) -> str | None:
             return "the deployer's role is not effective yet"
         for definition in NEEDED:
             if not client.get(DEFINITION + definition).is_success:
-                return f"its add-on has not brought `{definition}` yet"
+                return f"its add-on has not installed `{definition}` yet"
     except httpx.TransportError as error:
         return f"its API server cannot be reached ({error})"
     return None

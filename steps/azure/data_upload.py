@@ -1,6 +1,6 @@
-"""Step 1: the dataset in the lake, in a folder named by its manifest's hash, so that equal data is never sent twice.
+"""Step 1: the dataset in the lake, in a folder named by its manifest's hash, so that equal data is uploaded once.
 
-Rows that are on the web are not sent from here: the training job fetches them itself, into the same folder.
+Published datasets are not uploaded from here: the training job downloads them into the same folder.
 """
 
 import shutil
@@ -16,18 +16,18 @@ from training.parameters import CriteoDataset, Dataset
 
 CONTAINER = "raw"
 COMPLETE = "_SUCCESS"
-"""Written last: the folder holds the whole dataset. Spark passes over names that begin like this."""
+"""Written last: the folder contains the whole dataset. Spark ignores names with an underscore."""
 OWNER = "_OWNER"
-"""Which resource may delete the folder: the one that found or filled it last."""
+"""Contains which resource may delete the folder: the last one that created or reused it."""
 
 
 class DataUpload(AzureStep[AzureInputs, Outputs]):
-    """Brings a dataset into the lake's `raw/<manifest hash>`."""
+    """Uploads a dataset to the lake's `raw/<manifest hash>`."""
 
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Send what is not there; raises `DatasetError`, `AzureRefusedError`, or `StepCancelledError`."""
+        """Upload what is missing; raises `DatasetError`, `AzureRefusedError`, or `StepCancelledError`."""
         lake = self._lake(inputs)
         if not _fetched_by_job(inputs.dataset) and lake.read(COMPLETE, context) is None:
             self._send(lake, inputs, context)
@@ -37,19 +37,19 @@ class DataUpload(AzureStep[AzureInputs, Outputs]):
         return Created(inputs.manifest_hash, outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when nobody owns the folder any more."""
+        """None if the folder has no owner any more."""
         known = self._lake(self.parse(state)).read(OWNER, context) is not None
         return super().read(identity, state, context) if known else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove the dataset's folder, unless another resource has taken it over."""
+        """Delete the dataset's folder, unless another resource owns it now."""
         del identity
         lake = self._lake(self.parse(state))
         if lake.read(OWNER, context) in {None, state["claim"].encode()}:
             lake.remove(context)
 
     def _send(self, lake: LakeFolder, inputs: AzureInputs, context: Context) -> None:
-        """The copy on this machine stays until all of it is in the lake, so that an interrupted upload goes on."""
+        """The local copy is kept until the upload is complete, so that an interrupted one can continue."""
         copy = self.folder(inputs.stack).lake / "raw" / inputs.manifest_hash
         # Spark's and pandas' modules take longer to import than all other steps together.
         from training.datasets import materialize  # noqa: PLC0415 - see above

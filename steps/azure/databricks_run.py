@@ -1,6 +1,6 @@
-"""One run of a Databricks job, found again by its token: followed while it lasts, stopped when the user interrupts.
+"""One run of a Databricks job, identified by its idempotency token: followed to its end, cancelled on Ctrl-C.
 
-`run_now` answers with the run that has the token, also with one that failed long ago; another attempt is another token.
+`run_now` returns the existing run with this token, even one that failed long ago; so each attempt has another token.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 OVER = {RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR}
 REQUEST = "request"
-"""The job's one parameter (`infra.cloud.training.training_job`)."""
+"""The job's only parameter (`infra.cloud.training.training_job`)."""
 Answer = TypeVar("Answer")
 Usable = Callable[[], bool]
 
 
 class RunFailedError(PersonalizationError):
-    """A run that did not succeed."""
+    """A run failed."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class JobRuns:
     context: Context
     timeout: Timeout
     name: str = "training run"
-    """What one is called in what is reported."""
+    """The name in messages."""
 
     def succeed(self, identity: str, request: LakeRequest, usable: Usable) -> str:
-        """Let a run for `identity` succeed, unless one has, and return its address.
+        """Run the job for `identity`, unless a run has succeeded, and return the run's URL.
 
-        `usable` says whether what an old run left is still there. Raises `RunFailedError` with the task's own
-        sentence; after an interruption the run is cancelled and `StepCancelledError` raised.
+        `usable` is whether the files of an old run still exist. Raises `RunFailedError` with the task's error; after
+        Ctrl-C the run is cancelled and `StepCancelledError` raised.
         """
         before = {run.run_id for run in self._ask("list the runs", lambda: list(self._listed()))}
         for attempt in itertools.count(1):
@@ -79,7 +79,7 @@ class JobRuns:
         return self._ask(f"look at the {self.name}", lambda: self.client.jobs.get_run(number))
 
     def _follow(self, run: Run) -> Run:
-        """The run when it is over; its address and stage are shown meanwhile."""
+        """Wait for the end of the run, and report its URL and stage meanwhile."""
         self.context.report(self._stage(run))
         while not _over(run):
             pause(self.timeout.pause, self.context)
@@ -89,7 +89,7 @@ class JobRuns:
 
     @contextmanager
     def _cancelled_with_user(self, number: int) -> Iterator[None]:
-        """An interruption in the block ends the run too: nobody would wait for it."""
+        """Cancel the run too if the user interrupts the block."""
         try:
             yield
         except StepCancelledError:
@@ -97,16 +97,16 @@ class JobRuns:
             raise
 
     def _reason(self, run: Run) -> str:
-        """Why a run failed: training's sentence, else the task's error, else what Databricks says about the run."""
+        """Why a run failed: training's message, else the task's error, else Databricks' message about the run."""
         said = ""
         for task in run.tasks or []:
             try:
                 output = self.client.jobs.get_run_output(task.run_id or 0)
             except DatabricksError:
-                continue  # a run that never began has no output
+                continue  # a run that never started has no output
             said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
         state = run.state.state_message if run.state else None
-        reason = _ended(said.strip() or state or "Databricks does not say why")
+        reason = _ended(said.strip() or state or "Databricks gives no reason")
         return f"The {self.name} failed: {reason} The run is {run.run_page_url}"
 
     def _stage(self, run: Run) -> str:
@@ -120,7 +120,7 @@ class JobRuns:
 
 
 def token(identity: str, job: int, attempt: int) -> str:
-    """64 hexadecimal digits, the most that Databricks takes, that differ for each attempt."""
+    """64 hexadecimal digits, Databricks' maximum, different for each attempt."""
     return hashlib.sha256(f"{identity} {job} {attempt}".encode()).hexdigest()
 
 
@@ -133,10 +133,10 @@ def _succeeded(run: Run) -> bool:
 
 
 def _last_line(error: str | None) -> str:
-    """What an exception says, without the trace before it."""
+    """The exception's message, without the traceback."""
     return next(reversed((error or "").strip().splitlines()), "")
 
 
 def _ended(sentence: str) -> str:
-    """`sentence` with a full stop, so that another one can follow."""
+    """`sentence` with a full stop at its end."""
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."

@@ -1,4 +1,4 @@
-"""Records the image in Azure ML as an environment, which is where one looks for a model's lineage."""
+"""Records the image in Azure ML as an environment, as part of the model's lineage."""
 
 from azure_clients.retries import exists, retried
 from steps.azure.azure_step import AzureStep, workspace_client
@@ -10,13 +10,13 @@ VERSION_DIGITS = 32
 
 
 class Environment(AzureStep[AzureInputs, Outputs]):
-    """One version of the environment `scoring` for each image, named by the start of the image's digest."""
+    """One version of the environment `scoring` for each image, named by the first digits of the image's digest."""
 
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Record it; a version that is there is the same image. Raises `AzureRefusedError`."""
-        from azure.ai.ml.entities import Environment as Asset  # noqa: PLC0415 - a second that others need not wait
+        """Record it; an existing version is the same image. Raises `AzureRefusedError`."""
+        from azure.ai.ml.entities import Environment as Asset  # noqa: PLC0415 - takes a second
 
         context.report("recording the image in Azure ML")
         version = inputs.image.rpartition(":")[2][:VERSION_DIGITS]
@@ -27,7 +27,7 @@ class Environment(AzureStep[AzureInputs, Outputs]):
         return Created(version, Outputs(environment=f"{NAME}:{version}"))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when Azure ML does not know it."""
+        """None if Azure ML does not have it."""
         inputs = self.parse(state)
         client = workspace_client(inputs)
 
@@ -37,4 +37,4 @@ class Environment(AzureStep[AzureInputs, Outputs]):
         return super().read(identity, state, context) if found else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: records go with the registry."""
+        """Nothing: records are deleted with the registry."""

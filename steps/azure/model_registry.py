@@ -1,7 +1,7 @@
-"""The owner of versions, bundles and images: created before the steps that fill it, and deleted after them.
+"""The owner of versions, bundles and images: created before the steps that use it, and deleted after them.
 
-Deleting an Azure ML workspace keeps its name taken for 14 days, and Pulumi's Azure provider cannot say otherwise: this
-step deletes it for good before the provider's own delete, which then finds nothing.
+The name of a deleted Azure ML workspace stays reserved for 14 days, and Pulumi's Azure provider has no option against
+that. So this step deletes the workspace permanently, before the provider's own delete.
 """
 
 import shutil
@@ -21,20 +21,20 @@ class Registry(AzureStep[AzureInputs, Outputs]):
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Wait until the workspace answers; raises `AzureRefusedError`."""
+        """Wait until the workspace responds; raises `AzureRefusedError`."""
         self._look(inputs, context)
         return Created(inputs.workspace, Outputs(registry=MODEL))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone with the workspace."""
+        """None if there is no workspace."""
         found = self._look(self.parse(state), context)
         return super().read(identity, state, context) if found else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Delete the workspace for good, and what steps left on this machine, which nobody else owns."""
+        """Delete the workspace permanently, and the files of the steps on this machine."""
         del identity
         inputs = self.parse(state)
-        context.report("deleting the Azure ML workspace for good")
+        context.report("deleting the Azure ML workspace permanently")
         retried("delete the Azure ML workspace", lambda: self._purge(inputs, context), context, self._timeout)
         folder = self.folder(inputs.stack)
         for remains in (folder.registry, folder.images, folder.runs, folder.lake):

@@ -1,4 +1,4 @@
-"""Step 3: a number for the candidate in Azure ML, or the number that the settings ask for."""
+"""Step 3: registers the candidate in Azure ML, or finds the version that the settings request."""
 
 from features.bundle import REPORT
 from steps.azure.azure_step import AzureStep
@@ -11,7 +11,7 @@ from steps.shared.model_versions import LATEST, write_example
 
 
 class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
-    """Registers the candidate. Versions belong to the registry, so deleting this resource deletes none."""
+    """Registers the candidate. Deleting this resource deletes no version: the registry owns them."""
 
     description = AZURE
 
@@ -33,12 +33,12 @@ class ModelVersion(AzureStep[AzureInputs, AzureOutputs]):
         return Created(str(entry.version.number), outputs)
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
-        """The same bundle from another run or place: its version stays as it is."""
+        """Same bundle, other run or location: its version does not change."""
         del identity, inputs, context
         return self.known(old)
 
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
-        """Gone when the registry does not know it."""
+        """None if the registry does not have it."""
         registry = AzureRegistry(self.parse(state), context, self._timeout)
         known = any(str(entry.version.number) == identity for entry in registry.list())
         return super().read(identity, state, context) if known else None

@@ -1,4 +1,4 @@
-"""Steps 4 and 5: the serving code and one model as an image in the container registry, identified by its digest."""
+"""Steps 4 and 5: an image with the serving code and one model, in the container registry, identified by its digest."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,11 +17,11 @@ from tools.paths import ROOT, state_folder
 
 REPOSITORY = "scoring"
 FIXES_LAST = timedelta(days=7)
-"""How long an image's Debian counts as up to date: the recipe installs the fixes of the day on which it is built."""
+"""How long an image counts as up to date: the build installs Debian's security fixes of the day."""
 
 
 class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
-    """Builds the image. Images go with the container registry, so deleting this resource deletes none."""
+    """Builds the image. Deleting this resource deletes no image: the container registry owns them."""
 
     description = AZURE
 
@@ -48,10 +48,10 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
         """Nothing: the image may still be served, and an older version is one `serve` away."""
 
     def _build(self, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
-        """The digest of the image that the registry has lately got, or of one that is built.
+        """The digest of a recent image in the registry, or else of a new one.
 
-        Where the registry has an older one and the build fails, that one is used: going back to an earlier version
-        depends on nobody.
+        If the build fails and the registry has an older image of the same content, that one is used, so that a return
+        to an earlier version always works.
         """
         registry = RegistryBuild(inputs, context, self._timeout)
         known = registry.find(content, REPOSITORY)
@@ -62,15 +62,15 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
         except BuildFailedError as error:
             if known is None:
                 raise
-            context.report(f"going on with the image of {known.age.days} days ago, as its build failed: {error}")
+            context.report(f"using the image of {known.age.days} days ago, because the build failed: {error}")
             return known.digest
 
     def _built(self, registry: RegistryBuild, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
         if inputs.private:
-            context.report("ACR Tasks do not reach a private registry: building with docker")
+            context.report("ACR Tasks can't access a private registry: building with docker")
             return DockerBuild(inputs, context).run(content, REPOSITORY)
         try:
             return registry.run(content, REPOSITORY)
         except TasksNotAllowedError:
-            context.report("this subscription may not use ACR Tasks: building with docker")
+            context.report("this subscription can't use ACR Tasks: building with docker")
             return DockerBuild(inputs, context).run(content, REPOSITORY)

@@ -21,20 +21,20 @@ from steps.shared.run_folder import RESULT, RunFolder, run_id
 from training.request import LakeRequest
 
 BUNDLE = "bundle"
-"""Folder of a run, in the lake and here."""
+"""Folder of a run, in the lake and on this machine."""
 
 
 class TrainingResultError(PersonalizationError):
-    """A run that succeeded without leaving what it was started for."""
+    """A run succeeded without a result."""
 
 
 class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
-    """Trains on Databricks into the lake's `models/runs/<run id>`; a run that succeeded is found again."""
+    """Trains on Databricks into the lake's `models/runs/<run id>`; a successful run is reused."""
 
     description = AZURE
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[AzureOutputs]:
-        """Train, unless it is done; raises `RunFailedError` with the task's own sentence, or `AzureRefusedError`."""
+        """Train, unless it is done; raises `RunFailedError` with the task's error, or `AzureRefusedError`."""
         registered = {entry.version.number: entry for entry in AzureRegistry(inputs, context, self._timeout).list()}
         earlier = Earlier.among([entry.version for entry in registered.values()], inputs.parameters)
         champion, best = earlier.champion, earlier.best
@@ -64,12 +64,12 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         return Created(identity, AzureOutputs(**outputs, bundle_url=f"{lake.url}/{BUNDLE}", run_url=address))
 
     def update(self, identity: str, old: State, inputs: AzureInputs, context: Context) -> AzureOutputs:
-        """The same model from another place: it stays as it is."""
+        """Same model, other location: it does not change."""
         del inputs
         return self.read(identity, old, context) or self.known(old)
 
     def read(self, identity: str, state: State, context: Context) -> AzureOutputs | None:
-        """Gone when its result is no longer in the lake; what is missing on this machine is brought again."""
+        """None if its result is no longer in the lake. Files that are missing on this machine are downloaded again."""
         inputs = self.parse(state)
         lake = LakeFolder(inputs, MODELS, f"runs/{identity}", self._timeout)
         if lake.read(RESULT, context) is None:
@@ -80,12 +80,12 @@ class TrainingRun(AzureStep[AzureInputs, AzureOutputs]):
         return super().read(identity, state, context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove this machine's copy; what is in the lake belongs to the registry, whose versions point there."""
+        """Delete the local copy. The files in the lake belong to the registry, whose versions refer to them."""
         del context
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
     def _bring(self, run: RunFolder, lake: LakeFolder, context: Context) -> dict[str, Any]:
-        """Fetch the result and the bundle, and check that the bundle is the one of the result."""
+        """Download the result and its bundle, and check the bundle's hash."""
         content = lake.read(RESULT, context)
         if content is None:
             raise TrainingResultError(f"The training run left no {RESULT} in {lake.url}. Run `up` again.")

@@ -1,8 +1,7 @@
-"""What Unity Catalog lets somebody make in a workspace, as the metastore's grants say.
+"""The deployer's privileges on Unity Catalog's metastore.
 
-Workspace admins get these privileges by themselves only where Databricks enabled the workspace for Unity Catalog
-automatically; elsewhere the metastore's or the account's admin grants them (Microsoft's page "Admin privileges in Unity
-Catalog").
+Workspace admins have them by default only if Databricks enabled the workspace for Unity Catalog automatically;
+otherwise a metastore or account admin must grant them (Microsoft's page "Admin privileges in Unity Catalog").
 """
 
 from collections.abc import Iterator
@@ -19,25 +18,25 @@ if TYPE_CHECKING:
 ALL = "ALL_PRIVILEGES"
 NEEDED = ("CREATE_STORAGE_CREDENTIAL", "CREATE_EXTERNAL_LOCATION")
 FOR_WORKERS = "CREATE_CATALOG"
-"""For the volume that the machines of a cluster share."""
+"""For the volume that a cluster's machines share."""
 EVERYBODY = "account users"
 ADMINS, ADMINS_GROUP = "admins", "_workspace_admins_"
-"""The workspace's group of admins, and how the name begins that Unity Catalog has for it."""
+"""The workspace's admin group, and the prefix of its name in Unity Catalog."""
 METASTORE = "metastore"
 
 
 class PrivilegesMissingError(PersonalizationError):
-    """Who deploys may not make what the stack needs in Unity Catalog."""
+    """The deployer lacks privileges in Unity Catalog."""
 
 
 def require_privileges(client: "WorkspaceClient", metastore: str, *, workers: bool) -> None:
-    """Raise `PrivilegesMissingError` with the grant that an admin has to give, unless all is there.
+    """Raise `PrivilegesMissingError` with the grants that an admin must give, if any is missing.
 
-    Who may not read the metastore's grants may still have them by a group: then Unity Catalog itself will tell.
+    A deployer who can't read the metastore's grants may still have them by a group: then Unity Catalog itself decides.
     """
     me = client.current_user.me()
     try:
-        # Everybody may ask for the summary, and a metastore's admin alone for the metastore itself.
+        # Everybody may read the summary, but only a metastore admin the metastore itself.
         if client.metastores.summary().owner in set(_names(me)):
             return
         held = set(_held(client, metastore, me))
@@ -48,14 +47,14 @@ def require_privileges(client: "WorkspaceClient", metastore: str, *, workers: bo
     if missing:
         listed = ", ".join(privilege.replace("_", " ") for privilege in missing)
         raise PrivilegesMissingError(
-            f"{me.user_name} may not make what the stack needs in Unity Catalog's metastore {metastore}. A metastore "
-            f"admin or an account admin of Databricks must run, in a notebook or an SQL editor of the workspace: "
+            f"{me.user_name} lacks privileges on Unity Catalog's metastore {metastore}. A metastore admin or account "
+            f"admin of Databricks must run, in a notebook or an SQL editor of the workspace: "
             f"GRANT {listed} ON METASTORE TO `{me.user_name}`; Then run `up` again."
         )
 
 
 def _held(client: "WorkspaceClient", metastore: str, me: "User") -> Iterator[str]:
-    """The privileges on the metastore of who is signed in, by themselves or by a group."""
+    """The current user's privileges on the metastore, including those of their groups."""
     own = {*_names(me), EVERYBODY}
     page = None
     while True:
@@ -70,5 +69,5 @@ def _held(client: "WorkspaceClient", metastore: str, me: "User") -> Iterator[str
 
 
 def _names(me: "User") -> Iterator[str]:
-    """What who is signed in, and the groups that they are in, are called."""
+    """The names of the current user and of their groups."""
     yield from (name for name in (me.user_name, *(group.display for group in me.groups or ())) if name)

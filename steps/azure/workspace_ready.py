@@ -1,6 +1,6 @@
 """Waits until the deployer is a member of the new Databricks workspace and Unity Catalog can be used in it.
 
-A workspace answers 403 for minutes after its creation, and Databricks' own provider does not wait.
+A workspace responds with 403 for minutes after its creation, and Databricks' provider does not wait.
 """
 
 from databricks.sdk import WorkspaceClient
@@ -21,7 +21,7 @@ class MetastoreMissingError(PersonalizationError):
 
 
 class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
-    """Hands out the workspace's URL once it can be used."""
+    """Outputs the workspace's URL once it can be used."""
 
     description = AZURE
 
@@ -34,11 +34,11 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
         if metastore is None:
             raise MetastoreMissingError(
                 f"The Databricks workspace {url} has no Unity Catalog metastore. Accounts from before November 2023 "
-                "get none by themselves: an account admin must create one for this region in the account console and "
+                "get none automatically: an account admin must create one for this region in the account console and "
                 "turn on its automatic assignment. Then run `up` again."
             )
         retried(
-            "read who may use Unity Catalog",
+            "read the privileges in Unity Catalog",
             lambda: require_privileges(client, metastore, workers=inputs.workers),
             context,
             self._timeout,
@@ -46,7 +46,7 @@ class WorkspaceReady(AzureStep[AzureInputs, Outputs]):
         return Created(inputs.workspace_id, Outputs(url=url, metastore=metastore))
 
     def _assigned(self, client: WorkspaceClient, context: Context) -> str | None:
-        """The workspace's metastore, which may be assigned some minutes after the workspace is made."""
+        """The workspace's metastore, which may be assigned minutes after the workspace's creation."""
         deadline = Deadline(self._timeout, context)
         while True:
             metastore = retried("read the metastore", lambda: _metastore(client), context, self._timeout)
@@ -63,7 +63,7 @@ def _metastore(client: WorkspaceClient) -> str | None:
     except NotFound:
         return None
     except DatabricksError as error:
-        # An account without Unity Catalog answers with a code that the SDK does not know.
+        # For an account without Unity Catalog, the error code is one that the SDK does not know.
         if error.error_code == "METASTORE_DOES_NOT_EXIST":
             return None
         raise

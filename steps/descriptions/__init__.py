@@ -1,5 +1,5 @@
-"""What goes into each step and what comes out: provider, graph and both targets take it from here.
+"""Inputs and outputs of each step, for the provider, the graph and both targets.
 
-A module per step. `Inputs` is what the graph gives on every target, `LocalInputs` and `AzureInputs` add what the target
-knows, `Outputs` is what the step computes. Field names are the names in the stack's state. No SDK is imported here.
+One module per step. `Inputs` are given by the graph on every target, `LocalInputs` and `AzureInputs` add what only the
+target knows, `Outputs` are computed by the step. Field names are the names in the stack's state. Imports no SDK.
 """

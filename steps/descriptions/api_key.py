@@ -1,4 +1,4 @@
-"""The service's keys: the current one, and the one before it."""
+"""The service's API keys: the current and the previous one."""
 
 from typing import Generic
 
@@ -8,14 +8,14 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """Each new value of `rotation` makes a new key."""
+    """Each new value of `rotation` creates a new key."""
 
     registry: TextT
     rotation: int
 
 
 class LocalInputs(Inputs[str], Stack):
-    """The same on every target: the keys live in the stack's state alone."""
+    """The same on every target: the keys are stored only in the stack's state."""
 
 
 class Outputs(StepOutputs):

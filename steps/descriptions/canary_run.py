@@ -1,4 +1,4 @@
-"""A small training run, before anything that is costly: do libraries, wheel, lake and cluster work together?"""
+"""A small training run before anything expensive, which tests that libraries, wheel, lake and cluster work together."""
 
 from steps.descriptions.description import Description, StepInputs, StepOutputs
 from steps.descriptions.places import Lake
@@ -6,23 +6,23 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs):
-    """What is tried, by name, such as the wheel's hash and the size of a machine: another value needs another run."""
+    """The tested values by name, such as the wheel's hash and the VM size: a new value needs a new run."""
 
     tried: dict[str, str]
 
 
 class AzureInputs(Inputs, Lake):
-    """The job that tries it, and the lake that it reads and writes."""
+    """The job, and the lake that it reads and writes."""
 
     databricks_url: str
     databricks_workspace_id: str
     job_id: str
     volume: str
-    """Where all machines of the cluster see the same files, `/Volumes/...`; empty for a cluster of one."""
+    """Path of files that all machines of the cluster share, `/Volumes/...`; empty for a single-node cluster."""
 
 
 class Outputs(StepOutputs):
-    """The run's page."""
+    """The URL of the run's page."""
 
     canary_url: str
 

@@ -1,4 +1,4 @@
-"""The service's certificate, from an authority that clients trust for it alone."""
+"""The service's certificate, from its own certificate authority."""
 
 from steps.descriptions.description import Description, Secret, StepInputs, StepOutputs
 from steps.descriptions.places import Stack
@@ -6,13 +6,13 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs):
-    """The host that the certificate is for."""
+    """The certificate's host name."""
 
     host: str
 
 
 class AzureInputs(Inputs, Stack):
-    """In the stack's state alone: nobody signs in anywhere."""
+    """Stored only in the stack's state, so no sign-in is needed."""
 
 
 class Outputs(StepOutputs):

@@ -1,4 +1,4 @@
-"""The mark of the version that serves."""
+"""The tag of the version that serves."""
 
 from typing import Generic
 
@@ -8,21 +8,21 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT, NumberT]):
-    """The version that serves, and the image that proves it: this step comes after the rollout of that image."""
+    """The version that serves, and its image, so that this step runs after the rollout of that image."""
 
     version: NumberT
     image: TextT
 
 
 class AzureInputs(Inputs[str, int], MachineLearning):
-    """And the Azure ML workspace."""
+    """Also the Azure ML workspace."""
 
     refusal: str = ""
-    """Why the image was taken back; empty where it was not."""
+    """Why the image was withdrawn; empty if it was not."""
 
 
 class Outputs(StepOutputs):
-    """The version that is marked."""
+    """The tagged version."""
 
     champion: int
 

@@ -1,4 +1,4 @@
-"""A cluster that lets the deployer in and has what its add-ons bring."""
+"""Waits until the deployer has access to the cluster and its add-ons are installed."""
 
 from typing import Generic
 
@@ -8,14 +8,14 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """A cluster: the Resource Manager's id, and the kubeconfig that Azure gives for it, in base64."""
+    """A cluster: its resource ID, and Azure's kubeconfig for it, in base64."""
 
     cluster_id: TextT
     kubeconfig: TextT
 
 
 class AzureInputs(Inputs[str], Directory):
-    """And where to sign in."""
+    """Also the tenant for sign-in."""
 
 
 class Outputs(StepOutputs):

@@ -1,4 +1,4 @@
-"""Step 1: a dataset where training finds it, under its manifest's hash."""
+"""Step 1: a dataset, copied to where training reads it, under its manifest's hash."""
 
 from typing import Generic
 
@@ -9,7 +9,7 @@ from training.parameters import Dataset
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """A dataset, and its manifest's hash, 64 hexadecimal digits, which says whether the data changed."""
+    """A dataset, and its manifest's hash (64 hexadecimal digits), which changes with the data."""
 
     registry: TextT
     dataset: Dataset
@@ -17,15 +17,15 @@ class Inputs(StepInputs, Generic[TextT]):
 
 
 class LocalInputs(Inputs[str], Stack):
-    """Into the lake folder."""
+    """To the lake folder."""
 
 
 class AzureInputs(Inputs[str], Lake):
-    """Into the lake."""
+    """To the lake."""
 
 
 class Outputs(StepOutputs):
-    """Where the data lies in the target's own terms, its manifest's hash, and whose the folder is."""
+    """The data's location (a path or a URL), its manifest's hash, and the proof of who owns the folder."""
 
     location: str
     uploaded_hash: str

@@ -1,4 +1,4 @@
-"""What a description of a step consists of."""
+"""The description of a step."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
@@ -10,7 +10,7 @@ from training.parameters import Parameters
 
 TextT = TypeVar("TextT")
 NumberT = TypeVar("NumberT")
-"""The types of inputs that another resource computes: `str` and `int` in a step, `Output[str]` and `Output[int]` in the
+"""Types of inputs that another resource computes: `str` and `int` in a step, `Output[str]` and `Output[int]` in the
 graph, where the values are not known yet."""
 
 
@@ -21,11 +21,11 @@ class StepInputs(Parameters):
 
 
 class StepOutputs(Parameters):
-    """What a step computes in addition to its inputs. No field may have the name of an input: the state holds both."""
+    """Outputs of a step. No field may have the name of an input, because the state contains both."""
 
 
 class _Secret:
-    """Marks a field that the state keeps encrypted."""
+    """Marks a field that is encrypted in the state."""
 
 
 ValueT = TypeVar("ValueT")
@@ -36,9 +36,10 @@ OutputsT = TypeVar("OutputsT", bound=StepOutputs)
 
 @dataclass(frozen=True, kw_only=True)
 class Description(Generic[InputsT, OutputsT]):
-    """A kind of step at one place. `replaced_by` are the inputs whose change makes a new resource.
+    """A kind of step at one place. A change of an input in `replaced_by` creates a new resource.
 
-    The old resource is deleted after everything else has succeeded. Raises `TypeError` for names that do not fit.
+    The old resource is deleted after everything else has succeeded. Raises `TypeError` for conflicting or unknown
+    names.
     """
 
     kind: Kind
@@ -47,7 +48,7 @@ class Description(Generic[InputsT, OutputsT]):
     replaced_by: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
-        """See that the names fit together."""
+        """Check the names."""
         twice = self.inputs.model_fields.keys() & self.outputs.model_fields.keys()
         unknown = self.replaced_by - self.inputs.model_fields.keys()
         if twice or unknown:
@@ -55,7 +56,7 @@ class Description(Generic[InputsT, OutputsT]):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Inputs and outputs that the state keeps encrypted."""
+        """Inputs and outputs that are encrypted in the state."""
         fields: dict[str, Any] = {**self.inputs.model_fields, **self.outputs.model_fields}
         return frozenset(
             name for name, found in fields.items() if any(isinstance(mark, _Secret) for mark in found.metadata)

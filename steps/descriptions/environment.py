@@ -15,11 +15,11 @@ class Inputs(StepInputs, Generic[TextT, NumberT]):
 
 
 class AzureInputs(Inputs[str, int], MachineLearning):
-    """And the Azure ML workspace."""
+    """Also the Azure ML workspace."""
 
 
 class Outputs(StepOutputs):
-    """Its name and version there, `NAME:VERSION`."""
+    """Its name and version in Azure ML, `NAME:VERSION`."""
 
     environment: str
 

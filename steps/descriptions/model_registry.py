@@ -6,7 +6,7 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs):
-    """Nothing but what the target knows."""
+    """Only what the target adds."""
 
 
 class LocalInputs(Inputs, Stack):

@@ -1,4 +1,4 @@
-"""Step 3: a number for the candidate, or the number that the settings ask for."""
+"""Step 3: a version number for the candidate, or the version that the settings request."""
 
 from typing import Any, Generic
 
@@ -8,7 +8,7 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """A candidate's bundle, and `latest` for it or the number of an older version."""
+    """A candidate's bundle; and `latest`, or the number of an older version to serve instead."""
 
     registry: TextT
     bundle: TextT
@@ -21,7 +21,7 @@ class LocalInputs(Inputs[str], Stack):
 
 
 class AzureInputs(Inputs[str], MachineLearning, Lake):
-    """In Azure ML, with the bundle in the lake, and what it comes from."""
+    """In Azure ML, with the bundle in the lake, and its lineage."""
 
     bundle_url: str
     data_url: str
@@ -29,7 +29,7 @@ class AzureInputs(Inputs[str], MachineLearning, Lake):
 
 
 class Outputs(StepOutputs):
-    """The version to serve, the hash of its bundle, the metrics of its evaluation, and where its report lies."""
+    """The version to serve, its bundle's hash, the metrics of its evaluation, and the path of its report."""
 
     version: int
     served_hash: str

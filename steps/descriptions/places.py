@@ -1,16 +1,16 @@
-"""What a target adds to the inputs of its steps, by field name: which stack, and where in Azure."""
+"""What a target adds to the inputs of its steps: the stack, and its location on Azure."""
 
 from steps.descriptions.description import StepInputs
 
 
 class Stack(StepInputs):
-    """The stack's name, which is the name of its folder too."""
+    """The stack's name, which is also the name of its folder."""
 
     stack: str
 
 
 class Directory(Stack):
-    """The directory in which to sign in."""
+    """The Entra ID tenant for sign-in."""
 
     tenant: str
 

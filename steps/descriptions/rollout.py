@@ -9,7 +9,7 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """How the cluster is reached, the image, and which share of the pods tries it for how long."""
+    """A kubeconfig, the image, the percentage of pods that try it, and for how long."""
 
     access: TextT
     image: TextT
@@ -19,13 +19,13 @@ class Inputs(StepInputs, Generic[TextT]):
 
 
 class AzureInputs(Inputs[str], Directory):
-    """And where to sign in."""
+    """Also the tenant for sign-in."""
 
 
 class Outputs(StepOutputs):
-    """The image that all pods run, the candidate, and the percentage of the requests that the trial gave it.
+    """The image that all pods run, the candidate, and the candidate's share of the traffic.
 
-    `weight` is 100 for a candidate that may serve, 0 for one that was taken back; `refusal` then says why.
+    `weight` is 100 for a candidate that may serve, 0 for one that was withdrawn; `refusal` is the reason.
     """
 
     stable: str

@@ -1,4 +1,4 @@
-"""Step 7 on this machine: supervised processes on a port. On Azure, Kubernetes has objects of its own for it."""
+"""Step 7 on this machine: supervised processes on a port. On Azure, Kubernetes objects replace it."""
 
 from typing import Generic
 
@@ -9,7 +9,7 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT, NumberT]):
-    """The image to serve, its model version, and the valid keys, the current one first."""
+    """The image to serve, its model version, and the valid API keys, the current one first."""
 
     registry: TextT
     digest: TextT
@@ -23,7 +23,7 @@ class LocalInputs(Inputs[str, int], Stack):
 
 
 class Outputs(StepOutputs):
-    """The URL, the version that answers there, and whether it does."""
+    """The URL, the served version, and whether it responds."""
 
     endpoint: str
     served_version: int

@@ -1,4 +1,4 @@
-"""Steps 4 and 5: the serving code and one model version in an image, named by the digest of its content."""
+"""Steps 4 and 5: an image with the serving code and one model version, named by the digest of its content."""
 
 from typing import Generic
 
@@ -8,7 +8,7 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT, NumberT]):
-    """A model version, the hash of the serving code, 64 hexadecimal digits, and its libraries' locked versions."""
+    """A model version, the hash of the serving code (64 hexadecimal digits), and its libraries' locked versions."""
 
     registry: TextT
     version: NumberT
@@ -18,7 +18,7 @@ class Inputs(StepInputs, Generic[TextT, NumberT]):
 
 
 class LocalInputs(Inputs[str, int], Stack):
-    """A folder that is laid out as the image is."""
+    """A folder with the image's layout."""
 
 
 class AzureInputs(Inputs[str, int], ContainerRegistry, Lake):
@@ -26,9 +26,9 @@ class AzureInputs(Inputs[str, int], ContainerRegistry, Lake):
 
     bundle_url: str
     target: str
-    """Stage of the recipe: the engine, and `-traces` behind it where requests are traced."""
+    """Stage of the Dockerfile: the engine, with the suffix `-traces` if requests are traced."""
     private: bool
-    """Whether the registry answers its network alone. ACR Tasks, which build elsewhere, are kept out too."""
+    """Whether the registry has no public access, which also excludes ACR Tasks."""
 
 
 class Outputs(StepOutputs):
@@ -38,7 +38,7 @@ class Outputs(StepOutputs):
 
 
 class AzureOutputs(Outputs):
-    """The whole reference, `HOST/NAME@sha256:...`."""
+    """The full reference, `HOST/NAME@sha256:...`."""
 
     image: str
 

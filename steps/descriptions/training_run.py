@@ -1,4 +1,4 @@
-"""Step 2: a candidate, trained once for each set of inputs, whatever the gate's verdict."""
+"""Step 2: a candidate model, trained once for each set of inputs, whatever the gate's verdict."""
 
 from typing import Any, Generic
 
@@ -8,7 +8,7 @@ from steps.kinds import Kind
 from training.parameters import Dataset, GateParameters, TrainingParameters
 
 MODEL_INPUTS = frozenset({"manifest_hash", "parameters", "gate", "code_hash", "libraries"})
-"""The inputs whose change makes another model."""
+"""The inputs that determine the model."""
 
 
 class Inputs(StepInputs, Generic[TextT]):
@@ -26,21 +26,21 @@ class Inputs(StepInputs, Generic[TextT]):
 
 
 class LocalInputs(Inputs[str], Stack):
-    """In a process of its own."""
+    """In its own process."""
 
 
 class AzureInputs(Inputs[str], MachineLearning, Lake):
-    """By a job on Databricks, beside the registry with the champion."""
+    """By a job on Databricks, with the registry for the champion."""
 
     databricks_url: str
     databricks_workspace_id: str
     job_id: str
     volume: str
-    """Where all machines of the cluster see the same files, `/Volumes/...`; empty for a cluster of one."""
+    """Path of files that all machines of the cluster share, `/Volumes/...`; empty for a single-node cluster."""
 
 
 class Outputs(StepOutputs):
-    """Where the bundle lies in the stack's folder, its hash, what was found, and whose the run's folder is."""
+    """The bundle's path in the stack's folder, its hash, the results, and the proof of who owns the run's folder."""
 
     bundle: str
     bundle_hash: str
@@ -51,7 +51,7 @@ class Outputs(StepOutputs):
 
 
 class AzureOutputs(Outputs):
-    """The bundle in the lake, and the run's page."""
+    """The bundle's address in the lake, and the URL of the run's page."""
 
     bundle_url: str
     run_url: str

@@ -1,4 +1,4 @@
-"""A Databricks workspace that lets the deployer in."""
+"""Waits until the deployer has access to the Databricks workspace."""
 
 from typing import Generic
 
@@ -8,16 +8,16 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs, Generic[TextT]):
-    """A workspace: the Resource Manager's id, and its host as Azure gives it, without a scheme."""
+    """A workspace: its resource ID, and its host without a scheme."""
 
     workspace_id: TextT
     workspace_host: TextT
     workers: bool
-    """Whether clusters have workers, which need more of Unity Catalog."""
+    """Whether clusters have workers, which need more privileges in Unity Catalog."""
 
 
 class AzureInputs(Inputs[str], Directory):
-    """And where to sign in."""
+    """Also the tenant for sign-in."""
 
 
 class Outputs(StepOutputs):

@@ -1,4 +1,4 @@
-"""Receives the calls of Pulumi's engine and passes them to the steps."""
+"""Handles the calls of Pulumi's engine by calling the steps."""
 
 import asyncio
 import functools
@@ -14,13 +14,13 @@ from steps.provider.step import Context, State, Step
 from steps.provider.values import UNKNOWN, plain, properties
 
 Report = Callable[[str, str], None]
-"""Shows a line beside the resource with this URN."""
+"""Shows a line next to the resource with this URN."""
 Catalogue = Callable[[], Mapping[Kind, Step[Any, Any]]]
-"""Gives the steps of a place. Called when the first of them is needed: Azure's SDKs take seconds to import."""
+"""Returns the steps of a place. Called when the first of them is needed: Azure's SDKs take seconds to import."""
 
 
 class StepsProvider(protocol.Provider):
-    """Runs each step in a thread of its own, so that a cancellation can be heard meanwhile."""
+    """Runs each step in its own thread, so that a cancellation can be received meanwhile."""
 
     def __init__(self, catalogues: Mapping[Place, Catalogue], report: Report) -> None:
         """`catalogues` by place; `report` shows progress."""
@@ -29,13 +29,13 @@ class StepsProvider(protocol.Provider):
         self._cancelled = threading.Event()
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
-        """Refuse inputs that the step cannot use."""
+        """Refuse invalid inputs."""
         problems = self._step(request.urn).check(plain(request.new_inputs))
         failures = [protocol.CheckFailure(name, reason) for name, reason in problems.items()]
         return protocol.CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
-        """Say which inputs differ from the state, and which of them make a new resource."""
+        """Return which inputs differ from the state, and which of them replace the resource."""
         difference = self._step(request.urn).diff(plain(request.old_state), plain(request.new_inputs))
         return protocol.DiffResponse(
             changes=bool(difference.changed),
@@ -53,7 +53,7 @@ class StepsProvider(protocol.Provider):
         )
 
     async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
-        """Make the resource; a preview gets its inputs and says that the rest is not known yet."""
+        """Create the resource; a preview returns its inputs, and unknown values for its outputs."""
         step = self._step(request.urn)
         inputs = plain(request.properties)
         if request.preview:
@@ -73,7 +73,7 @@ class StepsProvider(protocol.Provider):
         return protocol.UpdateResponse(_properties(inputs, outputs.model_dump(), step))
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        """Look at the world; an empty id tells the engine that the resource is gone."""
+        """Read the resource's actual state; an empty ID tells the engine that the resource no longer exists."""
         step = self._step(request.urn)
         state = plain(request.properties)
         found = await asyncio.to_thread(step.read, request.resource_id, state, self._context(request.urn))
@@ -82,19 +82,19 @@ class StepsProvider(protocol.Provider):
         return protocol.ReadResponse(request.resource_id, _properties(state, found.model_dump(), step), request.inputs)
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
-        """Remove the resource."""
+        """Delete the resource."""
         step = self._step(request.urn)
         await asyncio.to_thread(step.delete, request.resource_id, plain(request.properties), self._context(request.urn))
 
     async def cancel(self) -> None:
-        """Ctrl-C: every running step is to end itself."""
+        """Ctrl-C: tell every running step to stop."""
         self._cancelled.set()
 
     def _context(self, urn: str) -> Context:
         return Context(report=lambda message: self._report(urn, message), cancelled=self._cancelled)
 
     def _step(self, urn: str) -> Step[Any, Any]:
-        # A URN's third part ends in `personalize:PLACE:KIND` after the parents' types.
+        # A URN's third part ends with `personalize:PLACE:KIND`, after the parents' types.
         _, place, kind = urn.split("::")[2].rpartition("$")[2].split(":")
         return self._catalogues[Place(place)]()[Kind(kind)]
 

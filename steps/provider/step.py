@@ -1,4 +1,4 @@
-"""What a step is to the provider: an ordinary class on plain Python values, testable without Pulumi's engine."""
+"""A step as the provider sees it: a class that handles plain Python values, so that tests need no Pulumi engine."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -13,15 +13,15 @@ from steps.descriptions.description import Description, InputsT, OutputsT
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 State = Mapping[str, Any]
-"""A resource's inputs and computed values by name, as plain Python values."""
+"""A resource's inputs and outputs by name, as plain Python values."""
 
 
 class StepCancelledError(PersonalizationError):
-    """The user interrupted the run; what is finished is found again by the next one."""
+    """The user interrupted the run; the next one continues from what is finished."""
 
 
 class UnknownValue:
-    """A value that a preview cannot know yet. Equal to nothing, so that whatever depends on it counts as changed."""
+    """A value that is unknown in a preview. Unequal to everything, so that whatever depends on it counts as changed."""
 
     def __eq__(self, other: object) -> bool:
         """Never equal."""
@@ -36,7 +36,7 @@ class UnknownValue:
 
 @dataclass(frozen=True)
 class Context:
-    """What a running step may use: a line of progress beside its resource, and the user's wish to stop."""
+    """For a running step: shows progress next to its resource, and tells it when the user has pressed Ctrl-C."""
 
     report: Callable[[str], None]
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -44,12 +44,12 @@ class Context:
     def raise_if_cancelled(self) -> None:
         """Raise `StepCancelledError` once the user has pressed Ctrl-C."""
         if self.cancelled.is_set():
-            raise StepCancelledError("Interrupted. Run `up` again to continue: what is finished is found again.")
+            raise StepCancelledError("Interrupted. Run `up` again to continue from what is finished.")
 
 
 @dataclass(frozen=True)
 class Created(Generic[OutputsT]):
-    """A new resource: its id, and what the step computed."""
+    """A new resource: its ID and outputs."""
 
     id: str
     outputs: OutputsT
@@ -57,20 +57,20 @@ class Created(Generic[OutputsT]):
 
 @dataclass(frozen=True)
 class Difference:
-    """Names of inputs that changed, and those among them for which the resource is replaced."""
+    """Names of changed inputs, and of those that replace the resource."""
 
     changed: frozenset[str]
     replaces: frozenset[str]
 
 
 class Step(ABC, Generic[InputsT, OutputsT]):
-    """One kind of resource. Every method may be called again after it was interrupted, and then continues."""
+    """One kind of resource. Every method may be called again after an interruption, and then continues."""
 
     description: ClassVar[Description[Any, Any]]
-    """The step's own: a description of `InputsT` and `OutputsT`."""
+    """The step's description, for `InputsT` and `OutputsT`."""
 
     def check(self, inputs: State) -> dict[str, str]:
-        """What is wrong with the inputs, by name; values that are not known yet are not judged."""
+        """Errors by input; unknown values are not checked."""
         try:
             self.parse(inputs)
         except ValidationError as error:
@@ -79,34 +79,34 @@ class Step(ABC, Generic[InputsT, OutputsT]):
         return {}
 
     def diff(self, old: State, new: State) -> Difference:
-        """Compare the state of a resource with its wanted inputs."""
+        """Compare the state of a resource with its new inputs."""
         changed = frozenset(name for name in self.description.inputs.model_fields if old.get(name) != new.get(name))
         return Difference(changed, changed & self.description.replaced_by)
 
     @abstractmethod
     def create(self, inputs: InputsT, context: Context) -> Created[OutputsT]:
-        """Make the resource, or adopt what an interrupted run left."""
+        """Create the resource, or reuse what an interrupted run left."""
 
     def update(self, identity: str, old: State, inputs: InputsT, context: Context) -> OutputsT:
-        """Bring the resource to these inputs. Only called for what is not replaced."""
+        """Update the resource to these inputs. Not called if the resource is replaced."""
         del identity, old
         return self.create(inputs, context).outputs
 
     def read(self, identity: str, state: State, context: Context) -> OutputsT | None:
-        """What the step computed as it is in the world, None when the resource is gone."""
+        """The actual outputs; None if the resource no longer exists."""
         del identity, context
         return self.known(state)
 
     @abstractmethod
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove the resource; succeeds when it is gone already."""
+        """Delete the resource; succeeds if it does not exist."""
 
     def parse(self, inputs: State) -> InputsT:
         """The inputs as their model; raises pydantic's `ValidationError`."""
         return cast("InputsT", _model(self.description.inputs, inputs))
 
     def known(self, state: State) -> OutputsT:
-        """What the step computed when it was last asked."""
+        """The outputs in the state."""
         return cast("OutputsT", _model(self.description.outputs, state))
 
 

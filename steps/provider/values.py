@@ -1,7 +1,7 @@
 """Converts between property values of Pulumi's engine and plain Python values.
 
-A value that a preview cannot know yet is sent as a special text, which `PropertyValue` passes on unchanged, because its
-own type for unknown values cannot be sent.
+An unknown value is sent as a special string, which `PropertyValue` does not change; its own type for unknown values
+can't be sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ MARK = rpc.UNKNOWN
 
 
 def plain(values: Mapping[str, PropertyValue]) -> State:
-    """Plain values of a resource's properties: secrets opened, whole numbers as integers."""
+    """A resource's properties as plain values: secrets unwrapped, whole numbers as integers."""
     return {name: _plain(value) for name, value in values.items() if not name.startswith("__")}
 
 
 def properties(values: State, secrets: frozenset[str]) -> dict[str, PropertyValue]:
-    """Property values for the engine, those named in `secrets` marked as secret."""
+    """Property values for the engine, with those in `secrets` marked as secret."""
     return {name: _property(value).with_secret(name in secrets) for name, value in values.items()}
 
 

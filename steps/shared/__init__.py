@@ -1,1 +1,1 @@
-"""What the steps on this machine and on Azure share."""
+"""Code that steps on this machine and on Azure share."""

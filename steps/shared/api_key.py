@@ -1,4 +1,4 @@
-"""The service's keys: the current one, and the one before it, so that clients can change over without a gap."""
+"""The service's API keys: the current and the previous one, so that clients can switch without an outage."""
 
 import secrets
 
@@ -10,21 +10,21 @@ KEY_BYTES = 32
 
 
 class ApiKey(LocalStep[LocalInputs, Outputs]):
-    """Keys that live in the stack's state alone, encrypted."""
+    """Keys that are stored only in the stack's state, encrypted."""
 
     description = EVERYWHERE
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """The first key, with none before it."""
+        """The first key; there is no previous one."""
         del inputs, context
         return Created("key", Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=""))
 
     def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
-        """A new key when `rotation` changed; the old one stays valid."""
+        """A new key if `rotation` changed; the old one stays valid."""
         del identity, context
         if old["rotation"] == inputs.rotation:
             return self.known(old)
         return Outputs(current=secrets.token_urlsafe(KEY_BYTES), previous=old["current"])
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the keys end with the state."""
+        """Nothing: the keys are deleted with the state."""

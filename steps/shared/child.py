@@ -1,7 +1,7 @@
-"""A child process that shows its progress, ends when the user interrupts, and leaves no process of its session behind.
+"""A child process that reports progress, ends on Ctrl-C, and leaves no process behind.
 
-A training run is Python, a JVM and Spark's Python workers; the workers leave the process group but not the session, so
-the session is what is ended.
+A training run is Python, a JVM and Spark's Python workers. The workers leave the process group but not the session, so
+all processes of the session are ended.
 """
 
 import json
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.2
 GRACE_SECONDS = 5.0
 PROCESS = "process.json"
 LAST_LINES = 500
-"""Of standard error: what is wrong with a dataset is one error with a line for each column."""
+"""Of standard error: an error about a dataset can have a line for each column."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def run_child(
 ) -> Finished:
     """Run `command` with its log, output and process id in `folder`.
 
-    `on_line` gets each line of standard error and says whether it was progress; the others go to the log. Raises
-    `StepCancelledError` after an interruption, when the child's whole session has ended.
+    `on_line` gets each line of standard error and returns whether it was progress; other lines go to the log. After
+    Ctrl-C, raises `StepCancelledError` once the child's whole session has ended.
     """
     errors: deque[str] = deque(maxlen=LAST_LINES)
     with (folder / "stdout").open("w+") as output, (folder / "stderr").open("w") as log:
@@ -78,17 +78,17 @@ def run_child(
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what the engine put there for the provider, the passphrase among it."""
+    """This process's environment without the engine's variables for the provider, such as the passphrase."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
 
 
 def end_orphan(folder: Path) -> None:
-    """End what a killed run left behind in `folder`: a child whose parent never saw its end."""
+    """End the child of a killed run in `folder`."""
     try:
         left = json.loads((folder / PROCESS).read_text())
     except (OSError, ValueError):
         return
-    # The number may belong to somebody else by now; a session's number stays taken as long as the session lives.
+    # The process ID may have been reused; a session's ID stays reserved as long as the session exists.
     with suppress(psutil.NoSuchProcess):
         if psutil.Process(left["pid"]).create_time() != left["started"]:
             return
@@ -96,7 +96,7 @@ def end_orphan(folder: Path) -> None:
 
 
 def end_session(leader: int) -> None:
-    """End every process of the session of `leader`: politely, then after a grace period by force."""
+    """End every process of the session of `leader`: by SIGTERM, and after a grace period by SIGKILL."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + GRACE_SECONDS
         for process in _session(leader):
@@ -120,7 +120,7 @@ def _remember(pid: int, folder: Path) -> None:
 
 @contextmanager
 def _ended_on_cancel(leader: int, context: Context) -> Iterator[None]:
-    """Until the block ends, wait for an interruption and end the session of `leader` then."""
+    """During the block, end the session of `leader` on Ctrl-C."""
     over = threading.Event()
 
     def watch() -> None:

@@ -1,7 +1,7 @@
-"""Which resource owns a folder that several may find by its content.
+"""Which resource owns a folder that several resources may share, because it is named by its content.
 
-After a failed update the engine may keep an old resource for later deletion while a new one has adopted the same
-folder; only the one that claimed it last may delete it.
+After a failed update the engine may keep an old resource for later deletion while a new one uses the same folder. Only
+the last owner may delete it.
 """
 
 import uuid
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def claim(folder: Path) -> str:
-    """Make the caller the owner of `folder` and return the proof."""
+    """Make the caller the owner of `folder`, and return the proof."""
     proof = uuid.uuid4().hex
     file = _file(folder)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -18,13 +18,13 @@ def claim(folder: Path) -> str:
 
 
 def owns(folder: Path, proof: str) -> bool:
-    """Whether nobody has claimed `folder` after the one with this proof."""
+    """Whether the owner of this proof still owns `folder`."""
     file = _file(folder)
     return not file.is_file() or file.read_text() == proof
 
 
 def release(folder: Path) -> None:
-    """Forget who owns `folder`."""
+    """Remove the record of who owns `folder`."""
     _file(folder).unlink(missing_ok=True)
 
 

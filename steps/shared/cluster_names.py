@@ -1,19 +1,19 @@
-"""Names, ports and other constants of the service in the cluster. No SDK is imported here."""
+"""Names, ports and other constants of the service in the cluster. Imports no SDK."""
 
 NAMESPACE = "scoring"
 SERVICE_ACCOUNT = "scoring"
 NAME = "scoring"
 CANDIDATE = "scoring-candidate"
-"""Name of the pods that try another image for a while."""
+"""Name of the pods that try a new image."""
 NAME_LABEL = "app.kubernetes.io/name"
 ANSWERING = {"app.kubernetes.io/part-of": "personalization"}
-"""Labels of all pods that answer clients, those of a candidate too."""
+"""Labels of all pods that serve clients, including a candidate's."""
 SHADOWING = {"app.kubernetes.io/part-of": "personalization-shadow"}
-"""Labels of pods that are sent copies of requests and answer no client."""
+"""Labels of pods that get mirrored traffic and serve no client."""
 LABELS = {NAME_LABEL: NAME, **ANSWERING}
 PORT = 8443
 INSIDE_PORT = 9090
-"""For probes, metrics, the page and the description, without a key: the load balancer does not lead to it."""
+"""For probes, metrics, the page and the API description, without an API key. The load balancer does not expose it."""
 SECRETS_FOLDER = "/mnt/secrets"
 KEYS_FILE = f"{SECRETS_FOLDER}/keys"
 CERTIFICATE_FILE = f"{SECRETS_FOLDER}/certificate"
@@ -24,11 +24,11 @@ CERTIFICATE_SECRET = "scoring-certificate"  # noqa: S105 - see above
 PRIVATE_KEY_SECRET = "scoring-private-key"  # noqa: S105 - see above
 TRACES_SECRET = "scoring-traces"  # noqa: S105 - see above
 SHADOW_OPTION = "--shadow"
-"""Of the service: where it sends copies of the requests that it has answered."""
+"""Option of the service: the destination of mirrored traffic."""
 SHADOW_PERCENT_OPTION = "--shadow-percent"
 USER = 10_001
-"""Numeric user of the pods, nobody's in particular: Kubernetes can tell that it is not root."""
+"""Numeric user ID of the pods, so that Kubernetes can check that it is not root."""
 DRAIN_SECONDS = 30
-"""How long a pod finishes what it has begun."""
+"""How long a pod may take to finish open requests."""
 LEAVE_SECONDS = 10
-"""How long the load balancer may take to notice that a pod leaves."""
+"""How long the load balancer may take to stop sending requests to a leaving pod."""

@@ -1,6 +1,6 @@
-"""Where the parts of a local stack are.
+"""The folders of a local stack.
 
-Outputs name paths relative to the stack's folder, so that a checkout can move.
+Paths in outputs are relative to the stack's folder, so that a checkout can be moved.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class StackFolder:
 
     @property
     def runs(self) -> Path:
-        """Training runs by run id."""
+        """Training runs by run ID."""
         return self.path / "runs"
 
     @property
@@ -40,12 +40,12 @@ class StackFolder:
 
     @property
     def keys(self) -> Path:
-        """The service's valid keys, a line each and the current one first; for the owner alone."""
+        """The service's valid keys, one per line, the current one first; readable only by the owner."""
         return self.service / "keys"
 
     @property
     def example(self) -> Path:
-        """A held-out record of the model version, for who wants to ask the service."""
+        """A held-out record of the model version, for trying the service."""
         return self.path / "example.json"
 
     def image(self, digest: str) -> Path:
@@ -53,5 +53,5 @@ class StackFolder:
         return self.images / digest.removeprefix("sha256:")
 
     def relative(self, path: Path) -> str:
-        """A path below the stack's folder as outputs name it."""
+        """A path relative to the stack's folder, for outputs."""
         return path.relative_to(self.path).as_posix()

@@ -1,4 +1,4 @@
-"""The content of an image, the same wherever it is built: the serving code, one model, and a note of which they are."""
+"""The content of an image, the same on every target: the serving code, one model, and their versions."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ SERVING_PACKAGES = ("features", "scoring")
 
 
 class CodeChangedError(PersonalizationError):
-    """The serving code was edited while its image was being built."""
+    """The serving code was edited during the build of its image."""
 
 
 def serving_code_hash(root: Path = ROOT) -> str:
-    """The code that serves, as 64 hexadecimal digits."""
+    """The hash of the serving code, 64 hexadecimal digits."""
     return code_hash(SERVING_PACKAGES, root)
 
 
 def fill(image: Path, code: Path, bundle: Path, inputs: Inputs[str, int]) -> None:
     """Put `model`, `app` and `image.json` into the new folder `image`; `code` holds the serving packages.
 
-    Raises `BundleError` when the bundle is not whole, `CodeChangedError` when the code is not that of the inputs.
+    Raises `BundleError` if the bundle is incomplete, `CodeChangedError` if the code's hash differs from the inputs'.
     """
     checked_hash(bundle)
     shutil.copytree(bundle, image / "model")
@@ -36,7 +36,7 @@ def fill(image: Path, code: Path, bundle: Path, inputs: Inputs[str, int]) -> Non
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     if serving_code_hash(code) != inputs.code_hash:
-        raise CodeChangedError("The serving code was edited while its image was being built. Run `up` again.")
+        raise CodeChangedError("The serving code was edited during the build of its image. Run `up` again.")
     facts = {
         "model_name": inputs.registry,
         "model_version": inputs.version,
@@ -47,7 +47,7 @@ def fill(image: Path, code: Path, bundle: Path, inputs: Inputs[str, int]) -> Non
 
 
 def image_digest(image: Path) -> str:
-    """`sha256:` and 64 hexadecimal digits over the names and contents of all files, compiled Python left out."""
+    """`sha256:` and 64 hexadecimal digits: the hash of all files' names and contents, without compiled Python."""
     digest = hashlib.sha256()
     for file in files_of(image):
         with file.open("rb") as stream:
@@ -57,5 +57,5 @@ def image_digest(image: Path) -> str:
 
 
 def files_of(image: Path) -> Iterator[Path]:
-    """Its files in a stable order, compiled Python left out."""
+    """Its files in a stable order, without compiled Python."""
     return (file for file in sorted(image.rglob("*")) if file.is_file() and file.suffix != ".pyc")

@@ -1,4 +1,4 @@
-"""A step that works in the stack's folder, as all of them do."""
+"""The base of all steps: a step that can use the stack's folder."""
 
 from abc import ABC
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from tools.paths import state_folder
 
 
 class LocalStep(Step[InputsT, OutputsT], ABC, Generic[InputsT, OutputsT]):
-    """A step that works in the stack's folder."""
+    """A step that can use the stack's folder."""
 
     def __init__(self, folder_of: Callable[[str], Path] = state_folder) -> None:
-        """`folder_of` gives the folder of a stack by name."""
+        """`folder_of` returns a stack's folder by name."""
         self._folder_of = folder_of
 
     def folder(self, stack: str) -> StackFolder:

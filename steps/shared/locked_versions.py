@@ -1,4 +1,4 @@
-"""The libraries' locked versions: an upgrade that may change a model or an answer runs a step again."""
+"""The locked versions of libraries. They are inputs of steps: an upgrade that may change results runs a step again."""
 
 import tomllib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a registered model is, the same in every registry: its number, its tags, and whether it may serve."""
+"""Registered model versions, the same in every registry: number, tags, and whether the version may serve."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,20 +19,21 @@ MODEL = "ctr"
 NORMALIZED = "normalized_entropy"
 """The metric by which versions that were trained on different data can be ranked."""
 LATEST = "latest"
-"""The wish for the candidate itself, instead of a version's number."""
+"""Requests the candidate itself, instead of a version by number."""
 
 
 class NoSuchVersionError(PersonalizationError):
-    """A version number that was never registered."""
+    """There is no version with this number."""
 
 
 class GateFailedError(PersonalizationError):
-    """The candidate is registered, but the gate keeps it from serving."""
+    """The gate rejected the candidate, so it may not serve."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A registered model. `metrics` and `hyperparameters` are those of its bundle; `accepted` is the gate's verdict."""
+    """A registered model version. `metrics` and `hyperparameters` are its bundle's; `accepted` is the gate's
+    verdict."""
 
     number: int
     bundle_hash: str
@@ -47,7 +48,7 @@ class Version:
 
     @classmethod
     def of(cls, number: int, tags: Mapping[str, str], *, champion: bool, registered: datetime) -> Self:
-        """The version that `tags_of` described."""
+        """The version with these tags, which `tags_of` made."""
         return cls(
             number=number,
             bundle_hash=tags["bundle_hash"],
@@ -62,7 +63,7 @@ class Version:
         )
 
     def require_accepted(self, report: Path) -> None:
-        """Raise `GateFailedError`, which names the `report`, when the gate rejected this version."""
+        """Raise `GateFailedError`, with the path of `report`, if the gate rejected this version."""
         if not self.accepted:
             raise GateFailedError(
                 f"The gate rejected model version {self.number}: {'; '.join(self.reasons)} What served before "
@@ -71,9 +72,9 @@ class Version:
 
 
 def tags_of(bundle_hash: str, metadata: Metadata) -> dict[str, str]:
-    """What a registry remembers of a bundle."""
+    """The tags of a bundle in a registry."""
     scalars = {name: value for name, value in metadata.metrics.items() if isinstance(value, int | float)}
-    # Registries bound the length of a tag; the slices can be read in the bundle.
+    # Registries limit the length of a tag; the slices are in the bundle.
     short = {name: value for name, value in metadata.metrics.items() if name != "slices"}
     return {
         "bundle_hash": bundle_hash,
@@ -130,7 +131,7 @@ def find(versions: Iterable[Version], number: int) -> Version:
 
 
 def write_example(folder: StackFolder, bundle: Path) -> None:
-    """Write the first golden record of `bundle` into the stack's folder, as a JSON object."""
+    """Write the first golden record of `bundle` to the stack's folder: a held-out record for trying the service."""
     with (bundle / GOLDEN).open(encoding="utf-8") as lines:
         record = json.loads(next(lines))["record"]
     write_private(folder.example, json.dumps(record, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""A training run's folder inside the stack's folder: reused when it is complete, owned by one resource."""
+"""A training run's folder in the stack's folder: reused if it is complete, owned by one resource."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from steps.shared.model_versions import Earlier
 
 RESULT = "result.json"
 OUTPUT = "output"
-"""The folder that training writes to."""
+"""The folder for training's output."""
 
 
 def run_id(inputs: Inputs[str], earlier: Earlier) -> str:
-    """16 hexadecimal digits that differ when anything does that the run's bundle or verdict depends on."""
+    """16 hexadecimal digits, different for each set of values that the run's bundle or verdict depends on."""
     fields = inputs.model_dump(mode="json", include=set(MODEL_INPUTS))
     champion = earlier.champion.bundle_hash if earlier.champion else None
     best = [earlier.best.bundle_hash] if earlier.best else []
@@ -38,20 +38,20 @@ class RunFolder:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Its path."""
         return self.stack.runs / self.identity
 
     def begin(self) -> None:
-        """Make it; of a run that was killed, what training can go on with stays."""
+        """Create it; files from which training can resume are kept."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / RESULT).unlink(missing_ok=True)
 
     def keep(self, result: dict[str, Any]) -> None:
-        """Remember the result; from now on the run is found again."""
+        """Save the result; from now on the run is reused."""
         write_whole(self.path / RESULT, json.dumps(result))
 
     def finished(self) -> dict[str, Any] | None:
-        """The result of a run whose bundle is whole, or None."""
+        """The result, if there is one and its bundle is complete, else None."""
         try:
             result: dict[str, Any] = json.loads((self.path / RESULT).read_text())
             return result if checked_hash(Path(result["bundle"])) == result["bundle_hash"] else None
@@ -59,7 +59,7 @@ class RunFolder:
             return None
 
     def outputs(self, result: dict[str, Any]) -> Outputs:
-        """What a finished run computed, for the resource that owns the folder from now on."""
+        """The outputs of a finished run, for the resource that owns the folder from now on."""
         return Outputs(
             bundle=self.stack.relative(Path(result["bundle"])),
             bundle_hash=result["bundle_hash"],
@@ -70,7 +70,7 @@ class RunFolder:
         )
 
     def remove(self, state: State) -> None:
-        """Remove it, unless another resource has taken it over; registered bundles have their copy elsewhere."""
+        """Delete it, unless another resource owns it now; the registry has its own copies of bundles."""
         if owns(self.path, state["claim"]):
             end_orphan(self.path)
             shutil.rmtree(self.path, ignore_errors=True)

@@ -1,14 +1,14 @@
-"""What the streams of a training run say: the same in every place."""
+"""Reads the output streams of a training run, the same on every target."""
 
 import json
 from collections.abc import Callable
 
 ERROR = "error: "
-"""How the line on standard error begins that says why a run failed."""
+"""Prefix of the line on standard error with the reason of a failure."""
 
 
 def progress_shown(report: Callable[[str], None]) -> Callable[[str], bool]:
-    """What shows a line of standard error by `report` when it is progress, and says whether it was."""
+    """A function that passes progress lines of standard error to `report`, and returns whether a line was progress."""
 
     def show(line: str) -> bool:
         try:
@@ -22,6 +22,6 @@ def progress_shown(report: Callable[[str], None]) -> Callable[[str], bool]:
 
 
 def reason_in(errors: str) -> str | None:
-    """Training's own sentence at the end of its standard error; None when it ended without a word."""
+    """Training's error message at the end of its standard error; None if there is none."""
     _, marker, sentence = errors.rpartition(ERROR)
     return sentence.strip() if marker else None

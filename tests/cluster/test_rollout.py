@@ -207,7 +207,7 @@ def test_a_canary_with_other_probabilities_is_taken_back_without_a_failed_reques
     before = cluster.image()
     with load() as finish:
         decided = tried(cluster, ODD)
-        assert "its probabilities are others than those beside it" in decided["refusal"]
+        assert "its predictions differ from those beside it" in decided["refusal"]
         assert (decided["stable"], decided["weight"]) == (before, 0)
         cluster.settle()
         unharmed(finish())
@@ -228,7 +228,7 @@ def test_a_shadow_is_judged_by_copies_without_a_failed_request(cluster: Cluster,
             cluster.apply(before, lead_there, rollout="shadow")
             cluster.settle()
             decided = tried(cluster, ODD, kind="shadow")
-            assert "its probabilities are others than those beside it" in decided["refusal"]
+            assert "its predictions differ from those beside it" in decided["refusal"]
             cluster.settle()
             unharmed(finish())
         assert router.errors == []

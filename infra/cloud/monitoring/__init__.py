@@ -1,1 +1,1 @@
-"""Monitoring on Azure: logs, metrics, the queries on them, and the alerts."""
+"""Monitoring on Azure: logs, metrics, queries and alerts."""

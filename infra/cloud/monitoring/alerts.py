@@ -1,4 +1,4 @@
-"""The alerts, and the workbook to look at when one is raised."""
+"""The alerts, and the workbook to read when one fires."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ EVERY = "PT5M"
 WINDOW = "PT15M"
 WARNING = 2
 MORE = "GreaterThan"
-"""Query rules take this one; the SDK's enum of the same name has the words of another service."""
+"""For query rules; the SDK's enum of this name has another service's values."""
 CLUSTER_NAMESPACE = "Microsoft.ContainerService/managedClusters"
 METRICS = {"node-cpu": ("node_cpu_usage_percentage", 85), "node-memory": ("node_memory_working_set_percentage", 90)}
-"""Alert, AKS metric and the average in percent that is too much."""
+"""AKS metric and threshold (average, percent) by alert."""
 RUNBOOKS = {
     "node-cpu": "overload",
     "node-memory": "overload",
@@ -32,12 +32,12 @@ RUNBOOKS = {
     "budget": "bill",
     "availability": "unreachable",
 }
-"""What to do about each alert: a page of `docs/runbooks`."""
+"""The runbook of each alert, a page of `docs/runbooks`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsArgs:
-    """What is watched, and who is told."""
+    """The monitored resources, and who is notified."""
 
     site: Site
     names: Names
@@ -47,14 +47,14 @@ class AlertsArgs:
     namespace: str
     """Kubernetes namespace of the service."""
     container_logs: bool
-    """Whether the pods' logs are collected at all."""
+    """Whether the pods' logs are collected."""
 
 
 class Alerts(pulumi.ComponentResource):
     """Metric alerts on the nodes, query alerts on training runs and the service, and the workbook."""
 
     def __init__(self, name: str, args: AlertsArgs, opts: ResourceOptions | None = None) -> None:
-        """Make all of them."""
+        """Create all of them."""
         super().__init__("personalization:azure:Alerts", name, None, opts)
         self._args = args
         for alert, (metric, threshold) in METRICS.items():
@@ -109,7 +109,7 @@ class Alerts(pulumi.ComponentResource):
                         operator=monitor.Operator.GREATER_THAN,
                         threshold=threshold,
                         time_aggregation=monitor.AggregationTypeEnum.AVERAGE,
-                        skip_metric_validation=True,  # a new cluster has no data yet
+                        skip_metric_validation=True,  # a new cluster has no metrics yet
                     )
                 ],
             ),
@@ -130,7 +130,7 @@ class Alerts(pulumi.ComponentResource):
             scopes=[self._args.logs],
             evaluation_frequency=EVERY,
             window_size=alert.window,
-            skip_query_validation=True,  # the tables come with the first rows
+            skip_query_validation=True,  # the tables are created with their first rows
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
@@ -148,5 +148,5 @@ class Alerts(pulumi.ComponentResource):
 
 
 def what_to_do(alert: str) -> str:
-    """Stands in the alert's mail."""
+    """Text for the alert's mail."""
     return f"What to do: docs/runbooks/{RUNBOOKS[alert]}.md"

@@ -1,6 +1,6 @@
-"""A look at the service from outside: Azure asks it every few minutes from several places, and tells when it is gone.
+"""An availability test: Azure calls the service every few minutes from several locations, and alerts if it fails.
 
-The service's certificate is of the stack's own authority, which Azure does not know: the test does not look at it.
+The test does not check the service's certificate, because Azure does not know the stack's own authority.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ READY = "/readyz"
 OK = 200
 EVERY = "PT1M"
 WINDOW = "PT5M"
-"""In which each place has asked once. Both as in Microsoft's template for this alert."""
+"""Each location calls once in this time. Both values are from Microsoft's template for this alert."""
 CRITICAL = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class AvailabilityArgs:
-    """What is asked, and who is told."""
+    """What is tested, and who is notified."""
 
     site: Site
     names: Names
@@ -41,7 +41,7 @@ class Availability(pulumi.ComponentResource):
     """The test and its alert."""
 
     def __init__(self, name: str, args: AvailabilityArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both; the service should answer by then."""
+        """Create both; the service should respond by then."""
         super().__init__("personalization:azure:Availability", name, None, opts)
         self._args = args
         self._called = args.names.alert(ALERT)
@@ -72,7 +72,7 @@ class Availability(pulumi.ComponentResource):
             validation_rules=applicationinsights.WebTestPropertiesValidationRulesArgs(
                 expected_http_status_code=OK, s_sl_check=False
             ),
-            # By this tag Azure knows where the results belong.
+            # This tag assigns the results to Application Insights.
             tags=self._args.monitoring.insights.id.apply(
                 lambda found: {**site.tags, f"hidden-link:{found}": "Resource"}
             ),

@@ -1,4 +1,4 @@
-"""Container insights. Without a collection rule and its association the add-on runs but collects nothing."""
+"""Container insights. The add-on collects nothing without a collection rule and its association."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ STREAM = "Microsoft-ContainerInsights-Group-Default"
 EXTENSION = "ContainerInsights"
 DESTINATION = "log-analytics"
 SETTINGS = {"dataCollectionSettings": {"interval": "1m", "namespaceFilteringMode": "Off", "enableContainerLogV2": True}}
-"""The logs in the table that the queries ask: the older one does not name a pod's namespace."""
+"""Logs go to the table that the queries read; the older table does not contain a pod's namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerInsightsArgs:
-    """Which cluster's logs go to which workspace."""
+    """A cluster, and the workspace for its logs."""
 
     site: Site
     name: str
@@ -26,10 +26,10 @@ class ContainerInsightsArgs:
 
 
 class ContainerInsights(pulumi.ComponentResource):
-    """The rule that says what is collected, and the cluster that it holds for."""
+    """The collection rule, and its association with the cluster."""
 
     def __init__(self, name: str, args: ContainerInsightsArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both."""
+        """Create both."""
         super().__init__("personalization:azure:ContainerInsights", name, None, opts)
         rule = monitor.DataCollectionRule(
             "containers",

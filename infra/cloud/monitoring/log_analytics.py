@@ -1,4 +1,4 @@
-"""Log Analytics with a daily cap, Application Insights, and the people whom alerts notify."""
+"""Log Analytics with a daily cap, Application Insights, and the action group for alerts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,26 +13,27 @@ from infra.cloud.site import Site
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """Where it goes, how much is taken in and who reads the mails."""
+    """Location, names, daily cap, retention and mail address."""
 
     site: Site
     names: Names
     cap_gb: float
-    """GB a day."""
+    """GB per day."""
     retention_days: int
     mail: str
 
 
 class Monitoring(pulumi.ComponentResource):
-    """The workspace `logs`, Application Insights over it, and the action group `operators`."""
+    """The workspace `logs`, Application Insights on it, and the action group `operators`."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: ResourceOptions | None = None) -> None:
-        """Make all three."""
+        """Create all three."""
         super().__init__("personalization:azure:Monitoring", name, None, opts)
         self.logs = self._workspace(args)
         self.insights = self._application_insights(args)
         self.connection: Output[str] = Output.secret(self.insights.connection_string)
-        """How Application Insights is reached. Nobody gets in by it alone: it takes identities only."""
+        """Connection string of Application Insights. It grants no access alone, because only identities are
+        accepted."""
         self.operators = self._action_group(args)
         self.register_outputs({"logs": self.logs.id, "insights": self.insights.id, "operators": self.operators.id})
 
@@ -84,17 +85,17 @@ class Monitoring(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnosticsArgs:
-    """Whose logs go to which workspace; without `categories`, all of them."""
+    """A resource and the workspace for its logs: all of them, unless `categories` selects some."""
 
     resource: Input[str]
-    """The resource's id. A storage account has no logs of its own: its Blob service has."""
+    """The resource's ID; for a storage account that of its Blob service, which has the logs."""
     workspace: Input[str]
     categories: Sequence[str] = ()
     metrics: bool = True
 
 
 def send_logs(name: str, args: DiagnosticsArgs, opts: ResourceOptions) -> monitor.DiagnosticSetting:
-    """Send a resource's logs, and its metrics unless it has none, to Log Analytics."""
+    """Send a resource's logs to Log Analytics, and its metrics if it has any."""
     logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in args.categories]
     everything = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
     return monitor.DiagnosticSetting(

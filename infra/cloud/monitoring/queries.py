@@ -1,8 +1,7 @@
-"""The queries, in Log Analytics' language KQL, that alerts and the workbook use.
+"""The KQL queries of alerts and workbook. Imports no SDK.
 
-The service's own figures are the `summary` lines of its log (`scoring/worker/summary.py`), which Container insights
+The service's own metrics are the `summary` lines of its log (`scoring/worker/summary.py`), which Container insights
 collects.
-No SDK is imported here.
 """
 
 from dataclasses import dataclass
@@ -11,20 +10,20 @@ from enum import StrEnum
 from features.reference import MAJOR_SHIFT
 
 MIN_REQUESTS = 100
-"""Fewer in a window say nothing about a share of them."""
+"""With fewer in a window, a share of failures means nothing."""
 FAILED_SHARE = 0.01
 SLOW_SECONDS = 0.1
-"""A bound of the service's latency histogram."""
+"""A bucket bound of the service's latency histogram."""
 SLOWEST_SECONDS = 10
-"""Stands for the histogram's last bound, infinity: the service refuses what waits for so long."""
+"""Replaces the histogram's last bound, infinity: the service rejects requests that wait this long."""
 BUSY_REQUESTS = 1_000
-"""In a day: a service that answered so many is missed when it answers none."""
+"""Per day: if a service with this many gets none, there is an alert."""
 CERTIFICATE_DAYS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """A query that finds rows when something is wrong, and from how long a time."""
+    """A query that returns rows if something is wrong, and its time window."""
 
     query: str
     window: str = "PT15M"
@@ -33,7 +32,7 @@ class Alert:
 
 
 class Look(StrEnum):
-    """How a workbook draws what a query finds, in Azure's words."""
+    """How a workbook shows a query's result; Azure's values."""
 
     TIME = "timechart"
     BARS = "barchart"
@@ -42,7 +41,7 @@ class Look(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A part of the workbook."""
+    """One chart of the workbook."""
 
     title: str
     query: str
@@ -70,7 +69,7 @@ FAILED_RUNS = """DatabricksJobs
 BY_TIME = "by bin(TimeGenerated, 5m)"
 
 ALERTS = {
-    # Databricks' logs may come late: what is a quarter of an hour old when it comes would never be seen.
+    # Databricks' logs can arrive late: in a window of 15 minutes they would be missed.
     "failed-training": Alert(query=FAILED_RUNS, of_service=False, window="PT1H"),
     "service-errors": Alert(query=ERRORS),
     "error-rate": Alert(
@@ -106,7 +105,7 @@ ALERTS = {
 """
     ),
 }
-"""By their names, which the runbooks have too."""
+"""By name; the runbooks have the same names."""
 
 CHARTS = [
     Chart(
@@ -188,9 +187,9 @@ CHARTS = [
         of_service=False,
     ),
 ]
-"""From what users notice to what it costs."""
+"""Ordered from what users notice to what it costs."""
 
 
 def whole(query: str, namespace: str) -> str:
-    """A query as Log Analytics takes it, for the service in a Kubernetes namespace."""
+    """The complete query for the service in a Kubernetes namespace."""
     return LINES.replace("{namespace}", namespace) + query if "line" in query else query

@@ -1,4 +1,4 @@
-"""The workbook, in Azure's own format: what users notice first, then the model, the machines, and their cost."""
+"""The workbook in Azure's format: first what users notice, then the model, the nodes and their cost."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ LINE_CHART = 2
 TIME = "TimeRange"
 HOUR_MILLISECONDS = 3_600_000
 CHOICES = (1, 4, 24, 7 * 24, 30 * 24)
-"""Hours to look back."""
+"""Time ranges to choose from, in hours."""
 WITHOUT_LOGS = (
     "The service's own figures are missing: this stack does not collect the pods' logs "
     "(`azure.container_insights` in its stack file)."
@@ -32,7 +32,7 @@ BILL = (
 def workbook(
     *, stack: str, cluster: Input[str], logs: Input[str], namespace: str, groups: Sequence[str], of_service: bool
 ) -> dict[str, Any]:
-    """The workbook's content, for resources by their ids; `of_service` says whether the pods' logs are collected."""
+    """The workbook's content, for resources by ID; `of_service` is whether the pods' logs are collected."""
     charts = [chart for chart in CHARTS if of_service or not chart.of_service]
     items = [
         _text("heading", f"# Personalization, stack {stack}"),
@@ -50,7 +50,7 @@ def _text(name: str, markdown: str) -> dict[str, Any]:
 
 
 def _time() -> dict[str, Any]:
-    """Lets the reader choose how far back to look."""
+    """The parameter for the time range."""
     choices = [{"durationMs": hours * HOUR_MILLISECONDS} for hours in CHOICES]
     parameter = {
         "id": "5b1c8a4e-0f1d-4d0c-9d55-4c3d7c4f2f10",

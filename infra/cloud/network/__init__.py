@@ -1,1 +1,1 @@
-"""The network of a private stack: addresses, names, and the endpoints by which Azure's services are reached in it."""
+"""The network of a private stack: addresses, DNS names and private endpoints."""

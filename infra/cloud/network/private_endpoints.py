@@ -1,4 +1,4 @@
-"""Private endpoints: an address in the network for each part of a service, and its name in the zones."""
+"""Private endpoints: an address in the network for each part of a service, with its DNS name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from infra.private_links import LINKS, Link, Service
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateEndpointsArgs:
-    """Where the endpoints go, and to what they lead."""
+    """The endpoints' subnet and DNS zones, and their services."""
 
     site: Site
     names: Names
     subnet: Input[str]
     zones: PrivateNames
     peered: pulumi.Resource
-    """The way to the endpoints for whoever is in the other network."""
+    """The peering by which the other network reaches the endpoints."""
     services: Mapping[Service, Input[str]]
-    """Ids."""
+    """IDs."""
 
 
 class PrivateEndpoints(pulumi.ComponentResource):
-    """The endpoints. A service is reached by its usual names when all of `named` are there."""
+    """The endpoints. Services can be reached by their usual names when all of `named` exist."""
 
     def __init__(self, name: str, args: PrivateEndpointsArgs, opts: ResourceOptions | None = None) -> None:
-        """Make all of them."""
+        """Create all of them."""
         super().__init__("personalization:azure:PrivateEndpoints", name, None, opts)
         self._args = args
         self.named: list[pulumi.Resource] = []
@@ -43,7 +43,7 @@ class PrivateEndpoints(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _endpoint(self, link: Link, before: list[pulumi.Resource]) -> network.PrivateEndpoint:
-        """One after the other for each service, which takes one change at a time."""
+        """One after the other for each service, which accepts one change at a time."""
         physical, site = self._args.names.of_network(link.name), self._args.site
         return network.PrivateEndpoint(
             f"endpoint-{link.name}",

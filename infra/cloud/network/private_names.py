@@ -1,7 +1,7 @@
-"""Names in a private stack's network: a zone for each kind of endpoint, and one for the service.
+"""DNS in a private stack's network: a zone for each kind of endpoint, and one for the service.
 
-Azure's public names lead into the zones from where these are linked: `lake.blob.core.windows.net` is an alias of
-`lake.privatelink.blob.core.windows.net`, which has an address inside only there.
+In networks that are linked to the zones, Azure's public names resolve to private addresses:
+`lake.blob.core.windows.net` is an alias of `lake.privatelink.blob.core.windows.net`.
 """
 
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateNamesArgs:
-    """The zones, where they are seen, and the one name that no endpoint brings."""
+    """The zones, the networks that they are linked to, and the service's name, which has no endpoint."""
 
     site: Site
     zones: Sequence[str]
     networks: dict[str, Input[str]]
-    """Ids of networks by what a link is called."""
+    """IDs of networks, by link name."""
     host: str
     address: str
-    """Of the service."""
+    """The service's."""
 
 
 class PrivateNames(pulumi.ComponentResource):
-    """The zones by name, and their links, which names wait for: `record`, the service's, does."""
+    """The zones by name, and their links. DNS records, such as the service's `record`, wait for the links."""
 
     def __init__(self, name: str, args: PrivateNamesArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the zones, their links and the service's record."""
+        """Create the zones, their links and the service's record."""
         super().__init__("personalization:azure:PrivateNames", name, None, opts)
         self._site, self._own = args.site, ResourceOptions(parent=self)
         self.zones = {zone: self._zone(zone) for zone in (*args.zones, args.host)}

@@ -1,4 +1,4 @@
-"""A private stack's own network: its subnets, the way out of them, and the peering by which others come in."""
+"""A private stack's own network: its subnets, its NAT gateway, and its peering."""
 
 from dataclasses import dataclass
 
@@ -20,31 +20,31 @@ DATABRICKS = "Microsoft.Databricks/workspaces"
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateNetworkArgs:
-    """Where the network goes, its addresses, and the network that it is peered with."""
+    """The network's location and address ranges, and the network that it is peered with."""
 
     site: Site
     names: Names
     ranges: Ranges
     peered_network: str
-    """Its id; of the same subscription."""
+    """Its ID, in the same subscription."""
 
 
 class PrivateNetwork(pulumi.ComponentResource):
-    """The network. Nothing in it has a public address: what calls the internet goes out by the NAT gateway's."""
+    """The network. Nothing in it has a public address; connections to the internet use the NAT gateway's."""
 
     def __init__(self, name: str, args: PrivateNetworkArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the way out, the network and its peering."""
+        """Create the NAT gateway, the network and its peering."""
         super().__init__("personalization:azure:PrivateNetwork", name, None, opts)
         self._args = args
         self._own = ResourceOptions(parent=self)
         self.network = self._network(self._way_out(), self._rules())
         self.id = self.network.id
         self.peered = self._peering()
-        """The last part of the peering, which works both ways then."""
+        """The second half of the peering, after which it works both ways."""
         self.register_outputs({"network": self.id})
 
     def subnet(self, name: str) -> Output[str]:
-        """The id of a subnet."""
+        """The ID of a subnet."""
         return Output.concat(self.id, "/subnets/", name)
 
     def _way_out(self) -> network.NatGateway:
@@ -72,7 +72,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         )
 
     def _rules(self) -> network.NetworkSecurityGroup:
-        """Databricks' subnets must have a group; what it needs, Databricks itself writes into it."""
+        """Databricks' subnets must have a security group; Databricks itself adds the rules that it needs."""
         return network.NetworkSecurityGroup(
             "databricks-rules",
             network_security_group_name=self._args.names.of_network("databricks"),
@@ -83,7 +83,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         )
 
     def _network(self, gateway: network.NatGateway, rules: network.NetworkSecurityGroup) -> network.VirtualNetwork:
-        """With its subnets in one call: Azure writes to a network one after the other."""
+        """With its subnets in one request, because Azure accepts one change of a network at a time."""
         ranges = self._args.ranges
         out = network.SubResourceArgs(id=gateway.id)
         training = {
@@ -109,7 +109,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         )
 
     def _peering(self) -> network.VirtualNetworkPeering:
-        """Both halves, one after the other, as each writes to both networks."""
+        """Both halves, one after the other, because each changes both networks."""
         args, (group, other) = self._args, _group_and_name(self._args.peered_network)
         half = network.VirtualNetworkPeering(
             "peering",
@@ -132,7 +132,7 @@ class PrivateNetwork(pulumi.ComponentResource):
 
 
 def _subnet(name: str, addresses: str, **more: object) -> network.SubnetArgs:
-    """A subnet whose machines reach the internet by a NAT gateway or not at all."""
+    """A subnet whose machines reach the internet only by a NAT gateway."""
     return network.SubnetArgs(name=name, address_prefix=addresses, default_outbound_access=False, **more)  # type: ignore[arg-type]  # checked by the callers' own types
 
 

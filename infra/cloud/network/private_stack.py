@@ -1,4 +1,4 @@
-"""What makes a stack private, put together: nothing of it is there in a public one."""
+"""Everything that only a private stack has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from infra.private_links import ZONES, Service
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateStackArgs:
-    """The stack's settings and names, and where its network goes."""
+    """The stack's settings and names, and the location of its network."""
 
     site: Site
     settings: AzureSettings
@@ -36,14 +36,14 @@ class PrivateStackArgs:
 
 
 class PrivateStack:
-    """The network, made first; the endpoints in it, once there is what they lead to."""
+    """The network, which is created first, and its endpoints, once their services exist."""
 
     def __init__(self, args: PrivateStackArgs, opts: ResourceOptions) -> None:
-        """Make the network and what the cluster needs in it."""
+        """Create the network and what the cluster needs in it."""
         self._args, self._opts = args, opts
         self._ranges = divided(args.settings.network_range)
         self.service_address = str(self._ranges.service_address)
-        """Where the service's load balancer is to be."""
+        """The address of the service's load balancer."""
         self._peered = str(args.settings.peered_network)
         self._network = PrivateNetwork(
             "private-network",
@@ -66,7 +66,7 @@ class PrivateStack:
         )
 
     def reached(self, services: Mapping[Service, Input[str]]) -> Sequence[pulumi.Resource]:
-        """Make the endpoints; whoever calls a service from the peered network waits for what is returned."""
+        """Create the endpoints. Calls to a service from the peered network must wait for what is returned."""
         site = self._args.site
         names = PrivateNames(
             "private-names",

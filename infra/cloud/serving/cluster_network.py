@@ -1,4 +1,4 @@
-"""What a cluster in a network of the stack's own needs: an identity, and roles on the subnets that it works in."""
+"""What a cluster in the stack's own network needs: an identity, with roles on its subnets."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from infra.cloud.site import Site
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterNetworkArgs:
-    """Where the identity goes, its name, and the ids of the subnets of nodes and load balancer."""
+    """Location and name of the identity, and the IDs of the subnets for nodes and load balancer."""
 
     site: Site
     name: str
@@ -23,10 +23,10 @@ class ClusterNetworkArgs:
 
 
 class ClusterNetwork(pulumi.ComponentResource):
-    """The identity's id and the nodes' subnet; a cluster can be made there when `roles` are given."""
+    """The identity's ID and the nodes' subnet; the cluster must wait for `roles`."""
 
     def __init__(self, name: str, args: ClusterNetworkArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the identity and give it both roles."""
+        """Create the identity and assign both roles."""
         super().__init__("personalization:azure:ClusterNetwork", name, None, opts)
         made = managedidentity.UserAssignedIdentity(
             "aks-identity",

@@ -1,4 +1,4 @@
-"""The container registry. Its admin user is disabled: builds and nodes have roles instead."""
+"""The container registry. Its admin user is disabled: builds and nodes use roles."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ ACCESS = containerregistry.PublicNetworkAccess
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerRegistryArgs:
-    """Where the registry goes, its name and tier."""
+    """Location, name and tier."""
 
     site: Site
     name: str
@@ -25,7 +25,7 @@ class ContainerRegistry(pulumi.ComponentResource):
     """The registry; `server` is the first part of its images' names."""
 
     def __init__(self, name: str, args: ContainerRegistryArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the registry."""
+        """Create the registry."""
         super().__init__("personalization:azure:ContainerRegistry", name, None, opts)
         self.registry = containerregistry.Registry(
             "registry",

@@ -13,7 +13,7 @@ AUDIENCE = "api://AzureADTokenExchange"
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringIdentityArgs:
-    """Where the identity goes, its name, and which service account of which cluster it is."""
+    """Location and name of the identity, and the service account that it is linked to."""
 
     site: Site
     name: str
@@ -27,7 +27,7 @@ class ScoringIdentity(pulumi.ComponentResource):
     """The identity with its federated credential."""
 
     def __init__(self, name: str, args: ScoringIdentityArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the identity."""
+        """Create the identity."""
         super().__init__("personalization:azure:ScoringIdentity", name, None, opts)
         identity = managedidentity.UserAssignedIdentity(
             "scoring-identity",

@@ -1,4 +1,4 @@
-"""The Key Vault with the service's keys and its certificate's private key; only the pods' identity may read them."""
+"""The Key Vault with the service's API keys and private key; only the pods' identity may read them."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ RETENTION_DAYS = 7
 _CLOSED = keyvault.NetworkRuleSetArgs(
     default_action=keyvault.NetworkRuleAction.DENY, bypass=keyvault.NetworkRuleBypassOptions.AZURE_SERVICES
 )
-"""Azure ML, which keeps its workspace's secrets here, is a service that Azure trusts."""
+"""Azure ML keeps its workspace's secrets here, and is one of Azure's trusted services."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyVaultArgs:
-    """Where the vault goes, its name and its directory."""
+    """Location, name and tenant."""
 
     site: Site
     name: str
@@ -25,13 +25,13 @@ class KeyVaultArgs:
 
 
 class KeyVault(pulumi.ComponentResource):
-    """The vault. What is protected can not be purged either, for the days that Azure keeps a deleted vault.
+    """The vault. With `protect`, a deleted vault also can't be purged during its retention.
 
-    That can never be switched off again; a stack whose protection has ended sends nothing about it.
+    Purge protection can't be switched off again, so without `protect` the setting is left out.
     """
 
     def __init__(self, name: str, args: KeyVaultArgs, opts: ResourceOptions | None = None) -> None:
-        """Make the vault."""
+        """Create the vault."""
         super().__init__("personalization:azure:KeyVault", name, None, opts)
         self._site = args.site
         self.vault = keyvault.Vault(
@@ -57,7 +57,7 @@ class KeyVault(pulumi.ComponentResource):
         self.register_outputs({"vault": self.id})
 
     def secret(self, name: str, value: Input[str]) -> keyvault.Secret:
-        """A secret. ARM can't delete one, so it goes with the vault."""
+        """A secret. ARM can't delete secrets, so it is deleted with the vault."""
         return keyvault.Secret(
             name,
             secret_name=name,

@@ -21,7 +21,7 @@ from infra.cloud.site import Site, known
 from infra.network_ranges import POD_RANGE, SERVICE_RANGE
 
 POOL_LABEL = "personalization/pool"
-"""Label of the scoring pool's nodes, the same for each pool that takes another's place."""
+"""Label of the scoring pool's nodes, the same for a pool that replaces another."""
 SCORING = "scoring"
 DISK_GIB = 64
 MAX_PODS = 110
@@ -32,24 +32,24 @@ OUTBOUND = containerservice.OutboundType
 
 @dataclass(frozen=True, kw_only=True)
 class KubernetesArgs:
-    """Where the cluster goes, its names and its size."""
+    """Location, names and sizes."""
 
     site: Site
     names: Names
     settings: AzureSettings
     logs: Input[str]
-    """Id of the Log Analytics workspace."""
+    """ID of the Log Analytics workspace."""
     network: ClusterNetwork | None
-    """Where the nodes are in a private stack; None: in a network that AKS makes."""
+    """The nodes' network in a private stack; None: AKS creates one."""
     after: Sequence[pulumi.Resource] = ()
-    """What must be there before a cluster costs anything."""
+    """What must exist before the cluster, which costs by the hour."""
 
 
 class Kubernetes(pulumi.ComponentResource):
-    """The cluster. `ready` is the last thing written to it: wait for that before anything runs on it."""
+    """The cluster. `ready` is the last change of it: wait for that before you use the cluster."""
 
     def __init__(self, name: str, args: KubernetesArgs, opts: ResourceOptions | None = None) -> None:
-        """Make cluster, maintenance windows and scoring pool."""
+        """Create cluster, maintenance windows and scoring pool."""
         super().__init__("personalization:azure:Kubernetes", name, None, opts)
         self._args = args
         self.cluster = self._cluster()
@@ -91,7 +91,7 @@ class Kubernetes(pulumi.ComponentResource):
                 node_os_upgrade_channel=containerservice.NodeOSUpgradeChannel.NODE_IMAGE,
             ),
             tags=site.tags,
-            # The autoscaler counts the nodes. The scoring pool shows up in the list after a refresh, see `state_edits`.
+            # The autoscaler sets the count. After a refresh the list also contains the scoring pool, see `state_edits`.
             opts=ResourceOptions(
                 parent=self,
                 ignore_changes=["agentPoolProfiles[*].count"],
@@ -100,7 +100,7 @@ class Kubernetes(pulumi.ComponentResource):
         )
 
     def _identity(self) -> containerservice.ManagedClusterIdentityArgs:
-        """In a network of ours the cluster needs roles before it is made, and so an identity that is there already."""
+        """In the stack's own network the cluster needs roles before it exists, and so an existing identity."""
         if self._args.network is None:
             return containerservice.ManagedClusterIdentityArgs(
                 type=containerservice.ResourceIdentityType.SYSTEM_ASSIGNED
@@ -111,7 +111,7 @@ class Kubernetes(pulumi.ComponentResource):
         )
 
     def _api_server(self) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
-        """A private one has its address in the network, and a public name for it: no zone has to be linked to it."""
+        """A private one has an address in the network and a public DNS name, so it needs no private zone."""
         if self._args.network is None:
             return containerservice.ManagedClusterAPIServerAccessProfileArgs(
                 authorized_ip_ranges=list(self._args.settings.authorized_ip_ranges)
@@ -131,7 +131,7 @@ class Kubernetes(pulumi.ComponentResource):
             os_disk_size_gb=DISK_GIB,
             vm_size=settings.system_vm_size,
             vnet_subnet_id=self._subnet(),
-            # Said on each pool: a pool keeps its version otherwise when the control plane's is raised.
+            # Set on each pool, which otherwise keeps its version when the control plane is upgraded.
             orchestrator_version=settings.kubernetes_version,
             count=settings.system_nodes_min,
             min_count=settings.system_nodes_min,
@@ -143,7 +143,8 @@ class Kubernetes(pulumi.ComponentResource):
         )
 
     def _scoring_pool(self, written: pulumi.Resource) -> containerservice.AgentPool:
-        """What can't change in place is in its name: the new pool is there before the old one goes."""
+        """Properties that can't change in place are part of its name, so a new pool exists before the old one is
+        deleted."""
         settings = self._args.settings
         zones = [zone.value for zone in settings.zones]
         return containerservice.AgentPool(
@@ -173,7 +174,7 @@ class Kubernetes(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[written],
                 ignore_changes=["count"],
-                delete_before_replace=False,  # Azure's provider would take the pods' nodes away first
+                delete_before_replace=False,  # Azure's provider would delete the pods' nodes first
             ),
         )
 
@@ -236,8 +237,8 @@ def _issuer(profile: ManagedClusterOIDCIssuerProfileResponse | None) -> str | No
 
 
 def _kubelet(profile: Mapping[str, UserAssignedIdentityManagedClusterResponse] | None) -> str:
-    """Object id of the identity with which the nodes pull images."""
+    """Object ID of the identity with which the nodes pull images."""
     object_id = (profile or {})["kubeletidentity"].object_id
     if object_id is None:
-        raise ValueError("Azure left out the object id of the nodes' identity")
+        raise ValueError("Azure returned no object ID for the nodes' identity")
     return object_id

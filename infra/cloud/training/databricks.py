@@ -16,7 +16,7 @@ NO_PUBLIC_ADDRESSES = databricks.WorkspaceNoPublicIPBooleanParameterArgs(value=T
 
 @dataclass(frozen=True, kw_only=True)
 class DatabricksNetwork:
-    """The network that clusters run in, and its two subnets that are delegated to Databricks, by name."""
+    """The clusters' network, and the names of its two subnets that are delegated to Databricks."""
 
     id: Input[str]
     hosts: str
@@ -25,20 +25,20 @@ class DatabricksNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabricksArgs:
-    """Where the workspace goes and its names."""
+    """The workspace's location, names and network."""
 
     site: Site
     subscription: str
     names: Names
     network: DatabricksNetwork | None
-    """None: Databricks makes a network of its own."""
+    """None: Databricks creates its own network."""
 
 
 class Databricks(pulumi.ComponentResource):
-    """The workspace and its access connector. Databricks makes the managed group itself and refuses one that exists."""
+    """The workspace and its access connector. Databricks creates the managed resource group, which must not exist."""
 
     def __init__(self, name: str, args: DatabricksArgs, opts: ResourceOptions | None = None) -> None:
-        """Make both."""
+        """Create both."""
         super().__init__("personalization:azure:Databricks", name, None, opts)
         site = args.site
         self.workspace = databricks.Workspace(
@@ -47,11 +47,11 @@ class Databricks(pulumi.ComponentResource):
             resource_group_name=site.group,
             location=site.location,
             sku=databricks.SkuArgs(name="premium"),
-            compute_mode=databricks.ComputeMode.HYBRID,  # can't be changed later, so it is said from the start
+            compute_mode=databricks.ComputeMode.HYBRID,  # can't be changed later, so it is set explicitly
             managed_resource_group_id=f"/subscriptions/{args.subscription}/resourceGroups/{args.names.databricks_group}",
             parameters=_parameters(args.network),
             public_network_access=ACCESS.DISABLED if site.private else ACCESS.ENABLED,
-            # Without the rules for Databricks' own addresses, where clusters reach it by an endpoint in their network.
+            # Clusters that use a private endpoint need no rules for Databricks' public addresses.
             required_nsg_rules=RULES.NO_AZURE_DATABRICKS_RULES if site.private else RULES.ALL_RULES,
             tags=site.tags,
             opts=ResourceOptions(parent=self),
@@ -83,5 +83,5 @@ def _parameters(network: DatabricksNetwork | None) -> databricks.WorkspaceCustom
 
 def _principal(identity: databricks.outputs.ManagedServiceIdentityResponse | None) -> str:
     if identity is None:
-        raise ValueError("Azure left out the identity of the access connector")
+        raise ValueError("Azure returned no identity for the access connector")
     return identity.principal_id

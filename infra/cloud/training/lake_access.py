@@ -1,4 +1,4 @@
-"""Unity Catalog lets the workspace read and write the lake through the access connector, without a secret.
+"""The workspace's access to the lake: by Unity Catalog and the access connector, without a secret.
 
 These objects belong to the region's metastore: their names are unique in it, and they outlive the workspace.
 """
@@ -16,22 +16,22 @@ PRIVILEGES = ["READ_FILES", "WRITE_FILES"]
 
 @dataclass(frozen=True, kw_only=True)
 class LakeAccessArgs:
-    """The connector, the lake's containers by name, and who may use them."""
+    """The connector, the lake's containers by name, and the principals that may use them."""
 
     name: str
     connector: Input[str]
-    """Id of the access connector."""
+    """ID of the access connector."""
     containers: Mapping[str, Input[str]]
     """`abfss://` addresses."""
     principals: Mapping[str, str]
-    """Names in Databricks, by what they are called in the stack."""
+    """Names in Databricks, by logical name."""
 
 
 class LakeAccess(pulumi.ComponentResource):
     """The storage credential, an external location for each container, and grants on them."""
 
     def __init__(self, name: str, args: LakeAccessArgs, opts: ResourceOptions | None = None) -> None:
-        """Make all of them."""
+        """Create all of them."""
         super().__init__("personalization:azure:LakeAccess", name, None, opts)
         credential = databricks.StorageCredential(
             "lake-credential",
@@ -40,7 +40,7 @@ class LakeAccess(pulumi.ComponentResource):
                 access_connector_id=args.connector
             ),
             isolation_mode=ISOLATED,
-            skip_validation=True,  # the connector's role takes minutes to count
+            skip_validation=True,  # the connector's role takes minutes to become effective
             force_destroy=True,
             opts=ResourceOptions(parent=self),
         )

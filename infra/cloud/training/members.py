@@ -1,7 +1,7 @@
-"""Who of the deployers Databricks knows by a name, and those whom it has to be told of first.
+"""The deployers' names in Databricks; service principals are added to the workspace first.
 
-People and groups come from the directory by themselves; a grant to a service principal that is in no workspace yet is
-refused ("Could not find principal"; Microsoft's page "Service principals", on adding one to a workspace).
+Databricks finds users and groups in Entra ID, but refuses a grant to a service principal that is in no workspace
+("Could not find principal"; Microsoft's page "Service principals", on adding one to a workspace).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from infra.azure_settings import Deployer, PrincipalType
 
 
 class Members(pulumi.ComponentResource):
-    """The service principals among the deployers, in the workspace. `names` are all names that grants may use."""
+    """The deployers' service principals in the workspace. `names` are all names for grants."""
 
     def __init__(
         self,
@@ -24,9 +24,9 @@ class Members(pulumi.ComponentResource):
         workspace: pulumi.Resource,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """Add them; `run_as` is the application id of the one that training runs as.
+        """Add them; `run_as` is the application ID of the one that training runs as.
 
-        They go with `workspace`: whoever destroys the stack may be one of them.
+        They are deleted with `workspace`, because one of them may be destroying the stack.
         """
         super().__init__("personalization:azure:Members", name, None, opts)
         applications = {
@@ -40,10 +40,10 @@ class Members(pulumi.ComponentResource):
             databricks.ServicePrincipal(
                 f"member-{called}",
                 application_id=application,
-                force=True,  # who deployed as it before is a member already
+                force=True,  # one that has deployed before is already a member
                 opts=ResourceOptions(parent=self, deleted_with=workspace),
             )
         named = {one.object_id: one.databricks_name for one in deployers if one.databricks_name is not None}
         self.names: dict[str, str] = {**named, **applications}
-        """By what they are called in the stack."""
+        """By logical name."""
         self.register_outputs({})

@@ -1,6 +1,6 @@
-"""The Databricks jobs that train: our wheel and SynapseML on a cluster whose size never changes while it runs.
+"""The Databricks jobs that train: the project's wheel and SynapseML on a cluster of fixed size.
 
-`Job` only describes one; the steps `CanaryRun` and `TrainingRun` start runs.
+The steps `CanaryRun` and `TrainingRun` start the runs.
 """
 
 import json
@@ -19,19 +19,19 @@ from infra.cloud.training.wheel import Wheel
 from tools.versions import DATABRICKS_RUNTIME, SCALA, SYNAPSEML
 
 ENTRY_POINT = "train"
-"""Of the wheel, in `pyproject.toml`."""
+"""The wheel's, in `pyproject.toml`."""
 REQUEST = "request"
-"""The job's one parameter: what to train, as JSON (`training.databricks`)."""
+"""The job's only parameter: what to train, as JSON (`training.databricks`)."""
 CLUSTER = "training"
 CANARY_MINUTES = 45
-"""After which a canary run is stopped; most of it is the start of machines."""
+"""Timeout of a canary run, most of which is the start of VMs."""
 RUNTIME = f"{DATABRICKS_RUNTIME}.x-scala{SCALA}"
 SYNAPSEML_JAR = f"com.microsoft.azure:synapseml-lightgbm_{SCALA}:{SYNAPSEML}"
 SYNAPSEML_REPOSITORY = "https://mmlspark.blob.core.windows.net/maven"
 DEDICATED = "SINGLE_USER"
 """SynapseML calls into the JVM, which no other access mode allows."""
 ON_DEMAND = "ON_DEMAND_AZURE"
-"""LightGBM does not survive the loss of a node, so none is a spot one."""
+"""LightGBM fails when a node is lost, so there are no spot nodes."""
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
 
@@ -46,20 +46,19 @@ class TrainingJobArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class JobArgs:
-    """In what one job differs from the other."""
+    """How the two jobs differ."""
 
     name: str
     workers: int
     timeout_minutes: int
     told: Sequence[str]
-    """Mail addresses that hear of a run that failed."""
+    """Mail addresses for failed runs."""
 
 
 class TrainingJob(pulumi.ComponentResource):
-    """Cluster policy, wheel and jobs in the workspace of the Databricks provider that it is given.
+    """Cluster policy, wheel and jobs in the workspace of the given Databricks provider.
 
-    `canary_id` is the job of the same kind on the smallest cluster that has what the other one's has; `tried` says what
-    a run of it tries.
+    `canary_id` is the same job on the smallest equivalent cluster; `tried` is what a canary run tests.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class TrainingJob(pulumi.ComponentResource):
         workspace: pulumi.Resource,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """Make them; they go with `workspace`, the workspace itself."""
+        """Create them; they are deleted with the workspace."""
         super().__init__("personalization:azure:TrainingJob", name, None, opts)
         self._args = args
         self._options = ResourceOptions(parent=self, deleted_with=workspace)
@@ -180,14 +179,14 @@ def _training(args: TrainingJobArgs) -> JobArgs:
 
 
 def _run_as(settings: AzureSettings) -> databricks.JobRunAsArgs | None:
-    """Without one the job runs as whoever first ran `up`."""
+    """By default the job runs as the deployer that first ran `up`."""
     if settings.training_run_as is None:
         return None
     return databricks.JobRunAsArgs(service_principal_name=settings.training_run_as)
 
 
 def _policy(settings: AzureSettings) -> dict[str, Any]:
-    """What a cluster may be: exactly the one of the settings or the canary's, and never one that grows."""
+    """The allowed clusters: exactly those of the two jobs, without autoscaling."""
     sizes = sorted({settings.canary_workers, settings.training_workers})
     several = {"num_workers": {"type": "allowlist", "values": sizes}} if len(sizes) > 1 else {}
     fixed = {

@@ -1,4 +1,4 @@
-"""The wheel that Databricks runs: `features` and `training`, built as `pyproject.toml` says."""
+"""The wheel that Databricks runs: `features` and `training`, built according to `pyproject.toml`."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ HASH_DIGITS = 16
 
 @dataclass(frozen=True)
 class Wheel:
-    """A built wheel. The same files give the same bytes, so `hash` changes with the code alone."""
+    """A built wheel. Builds are reproducible, so `hash` changes only with the code."""
 
     name: str
     hash: str

@@ -1,7 +1,8 @@
-"""Where all machines of a training cluster see the same files: a volume of Unity Catalog on the lake.
+"""Files that all machines of a training cluster share: a Unity Catalog volume on the lake.
 
-New Databricks accounts have neither DBFS root nor mounts, and Python on a worker opens no `abfss://` address, but files
-below `/Volumes` from runtime 13.3 on (Microsoft's pages "What is DBFS?" and "Work with files on Azure Databricks").
+New Databricks accounts have neither DBFS root nor mounts, and Python on a worker can't open `abfss://` addresses, only
+files below `/Volumes` from runtime 13.3 on (Microsoft's pages "What is DBFS?" and "Work with files on Azure
+Databricks").
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ PRIVILEGES = ["READ_VOLUME", "USE_CATALOG", "USE_SCHEMA", "WRITE_VOLUME"]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkVolumeArgs:
-    """The catalog's name, the `abfss://` address below which all of it lies, with a slash, and who works there."""
+    """The catalog's name, its root as an `abfss://` address with a slash at the end, and the principals that use it."""
 
     catalog: str
     root: Input[str]
@@ -28,16 +29,16 @@ class WorkVolumeArgs:
 
 
 class WorkVolume(pulumi.ComponentResource):
-    """A catalog of the stack's own with one external volume. `path` is where a cluster's machines see it."""
+    """The stack's own catalog with one external volume. `path` is its path on a cluster's machines."""
 
     def __init__(self, name: str, args: WorkVolumeArgs, opts: ResourceOptions | None = None) -> None:
-        """Make them; the external location that covers the root must be there."""
+        """Create them; the external location of the root must exist."""
         super().__init__("personalization:azure:WorkVolume", name, None, opts)
         own = ResourceOptions(parent=self)
         catalog = databricks.Catalog(
             "work-catalog",
             name=args.catalog,
-            storage_root=Output.concat(args.root, "catalog"),  # a metastore of today has no storage of its own
+            storage_root=Output.concat(args.root, "catalog"),  # new metastores have no storage of their own
             isolation_mode=ISOLATED,
             force_destroy=True,
             opts=own,

@@ -1,1 +1,1 @@
-"""A trial: a new image gets a part of the requests, is compared with the one that serves, and is kept or taken back."""
+"""A trial: a new image gets part of the traffic, is compared with the current one, and is kept or withdrawn."""

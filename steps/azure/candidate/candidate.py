@@ -1,6 +1,6 @@
-"""A few pods with a new image, run beside those that serve, with the same keys and settings.
+"""A few pods with a new image, next to those that serve, with the same keys and settings.
 
-They are behind the same load balancer, or, as a shadow, behind a Service that is sent copies of requests.
+They are behind the same load balancer or, as a shadow, behind a Service that gets mirrored traffic.
 """
 
 import copy
@@ -31,41 +31,41 @@ APPLY = "application/apply-patch+yaml"
 FIELD_MANAGER = "personalization"
 PERCENT = 100
 METRICS_SECONDS = 3.0
-"""A pod that does not tell within it is left out."""
+"""A pod that takes longer is left out."""
 Manifest = Mapping[str, Any]
 
 
 class ClusterRefusedError(PersonalizationError):
-    """The cluster does not do what a rollout needs of it."""
+    """The cluster refused a request of a rollout."""
 
 
 @dataclass(frozen=True)
 class PodFigures:
-    """What one pod has counted. `life` is its name and how often its container was started again: counts begin anew."""
+    """The metrics of one pod. `life` is its name and number of restarts, because a restart resets the counts."""
 
     life: tuple[str, int]
     figures: Figures
 
 
 class Candidate:
-    """The new image's Deployment. Its share of all pods is its share of the requests, unless it is a shadow."""
+    """The new image's Deployment. Its share of the pods is its share of the traffic, unless it is a shadow."""
 
     def __init__(self, client: httpx.Client) -> None:
-        """`client` leads to the cluster's interface."""
+        """`client` calls the cluster's API."""
         self._client = client
 
     def serving(self) -> dict[str, Any] | None:
-        """The Deployment that serves; None before the first one."""
+        """The current Deployment; None before the first one."""
         answer = self._call("GET", f"{DEPLOYMENTS}/{NAME}", missing=True)
         return None if answer is None else dict(answer.json())
 
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         return self._call("GET", f"{DEPLOYMENTS}/{CANDIDATE}", missing=True) is not None
 
     def start(self, serving: Manifest, image: str, percent: int, *, shadow: bool) -> int:
-        """Start pods of `image`, `percent` of all and one at least. Returns how many."""
-        self.remove()  # what a killed run left may be of another kind, and Kubernetes does not let its labels change
+        """Start pods of `image`, `percent` of all but at least one. Returns their number."""
+        self.remove()  # a killed run may have left one of another kind, and Kubernetes can't change its labels
         replicas = int(serving["spec"]["replicas"])
         count = max(1, round(replicas * percent / (PERCENT - percent)))
         self._call(
@@ -78,7 +78,7 @@ class Candidate:
         return count
 
     def ready(self, count: int) -> bool:
-        """Whether all its pods have reproduced the golden records."""
+        """Whether all its pods are ready, that is, have reproduced the golden records."""
         answer = self._call("GET", f"{DEPLOYMENTS}/{CANDIDATE}", missing=True)
         if answer is None:
             return False
@@ -88,11 +88,11 @@ class Candidate:
         return bool(current and status.get("updatedReplicas") == status.get("readyReplicas") == count)
 
     def restarted(self) -> bool:
-        """Whether a pod of it ended by itself and was started again."""
+        """Whether one of its pods crashed and was restarted."""
         return any(_restarts(pod) for pod in self._pods(CANDIDATE))
 
     def figures(self, name: str) -> list[PodFigures]:
-        """What the pods called `name` have counted; one that does not answer is left out."""
+        """The metrics of the pods called `name`, without those that don't respond."""
         found = []
         for pod in self._pods(name):
             called = pod["metadata"]["name"]
@@ -105,7 +105,7 @@ class Candidate:
         return found
 
     def remove(self) -> None:
-        """End its pods, each after what it has begun; nothing happens where there are none."""
+        """Stop its pods gracefully, if there are any."""
         self._call("DELETE", f"{DEPLOYMENTS}/{CANDIDATE}", missing=True)
 
     def _pods(self, name: str) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ class Candidate:
         return list(answer.json()["items"]) if answer is not None else []
 
     def _call(self, method: str, path: str, *, missing: bool = False, **options: Any) -> httpx.Response | None:  # noqa: ANN401 - httpx's own
-        """The answer; None for what is `missing`, where that may be. Raises `ClusterRefusedError`."""
+        """The response; None for 404 if `missing` is allowed. Raises `ClusterRefusedError`."""
         try:
             answer = self._client.request(method, path, **options)
             if missing and answer.status_code == httpx.codes.NOT_FOUND:
@@ -121,15 +121,15 @@ class Candidate:
             return answer.raise_for_status()
         except httpx.HTTPError as error:
             raise ClusterRefusedError(
-                f"The cluster did not take `{method} {path}`: {error}. The pods that serve are as they were; run `up` "
+                f"The cluster refused `{method} {path}`: {error}. The serving pods are unchanged; run `up` "
                 "again, and see `.venv/bin/personalize doctor` if it stays so."
             ) from error
 
 
 def manifest(serving: Manifest, image: str, count: int, *, shadow: bool) -> dict[str, Any]:
-    """The Deployment of `count` pods like those of `serving`, but of another image.
+    """A Deployment of `count` pods like those of `serving`, but with another image.
 
-    The autoscaler and the disruption budget of the others do not count them. A shadow sends no copies to itself.
+    The autoscaler and the disruption budget of the others ignore them. They do not mirror traffic to a shadow.
     """
     labels = {NAME_LABEL: CANDIDATE, **(SHADOWING if shadow else ANSWERING)}
     template = copy.deepcopy(serving["spec"]["template"])
@@ -149,7 +149,7 @@ def manifest(serving: Manifest, image: str, count: int, *, shadow: bool) -> dict
 
 
 def sends_copies(serving: Manifest) -> bool:
-    """Whether a Deployment's pods send copies of requests to a shadow."""
+    """Whether a Deployment's pods mirror traffic to a shadow."""
     return SHADOW_OPTION in serving["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
@@ -159,7 +159,7 @@ def image_of(serving: Manifest) -> str:
 
 
 def _without_copies(arguments: Sequence[str]) -> list[str]:
-    """Options and their values, without those of a shadow."""
+    """The arguments without those for a shadow."""
     pairs = zip(arguments[::2], arguments[1::2], strict=True)
     return [part for pair in pairs if pair[0] not in {SHADOW_OPTION, SHADOW_PERCENT_OPTION} for part in pair]
 

@@ -1,7 +1,7 @@
-"""What pods counted while two images served side by side, and whether the new one did worse.
+"""Compares the metrics of two images that serve side by side, to find whether the new one is worse.
 
-A candidate is compared with what the other pods did in the same seconds, never with a fixed number: both saw the same
-requests. Each difference must be larger than chance makes it.
+The candidate is compared with the other pods at the same time, not with fixed numbers, because both get the same kind
+of requests. A difference counts only if it is larger than chance explains.
 """
 
 import math
@@ -17,38 +17,38 @@ from prometheus_client.parser import text_string_to_metric_families
 from features import reference
 
 MIN_REQUESTS = 50
-"""Fewer say nothing."""
+"""With fewer, no comparison is made."""
 MIN_REQUESTS_FOR_LATENCY = 500
-"""Fewer say nothing of the slowest hundredth."""
+"""With fewer, the 99th percentile means nothing."""
 MORE_FAILURES = 0.01
-"""Share of the requests by which more may fail, apart from chance."""
+"""Accepted increase of the failure rate, in addition to chance."""
 DEVIATIONS = 3.0
-"""Standard errors that chance explains."""
+"""Differences up to this many standard errors count as chance."""
 TIMES_SLOWER = 2.5
-"""Of the 99th percentile. The metrics' buckets are as far apart, so a neighbouring bucket is no reason."""
+"""Accepted ratio of the 99th percentiles. The metrics' buckets are this far apart, so the next bucket is accepted."""
 SLOW_SECONDS = 0.025
-"""A 99th percentile up to it is never too slow."""
+"""A 99th percentile up to this is never too slow."""
 CHANCE_QUANTILE = 3.09
-"""Of the normal distribution, 0.999: how large an index chance alone may make."""
+"""The 0.999 quantile of the normal distribution: bounds an index by chance alone."""
 FAILED = "5"
-"""First digit of the statuses that are the service's own fault."""
+"""First digit of the statuses that count as failures."""
 FIGURES = {"scoring_requests_total", "scoring_request_seconds_bucket", "scoring_probability_bucket"}
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Requests, those that failed, and two histograms: number by upper bound of each bucket, cumulative."""
+    """Requests, failed requests, and two cumulative histograms: counts by the buckets' upper bounds."""
 
     requests: float = 0.0
     failed: float = 0.0
     seconds: Counter[float] = field(default_factory=Counter)
-    """Requests by the seconds that they took."""
+    """Requests by latency in seconds."""
     probabilities: Counter[float] = field(default_factory=Counter)
-    """Records by the click probability that they were given."""
+    """Records by predicted click probability."""
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The figures in what a pod says at `/metrics`."""
+        """The figures in a pod's `/metrics`."""
         requests = failed = 0.0
         histograms: dict[str, Counter[float]] = {name: Counter() for name in FIGURES}
         for family in text_string_to_metric_families(text):
@@ -63,7 +63,7 @@ class Figures:
         )
 
     def since(self, before: "Figures") -> "Figures":
-        """What was counted after `before`."""
+        """The counts since `before`."""
         return Figures(
             self.requests - before.requests,
             self.failed - before.failed,
@@ -78,17 +78,17 @@ class Figures:
 
     @property
     def p99_seconds(self) -> float:
-        """Upper bound of the bucket that holds the 99th percentile."""
+        """Upper bound of the bucket with the 99th percentile."""
         wanted = 0.99 * self.seconds[math.inf]
         return min((bound for bound, count in self.seconds.items() if count >= wanted), default=0.0)
 
     def __str__(self) -> str:
-        """In words, for a line of progress."""
+        """For progress messages."""
         return f"{self.requests:,.0f} requests, {self.failures:.1%} failed, p99 {self.p99_seconds * 1000:g} ms"
 
 
 def total(figures: Iterable[Figures]) -> Figures:
-    """Those of several pods together."""
+    """The sum over several pods."""
     everything = list(figures)
     return Figures(
         sum(one.requests for one in everything),
@@ -99,12 +99,12 @@ def total(figures: Iterable[Figures]) -> Figures:
 
 
 def enough(candidate: Figures, stable: Figures) -> bool:
-    """Whether both answered so much that a comparison says something."""
+    """Whether both served enough requests for a comparison."""
     return min(candidate.requests, stable.requests) >= MIN_REQUESTS
 
 
 def worse(candidate: Figures, stable: Figures) -> str | None:
-    """How the candidate did worse, in words; None when it did not, or too little was asked."""
+    """How the candidate is worse, in words; None if it is not, or if there were too few requests."""
     if not enough(candidate, stable):
         return None
     return _fails_more(candidate, stable) or _slower(candidate, stable) or _shifted(candidate, stable)
@@ -135,9 +135,9 @@ def _slower(candidate: Figures, stable: Figures) -> str | None:
 
 
 def _shifted(candidate: Figures, stable: Figures) -> str | None:
-    """Without a shift the index is `chance_index` times a chi-square by its degrees, one less than there are buckets.
+    """Without a shift the index is `chance_index` times a chi-square variable divided by its degrees of freedom.
 
-    The latter's quantile is Wilson and Hilferty's (1931).
+    There is one degree less than buckets. The quantile is Wilson and Hilferty's approximation (1931).
     """
     new, old = candidate.probabilities, stable.probabilities
     if new.keys() != old.keys() or min(new[math.inf], old[math.inf]) < MIN_REQUESTS:
@@ -148,7 +148,7 @@ def _shifted(candidate: Figures, stable: Figures) -> str | None:
     index = stability_index(new, old)
     if index <= reference.MAJOR_SHIFT + chance:
         return None
-    return f"its probabilities are others than those beside it: their population stability index is {index:.2f}"
+    return f"its predictions differ from those beside it: their population stability index is {index:.2f}"
 
 
 def _buckets(cumulative: Counter[float]) -> npt.NDArray[np.float64]:
@@ -156,7 +156,7 @@ def _buckets(cumulative: Counter[float]) -> npt.NDArray[np.float64]:
 
 
 def _sum(histograms: Iterable[Counter[float]]) -> Counter[float]:
-    """Empty buckets stay, as they would not with `+`."""
+    """Keeps empty buckets, which `+` would drop."""
     everything: Counter[float] = Counter()
     for histogram in histograms:
         everything.update(histogram)

@@ -1,7 +1,7 @@
-"""A new image serves a part of the requests before it serves all of them, and is taken back if it does worse.
+"""Gives a new image part of the traffic before all of it, and withdraws the image if it is worse.
 
-This step stands between the image and the pods: its output says which image they run, and nothing else does. A
-refusal is an output too, so that the next `up` neither tries the image again nor forgets it: `Champion` raises it.
+Only this step's output decides which image the pods run. A refusal is an output too, so that the next `up` neither
+tries the image again nor forgets the refusal, which `Champion` raises.
 """
 
 import json
@@ -25,16 +25,16 @@ from tools.paths import state_folder
 LOOK_SECONDS = 5.0
 ALL = 100
 Connect = Callable[[str, str], httpx.Client]
-"""A client of the cluster that a kubeconfig, JSON, leads to, signed in to a directory."""
+"""Returns a client of the cluster, given a kubeconfig (JSON) and a tenant."""
 
 
 def connect(access: str, tenant: str) -> httpx.Client:
-    """A client of the cluster that `access`, the output of `ClusterReady`, leads to."""
+    """A client of the cluster of the kubeconfig `access`, an output of `ClusterReady`."""
     return cluster_client(json.loads(access)["clusters"][0]["cluster"], tenant)
 
 
 class CandidateRollout(AzureStep[AzureInputs, Outputs]):
-    """Tries a new image beside the one that serves."""
+    """Tries a new image next to the current one."""
 
     description = AZURE
 
@@ -46,15 +46,15 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
         connect: Connect = connect,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """`timeout` is how long the candidate's pods may take to start."""
+        """`timeout` limits the start of the candidate's pods."""
         super().__init__(folder_of, timeout)
         self._connect = connect
         self._look_seconds = look_seconds
 
     def create(self, inputs: AzureInputs, context: Context) -> Created[Outputs]:
-        """Try the image, unless it serves already or nothing does; raises `ClusterRefusedError`.
+        """Try the image, unless it already serves or nothing does; raises `ClusterRefusedError`.
 
-        The candidate's pods end in any case: those of the usual Deployment take over, one by one.
+        The candidate's pods are always stopped: the usual Deployment takes over by a rolling update.
         """
         with self._connect(inputs.access, inputs.tenant) as client:
             candidate = Candidate(client)
@@ -69,7 +69,7 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
         return Created(f"{inputs.stack}-rollout", _decided(inputs, before, refusal))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when a killed run left a candidate, so that the next `up` removes it; unchanged without a cluster."""
+        """None if a killed run left a candidate, so that the next `up` removes it; unchanged without a cluster."""
         inputs = self.parse(state)
         with self._connect(inputs.access, inputs.tenant) as client:
             try:
@@ -79,19 +79,17 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
         return None if left else super().read(identity, state, context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove what a killed run may have left."""
+        """Remove the candidate that a killed run may have left."""
         del identity, context
         inputs = self.parse(state)
         with self._connect(inputs.access, inputs.tenant) as client:
             Candidate(client).remove()
 
     def _try(self, candidate: Candidate, serving: Manifest, inputs: AzureInputs, context: Context) -> str | None:
-        """Why the image may not serve; None when nothing speaks against it."""
+        """Why the image may not serve; None if nothing was found."""
         shadow = inputs.kind is RolloutKind.SHADOW
         if shadow and not sends_copies(serving):
-            context.report(
-                "the pods that serve send no copies of requests yet: the next image is the first to be tried"
-            )
+            context.report("the serving pods do not mirror traffic yet: the next image is the first to be tried")
             return None
         count = candidate.start(serving, inputs.image, inputs.percent, shadow=shadow)
         if not self._ready(candidate, count, context):
@@ -103,14 +101,14 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
             tried, beside = new.look(), old.look()
             context.report(f"trying the new image, {passed:.0f} of {inputs.seconds} s: {tried}; beside it: {beside}")
             if candidate.restarted():
-                return "a pod of it ended by itself"
+                return "one of its pods crashed"
             if (reason := worse(tried, beside)) is not None:
                 return reason
         if not self._ready(candidate, count, context):
             return "its pods did not stay ready"
         new.require_heard()
         if not enough(tried, beside):
-            context.report(f"too few requests to compare ({tried}): the new image is ready, more is not known of it")
+            context.report(f"too few requests to compare ({tried}): it is only known that the new image is ready")
         return None
 
     def _ready(self, candidate: Candidate, count: int, context: Context) -> bool:
@@ -122,7 +120,7 @@ class CandidateRollout(AzureStep[AzureInputs, Outputs]):
 
 
 class _Tally:
-    """What the pods of a name have counted since it was made, those that have gone since included."""
+    """The counts of the pods with a name since its creation, including pods that have ended."""
 
     def __init__(self, candidate: Candidate, name: str) -> None:
         self._candidate = candidate
@@ -131,12 +129,11 @@ class _Tally:
         self._last = dict(self._first)
 
     def require_heard(self) -> None:
-        """Raise `ClusterRefusedError` where no pod ever told its figures."""
+        """Raise `ClusterRefusedError` if no pod ever reported metrics."""
         if not self._last:
             raise ClusterRefusedError(
-                "No pod of the new image told what it counted, so nothing can be said of it: the cluster's interface "
-                "does not lead to the pods' `/metrics`. The pods that serve are as they were; run `up` again, or set "
-                "`azure.rollout: rolling`."
+                "No pod of the new image reported metrics, so it can't be compared: the cluster's API does not reach "
+                "the pods' `/metrics`. The serving pods are unchanged; run `up` again, or set `azure.rollout: rolling`."
             )
 
     def look(self) -> Figures:
@@ -152,9 +149,9 @@ def _decided(inputs: AzureInputs, before: str, refusal: str | None) -> Outputs:
     if refusal is None:
         return Outputs(stable=inputs.image, candidate=inputs.image, weight=ALL, refusal="")
     sentence = (
-        f"The new image {inputs.image} was tried on {_share(inputs)} and taken back: {refusal}. The "
-        f"image before it serves all of them. It is not tried again until it is another one, or until "
-        "`azure.candidate_seconds` or `azure.candidate_percent` changes; `azure.rollout: rolling` takes it untried."
+        f"The new image {inputs.image} was tried on {_share(inputs)} and withdrawn: {refusal}. The previous image "
+        "serves all requests. This image is tried again only after a change of `azure.candidate_seconds` or "
+        "`azure.candidate_percent`; `azure.rollout: rolling` deploys it without a trial."
     )
     return Outputs(stable=before, candidate=inputs.image, weight=0, refusal=sentence)
 

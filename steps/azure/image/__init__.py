@@ -1,1 +1,1 @@
-"""The serving image on Azure: what it is built from, and the two places where it can be built."""
+"""The serving image on Azure: its build context, and the two places where it can be built."""

@@ -1,4 +1,4 @@
-"""What an image is built from: an allow-list of files, packed so that equal files give equal bytes."""
+"""The build context of an image: an allow-list of files, packed reproducibly."""
 
 import gzip
 import shutil
@@ -15,15 +15,15 @@ from steps.shared.image_content import files_of, fill, image_digest
 RECIPE = Path("scoring", "Dockerfile")
 DOCKERFILE = "Dockerfile"
 PROJECT_FILES = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "training/jars.json")
-"""What installs the libraries at the locked versions; the build system reads README and LICENSE."""
+"""For installing the libraries in locked versions; the build system reads README and LICENSE."""
 TAG_DIGITS = 32
 
 
 @dataclass(frozen=True)
 class BuildContext:
-    """A folder with everything that the build may see, and the stage of its recipe to build.
+    """A folder with everything that the build may read, and the stage of the Dockerfile to build.
 
-    `tag` names that stage and the content, by the start of its hash.
+    `tag` consists of that stage and the first digits of the content's hash.
     """
 
     folder: Path
@@ -31,7 +31,7 @@ class BuildContext:
     tag: str
 
     def pack(self, archive: Path) -> None:
-        """Write it as a gzipped tar that depends on nothing but names and contents."""
+        """Write it as a gzipped tar that depends only on names and contents."""
         with (
             archive.open("wb") as raw,
             gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
@@ -46,7 +46,7 @@ class BuildContext:
 
 @contextmanager
 def build_context(code: Path, bundle: Path, inputs: Inputs[str, int], *, target: str) -> Iterator[BuildContext]:
-    """The context of one model and the serving code in `code`, for the length of a block.
+    """The context of one model and the serving code in `code`, deleted at the end of the block.
 
     Raises `BundleError` or `CodeChangedError`.
     """

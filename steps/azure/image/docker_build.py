@@ -1,4 +1,4 @@
-"""The build where ACR Tasks can't: `docker buildx` on this machine, pushed with the deployer's token."""
+"""Builds with `docker buildx` on this machine if ACR Tasks can't, and pushes with the deployer's token."""
 
 import json
 import shutil
@@ -17,14 +17,14 @@ from steps.provider.step import Context
 from steps.shared.child import clean_environment, run_child
 
 USER = "00000000-0000-0000-0000-000000000000"
-"""What a registry calls somebody who signs in with a token."""
+"""The user name for sign-in with a token."""
 REQUEST_SECONDS = 30.0
 LOGIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class DockerBuild:
-    """Builds for one registry."""
+    """Builds for one container registry."""
 
     registry: ContainerRegistry
     context: Context
@@ -34,8 +34,8 @@ class DockerBuild:
         docker = shutil.which("docker")
         if docker is None:
             raise BuildFailedError(
-                "ACR Tasks can't build for this registry: it is private, or the subscription may not use them. And "
-                "there is no `docker` on PATH to build the image with. Install Docker with buildx; run `up` again."
+                "ACR Tasks can't build for this registry, because it is private or the subscription can't use them, "
+                "and there is no `docker` on PATH. Install Docker with buildx, then run `up` again."
             )
         self._sign_in(docker)
         with TemporaryDirectory(prefix="image-") as place:
@@ -59,7 +59,7 @@ class DockerBuild:
             return str(json.loads(facts.read_text())["containerimage.digest"])
 
     def _sign_in(self, docker: str) -> None:
-        """Exchange the deployer's token for one of the registry, and give it to Docker."""
+        """Exchange the deployer's token for a token of the registry, and sign Docker in with it."""
         server = self.registry.login_server
         token = credential(self.registry.tenant).get_token(MANAGER_SCOPE).token
         form = {"grant_type": "access_token", "service": server, "access_token": token}
@@ -75,7 +75,7 @@ class DockerBuild:
                 timeout=LOGIN_SECONDS,
             )
         except (httpx.HTTPError, KeyError, ValueError) as error:
-            raise BuildFailedError(f"The registry {server} does not let you sign in: {error}.") from error
+            raise BuildFailedError(f"Sign-in to the registry {server} failed: {error}.") from error
         except subprocess.SubprocessError as error:
             raise BuildFailedError(f"Docker cannot sign in to {server}: {error}.") from error
 

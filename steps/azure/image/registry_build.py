@@ -1,6 +1,6 @@
-"""A build in the container registry itself, by ACR Tasks: no Docker is needed where `up` runs.
+"""Builds in the container registry, by ACR Tasks: the machine that runs `up` needs no Docker.
 
-Trial subscriptions may not use it; `RegistryBuild.run` notices that before anything is built.
+Trial subscriptions can't use it, which `RegistryBuild.run` finds before anything is built.
 """
 
 from collections.abc import Callable
@@ -34,29 +34,29 @@ Answer = TypeVar("Answer")
 
 
 class BuildFailedError(PersonalizationError):
-    """An image that was not built."""
+    """The build of an image failed."""
 
 
 class TasksNotAllowedError(PersonalizationError):
-    """The subscription may not build in its registries."""
+    """The subscription can't use ACR Tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """An image that the registry has, and when its tag was last pushed."""
+    """An image in the registry, and when its tag was last pushed."""
 
     digest: str
     built: datetime
 
     @property
     def age(self) -> timedelta:
-        """How long ago that was."""
+        """The time since then."""
         return datetime.now(UTC) - self.built
 
 
 @dataclass(frozen=True)
 class RegistryBuild:
-    """Builds in one registry."""
+    """Builds in one container registry."""
 
     registry: ContainerRegistry
     context: Context
@@ -65,10 +65,10 @@ class RegistryBuild:
     def run(self, content: BuildContext, repository: str) -> str:
         """Build `content` as `repository` and return the image's digest, `sha256:` and 64 digits.
 
-        Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; an interruption cancels the
-        build and raises `StepCancelledError`.
+        Raises `BuildFailedError` with the end of the build's log, `TasksNotAllowedError`; Ctrl-C cancels the build
+        and raises `StepCancelledError`.
         """
-        self.context.report("sending what the image is built from")
+        self.context.report("uploading the build context")
         number = self._schedule(self._send(content), content.target, f"{repository}:{content.tag}")
         try:
             run = self._follow(number)
@@ -84,7 +84,7 @@ class RegistryBuild:
         return images[0].digest
 
     def find(self, content: BuildContext, repository: str) -> "Known | None":
-        """The image of this very content, None when the registry has none: the tag names the content."""
+        """The image of exactly this content, which is part of its tag; None if there is none."""
         images = credentials.registry_images(self.registry.tenant, self.registry.login_server)
 
         def look() -> Known | None:
@@ -105,9 +105,10 @@ class RegistryBuild:
         return self.registry.resource_group, self.registry.registry_name
 
     def _send(self, content: BuildContext) -> str:
-        """Upload the packed context; returns where the registry finds it."""
+        """Upload the packed context; returns its path for the registry."""
         place = self._ask(
-            "get a place for the build", lambda: self._tasks.registries.get_build_source_upload_url(*self._place)
+            "get an upload address",
+            lambda: self._tasks.registries.get_build_source_upload_url(*self._place),
         )
         with TemporaryDirectory(prefix="image-") as folder:
             archive = Path(folder) / "context.tar.gz"
@@ -120,7 +121,7 @@ class RegistryBuild:
                     timeout=REQUEST_SECONDS,
                 ).raise_for_status()
             except httpx.HTTPError as error:
-                raise BuildFailedError(f"The build's files could not be sent: {error}. Run `up` again.") from error
+                raise BuildFailedError(f"The upload of the build context failed: {error}. Run `up` again.") from error
         return str(place.relative_path)
 
     def _schedule(self, source: str, target: str, image: str) -> str:
@@ -160,12 +161,12 @@ class RegistryBuild:
             pause(self.timeout.pause, self.context)
 
     def _log(self, number: str) -> str:
-        """The end of the log so far; where it cannot be read, why."""
+        """The end of the log so far, or why it can't be read."""
         link = self._ask("find the build's log", lambda: self._tasks.runs.get_log_sas_url(*self._place, number))
         try:
             answer = httpx.get(str(link.log_link), timeout=REQUEST_SECONDS).raise_for_status()
         except httpx.HTTPError as error:
-            return f"(its log cannot be read: {error})"
+            return f"(its log can't be read: {error})"
         return "\n".join(answer.text.strip().splitlines()[-LOG_LINES:])
 
     def _ask(self, what: str, call: Callable[[], Answer]) -> Answer:

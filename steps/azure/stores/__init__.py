@@ -1,1 +1,1 @@
-"""Where the steps on Azure keep their results: the lake, bundles downloaded from it, and Azure ML's registry."""
+"""Where the steps on Azure keep their results: the lake, and Azure ML's registry."""

@@ -1,7 +1,7 @@
-"""The model registry of an Azure ML workspace: the same versions and tags as the local one.
+"""The model registry of an Azure ML workspace, with the same versions and tags as the local one.
 
-A version's content can't be changed, its tags can: which version serves is a tag with the time at which it was set, so
-that an interruption between two writes leaves no doubt.
+A version's content is immutable, but its tags are not. The champion's tag contains its time, so that the champion is
+clear even after an interruption between two writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,17 +31,17 @@ BUNDLE_URL = "bundle_url"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A registered version, and where its bundle lies in the lake."""
+    """A registered version, and its bundle's address in the lake."""
 
     version: Version
     bundle_url: str
 
 
 class AzureRegistry:
-    """The versions of our model in a workspace."""
+    """The versions of the project's model in a workspace."""
 
     def __init__(self, inputs: MachineLearning, context: Context, timeout: Timeout) -> None:
-        """Nothing is asked yet."""
+        """Makes no request yet."""
         self._client = workspace_client(inputs)
         self._context = context
         self._timeout = timeout
@@ -60,15 +60,15 @@ class AzureRegistry:
         return entries[number]
 
     def champion(self) -> Entry | None:
-        """The version that serves, None before the first."""
+        """The champion; None before the first."""
         return next((entry for entry in self.list() if entry.version.champion), None)
 
     def register(self, folder: Path, bundle_url: str, lineage: Mapping[str, str]) -> Entry:
-        """Send the bundle in `folder` and give it a version; one that is registered already keeps its number.
+        """Upload the bundle in `folder` as a new version, unless it is registered already.
 
-        `lineage` names the data and the run that it comes from. Raises `BundleError` when the bundle is not whole.
+        `lineage` are the data and the run that it comes from. Raises `BundleError` if the bundle is incomplete.
         """
-        from azure.ai.ml.entities import Model  # noqa: PLC0415 - a second that other steps need not wait
+        from azure.ai.ml.entities import Model  # noqa: PLC0415 - takes a second
 
         bundle = Bundle.load(folder)
         entries = self.list()
@@ -82,7 +82,7 @@ class AzureRegistry:
         return self.get(number)
 
     def set_champion(self, number: int) -> None:
-        """Mark `number` as the version that serves; raises `NoSuchVersionError`."""
+        """Mark `number` as the champion; raises `NoSuchVersionError`."""
         self.get(number)
         for model in self._models():
             current = bool(_champion_since(model))
@@ -95,7 +95,7 @@ class AzureRegistry:
             self._put("mark the champion", model)
 
     def _models(self) -> "Sequence[Model]":
-        """Newest version first, so that the new champion is marked before the old one is not any more."""
+        """Newest version first, so that the new champion is marked before the old one is unmarked."""
         models = retried("list the models", self._found, self._context, self._timeout)
         return sorted(models, key=_number, reverse=True)
 
@@ -117,7 +117,7 @@ def _entry(model: "Model", *, champion: bool) -> Entry:
 
 
 def _champion_since(model: "Model") -> str:
-    """When a version became the champion, in a form that sorts by time; empty for one that does not serve."""
+    """When a version became the champion, sortable by time; empty if it is not the champion."""
     since = _tags(model).get(CHAMPION, "")
     return "" if since == FORMER else since
 
@@ -127,7 +127,7 @@ def _number(model: "Model") -> int:
 
 
 def _tags(model: "Model") -> dict[str, str]:
-    """The tags themselves, to be read or changed; the SDK types them loosely."""
+    """The tags, which can be changed in place; the SDK types them loosely."""
     return cast("dict[str, str]", model.tags)
 
 

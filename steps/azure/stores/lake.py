@@ -1,6 +1,6 @@
 """Folders in a container of the lake, sent in parallel with checksums, fetched and removed, and the bundles in them.
 
-The Blob endpoint serves accounts with a hierarchical namespace too; there, folders are entries of their own.
+The Blob endpoint also works for accounts with a hierarchical namespace, where folders are listed as entries.
 """
 
 import functools
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MODELS = "models"
 """The container for bundles."""
 SHA256 = "sha256"
-"""Metadata of a blob that was sent whole: its content's hash."""
+"""Metadata of a completely uploaded blob: its content's hash."""
 FILES_AT_ONCE = 4
 BLOCKS_AT_ONCE = 2
 MEGABYTE = 1e6
@@ -37,7 +37,7 @@ class LakeFolder:
     """The folder `path` of a container."""
 
     def __init__(self, inputs: Lake, container: str, path: str, timeout: Timeout) -> None:
-        """Nothing is asked yet."""
+        """Makes no request yet."""
         self._client: ContainerClient = credentials.container(inputs.tenant, inputs.blob_endpoint, container)
         self._container = container
         self._inputs = inputs
@@ -54,9 +54,9 @@ class LakeFolder:
         return LakeFolder(self._inputs, self._container, f"{self._path}/{name}", self._timeout)
 
     def send(self, folder: Path, context: Context) -> None:
-        """Send every file below `folder` that is not there with the same content, several at a time.
+        """Upload every file below `folder` that the lake does not have with the same content, several in parallel.
 
-        Raises `AzureRefusedError`, and `StepCancelledError` soon after an interruption: what is there stays.
+        Raises `AzureRefusedError`, and `StepCancelledError` after Ctrl-C: uploaded files stay.
         """
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         total = sum(file.stat().st_size for file in files)
@@ -75,12 +75,12 @@ class LakeFolder:
                 pool.shutdown(cancel_futures=True)
 
     def write(self, name: str, content: bytes, context: Context) -> None:
-        """Put one small file."""
+        """Write one small file."""
         blob = self._client.get_blob_client(f"{self._path}/{name}")
         self._ask("write to the lake", lambda: blob.upload_blob(content, overwrite=True), context)
 
     def read(self, name: str, context: Context) -> bytes | None:
-        """One small file's content, None when it is not there."""
+        """The content of one small file; None if it does not exist."""
         blob = self._client.get_blob_client(f"{self._path}/{name}")
         content: bytes | None = self._ask(
             "read the lake", lambda: _or_none(lambda: blob.download_blob().readall()), context
@@ -88,7 +88,7 @@ class LakeFolder:
         return content
 
     def fetch(self, folder: Path, context: Context) -> None:
-        """Bring every file into `folder`."""
+        """Download every file to `folder`."""
         for name in self._ask("list the lake", lambda: list(self._files()), context):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,10 +97,10 @@ class LakeFolder:
             context.raise_if_cancelled()
 
     def remove(self, context: Context) -> None:
-        """Remove all of it; succeeds when it, or the container, is gone already."""
+        """Delete all of it; succeeds if it, or the container, does not exist."""
 
         def work() -> None:
-            # Folders are entries of a hierarchical account, and can go when they are empty: longest names first.
+            # In a hierarchical account folders are entries, and only empty ones can be deleted: longest names first.
             for name in [*sorted(_or_none(lambda: list(self._entries())) or [], reverse=True), self._path]:
                 _or_none(functools.partial(self._client.delete_blob, name))
 
@@ -139,7 +139,7 @@ class LakeFolder:
         return retried(what, call, context, self._timeout)
 
     def _entries(self) -> Iterable[str]:
-        """Names of everything below the folder, folders among them where they are entries."""
+        """Names of everything below the folder, including folders if they are entries."""
         return (blob.name for blob in self._client.list_blobs(name_starts_with=f"{self._path}/"))
 
     def _files(self) -> Iterator[str]:
@@ -149,12 +149,12 @@ class LakeFolder:
 
 
 def lake_folder(inputs: Lake, url: str, timeout: Timeout) -> LakeFolder:
-    """The folder that `url`, an address for Spark, names in the lake's container for models."""
+    """The folder at `url`, an address for Spark, in the lake's container for models."""
     return LakeFolder(inputs, MODELS, url.split("/", 3)[3], timeout)
 
 
 def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) -> None:
-    """Put the bundle in `folder` into `target`, unless it is there. Raises `BundleError` when it is another one."""
+    """Download the bundle in `folder` to `target`, unless it is there. Raises `BundleError` if its hash is another."""
     if target.is_dir() and checked_hash(target) == bundle_hash:
         return
     context.report("fetching the bundle")
@@ -169,7 +169,7 @@ def bring(folder: LakeFolder, target: Path, bundle_hash: str, context: Context) 
 
 
 def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is looked for
-    """What `look` finds, None when it is not there."""
+    """The result of `look`; None if it does not exist."""
     try:
         return look()
     except ResourceNotFoundError:
@@ -177,6 +177,6 @@ def _or_none(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever is look
 
 
 def spark_url(blob_endpoint: str, container: str, path: str) -> str:
-    """The address for Spark, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`, of what Blob's endpoint serves."""
+    """The address for Spark, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH`, for a Blob endpoint."""
     host = blob_endpoint.removeprefix("https://").rstrip("/").replace(".blob.", ".dfs.", 1)
     return f"abfss://{container}@{host}/{path}"

@@ -200,9 +200,9 @@ def test_a_measured_core_and_a_tight_p99_change_the_size() -> None:
 @pytest.mark.parametrize(
     ("azure", "scoring", "sentence"),
     [
-        ({"replicas_min": 3}, {}, "scoring.target_qps derives replicas_min: remove either"),
+        ({"replicas_min": 3}, {}, "scoring.target_qps derives replicas_min: remove one of the two"),
         ({"scoring_vm_size": "Standard_X1"}, {}, "needs the cores of scoring_vm_size Standard_X1"),
-        ({}, {"target_p99_ms": 0.1}, "A p99 of 0.1 ms cannot be had"),
+        ({}, {"target_p99_ms": 0.1}, "A p99 of 0.1 ms is not possible"),
         ({}, {"target_qps": -1}, r"scoring\.target_qps is -1"),
         ({"cpu_millicores": 2000}, {}, "does not fit on a Standard_D2ds_v5"),
     ],

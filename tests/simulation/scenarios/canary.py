@@ -12,7 +12,7 @@ ENTRY = ROOT / "training" / "databricks.py"
 """In the scenarios' copy of the project. Only the wheel's entry point imports it."""
 MISSING = "no_version_of_pydantic_has_this"
 FAILED = "The canary run failed"
-SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "was not made or changed")
+SENTENCES = (FAILED, f"cannot import name '{MISSING}'", "were not created or changed")
 CLUSTER = "containerservice"
 START = "http databricks POST /api/2.2/jobs/run-now"
 

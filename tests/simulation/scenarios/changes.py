@@ -108,7 +108,7 @@ ROLLOUT = Trouble(
 )
 QUOTA = Trouble("a quota that is too small", "vCPUs", in_world("vcpu_quota", {FAMILY: 4}), in_world("vcpu_quota", {}))
 BLIND = Trouble(
-    "a candidate whose pods, which only pretend here, tell nothing", "told what it counted", lambda _: None, roll_again
+    "a candidate whose pods, which only pretend here, tell nothing", "reported metrics", lambda _: None, roll_again
 )
 SHARED = _of(
     *(f"create work-{part}" for part in ("catalog", "schema", "volume", "0", "1")),

@@ -165,7 +165,7 @@ def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
 def test_a_shadow_that_does_worse_is_taken_back(recorder: Recorder) -> None:
     server = Server(settings=SHADOW, low=10)
     computed = create(rollout(server), inputs(kind="shadow", seconds=30), recorder).outputs
-    assert "was tried on copies of 20 % of the requests and taken back" in computed.refusal
+    assert "was tried on copies of 20 % of the requests and withdrawn" in computed.refusal
     assert computed.stable == OLD
 
 
@@ -173,7 +173,7 @@ def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder)
     server = Server()
     assert create(rollout(server), inputs(kind="shadow"), recorder).outputs == PROMOTED
     assert server.applied == []
-    assert "send no copies" in recorder.lines[-1]
+    assert "do not mirror traffic" in recorder.lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_pods_that_send_no_copies_yet_try_nothing_and_say_so(recorder: Recorder)
     [
         (Server(failing=30), "30.0% of its requests failed"),
         (Server(slow=30), "took up to 500 ms, of those beside it up to 5 ms"),
-        (Server(low=10), "its probabilities are others"),
-        (Server(restarts=1), "a pod of it ended by itself"),
+        (Server(low=10), "its predictions differ"),
+        (Server(restarts=1), "one of its pods crashed"),
         (Server(starts=False), "its pods did not become ready"),
     ],
     ids=["errors", "latency", "other probabilities", "crash", "no start"],
@@ -196,8 +196,8 @@ def test_a_candidate_that_does_worse_is_taken_back(server: Server, reason: str, 
 
 
 def test_a_refusal_is_raised_where_the_champion_would_be_marked(recorder: Recorder) -> None:
-    given = {**MACHINE_LEARNING, "version": 3, "image": OLD, "refusal": "It was taken back."}
-    with pytest.raises(CandidateRejectedError, match="taken back"):
+    given = {**MACHINE_LEARNING, "version": 3, "image": OLD, "refusal": "It was withdrawn."}
+    with pytest.raises(CandidateRejectedError, match="withdrawn"):
         create(Champion(), given, recorder)
 
 
@@ -241,7 +241,7 @@ def test_a_refresh_finds_what_a_killed_run_left(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize(
     ("server", "sentence"),
-    [(Server(refuses=True), "403"), (Server(tells=False), "No pod of the new image told what it counted")],
+    [(Server(refuses=True), "403"), (Server(tells=False), "No pod of the new image reported metrics")],
     ids=["forbidden", "no figures"],
 )
 def test_a_cluster_that_does_not_do_its_part_is_named(server: Server, sentence: str, recorder: Recorder) -> None:

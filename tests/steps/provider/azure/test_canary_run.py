@@ -103,14 +103,14 @@ def test_a_wheel_that_cannot_be_imported_is_told_in_a_sentence(
     said = str(raised.value)
     assert said.startswith("The canary run failed: ImportError: cannot import name 'Sentinel'. The run is https://adb-")
     assert "Traceback" not in said
-    assert "was not made or changed" in said
+    assert "were not created or changed" in said
 
 
 def test_a_run_that_left_nothing_where_it_was_told_to_is_no_success(
     cloud: Cloud, tmp_path: Path, recorder: Recorder
 ) -> None:
     cloud.task.work = lambda _: "trained"
-    with pytest.raises(CanaryFailedError, match=r"holds no result\.json"):
+    with pytest.raises(CanaryFailedError, match=r"contains no result\.json"):
         create(step(tmp_path), inputs(cloud, case="elsewhere"), recorder)
 
 

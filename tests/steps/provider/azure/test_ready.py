@@ -138,7 +138,7 @@ def test_a_cluster_is_ready_when_it_lets_the_deployer_in_and_its_add_ons_are_the
 ) -> None:
     cloud.arm.faults.order("^http cluster POST", kind=FaultKind.EXPIRED)
     created = create(ClusterReady(lambda stack: tmp_path / stack, TIMEOUT), cluster, recorder)
-    for reason in ("role is not effective", "has not brought"):
+    for reason in ("role is not effective", "has not installed"):
         assert any(reason in line for line in recorder.lines)
     access = json.loads(created.outputs.access)
     assert access["clusters"][0]["cluster"]["server"].startswith("http://127.0.0.1")

@@ -110,7 +110,7 @@ def test_an_image_with_old_fixes_is_built_again_and_used_where_that_fails(
     grow_older(cloud, days=2)
     cloud.world.set("build_outcomes", ["fail"])
     assert create(step(tmp_path, code), wanted, recorder) == first
-    assert any(line.startswith("going on with the image of 8 days ago") for line in recorder.lines)
+    assert any(line.startswith("using the image of 8 days ago") for line in recorder.lines)
     create(step(tmp_path, code), wanted, recorder)
     assert builds(cloud) == before + 2
     create(step(tmp_path, code), wanted, recorder)
