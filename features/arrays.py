@@ -1,4 +1,4 @@
-"""The values of one field or column in n rows, in the forms that a column of the schema can have."""
+"""The values of one column in n rows: numbers, one category a row, or several."""
 
 from typing import NamedTuple
 
@@ -8,17 +8,17 @@ import numpy.typing as npt
 from features.hashing import MISSING_HASH, Hashes, pair_hashes
 
 Numbers = npt.NDArray[np.float64]
-"""One number a row, float64[n], NaN where it is missing."""
+"""One number a row, float64[n], NaN for missing."""
 RowOfEach = npt.NDArray[np.int64] | slice
-"""The row of each of m values, int64[m], or all rows where each has one value."""
+"""The row of each of m values, int64[m], or `EACH` if every row has one value."""
 EACH = slice(None)
 
 
 class Several(NamedTuple):
-    """The values of n rows in a column that holds several: `hashes` int64[m], and `row` int64[m] of each.
+    """The values of n rows that can have several: `hashes`, int64[m], and the `row` of each, int64[m].
 
-    Ascending by row, then hash; those of a cross are in the order of its column with several values. Each row has at
-    least one value: that of the empty string if it has no other.
+    Ascending by row, then hash; a cross keeps the order of its column with several values. Each row has at least one
+    value, the empty string's if it has no other.
     """
 
     hashes: Hashes
@@ -30,7 +30,7 @@ class Several(NamedTuple):
         return int(self.row[-1]) + 1 if len(self.row) else 0
 
     def means(self, of_values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The mean over each row's values, float32[n], of what these stand for, float32[m]."""
+        """The mean of `of_values`, float32[m], over each row's values, float32[n]."""
         means: npt.NDArray[np.float64] = np.bincount(self.row, weights=of_values) / np.bincount(self.row)
         return means.astype(np.float32)
 
@@ -41,7 +41,7 @@ Values = Numbers | Categories
 
 
 def crossed(first: Categories, second: Categories) -> Categories:
-    """The values of a pair of columns in the same rows; at most one of the two may hold several values.
+    """The values of a pair of columns in the same rows. At most one of the two may have several values.
 
     A row's pairs are in the order of its several values. Where the single value is missing, the row has one missing
     pair.

@@ -1,7 +1,7 @@
-"""The model bundle: the folder that training writes, the registry keeps and scoring loads.
+"""The model bundle: the folder that training writes, the registry stores and the service loads.
 
-`files.json` names every other file with its SHA-256; the hash of `files.json` is the bundle's identity, so a single
-changed byte anywhere is noticed on load. Nothing in a bundle depends on the time or place of training.
+`files.json` lists the SHA-256 of every other file. Its own hash is the bundle's identity, so loading notices a single
+changed byte anywhere. Nothing in a bundle depends on the time or place of training.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ COUNTS = "counts"
 
 
 class BundleError(PersonalizationError):
-    """A bundle that is incomplete, altered or of another format."""
+    """A bundle that is incomplete, was altered, or has another format."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The gate's decision about a candidate: `reasons` says in sentences what was compared and by how much."""
+    """The gate's decision about a candidate. `reasons` are sentences with each comparison and its difference."""
 
     accepted: bool
     reasons: tuple[str, ...]
@@ -53,7 +53,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoldenRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A held-out record with the probability that training computed for it, which every service must reproduce."""
+    """A held-out record and the probability that training computed for it. Every service must reproduce it."""
 
     record: dict[str, str | float | None]
     probability: float
@@ -68,14 +68,14 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     encoder: Encoder
     metadata: Metadata
     reference: Reference | None
-    """None of a model from before references were kept."""
+    """The baseline sample for drift; None in bundles that were written before there was one."""
     golden: tuple[GoldenRecord, ...]
 
     @classmethod
     def load(cls, path: Path, *, expected_hash: str | None = None) -> Self:
         """Load and verify the bundle in `path`.
 
-        Raises `BundleError` when a file is missing, added or altered, or when the bundle is not the expected one.
+        Raises `BundleError` if a file is missing, extra or altered, or if the bundle has another hash than expected.
         """
         bundle_hash = checked_hash(path)
         if expected_hash is not None and bundle_hash != expected_hash:

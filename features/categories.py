@@ -1,4 +1,4 @@
-"""Columns of categories: what the encoder knows of their values is what the model gets."""
+"""Categorical columns and what is derived from them: the model gets rates and counts of their values."""
 
 import json
 from abc import abstractmethod
@@ -14,7 +14,7 @@ from features.hashing import hash_several, hash_values, split_values
 
 
 class Rated(Column):
-    """A column whose inputs are a click rate and the log count of the rows that it follows from."""
+    """A column whose inputs are a click rate and the log count of the rows behind it."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -22,14 +22,14 @@ class Rated(Column):
         return f"{self.name}_rate", f"{self.name}_log_count"
 
     def watched(self, inputs: Numbers) -> Numbers:
-        """The rate; a value that was never or seldom seen counts as missing, as it has no rate of its own."""
+        """The rate. Rare and unseen values count as missing, since they have no rate of their own."""
         return np.where(inputs[:, 1] > 0, inputs[:, 0], np.nan)
 
 
 class Encoded(Rated):
-    """A column that the encoder has a table of, as number `index`: its inputs are looked up there.
+    """A column with a table in the encoder, at `index`, where its values' inputs are looked up.
 
-    Of several values they are the means.
+    A row with several values gets the means of their inputs.
     """
 
     index: int
@@ -39,7 +39,7 @@ class Encoded(Rated):
         """The column's values in n rows."""
 
     def encode(self, fields: Fields, tables: Tables) -> Inputs:
-        """Looked up in the column's table."""
+        """The rate and log count from the column's table."""
         values = self.values(fields)
         if isinstance(values, Several):
             stands = tables.lookup(self.index, tables.place(self.index, values.hashes), values.row)
@@ -49,7 +49,7 @@ class Encoded(Rated):
 
 @dataclass(frozen=True, kw_only=True)
 class Category(Field, Encoded):
-    """A categorical column. With a `separator`, a field holds several values and stands for the mean of them."""
+    """A categorical column. With a `separator`, a field can hold several values."""
 
     role = "categorical"
 
@@ -58,7 +58,7 @@ class Category(Field, Encoded):
 
     @property
     def asked(self) -> Asked:
-        """A text; the example is one that no data has."""
+        """A text; the example is a made-up one."""
         if not self.separator:
             return Asked(str, "A category, or null when missing.", "example")
         said = f"Categories with {json.dumps(self.separator)} between them, in any order, or null when missing."
@@ -74,7 +74,7 @@ class Category(Field, Encoded):
         return Several(hashes=np.concatenate(hashes), row=row)
 
     def is_in(self, other: Field | None) -> bool:
-        """A column that others split into values can be taken whole all the same."""
+        """A column without a separator can also be read from rows that split it."""
         return isinstance(other, Category) and self.separator in {"", other.separator}
 
     def split(self, text: str) -> list[str]:
@@ -82,16 +82,16 @@ class Category(Field, Encoded):
         return split_values(text, self.separator) if self.separator else [text]
 
     def values(self, fields: Fields) -> Categories:
-        """Those of the field."""
+        """The field's values."""
         values: Categories = fields[self.at]
         return values
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cross(Encoded):
-    """A pair of categorical columns: what one user did with items of one genre, say.
+    """A pair of categorical columns, for example what one user did with items of one genre.
 
-    Clients don't send crosses and tables don't hold them; they are computed.
+    It is computed: neither tables nor requests contain it.
     """
 
     role = "cross"
@@ -107,8 +107,8 @@ class Cross(Encoded):
 
 @dataclass(frozen=True, kw_only=True)
 class FactorPair(Rated):
-    """Two categorical columns whose values have latent factors (`features.factors`): what these predict for a row's
-    two values, and the smaller one of the values' log counts."""
+    """Two categorical columns whose values have latent factors (`features.factors`). Its inputs are the factors'
+    prediction for a row's two values and the smaller of the values' log counts."""
 
     role = "factors"
 

@@ -1,7 +1,7 @@
-"""What a column is. One object says what the column's values are, which inputs the model gets from them, and what the
-column is called in the report, the explanations and the drift.
+"""Columns of a dataset. A column object knows how its values are read and stored, which model inputs they become, and
+how the report, explanations and drift name it.
 
-`Schema` makes these objects. The other kinds are in `features.categories`.
+`Schema` creates these objects. `features.categories` and `features.times` have the other kinds.
 """
 
 from abc import ABC, abstractmethod
@@ -17,31 +17,32 @@ from features.hashing import Hashes
 from features.values import PLAIN_NUMBER, is_number
 
 Fields = Sequence[Any]
-"""The values of n rows: for each of `Schema.fields` what its kind reads, `Numbers` or `Categories`."""
+"""The values of n rows: one entry for each of `Schema.fields`, `Numbers` or `Categories` depending on its kind."""
 Places = npt.NDArray[np.int64]
 Stands = npt.NDArray[np.float32]
 Inputs = Sequence[npt.NDArray[np.floating[Any]]]
-"""One [n] for each of a column's inputs."""
+"""One array [n] for each of a column's inputs."""
 
 
 class Tables(Protocol):
-    """What values stand for: an encoder's tables, or the out-of-fold ones of training."""
+    """Looks up what category values encode to: an `Encoder`, or training's out-of-fold tables."""
 
     def place(self, index: int, hashes: Hashes, /) -> Places:
-        """Where the encoder's column `index` has the values with these hashes, int64[m]; behind the last if nowhere."""
+        """The places of the values with these hashes in the encoder's column `index`, int64[m]; one past the last if
+        unknown."""
         ...
 
     def lookup(self, index: int, places: Places, row: RowOfEach, /) -> tuple[Stands, Stands]:
-        """The rate and the log count, float32[m] each, of the values at these places, which are in these rows."""
+        """The rate and log count, float32[m] each, of the values at these places; `row` is the row of each value."""
         ...
 
     def products(self, first: Places, second: Places, /) -> Stands:
-        """What the factors predict, float32[n], for the values at these places of their two columns."""
+        """The factors' predictions, float32[n], for pairs of values at these places of their two columns."""
         ...
 
 
 class Asked(NamedTuple):
-    """How a request states a value: its type for msgspec unless null, what clients read about it, and an example."""
+    """How a request states a value: msgspec's type if it is not null, the description for clients, and an example."""
 
     kind: Any
     description: str
@@ -49,9 +50,9 @@ class Asked(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What messages about a field of a table call its column, and the field if it is wrong.
+    """Words for error messages about a table's fields: what the column is called, and what a wrong field is.
 
-    `plain` is a pattern of texts that are right at a glance, "" if there is none.
+    `plain` is a pattern of texts that are certainly right, "" if there is none.
     """
 
     called: str
@@ -61,29 +62,29 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Column(ABC):
-    """A column by its name."""
+    """A column of any kind."""
 
     name: str
     role: ClassVar[str]
-    """What the report calls the kind."""
+    """The name of the kind in the report."""
 
     @property
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
-        """The names of the model's inputs. The first one says most about the column."""
+        """The names of the model inputs. The first represents the column in the check for leaks."""
 
     @abstractmethod
     def encode(self, fields: Fields, tables: Tables) -> Inputs:
-        """The column's inputs for n rows."""
+        """The values of the column's inputs in n rows."""
 
     def watched(self, inputs: Numbers) -> Numbers:
-        """What the drift counts in histograms, float64[n], NaN for missing, from the column's inputs float64[n, k]."""
+        """The values whose histogram drift compares, float64[n], NaN for missing, from the inputs float64[n, k]."""
         return inputs[:, 0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field(Column):
-    """A column that records have, as number `at` of `Schema.fields`."""
+    """A column that records hold. `at` is its index in `Schema.fields`."""
 
     at: int
 
@@ -94,22 +95,22 @@ class Field(Column):
 
     @abstractmethod
     def read(self, values: Sequence[Any]) -> Values:
-        """The values of n records, [n], of which each is null or absent where it is missing."""
+        """The values of n records from their JSON values; None, NaN or UNSET means missing."""
 
     def is_in(self, other: "Field | None") -> bool:
-        """Whether rows that have the field `other` of the same name have this one."""
+        """Whether rows whose field of the same name is `other` also provide this field."""
         return isinstance(other, type(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Field):
-    """A number is an input as it is. Rows are stored with it as float64, NaN for missing."""
+    """A number, which is its own input. Stored as float64, NaN for missing."""
 
     role = "numeric"
 
     @property
     def rule(self) -> Rule:
-        """What the fields of a table must be."""
+        """What a table's fields must be."""
         return Rule("number", "no number", PLAIN_NUMBER)
 
     @property
@@ -123,15 +124,15 @@ class Number(Field):
         return (self.name,)
 
     def is_right(self, text: str) -> bool:
-        """Whether a field of a table, which is not missing, is a value of the column."""
+        """Whether a table's field that is not missing is a valid value."""
         return is_number(text)
 
     def parse(self, text: str) -> float:
-        """The value of a field that `is_right`."""
+        """The value of a field for which `is_right` holds."""
         return float(text)
 
     def shown(self, value: float) -> float | str | None:
-        """A value as a request states it."""
+        """A stored value as a request states it."""
         return None if np.isnan(value) else value
 
     def read(self, values: Sequence[Any]) -> Values:

@@ -1,7 +1,7 @@
 """Count tables: how often each category value was seen and clicked, and the encoder that follows from them.
 
-They hold integers only, so the tables of several days add up to exactly what one table over all days would hold. Every
-rate is computed here, on the driver, from such integers: training on Spark and scoring cannot drift apart.
+They hold only integers, so the tables of several days add up to exactly the table over all days. All rates are computed
+here, in one process, from these integers, so both training engines and the service use the same ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,16 +22,16 @@ ARROW_SCHEMA = pa.schema([("column", pa.int16()), ("hash", pa.int64()), ("rows",
 
 
 MAX_VALUES = 3_500_000
-"""Values that an encoder has a place for at most, all columns together: at 16 bytes each, 56 MB of a bundle."""
+"""The most values an encoder may hold, all columns together: at 16 bytes each, 56 MB of the bundle."""
 MAX_ROWS = 100_000
-"""Where `thresholds` stops: values of so many rows are too few to fill an encoder, whatever the dataset."""
+"""The highest row count that `thresholds` tells apart: no dataset has enough values with more to fill an encoder."""
 MIN_POOLED_VALUES = 100
-"""Rare values of a column from which their pool speaks for values that nobody has seen: the standard error of a rate
-over 100 values is at most 0.05, half of the square root of 1/100."""
+"""How many rare values a column needs for their pooled rate to stand for unseen values: over 100 values the standard
+error of a rate is at most 0.05, half the square root of 1/100."""
 
 
 class CountsError(PersonalizationError):
-    """Count tables that are not what training writes."""
+    """A count table that training did not write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +86,9 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class PooledCounts:
-    """Counts in which the rare values of each column are one pool.
+    """Counts with the rare values of each column pooled.
 
-    `kept` holds the frequent values; `rare_rows` and `rare_clicks` int64[c] the pools, one per categorical column.
+    `kept` has the frequent values; `rare_rows` and `rare_clicks`, int64[c], have one pool per categorical column.
     """
 
     kept: Counts
@@ -96,13 +96,13 @@ class PooledCounts:
     rare_clicks: npt.NDArray[np.int64]
 
     def per_column(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Sums, int64[c], over the kept entries of each column of `values` int64[v]."""
+        """The sums of `values`, int64[v], over each column's kept entries, int64[c]."""
         sums = np.zeros(len(self.rare_rows), dtype=np.int64)
         np.add.at(sums, self.kept.column, values)
         return sums
 
     def averages(self) -> npt.NDArray[np.float64]:
-        """The click rate over all rows, float64[c], as each column's counts have it; 0 where nothing was counted."""
+        """The click rate over all rows by each column's counts, float64[c]; 0 if nothing was counted."""
         rows = self.per_column(self.kept.rows) + self.rare_rows
         clicks = self.per_column(self.kept.clicks) + self.rare_clicks
         return np.divide(clicks, rows, out=np.zeros(len(rows)), where=rows > 0)
@@ -111,11 +111,12 @@ class PooledCounts:
 def thresholds(
     values: npt.NDArray[np.int64], *, min_category_rows: int, max_values: int = MAX_VALUES
 ) -> npt.NDArray[np.int64]:
-    """The rows that a value of each column needs for a place of its own, int64[c].
+    """How many rows a value of each column needs to get a place in the encoder, int64[c].
 
-    They are `min_category_rows`, or more where there would be too many values. A column with fewer rare values than
-    `MIN_POOLED_VALUES` has no pool: what a few of them did would decide about every new value. `values` int64[c, m]
-    says how many values of each column were seen in 0, 1, 2 ... rows; the last entry counts those of more, too.
+    It is `min_category_rows`, or more if there would be more than `max_values` values. A column with fewer than
+    `MIN_POOLED_VALUES` rare values gets no pool, since a few values would decide the rate of every new one. `values`,
+    int64[c, m], is the number of values of each column that were seen in 0, 1, 2 ... rows; its last entry includes
+    those seen in more.
     """
     of_as_many = np.cumsum(values.sum(axis=0)[::-1])[::-1]
     fitting = np.flatnonzero(of_as_many <= max_values)
@@ -130,7 +131,7 @@ def smoothed_rate(
     average: npt.NDArray[np.float64],
     smoothing: float,
 ) -> npt.NDArray[np.float32]:
-    """Click rates of the same shape, `smoothing` rows of the average mixed in; the average where there is no row."""
+    """Click rates of the same shape, with `smoothing` rows of the average mixed in; the average if there is no row."""
     weight = rows + smoothing
     rate = np.divide(clicks + smoothing * average, weight, out=np.array(average, dtype=np.float64), where=weight > 0)
     return rate.astype(np.float32)
@@ -139,7 +140,7 @@ def smoothed_rate(
 def derive_encoder(pooled: PooledCounts, *, columns: Sequence[str], smoothing: float) -> Encoder:
     """The encoder that follows from the counts of the categorical `columns`.
 
-    A rare value and one that was never seen are the same to it: the rate of the column's pool, a log count of 0.
+    It encodes rare and unseen values alike, with the rate of the column's pool and a log count of 0.
     """
     average = pooled.averages()
     kept = pooled.kept

@@ -1,7 +1,7 @@
-"""Categories as numbers: each value becomes its smoothed target rate and the logarithm of how often it was seen.
+"""The reference encoder: each category value becomes its smoothed target rate and the log of how often it was seen.
 
-All columns share three flat arrays with an offset per column, so that the files can be memory-mapped and one copy in
-memory serves every worker process.
+All columns share three flat arrays with an offset per column, so that the files can be memory-mapped and all worker
+processes share one copy.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _VECTORS = ("first", "second")
 
 
 class EncoderError(PersonalizationError):
-    """An encoder whose parts do not fit together."""
+    """An encoder that cannot be read, or whose parts do not fit together."""
 
 
 class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,12 +33,12 @@ class _Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offsets: tuple[int, ...]
     unseen: tuple[tuple[float, float], ...]
     factors: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
-    """The two columns that have factors; unset where none have."""
+    """The two columns that have factors; unset if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawRows:
-    """n rows of a schema before they are encoded: `fields` has the values of each of the `Schema.fields`."""
+    """n rows before encoding: `fields` has the values of each of the `Schema.fields`."""
 
     schema: Schema
     fields: Fields
@@ -50,27 +50,27 @@ class RawRows:
 
     @classmethod
     def of_records(cls, schema: Schema, records: Sequence[Sequence[Any]]) -> Self:
-        """Records of requests, each with its values in the order of `Schema.fields`."""
+        """The records of requests, each with its values in the order of `Schema.fields`."""
         columns = zip(schema.fields, zip(*records, strict=True), strict=True)
         return cls(schema=schema, fields=[field.read(values) for field, values in columns])
 
     def of(self, schema: Schema) -> "RawRows":
-        """The same rows for another schema, which lacks none of its fields in them."""
+        """The same rows for another schema, all of whose fields they have."""
         places = [self.schema.features.index(name) for name in schema.features]
         return RawRows(schema=schema, fields=[self.fields[place] for place in places])
 
     def values(self, index: int) -> Categories:
-        """The values of a column of the encoder."""
+        """The values of the encoder's column `index`."""
         return self.schema.encoded[index].values(self.fields)
 
     def encode(self, tables: Tables) -> npt.NDArray[np.float64]:
-        """The model's inputs, float64[n, f], in the order of `Schema.encoded_features`, by what `tables` know."""
+        """The model's inputs, float64[n, f], in the order of `Schema.encoded_features`, looked up in `tables`."""
         encoded = np.empty((len(self), len(self.schema.encoded_features)), dtype=np.float64)
         self.fill(encoded, self.schema.columns, tables)
         return encoded
 
     def fill(self, encoded: npt.NDArray[np.float64], columns: Sequence[Column], tables: Tables) -> None:
-        """Write the inputs of these columns into those of the rows, float64[n, f]."""
+        """Write the inputs of these columns to their places in `encoded`, float64[n, f]."""
         for column in columns:
             own = encoded[:, self.schema.places[column.name]]
             for place, values in enumerate(column.encode(self.fields, tables)):
@@ -79,7 +79,7 @@ class RawRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """Sorted value hashes per categorical column with what each stands for.
+    """The sorted value hashes of each categorical column with their rates and log counts.
 
     `hashes` int64[v], `rates` float32[v] and `log_counts` float32[v] hold column `i` at
     `offsets[i]:offsets[i + 1]`, hashes ascending within a column. `unseen` float32[c, 2] is (rate, log count) for a
@@ -95,7 +95,7 @@ class Encoder:
     factors: Factors | None = None
 
     def __post_init__(self) -> None:
-        """Raise `EncoderError` when the arrays' lengths contradict one another."""
+        """Raise `EncoderError` if the arrays' lengths do not match."""
         lengths = {len(self.hashes), len(self.rates), len(self.log_counts), int(self.offsets[-1])}
         if len(lengths) != 1 or len(self.offsets) != len(self.columns) + 1 or len(self.unseen) != len(self.columns):
             raise EncoderError(
@@ -112,15 +112,15 @@ class Encoder:
                 )
 
     def places(self, index: int) -> int:
-        """How many values of column `index` have a place."""
+        """How many values column `index` has."""
         return int(self.offsets[index + 1] - self.offsets[index])
 
     def column(self, index: int) -> slice:
-        """Where column `index` lies in `hashes`, `rates` and `log_counts`."""
+        """The part of `hashes`, `rates` and `log_counts` that belongs to column `index`."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def place(self, index: int, hashes: Hashes) -> Places:
-        """Where column `index` has the values with these hashes, int64[m], from 0 on; behind the last if nowhere."""
+        """The places, int64[m] from 0, of values with these hashes in column `index`; one past the last if unknown."""
         table = self.hashes[self.column(index)]
         if len(table) == 0:
             return np.zeros(len(hashes), dtype=np.int64)
@@ -136,7 +136,7 @@ class Encoder:
         return rate, log_count
 
     def products(self, first: Places, second: Places) -> Stands:
-        """What the factors predict, float32[n], for the values at these places of their columns."""
+        """The factors' predictions, float32[n], for pairs of values at these places of their two columns."""
         if self.factors is None:
             raise EncoderError("The schema names factors, but the encoder has none. Train the model again.")
         return self.factors.products(first, second)
@@ -160,7 +160,7 @@ class Encoder:
 
     @classmethod
     def load(cls, bundle: Path) -> Self:
-        """Map the encoder of a bundle into memory; raises `EncoderError` when a file is missing or not what it was."""
+        """Memory-map the encoder of a bundle; raises `EncoderError` if a file is missing or unreadable."""
         folder = bundle / FOLDER
         try:
             layout = msgspec.json.decode((folder / "layout.json").read_bytes(), type=_Layout)

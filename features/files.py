@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there: written aside, then renamed."""
+"""Writes files and folders atomically: aside first, then renamed."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
-    """A path beside `target` where the body makes a file, link or folder, which takes the name `target` after that.
+    """A path beside `target`, where the body creates a file, link or folder that is then renamed to `target`.
 
     A file or link there is replaced; a folder must be gone by then. When the body fails, what it made is removed.
     """
@@ -26,7 +26,7 @@ def written_aside(target: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write `text` aside, then rename; `mode` is what the file may be used for, less the process's mask."""
+    """Write `text` aside, then rename. `mode` has the file's permissions, before the process's umask."""
     with written_aside(path) as aside:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -34,5 +34,5 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` aside for the owner's eyes alone, then rename."""
+    """Write `text` aside, readable for the owner only, then rename."""
     write_whole(path, text, 0o600)

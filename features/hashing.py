@@ -47,22 +47,21 @@ def hash_values(values: Iterable[str]) -> Hashes:
 
 
 def split_values(text: str, separator: str) -> list[str]:
-    """The distinct values in a field that holds several, without the spaces around them; one "" if there is none."""
+    """The distinct values in a field with several, without surrounding spaces; one "" if there are none."""
     values = dict.fromkeys(part.strip(" ") for part in text.split(separator))
     values.pop("", None)
     return list(values) or [""]
 
 
 def hash_several(text: str, separator: str) -> Hashes:
-    """`hash_value` of each value in a field that holds several, ascending, so that their order makes no difference."""
+    """`hash_value` of each value in a field with several, ascending, so that their order does not matter."""
     return np.unique(hash_values(split_values(text, separator)))
 
 
 def pair_hashes(first: Hashes, second: Hashes) -> Hashes:
     """The hash of each pair of values, int64[m], from the two values' hashes, int64[m] each.
 
-    It is XXH64 of the second hash's eight bytes with the first hash as seed. A pair that lacks one of its values is
-    missing.
+    XXH64 of the second hash's eight bytes, with the first hash as seed. A pair is missing if one of its values is.
     """
     mixed = hash_whole_numbers(second, first.view(np.uint64)).view(np.int64)
     return np.where((first == MISSING_HASH) | (second == MISSING_HASH), MISSING_HASH, mixed)
@@ -74,12 +73,12 @@ def hash_whole_numbers(values: npt.NDArray[np.int64], seeds: Unsigned) -> Unsign
 
 
 def with_word(hashes: Unsigned, word: Unsigned) -> Unsigned:
-    """Unfinished hashes after eight more bytes each."""
+    """Intermediate hashes after eight more bytes each."""
     return rotated(hashes ^ (rotated(word * P2, 31) * P1), 27) * P1 + P4
 
 
 def finished(hashes: Unsigned) -> Unsigned:
-    """XXH64's last step, its avalanche."""
+    """The last step of XXH64, its avalanche."""
     hashes = (hashes ^ (hashes >> np.uint64(33))) * P2
     hashes = (hashes ^ (hashes >> np.uint64(29))) * P3
     mixed: Unsigned = hashes ^ (hashes >> np.uint64(32))

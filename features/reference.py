@@ -1,4 +1,4 @@
-"""What a model's data looked like when it was trained, as histograms, and how far later data has moved from it.
+"""Histograms of the data that a model was trained on, and how far later data has drifted from them.
 
 Categories are counted by the click rate that the encoder gives them, so that a column of a million values needs no more
 bins than a number does; a value that the encoder does not know counts as one without a rate, as a missing number does.
@@ -16,28 +16,28 @@ from features.schema import Schema
 
 FILE = "reference.json"
 BINS = 10
-"""Intervals of equally many rows, the usual number for a population stability index."""
+"""Intervals with equally many rows each; ten is the usual number for a population stability index."""
 PSEUDO_ROWS = 0.5
-"""Added to each bin before shares are compared: an empty one would make the index infinite."""
+"""Added to each bin before shares are compared, since an empty bin would make the index infinite."""
 STABLE, MAJOR_SHIFT = 0.1, 0.25
-"""Indices up to which data is usually called stable, and from which on shifted (Siddiqi 2006, "Credit Risk
-Scorecards")."""
+"""Data with an index up to the first is usually called stable, and from the second on shifted (Siddiqi 2006, "Credit
+Risk Scorecards")."""
 Numbers = npt.NDArray[np.float64]
 
 
 class ReferenceUnreadableError(PersonalizationError):
-    """A `reference.json` that is not one."""
+    """A `reference.json` that cannot be parsed."""
 
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rows by value: below the first of the rising `edges`, between each two, from the last on, and without a value."""
+    """Row counts by value: below the first of the ascending `edges`, between each two, above the last; missing."""
 
     edges: tuple[float, ...]
     rows: tuple[int, ...]
 
     @classmethod
     def of(cls, values: Numbers) -> Self:
-        """The histogram of `values` float64[n], NaN for none, in `BINS` intervals of about as many rows."""
+        """The histogram of `values`, float64[n] with NaN for missing, in `BINS` intervals of about equal size."""
         present = values[~np.isnan(values)]
         shares = np.arange(1, BINS) / BINS
         edges = np.unique(np.quantile(present, shares, method="inverted_cdf")) if len(present) else np.empty(0)
@@ -49,7 +49,7 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of held-out rows: the histogram of the model's probabilities, and that of each column, of crosses too."""
+    """The baseline for drift: histograms of held-out rows' probabilities and of each column, including crosses."""
 
     prediction: Histogram
     columns: dict[str, Histogram]
@@ -60,7 +60,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """The reference in a `reference.json`; raises `ReferenceUnreadableError` when it is not one."""
+        """The reference in a `reference.json`; raises `ReferenceUnreadableError` if it cannot be parsed."""
         try:
             return msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
@@ -68,19 +68,19 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def count(values: Numbers, edges: Numbers) -> npt.NDArray[np.int64]:
-    """How many of `values` float64[n] lie between each two of `edges` float64[e], int64[e + 2]; NaN comes last."""
+    """How many of `values`, float64[n], lie between each two of `edges`, float64[e]: int64[e + 2], the last for NaN."""
     present = values[~np.isnan(values)]
     inside = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
     return np.append(inside, len(values) - len(present)).astype(np.int64)
 
 
 def column_values(schema: Schema, inputs: Numbers) -> Numbers:
-    """What the histograms of the `Schema.columns` count, float64[n, c], from a model's inputs, float64[n, f]."""
+    """The values whose drift is measured, float64[n, c] for the `Schema.columns`, from model inputs, float64[n, f]."""
     return np.column_stack([column.watched(inputs[:, schema.places[column.name]]) for column in schema.columns])
 
 
 def stability_index(reference: Sequence[float] | npt.NDArray[np.generic], rows: npt.NDArray[np.generic]) -> float:
-    """Population stability index of `rows` [k] against the bins of `reference` [k]; 0 means the same shares.
+    """The population stability index of the bin counts `rows`, [k], against `reference`, [k]; 0 means equal shares.
 
     The sum over bins of (a - e) ln(a / e) of the actual and the expected share; see `STABLE` and `MAJOR_SHIFT`.
     """
@@ -89,7 +89,7 @@ def stability_index(reference: Sequence[float] | npt.NDArray[np.generic], rows: 
 
 
 def chance_index(bins: int, reference_rows: float, rows: float) -> float:
-    """The index that two samples of the same distribution have on average (Yurdakul 2018, "Statistical Properties of
+    """The average index of two samples from the same distribution (Yurdakul 2018, "Statistical Properties of
     Population Stability Index")."""
     return (bins - 1) * (1 / reference_rows + 1 / rows)
 

@@ -16,16 +16,16 @@ Pair = tuple[str, str]
 
 
 class SchemaError(PersonalizationError):
-    """A schema that cannot be used, or a column that does not belong to it."""
+    """A schema that cannot be used."""
 
 
 def cross_name(pair: Pair) -> str:
-    """What the column of a cross is called."""
+    """The name of a cross."""
     return " x ".join(pair)
 
 
 def factors_name(pair: Pair) -> str:
-    """What the column that follows from the factors of a pair is called."""
+    """The name of the column that a pair's factors predict."""
     return " with ".join(pair)
 
 
@@ -37,18 +37,18 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     label: str = "label"
     timestamp: str | None = None
     separators: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    """What stands between the values of a categorical column that holds several. Unset if no column does, and so not
-    in `schema.json`; the same holds for the attributes below."""
+    """The separator of each categorical column with several values. Unset if there are none, and then not in
+    `schema.json`, like the attributes below."""
     crosses: tuple[Pair, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Pairs of categorical columns that are columns of the encoder too."""
+    """Pairs of categorical columns that have a table in the encoder too."""
     factors: Pair | msgspec.UnsetType = msgspec.UNSET
     """Two categorical columns whose values have latent factors."""
     times: dict[str, Reading] | msgspec.UnsetType = msgspec.UNSET
-    """Columns of times, whose ages count from the `timestamp`."""
+    """Date and time columns, whose ages count from the `timestamp`."""
 
     def __post_init__(self) -> None:
-        """Raise `SchemaError` for a name that is used twice, also by an input of the model, for a schema without any
-        feature, a separator that is empty or of no categorical column, or a pair that cannot be made."""
+        """Raise `SchemaError` for a name used twice, also by a model input, a schema without features, a separator that
+        is empty or of another kind of column, times without a timestamp, or an impossible pair."""
         separators = {} if self.separators is msgspec.UNSET else self.separators
         for name, separator in separators.items():
             if name not in self.categorical:
@@ -71,12 +71,12 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def plain(self) -> tuple[Number, ...]:
-        """The columns of numbers that are inputs as they are."""
+        """The numeric columns, which are inputs as they are."""
         return tuple(Number(name=name, at=at) for at, name in enumerate(self.numeric))
 
     @cached_property
     def further(self) -> tuple[Number, ...]:
-        """The columns of further kinds: they are stored as numbers, and only the reference encodes them."""
+        """The columns of other kinds: stored as numbers, and left to the reference by the kernel in C."""
         kinds: list[Callable[..., Number]] = []
         if self.times is not msgspec.UNSET:
             kinds += [partial(Time, name=name, reading=reading) for name, reading in self.times.items()]
@@ -85,12 +85,12 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
-        """The columns that are stored as numbers."""
+        """All columns that are stored as numbers."""
         return self.plain + self.further
 
     @cached_property
     def stored(self) -> tuple[Field, ...]:
-        """The columns that tables hold: those that are stored as numbers, then the categorical ones."""
+        """The columns that tables have: those stored as numbers, then the categorical ones."""
         return self.numbers + self.texts
 
     @cached_property
@@ -104,23 +104,23 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def several(self) -> tuple[Category, ...]:
-        """The categorical columns that hold several values."""
+        """The categorical columns with several values in a field."""
         return tuple(column for column in self.texts if column.separator)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The columns that a record has: numbers, categories, further kinds, and the moment that ages count from."""
+        """The fields of a record: numbers, categories, other kinds, and the time that ages count from."""
         own = (*self.plain, *self.texts, *self.further)
         return (*own, Moment(at=len(own))) if self.times else own
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """The names of the `fields`; clients send no cross."""
+        """The names of the `fields`."""
         return tuple(field.name for field in self.fields)
 
     @cached_property
     def encoded(self) -> tuple[Encoded, ...]:
-        """The columns of the encoder: the categorical ones, then the crosses."""
+        """The columns with a table in the encoder: the categorical ones, then the crosses."""
         one = dict(zip(self.categorical, self.texts, strict=False))
         crosses = (
             Cross(name=cross_name(pair), index=index, first=one[pair[0]], second=one[pair[1]])
@@ -130,12 +130,12 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
-        """The names of the columns of the encoder."""
+        """The names of the `encoded` columns."""
         return tuple(column.name for column in self.encoded)
 
     @cached_property
     def factored(self) -> FactorPair | None:
-        """The column that follows from factors."""
+        """The column that factors predict."""
         if self._factors is None:
             return None
         first, second = (self.texts[self.categorical.index(name)] for name in self._factors)
@@ -143,17 +143,17 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """What the model's inputs stand for, in their order."""
+        """All columns that have model inputs, in the inputs' order."""
         return (*self.plain, *self.encoded, *([self.factored] if self.factored else []), *self.further)
 
     @cached_property
     def encoded_features(self) -> tuple[str, ...]:
-        """The names of the model's inputs in order."""
+        """The names of the model inputs, in order."""
         return tuple(name for column in self.columns for name in column.inputs)
 
     @cached_property
     def places(self) -> Mapping[str, slice]:
-        """Where each of the `columns` has its inputs in a row of them, by its name."""
+        """The slice of the model inputs that belongs to each of the `columns`, by name."""
         places, start = {}, 0
         for column in self.columns:
             places[column.name] = slice(start, start + len(column.inputs))
@@ -169,9 +169,9 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return None if self.factors is msgspec.UNSET else self.factors
 
     def lacking(self, other: "Schema") -> tuple[str, ...]:
-        """The features that rows of the schema `other` do not have, or not as they are here.
+        """The features that rows of the schema `other` lack or read differently.
 
-        A column that `other` splits into values can be taken whole all the same.
+        A column that `other` splits into values can still be used whole.
         """
         theirs = {field.name: field for field in other.fields}
         return tuple(field.name for field in self.fields if not field.is_in(theirs.get(field.name)))
@@ -182,7 +182,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """The schema of a `schema.json`; raises `SchemaError` when it is not one."""
+        """The schema of a `schema.json`; raises `SchemaError` if it is not valid."""
         try:
             return msgspec.json.decode(content, type=cls)
         except msgspec.DecodeError as error:
@@ -196,8 +196,10 @@ def problem_of_pairs(
     categorical: Collection[str],
     several: Collection[str],
 ) -> str | None:
-    """What is wrong with the first cross, or with the factors, that cannot be made of these columns; `several` hold
-    several values."""
+    """What is wrong with the first cross, or the factors, that these columns do not allow; None if nothing is.
+
+    The columns `several` have several values in a field.
+    """
     known: set[frozenset[str]] = set()
     for pair in crosses:
         first, second = pair

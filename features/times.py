@@ -1,8 +1,8 @@
-"""Columns of times: the model gets their age in days, and the hour and the weekday that they show in their zone.
+"""Date and time columns: the model gets their age in days, and their hour and weekday in the column's time zone.
 
-The age counts from the moment of the row: its timestamp in training, and in a request the field `at`, which is now
-unless the client sends it. Times are microseconds since 1970 in float64, NaN for missing; up to the year 2255 these are
-exact, so training and the service get the same inputs to the bit.
+In training, the age counts from the row's timestamp. In the service it counts from the request's field `at`, by default
+the current time. Times are stored as microseconds since 1970 in float64, NaN for missing, which is exact up to the year
+2255.
 """
 
 import time
@@ -20,18 +20,18 @@ from features.columns import Asked, Field, Fields, Inputs, Number, Rule, Tables
 from features.values import PLAIN_TIMES, TIME_FAULTS, TimeFormat, microseconds
 
 MOMENT = "at"
-"""The field of a record with the moment that ages count from."""
+"""The request's field with the time that ages count from."""
 HOUR, DAY = 3_600e6, 86_400e6
 """Microseconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = ((datetime(year, 1, 2, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1) for year in (1, 9999))
 _EXAMPLE = "2026-01-31 18:30:00"
 _THURSDAY = 3
-"""The weekday of 1970-01-01, from Monday as 0."""
+"""The weekday of 1970-01-01; Monday is 0."""
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How a column's times are read: `zone` holds for texts that name none, and for hour and weekday."""
+    """How a column's times are read. `zone` applies to texts without a time zone, and to hour and weekday."""
 
     zone: str = "UTC"
     format: TimeFormat = TimeFormat.ISO
@@ -39,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
 @dataclass(frozen=True, kw_only=True)
 class Time(Number):
-    """A time. The last one of the fields is the moment that its age counts from."""
+    """A time. Its age counts from the last of the fields, a `Moment`."""
 
     role = "time"
 
@@ -47,7 +47,7 @@ class Time(Number):
 
     @property
     def rule(self) -> Rule:
-        """What the fields of a table must be; ten digits are seconds or milliseconds of a year in range."""
+        """What a table's fields must be; numbers of up to ten digits are in range as seconds and as milliseconds."""
         form = self.reading.format
         return Rule("time", TIME_FAULTS[form], r"[0-9]{1,10}" if PLAIN_TIMES[form] else "")
 
@@ -66,12 +66,12 @@ class Time(Number):
         return Asked(_parsed_by(self), said, _EXAMPLE)
 
     def is_right(self, text: str) -> bool:
-        """Whether a field of a table, which is not missing, is a time in the column's format."""
+        """Whether a table's field that is not missing is a time in the column's format."""
         found = microseconds(text, self.reading.format, ZoneInfo(self.reading.zone))
         return found is not None and _FIRST <= found < _LAST
 
     def parse(self, text: str) -> float:
-        """A time in the column's format, or in words as ISO 8601 has it; raises `ValueError` for another text."""
+        """A time in the column's format or in ISO 8601; raises `ValueError` for other texts."""
         for form in dict.fromkeys((self.reading.format, TimeFormat.ISO)):
             found = microseconds(text, form, ZoneInfo(self.reading.zone))
             if found is not None and _FIRST <= found < _LAST:
@@ -79,15 +79,15 @@ class Time(Number):
         raise ValueError(f"{text[:100]!r} is {self.rule.fault}")
 
     def shown(self, value: float) -> float | str | None:
-        """A time in UTC."""
+        """ISO 8601, in UTC."""
         return None if np.isnan(value) else (_EPOCH + timedelta(microseconds=int(value))).isoformat(sep=" ")
 
     def is_in(self, other: Field | None) -> bool:
-        """Another zone means another hour."""
+        """Only with the same zone, on which hour and weekday depend."""
         return isinstance(other, Time) and other.reading.zone == self.reading.zone
 
     def encode(self, fields: Fields, _tables: Tables) -> Inputs:
-        """Age, hour and weekday, Monday as 0. `mod` is exact, a division that is rounded may end on the next day."""
+        """Age, hour and weekday. `mod` is exact, while a rounded division could end on the next day."""
         times: Numbers = fields[self.at]
         local = times + _offsets(times, self.reading.zone)
         of_day = np.mod(local, DAY)
@@ -97,7 +97,7 @@ class Time(Number):
 
 @dataclass(frozen=True, kw_only=True)
 class Moment(Time):
-    """The moment that ages count from. It is no input itself, and no column of a table: rows have their timestamp."""
+    """The time that ages count from: the row's timestamp in training, a request's field. It is no input itself."""
 
     name: str = MOMENT
     reading: Reading = field(default_factory=Reading)
@@ -110,17 +110,17 @@ class Moment(Time):
     @property
     def asked(self) -> Asked:
         """A text or a number."""
-        said = "The moment that ages count from: ISO 8601, UTC by default, or seconds since 1970; now if missing."
+        said = "The time that ages count from: ISO 8601, UTC by default, or seconds since 1970; now if missing."
         return Asked(_parsed_by(self), said, _EXAMPLE)
 
     def read(self, values: Sequence[Any]) -> Values:
-        """The moments, float64[n]."""
+        """The times, float64[n], with the current time for missing ones."""
         moments = np.array(values, dtype=np.float64)
         return np.where(np.isnan(moments), np.floor(time.time() * 1e6), moments)
 
 
 def _offsets(times: Numbers, zone: str) -> Numbers:
-    """How far the zone's clocks are ahead of UTC at these times, in microseconds, float64[n]."""
+    """The zone's offset from UTC at each of these times, in microseconds, float64[n]."""
     offsets = np.zeros(len(times))
     if zone != "UTC":
         known = ~np.isnan(times)
@@ -133,11 +133,11 @@ def _offsets(times: Numbers, zone: str) -> Numbers:
 
 
 def _parsed_by(column: Time) -> Any:  # noqa: ANN401 - a type made from values has no type
-    """A float that msgspec's `dec_hook` makes by `from_json`, which raises `ValueError` for what is no time."""
+    """A float type that msgspec's `dec_hook` creates with `from_json`, which raises `ValueError` if it is no time."""
 
     def from_json(cls: type[float], value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError("expected a time")  # noqa: TRY004 - msgspec tells it with the field's name
+            raise ValueError("expected a time")  # noqa: TRY004 - msgspec adds the field's name to a ValueError
         return cls(column.parse(value if isinstance(value, str) else repr(value)))
 
     kind = type("Time", (float,), {"from_json": classmethod(from_json)})

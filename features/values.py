@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
-"""A decimal number; unlike Java's parser this refuses `1d`, `0x1p3`, `NaN` and spaces. Matches a whole text."""
+"""A decimal number, to be matched against a whole text. Unlike Java's parser it rejects `1d`, `0x1p3`, `NaN` and
+spaces."""
 
 PLAIN_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,15})?"
-"""A finite number whatever its digits. Most numbers match it whole, and need not be looked at one by one."""
+"""Certainly a finite number. Most numbers match it, so they need no closer look."""
 
 _PLAIN_TIME = r"[0-9]{1,12}(\.[0-9]{1,15})?"
-"""Seconds or milliseconds since 1970, likewise: their microseconds fit 64 bits."""
+"""Certainly seconds or milliseconds since 1970 whose microseconds fit into 64 bits."""
 
 _CLOCK = (
     r"([ T](?P<clock>([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?)"
@@ -32,9 +33,9 @@ class TimeFormat(StrEnum):
     ISO = "iso"
     """ISO 8601 such as `2026-01-31 23:59:00` or `2026-01-31T23:59:00+0200`, or seconds since 1970."""
     DAY_FIRST = "day-first"
-    """`31/01/2026`, with `/`, `.` or `-` between, and perhaps a time of day."""
+    """`31/01/2026`, separated by `/`, `.` or `-`, with an optional time of day."""
     MONTH_FIRST = "month-first"
-    """`01/31/2026`, likewise."""
+    """`01/31/2026`, with the same separators and time of day."""
     MILLISECONDS = "milliseconds"
     """Milliseconds since 1970."""
 
@@ -45,14 +46,14 @@ TIME_FAULTS = {
     TimeFormat.MONTH_FIRST: "no date with the month first, like 01/31/2026 23:59",
     TimeFormat.MILLISECONDS: "no number of milliseconds since 1970",
 }
-"""What a field that is no time is."""
+"""What error messages say that a wrong field is."""
 PLAIN_TIMES = {
     TimeFormat.ISO: _PLAIN_TIME,
     TimeFormat.DAY_FIRST: "",
     TimeFormat.MONTH_FIRST: "",
     TimeFormat.MILLISECONDS: _PLAIN_TIME,
 }
-"""A pattern of texts that are times at a glance, "" where there is none."""
+"""A pattern of texts that are certainly times, "" if there is none."""
 
 
 def is_number(text: str) -> bool:
@@ -61,7 +62,7 @@ def is_number(text: str) -> bool:
 
 
 def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UTC) -> int | None:
-    """The time that a text is, in microseconds since 1970; None where it is no time in this format.
+    """A time in microseconds since 1970; None if the text is no time in this format.
 
     A text without a time zone is in `zone`; one without a time of day is midnight.
     """

@@ -1,4 +1,4 @@
-"""What was wrong with a body, in words that name the field: only a refused request pays for the closer look."""
+"""Says what is wrong with a request's body and names the field. Only rejected requests pay for this closer look."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import msgspec
 from scoring.request_errors import InvalidJson, MissingField, NotFinite, Rejection, UnknownField, WrongCount, WrongType
 
 LONGEST_NAME = 100
-"""Characters of a client's own field name that an answer repeats."""
+"""How many characters of a client's field name a response repeats."""
 
 PLACE = re.compile(r"(?P<reason>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 NAMED = re.compile(r"Object (?P<kind>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
@@ -27,15 +27,15 @@ KINDS = {
 
 
 class _NonFinite:
-    """Stands where a body has NaN or an infinity."""
+    """Stands for a NaN or infinity in a body."""
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object of a body with its names in order, repeated ones included."""
+    """A JSON object's fields in order, including repeated names."""
 
 
 def rejection_for(error: Exception, body: bytes) -> Rejection:
-    """The rejection that says what msgspec's `error` about `body` means."""
+    """The rejection for msgspec's `error` about `body`."""
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error))
     if isinstance(error, UnicodeDecodeError):
@@ -48,7 +48,7 @@ def rejection_for(error: Exception, body: bytes) -> Rejection:
 
 
 def find_duplicate(body: bytes) -> str | None:
-    """The first field of the valid JSON `body` whose name is given twice in its object."""
+    """The first field of the valid JSON `body` whose name occurs twice in its object."""
     for place, pairs in _objects(_parse(body), ""):
         seen: set[str] = set()
         for name, _ in pairs:

@@ -1,6 +1,6 @@
-"""What a worker scores beside what its model was trained on: population stability indices, from a sample of the rows.
+"""Drift: population stability indices of a sample of a worker's rows against the model's baseline sample.
 
-The request path only keeps a reference to arrays that it made anyway, and only until enough rows are there.
+The request path only keeps references to arrays that it made anyway, until there are enough rows.
 """
 
 import time
@@ -14,17 +14,17 @@ from features.reference import Reference, column_values, stability_index
 from features.schema import Schema
 
 BATCH_ROWS = 1_000
-"""Rows that are compared together: fewer would show little but chance."""
+"""How many rows are compared together. With fewer, chance would dominate."""
 BATCH_SECONDS = 5.0
-"""How often a batch is taken at most. A comparison takes a millisecond or two."""
+"""The shortest time between two comparisons, which take a millisecond or two each."""
 KEPT = 0.95
-"""Share of the earlier batches' weight that each new one leaves: the figures are about the last 20,000 rows."""
+"""By how much each batch reduces the weight of earlier ones: the figures reflect about the last 20,000 rows."""
 Weights = npt.NDArray[np.floating[Any]]
-"""Rows in each bin of a histogram, [k]; earlier ones count less."""
+"""Weighted row counts of a histogram's bins, [k]; earlier rows count less."""
 
 
 class Watch:
-    """Compares a sample of a model's rows with its reference; without one it does nothing."""
+    """Compares a sample of the scored rows with the model's baseline sample; does nothing if there is none."""
 
     def __init__(self, schema: Schema, reference: Reference | None) -> None:
         self._schema = schema
@@ -38,18 +38,18 @@ class Watch:
         self._counts: list[Weights] = [np.zeros(len(histogram.rows)) for histogram in columns.values()]
         self._prediction: Weights = np.zeros(0 if reference is None else len(reference.prediction.rows))
         self.names = tuple(columns)
-        """The columns that are watched."""
+        """The columns whose drift is measured."""
 
     def see(self, inputs: npt.NDArray[np.float64], probabilities: Sequence[float]) -> None:
-        """Remember scored rows, inputs float64[n, m], if some are wanted."""
+        """Keep scored rows, inputs float64[n, m], if more are needed."""
         if self._wanted > 0:
-            if len(probabilities) > self._wanted:  # a copy, as a part would keep the whole array
+            if len(probabilities) > self._wanted:  # copied, since a slice would keep the whole array alive
                 inputs, probabilities = inputs[: self._wanted].copy(), probabilities[: self._wanted]
             self._wanted -= len(probabilities)
             self._seen.append((inputs, probabilities))
 
     def compare(self) -> tuple[int, float, dict[str, float]] | None:
-        """Rows compared, the prediction's index and each column's, when a batch is there and its time has come."""
+        """The number of compared rows, and the index of the prediction and of each column; None if no batch is due."""
         if self._reference is None or self._wanted > 0 or time.monotonic() < self._next:
             return None
         inputs = np.concatenate([inputs for inputs, _ in self._seen])

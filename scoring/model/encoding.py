@@ -1,9 +1,8 @@
-"""A record's values as the model's inputs: by the kernel in C if there is one, else by the reference in
-`features.encoder`. A test compares the two.
+"""Encodes records: with the kernel in C if there is one, else with the reference in `features.encoder`. A test compares
+the two.
 
-For the kernel, the columns' tables become one sorted array, each column's hashes mixed with a number of its own, so
-that one look-up serves all columns. Nothing of a request is remembered: a value costs the same whether it is new or
-was asked for before.
+For the kernel, the tables of all columns are merged into one sorted array, each column's hashes mixed with its own
+number. There is no cache: a value that was never seen costs the same as a known one.
 """
 
 from dataclasses import dataclass
@@ -28,13 +27,13 @@ Inputs = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """What the values of all columns stand for.
+    """The encoder's tables of all columns, merged.
 
-    `keys` uint64[v] ascends; it has the values' hashes, each mixed with its column's number in `salts` uint64[c].
-    `pairs` float32[v + c, 2] has rate and log count of each, and behind them those of a value that its column's table
-    lacks. The keys whose first bits, down to bit `shift`, are the number `b` lie from `starts[b]` to before
-    `starts[b + 1]`, uint32[2 ** (64 - shift) + 1]: one on average, or fewer. `vectors` float32[m, d] are those of the
-    factors, and `vector_of` uint32[v + c] says which one each entry of `pairs` has; both are empty without factors.
+    `keys`, uint64[v] ascending, has the values' hashes, each mixed with its column's number in `salts`, uint64[c].
+    `pairs`, float32[v + c, 2], has the rate and log count of each, followed by those of each column's unknown values.
+    Keys whose upper bits, down to bit `shift`, are the number `b` lie from `starts[b]` to before `starts[b + 1]`,
+    uint32[2 ** (64 - shift) + 1]: at most one on average. `vectors`, float32[m, d], are those of the factors, and
+    `vector_of`, uint32[v + c], is the index of each entry's vector; both are empty without factors.
     """
 
     salts: Hashes
@@ -47,7 +46,7 @@ class Tables:
 
     @classmethod
     def of(cls, encoder: Encoder) -> Self:
-        """Those of an encoder."""
+        """The merged tables of an encoder."""
         owner = np.repeat(np.arange(len(encoder.columns)), np.diff(encoder.offsets))
         hashes = encoder.hashes.view(np.uint64)
         salts = _salts(owner, hashes, len(encoder.columns))
@@ -66,11 +65,11 @@ class Tables:
 
 
 _IN_KERNEL = (Number, Category, Cross, FactorPair)
-"""The kinds of columns that the kernel computes; their fields and inputs come first. The reference adds the others."""
+"""The kinds of columns that the kernel encodes. Their fields and inputs come first; the reference adds the others."""
 
 
 class RowEncoder:
-    """The encoder of a bundle for the records of requests."""
+    """A bundle's encoder for the records of requests."""
 
     def __init__(self, schema: Schema, encoder: Encoder, kernel: Kernel | None = KERNEL) -> None:
         self._schema = schema
@@ -118,9 +117,9 @@ def _prepared(schema: Schema, encoder: Encoder, kernel: Kernel) -> object:
 
 
 def _vectors(encoder: Encoder, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint32]]:
-    """The vectors of both columns' values, float32[m, d], and which one each value has, uint32[v + c].
+    """The vectors of both columns' values, float32[m, d], and the index of each value's vector, uint32[v + c].
 
-    `order` has the values as `Tables.keys` has them; behind them come each column's values that have no place.
+    `order` is the values' order in `Tables.keys`; each column's unknown values follow.
     """
     factors = encoder.factors
     if factors is None:
@@ -135,7 +134,7 @@ def _vectors(encoder: Encoder, order: npt.NDArray[np.int64]) -> tuple[npt.NDArra
 
 
 def _salts(owner: npt.NDArray[np.int64], hashes: Hashes, categories: int) -> Hashes:
-    """A number per column, uint64[categories], with which no two entries of the tables get the same key."""
+    """A number for each column, uint64[categories], so that no two entries of the tables get the same key."""
     generator = np.random.default_rng(0)
     while True:
         salts = generator.integers(0, 2**64 - 1, categories, dtype=np.uint64)

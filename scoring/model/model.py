@@ -1,4 +1,4 @@
-"""A bundle made ready to score: its request types, its encoder and its engine."""
+"""A loaded model: its request types, encoder and engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from scoring.request_errors import Rejection
 from scoring.responses import ModelName
 
 GOLDEN_TOLERANCE = 1e-9
-"""Largest difference between training's probability of a record and the service's."""
+"""The largest accepted difference between training's probability for a golden record and the service's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A record's raw score (log odds) as the model's average and what each feature adds: LightGBM's SHAP values."""
+    """A record's raw score (log odds) as the average plus each feature's contribution: LightGBM's SHAP values."""
 
     raw_score: float
     average: float
@@ -33,7 +33,7 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedModel:
-    """One model with everything that a request needs."""
+    """A model with everything that requests need."""
 
     name: ModelName
     bundle: Bundle
@@ -45,7 +45,7 @@ class ServedModel:
 
     @classmethod
     def load(cls, path: Path, *, name: ModelName, engine: EngineName, max_records: int) -> Self:
-        """Load the bundle in `path`; raises a `PersonalizationError` when it is altered or cannot be served."""
+        """Load the bundle in `path`; raises a `PersonalizationError` if it was altered or cannot be served."""
         bundle = Bundle.load(path)
         booster = Booster(path / MODEL, len(bundle.schema.encoded_features))
         return cls(
@@ -63,9 +63,9 @@ class ServedModel:
         return await self.engine.score(self.encoder.encode(rows))
 
     def explain(self, inputs: npt.NDArray[np.float64]) -> Explanation:
-        """Why a record scores as it does, from its `inputs`, float64[1, f]. May run beside the event loop's thread.
+        """Explain the score of a record from its `inputs`, float64[1, f]. Safe outside the event loop's thread.
 
-        A feature that became several inputs has the sum of their contributions.
+        A feature with several inputs gets the sum of their contributions.
         """
         *contributions, average = self.booster.predict(inputs, Prediction.CONTRIBUTIONS)[0].tolist()
         return Explanation(
@@ -75,14 +75,14 @@ class ServedModel:
         )
 
     def close(self) -> None:
-        """Free what was loaded."""
+        """Free the engine and the model."""
         self.engine.close()
         self.booster.close()
 
     async def check_golden(self) -> int:
         """Start the engine, score the golden records as requests and return how many there are.
 
-        Raises `GoldenError` when one is not what training computed, by more than `GOLDEN_TOLERANCE`.
+        Raises `GoldenError` if one differs from training's probability by more than `GOLDEN_TOLERANCE`.
         """
         golden = self.bundle.golden
         if not golden:

@@ -1,6 +1,6 @@
-"""What `POST /score`, `POST /rank` and `POST /explain` compute, from a body to the body of the answer.
+"""`POST /score`, `POST /rank` and `POST /explain`, from the request's body to the response's.
 
-Reading and answering are two steps, because the records of several requests are scored together between them.
+Reading and answering are separate steps, because the records of several requests are scored together in between.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Query(Protocol):
-    """A request whose body was checked."""
+    """A checked request."""
 
     rows: list[Values]
     """The records to score."""
 
     def answer(self, probabilities: Sequence[float], model: ServedModel) -> bytes:
-        """The JSON of the answer, from the probability of each of `rows` by `model`."""
+        """The response's JSON, given the probability of each of `rows` by `model`."""
         ...
 
 
 class Operation(NamedTuple):
-    """What a path does."""
+    """The operation behind a path."""
 
     name: str
     read: Callable[[RequestTypes, bytes], "Query | ExplainQuery"]
@@ -66,12 +66,12 @@ class _Ranking:
 
 @dataclass(slots=True)
 class ExplainQuery:
-    """A record to be explained, which takes a hundred times longer than to score it."""
+    """A record to explain, which takes a hundred times as long as scoring it."""
 
     rows: list[Values]
 
     def explain(self, inputs: npt.NDArray[np.float64], probability: float, model: ServedModel) -> bytes:
-        """The JSON of the answer from the record's `inputs`, float64[1, f]."""
+        """The response's JSON, from the record's `inputs`, float64[1, f]."""
         found = model.explain(inputs)
         strongest = sorted(found.contributions.items(), key=lambda one: -abs(one[1]))
         answer = ExplainAnswer(
@@ -81,7 +81,7 @@ class ExplainQuery:
             contributions=[Contribution(feature=feature, contribution=value) for feature, value in strongest],
             model=model.name,
         )
-        return msgspec.json.encode(answer)  # an encoder of its own, as it runs beside the event loop's thread
+        return msgspec.json.encode(answer)  # not the shared encoder, since this runs outside the event loop's thread
 
 
 def _read_score(types: RequestTypes, body: bytes) -> Query:
@@ -105,4 +105,4 @@ OPERATIONS = {
     "/rank": Operation("rank", _read_rank),
     "/explain": Operation("explain", _read_explain),
 }
-"""By their paths."""
+"""The operations by path."""

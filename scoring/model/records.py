@@ -1,6 +1,6 @@
-"""The requests' types, made from the bundle's schema: msgspec decodes and checks a record in one pass over the body.
+"""Request types, created from the bundle's schema, so that msgspec decodes and checks a record in one pass.
 
-A column may have any name, so the types' own attributes are numbered and only their JSON names are the schema's.
+Columns can have any name, so the types' attributes are numbered, and only their JSON names are the schema's.
 """
 
 from collections.abc import Sequence
@@ -19,29 +19,29 @@ from scoring.request_errors import DuplicateField, WrongType
 RECORDS = "records"
 
 ABSENT_NUMBER = float("nan")
-"""What a number that is not in the body becomes: an object of its own, so that it is told from a null."""
+"""The value of a number or time that is not in the body: a NaN of its own, which differs from null."""
 
 Value = float | str | msgspec.UnsetType | None
 Values = tuple[Value, ...]
 """A record's values in the order of `Schema.fields`.
 
-A null is None; an absent number is `ABSENT_NUMBER` and an absent category UNSET. All three are missing values.
+Null is None; an absent number or time is `ABSENT_NUMBER`, an absent category UNSET. All of them are missing values.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankQuery:
-    """A checked `POST /rank`: each item's values together with the user's, and how many items are asked for."""
+    """A checked `POST /rank`: each item's values merged with the user's, and how many items to return."""
 
     rows: list[Values]
     top: int | None
 
 
 class RequestTypes:
-    """The types of the requests' bodies for one schema, with their decoders."""
+    """The types and decoders of request bodies for one schema."""
 
     def __init__(self, schema: Schema, *, max_records: int, kernel: Kernel | None = KERNEL) -> None:
-        """Raises `RecordTypeError` when a column is named like the field that holds a batch."""
+        """Raises `RecordTypeError` if a column has the name of the field for a batch."""
         if RECORDS in schema.features:
             raise RecordTypeError(
                 f"The dataset has a feature named `{RECORDS}`, which is the field of a batch of records in a request. "
@@ -54,7 +54,7 @@ class RequestTypes:
         self.record = _struct("Record", fields, names, "A record: every feature is optional.")
         several = _several(self.record, max_records)
         self.batch = _struct("Batch", [(RECORDS, several)], {}, "Several records at once.")
-        # JSON Schema counts 3.0 as a whole number, so it is taken as one.
+        # JSON Schema counts 3.0 as an integer, so the service does, too.
         count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
         self.rank = _struct(
             "RankRequest",
@@ -64,7 +64,7 @@ class RequestTypes:
                 ("top", count | msgspec.UnsetType | None, msgspec.UNSET),
             ],
             {},
-            "A user and the items to rank for them. What an item states holds for it instead of what the user states.",
+            "A user and the items to rank for them. An item's own fields override the user's.",
         )
         either = _struct("Either", [*fields, (RECORDS, several | msgspec.UnsetType, msgspec.UNSET)], names, "")
         self._either = msgspec.json.Decoder(either, dec_hook=_parsed)
@@ -114,15 +114,15 @@ class RequestTypes:
         return RankQuery(rows=[_joined(shared, item) for item in items], top=top)
 
     def _given(self, *rows: Values) -> int:
-        """How many fields the rows have that are not absent."""
+        """How many fields of the rows are not absent."""
         if self._kernel is not None:
             return self._kernel.given(rows, ABSENT_NUMBER, msgspec.UNSET)
         return sum(not _is_absent(value) for row in rows for value in row)
 
     def _refuse_duplicates(self, body: bytes, given: int) -> None:
-        """Raise `DuplicateField` when a name is given twice in `body`, in which `given` distinct fields were found.
+        """Raise `DuplicateField` if a name occurs twice in `body`, in which `given` distinct fields were found.
 
-        Only where neither count of colons can tell is a slow look needed.
+        The slow check is needed only if neither way of counting colons rules it out.
         """
         if body.count(b":") == given or _names(body) == given:
             return
@@ -131,10 +131,10 @@ class RequestTypes:
 
 
 def _names(body: bytes) -> int | None:
-    """How many names of fields the JSON `body` has at most, None when that is not seen at a glance.
+    """The most field names that the JSON `body` can have, None if that needs a slow check.
 
-    A name ends with a quotation mark and a colon, between which nothing but white space may stand. Colons of values, as
-    in a URL or a time, stand behind other characters, except where a quotation mark is escaped.
+    A name ends with a quotation mark and a colon, with at most white space between. A colon in a value, as in a URL or
+    a time, follows another character, unless a quotation mark is escaped.
     """
     if any(space in body and space + b":" in body for space in (b" ", b"\t", b"\n", b"\r")):
         return None
@@ -146,7 +146,7 @@ def _is_absent(value: object) -> bool:
 
 
 def _joined(shared: Sequence[tuple[int, Value]], item: Values) -> Values:
-    """An item's values, and where it has none those that are `shared`, by their indices."""
+    """An item's values, filled up with those that are `shared`, by index."""
     own = list(item)
     for index, value in shared:
         if _is_absent(own[index]):
@@ -159,14 +159,14 @@ def _several(record: type[msgspec.Struct], limit: int) -> Any:  # noqa: ANN401 -
 
 
 def _field(field: Field) -> tuple[Any, Any]:
-    """The type of a field, and what it is when it is absent."""
+    """A field's type, and its value if it is absent."""
     kind, description, _ = field.asked
     value: Any = Annotated[kind | None, msgspec.Meta(description=description)]
     return (value, ABSENT_NUMBER) if isinstance(field, Number) else (value | msgspec.UnsetType, msgspec.UNSET)
 
 
 def _parsed(kind: Any, value: object) -> object:  # noqa: ANN401 - a type made from values has no type
-    """A value of a kind of column that reads JSON by itself; its `ValueError` becomes the rejection's reason."""
+    """The value of a kind of column with its own JSON format. Its `ValueError` becomes the rejection's reason."""
     return kind.from_json(value)
 
 

@@ -1,6 +1,6 @@
-"""The kernel in C, where this environment has one: `scoring.native.build` puts it there.
+"""The kernel in C, if `scoring.native.build` has put one into this environment.
 
-It computes what `scoring.model.encoding` and LightGBM compute, to the last bit, in a fraction of the time.
+It computes the same as `features.encoder` and LightGBM, to the last bit, in a fraction of the time.
 """
 
 from importlib.machinery import ExtensionFileLoader
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 class Kernel(Protocol):
-    """What `kernel.c` offers. Arrays are C-contiguous; wrong sizes raise `ValueError`."""
+    """The functions of `kernel.c`. Arrays must be C-contiguous; wrong sizes raise `ValueError`."""
 
     def prepare_tables(  # noqa: PLR0917 - the kernel knows no names of arguments
         self,
@@ -35,20 +35,21 @@ class Kernel(Protocol):
         factors: int,
         /,
     ) -> object:
-        """The tables of `scoring.model.encoding` for `encode`, what stands between a field's values, the two fields
-        of each cross, int64[x, 2], those that have factors, and how many numbers a vector has, 0 without factors."""
+        """Prepare `encode`: the numbers of fields and inputs of a record, the tables of `scoring.model.encoding`, the
+        separators of categorical columns, the columns of each cross, int64[x, 2], the two with factors, and the length
+        of their vectors, 0 without factors."""
 
     def given(self, rows: tuple[tuple[object, ...], ...], first: object, second: object, /) -> int:
-        """How many values of `rows` are neither of the two objects."""
+        """How many values in `rows` are neither of the two objects."""
         ...
 
     def encode(self, tables: object, rows: list[Any], unset: object, inputs: Array, /) -> None:
-        """Write the inputs of `rows` into `inputs`, float64[n, f]; `unset` is a missing category, as None is."""
+        """Write the inputs of `rows` to `inputs`, float64[n, f]; `unset`, like None, is a missing category."""
 
     def prepare_forest(  # noqa: PLR0917 - the same
         self, features: int, sigmoid: float, nodes: Array, values: Array, starts: Array, depths: Array, /
     ) -> object:
-        """The trees of `scoring.engines.forest`, for `predict`."""
+        """Prepare `predict` with the trees of `scoring.engines.forest`."""
 
     def predict(self, forest: object, inputs: Array, /) -> list[float]:
         """The probability of each row of `inputs`, float64[n, f]."""
@@ -56,7 +57,7 @@ class Kernel(Protocol):
 
 
 def load() -> Kernel | None:
-    """The kernel of this source; None where it was not built, or was and does not load."""
+    """The kernel of this source; None if it was not built or cannot be loaded."""
     file = target()
     if not file.exists():
         return None

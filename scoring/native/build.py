@@ -1,7 +1,7 @@
 """Compiles the kernel into the environment of the Python that runs this file, where `scoring.native` finds it.
 
-The set-up of a machine and the recipe of the image run it. Nothing needs it: without a kernel the service does the same
-with NumPy and LightGBM, and takes longer. Standard library alone, as the image's recipe runs it before anything else.
+The machine's set-up and the Dockerfile run it. The kernel is optional: without it, the service gets the same results
+from NumPy and LightGBM, only slower. Standard library only, since the Dockerfile runs it before anything is installed.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("kernel.c")
 OPTIONS = ("-O3", "-fno-tree-slp-vectorize", "-ffp-contract=off", "-shared", "-fPIC")
-"""No `-ffast-math`, no fused multiplication, and not the vectors of GCC 12, which forget that a mean becomes a float32:
-the results are those of NumPy and LightGBM to the last bit."""
+"""The results must equal those of NumPy and LightGBM to the last bit: so no `-ffast-math`, no fused multiplication, and
+not GCC 12's SLP vectorizer, which skips rounding a mean to float32."""
 DARWIN_OPTIONS = ("-undefined", "dynamic_lookup")
-"""The linker of macOS wants to be told that Python has the symbols of Python."""
+"""The macOS linker has to be told that the Python executable provides Python's symbols."""
 
 
 class KernelBuildError(Exception):
@@ -24,7 +24,7 @@ class KernelBuildError(Exception):
 
 
 def target() -> Path:
-    """Where the kernel of this source lies; another source has another name, so that none is taken for the other."""
+    """The path of the kernel built from this source. The name contains a hash, so kernels are never mixed up."""
     digits = hashlib.sha256(SOURCE.read_bytes() + repr(OPTIONS).encode()).hexdigest()[:16]
     return Path(sysconfig.get_path("platlib"), f"personalization-kernel-{digits}.so")
 

@@ -1,7 +1,7 @@
-/* What each request pays for: categories to the model's inputs, and inputs through the trees.
+/* The costly parts of each request: from categories to the model's inputs, and from inputs through the trees.
  *
- * The same as `scoring.model.encoding` does with NumPy and `scoring.engines.booster` with LightGBM, to the last bit; the
- * tests hold them equal. `build.py` compiles it. Errors are Python's exceptions.
+ * Gives the same results as `features.encoder` with NumPy and `scoring.engines.booster` with LightGBM, to the last bit;
+ * tests compare them. `build.py` compiles it. Errors are Python exceptions.
  */
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- XXH64, after its specification (doc/xxhash_spec.md of Cyan4973/xxHash), on a little-endian machine. ---- */
+/* ---- XXH64 by its specification (doc/xxhash_spec.md of Cyan4973/xxHash), for little-endian machines. ---- */
 
 static const uint64_t P1 = 0x9E3779B185EBCA87u, P2 = 0xC2B2AE3D27D4EB4Fu, P3 = 0x165667B19E3779F9u,
                       P4 = 0x85EBCA77C2B2AE63u, P5 = 0x27D4EB2F165667C5u, SEED = 42;
@@ -63,11 +63,11 @@ static uint64_t pair_hash(uint64_t first, uint64_t second) {
 /* ---- The encoder: see `scoring.model.encoding.Tables` for the arrays. ---- */
 
 typedef struct {
-    Py_ssize_t fields, inputs; /* of a row, those of kinds of columns that are not computed here behind the others */
+    Py_ssize_t fields, inputs; /* per row; those of kinds of columns that are not computed here come last */
     Py_ssize_t numbers, categories, crossed, entries, factored[2], factors; /* numbers in a vector; 0 without factors */
     int shift;
     Py_buffer keys, starts, pairs, salts, crosses, vectors, vector_of;
-    PyObject *separators; /* a tuple: text of a field with several values, None of another */
+    PyObject *separators; /* a tuple: a text for each field with several values, else None */
 } Tables;
 
 static const char TABLES[] = "scoring.native.tables", FOREST[] = "scoring.native.forest";
@@ -88,10 +88,10 @@ static void free_tables(PyObject *capsule) {
 static PyObject *prepare_tables(PyObject *self, PyObject *arguments) {
     Tables *tables = calloc(1, sizeof *tables);
     if (!tables) return PyErr_NoMemory();
-    if (!PyArg_ParseTuple(arguments, "nnny*y*y*y*iO!y*y*y*(nn)n", &tables->fields, &tables->inputs,
-                          &tables->numbers, &tables->keys, &tables->starts, &tables->pairs, &tables->salts, &tables->shift, &PyTuple_Type, &tables->separators,
-                          &tables->crosses, &tables->vectors, &tables->vector_of, tables->factored,
-                          tables->factored + 1, &tables->factors)) {
+    if (!PyArg_ParseTuple(arguments, "nnny*y*y*y*iO!y*y*y*(nn)n", &tables->fields, &tables->inputs, &tables->numbers,
+                          &tables->keys, &tables->starts, &tables->pairs, &tables->salts, &tables->shift,
+                          &PyTuple_Type, &tables->separators, &tables->crosses, &tables->vectors,
+                          &tables->vector_of, tables->factored, tables->factored + 1, &tables->factors)) {
         free(tables);
         return NULL;
     }
@@ -106,7 +106,7 @@ static inline const uint32_t *bucket(const Tables *tables, uint64_t key) {
     return (const uint32_t *)tables->starts.buf + (key >> tables->shift);
 }
 
-/* The place of a key's pair, from its bucket's bounds; that of a value that no table has is behind the known ones. */
+/* The place of a key's pair, searched in its bucket; the pairs of unknown values follow the known ones. */
 static inline size_t place(const Tables *tables, Py_ssize_t column, uint64_t key) {
     const uint64_t *keys = tables->keys.buf;
     const uint32_t *bounds = bucket(tables, key);
@@ -122,14 +122,14 @@ static int ascending(const void *one, const void *other) {
     return (a > b) - (a < b);
 }
 
-/* The text in a field of a record. */
+/* The text of a record's field. */
 static const char *text_of(const Tables *tables, PyObject *row, Py_ssize_t field, PyObject *unset, Py_ssize_t *length) {
     PyObject *value = PyTuple_GetItem(row, tables->numbers + field);
     *length = 0;
     return value == Py_None || value == unset ? "" : PyUnicode_AsUTF8AndSize(value, length);
 }
 
-/* The hashes of the distinct values in a field, ascending as signed numbers. Who asks frees them. */
+/* The hashes of a field's distinct values, ascending as signed numbers. The caller frees them. */
 static uint64_t *values(const char *text, Py_ssize_t length, PyObject *separator, Py_ssize_t *distinct) {
     Py_ssize_t width = 1, count = 0;
     const char *split = separator == Py_None ? "" : PyUnicode_AsUTF8AndSize(separator, &width), *end = text + length;
@@ -155,7 +155,7 @@ static uint64_t *values(const char *text, Py_ssize_t length, PyObject *separator
     return hashes;
 }
 
-/* The mean of what values stand for, added up in their order. */
+/* The means of values' rates and log counts, summed in the values' order. */
 static void mean(const Tables *tables, Py_ssize_t column, const uint64_t *hashes, Py_ssize_t count, double *out) {
     double total[2] = {0, 0};
     const uint64_t salt = ((const uint64_t *)tables->salts.buf)[column];
@@ -168,7 +168,7 @@ static void mean(const Tables *tables, Py_ssize_t column, const uint64_t *hashes
     out[1] = (float)(total[1] / count);
 }
 
-/* The mean over the pairs of two fields' values, of which one has a single one; a missing value is alone in its field. */
+/* The means over the pairs of two fields' values. One field has a single value; a missing one makes a single pair. */
 static int cross(const Tables *tables, Py_ssize_t number, PyObject *row, PyObject *unset, double *out) {
     const int64_t *fields = (const int64_t *)tables->crosses.buf + 2 * number;
     uint64_t *found[2] = {NULL, NULL};
@@ -191,7 +191,7 @@ static int cross(const Tables *tables, Py_ssize_t number, PyObject *row, PyObjec
     return failed ? -1 : 0;
 }
 
-/* The product of the vectors of two values, by their places, and the smaller of their log counts. */
+/* The dot product of two values' vectors, given the values' places, and the smaller of their log counts. */
 static void product(const Tables *tables, size_t first, size_t second, double *out) {
     const uint32_t *of = tables->vector_of.buf;
     const float *one = (const float *)tables->vectors.buf + of[first] * tables->factors;
@@ -203,7 +203,7 @@ static void product(const Tables *tables, size_t first, size_t second, double *o
     out[1] = counts[counts[1] < counts[0]];
 }
 
-/* One record; first all hashes, then all buckets, so that the memory is waited for once and not for each column. */
+/* Encodes a record. All hashes come first, then all buckets, so that columns share the wait for memory. */
 static int encode_row(const Tables *tables, PyObject *row, PyObject *unset, uint64_t *keys, double *out) {
     const uint64_t *salts = tables->salts.buf;
     double *encoded = out + tables->numbers;
@@ -252,13 +252,14 @@ static PyObject *encode(PyObject *self, PyObject *arguments) {
     Py_ssize_t count = PyList_Size(rows), failed = !tables;
     uint64_t *keys = failed ? NULL : malloc((tables->categories + 1) * sizeof *keys);
     if (!failed && (!keys || out.len != count * tables->inputs * (Py_ssize_t)sizeof(double))) {
-        PyErr_SetString(PyExc_ValueError, "the inputs have not the size of the rows");
+        PyErr_SetString(PyExc_ValueError, "the inputs do not have the size of the rows");
         failed = 1;
     }
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
         PyObject *row = PyList_GetItem(rows, i);
         if (PyTuple_Size(row) != tables->fields) {
-            if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a row has not the schema's number of values");
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_ValueError, "a row does not have the schema's number of values");
             failed = 1;
         } else
             failed = encode_row(tables, row, unset, keys, (double *)out.buf + i * tables->inputs) < 0;
@@ -269,7 +270,7 @@ static PyObject *encode(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* How many values are neither of two objects, which stand for fields that are absent. */
+/* How many values are neither of two objects, which mark absent fields. */
 static PyObject *given(PyObject *self, PyObject *arguments) {
     PyObject *rows, *first, *second;
     Py_ssize_t found = 0;
@@ -290,7 +291,7 @@ static PyObject *given(PyObject *self, PyObject *arguments) {
 
 typedef struct {
     double threshold;
-    uint16_t children[2]; /* where to go for a number above the threshold, and for another; a leaf leads to itself */
+    uint16_t children[2]; /* the next node above the threshold, and otherwise; a leaf leads to itself */
     uint16_t feature, nan_as_small;
 } Node;
 
@@ -300,7 +301,7 @@ typedef struct {
     Py_buffer nodes, values, starts, depths;
 } Forest;
 
-enum { TOGETHER = 8 }; /* trees walked at a time: each step waits for the one before, those of other trees do not */
+enum { TOGETHER = 8 }; /* trees walked at a time: a step waits for the one before it, but not for other trees */
 
 static void free_forest(PyObject *capsule) {
     Forest *forest = PyCapsule_GetPointer(capsule, FOREST);
@@ -323,7 +324,7 @@ static PyObject *prepare_forest(PyObject *self, PyObject *arguments) {
     return PyCapsule_New(forest, FOREST, free_forest);
 }
 
-/* The sum of the leaves' values, in the order of the trees, as LightGBM adds them. */
+/* The sum of the leaves' values in the order of the trees, as LightGBM computes it. */
 static double raw_score(const Forest *forest, const double *row) {
     const uint32_t *starts = forest->starts.buf;
     const int32_t *depths = forest->depths.buf;

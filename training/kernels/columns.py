@@ -1,6 +1,6 @@
-"""The columns that a row has between being read and being trained on, and what a batch of them is to NumPy.
+"""The Arrow columns of prepared rows, and their conversion to NumPy.
 
-The columns of a kind lie in one list, so that a batch's numbers are a matrix without a copy.
+The columns of one kind are stored in one list column, so that a batch's numbers are a matrix without a copy.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ LABEL = "_label"
 NUMBERS = "_numbers"
 """The numbers and times of a row in the schema's order, list<double> with NaN for missing."""
 CATEGORIES = "_categories"
-"""The hashes of a row's categories in the schema's order, list<int64>; that of the whole field where a column holds
-several values, whose own hashes are in `VALUES`."""
+"""The hashes of a row's categories in the schema's order, list<int64>. A column with several values has the hash of the
+whole field here, and those of its values in `VALUES`."""
 VALUES = "_values"
-"""The hashes of the values in each of these columns, in the schema's order: list<list<int64>>, each inner one
-ascending. Rows of a schema without such columns do not have it."""
+"""The hashes of the values in each column with several, in the schema's order: list<list<int64>>, each inner list
+ascending. Absent if the schema has no such column."""
 RAW = "_raw"
-"""The categories as they were, list<string>, of the rows that may be held out; null elsewhere, where nobody reads
-them."""
+"""The categories' original texts, list<string>, for rows that may be held out; null for others, where they are not
+needed."""
 RECORD_HASH = "_record_hash"
 TIME = "_time"
-"""Microseconds since 1970, where the schema has a timestamp."""
+"""Microseconds since 1970, if the schema has a timestamp."""
 PART = "_part"
 FOLD = "_fold"
 FEATURES = "_features"
@@ -44,8 +44,8 @@ _TYPES = {
 
 
 def raw_columns(schema: Schema) -> list[str]:
-    """What the inputs of a row are made from: `NUMBERS`, `CATEGORIES` and, where the schema has such columns, `VALUES`
-    for several values and `TIME` for ages."""
+    """The columns from which a row is encoded: `NUMBERS`, `CATEGORIES`, `VALUES` if columns have several values, and
+    `TIME` if there are ages."""
     return [NUMBERS, CATEGORIES, *([VALUES] if schema.several else []), *([TIME] if schema.times else [])]
 
 
@@ -55,7 +55,7 @@ def raw_types(schema: Schema) -> list[tuple[str, pa.DataType]]:
 
 
 def raw_rows(columns: Sequence[pa.ListArray], schema: Schema) -> RawRows:
-    """The rows of which these are the `raw_columns`."""
+    """The rows with these `raw_columns`."""
     stored = dict(zip(raw_columns(schema), columns, strict=True))
     found: dict[int, Values] = {}
     found |= zip((field.at for field in schema.numbers), matrix(stored[NUMBERS], len(schema.numbers)).T, strict=True)
@@ -81,7 +81,7 @@ def lists(rows: npt.NDArray[Any]) -> pa.ListArray:
 
 
 def _several_values(values: pa.ListArray, columns: int) -> list[Several]:
-    """What `VALUES` of n rows holds, by column."""
+    """The contents of `VALUES` in n rows, by column."""
     fields = values.flatten()
     hashes = fields.flatten().to_numpy(zero_copy_only=False)
     field_of_each = np.repeat(np.arange(len(fields)), fields.value_lengths().to_numpy(zero_copy_only=False))

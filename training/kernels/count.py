@@ -1,4 +1,4 @@
-"""How often each category value was seen and clicked, by fold: integers, which add up whatever the order."""
+"""Counts how often each category value was seen and clicked, by fold. Integers add up in any order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ValueCounts:
 
     @classmethod
     def merge(cls, tables: Iterable["ValueCounts"]) -> "ValueCounts":
-        """The counts over all `tables` of one column, at least one, as if their rows had been counted together."""
+        """The counts of one column over all `tables`, of which there is at least one."""
         parts = tuple(tables)
         if len(parts) == 1:
             return parts[0]
@@ -45,7 +45,7 @@ class ValueCounts:
 def count(
     hashes: npt.NDArray[np.int64], clicked: npt.NDArray[np.bool_], folds: npt.NDArray[np.int32], *, number: int
 ) -> ValueCounts:
-    """Count n values with these hashes int64[n], their rows' labels bool[n] and folds int32[n] below `number`."""
+    """Count n values by their hashes, int64[n], their rows' labels, bool[n], and folds, int32[n] below `number`."""
     values = pa.array(hashes).dictionary_encode()  # a fifth of the time that sorting all of them takes
     distinct = values.dictionary.to_numpy()
     order = np.argsort(distinct)

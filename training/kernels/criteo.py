@@ -1,4 +1,4 @@
-"""Criteo's tab-separated rows from a block of bytes: parsed fast, and strictly."""
+"""A fast and strict parser for blocks of Criteo's tab-separated rows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,11 +28,11 @@ _CHECKED_TEXTS = csv.ConvertOptions(
 
 
 class BadRowsError(ValueError):
-    """A block in which some row is not one of Criteo's. Who knows the file says which: no user ever sees this."""
+    """A block with a row in another format. Callers that know the file name the row; users never see this error."""
 
 
 def parse(block: pa.Buffer) -> Fields:
-    """The rows in a block of whole lines; raises `BadRowsError` when one of them is not right."""
+    """The rows in a block of whole lines; raises `BadRowsError` if a row is malformed."""
     with _explained():
         columns = _columns(block, _TEXTS)
         return Fields(
@@ -43,7 +43,7 @@ def parse(block: pa.Buffer) -> Fields:
 
 
 def check(block: bytes) -> None:
-    """Raise what `parse` would raise, in a third of the time: of the categories, only the bytes are looked at."""
+    """Raise what `parse` would raise, in a third of the time, since categories are only checked for ASCII."""
     if not block.isascii():
         parse(pa.py_buffer(block))
         return
@@ -63,7 +63,7 @@ def _explained() -> Iterator[None]:
 
 
 def _columns(block: pa.Buffer, texts: csv.ConvertOptions) -> dict[str, pa.StringArray]:
-    # One block: Arrow would otherwise cut the lines into pieces of its own.
+    # One block, as Arrow would otherwise split the lines into its own blocks.
     read = csv.ReadOptions(column_names=_NAMES, use_threads=False, block_size=max(1, block.size))
     table = csv.read_csv(pa.BufferReader(block), read, _PARSE, texts).combine_chunks()
     return {name: _column(table, name) for name in table.column_names}

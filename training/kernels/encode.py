@@ -1,7 +1,7 @@
-"""Categories as numbers: the tables that follow from the counts, and a lookup in them for each row.
+"""Out-of-fold target encoding: the encoder's tables from counts, and the training rows' inputs.
 
-A row of the training part gets the rate that the other folds give its value, so that its own label never helps to
-predict it; a held-out row gets what the service will use.
+A training row gets its values' rates from the other folds, so that its own label does not leak into its inputs; a
+held-out row is encoded as the service will do it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from training.parameters import TrainingParameters
 
 @dataclass(frozen=True, kw_only=True)
 class FrequentValues:
-    """The values that get a place in the encoder, ascending by column, then hash, and a pool of each column's others.
+    """The values that get a place in the encoder, ascending by column, then hash, and each column's pool of the others.
 
     `column` int16[v], `hash` int64[v], `rows` and `clicks` int64[v, folds], `rare_rows` and `rare_clicks`
     int64[c, folds].
@@ -41,11 +41,11 @@ class FrequentValues:
 
 @dataclass(frozen=True, kw_only=True)
 class FoldEncoder:
-    """The encoder and, for each fold, the rates that the rows outside of it give.
+    """The encoder, and the rates from the rows outside of each fold.
 
-    `rates` float32[v, k] and `unseen` float32[c, k] are aligned with the encoder's; log counts are those of all rows,
-    since how often a value occurs tells nothing about a label. `factors` has those of each fold, none where the schema
-    names none.
+    `rates` float32[v, k] and `unseen` float32[c, k] are aligned with the encoder's. Log counts are those of all
+    rows, since a value's frequency reveals no label. `factors` has the factors of each fold, if the
+    schema names any.
     """
 
     schema: Schema
@@ -56,7 +56,7 @@ class FoldEncoder:
 
     @classmethod
     def of(cls, values: FrequentValues, schema: Schema, parameters: TrainingParameters) -> "FoldEncoder":
-        """The encoders that follow from these counts, without factors."""
+        """The encoders from these counts, without factors."""
         kept = Counts(
             column=values.column, hash=values.hash, rows=values.rows.sum(axis=1), clicks=values.clicks.sum(axis=1)
         )
@@ -82,13 +82,13 @@ class FoldEncoder:
         )
 
     def encode(self, rows: RawRows, folds: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """The inputs of `rows`, float64[n, f], each by the rows outside of its fold, int32[n]."""
+        """The inputs of `rows`, float64[n, f], each from the rows outside of its fold, int32[n]."""
         return rows.encode(_OutOfFold(self, folds))
 
 
 @dataclass(frozen=True)
 class _OutOfFold:
-    """What values stand for in rows of these folds, int32[n], by the rows outside of each row's fold."""
+    """Looks up values in rows of these folds, int32[n], by the counts of the rows outside of each row's fold."""
 
     encoder: FoldEncoder
     folds: npt.NDArray[np.int32]
@@ -118,7 +118,7 @@ _KEPT = (LABEL, PART, RECORD_HASH)
 
 
 def out_of_fold(encoder: FoldEncoder) -> Kernel:
-    """The inputs of divided rows, each by the rows outside of its fold, beside `LABEL`, `PART` and `RECORD_HASH`."""
+    """The out-of-fold inputs of divided rows, with `LABEL`, `PART` and `RECORD_HASH`."""
     return Kernel(
         columns=(*_KEPT, FOLD, *raw_columns(encoder.schema)),
         schema=pa.schema(

@@ -1,4 +1,4 @@
-"""Latent factors of two columns: how often each pair of their values was seen and clicked, and the vectors that follow.
+"""Latent factors of two columns: counts of their values' pairs, and the vectors fitted to them.
 
 The vectors are those of a biased matrix factorisation (Koren, Bell and Volinsky 2009, "Matrix factorization techniques
 for recommender systems", equation 4): a click of a first value a with a second one b is predicted as m + c_a + c_b +
@@ -22,15 +22,15 @@ from training.kernels.count import ValueCounts, count
 from training.kernels.kernel import Kernel
 
 FACTORS = 4
-"""Factors of each value beside its deviation. More were no better on MovieLens-100k (decision 32)."""
+"""Factors per value, besides its deviation. More did not help on MovieLens-100k (decision 32)."""
 RIDGE = 6.0
-"""What is added to the diagonal of each value's least squares, in rows: with little to go by, factors are near 0."""
+"""Ridge penalty of each value's least squares, in rows: values with few rows get factors near 0."""
 SHRINKAGE = 10.0
-"""Rows without a deviation that are mixed into each value's."""
+"""Rows without deviation that are mixed into each value's rows."""
 BIAS_SWEEPS, FACTOR_SWEEPS = 8, 10
-"""How often deviations and factors of both columns are computed from one another."""
+"""Alternations between the two columns, for the deviations and for the factors."""
 SPREAD = 0.1
-"""Standard deviation of the drawn factors from which the sweeps begin."""
+"""Standard deviation of the random initial factors."""
 
 Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
@@ -39,9 +39,9 @@ _PAIR = "pair"
 
 @dataclass(frozen=True, kw_only=True)
 class PairCounts:
-    """Pairs of values that have a place in an encoder, by fold, ascending by pair, then fold.
+    """Counts of pairs of values with a place in the encoder, ascending by pair, then fold.
 
-    `first`, `second`, `fold`, `rows` and `clicks` int64[m]; `sizes` is how many places either column has.
+    `first`, `second`, `fold`, `rows` and `clicks` int64[m]; `sizes` has the number of places of both columns.
     """
 
     first: npt.NDArray[np.int64]
@@ -53,21 +53,21 @@ class PairCounts:
 
     @classmethod
     def of(cls, table: pa.Table, *, sizes: tuple[int, int]) -> "PairCounts":
-        """What `pairs_counted` gave over all rows."""
+        """The result of `pairs_counted` over all rows."""
         columns = [column.to_numpy() for column in table.sort_by([(_PAIR, "ascending"), (FOLD, "ascending")]).columns]
         pair, fold, rows, clicks = (column.astype(np.int64) for column in columns)
         first, second = np.divmod(pair, max(sizes[1], 1))
         return cls(first=first, second=second, fold=fold, rows=rows, clicks=clicks, sizes=sizes)
 
     def without(self, fold: int) -> "PairCounts":
-        """The rows outside of a fold."""
+        """The counts of the rows outside of a fold."""
         kept = self.fold != fold
         names = ("first", "second", "fold", "rows", "clicks")
         return PairCounts(**{name: getattr(self, name)[kept] for name in names}, sizes=self.sizes)
 
 
 def pairs_counted(encoder: Encoder, schema: Schema, columns: tuple[int, int], *, folds: int) -> Kernel:
-    """Counts the pairs of two columns' places in divided rows of `schema`; other values are left out."""
+    """Counts the pairs of two columns' places in divided rows of `schema`, without values that have no place."""
     names = (_PAIR, FOLD, "rows", "clicks")
     return Kernel(
         columns=(LABEL, FOLD, CATEGORIES),
@@ -99,7 +99,7 @@ def _counted(
 
 
 def fit(pairs: PairCounts, columns: tuple[int, int], *, seed: int) -> Factors:
-    """The factors of the encoder's two `columns` that these pairs give; `seed` draws those from which it begins.
+    """Fit the factors of the encoder's two `columns` to these pairs; `seed` draws the initial ones.
 
     A vector has `FACTORS` + 2 numbers: (m + c_a, 1, p_a) of a first value and (1, c_b, q_b) of a second one, so that
     their product is the prediction. That of a value without a place has no deviation and no factor.
@@ -123,7 +123,7 @@ def fit(pairs: PairCounts, columns: tuple[int, int], *, seed: int) -> Factors:
 
 
 def _deviations(pairs: PairCounts, average: float) -> tuple[Numbers, Numbers]:
-    """How far the values of either column are from the average, float64[v] and float64[w]."""
+    """The deviations of both columns' values from the average, float64[v] and float64[w]."""
     sizes = pairs.sizes
     own, other = np.zeros(sizes[0]), np.zeros(sizes[1])
     rows = [
@@ -137,9 +137,9 @@ def _deviations(pairs: PairCounts, average: float) -> tuple[Numbers, Numbers]:
 
 
 def _least_squares(seen: sparse.csr_matrix, wanted: sparse.csr_matrix, others: Numbers) -> Numbers:
-    """The factors float64[v, k] of one column's values by those of the other one's, float64[w, k].
+    """The factors of one column's values, float64[v, k], given those of the other's, float64[w, k].
 
-    `seen` and `wanted` [v, w] hold each pair's rows and the sum of what its rows leave over.
+    `seen` and `wanted`, [v, w], have each pair's row count and its rows' summed residuals.
     """
     width = others.shape[1]
     squares = (others[:, :, None] * others[:, None, :]).reshape(len(others), width * width)

@@ -1,4 +1,4 @@
-"""Typed fields to prepared rows: categories become hashes, and every row gets the hash that decides about its split."""
+"""From typed fields to prepared rows: categories are hashed, and each row gets the hash that decides its split."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from training.kernels.columns import CATEGORIES, LABEL, NUMBERS, RAW, RECORD_HAS
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """n rows as they were read, in the schema's order: `label` int8[n] of 0 and 1, each of `numeric` float64[n] with
-    NaN for missing, each of `categorical` n texts with "" for missing, and `time` int64[n] in microseconds."""
+    """n rows as read, columns in the schema's order: `label` int8[n] of 0 and 1, `numeric` columns float64[n] with NaN
+    for missing, `categorical` columns of n texts with "" for missing, and `time` int64[n] in microseconds."""
 
     label: npt.NDArray[np.int8]
     numeric: Sequence[npt.NDArray[np.float64]]
     categorical: Sequence[pa.StringArray]
     time: npt.NDArray[np.int64] | None = None
     counted: Mapping[str, int] = field(default_factory=dict)
-    """What else was counted in reading them, by name."""
+    """Other counts from reading the rows, by name."""
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -35,7 +35,7 @@ def hashed(
 ) -> pa.RecordBatch:
     """The rows with `LABEL`, the `raw_columns` of the schema, `RECORD_HASH`, `RAW` and, if there is one, `TIME`.
 
-    `may_be_held_out` says of record hashes int64[n] which rows keep their categories as they were, in `RAW`.
+    `may_be_held_out` takes record hashes, int64[n], and returns which rows keep their original categories in `RAW`.
     """
     rows = len(fields)
     record_hash = record_hashes(fields)
@@ -54,7 +54,7 @@ def hashed(
 
 
 def record_hashes(fields: Fields) -> npt.NDArray[np.int64]:
-    """A hash of all fields of each row and of its time, int64[n]."""
+    """A hash over all fields of each row and its time, int64[n]."""
     chain = xxh64.first_seeds(len(fields))
     for values in fields.numeric:
         chain = xxh64.of_numbers(values, chain)
@@ -81,7 +81,7 @@ def _raw(columns: Sequence[pa.StringArray], kept: npt.NDArray[np.bool_]) -> pa.L
 
 
 def _values(columns: Sequence[pa.StringArray], schema: Schema, rows: int) -> pa.ListArray:
-    """The hashes of each value in the columns that hold several; each distinct field is split once."""
+    """The hashes of the values in columns with several. Each distinct field is split once."""
     parts = []
     for column in schema.several:
         fields = columns[column.index].dictionary_encode()
@@ -92,7 +92,7 @@ def _values(columns: Sequence[pa.StringArray], schema: Schema, rows: int) -> pa.
 
 
 def _side_by_side(columns: Sequence[pa.Array], kind: pa.DataType) -> pa.Array:
-    """The values of columns of equal length, row by row."""
+    """The values of equally long columns, interleaved row by row."""
     together = pa.concat_arrays([*columns, pa.array([], kind)])
     order = np.arange(len(together)).reshape(len(columns), -1).T.ravel() if columns else np.empty(0, np.int64)
     return together.take(pa.array(order))

@@ -1,4 +1,4 @@
-"""What an engine runs over rows: a function of batches, and how the results of several runs of it add up."""
+"""Kernels: functions of batches that an engine runs over rows, with how to merge the results of several runs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Literal
 import pyarrow as pa
 
 Function = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-"""What is done to the batches of some rows; it is sent to other processes, so that it can be pickled."""
+"""Processes batches of rows. It must be picklable, since it is sent to other processes."""
 Merge = Literal["sum", "min", "max"]
 
 
@@ -15,7 +15,7 @@ Merge = Literal["sum", "min", "max"]
 class Kernel:
     """A function of batches that have the `columns`, which gives batches of the `schema`.
 
-    Where the rows are divided among several runs of it, results that agree in the columns `by` become one: each other
+    If several runs share the rows, results with the same values in the columns `by` become one: each other
     column is `merged` in its way. Without `by`, all of them are kept.
     """
 
@@ -26,7 +26,7 @@ class Kernel:
     merged: Mapping[str, Merge] = field(default_factory=dict)
 
     def merge(self, table: pa.Table) -> pa.Table:
-        """What one run over all rows would have given, from what several gave, one after the other, in any order."""
+        """The result of one run over all rows, from the concatenated results of several, in any order."""
         if not self.by:
             return table
         grouped = table.group_by(list(self.by), use_threads=False).aggregate(list(self.merged.items()))

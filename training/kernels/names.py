@@ -1,4 +1,4 @@
-"""How values read, of which only a column and a hash are known."""
+"""Finds the texts of values of which only the column and the hash are known."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from training.kernels.columns import RAW, raw_columns, raw_rows
 from training.kernels.kernel import Kernel
 
 SHOWN_LENGTH = 40
-"""Characters of a value that are kept."""
+"""How many characters of a value are kept."""
 _FOUND = pa.schema([("column", pa.int32()), ("hash", pa.int64()), ("text", pa.string())])
 
 
 def naming(schema: Schema, wanted: Sequence[tuple[int, int]]) -> Kernel:
-    """The beginnings of those of the values, each a column's index and a hash, that are in rows with `RAW`."""
+    """Finds the beginnings of the wanted values, given by column index and hash, in rows with `RAW`."""
     return Kernel(
         columns=(RAW, *raw_columns(schema)),
         schema=_FOUND,
@@ -53,7 +53,7 @@ class _Naming:
 
 
 def _text(column: Encoded, record: Sequence[str], value: int) -> str:
-    """How the value of `column` with this hash reads in a record that has it, given the record's categories."""
+    """The text of the value of `column` with this hash, in a record that has it, given the record's categories."""
     if isinstance(column, Category):
         return next(one for one in column.split(record[column.index]) if hash_value(one) == value)
     if not isinstance(column, Cross) or value == MISSING_HASH:

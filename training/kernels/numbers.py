@@ -1,4 +1,4 @@
-"""Decimal numbers from text, by the one rule of what a number is (`features.values.is_number`)."""
+"""Decimal numbers from text, as `features.values.is_number` defines them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,25 +8,25 @@ from features.values import is_number
 
 
 class NotNumbersError(ValueError):
-    """Texts that are no numbers. Who knows their file says where they are, so that no user ever sees this."""
+    """Texts that are no numbers. Callers that know the file name their place; users never see this error."""
 
 
 def numbers(texts: pa.StringArray) -> npt.NDArray[np.float64]:
-    """The number that each text is, float64[n], NaN where it is null.
+    """The number in each text, float64[n], NaN for null.
 
-    Raises `NotNumbersError` when one of them is no number that a float64 can be.
+    Raises `NotNumbersError` if one of them is no number that float64 can hold.
     """
     try:
         values: npt.NDArray[np.float64] = texts.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         return _one_by_one(texts)
-    # To Arrow, the words `nan` and `inf` are numbers too.
+    # Arrow also accepts the words `nan` and `inf`.
     right = np.count_nonzero(np.isfinite(values)) == len(texts) - texts.null_count
     return values if right else _one_by_one(texts)
 
 
 def _one_by_one(texts: pa.StringArray) -> npt.NDArray[np.float64]:
-    """Each distinct text by the rule itself: Arrow's parser refuses some of what the rule allows, such as `+5`."""
+    """Check each distinct text by the rule itself, since Arrow's parser refuses some valid numbers, such as `+5`."""
     distinct = texts.dictionary_encode()
     words = distinct.dictionary.to_pylist()
     if wrong := [word for word in words if not is_number(word)]:

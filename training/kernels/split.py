@@ -1,4 +1,4 @@
-"""Which rows are held out, which ones early stopping watches, and the folds of the target encoding.
+"""The split: which rows are held out, which are for early stopping, and the folds of the target encoding.
 
 Everything follows from a row's own content and the seed, so it does not depend on files, chunks or their order; equal
 records always fall on the same side.
@@ -17,18 +17,18 @@ from training.datasets.errors import DatasetError
 from training.parameters import Split, TrainingParameters
 
 DRAWS = 1_000_000
-"""A draw is a whole number below this."""
+"""Draws are integers below this."""
 MAX_VALIDATION_ROWS = 200_000
-"""More of them would not make early stopping any better, and all of them are scored after each iteration."""
+"""More would not improve early stopping, and all of them are scored after each iteration."""
 _INT32 = 1 << 31
 
 
 class SplitError(DatasetError):
-    """Rows that cannot be divided as asked."""
+    """Rows that cannot be split as configured."""
 
 
 class Part(StrEnum):
-    """What a row is for."""
+    """What a row is used for."""
 
     FIT = "fit"
     VALIDATION = "validation"
@@ -36,12 +36,12 @@ class Part(StrEnum):
 
 
 PARTS = tuple(Part)
-"""A part's place here is its number in arrays."""
+"""A part's index here is its number in arrays."""
 Draws = npt.NDArray[np.int64]
 
 
 def draw(seed: int, purpose: str, record_hash: npt.NDArray[np.int64]) -> Draws:
-    """A whole number from 0 to `DRAWS`, exclusive, for each row, int64[n]; independent between purposes.
+    """A pseudorandom integer from 0 to `DRAWS`, exclusive, for each row, int64[n]; independent between purposes.
 
     The hashes of seed, purpose and row are chained. A seed that fits into 4 bytes is hashed as 4, else as 8.
     """
@@ -54,9 +54,9 @@ def draw(seed: int, purpose: str, record_hash: npt.NDArray[np.int64]) -> Draws:
 def about(
     most: int, record_hash: npt.NDArray[np.int64], *, rows: int, seed: int, purpose: str
 ) -> npt.NDArray[np.bool_]:
-    """Which rows belong to a sample of about `most` of `rows` rows, bool[n]; all do where there are no more.
+    """Which rows are in a sample of about `most` of `rows` rows, bool[n]; all of them if there are no more.
 
-    They are chosen by their content, and so the same ones in every run.
+    They are chosen by their content, so every run chooses the same ones.
     """
     if rows <= most:
         return np.ones(len(record_hash), dtype=np.bool_)
@@ -69,18 +69,18 @@ def held_out_at_random(parameters: TrainingParameters, record_hash: npt.NDArray[
 
 
 def may_be_held_out(parameters: TrainingParameters) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
-    """Which rows may be held out as far as their record hashes tell."""
+    """Which rows may be held out, judging by their record hashes alone."""
     match parameters.split:
         case Split.RANDOM:
             return lambda record_hash: held_out_at_random(parameters, record_hash)
         case Split.TIME:
-            # Where the cut lies is not known before all rows have been seen.
+            # The cut is not known before all rows have been read.
             return lambda record_hash: np.ones(len(record_hash), dtype=np.bool_)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Division:
-    """How rows are divided; `held_out_from` and `watched_from` are times in microseconds, of a split by time."""
+    """How rows are split. `held_out_from` and `watched_from` are times in microseconds, for a split by time."""
 
     parameters: TrainingParameters
     validation: float
@@ -90,7 +90,7 @@ class Division:
 
     @classmethod
     def of(cls, parameters: TrainingParameters, cut: Callable[[float], int], *, rows: int) -> "Division":
-        """The division of `rows` rows; a split by time asks before which microsecond a share of them lies."""
+        """The division of `rows` rows. `cut` gives the microsecond before which a share of them lies."""
         train = parameters.train_fraction
         validation = min(parameters.validation_fraction, MAX_VALIDATION_ROWS / (rows * train))
         if parameters.split is Split.RANDOM:

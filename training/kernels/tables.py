@@ -1,4 +1,4 @@
-"""The tables of a described dataset as typed columns: each distinct text of a column is looked at once."""
+"""Tables of a dataset as typed columns. Each distinct text of a column is parsed once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from training.kernels.numbers import numbers
 
 
 class BadFieldsError(ValueError):
-    """Fields that are not what their column must hold. Who knows the file says which: no user ever sees this."""
+    """Fields of the wrong type. Callers that know the file name them; users never see this error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,9 @@ class TypedTable:
 
 
 def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
-    """The columns of a table that are used, from their texts, "" for missing.
+    """Convert the texts of a table's used columns, "" for missing.
 
-    Raises `BadFieldsError` when a field is not what its column must hold, and `NotNumbersError` for numbers.
+    Raises `BadFieldsError` if a field has the wrong type, and `NotNumbersError` for numbers.
     """
     values = {name: _values(texts[name], rules.missing.get(name, frozenset())) for name in rules.columns}
     plain = {one.name for one in rules.features if _is_plain(one)}
@@ -59,12 +59,12 @@ def typed(texts: Mapping[str, pa.StringArray], rules: TableRules) -> TypedTable:
 
 
 def matches(keys: pa.StringArray, known: pa.StringArray) -> pa.Int32Array:
-    """The row among the `known` keys of each of `keys`, null where it has none."""
+    """The index of each of `keys` among the `known` ones, null if it is not there."""
     return pc.index_in(keys, known)
 
 
 def _values(texts: pa.StringArray, missing: frozenset[str]) -> pa.StringArray:
-    """The texts, "" where one means missing."""
+    """The texts, with "" for those that mean missing."""
     words = sorted(missing - {""})
     if not words:
         return texts
@@ -72,7 +72,7 @@ def _values(texts: pa.StringArray, missing: frozenset[str]) -> pa.StringArray:
 
 
 def _is_plain(feature: Field) -> bool:
-    """Whether its fields are numbers, which `numbers` reads and checks many at a time."""
+    """Whether its fields are plain numbers, which `numbers` checks and parses in bulk."""
     return isinstance(feature, Number) and type(feature).parse is Number.parse
 
 

@@ -1,4 +1,4 @@
-"""How many rows and clicks each part of the rows has, and how many numbers are missing."""
+"""Counts each part's rows and clicks, and the missing numbers."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from training.kernels.split import PARTS, Part
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Rows and clicks by part, and the rows to train on without each of the numbers."""
+    """Rows and clicks by part, and for each number the training rows in which it is missing."""
 
     rows: dict[Part, int]
     clicks: dict[Part, int]
@@ -23,7 +23,7 @@ class Tally:
 
     @classmethod
     def of(cls, table: pa.Table) -> "Tally":
-        """What `kernel` gave over all rows."""
+        """The result of `kernel` over all rows."""
         found = {PARTS[row.pop(PART)]: row for row in table.to_pylist()}
         width = table.num_columns - 3
         train = [row for part, row in found.items() if part is not Part.HELD_OUT]

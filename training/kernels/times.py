@@ -1,4 +1,4 @@
-"""Where a split by time cuts, found by counting rows in ever smaller steps of time, wherever they lie."""
+"""Finds where a split by time cuts, by counting rows in ever smaller intervals of time."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -13,13 +13,13 @@ from training.kernels.split import SplitError
 
 STEPS = 1024
 Scan = Callable[[Kernel], pa.Table]
-"""What a kernel gives over all rows."""
+"""Returns the result of a kernel over all rows."""
 
 
 def time_cut(scan: Scan, fraction: float) -> int:
     """The microsecond before which at most `fraction` of the rows lie, and up to which more of them do.
 
-    Raises `SplitError` where all have the same time, or there is none.
+    Raises `SplitError` if all rows have the same time, or there are none.
     """
     low, high, rows = _span(scan)
     if low == high:
@@ -57,7 +57,7 @@ def _spans(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _counts(scan: Scan, low: int, high: int, step: int) -> npt.NDArray[np.int64]:
-    """The rows in each step from `low` to `high`, int64[steps]."""
+    """The number of rows in each interval from `low` to `high`, int64[steps]."""
     types = pa.schema([("step", pa.int64()), ("rows", pa.int64())])
     function = partial(_stepped, low=low, high=high, step=step)
     found = scan(Kernel(columns=(TIME,), schema=types, function=function, by=("step",), merged={"rows": "sum"}))

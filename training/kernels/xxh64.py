@@ -1,5 +1,5 @@
-"""XXH64 of many texts and numbers at once, each from a seed of its own: the chain over a row's columns takes each
-column's hash as the seed of the next one, and a missing value leaves the seed as it is.
+"""XXH64 of many texts and numbers at once, each with its own seed. The hash of a row is a chain over its columns: each
+column's hash is the seed of the next, and a missing value leaves the seed unchanged.
 """
 
 import numpy as np
@@ -10,16 +10,16 @@ import xxhash
 from features.hashing import HASH_SEED, P1, P2, P3, P5, Unsigned, finished, hash_whole_numbers, rotated, with_word
 
 _STRIPE = 32
-"""From so many bytes on, XXH64 works in stripes; such long values are rare and go through the package `xxhash`."""
+"""From this many bytes on XXH64 works in stripes. Such long values are rare, and left to the package `xxhash`."""
 
 
 def first_seeds(rows: int) -> Unsigned:
-    """Where the chain of each row begins, uint64[n]."""
+    """The first seed of each row's chain, uint64[n]."""
     return np.full(rows, HASH_SEED, dtype=np.uint64)
 
 
 def of_texts(texts: pa.StringArray, seeds: Unsigned) -> Unsigned:
-    """The hash of each text's UTF-8 bytes, uint64[n], from `seeds` uint64[n]; the seed where it is null."""
+    """The hash of each text's UTF-8 bytes, uint64[n], from `seeds`, uint64[n]; the seed itself for null."""
     lengths = np.diff(_offsets(texts))
     hashes = seeds.copy()
     if texts.null_count:
@@ -36,16 +36,16 @@ def of_texts(texts: pa.StringArray, seeds: Unsigned) -> Unsigned:
 
 
 def of_numbers(values: npt.NDArray[np.float64], seeds: Unsigned) -> Unsigned:
-    """The hash of each number, uint64[n], from `seeds` uint64[n]; the seed itself where it is NaN, which means missing.
+    """The hash of each number, uint64[n], from `seeds`, uint64[n]; the seed itself for NaN, which means missing.
 
-    Minus zero is zero.
+    Minus zero has the hash of zero.
     """
     hashes = hash_whole_numbers((values + 0.0).view(np.int64), seeds)
     return np.where(np.isnan(values), seeds, hashes)
 
 
 def distinct_texts(texts: pa.StringArray) -> npt.NDArray[np.int64]:
-    """`features.hashing.hash_value` of each text, int64[n]; none is null."""
+    """`features.hashing.hash_value` of each text, int64[n]; none may be null."""
     return of_texts(texts, first_seeds(len(texts))).view(np.int64)
 
 
@@ -68,7 +68,7 @@ def _of_bytes(values: npt.NDArray[np.uint8], seeds: Unsigned) -> Unsigned:
 
 
 def _distinct(lengths: npt.NDArray[np.int32]) -> list[int]:
-    """The different lengths; those of all values but the longest by counting, which needs no sorting."""
+    """The distinct lengths. Short ones, which nearly all are, are found by counting, without sorting."""
     short = lengths < _STRIPE
     counted: list[int] = np.flatnonzero(np.bincount(lengths[short], minlength=1)).tolist()
     return counted if short.all() else counted + np.unique(lengths[~short]).tolist()
@@ -89,5 +89,5 @@ def _matrix(texts: pa.StringArray, rows: npt.NDArray[np.intp], length: int) -> n
 
 
 def _column(values: npt.NDArray[np.uint8], start: int, size: int) -> npt.NDArray[np.uint8]:
-    """So many bytes of each row, one after the other."""
+    """`size` bytes of each row from `start` on, contiguous."""
     return np.ascontiguousarray(values[:, start : start + size]).ravel()

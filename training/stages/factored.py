@@ -31,7 +31,7 @@ def with_factors(
     if counted > MAX_ROWS:
         raise FactorsError(
             f"The factors of {names} would be fitted from {counted:,} rows in one process, which takes no more than "
-            f"{MAX_ROWS:,}. Leave `factors` out of the dataset's description, or train on fewer rows."
+            f"{MAX_ROWS:,}. Leave `factors` out of the dataset config, or train on fewer rows."
         )
     plain = encoder.encoder
     table = rows.scan(factors.pairs_counted(plain, encoder.schema, columns, folds=parameters.folds))

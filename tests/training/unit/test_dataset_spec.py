@@ -76,7 +76,7 @@ def test_every_mistake_of_a_description_is_named_at_once(tmp_path: Path) -> None
         ({"numeric": ["age", "age"]}, "age is named again"),
         ({"numeric": ["age", "Age"]}, "Age, age is named again"),
         ({"numeric": ["Label"]}, "a feature cannot be called 'label'"),
-        ({"numeric": ["rating"]}, "would tell the answer"),
+        ({"numeric": ["rating"]}, "would leak the target"),
         ({"numeric": ["time"], "timestamp": "time"}, "time is the timestamp"),
         ({"numeric": ["label"]}, "rename the column"),
         ({"crosses": [["genre"]]}, r"crosses\.0: give two columns in brackets, as \[user_id, genres\]\. See"),

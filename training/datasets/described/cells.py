@@ -1,4 +1,4 @@
-"""The fields of a table that are not what their column must hold: counted, and the first ones named by their line."""
+"""Finds a table's fields of the wrong type: counts them, and names the first by line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from training.datasets.described.texts import Chunk, is_text
 from training.datasets.errors import MalformedRowError
 
 EXAMPLES = 5
-"""So many wrong fields of a column are shown."""
+"""How many wrong fields of a column are shown."""
 _SHOWN_CHARACTERS = 60
 _MISSING_WORDS = 3
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """The wrong fields of a column, or, without a `check`, the wrong rows of a table, with the places of the first."""
+    """A column's wrong fields, or without a `check` a table's malformed rows, with the places of the first."""
 
     path: Path
     check: Check | None = None
@@ -25,7 +25,7 @@ class Fault:
     values: set[str] = field(default_factory=set)
 
     def add(self, places: Iterable[tuple[int, str]]) -> None:
-        """Count more of them, in the file's order."""
+        """Count more, in the file's order."""
         for place, text in places:
             self.count += 1
             if len(self.examples) < EXAMPLES:
@@ -34,7 +34,7 @@ class Fault:
                 self.values.add(text)
 
     def sentence(self, rows: str) -> str:
-        """What is wrong, with its place; `rows` says of how many, as in `943` or `the first 5,000`."""
+        """A sentence with what is wrong and where, of so many checked `rows`: `943`, or `the first 5,000`."""
         verb = "is" if self.count == 1 else "are"
         if self.check is None:
             shown = ", ".join(f"line {place} has {text}" for place, text in self.examples)
@@ -63,13 +63,13 @@ class Cells:
     """The faults of a table, gathered chunk by chunk."""
 
     def __init__(self, rules: TableRules) -> None:
-        """No fault yet."""
+        """Without any faults yet."""
         self.rows = 0
         self._shape = Fault(path=rules.path)
         self._faults = [Fault(path=rules.path, check=check) for check in checks(rules)]
 
     def add(self, chunk: Chunk) -> None:
-        """Look at a chunk; each distinct text of a column is looked at once."""
+        """Check a chunk; each distinct text of a column is checked once."""
         self.rows += len(chunk.places) + len(chunk.misshapen)
         self._shape.add(chunk.misshapen)
         for fault in self._faults:
@@ -83,13 +83,13 @@ class Cells:
 
     @property
     def faults(self) -> list[Fault]:
-        """What is wrong, the rows' shape first."""
+        """All faults, malformed rows first."""
         return [fault for fault in (self._shape, *self._faults) if fault.count]
 
 
 def malformed(sentences: Sequence[str]) -> MalformedRowError:
     """The error for all wrong fields of all tables."""
-    way_out = "Correct the files, or what the description says of them."
+    way_out = "Correct the files or the dataset config."
     if len(sentences) == 1:
         return MalformedRowError(f"{sentences[0]}. {way_out}")
     listed = "\n".join(f"  {sentence}" for sentence in sentences)

@@ -1,4 +1,4 @@
-"""Which table of a described dataset holds which column, and what that column must hold."""
+"""Finds out which table has which column, and what the column's fields must be."""
 
 import csv
 from pathlib import Path
@@ -13,13 +13,13 @@ from training.datasets.described.texts import delimiter, is_text, open_text, rea
 from training.datasets.errors import EmptyDatasetError, MissingFileError, SpecError
 
 KEYS = {"users": "_user_key", "items": "_item_key"}
-"""What the keys are called in the joined tables."""
+"""The names of the keys in the joined tables."""
 
 _OTHER_DELIMITERS = (";", "\t", ",", "|")
 
 
 def header(path: Path) -> list[str]:
-    """The names of a table's columns; raises the `DatasetError` that fits for a file that has none."""
+    """The names of a table's columns; raises the fitting `DatasetError` for a file without any."""
     with readable(path):
         if is_text(path):
             with open_text(path) as stream:
@@ -33,7 +33,7 @@ def header(path: Path) -> list[str]:
             f"{path} has one column, {names[0]!r}, as if its fields were separated by {other!r}. Separate them by "
             f"{delimiter(path)!r}; a file with tabs has a name that ends in .tsv."
         )
-    # Who reads a report, or asks with SQL, does not tell upper from lower case in a column's name.
+    # Spark's SQL does not distinguish upper and lower case in column names, and readers of a report hardly do.
     folded = [name.lower() for name in names]
     if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
         raise SpecError(f"{path} has several columns of the same name: {', '.join(repeated)}. Rename all but one.")
@@ -41,7 +41,7 @@ def header(path: Path) -> list[str]:
 
 
 def nested_columns(path: Path) -> list[str]:
-    """The columns of a Parquet file that hold lists or structs, of which we make nothing."""
+    """The columns of a Parquet file that hold lists or structs, which are not supported."""
     if is_text(path):
         return []
     with readable(path):
@@ -49,7 +49,7 @@ def nested_columns(path: Path) -> list[str]:
 
 
 def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
-    """What each table must hold; raises as `locate` does."""
+    """The rules for each table's fields; raises like `locate`."""
     located = locate(spec)
     keys = {
         "interactions": {KEYS["users"]: spec.users.foreign_key, KEYS["items"]: spec.items.foreign_key},
@@ -61,7 +61,7 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
         if nested := [name for name in nested_columns(path) if name in used]:
             raise SpecError(
                 f"{path} holds lists or structs in {', '.join(nested)}. Write each as text, with a `separator` between "
-                "the values of a list, or leave it out of the description."
+                "the values of a list, or leave it out of the dataset config."
             )
     return {
         table: TableRules(
@@ -77,10 +77,10 @@ def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
 
 
 def locate(spec: TablesSpec) -> dict[str, list[Field]]:
-    """For each table, the features that are its columns.
+    """The features that each table has.
 
-    Raises `MissingFileError` when the tables lack a column, and `SpecError` when two tables have it; keys may be in
-    all of them.
+    Raises `MissingFileError` if the tables lack a column, and `SpecError` if two tables have it; keys may be in all
+    of them.
     """
     headers = {table: header(path) for table, path in spec.tables.items()}
     _require_keys(spec, headers)
@@ -89,7 +89,7 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
     problems = []
     for feature in spec.joined_schema.stored:
         name = feature.name
-        # The interactions' own key is the same value as the other table's, so it is taken from there.
+        # A key in the interactions is taken from there: the other table has the same value.
         owners = [table for table, columns in headers.items() if name in columns and keys.get(table) != name]
         if len(owners) == 1:
             located[owners[0]].append(feature)
@@ -117,4 +117,4 @@ def _require_keys(spec: TablesSpec, headers: dict[str, list[str]]) -> None:
         listed = "; ".join(
             f"{spec.tables[table]} has no column {name!r}, only {', '.join(headers[table])}" for table, name in missing
         )
-        raise MissingFileError(f"The tables lack columns that the description names: {listed}.")
+        raise MissingFileError(f"The tables lack columns that the dataset config names: {listed}.")

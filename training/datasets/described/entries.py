@@ -10,13 +10,13 @@ from features.values import TimeFormat
 
 
 class Strict(BaseModel):
-    """A frozen part of the description that refuses unknown names."""
+    """A frozen part of the config that rejects unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Entity(Strict):
-    """The users or the items: one row for each `key`, which the interactions call `interactions_key`."""
+    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different."""
 
     path: Path
     key: str
@@ -24,12 +24,12 @@ class Entity(Strict):
 
     @property
     def foreign_key(self) -> str:
-        """The column of the interactions that holds this table's key."""
+        """The interactions' column with this table's key."""
         return self.interactions_key or self.key
 
 
 class Label(Strict):
-    """The interactions' column that tells a click, and the rule that makes it 0 or 1; without a rule it is 0 or 1."""
+    """The label column of the interactions, with the rule that makes it 0 or 1. Without a rule it must be 0 or 1."""
 
     column: str
     at_least: StrictInt | StrictFloat | None = None
@@ -43,7 +43,7 @@ class Label(Strict):
 
 
 class Column(Strict):
-    """A column: its name alone, or a mapping that says more about it."""
+    """A column: its name, or a mapping with options."""
 
     column: str = Field(min_length=1)
 
@@ -67,21 +67,21 @@ class Numeric(Column):
     """A column of numbers."""
 
     missing: tuple[str, ...] | None = None
-    """The texts that mean missing in this column; without them, those of the dataset do."""
+    """The texts that mean missing in this column; by default those of the dataset."""
 
 
 class Categorical(Numeric):
     """A column of categories."""
 
     separator: str | None = Field(default=None, min_length=1)
-    """What stands between the values of a field that can have several; without it, a field is one value."""
+    """The separator of a field's values; without it, a field is one value."""
 
 
 class TimeFeature(Time, Numeric):
-    """A column of times as a feature."""
+    """A date and time column as a feature."""
 
     zone: str = "UTC"
-    """In which times without a time zone are, and in which hour and weekday count."""
+    """The time zone of texts that name none, and of hour and weekday."""
 
     @field_validator("zone")
     @classmethod

@@ -1,4 +1,4 @@
-"""What the fields of a table must look like: plain rules for one field, and the faults of many."""
+"""The rules for a table's fields, checked one by one or for many at once."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +15,12 @@ from features.values import PLAIN_NUMBER, PLAIN_TIMES, TIME_FAULTS, TimeFormat, 
 from training.datasets.described.entries import Label, Time
 
 WHOLE = r"(-?[0-9]+)\.0*"
-"""A whole number with a point: as a key, it is the same as without."""
+"""A whole number with a decimal point, which as a key equals the one without."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableRules:
-    """The columns of one table that are used; `keys` maps the joined name of a key to its column."""
+    """The used columns of one table. `keys` maps a key's joined name to its column."""
 
     path: Path
     keys: dict[str, str]
@@ -28,11 +28,11 @@ class TableRules:
     label: Label | None = None
     timestamp: Time | None = None
     missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The texts that mean missing, by column, where there are others than the empty text."""
+    """The texts that mean missing, by column; the empty text always does."""
 
     @property
     def columns(self) -> list[str]:
-        """Every column that is used, once."""
+        """Every used column, once."""
         label = [self.label.column] if self.label else []
         timestamp = [self.timestamp.column] if self.timestamp else []
         features = (feature.name for feature in self.features)
@@ -40,7 +40,7 @@ class TableRules:
 
     @property
     def separators(self) -> dict[str, str]:
-        """What stands between the values of a categorical column that has several."""
+        """The separators of categorical columns with several values."""
         texts = [feature for feature in self.features if isinstance(feature, Category)]
         return {text.name: text.separator for text in texts if text.separator}
 
@@ -50,13 +50,13 @@ class TableRules:
         return [feature for feature in self.features if isinstance(feature, Number)]
 
     def is_missing(self, column: str, text: str) -> bool:
-        """Whether a field of a column is no value."""
+        """Whether a field is missing."""
         return not text or text in self.missing.get(column, ())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What is checked of a column: `fault` goes on after "is" and says what a wrong field is."""
+    """A check of a column's fields. `fault` completes "the field is ..."."""
 
     role: str
     column: str
@@ -64,10 +64,10 @@ class Check:
     is_right: Callable[[str], bool]
     missing: frozenset[str]
     plain: str
-    """A pattern of texts that are right at a glance; "" where there is none."""
+    """A pattern of texts that are certainly right; "" if there is none."""
 
     def doubtful(self, texts: pa.StringArray) -> pa.StringArray:
-        """The distinct texts that are not right at a glance."""
+        """The distinct texts that need a closer look."""
         if self.role == "label":
             return pc.unique(texts)
         missing = are_missing(texts, self.missing)
@@ -78,7 +78,7 @@ class Check:
 
 
 def checks(rules: TableRules) -> list[Check]:
-    """What is checked of a table's fields, column by column."""
+    """The checks of a table's columns."""
 
     def check(
         role: str,
@@ -109,7 +109,7 @@ def checks(rules: TableRules) -> list[Check]:
 
 
 def is_click(text: str, label: Label) -> bool | None:
-    """Whether a label, which is not missing, is a click by its rule, or nothing where the rule does not apply."""
+    """Whether a label that is not missing is a click by its rule; None if the rule does not apply."""
     if isinstance(label.equals, str):
         return text == label.equals
     if isinstance(label.equals, bool):
@@ -125,7 +125,7 @@ def is_click(text: str, label: Label) -> bool | None:
 
 
 def key_of(text: str) -> str:
-    """The text by which a key is joined: 12 and 12.0 are one key, and "012" and "a12" are others."""
+    """The text by which a key is joined: 12 and 12.0 are the same key, "012" and "a12" are others."""
     if "." not in text:  # nearly every key, and much faster
         return text
     whole = re.fullmatch(WHOLE, text)
@@ -141,7 +141,7 @@ def are_missing(texts: pa.StringArray, words: Iterable[str]) -> pa.BooleanArray:
 
 
 def keys_of(texts: pa.StringArray) -> pa.StringArray:
-    """The same of many."""
+    """`key_of` many keys."""
     return pc.replace_substring_regex(texts, f"^{WHOLE}$", r"\1")
 
 

@@ -1,4 +1,4 @@
-"""The fields of a text table from a block of bytes, without its header."""
+"""Splits a block of a text table, without its header, into fields."""
 
 import re
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ import pyarrow as pa
 from pyarrow import csv
 
 BLANK_LINE = re.compile(rb"^[ \t\r]*(?:\n|\Z)", re.MULTILINE)
-"""No row, even where tabs separate fields: to Spark it is none either."""
+"""A blank line is no row, even if tabs separate fields."""
 _LONE_RETURN = re.compile(rb"\r(?!\n|\Z)")
 
 
 class BadLinesError(ValueError):
-    """Lines that are not split as the header is. Who knows the file says which: no user ever sees this."""
+    """Lines with more or fewer fields than the header. Callers that know the file name them; users never see this."""
 
 
 def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.StringArray]:
@@ -32,7 +32,7 @@ def parse(block: bytes, names: Sequence[str], delimiter: str) -> dict[str, pa.St
         table = csv.read_csv(pa.BufferReader(rows), read, split, texts)
     except pa.ArrowInvalid as error:
         raise BadLinesError(str(error)) from error
-    # A quote that nothing closes takes what follows into its field, the last line's end at least.
+    # An unclosed quote extends its field over everything that follows, at least the last line break.
     open_quote = "\n" in table.column(names[-1])[-1].as_py()
     if open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
         raise BadLinesError("a line break in quotes")

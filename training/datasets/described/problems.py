@@ -1,4 +1,4 @@
-"""What can be wrong with the tables of a described dataset, as errors: the same ones from both checks."""
+"""The errors that both checks of a dataset's tables raise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from training.datasets.described.fields import TableRules
 from training.datasets.errors import DatasetError, DuplicateKeyError, EmptyDatasetError, JoinError, SeveralProblemsError
 
 KEY_EXAMPLES = 3
-"""So many keys of each side are shown where none match."""
+"""How many keys of each side are shown if none match."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matches:
-    """How many interactions have a row in a table by its key, the joined name, and some keys of each side."""
+    """How many interactions have a row in another table by the joined key `key`, with example keys of both sides."""
 
     key: str
     rows: int
@@ -22,7 +22,7 @@ class Matches:
 
 
 def raise_all(problems: Sequence[DatasetError]) -> None:
-    """Raise what was found, if anything: the one error, or one that lists them."""
+    """Raise the error in `problems`, or one that lists them all; nothing if there are none."""
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -36,13 +36,13 @@ def no_row(path: Path) -> EmptyDatasetError:
 
 
 def repeated_key(rules: TableRules, column: str, key: str, rows: str, others: int) -> DuplicateKeyError:
-    """The error for a key of several rows; `others` are the further keys of which that is so."""
+    """The error for a key with several rows; `others` is the number of further such keys."""
     more = f", and {others:,} more keys are repeated" if others else ""
     return DuplicateKeyError(f"{rules.path} has {rows} with the {column} {key!r}{more}. Keep one row for each key.")
 
 
 def no_match(total: str, rules: dict[str, TableRules], matches: dict[str, Matches]) -> JoinError:
-    """The error for interactions of which none has both a user and an item; `matches` are those of users and items."""
+    """The error if no interaction has both a user and an item; `matches` has the matches by table."""
     parts = [
         f"{found.rows:,} have a row in {rules[table].path} (keys look like {_listed(found.ours)} in the interactions' "
         f"{rules['interactions'].keys[found.key]} and {_listed(found.theirs)} in the {table}' "

@@ -1,4 +1,4 @@
-"""A first look at a described dataset's tables, without Spark: everything that is wrong with them, in one error.
+"""The quick check of a dataset's tables before training, which raises everything that is wrong in one error.
 
 Each file is read whole up to `SAMPLE_CHARACTERS` of text, and its beginning where it is longer: what only all rows can
 tell (keys that match nothing, one class, a column without a value) is then left to the check on Spark, which reads all.
@@ -19,12 +19,12 @@ from training.datasets.described.uses import Uses
 from training.datasets.errors import DatasetError, DuplicateKeyError, OneClassError, require_both_classes
 
 SAMPLE_CHARACTERS = 8_000_000
-"""Text of each file that is looked at: 100,000 rows of four short columns are 2 million characters."""
+"""How much text of each file is checked: 100,000 rows of four short columns are 2 million characters."""
 
 
 @dataclass(kw_only=True)
 class Look:
-    """What was seen of a table, by chunk; `keys` are as they are joined, and `places` say where each row stands."""
+    """What was read of a table, by chunk: `keys` as they are joined, and the `places` of rows."""
 
     rules: TableRules
     cells: Cells
@@ -40,7 +40,7 @@ class Look:
 
     @property
     def rows(self) -> str:
-        """Of how many rows the numbers speak."""
+        """How many rows were checked, in words."""
         return f"{self.cells.rows:,}" if self.whole else f"the first {self.cells.rows:,}"
 
 

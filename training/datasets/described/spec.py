@@ -1,4 +1,4 @@
-"""The YAML file that describes a dataset of interactions, users and items."""
+"""The dataset config: a YAML file about interactions, users and items."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -14,10 +14,10 @@ from training.datasets.described.entries import Categorical, Entity, Label, Nume
 from training.datasets.errors import MissingFileError, SpecError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-"""The formats that a table can have; the first row of a text file names its columns."""
+"""The supported formats of tables. The first row of a text file names the columns."""
 
 LABEL = "label"
-"""The column of a joined dataset that holds the binary label."""
+"""The label column of a joined dataset, 0 or 1."""
 
 
 def _two_names(value: object) -> object:
@@ -27,7 +27,7 @@ def _two_names(value: object) -> object:
 
 
 class TablesSpec(Strict):
-    """The whole description. Paths that are not absolute start at the file's own folder."""
+    """The whole config. Relative paths start at the config's folder."""
 
     interactions: Path
     users: Entity
@@ -36,11 +36,11 @@ class TablesSpec(Strict):
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
     times: tuple[TimeFeature, ...] = ()
-    """Columns of times, of which the model gets age, hour and weekday."""
+    """Date and time columns: the model gets their age, hour and weekday."""
     crosses: tuple[Annotated[Pair, BeforeValidator(_two_names)], ...] = ()
-    """Pairs of categorical columns that are columns of their own, which nobody sends."""
+    """Pairs of categorical columns as additional columns, which are computed."""
     factors: Annotated[Pair, BeforeValidator(_two_names)] | None = None
-    """Two categorical columns whose values have latent factors, the keys of users and items as a rule."""
+    """Two categorical columns whose values get latent factors, usually the keys of users and items."""
     timestamp: Time | None = None
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
@@ -50,12 +50,12 @@ class TablesSpec(Strict):
         names = [one.column for one in self.features]
         if not names:
             raise ValueError("name at least one column under `numeric` or `categorical`")
-        # Spark does not tell upper from lower case in a column's name.
+        # Spark does not distinguish upper and lower case in column names.
         folded = [name.lower() for name in names]
         if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
             raise ValueError(f"each column can be named once, but {', '.join(repeated)} is named again")
         if self.label.column in names:
-            raise ValueError(f"{self.label.column} is the label, so it cannot be a feature: it would tell the answer")
+            raise ValueError(f"{self.label.column} is the label, so it cannot be a feature: it would leak the target")
         if self.timestamp and self.timestamp.column in names:
             raise ValueError(f"{self.timestamp.column} is the timestamp, so it cannot be a feature")
         if LABEL in folded:
@@ -97,12 +97,12 @@ class TablesSpec(Strict):
 
     @property
     def separators(self) -> dict[str, str]:
-        """What stands between the values of each column that holds several."""
+        """The separators of columns with several values."""
         return {one.column: one.separator for one in self.categorical if one.separator is not None}
 
     @property
     def joined_schema(self) -> Schema:
-        """The columns of the joined rows."""
+        """The schema of the joined rows."""
         return Schema(
             numeric=self.numeric_names,
             categorical=self.categorical_names,
@@ -125,7 +125,7 @@ class TablesSpec(Strict):
         return {"interactions": self.interactions, "users": self.users.path, "items": self.items.path}
 
     def with_paths(self, paths: dict[str, Path]) -> "TablesSpec":
-        """The same description with the tables at other places."""
+        """The same config with other paths of the tables."""
         return self.model_copy(
             update={
                 "interactions": paths["interactions"],
@@ -136,10 +136,10 @@ class TablesSpec(Strict):
 
 
 def load_spec(path: Path) -> TablesSpec:
-    """The description in a YAML file, with absolute paths.
+    """Load the config in a YAML file, with absolute paths.
 
-    Raises `MissingFileError` when a file does not exist and `SpecError`, naming everything that is wrong at once, when
-    the description is not valid.
+    Raises `MissingFileError` if a file does not exist, and `SpecError` with all that is wrong if the config is not
+    valid.
     """
     path = path.expanduser().absolute()
     spec = _parse(path)
@@ -158,7 +158,7 @@ def _parse(path: Path) -> TablesSpec:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingFileError(
-            f"There is no dataset description {path}. `.venv/bin/personalize init-data FOLDER` writes one for the "
+            f"There is no dataset config {path}. `.venv/bin/personalize init-data FOLDER` writes one for the "
             "tables in a folder; examples/tables/dataset.yaml is one to start from."
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -167,7 +167,7 @@ def _parse(path: Path) -> TablesSpec:
         return TablesSpec.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(_problem(dict(detail)) for detail in error.errors())
-        raise SpecError(f"{path} does not describe a dataset: {problems}. See examples/tables/dataset.yaml.") from error
+        raise SpecError(f"{path} is no valid dataset config: {problems}. See examples/tables/dataset.yaml.") from error
 
 
 def _problem(detail: dict[str, Any]) -> str:

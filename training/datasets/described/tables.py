@@ -13,14 +13,14 @@ from training.datasets.progress import STAGE, Reporter
 from training.parameters import TablesDataset
 
 SPEC = "dataset.yaml"
-"""The description beside a materialized dataset's tables."""
+"""The config beside a materialized dataset's tables."""
 
 
 def describe(dataset: TablesDataset) -> Manifest:
-    """The manifest of the three tables and of what their description says about them.
+    """The manifest of the three tables and their config.
 
-    Raises the `DatasetError` that fits when a file or a column is missing, the description is not valid, or a first
-    look at the tables finds anything wrong.
+    Raises the fitting `DatasetError` if a file or column is missing, the config is not valid, or the quick check of the
+    tables finds anything wrong.
     """
     spec = load_spec(dataset.spec)
     files = _files(spec)
@@ -30,7 +30,7 @@ def describe(dataset: TablesDataset) -> Manifest:
 
 
 def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:
-    """Copy the tables and their description into `folder`; raises `DatasetError` when one changes meanwhile."""
+    """Copy the tables and their config to `folder`; raises `DatasetError` if one changes meanwhile."""
     spec = load_spec(dataset.spec)
     files = {file.partition: file for file in _files(spec)}
     names = {table: Path(table + suffix(path)) for table, path in spec.tables.items()}
@@ -47,10 +47,10 @@ def _files(spec: TablesSpec) -> list[File]:
 
 
 def suffix(path: Path) -> str:
-    """The part of a table's name that tells its format."""
+    """The suffix of a table's name, which tells its format."""
     return next(known for known in sorted(SUFFIXES, key=len, reverse=True) if path.name.endswith(known))
 
 
 def spec_of(dataset: TablesDataset, folder: Path | None) -> TablesSpec:
-    """The description to read by: that of the copy in `folder`, or the dataset's own."""
+    """The config of the copy in `folder`, or else the dataset's own."""
     return load_spec(folder / SPEC if folder else dataset.spec)

@@ -1,6 +1,6 @@
-"""The fields of a table as text, some rows at a time and without Spark: CSV and TSV, plain or gzip, and Parquet.
+"""Reads a table's fields as text, in chunks of rows: CSV and TSV, plain or gzip, and Parquet.
 
-A missing value is the empty text. A whole number in a column of floats is written without its `.0`, as Spark does here.
+A missing value is the empty text. A whole number in a column of floats has no `.0`.
 """
 
 import csv
@@ -23,7 +23,7 @@ from training.datasets.errors import DatasetError, EncodingError, MalformedRowEr
 from training.datasets.gzipped import DAMAGED, truncated
 
 ROWS = 2_000
-"""Rows of a chunk that is read row by row: with 50,000, which no processor's cache holds, it took twice as long."""
+"""Rows of a chunk that is read row by row. 50,000 take twice as long, as they do not fit into a processor's cache."""
 BLOCK_BYTES = 4 << 20
 """Bytes of text that Arrow splits at a time."""
 _SHOWN_BYTES = 20
@@ -33,7 +33,7 @@ csv.field_size_limit(sys.maxsize)  # Spark has no limit either
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """Some rows: the fields of each column, the rows' places, and the rows that are left out since they are no rows.
+    """Some rows: the fields of each column, the rows' places, and malformed rows that were left out.
 
     A place is a line of a text file, or a row of a Parquet file, counted from 1, int64[n].
     """
@@ -44,13 +44,13 @@ class Chunk:
 
 
 class Table:
-    """The rows of a table in chunks, with the columns `names`; `whole` tells afterwards whether all of them were read.
+    """The rows of a table in chunks, with the columns `names`; `whole` tells afterwards whether all were read.
 
-    With `characters`, about so much text is read from the file's beginning.
+    With `characters`, only about this much text from the file's beginning is read.
     """
 
     def __init__(self, path: Path, names: Sequence[str], characters: int = sys.maxsize) -> None:
-        """Nothing is read yet; iterating raises the `DatasetError` that fits for a file that cannot be."""
+        """Iterating reads the file, and raises the fitting `DatasetError` if it cannot be read."""
         self.path = path
         self.whole = True
         self._names = names
@@ -63,7 +63,7 @@ class Table:
             yield from self._of_text() if is_text(self.path) else self._of_parquet()
 
     def _of_text(self) -> Iterator[Chunk]:
-        """Blocks by Arrow up to one whose lines are not split as the header is, and the rest line by line."""
+        """Blocks split by Arrow, and from the first block with malformed lines on, line by line."""
         with open_bytes(self.path) as stream:
             first = stream.readline()
             header = next(csv.reader([first.decode("utf-8-sig")], delimiter=delimiter(self.path)))
@@ -80,7 +80,7 @@ class Table:
             self.whole = not stream.read(1)
 
     def _by_line(self, stream: TextIO, header: Sequence[str], read: int, lines: int) -> Iterator[Chunk]:
-        """What stands behind so many characters and lines."""
+        """The rest of the file after `read` characters and `lines` lines."""
         reader = csv.reader(self._counted(stream, read), delimiter=delimiter(self.path))
         rows, places, misshapen = [], [], []
         last = 0
@@ -103,7 +103,7 @@ class Table:
                 self.whole = False
                 return
             read += len(line)
-            # Spark passes over a line of blanks and tabs alone, even where those tabs separate empty fields.
+            # A line with only blanks and tabs is no row, even if the tabs separate empty fields.
             yield line if line.strip(" \t\r\n") else "\n"
 
     def _chunk(
@@ -130,13 +130,13 @@ class Table:
 
 
 def _whole_lines(stream: BinaryIO, most: int) -> bytes:
-    """The next lines: about `BLOCK_BYTES` of them, or all that begin in the next `most` bytes."""
+    """The next whole lines: about `BLOCK_BYTES`, or all that begin in the next `most` bytes."""
     content = stream.read(min(BLOCK_BYTES, most))
     return content if content.endswith(b"\n") else content + stream.readline()
 
 
 def _places(content: bytes, before: int) -> npt.NDArray[np.int64]:
-    """The lines, int64[n], that rows are in, where so many lines precede them."""
+    """The line numbers of the rows in `content`, int64[n], which `before` lines precede."""
     if not BLANK_LINE.search(content.removesuffix(b"\n")):
         return before + 1 + np.arange(content.count(b"\n") + (not content.endswith(b"\n")))
     blank = [not line.strip(b" \t\r") for line in content.removesuffix(b"\n").split(b"\n")]
@@ -144,7 +144,7 @@ def _places(content: bytes, before: int) -> npt.NDArray[np.int64]:
 
 
 def text_array(texts: Sequence[str]) -> pa.StringArray:
-    """The texts as `pa.array` would have them, which imports pandas for a list."""
+    """Like `pa.array`, which would import pandas for a list."""
     encoded = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
@@ -198,7 +198,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """The block that reads a table: a file that cannot be read becomes the `DatasetError` that fits."""
+    """Turns errors of reading a table into the fitting `DatasetError`."""
     try:
         yield
     except DAMAGED as error:
@@ -212,7 +212,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def require_utf8(path: Path) -> None:
-    """Raise `EncodingError`, naming the line, when a text file is not UTF-8."""
+    """Raise `EncodingError` with the line if a text file is not UTF-8."""
     with readable(path), open_text(path) as stream:
         while stream.read(1 << 20):
             pass
@@ -235,5 +235,5 @@ def _undecodable(path: Path, error: UnicodeDecodeError) -> EncodingError:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """A file's bytes, of a packed one those that are in it."""
+    """Open a file's bytes, decompressed if it is gzip."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # reads lines

@@ -11,7 +11,7 @@ from training.datasets.errors import ColumnError
 
 
 class Uses:
-    """Counts for each column of which the config says something, gathered chunk by chunk.
+    """Counts for each column with a separator or texts that mean missing, chunk by chunk.
 
     `counts` has the fields that are not empty ("filled NAME"), those that are a value ("present NAME"), and the values
     with the separator ("separated NAME").
@@ -37,18 +37,18 @@ class Uses:
 
     @property
     def problems(self) -> list[ColumnError]:
-        """What the config says and the table does not bear out."""
+        """Errors for what the config says but the table does not show."""
         return list(problems(self.counts, self._rules, self._examples))
 
 
 def spoken_of(rules: TableRules) -> list[str]:
-    """The feature columns that have a separator, or texts that mean missing beside the empty one."""
+    """The feature columns with a separator, or with texts that mean missing besides the empty one."""
     features = (feature.name for feature in rules.features)
     return [name for name in features if name in rules.separators or rules.missing.get(name, frozenset()) > {""}]
 
 
 def problems(counts: Mapping[str, int], rules: TableRules, examples: Mapping[str, str]) -> Iterator[ColumnError]:
-    """An error for each column without any value left, or without its separator in any field, in all rows."""
+    """Errors for columns without any value, or without their separator in any field, given the counts of all rows."""
     for name in spoken_of(rules):
         filled, present = counts.get(f"filled {name}", 0), counts.get(f"present {name}", 0)
         separator = rules.separators.get(name)
