@@ -1,6 +1,6 @@
-"""From rows to a verified model bundle, on this machine's processes or on Spark.
+"""From rows to a verified model bundle, in processes on this machine or on Spark.
 
-`python -m training` is the Databricks job and the local run.
+`python -m training` runs it here, `training.databricks` on Databricks.
 """
 
 from pathlib import Path

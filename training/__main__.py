@@ -13,12 +13,12 @@ TRAINED, FAILED, BAD_INPUT = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train as the command line says and return the exit code."""
+    """Train as the command line says; returns the exit code."""
     try:
         parsed = parse(sys.argv[1:] if arguments is None else arguments)
         manifest = describe(parsed.dataset)
         check_split(parsed.dataset, parsed.training.split)
-        from training.run import train  # noqa: PLC0415 - takes seconds, which a wrong option must not cost
+        from training.run import train  # noqa: PLC0415 - takes seconds; wrong options are reported before
 
         result = train(parsed, manifest)
     except PersonalizationError as error:

@@ -1,7 +1,7 @@
-"""The training job on Databricks: data from the lake, the same run as everywhere, and its bundle back into the lake.
+"""The training job on Databricks: it copies data from the data lake, trains, and copies the bundle back.
 
-The job's one parameter is a `LakeRequest`; the run works on copies. Databricks takes no notice of an
-exit code, so that a run fails by an exception whose text is training's own sentence.
+The job's only parameter is a `LakeRequest`. Databricks ignores exit codes, so a failed run raises an exception with
+training's error message.
 """
 
 import shutil
@@ -22,33 +22,33 @@ from training.request import LakeRequest
 from training.run import train
 
 RESULT = "result.json"
-"""Written last: what is beside it is whole."""
+"""Written last: if it is there, the bundle beside it is complete."""
 BUNDLE = "bundle"
 COMPLETE = "_SUCCESS"
 LOCAL = "local"
 VOLUMES = Path("/Volumes")
 DISK = Path("/local_disk0")
-"""A cluster machine's own disk."""
+"""The local disk of a cluster machine."""
 
 
 class JobFailedError(PersonalizationError):
-    """A run without a bundle; the text begins with `error: `, as standard error does elsewhere."""
+    """A run that left no bundle; the text begins with `error: `, as on standard error elsewhere."""
 
 
 class ClusterError(PersonalizationError):
-    """A cluster on which a run would not find its own files."""
+    """A cluster whose machines share no folder."""
 
 
 class Files(Protocol):
-    """`dbutils.fs`, as far as it is used."""
+    """The part of `dbutils.fs` that is used."""
 
     def cp(self, source: str, target: str, recurse: bool = False) -> bool:  # noqa: FBT001, FBT002 - Databricks' own
-        """Copy a file, or a folder with all that is in it; paths of the driver begin with `file:`."""
+        """Copy a file, or a folder with its contents; paths on the driver begin with `file:`."""
         ...
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what the request on the command line says; raises `JobFailedError`."""
+    """Run the request on the command line; raises `JobFailedError`."""
     (text,) = sys.argv[1:] if arguments is None else arguments
     request = LakeRequest.model_validate_json(text)
     with ExitStack() as folders:
@@ -61,14 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _made(folder: Path, folders: ExitStack) -> Path:
-    """`folder`, made if need be, until the end of the run."""
+    """Create `folder`; it is removed at the end of the run."""
     folder.mkdir(parents=True, exist_ok=True)
     folders.callback(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _run(request: LakeRequest, files: Files, work: Path, shared: Path) -> None:
-    """Train; all machines of the cluster see `shared`, the driver alone `work`."""
+    """Train; all machines of the cluster see `shared`, only the driver sees `work`."""
     copied = request.with_copies(
         data=shared / "data",
         champion=work / "champion",
@@ -113,18 +113,18 @@ def _driver_alone() -> bool:
 
 
 def _shared(request: LakeRequest, work: Path) -> Path:
-    """A folder that all machines of the cluster see. Raises `ClusterError` where workers and driver share none."""
+    """A folder that all machines of the cluster see; raises `ClusterError` if there is none."""
     if request.work is None:
         raise ClusterError(
-            "The cluster has workers, and the request names no folder (`work`) that they share with the driver: a "
-            "volume of Unity Catalog. Run `up` again, or set `azure.training_workers` to 0 and choose a larger "
+            "The cluster has workers, but the request names no folder that they share with the driver (`work`, a "
+            "Unity Catalog volume). Run `up` again, or set `azure.training_workers` to 0 and choose a larger "
             "`azure.training_vm_size`."
         )
     return Path(request.work) / work.name
 
 
 def _local(path: Path) -> str:
-    """The name of a file of the driver, or of a volume, for `dbutils`."""
+    """The name of a file on the driver or on a volume, for `dbutils`."""
     return str(path) if path.is_relative_to(VOLUMES) else f"file:{path}"
 
 

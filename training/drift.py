@@ -1,4 +1,4 @@
-"""`python -m training.drift`: compare data with what a model was trained on, as a page with plots.
+"""`python -m training.drift`: compare data with a model's baseline sample, as a page with plots.
 
 Exit code 0: within the limit, or no limit was given; 1: failed, 2: bad input, 3: above the limit.
 """
@@ -35,11 +35,11 @@ WITHIN, FAILED, BAD_INPUT, ABOVE = 0, 1, 2, 3
 
 
 class NotComparableError(DatasetError):
-    """Data that says nothing about a model, or a model without a reference."""
+    """Data that lacks a model's columns, or a model without a baseline sample."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome: `drift` as indices by column, `page` where the page is."""
+    """The outcome: `drift` has the index of each column, `page` is the page's path."""
 
     passed: bool
     reason: str
@@ -48,7 +48,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare as the command line says and return the exit code."""
+    """Compare as the command line says; returns the exit code."""
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -70,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def compare_source(bundle: Bundle, source: Source, folder: Path) -> reference.Drift:
-    """How far the rows of `source`, of which a sample is taken by their content, have moved from a model's reference.
+    """How far a sample of the rows of `source` has drifted from the model's baseline sample.
 
-    What has to be written goes to `folder`. Raises the `DatasetError` that fits for rows that are not right,
-    `NotComparableError` where nothing can be said.
+    Intermediate files go to `folder`. Raises a `DatasetError` for malformed rows, and `NotComparableError` if the data
+    and the model can't be compared.
     """
     schema = source.schema
     rows, _ = source.prepare(TrainingParameters(), folder)
@@ -81,8 +81,8 @@ def compare_source(bundle: Bundle, source: Source, folder: Path) -> reference.Dr
     drift = reference.compare(bundle, sampled)
     if drift is None:
         missing = bundle.schema.lacking(schema)
-        why = f"the data lacks its columns {', '.join(missing[:5])}" if missing else "it keeps no reference"
-        raise NotComparableError(f"Nothing can be compared with the model {bundle.hash[:12]}: {why}. Train it again.")
+        why = f"the data lacks its columns {', '.join(missing[:5])}" if missing else "it has no baseline sample"
+        raise NotComparableError(f"The data can't be compared with model {bundle.hash[:12]}: {why}. Train it again.")
     return drift
 
 
@@ -107,15 +107,15 @@ def _text(result: Result) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.drift", description="Compare data with what a model was trained on."
+        prog="python -m training.drift", description="Compare data with a model's baseline sample."
     )
     add: Any = parser.add_argument
-    add("--bundle", type=Path, required=True, help="the model's bundle")
+    add("--bundle", type=Path, required=True, help="bundle of the model")
     add_dataset(parser.add_argument_group("dataset"), _KINDS, default="criteo")
-    add("--output", type=Path, default=Path("drift.html"), help="the page to write")
-    add("--max-drift", type=float, default=0.0, help="index above which the exit code is 3; 0 for none")
-    add("--engine", choices=[name.value for name in EngineName], default=EngineName.AUTO, help="what reads the data")
-    add("--driver-memory-gib", type=int, default=4, help="heap of Spark")
+    add("--output", type=Path, default=Path("drift.html"), help="page to write")
+    add("--max-drift", type=float, default=0.0, help="index above which the exit code is 3; 0: no limit")
+    add("--engine", choices=[name.value for name in EngineName], default=EngineName.AUTO, help="reads the data")
+    add("--driver-memory-gib", type=int, default=4, help="heap of the Spark driver, in GiB")
     add("--json", action="store_true", help="print one JSON object on standard output")
     return parser
 

@@ -1,4 +1,4 @@
-"""What went wrong, in a sentence, whatever the engine was."""
+"""Failures of a run as sentences, for every engine."""
 
 import errno
 from pathlib import Path
@@ -9,19 +9,19 @@ _NO_SPACE = "No space left on device"
 
 
 class DiskFullError(PersonalizationError):
-    """There is no room for what a run writes."""
+    """The disk is full."""
 
 
 class OutOfMemoryError(PersonalizationError):
-    """There is too little memory for the data."""
+    """The machine has too little memory for the data."""
 
 
 class RunFailedError(PersonalizationError):
-    """A run that stopped for a reason of its own."""
+    """Any other failure of a run."""
 
 
 def explain(error: Exception, *, log: Path) -> PersonalizationError:
-    """The error to show for `error`; the log of the run has the whole story."""
+    """The error to show for `error`; details are in the run's `log`."""
     if isinstance(error, PersonalizationError):
         return error
     cause = reason(error)
@@ -29,20 +29,19 @@ def explain(error: Exception, *, log: Path) -> PersonalizationError:
         return disk_full(cause, log=log)
     if isinstance(error, MemoryError):
         return OutOfMemoryError(
-            f"The machine ran out of memory ({cause}). Use fewer rows, or a larger machine. The whole story is in "
-            f"{log}."
+            f"The machine ran out of memory ({cause}). Use fewer rows, or a larger machine. The log is {log}."
         )
-    return RunFailedError(f"The run failed: {cause}. The whole story is in {log}.")
+    return RunFailedError(f"The run failed: {cause}. The log is {log}.")
 
 
 def is_full(error: Exception, cause: str) -> bool:
-    """Whether there was no room on a disk."""
+    """Whether a disk was full."""
     return _NO_SPACE in cause or (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT})
 
 
 def disk_full(cause: str, *, log: Path) -> DiskFullError:
     """The error for a full disk."""
     return DiskFullError(
-        f"The disk is full: {cause}. Nothing half-written was kept. Free some space where {log.parent} lies, or "
-        "write elsewhere with `--output`."
+        f"The disk is full: {cause}. No incomplete file was kept. Free some space on the disk of {log.parent}, or "
+        "choose another folder with `--output`."
     )

@@ -1,4 +1,4 @@
-"""Every parameter of a training run: the stack's settings hold these models, and `python -m training` takes them."""
+"""Every parameter of a training run, for the stack's settings and the options of `python -m training`."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,7 +17,7 @@ class Parameters(BaseModel):
 
 
 class SyntheticDataset(Parameters):
-    """Generated rows of Criteo's shape, whose best reachable AUC is known."""
+    """Generated rows in Criteo's format, whose best reachable AUC is known."""
 
     kind: Literal["synthetic"] = "synthetic"
     rows: int = Field(default=100_000, ge=1_000, le=1_000_000_000)
@@ -41,7 +41,7 @@ class TablesDataset(Parameters):
 
     kind: Literal["tables"]
     spec: Path = Field(examples=["examples/tables/dataset.yaml"])
-    """The YAML file that names the tables, the keys, the label and the columns; `init-data` writes a first draft."""
+    """The dataset config: a YAML file that names tables, keys, label and columns. `init-data` writes a draft."""
 
 
 Dataset = Annotated[SyntheticDataset | CriteoDataset | TablesDataset, Field(discriminator="kind")]
@@ -55,14 +55,14 @@ class Split(StrEnum):
 
 
 class Calibration(StrEnum):
-    """Whether a model's probabilities are corrected after it has been fitted."""
+    """Whether a model's probabilities are calibrated after the fit."""
 
     AUTO = "auto"
     NONE = "none"
 
 
 class EngineName(StrEnum):
-    """What runs the stages of a training run."""
+    """What processes the rows of a training run."""
 
     AUTO = "auto"
     LOCAL = "local"
@@ -70,7 +70,7 @@ class EngineName(StrEnum):
 
 
 class Fit(StrEnum):
-    """Whose code fits the trees."""
+    """Which implementation fits the trees."""
 
     AUTO = "auto"
     NATIVE = "native"
@@ -78,10 +78,10 @@ class Fit(StrEnum):
 
 
 class TrainingParameters(Parameters):
-    """How a model is trained. Where a default differs from the reference's, it was measured to be better.
+    """How a model is trained. Where a default differs from the reference architecture's, it was measured to be better.
 
-    The reference's 50 trees at a rate of 0.1, each on 0.8 of the features, take as long as 100 trees on 0.4, and are
-    worse (decision 13). It does not set `lambda_l2`, which took 0.002 off the log loss over 8 splits of 10,000 real
+    The reference architecture's 50 trees at a rate of 0.1, each on 0.8 of the features, take as long as 100 trees on
+    0.4, and are worse (decision 13). It does not set `lambda_l2`, which lowered the log loss by 0.002 on 10,000 real
     rows.
     """
 

@@ -1,4 +1,4 @@
-"""What a run is doing right now, for people (a line of text) and for programs (a line of JSON), on standard error."""
+"""Progress reports of a run on standard error: lines of text for people, lines of JSON for programs."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ POLL_SECONDS = 0.5
 
 
 class Format(StrEnum):
-    """How progress is written."""
+    """The format of progress and of results."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a run: `message` is ready to show; `done` of `total` are tasks, rows or iterations, by stage."""
+    """A progress report: `message` can be shown as it is; `done` and `total` count tasks, rows or iterations."""
 
     stage: str
     message: str
@@ -30,7 +30,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress:
-    """Writes reports to a stream and measures how long each stage took."""
+    """Writes reports to a stream and measures the stages' durations."""
 
     def __init__(self, stream: TextIO, *, style: Format = Format.TEXT) -> None:
         """Write to `stream` in `style`."""
@@ -49,7 +49,7 @@ class Progress:
         total: int | None = None,
         seconds_left: float | None = None,
     ) -> None:
-        """Report `detail` of `stage`; a report that says the same as the last one is dropped."""
+        """Report `detail` of `stage`, unless the last report was the same."""
         left = "" if seconds_left is None else f", about {max(1, round(seconds_left))} s left"
         message = f"{stage}: {detail}{left}"
         report = Report(stage=stage, message=message, done=done, total=total, seconds_left=seconds_left)
@@ -63,7 +63,7 @@ class Progress:
 
     @contextmanager
     def stage(self, name: str, detail: str) -> Iterator[None]:
-        """Report that stage `name` begins, and add its duration to `seconds`."""
+        """Report the start of stage `name`, and add its duration to `seconds`."""
         self(name, detail)
         start = time.monotonic()
         try:
@@ -74,7 +74,7 @@ class Progress:
 
 @contextmanager
 def background(action: Callable[[], None], *, seconds: float = POLL_SECONDS) -> Iterator[None]:
-    """Call `action` every so many seconds in a thread of its own until the block ends."""
+    """Call `action` every `seconds` seconds in another thread until the block ends."""
     ended = threading.Event()
 
     def repeat() -> None:

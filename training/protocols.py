@@ -1,6 +1,6 @@
-"""What a training run needs of whatever reads, stores and moves its rows: `training.engines` has two of them.
+"""The interface between a training run and the engines that read, store and move its rows (`training.engines`).
 
-What happens to rows is the same everywhere: kernels say it, and an engine says where they run.
+Kernels define what happens to rows, the same on every engine; an engine decides where they run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,72 +24,72 @@ from training.progress import Progress
 
 
 class CountTable(Protocol):
-    """Rows and clicks of each category value by fold, wherever the table lies."""
+    """Rows and clicks of each category value per fold, wherever the table is stored."""
 
     def values_by_rows(self, most: int) -> npt.NDArray[np.int64]:
-        """How many values of each column were seen in 0, 1, 2 ... rows, int64[c, most + 1].
+        """How many values of each column occur in 0, 1, 2 ... rows, int64[c, most + 1].
 
-        The last entry counts those of more rows, too.
+        The last entry includes values with more rows.
         """
         ...
 
     def frequent(self, needed_rows: npt.NDArray[np.int64]) -> FrequentValues:
-        """The values of at least so many rows by column, int64[c], and all others as one pool for each column."""
+        """The values with at least `needed_rows` rows, int64[c] by column; the others as one pool per column."""
         ...
 
     def distinct(self, index: int) -> int:
-        """How many values the column has that are not missing."""
+        """How many distinct values the column has, without the missing value."""
         ...
 
     def missing(self, index: int) -> int:
-        """In how many rows the column's value is missing."""
+        """How many rows lack a value of the column."""
         ...
 
     def most_frequent(self, index: int, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The hashes and rows, int64[m] each, of the column's most frequent values that are not missing."""
+        """The hashes and rows, int64[m] each, of the column's most frequent values, without the missing one."""
         ...
 
     def plus(self, others: Sequence[Self], folder: Path) -> Self:
-        """The counts over this table and the others; what has to be written goes to `folder`, unless it is there."""
+        """The sum of this table and the others; stored in `folder` if needed, unless it is there already."""
         ...
 
     def write(self, file: Path, *, by_fold: bool) -> None:
-        """Write `column`, `hash`, `rows` and `clicks` as one Parquet file of this machine, sorted by column and hash.
+        """Write `column`, `hash`, `rows` and `clicks` as one local Parquet file, sorted by column and hash.
 
-        With `by_fold` it has `rows_k` and `clicks_k` of each fold k, too: then a later run can add other days to it.
+        With `by_fold` it also has `rows_k` and `clicks_k` for each fold k, so that a later run can add other days.
         """
         ...
 
 
 class Scannable(Protocol):
-    """Rows that kernels can be run over."""
+    """Rows that kernels can run over."""
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
-        """What the kernel gives over all rows, or about so many of the first ones; merged as the kernel says."""
+        """The kernel's merged result over all rows, or over about the `first` ones."""
         ...
 
 
 class EncodedRows(Scannable, Protocol):
-    """The inputs of rows: `LABEL`, `PART`, `RECORD_HASH`, `FEATURES`."""
+    """Encoded rows with `LABEL`, `PART`, `RECORD_HASH` and `FEATURES`."""
 
     def part(self, *parts: Part) -> "EncodedRows":
         """The rows of these parts."""
         ...
 
     def fit(self, parameters: TrainingParameters, *, rows: int, progress: Progress) -> Fitted:
-        """A model of these rows, the `rows` rows of the parts fit and validation."""
+        """A model fitted on these rows: the `rows` rows of the parts fit and validation."""
         ...
 
 
 class Rows(Scannable, Protocol):
-    """Prepared rows, wherever they lie; `training.kernels.columns` says what they have."""
+    """Prepared rows, wherever they are stored; `training.kernels.columns` names their columns."""
 
     def part(self, *parts: Part) -> "Rows":
         """The divided rows of these parts."""
         ...
 
     def with_schema(self, schema: Schema) -> "Rows":
-        """The rows with other crosses, which are in no file: all else of the schema is as it was."""
+        """The same rows under a schema with other crosses or factors, which are not stored."""
         ...
 
     def day(self, day: str) -> "Rows":
@@ -101,23 +101,23 @@ class Rows(Scannable, Protocol):
         ...
 
     def count(self, parameters: TrainingParameters, folder: Path) -> CountTable:
-        """The category values of divided rows; what has to be written goes to `folder`, unless it is there already."""
+        """Count the category values of divided rows; stored in `folder` if needed, unless it is there already."""
         ...
 
     def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> CountTable:
-        """What `CountTable.write` wrote by fold to the file `table` for rows like these, copied to `folder`."""
+        """The counts that `CountTable.write` wrote by fold to the file `table`, copied to `folder`."""
         ...
 
     def encode(self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path) -> "EncodedRows":
-        """The inputs of divided rows, each by the rows outside of its fold, for the fit that the parameters name.
+        """Encode divided rows, each by the rows outside its fold, for the fit that the parameters name.
 
-        They are written to `folder`, unless they are there already.
+        The result is written to `folder`, unless it is there already.
         """
         ...
 
 
 class Source(Protocol):
-    """A dataset's rows before anybody has read them: what is wrong with them shows at their first use."""
+    """A dataset's rows before they are read; errors in them appear at first use."""
 
     @property
     def schema(self) -> Schema:
@@ -125,38 +125,38 @@ class Source(Protocol):
         ...
 
     def prepare(self, parameters: TrainingParameters, folder: Path) -> tuple[Rows, int]:
-        """Check and hash the rows, write them to `folder` unless they are there already, and say how many there are.
+        """Check and hash the rows, and write them to `folder` unless they are there already. Returns their number too.
 
-        Raises the `DatasetError` that fits for rows that are not right.
+        Raises a `DatasetError` for malformed rows.
         """
         ...
 
 
 class FitError(PersonalizationError):
-    """The engine has no such fit."""
+    """The engine does not support the wanted fit."""
 
 
 class TrainingEngine(Protocol):
-    """Where a run reads its rows, and where its kernels run."""
+    """Reads a run's rows and runs its kernels."""
 
     @property
     def name(self) -> str:
-        """What the report and the bundle call it."""
+        """Its name in the report and the bundle."""
         ...
 
     @property
     def libraries(self) -> Mapping[str, str]:
-        """The versions of the libraries that it alone brings."""
+        """The versions of the libraries that only this engine uses."""
         ...
 
     def fit_by(self, wanted: Fit) -> Fit:
-        """Whose code fits here: what is wanted or, for `auto`, what is best here. Raises `FitError`."""
+        """The implementation that fits: the wanted one, or the engine's default for `auto`. Raises `FitError`."""
         ...
 
     def stage(self, progress: Progress, name: str, detail: str) -> AbstractContextManager[None]:
-        """Report that a stage begins and, while the block lasts, how far it is."""
+        """Report the start of a stage and, during the block, its progress."""
         ...
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> Source:
-        """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+        """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         ...

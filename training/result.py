@@ -1,4 +1,4 @@
-"""What a run gives back: metrics, verdict and where the bundle is, as one JSON object or as lines for people."""
+"""The result of a run: metrics, verdict and the bundle's path, as one JSON object or as text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from training.model.calibrate import PlattScaling
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a run; `rows` by part of the split, `seconds` by stage."""
+    """The result of a run; `rows` by part of the split, `seconds` by stage."""
 
     metrics: dict[str, Any]
     bundle: str
@@ -30,7 +30,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self).decode()
 
     def to_text(self) -> str:
-        """The outcome for people."""
+        """The result as text."""
         metrics, verdict = self.metrics, self.verdict
         best = metrics["best_reachable"]
         reachable = f" (best reachable {best['auc']:.4f} and {best['log_loss']:.4f})" if best else ""
@@ -60,7 +60,7 @@ def metrics(
     slices: Sequence[Slice],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
-    """The evaluation as plain JSON values, with what it is compared with beside it."""
+    """The evaluation and its comparisons as plain JSON values."""
     return evaluation.scalars() | {
         "best_iteration": best_iteration,
         "scaling": None if scaling is None else asdict(scaling),

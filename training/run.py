@@ -1,4 +1,4 @@
-"""A training run in a folder of its own, ended properly whatever happens."""
+"""A training run in its own folder, with cleanup and readable errors."""
 
 import hashlib
 import logging
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from training.result import Result
 
 STOPPED = 128
-"""Added to the number of the signal that ended a run, as shells do."""
+"""Added to a signal's number for the exit code, as shells do."""
 
 
 def train(arguments: LocalRequest, manifest: Manifest, *, master: str = engines.ALL_CORES) -> "Result":
-    """Train in the run's folder, with everything that libraries print in its log; `master` is for engine Spark.
+    """Train in the run's folder; libraries' output goes to the log. `master` is for engine spark.
 
-    Raises a `PersonalizationError`, whatever went wrong.
+    Raises a `PersonalizationError` for every failure.
     """
     output = arguments.output or Path("runs") / _run_hash(arguments, manifest)
     log_file = output / LOG
@@ -47,7 +47,7 @@ def _run(arguments: LocalRequest, manifest: Manifest, output: Path, progress: Pr
     )
     try:
         with opened as engine:
-            from training.stages.pipeline import Pipeline  # noqa: PLC0415 - takes a second, in which an engine can start
+            from training.stages.pipeline import Pipeline  # noqa: PLC0415 - takes a second, while the engine starts
 
             return Pipeline(engine, arguments, manifest, output=output, progress=progress).run()
     except Exception:

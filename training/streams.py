@@ -1,4 +1,4 @@
-"""Standard output belongs to the result alone: what Java, LightGBM and Python workers print goes to the log."""
+"""Redirects the output of Java, LightGBM and Python workers to the log: standard output is for the result only."""
 
 import os
 import sys
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TextIO
 
 LOG = "training.log"
-"""What the file in a run's folder is called."""
+"""The log's file name in a run's folder."""
 
 
 @contextmanager
 def output_to(log: Path) -> Iterator[TextIO]:
-    """Send standard output and standard error of this process and its children to `log`; gives the former's stderr.
+    """Send standard output and standard error of this process and its children to `log`; yields the original stderr.
 
-    Native code writes to the file descriptors and not to `sys.stdout`, so the descriptors themselves are replaced.
+    The file descriptors themselves are replaced, because native code does not use `sys.stdout`.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -27,7 +27,7 @@ def output_to(log: Path) -> Iterator[TextIO]:
             yield terminal
         finally:
             for stream_of_python in (sys.stdout, sys.stderr):
-                # A full disk must not keep the terminal from hearing about it.
+                # A full disk must still be reported on the terminal.
                 with suppress(OSError):
                     stream_of_python.flush()
             for descriptor, former in zip((1, 2), kept, strict=True):

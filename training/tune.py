@@ -1,8 +1,8 @@
-"""`python -m training.tune`: look for better parameters within a budget, on the rows and by the fit of a training run.
+"""`python -m training.tune`: search for better parameters within a budget.
 
-The rows are prepared and counted once, and encoded once too unless other encodings are tried. A trial fits on the
-training rows and is judged by the validation rows, so that the held-out rows stay unseen; on them the best trial is
-compared with the parameters as they are, at the end.
+The rows are prepared and counted once, and encoded once unless encodings are tuned too. A trial fits on the training
+rows and is judged on the validation rows. Only at the end is the best trial compared with the current parameters on the
+held-out rows.
 """
 
 import argparse
@@ -46,20 +46,20 @@ STAGE = "tune"
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When to stop: after so many trials or minutes, whichever comes first. A trial that has begun is finished."""
+    """When to stop: after `trials` or `minutes`, whichever comes first. A running trial is finished."""
 
     trials: int
     minutes: float | None
     encodings: bool = False
-    """Whether other encodings are tried too."""
+    """Whether the parameters of the encoding are tuned too."""
     crosses: bool = False
-    """Whether crosses are looked for, and no parameters."""
+    """Whether to search for crosses instead of parameters."""
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome: `parameters` are those that a trial may choose, of the best one; `snippet` is for the stack file.
+    """The result: `parameters` has the tuned ones of the best trial; `snippet` is for the stack file.
 
-    The log losses are those on the validation rows, by which the best trial was chosen, and on the held-out rows.
+    The log losses are on the validation rows, by which the best trial was chosen, and on the held-out rows.
     """
 
     trials: int
@@ -71,12 +71,12 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     snippet: str
 
     def text(self) -> str:
-        """What a person reads."""
+        """The result as text."""
         gain = self.held_out_before - self.held_out_after
         if gain <= 0:
             return (
                 f"{self.trials} trials found nothing better on the held-out rows: log loss {self.held_out_before:.5f} "
-                f"as it is, {self.held_out_after:.5f} with the best trial. Leave the parameters as they are."
+                f"now, {self.held_out_after:.5f} with the best trial. Keep the current parameters."
             )
         return (
             f"Log loss {self.held_out_after:.5f} instead of {self.held_out_before:.5f} on the held-out rows, "
@@ -86,21 +86,21 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class _Trial:
-    """What became of a trial."""
+    """A finished trial."""
 
     fitted: Fitted
     encoder: Encoder
 
 
 class Search:
-    """A search on the rows of one dataset."""
+    """A search on one dataset."""
 
     def __init__(
         self, half: Half, base: TrainingParameters, *, progress: Progress, encodings: Path | None = None
     ) -> None:
-        """Look around the parameters `base`, which are the first trial.
+        """Start from the parameters `base`, which are the first trial.
 
-        Other encodings are tried too where there is a folder for them, which all machines of a cluster see.
+        The encoding is tuned too if there is a folder for `encodings`, which all machines of a cluster must see.
         """
         self._half = half
         self._base = base
@@ -140,7 +140,7 @@ class Search:
         chosen = self._base if trial.number == 0 else self._suggested(trial)
         encoder, rows = self._encoded(chosen)
         fitted = rows.fit(
-            # The validation rows judge here: neither a scaling by them, nor a second fit on them.
+            # The validation rows judge the trial, so they must not be used for calibration or a refit.
             chosen.model_copy(update={"calibration": Calibration.NONE}),
             rows=REFIT_ROWS + 1,
             progress=self._progress,
@@ -152,7 +152,7 @@ class Search:
         return suggest(trial, self._base, encodings=self._encodings is not None)
 
     def _encoded(self, chosen: TrainingParameters) -> tuple[Encoder, EncodedRows]:
-        """The rows to fit and to judge by as these parameters encode them, until the next trial."""
+        """The encoder and the encoded rows for these parameters, valid until the next trial."""
         half, of_base = self._half, self._half.encoded.encoder
         if all(getattr(chosen, name) == getattr(self._base, name) for name in OF_THE_ENCODING):
             return of_base.encoder, half.encoded.train
@@ -185,7 +185,7 @@ class Search:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Search as the command line says and return the exit code."""
+    """Search as the command line says; returns the exit code."""
     with TemporaryDirectory(prefix="tune-") as folder:
         try:
             given, budget = _parse(sys.argv[1:] if arguments is None else arguments)
@@ -216,24 +216,24 @@ def _run(arguments: LocalRequest, budget: Budget, folder: Path, progress: Progre
 def _tables(arguments: LocalRequest) -> TablesDataset:
     if not isinstance(arguments.dataset, TablesDataset):
         kind = arguments.dataset.kind
-        raise UsageError(f"A cross has a column of users and one of items, and a dataset of kind {kind} has neither.")
+        raise UsageError(f"Crosses combine columns of users and items, which a dataset of kind {kind} does not have.")
     return arguments.dataset
 
 
 def _parse(arguments: Sequence[str]) -> tuple[LocalRequest, Budget]:
     parser = argparse.ArgumentParser(
         prog="python -m training.tune",
-        description="Look for better parameters. All options of `python -m training` are taken too.",
+        description="Search for better parameters. Takes all options of `python -m training` too.",
     )
-    parser.add_argument("--trials", type=int, default=20, help="trials at most, the parameters as they are included")
-    parser.add_argument("--minutes", type=float, help="minutes after which no further trial begins")
-    parser.add_argument("--encodings", action="store_true", help="try other encodings too, which takes a pass each")
+    parser.add_argument("--trials", type=int, default=20, help="most trials; the first one uses the current parameters")
+    parser.add_argument("--minutes", type=float, help="minutes after which no further trial starts")
     parser.add_argument(
-        "--crosses", action="store_true", help="look for pairs of columns to cross, and for factors, instead"
+        "--encodings", action="store_true", help="tune the target encoding too, with a pass over the rows per trial"
     )
+    parser.add_argument("--crosses", action="store_true", help="search for crosses and factors instead of parameters")
     own, others = parser.parse_known_args(arguments)
     if own.trials < 1 or (own.minutes is not None and own.minutes <= 0):
-        raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows none. Give more.")
+        raise UsageError(f"A budget of {own.trials} trials and {own.minutes} minutes allows no trial. Increase it.")
     given = parse(others).model_copy(update={"champion": None, "best": None})
     if own.crosses:
         _tables(given)

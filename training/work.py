@@ -1,6 +1,6 @@
-"""A run's folder for intermediate files. What a run that was killed has finished there is found again by the next one.
+"""A run's folder for intermediate files. After a killed run, the next one reuses the finished stages.
 
-A stage's files are whole when Spark's own mark lies beside them; a stage that finds its folder does not write it again.
+A stage's files are complete if Spark's mark `_SUCCESS` is beside them.
 """
 
 import shutil
@@ -12,9 +12,9 @@ COMPLETE = "_SUCCESS"
 
 
 def begin(folder: Path, inputs: str) -> list[str]:
-    """Make `folder` ready for a run on what the hash `inputs` stands for, and return the stages that are there already.
+    """Prepare `folder` for a run on the inputs with this hash, and return the stages that are finished already.
 
-    Files of other inputs go, and so do those of a stage that was not finished.
+    Files of other inputs and of unfinished stages are removed.
     """
     mark = folder / MARK
     if not mark.is_file() or mark.read_text(encoding="utf-8") != inputs:

@@ -1,4 +1,4 @@
-"""Datasets: what they are (`describe`), and their copy in the lake (`materialize`)."""
+"""Datasets: their identity (`describe`), and their copy in the data lake (`materialize`)."""
 
 from pathlib import Path
 from typing import assert_never
@@ -14,9 +14,9 @@ from training.parameters import CriteoDataset, Dataset, Split, SyntheticDataset,
 
 
 def describe(dataset: Dataset) -> Manifest:
-    """The dataset's identity, without reading more than its files' changed bytes and the beginning of its tables.
+    """The dataset's manifest. Reads only files that have changed, and the beginning of tables.
 
-    Raises the `DatasetError` that fits when a file is missing or empty, or tables are not what their description says.
+    Raises a `DatasetError` if a file is missing or empty, or if tables do not match their config.
     """
     match dataset:
         case SyntheticDataset():
@@ -30,14 +30,14 @@ def describe(dataset: Dataset) -> Manifest:
 
 
 def check_split(dataset: Dataset, split: Split) -> None:
-    """Raise `NoTimestampError` before anything is made when the rows can't be split so, or what `describe` raises."""
+    """Raise `NoTimestampError` if the rows can't be split like this, or what `describe` raises."""
     if split is Split.TIME:
         timestamp = load_spec(dataset.spec).timestamp if isinstance(dataset, TablesDataset) else None
         required_timestamp(None if timestamp is None else timestamp.column)
 
 
 def materialize(dataset: Dataset, folder: Path, report: Reporter = silent) -> None:
-    """Put the dataset's files into `folder`, whole or not at all; a folder that is there already is left as it is."""
+    """Copy the dataset's files into `folder`, completely or not at all; an existing folder is left unchanged."""
     if folder.exists():
         return
     match dataset:

@@ -1,18 +1,18 @@
-"""What can be wrong with a dataset, one class per cause."""
+"""Errors in a dataset, one class per cause."""
 
 from features.errors import BadInputError
 
 
 class DatasetError(BadInputError):
-    """A dataset that cannot be used; the text names the file and, where there is one, the line or the key."""
+    """A dataset that cannot be used; the text names the file and, if there is one, the line or the key."""
 
 
 class MissingFileError(DatasetError):
-    """A file, folder or column that the dataset names does not exist."""
+    """A file, folder or column of the dataset does not exist."""
 
 
 class EmptyDatasetError(DatasetError):
-    """A file or a dataset without a single row."""
+    """A file or a dataset without rows."""
 
 
 class TruncatedFileError(DatasetError):
@@ -24,57 +24,57 @@ class EncodingError(DatasetError):
 
 
 class MalformedRowError(DatasetError):
-    """A row with a wrong number of fields, or a field that is not what its column holds."""
+    """A row with a wrong number of fields, or a field that does not match its column."""
 
 
 class ColumnError(DatasetError):
-    """A column of which its description leaves nothing, or says what never occurs."""
+    """A column whose config leaves no value, or names a separator that never occurs."""
 
 
 class SeveralProblemsError(DatasetError):
-    """Tables that cannot be used for more than one cause; the text lists them all."""
+    """Tables with more than one problem; the text lists all of them."""
 
 
 class OneClassError(DatasetError):
-    """Labels that are all the same: there is nothing to learn."""
+    """Labels that are all equal, so that nothing can be learned."""
 
 
 class SpecError(DatasetError):
-    """A dataset description that is not valid; the text lists everything that is wrong with it."""
+    """An invalid dataset config; the text lists everything that is wrong with it."""
 
 
 class GuessError(DatasetError):
-    """Tables of which nobody but a person can say what they are."""
+    """Tables whose meaning can't be guessed."""
 
 
 class DuplicateKeyError(DatasetError):
-    """A key that several rows of a users or items file share."""
+    """A key that occurs in several rows of the users or items."""
 
 
 class JoinError(DatasetError):
-    """Interactions whose keys match nothing."""
+    """Interactions without any matching user and item."""
 
 
 class NoTimestampError(DatasetError):
-    """Rows that are to be split by time, of a dataset that does not tell it."""
+    """A split by time of a dataset without a timestamp."""
 
 
 class DownloadError(DatasetError):
-    """A file that could not be fetched, or that is not the file that was expected."""
+    """A file that could not be downloaded, or is not the expected one."""
 
 
 def required_timestamp(timestamp: str | None) -> str:
-    """The column `timestamp`, which a split by time needs; raises `NoTimestampError` when the dataset has none."""
+    """The column `timestamp`; raises `NoTimestampError` if the dataset has none."""
     if timestamp is None:
         raise NoTimestampError(
-            "`split: time` needs a dataset with a timestamp, but this one names none. "
-            "Declare its timestamp column, or set `split: random`."
+            "`split: time` needs a dataset with a timestamp, and this one has none. Name its timestamp column in the "
+            "dataset config, or set `split: random`."
         )
     return timestamp
 
 
 def require_both_classes(source: str, *, rows: int, clicks: int) -> None:
-    """Raise `OneClassError` when all labels of `source` are 0 or all are 1."""
+    """Raise `OneClassError` if all labels of `source` are 0 or all are 1."""
     if clicks in {0, rows}:
         raise OneClassError(
             f"All {rows:,} rows of {source} have the label {1 if clicks else 0}. "

@@ -1,4 +1,4 @@
-"""Files that gzip may have compressed, and what is said of one that is cut off."""
+"""Gzip files, and the error for truncated ones."""
 
 import gzip
 import zlib
@@ -7,12 +7,12 @@ from pathlib import Path
 from training.datasets.errors import TruncatedFileError
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
-"""What reading a file raises that is cut off or altered."""
+"""What reading a truncated or damaged gzip file raises."""
 _START = b"\x1f\x8b"
 
 
 def is_gzip(file: Path) -> bool:
-    """Whether the file's content is compressed, whatever its name says."""
+    """Whether the file's content is gzip, regardless of its name."""
     with file.open("rb") as probe:
         return probe.read(len(_START)) == _START
 

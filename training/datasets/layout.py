@@ -1,4 +1,4 @@
-"""How a dataset lies in the lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed as a whole."""
+"""The layout of a dataset in the data lake: `dt=<partition>/part-<number>.tsv`, written aside and then renamed."""
 
 import hashlib
 import shutil
@@ -10,11 +10,11 @@ from tempfile import mkdtemp
 from training.datasets.errors import DatasetError, MissingFileError
 
 LISTING = "parts.txt"
-"""Beside the partitions of a dataset on this machine: their files, one a line, so that a missing one is noticed."""
+"""A file beside the partitions that lists their files, one per line, so that a missing one is noticed."""
 
 
 def part(folder: Path, partition: str, number: int, suffix: str) -> Path:
-    """The path of a part file; its folder is made."""
+    """The path of a part file; creates its folder."""
     parent = folder / f"dt={partition}"
     parent.mkdir(exist_ok=True)
     return parent / f"part-{number:05d}{suffix}"
@@ -26,7 +26,7 @@ def partition_of(file: Path) -> str:
 
 
 def parts(folder: Path) -> list[Path]:
-    """The part files in `folder`, in order; raises `MissingFileError` when there is none, or one that belongs to it."""
+    """The part files in `folder`, in order; raises `MissingFileError` if none is there or a listed one is missing."""
     found = _parts(folder)
     if not found:
         raise MissingFileError(f"There is no dataset in {folder}. Run the data step again.")
@@ -38,7 +38,7 @@ def parts(folder: Path) -> list[Path]:
 
 
 def copy_checked(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file; raises `DatasetError` when the copy is not the file of this SHA-256 because it has changed since."""
+    """Copy a file; raises `DatasetError` if the copy's SHA-256 differs because the file has changed."""
     digest = hashlib.sha256()
     with source.open("rb") as reader, target.open("wb") as writer:
         while chunk := reader.read(1 << 20):
@@ -50,7 +50,7 @@ def copy_checked(source: Path, target: Path, sha256: str) -> None:
 
 @contextmanager
 def written_aside(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` that takes its name when the block ends without an error, and goes otherwise."""
+    """A new folder that becomes `folder` if the block ends without an error, and is removed otherwise."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -61,7 +61,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
         aside.rename(folder)
     except OSError as error:
         raise DatasetError(
-            f"The dataset cannot be put into {folder}: {error}. Free space or correct the rights, then run again."
+            f"The dataset cannot be written to {folder}: {error}. Free space or correct permissions, then run again."
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

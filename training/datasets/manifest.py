@@ -1,4 +1,4 @@
-"""What a dataset consists of, as an identity that changes exactly when the data does."""
+"""Manifests: a dataset's identity, which changes exactly when its data does."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from training.datasets.errors import DatasetError, EmptyDatasetError
 from training.runtime import cache_folder
 
 WHOLE = "all"
-"""The partition of data that comes in one piece."""
+"""The partition of an undivided dataset."""
 BY_DAYS = ("criteo",)
-"""The kinds of dataset of which a partition is a day."""
+"""The kinds of dataset whose partitions are days."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a dataset. `identity` is its SHA-256 or, for a file that is still to be downloaded, what the server
-    says about its version; `size` is in bytes, 0 where the server does not tell."""
+    """One file of a dataset. `identity` is its SHA-256, or the server's version of a file that is not downloaded yet;
+    `size` is in bytes, 0 if unknown."""
 
     partition: str
     path: str
@@ -28,21 +28,18 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset's files and `hash`, 64 hexadecimal digits, which is the dataset's identity wherever it lies."""
+    """A dataset's files, and `hash`, 64 hexadecimal digits: the dataset's identity wherever it is stored."""
 
     kind: str
     hash: str
     partitions: tuple[File, ...]
     description: str
     size: int = 0
-    """Bytes of its files, about, whether they are there already or not; 0 where nobody knows."""
+    """The approximate size of its files in bytes, 0 if unknown."""
 
     @property
     def days(self) -> dict[str, list[str]]:
-        """The identities of each day's files, sorted, by the day's name; empty where the data does not come by days.
-
-        The tables that a description joins are partitions too, and none of them is a day.
-        """
+        """The sorted identities of each day's files, by the day's name; empty if partitions are not days."""
         if self.kind not in BY_DAYS:
             return {}
         days = sorted({file.partition for file in self.partitions} - {WHOLE})
@@ -52,9 +49,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def manifest(
     kind: str, description: str, files: Iterable[File], *, size: int | None = None, **parameters: object
 ) -> Manifest:
-    """The manifest of these files and parameters. Of a path, only the file's name is part of the identity.
+    """The manifest of these files and parameters. Only the file name of a path is part of the identity.
 
-    `size` says how many bytes of files will be generated, where there are none yet.
+    `size` is the expected size in bytes of files that will be generated.
     """
     listed = tuple(files)
     named = [[file.partition, Path(file.path).name, file.size, file.identity] for file in listed]
@@ -69,18 +66,18 @@ def manifest(
 
 
 def local_file(path: Path, partition: str) -> File:
-    """A file of this machine; raises `EmptyDatasetError` for one of no bytes, `DatasetError` for an unreadable one."""
+    """A local file; raises `EmptyDatasetError` for an empty one, `DatasetError` for an unreadable one."""
     try:
         size = path.stat().st_size
         if size == 0:
             raise EmptyDatasetError(f"The file {path} is empty. Give a file with rows in it.")
         return File(partition=partition, path=str(path), size=size, identity=cached_sha256(path))
     except OSError as error:
-        raise DatasetError(f"The file {path} cannot be read: {error.strerror}. Correct its rights.") from error
+        raise DatasetError(f"The file {path} cannot be read: {error.strerror}. Correct its permissions.") from error
 
 
 def cached_sha256(path: Path) -> str:
-    """The SHA-256 of a file, computed again only when its size or modification time has changed."""
+    """The SHA-256 of a file, cached until its size or modification time changes."""
     path = path.resolve()
     status = path.stat()
     key = hashlib.sha256(os.fsencode(path)).hexdigest()

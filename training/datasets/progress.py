@@ -1,19 +1,19 @@
-"""How the data steps say how far they are."""
+"""Progress reports of the data steps."""
 
 from typing import Protocol
 
 STAGE = "data"
-"""The stage that the data steps report under."""
+"""The stage name in the reports."""
 
 
 class Reporter(Protocol):
-    """Takes a stage, a detail that is ready to show, and how much is done of the whole, in the step's own unit.
+    """Takes a stage, a text to show, and the progress in the step's own unit.
 
     `training.progress.Progress` is one.
     """
 
     def __call__(self, stage: str, detail: str, *, done: int | None = None, total: int | None = None) -> None:
-        """Show the detail."""
+        """Show the report."""
 
 
 def silent(stage: str, detail: str, *, done: int | None = None, total: int | None = None) -> None:

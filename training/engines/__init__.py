@@ -1,4 +1,4 @@
-"""Where a training run's kernels run: in processes of this machine, or on Spark."""
+"""The two engines that run a training run's kernels: processes on this machine, or Spark."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,11 +11,11 @@ from training.progress import Progress
 from training.protocols import TrainingEngine
 
 ALL_CORES = "local[*]"
-"""Spark in one process, with as many tasks at a time as the machine has cores."""
+"""Spark in one process, with one task slot per core."""
 
 
 def chosen(name: EngineName) -> EngineName:
-    """The engine that `auto` stands for here, or the one that was named."""
+    """The engine that `auto` means here, or the named one."""
     if name is not EngineName.AUTO:
         return name
     return EngineName.SPARK if on_databricks() else EngineName.LOCAL
@@ -30,10 +30,10 @@ def opened(
     data_size: int,
     master: str = ALL_CORES,
 ) -> Iterator[TrainingEngine]:
-    """The engine that the parameters name, for a run over `data_size` bytes of data, 0 for unknown.
+    """The engine that the parameters name, for a run over `data_size` bytes of data, 0 if unknown.
 
-    Spark runs on `master`, and writes to the file `log`. An error of the engine's own leaves the block as the sentence
-    that it means.
+    Spark runs on `master` and logs to the file `log`. An engine's own error is raised as a `PersonalizationError` that
+    a user can read.
     """
     if chosen(parameters.engine) is EngineName.SPARK:
         from training.engines.spark.engine import spark_engine  # noqa: PLC0415 - it is not installed everywhere

@@ -1,4 +1,4 @@
-"""Rows in files that are mapped into memory: Arrow's IPC format, one file a task, written aside and then renamed."""
+"""Rows in memory-mapped files in Arrow's IPC format, one file per task, written aside and then renamed."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ SUFFIX = ".arrow"
 
 
 def write(file: Path, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write the batches to `file`, unless there is none of them, and return how many rows they have."""
+    """Write the batches to `file` and return their number of rows; without a batch there is no file."""
     rows, writer = 0, None
     aside = file.with_suffix(".partial")
     try:
@@ -26,7 +26,7 @@ def write(file: Path, batches: Iterable[pa.RecordBatch]) -> int:
 
 
 def read(file: Path) -> Iterator[pa.RecordBatch]:
-    """The batches in `file`, whose values stay on disk until they are used."""
+    """The batches in `file`; their values stay on disk until they are used."""
     with pa.memory_map(str(file)) as mapped:
         reader = pa.ipc.open_file(mapped)
         for index in range(reader.num_record_batches):
@@ -40,7 +40,7 @@ def read_all(files: Iterable[Path]) -> Iterator[pa.RecordBatch]:
 
 
 def block(file: Path, index: int) -> pa.RecordBatch:
-    """One of those batches."""
+    """One batch of `file`."""
     with pa.memory_map(str(file)) as mapped:
         return pa.ipc.open_file(mapped).get_batch(index)
 

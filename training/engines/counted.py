@@ -1,4 +1,4 @@
-"""The values of every column with their rows and clicks by fold, in memory."""
+"""Count tables in memory: each column's values with their rows and clicks per fold."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from training.kernels.encode import FrequentValues
 
 Counts = npt.NDArray[np.int64]
 GROUP_ROWS = 1 << 20
-"""Rows of a row group of the file: what is held beside the table as it is written does not grow with it."""
+"""Rows per row group of the file, so that writing needs a bounded amount of memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class LocalCounts:
 
     @classmethod
     def read(cls, file: Path, *, columns: int, folds: int) -> "LocalCounts":
-        """What `write` wrote by fold, of so many columns."""
+        """The table that `write` wrote by fold, with this many columns."""
         table = parquet.read_table(file)
         column, hashes = (table.column(name).to_numpy() for name in ("column", "hash"))
         rows, clicks = (
@@ -88,10 +88,10 @@ class LocalCounts:
 
 
 def write(file: Path, columns: Iterable[ValueCounts], *, folds: int) -> None:
-    """Write the tables, those of the schema's columns in their order, as `training.protocols.CountTable` says, with the
-    rows and clicks of so many folds.
+    """Write the tables of the schema's columns, in order, as `training.protocols.CountTable.write` says, with the rows
+    and clicks of each of `folds` folds.
 
-    The same counts are the same bytes, whoever has them: a bundle is named by those.
+    Equal counts give equal bytes on every engine, because the bundle's hash covers them.
     """
     types = _types(folds)
     with parquet.ParquetWriter(file, types) as writer:

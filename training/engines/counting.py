@@ -1,4 +1,4 @@
-"""The category values of blocks of prepared rows, counted a million rows at a time."""
+"""Counts the category values in blocks of prepared rows, a million rows at a time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from training.kernels.count import ValueCounts, count
 from training.kernels.split import PARTS
 
 COUNTED_ROWS = 1_000_000
-"""Rows, about, that are counted at a time. What a process holds then grows with the distinct values alone."""
+"""Roughly how many rows are counted at a time, so that memory grows only with the distinct values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """The columns whose values are counted, by their index in `Schema.categories`, in the selected rows."""
+    """What to count: columns, by their index in the schema's encoded columns, and the rows to count in."""
 
     selection: Selection
     schema: Schema
@@ -29,11 +29,11 @@ class Counting:
     folds: int
 
     def stored(self) -> list[str]:
-        """The columns that have to be read."""
+        """The stored columns to read."""
         return self.selection.stored((LABEL, PART, FOLD, *raw_columns(self.schema)))
 
     def of(self, blocks: Iterable[pa.RecordBatch]) -> list[ValueCounts]:
-        """The counts of each of the columns, or nothing where there is no block."""
+        """The counts of each column; empty if there is no block."""
         found: list[list[ValueCounts]] = [[] for _ in self.columns]
         for some in _groups(blocks):
             group = [_counted_rows(block, self) for block in some]
@@ -56,7 +56,7 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]
 
 @dataclass(frozen=True, kw_only=True)
 class _CountedRows:
-    """Which rows of a batch are counted, bool[n], and label and fold of those, [m] each."""
+    """A batch, the mask of its counted rows bool[n], and the labels and folds of those rows, [m] each."""
 
     rows: RawRows
     chosen: npt.NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """Native LightGBM on encoded rows in files, with early stopping on the validation rows and live progress.
 
-On one machine, or on several that each have some of the rows: then they sum their histograms over a network of
-LightGBM's own, and each scores the validation rows that it has.
+Runs on one machine, or on several with a part of the rows each. Those sum their histograms over LightGBM's own network,
+and each scores its own validation rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,19 +23,19 @@ from training.parameters import Calibration, TrainingParameters
 from training.progress import Progress
 
 BIN_SAMPLE_ROWS = 100_000
-"""Rows by which LightGBM lays out a feature's 255 bins: the fewest of which it does not warn. Its default is twice as
-many, each of which Python hands over by itself."""
+"""Rows from which LightGBM derives a feature's 255 bins: the fewest that give no warning. The default is twice as many,
+and Python passes each one separately."""
 
 ALL_CORES = 0
-"""The number of threads by which LightGBM takes all cores that it may use."""
+"""The number of threads that makes LightGBM use all available cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """The machines that fit one model, each of which runs this code on rows of its own.
+    """The machines that fit one model together; each runs this code on its own rows.
 
-    `network` are LightGBM's parameters that connect them, `shared` those that say that they are connected; `gather`
-    gives what each of them, in the same order everywhere, has handed to it.
+    `network` has LightGBM's parameters that connect them, `shared` those for a fit over an existing connection.
+    `gather` exchanges bytes: it returns what each machine passed, in the same order on all of them.
     """
 
     network: Mapping[str, Any]
@@ -43,13 +43,15 @@ class Together:
     gather: Callable[[bytes], list[bytes]]
 
     def mean(self, loss: float, *, rows: int) -> float:
-        """The loss of all machines' validation rows from that of this machine's, of which there are `rows`: LightGBM
-        does not add them up, and each machine would stop at a tree of its own."""
+        """The loss over all machines' validation rows, from this machine's loss over `rows` rows.
+
+        LightGBM does not sum the losses, so without this each machine would stop at a different tree.
+        """
         losses, counts = self.side_by_side(np.array([[loss], [rows]]))
         return float(np.average(losses, weights=counts))
 
     def side_by_side(self, own: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The columns of all machines, float64[k, n], from this one's."""
+        """All machines' columns side by side, float64[k, n]."""
         parts = [np.frombuffer(part).reshape(len(own), -1) for part in self.gather(own.tobytes())]
         return np.hstack(parts)
 
@@ -64,7 +66,7 @@ def fit(
     threads: int = ALL_CORES,
     together: Together | None = None,
 ) -> Fitted:
-    """Fit on the encoded rows in `files`; on all machines `together` there are `rows` of them."""
+    """Fit on the encoded rows in `files`; `rows` counts those of all machines `together`."""
     settings = native_parameters(parameters) | {"num_threads": threads}
     network, shared = (together.network, together.shared) if together else ({}, {})
     with progress.stage(STAGE, "hand the rows to LightGBM"):
@@ -82,7 +84,7 @@ def fit(
             again = (lightgbm.train({**settings, **shared, "seed": seed}, every, trees) for seed in seeds)
             text = mean_of([booster.model_to_string() for booster in again])
     if together:
-        booster.free_network()  # not whenever it is collected: the next model may have been connected by then
+        booster.free_network()  # now, not at garbage collection, when the next model may already be connected
     if scaling is not None:
         text = scaled(text, scaling)
     final = lightgbm.Booster(model_str=text)
@@ -106,7 +108,7 @@ def _fit_watched(
     iterations: int,
     after_each: AfterEach,
 ) -> lightgbm.Booster:
-    """Fit on the rows that are not watched, until `after_each` tree of so many says that it is enough."""
+    """Fit on the rows that are not in the validation part, until `after_each` stops it or `iterations` are done."""
     train, validation = (every.subset(np.flatnonzero(part).tolist()) for part in (~encoded.watched, encoded.watched))
     booster = lightgbm.train(
         dict(settings),
@@ -120,7 +122,7 @@ def _fit_watched(
 
 
 def _watch(watching: FitProgress, parameters: TrainingParameters, *, rows: int, together: Together | None) -> AfterEach:
-    """Reports the loss of the validation rows, of which `rows` are here, and stops when they gain nothing more."""
+    """A callback that reports the validation loss (`rows` rows are on this machine) and stops early."""
     patience = parameters.early_stopping_rounds
 
     def after_each(environment: lightgbm.callback.CallbackEnv) -> None:
@@ -135,7 +137,7 @@ def _watch(watching: FitProgress, parameters: TrainingParameters, *, rows: int, 
 
 
 def _scaling(booster: lightgbm.Booster, encoded: EncodedFiles, together: Together | None) -> PlattScaling | None:
-    """What the validation rows say of a model that was not fitted on them."""
+    """Platt scaling fitted on the validation rows, which the model has not seen."""
     label = encoded.label[encoded.watched].astype(np.float64)
     probability = _predict(booster, encoded.watched_inputs()) if len(label) else np.empty(0)
     found = np.stack([label, probability])
@@ -149,7 +151,7 @@ def _predict(booster: lightgbm.Booster, inputs: npt.NDArray[np.float64]) -> npt.
 
 
 def native_parameters(parameters: TrainingParameters) -> dict[str, Any]:
-    """The parameters as LightGBM calls them, with what a run never changes."""
+    """The parameters under LightGBM's names, with the constant ones."""
     return {
         "objective": "binary",
         "metric": "binary_logloss",
@@ -161,7 +163,7 @@ def native_parameters(parameters: TrainingParameters) -> dict[str, Any]:
         "lambda_l2": parameters.lambda_l2,
         "seed": parameters.seed,
         "deterministic": True,
-        # LightGBM would otherwise time both histogram layouts and take the faster one, which differs between runs.
+        # Otherwise LightGBM times both histogram layouts and takes the faster one, which differs between runs.
         "force_row_wise": True,
         "bin_construct_sample_cnt": BIN_SAMPLE_ROWS,
         "verbosity": -1,

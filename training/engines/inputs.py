@@ -1,4 +1,4 @@
-"""Encoded rows in files, handed to LightGBM a block at a time: it keeps a byte for each input, the rest is let go."""
+"""Encoded rows in files, passed to LightGBM block by block. It keeps one byte per input; the block is freed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ from training.model.native import lightgbm
 
 
 class EncodedFiles:
-    """The rows in `files`, in their order: `label` int32[n] and `watched` bool[n], true for those of the validation."""
+    """The rows in `files`, in order: `label` int32[n], and `watched` bool[n], true for validation rows."""
 
     def __init__(self, files: Sequence[Path], *, width: int) -> None:
-        """Read all but the inputs, of which a row has `width`."""
+        """Read everything but the inputs; a row has `width` of them."""
         batches = list(chunks.read_all(files))
         self.label = np.concatenate([batch.column(LABEL).to_numpy() for batch in batches]).astype(np.int32)
         self.watched = np.concatenate([batch.column(PART).to_numpy() for batch in batches]) == _VALIDATION
@@ -25,14 +25,14 @@ class EncodedFiles:
         self.inputs = [_BlockInputs(reader, file, index, rows) for file, index, rows in places]
 
     def watched_inputs(self) -> npt.NDArray[np.float64]:
-        """The inputs of the validation rows, of which there are `MAX_VALIDATION_ROWS` at most: float64[m, width]."""
+        """The inputs of the validation rows, float64[m, width], at most `MAX_VALIDATION_ROWS`."""
         ends = np.cumsum([len(part) for part in self.inputs])
         parts = zip(self.inputs, np.split(self.watched, ends[:-1]), strict=True)
         return np.concatenate([part[:][watched] for part, watched in parts])
 
 
 class _Reader:
-    """The inputs of the block that was asked for last, which are mapped until another one is."""
+    """Reads blocks, and keeps the last one mapped."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -40,7 +40,7 @@ class _Reader:
         self._inputs: npt.NDArray[np.float64] = np.empty((0, width))
 
     def inputs(self, file: Path, index: int) -> npt.NDArray[np.float64]:
-        """Those of a file's block, float64[n, width]."""
+        """The inputs of one block of a file, float64[n, width]."""
         if (file, index) != self._block:
             self._block = file, index
             self._inputs = matrix(chunks.block(file, index).column(FEATURES), self._width)
@@ -48,7 +48,7 @@ class _Reader:
 
 
 class _BlockInputs(lightgbm.Sequence):
-    """A block's rows, from which LightGBM draws the sample that it lays out its bins by, and which it takes as one."""
+    """One block as a `lightgbm.Sequence`: LightGBM samples rows from it to find bins, then takes it as a whole."""
 
     def __init__(self, reader: _Reader, file: Path, index: int, rows: int) -> None:
         self.batch_size = rows

@@ -1,4 +1,4 @@
-"""Which of the rows that lie somewhere are wanted: what both engines do to each block of prepared rows."""
+"""Selects rows by part from blocks of prepared rows, for both engines."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from training.protocols import Scannable
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Rows of the `parts`, or all of them without any.
+    """The rows of some `parts`, or all rows if there are none.
 
-    Rows that are divided get `PART` and `FOLD` as they are read; encoded ones have their `PART` where they lie.
+    Prepared rows get `PART` and `FOLD` from `division` while they are read; encoded rows have `PART` stored.
     """
 
     division: Division | None = None
     parts: tuple[Part, ...] = ()
 
     def stored(self, columns: Iterable[str]) -> list[str]:
-        """The columns that have to be read for these."""
+        """The stored columns that these columns need."""
         if self.division is None:
             return list(dict.fromkeys([*columns, *([PART] if self.parts else [])]))
         own = [RECORD_HASH, *([TIME] if self.division.parameters.split is Split.TIME else [])]
@@ -50,7 +50,7 @@ ALL = Selection()
 
 
 def division(rows: Scannable, schema: Schema, parameters: TrainingParameters, *, rows_in_all: int) -> Division:
-    """How these rows are divided; raises `NoTimestampError` or `SplitError` where a split by time has no times."""
+    """The division of these rows; raises `NoTimestampError` or `SplitError` if a split by time is not possible."""
     if parameters.split is Split.TIME:
         required_timestamp(schema.timestamp)
     return Division.of(parameters, partial(time_cut, rows.scan), rows=rows_in_all)

@@ -1,1 +1,1 @@
-"""What the model is compared with, and whether it may serve."""
+"""Compares the model with baselines and earlier versions, and decides whether it may serve."""

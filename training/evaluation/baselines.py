@@ -1,7 +1,7 @@
-"""What a model must beat to be worth serving: the click rate alone, and logistic regression on the same features.
+"""The baselines that a model must beat: the base rate, and logistic regression on the same features.
 
-Logistic regression is fitted on the driver, on a sample whose size is bounded, and scores the held-out rows in the pass
-in which the model does.
+Logistic regression is fitted in this process on a bounded sample, and scores the held-out rows in the same pass as the
+model.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,21 +22,21 @@ from training.protocols import Scannable
 BASE_RATE = "base_rate"
 LOGISTIC_REGRESSION = "logistic_regression"
 NAMES = {BASE_RATE: "click rate alone", LOGISTIC_REGRESSION: "logistic regression"}
-"""How the baselines are called in sentences."""
+"""The baselines' names in sentences."""
 SAMPLE_ROWS = 100_000
-"""Rows that logistic regression is fitted on at most: its few dozen coefficients hardly change with more."""
+"""The most rows to fit logistic regression on; more hardly change its few dozen coefficients."""
 DECIMALS = 6
-"""Of the probabilities that logistic regression is judged by: the order in which a processor adds shows in the last
-bits, and the report must not."""
+"""Decimals of logistic regression's probabilities, because the last bits depend on the processor and the report must
+not."""
 _SAMPLED = pa.schema([(LABEL, pa.int32()), (RECORD_HASH, pa.int64()), (FEATURES, pa.list_(pa.float64()))])
 ITERATIONS = 100
 REGULARISATION = 1e-5
-"""Just enough L2 to keep the coefficients finite where columns say the same."""
+"""Just enough L2 to keep the coefficients of equal columns finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Logistic:
-    """Logistic regression on the inputs `columns` int[k], missing ones replaced by `means` float64[k]."""
+    """Logistic regression on the inputs `columns` int[k], with missing ones replaced by `means` float64[k]."""
 
     columns: npt.NDArray[np.intp]
     means: npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ class Logistic:
 
 
 def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
-    """What the click rate of the training rows, `rate`, is worth on the rows that `held_out` was measured on."""
+    """The evaluation of always predicting `rate`, the training rows' click rate, on the rows of `held_out`."""
     clicks, others = held_out.clicks, held_out.rows - held_out.clicks
     return evaluate_bins(ScoreBins.of_constant(clicks=clicks, others=others, probability=rate))
 
@@ -59,7 +59,7 @@ def base_rate(held_out: Evaluation, *, rate: float) -> Evaluation:
 def sample(train: Scannable, *, rows: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     """Inputs float64[n, m] and labels int32[n] of about `SAMPLE_ROWS` of the `rows` encoded rows.
 
-    They are chosen and ordered by their content, and so the same ones in every run.
+    They are chosen and ordered by content, so every run takes the same ones.
     """
     table = (
         train.scan(Kernel(columns=_SAMPLED.names, schema=_SAMPLED, function=partial(_sample, rows=rows, seed=seed)))
@@ -78,11 +78,11 @@ def _sample(batches: Iterable[pa.RecordBatch], *, rows: int, seed: int) -> Itera
 
 
 def fit_logistic(inputs: npt.NDArray[np.float64], label: npt.NDArray[np.int32]) -> Logistic | None:
-    """Fit on inputs float64[n, m], NaN for missing, and labels int32[n]; None without a single value or other label.
+    """Fit on inputs float64[n, m], NaN for missing, and labels int32[n]; None without any value or with one class only.
 
-    A missing value takes its column's mean, a column without any value is left out.
+    A missing value is replaced by its column's mean; a column without any value is left out.
     """
-    # Takes seconds, which neither wrong data nor a process that only scores must cost.
+    # Takes seconds, which processes that only score do not need.
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - see above
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - see above
 

@@ -22,19 +22,19 @@ from training.protocols import Scannable
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierVersion:
-    """An earlier version beside a candidate: `evaluation` on the same held-out rows, or in words why there is none."""
+    """An earlier version of the model: its `evaluation` on the same held-out rows, or the reason why there is none."""
 
     version: int | None = None
-    """Its number in the registry, where that is known."""
+    """Its number in the registry, if known."""
     bundle_hash: str
     evaluation: Evaluation | None
     not_comparable: str | None = None
     drift: Drift | None = None
-    """How far the held-out rows have moved from its baseline sample."""
+    """The held-out rows' drift from its baseline sample."""
 
     @property
     def name(self) -> str:
-        """What it is called in sentences."""
+        """Its name in sentences."""
         return f"bundle {self.bundle_hash[:8]}" if self.version is None else f"version {self.version}"
 
     def scalars(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def scoring_with(bundle: Bundle, schema: Schema) -> Kernel:
 
 
 def _in_memory(encoder: Encoder) -> Encoder:
-    """The encoder without its memory-mapped files, which lie on the driver alone."""
+    """The encoder without its memory-mapped files, which only the driver has."""
     return replace(
         encoder,
         hashes=np.array(encoder.hashes),

@@ -1,4 +1,4 @@
-"""Whether a candidate may serve. The verdict says for every check what was compared, and by how much."""
+"""The gate: decides whether a candidate may serve, with a reason for every check."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from training.parameters import GateParameters
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One comparison of the gate and its outcome in a sentence."""
+    """One check of the gate and its outcome in a sentence."""
 
     passed: bool
     reason: str
@@ -27,10 +27,10 @@ def judge(
     *,
     best: EarlierVersion | None = None,
 ) -> Verdict:
-    """The verdict on a candidate: accepted when every check passes. Failed checks come first among the reasons.
+    """The verdict on a candidate: accepted if every check passes. Failed checks come first among the reasons.
 
-    `best` is the best version kept, where another one is the champion: each run may lose a little against the last
-    champion, and without it those losses would add up.
+    `best` is the best version kept, unless that is the champion. Without it, small losses against the last champion
+    would add up over runs.
     """
     made = checks(evaluation, baselines, champion, gate, best=best)
     return Verdict(accepted=all(check.passed for check in made), reasons=tuple(check.reason for check in made))
@@ -44,7 +44,7 @@ def checks(
     *,
     best: EarlierVersion | None = None,
 ) -> tuple[Check, ...]:
-    """Every comparison, the failed ones first."""
+    """All checks, failed ones first."""
     return tuple(sorted(_checks(evaluation, baselines, champion, gate, best), key=lambda check: check.passed))
 
 
@@ -111,7 +111,7 @@ def _earlier(evaluation: Evaluation, called: str, earlier: EarlierVersion, gate:
 
 
 def drift_check(drift: Drift, limit: float, *, of: str) -> Check:
-    """Whether data has moved from the reference of a model, called `of`, by no more than `limit`; 0 is no limit."""
+    """Whether the drift from the baseline sample of a model, called `of`, is at most `limit`; 0 is no limit."""
     worst = drift.worst
     passed = limit == 0 or worst.index <= limit
     verb = "has no limit" if limit == 0 else f"is {'at most' if passed else 'above'} {limit:.4f}"

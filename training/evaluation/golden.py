@@ -1,4 +1,4 @@
-"""Golden records: held-out rows with the probability that training gave them, for every service to reproduce."""
+"""Golden records: held-out rows with training's probabilities, which every service must reproduce."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ GOLDEN_RECORDS = 100
 
 
 def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted) -> tuple[GoldenRecord, ...]:
-    """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by their content and so the same in every run."""
+    """At most `GOLDEN_RECORDS` distinct held-out rows, chosen by content, so every run takes the same ones."""
     types = pa.schema([(RECORD_HASH, pa.int64()), (RAW, pa.list_(pa.string())), *raw_types(schema)])
     kernel = Kernel(columns=tuple(types.names), schema=types, function=partial(_lowest, types=types))
     table = held_out.scan(kernel).sort_by(RECORD_HASH)
@@ -41,7 +41,7 @@ def golden_records(held_out: Scannable, schema: Schema, encoder: Encoder, fitted
 
 
 def _lowest(batches: Iterable[pa.RecordBatch], *, types: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows whose record hashes are lowest, of which no other run needs to know."""
+    """The rows with the lowest record hashes."""
     kept = types.empty_table()
     for batch in batches:
         more = _distinct(pa.Table.from_batches([batch]).rename_columns(types.names))

@@ -1,4 +1,4 @@
-"""The quality of a model and of what it is compared with on the held-out rows, whole and in slices, from one pass."""
+"""Evaluates a model and logistic regression on the held-out rows, overall and by segment, in one pass."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from training.protocols import Scannable
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What the held-out rows say; `logistic` is None where there is no logistic regression."""
+    """The evaluations; `logistic` is None if there is no logistic regression."""
 
     evaluation: Evaluation
     logistic: Evaluation | None
@@ -25,7 +25,7 @@ class Measured:
 def measure(
     held_out: Scannable, schema: Schema, encoder: Encoder, fitted: Fitted, logistic: Logistic | None
 ) -> Measured:
-    """Score and measure the prepared rows `held_out`; raises `EvaluationError` where nothing can be measured."""
+    """Score and evaluate the prepared rows `held_out`; raises `EvaluationError` if nothing can be measured."""
     sliced = slices.choose(encoder, schema, fitted.importance)
     others = [] if logistic is None else [logistic.probability]
     kernel = scoring(schema, encoder, model=fitted.text, others=others, sliced=sliced)

@@ -1,4 +1,4 @@
-"""What the true click probabilities of generated rows reach: the best that any model could."""
+"""The metrics of the true click probabilities of generated rows: the best that any model can reach."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from training.protocols import Scannable
 
 @dataclass(frozen=True, kw_only=True)
 class BestReachable:
-    """What the true click probabilities themselves reach on the held-out rows; known for synthetic data only."""
+    """The metrics of the true click probabilities on the held-out rows; known for synthetic data only."""
 
     auc: float
     log_loss: float
 
 
 def best_reachable(held_out: Scannable, dataset: Dataset, schema: Schema) -> BestReachable | None:
-    """The best AUC and log loss on these prepared rows; None unless they were generated."""
+    """The best reachable AUC and log loss on these prepared rows; None unless they are synthetic."""
     if not isinstance(dataset, SyntheticDataset):
         return None
     evaluation = evaluate_counts(held_out.scan(truth(schema)))
@@ -33,7 +33,7 @@ def best_reachable(held_out: Scannable, dataset: Dataset, schema: Schema) -> Bes
 
 
 def truth(schema: Schema) -> Kernel:
-    """The `ScoreCounts` of generated rows by the probabilities that they were clicked with."""
+    """The `ScoreCounts` of generated rows by their true click probabilities."""
     return Kernel(
         columns=(LABEL, NUMBERS, RAW),
         schema=COLUMNS,

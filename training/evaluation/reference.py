@@ -1,6 +1,6 @@
-"""The reference that a bundle keeps, and how far a sample of other rows has moved from it.
+"""The baseline sample's histograms that a bundle keeps, and the drift of other rows from them.
 
-Both come from a sample on the driver whose size is bounded: 50,000 rows put less than 0.0005 of chance into an index.
+Both are computed from bounded samples in this process: with 50,000 rows, chance adds less than 0.0005 to an index.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,14 +22,14 @@ from training.model.native import lightgbm
 from training.protocols import Scannable
 
 ROWS = 50_000
-"""Rows of a sample at most."""
+"""The most rows of a sample."""
 COLUMNS = 100
-"""Columns that are watched at most: those by which the model gains most."""
+"""The most columns to watch for drift: those with the highest gain."""
 DECIMALS = 6
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one quantity has moved: `rows` in the bins of `reference`, and the population stability index of both."""
+    """The drift of one quantity: `rows` by the bins of `reference`, and the population stability index of both."""
 
     name: str
     index: float
@@ -38,17 +38,17 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """How far data has moved from a model's reference; `columns` with the largest index first."""
+    """The drift of data from a model's baseline sample; `columns` with the largest index first."""
 
     rows: int
     chance: float
-    """What an index is by chance alone, on average."""
+    """The mean index by chance alone."""
     prediction: Moved
     columns: tuple[Moved, ...]
 
     @property
     def worst(self) -> Moved:
-        """The prediction or the column that has moved most."""
+        """The prediction or column with the highest index."""
         return max((self.prediction, *self.columns), key=lambda moved: moved.index)
 
     def scalars(self) -> dict[str, object]:
@@ -62,12 +62,12 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sample(held_out: Scannable, schema: Schema, *, rows: int, seed: int) -> RawRows:
-    """About `ROWS` of the `rows` prepared rows, chosen by their content and so the same ones in every run."""
+    """About `ROWS` of the `rows` prepared rows, chosen by content, so every run takes the same ones."""
     return _rows(held_out.scan(sampling(schema, partial(_about, rows=rows, seed=seed))), schema)
 
 
 def lowest(rows: Scannable, schema: Schema, *, most: int = ROWS) -> RawRows:
-    """At most `most` of the prepared rows: those whose record hashes are lowest."""
+    """At most `most` of the prepared rows: those with the lowest record hashes."""
     table = rows.scan(sampling(schema, partial(_lowest, most=most))).sort_by(RECORD_HASH)
     return _rows(table.slice(0, most), schema)
 
@@ -77,7 +77,7 @@ def _rows(table: pa.Table, schema: Schema) -> RawRows:
 
 
 def sampling(schema: Schema, choose: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]) -> Kernel:
-    """The inputs of those rows of each batch that `choose` takes by their record hashes, int64[n]."""
+    """The inputs of the rows that `choose` selects by their record hashes, int64[n]."""
     types = pa.schema([(RECORD_HASH, pa.int64()), *raw_types(schema)])
     columns = tuple(types.names)
     return Kernel(columns=columns, schema=types, function=partial(_sample, choose=choose, columns=columns))
@@ -105,7 +105,7 @@ def _lowest(record_hash: npt.NDArray[np.int64], *, most: int) -> npt.NDArray[np.
 
 
 def make_reference(sampled: RawRows, encoder: Encoder, model: str, importance: Mapping[str, float]) -> Reference:
-    """The reference of LightGBM's `model`; `importance` is the gain of each of its inputs."""
+    """The baseline histograms for LightGBM's `model`; `importance` is the gain of each input."""
     schema = sampled.schema
     inputs = sampled.encode(encoder)
     values = column_values(schema, inputs).T
@@ -122,7 +122,7 @@ def make_reference(sampled: RawRows, encoder: Encoder, model: str, importance: M
 
 
 def compare(bundle: Bundle, sampled: RawRows) -> Drift | None:
-    """How far `sampled` has moved from the reference of `bundle`; None without one, or when a column is missing."""
+    """The drift of `sampled` from the baseline of `bundle`; None if there is none, or if a column is missing."""
     if bundle.reference is None or bundle.schema.lacking(sampled.schema) or len(sampled) == 0:
         return None
     inputs = sampled.of(bundle.schema).encode(bundle.encoder)

@@ -1,6 +1,6 @@
-"""The probabilities of the held-out rows, by every model that is compared, in one pass over them.
+"""Scores the held-out rows with all compared models, in one pass.
 
-Native LightGBM scores whole batches here; that Spark's own transformer says the same is what golden records prove.
+Native LightGBM scores whole batches; golden records prove that SynapseML's transformer gives the same probabilities.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def _encoded(batches: Iterable[pa.RecordBatch], *, model: str) -> Iterator[pa.Re
 
 @dataclass(frozen=True, kw_only=True)
 class _Scoring:
-    """Scores prepared rows of `schema` by a model of the schema `own`, which lacks none of its columns in them."""
+    """Scores prepared rows of `schema` by a model of the schema `own`, whose columns they all have."""
 
     schema: Schema
     own: Schema
@@ -58,7 +58,7 @@ class _Scoring:
             label, *columns_of_inputs = batch.columns
             rows = raw_rows(columns_of_inputs, self.schema).of(self.own)
             inputs = rows.encode(self.encoder)
-            # One thread: as many of these run as there are cores.
+            # One thread, because there is one such task per core.
             probability = np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
             clicked = label.to_numpy() == 1
             places = [column.places(rows, start=start) for column, start in zip(self.sliced, starts[:-1], strict=True)]
@@ -79,8 +79,8 @@ def scoring(
 ) -> Kernel:
     """The `ScoreCounts` of prepared rows of `schema`: LightGBM's `model` is number 0, the `others` are from 1 on.
 
-    `own` is the model's schema where it is another one, which lacks no column in the rows. The model's rows are counted
-    again in a slice for each value of the columns `sliced`, one column after the other.
+    `own` is the model's schema if it differs; the rows must have all of its columns. Model 0's rows are also counted by
+    segment: for each value of the columns `sliced`, one column after the other.
     """
     return Kernel(
         columns=(LABEL, *raw_columns(schema)),

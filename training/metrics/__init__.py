@@ -1,1 +1,1 @@
-"""How good probabilities are: counts by score, and what follows from them."""
+"""Metrics of predicted probabilities, computed from counts by score."""

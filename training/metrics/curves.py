@@ -1,4 +1,4 @@
-"""From counts per score bin to AUC, curves and calibration: plain NumPy, whatever the number of rows was."""
+"""AUC, curves and calibration from counts per score bin, in plain NumPy, for any number of rows."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,22 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 CURVE_POINTS = 200
-"""Points of a stored curve: more than a plot can show, few enough for a report of some kilobytes."""
+"""Points of a stored curve: more than a plot can show, few enough for a small report."""
 CALIBRATION_BINS = 15
 """Bins of the expected calibration error at most, the number of Guo et al. 2017, "On Calibration of Modern Neural
 Networks". They hold equally many rows, as Nixon et al. 2019, "Measuring Calibration in Deep Learning", advise: click
 probabilities crowd together near zero, where bins of equal width would hold nearly all rows."""
 HISTOGRAM_BINS = 40
 CALIBRATION_BIN_ROWS = 400
-"""Rows per calibration bin at least. By chance alone the click rate of 400 rows is off by up to 0.02 on average, so
-that smaller bins would measure the sample and not the model."""
+"""The fewest rows per calibration bin. By chance alone the click rate of 400 rows is off by up to 0.02 on average, so
+smaller bins would measure the sample and not the model."""
 
 Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of similar predicted probability: what was predicted on average and how many were clicked."""
+    """Rows of similar predicted probability: the mean prediction and the clicks."""
 
     rows: int
     clicks: int
@@ -58,7 +58,7 @@ class ScoreBins:
 
     @classmethod
     def of_constant(cls, *, clicks: int, others: int, probability: float) -> Self:
-        """The single bin of a model that gives every row the same probability, strictly between 0 and 1."""
+        """The single bin of a model that predicts one probability, strictly between 0 and 1, for all rows."""
         loss = -clicks * np.log(probability) - others * np.log1p(-probability)
         return cls(
             clicks=np.array([clicks]),
@@ -98,7 +98,7 @@ def precision_recall_curve(bins: ScoreBins) -> tuple[tuple[float, float], ...]:
 
 
 def average_precision(bins: ScoreBins) -> float:
-    """Precision averaged over the clicks: each bin's precision weighs as much as the clicks that it adds."""
+    """Precision averaged over the clicks: each bin's precision is weighted by its clicks."""
     clicks = np.cumsum(bins.clicks)
     return float((clicks / np.cumsum(bins.rows) * bins.clicks).sum() / clicks[-1])
 
@@ -126,7 +126,7 @@ def reliability(bins: ScoreBins) -> tuple[ReliabilityBin, ...]:
 
 
 def histogram(bins: ScoreBins) -> Histogram:
-    """How the probabilities are spread; the rows of a score bin count at their mean probability."""
+    """The distribution of the probabilities; a score bin's rows count at their mean probability."""
     means = bins.probability_sum / bins.rows
     highest = float(means.max())
     rows, _ = np.histogram(means, bins=HISTOGRAM_BINS, range=(0, highest or 1.0), weights=bins.rows)
@@ -146,7 +146,7 @@ def calibration_error(bins: tuple[ReliabilityBin, ...]) -> tuple[float, float]:
 
 
 def entropy(rate: float) -> float:
-    """Log loss in nats of who knows only that `rate`, strictly between 0 and 1, of the rows are clicked."""
+    """Log loss in nats of always predicting `rate`, the click rate, strictly between 0 and 1."""
     return float(-rate * np.log(rate) - (1 - rate) * np.log1p(-rate))
 
 

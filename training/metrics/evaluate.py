@@ -1,4 +1,4 @@
-"""How good the probabilities of held-out rows are, from counts of them by score, which do not grow with the rows."""
+"""Evaluates the probabilities of held-out rows from counts by score, whose size does not depend on the rows."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -14,12 +14,12 @@ from training.metrics import curves
 from training.metrics.score_counts import FIXED_POINT, NO_PROBABILITY, ScoreCounts
 
 DECIMALS = 9
-"""What the sums below are exact to; more digits would only differ from machine to machine."""
+"""Decimals of the metrics; further ones would differ between machines."""
 CURVES = frozenset({"roc", "precision_recall", "reliability", "histogram"})
 
 
 class EvaluationError(PersonalizationError):
-    """Held-out rows that no metric can be computed from."""
+    """Held-out rows from which no metric can be computed."""
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     clicks: int
     auc: float
-    """Chance that a clicked row scores above an unclicked one, ties counted half."""
+    """Probability that a clicked row scores above an unclicked one; ties count half."""
     auc_error_bound: float
     """How far `auc` can be from the AUC of the exact scores."""
     average_precision: float
@@ -63,7 +63,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate(clicked: npt.NDArray[np.bool_], probability: npt.NDArray[np.float64]) -> Evaluation:
     """Evaluate the probabilities float64[n] of rows that were clicked or not, bool[n].
 
-    Raises `EvaluationError` for no rows, for rows of one class only and for probabilities that are missing or not
+    Raises `EvaluationError` for no rows, for rows of one class only, and for probabilities that are missing or not
     within 0 to 1.
     """
     counts = ScoreCounts()
@@ -77,7 +77,7 @@ def evaluate_counts(counts: pa.Table) -> Evaluation:
 
 
 def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
-    """The metrics of rows that are counted by score; raises `EvaluationError` when all have the same label."""
+    """The metrics of rows counted by score; raises `EvaluationError` if all have the same label."""
     clicks, rows = int(bins.clicks.sum()), int(bins.rows.sum())
     if rows == 0:
         raise EvaluationError("There are no held-out rows to measure on. Give more rows, or lower `train_fraction`.")
@@ -113,7 +113,7 @@ def evaluate_bins(bins: curves.ScoreBins) -> Evaluation:
 
 
 def score_bins(counts: pa.Table) -> dict[int, curves.ScoreBins]:
-    """The bins of each model and slice, by its number, from the `ScoreCounts` of all rows.
+    """The bins of each model and segment, by number, from the `ScoreCounts` of all rows.
 
     Raises `EvaluationError` for probabilities that are missing or not within 0 to 1.
     """
@@ -133,7 +133,7 @@ def _bins(columns: Mapping[str, npt.NDArray[Any]]) -> curves.ScoreBins:
     if invalid:
         raise EvaluationError(
             f"{invalid:,} of {int(columns['rows'].sum()):,} held-out rows have no probability between 0 and 1. "
-            "Look for infinite or extreme numbers in the data."
+            "Check the data for infinite or extreme numbers."
         )
     return curves.ScoreBins(
         clicks=columns["clicks"],

@@ -1,6 +1,6 @@
-"""Rows counted by score where they are scored: what is then moved are counts, which do not grow with the rows.
+"""Counts rows by score where they are scored, so that only counts are moved, whose size does not depend on the rows.
 
-The bins are so narrow that the AUC is right to about five digits, and how far it can be off is measured with it.
+The bins are so narrow that the AUC is exact to about five digits; the possible error is computed too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ LOGIT_LIMIT = 20
 BINS_PER_LOGIT = 16_384
 """Score bins are steps of 1/16,384 of the logit from -20 to 20, each within 0.006 % of its odds."""
 SLICE_BINS_PER_LOGIT = 64
-"""Of slices, which are many: an AUC is right to about four digits by them."""
+"""For segments, of which there are many; their AUC is exact to about four digits."""
 NO_PROBABILITY = 2 * LOGIT_LIMIT * BINS_PER_LOGIT + 1
-"""The bin of a model's rows whose probability is missing or not within 0 to 1."""
+"""The bin of rows whose probability is missing or not within 0 to 1."""
 BINS = NO_PROBABILITY + 1
 SLICE_BINS = 2 * LOGIT_LIMIT * SLICE_BINS_PER_LOGIT + 1
 SLICES = 1_000
-"""The first number that means a slice of the rows; lower ones mean the model that gave the probability."""
+"""The first number of a segment; lower numbers are models."""
 SMALLEST_PROBABILITY = 1e-15
-"""Probabilities are kept this far from 0 and 1 in the log loss, as LightGBM does in its own."""
+"""Probabilities are clipped this far from 0 and 1 for the log loss, as LightGBM does."""
 FIXED_POINT = 2.0**30
 """Sums over rows are integers of this scale: unlike floats, they add up to the same whatever the order.
 A log loss of 35 fits 2.5e8 times; a row is rounded by 1e-9 at most."""
@@ -42,21 +42,21 @@ COLUMNS = pa.schema(
         *((name, pa.float64()) for name, how in MERGED.items() if how != "sum"),
     ]
 )
-"""A bin's counts and sums; all of its rows have the probability `lowest` where that is `highest`, which else are 0 and
+"""A bin's counts and sums. If all of its rows have one probability, it is `lowest` and `highest`; else these are 0 and
 1."""
 
 
 class InSlices(NamedTuple):
-    """The slices of m rows by number, int32[m] from 0 on, and which rows they are: each of them, or int64[m]."""
+    """The segments of m rows by number, int32[m] from 0 on, and which rows they are: all of them, or int64[m]."""
 
     rows: RowOfEach
     slices: npt.NDArray[np.int32]
 
 
 class ScoreCounts:
-    """What models give to the rows of one task, each model's in all and the first one's in slices.
+    """The scores of one task's rows by each model, and by the first one per segment.
 
-    41 bytes a bin: 27 MB a model and 6 for 60 slices, of which those pages are used that rows fall into.
+    At 41 bytes per bin this is 27 MB per model and 6 MB for 60 segments, of which only touched pages use memory.
     """
 
     def __init__(self, *, models: int = 1, slices: int = 0) -> None:
@@ -80,12 +80,12 @@ class ScoreCounts:
         model: int = 0,
         slices: Sequence[InSlices] = (),
     ) -> None:
-        """Count n rows, bool[n] and float64[n], of `model`, and again in each of the `slices`."""
+        """Count n rows, bool[n] and float64[n], for `model`, and for each of the segments `slices`."""
         valid = (probability >= 0) & (probability <= 1)  # NaN is not
         probability = np.where(valid, probability, 0.0)
         inside = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
         log, other_log = np.log(inside), np.log1p(-inside)
-        # From 0 on, as places are.
+        # Shifted to begin at 0.
         logit = np.clip(log - other_log, -LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT
         loss = _fixed_point(-np.where(clicked, log, other_log))
         value, clicks = _fixed_point(probability), clicked.astype(np.int64)
@@ -104,7 +104,7 @@ class ScoreCounts:
             np.add.at(self._loss_sum, place, loss[rows])
 
     def batch(self) -> pa.RecordBatch:
-        """What was counted, with `COLUMNS`, a row for each bin that was hit."""
+        """The counts as `COLUMNS`, with one row per bin that was hit."""
         hit = np.flatnonzero(self._rows)
         which = np.searchsorted(self._starts, hit, side="right") - 1
         counted = (

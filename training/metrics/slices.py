@@ -1,7 +1,7 @@
-"""How good a model is on parts of the held-out rows: those that share a frequent value of a categorical column.
+"""The quality of a model by segment: rows of the held-out part that share a frequent value of a categorical column.
 
-A model can be right on average and wrong for one country. The rows of all slices are scored in the pass that scores the
-held-out rows anyway. Where a column holds several values, a row is in the slice of each frequent one that it has.
+A model can be right on average and wrong for one country. Segments are scored in the same pass as the held-out rows. If
+a column has several values per field, a row is in the segment of each of its frequent values.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from training.metrics.score_counts import SLICES, InSlices
 from training.protocols import Scannable
 
 COLUMNS = 10
-"""Columns that are sliced at most: those by which the model gains most."""
+"""The most columns to segment by: those with the highest gain."""
 VALUES = 5
-"""Values of a column with a slice of their own, its most frequent ones; all other values share one more."""
+"""How many of a column's most frequent values get a segment; all other values share one more."""
 FIRST_ROWS = 10_000
-"""Rows among which frequent values are looked for first: they are, and so all rows need not be read."""
+"""Frequent values are searched in a sample first, which avoids a pass over all rows."""
 BEYOND_CHANCE = 4.0
-"""Standard deviations by which the clicks of a slice must miss what was predicted to call it off: among 60 slices of a
-calibrated model, one in 250 runs has such a one."""
+"""A segment is off if its clicks miss the prediction by this many standard deviations. With 60 segments of a calibrated
+model, that happens by chance in one of 250 runs."""
 MATERIAL = 0.1
-"""Share of the predicted clicks that the difference must be, too: on millions of rows everything is beyond chance."""
+"""The difference must also be this share of the predicted clicks: on millions of rows everything is beyond chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class SlicedColumn:
     hashes: npt.NDArray[np.int64]
 
     def places(self, all_rows: RawRows, *, start: int = 0) -> InSlices:
-        """Which slices rows are in, counted from `start`: 0 to k - 1 by a row's value, k for one with none of these."""
+        """The rows' segments, counted from `start`: 0 to k - 1 by value, k for rows with none of the values."""
         values = all_rows.values(self.index)
         found = self._places(values.hashes if isinstance(values, Several) else values)
         rows: RowOfEach = EACH
@@ -61,7 +61,7 @@ class SlicedColumn:
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """The quality on the held-out rows with one value of a column; `value` is "" for missing, None for all others."""
+    """The metrics on held-out rows with one value of a column; `value` is "" for missing, None for all others."""
 
     column: str
     value: str | None
@@ -69,13 +69,13 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     clicks: int
     mean_probability: float
     auc: float | None
-    """None where all rows have the same label."""
+    """None if all rows have the same label."""
     log_loss: float
     normalized_entropy: float | None
-    """Log loss as a share of that of the slice's own click rate; None as for `auc`."""
+    """Log loss relative to that of the segment's click rate; None as for `auc`."""
     calibration_error: float
     off: bool
-    """Whether the clicks miss the prediction by more than chance, and by enough to matter."""
+    """Whether the clicks differ from the prediction beyond chance, and enough to matter."""
 
     @property
     def click_rate(self) -> float:
@@ -84,7 +84,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) -> tuple[SlicedColumn, ...]:
-    """The columns to slice, by the gain of their inputs in `importance`, with their frequent values."""
+    """The columns to segment by, chosen by their gain in `importance`, with their frequent values."""
     gains = [sum(importance[name] for name in column.inputs) for column in schema.encoded]
     by_gain = sorted(range(len(gains)), key=lambda index: -gains[index])
     tables = ((index, encoder.column(index)) for index in by_gain)
@@ -96,9 +96,9 @@ def choose(encoder: Encoder, schema: Schema, importance: Mapping[str, float]) ->
 
 
 def value_names(held_out: Scannable, schema: Schema, columns: Sequence[SlicedColumn]) -> Iterator[str]:
-    """How each value of the `columns` reads in the rows, in their order; their first characters.
+    """The text of each value of the `columns`, in order, shortened to its first characters.
 
-    "" for a value that no row has.
+    "" for a value that occurs in no row.
     """
     wanted = [(column.index, int(value)) for column in columns for value in column.hashes]
     names: dict[tuple[int, int], str] = {}
@@ -116,7 +116,7 @@ def measure(
     names: Sequence[str],
     values: Iterator[str],
 ) -> tuple[Slice, ...]:
-    """The slices that have rows, by number; `names` are the `Schema.categories`."""
+    """The segments that have rows, in order; `names` are the schema's encoded columns."""
     measured = []
     of = SLICES
     for column in columns:

@@ -1,1 +1,1 @@
-"""The fit and its calibration."""
+"""The fitted model and its calibration."""

@@ -1,7 +1,7 @@
-"""Platt scaling (Platt 1999): a model's logit z becomes a z + b, where the validation rows show that it is worth it.
+"""Platt scaling (Platt 1999): a model's logit z becomes a z + b if the validation rows show a gain beyond chance.
 
-The leaves of the trees add up to the logit, so both numbers go into them. The model stays one that LightGBM knows, and
-neither service nor explanations need to know about it. The order of the scores, and so the AUC, stays as it is.
+The leaves of the trees add up to the logit, so both numbers are written into the leaves. The model stays an ordinary
+LightGBM model for the service and the explanations. The order of the scores, and so the AUC, does not change.
 """
 
 from dataclasses import dataclass, replace
@@ -12,25 +12,25 @@ import numpy.typing as npt
 from training.model.trees import Trees, with_leaves
 
 SIGNIFICANT = 13.8
-"""What twice the gain in log likelihood, chi-squared with two degrees of freedom, exceeds by chance once in 1,000
-times."""
+"""Twice the gain in log likelihood, chi-squared with two degrees of freedom, exceeds this by chance once in 1,000
+cases."""
 DECIMALS = 6
-"""Of slope and intercept; more would only differ from machine to machine."""
+"""Decimals of slope and intercept; further ones would differ between machines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlattScaling:
-    """What a logit is multiplied by, and what is added then."""
+    """The slope and intercept that are applied to logits."""
 
     slope: float
     intercept: float
 
 
 def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float64]) -> PlattScaling | None:
-    """The scaling that fits rows which the model was not fitted on, [n] each; None where chance would do as much."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds, which wrong data must not cost
+    """The scaling fitted on rows that the model has not seen, [n] each; None if the gain may be chance."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes seconds; wrong data is reported before
 
-    order = np.lexsort((label, probability))  # sums over rows depend on their order, and Spark's is any
+    order = np.lexsort((label, probability))  # sums depend on the order of the rows, which is arbitrary on Spark
     clicked, logit = label[order], _logit(probability[order])
     if len(np.unique(clicked)) == 1:
         return None
@@ -43,7 +43,7 @@ def fit_scaling(label: npt.NDArray[np.int32], probability: npt.NDArray[np.float6
 
 
 def scaled(model: str, scaling: PlattScaling) -> str:
-    """LightGBM's text of the model whose logits are those of `model`, scaled."""
+    """LightGBM's text of `model` with scaled logits."""
     found = Trees.of(model)
     first, *others = (with_leaves(tree, lambda value: scaling.slope * value) for tree in found.trees)
     first = with_leaves(first, lambda value: value + scaling.intercept)

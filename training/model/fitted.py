@@ -1,4 +1,4 @@
-"""A fitted model, whoever fitted it."""
+"""A fitted model, and what all fits share."""
 
 import re
 import time
@@ -14,12 +14,12 @@ from training.parameters import TrainingParameters
 from training.progress import Progress
 
 STAGE = "fit"
-"""The stage that fitting reports under."""
+"""The stage name in progress reports."""
 REFIT_ROWS = 200_000
-"""Up to so many rows the validation rows are too many to lose: once they have told how many trees are best, the model
-is fitted again on all rows. On 10,000 real rows that is worth 0.001 of log loss; on a million it would be noise."""
+"""Up to this many rows, the model is fitted again on all rows, including validation rows, once early stopping has found
+the number of trees. That lowers the log loss by 0.001 on 10,000 real rows; on a million the gain would be noise."""
 AVERAGED_ROWS = 50_000
-"""Up to so many rows it is fitted again several times, and the mean of those models is taken (decision 31)."""
+"""Up to this many rows, several models are fitted again and averaged (decision 31)."""
 
 
 Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -28,10 +28,10 @@ Predict = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A fitted model as LightGBM's own text, and what it says of inputs.
+    """A fitted model as LightGBM's text, and its prediction function.
 
-    `losses` is the validation log loss after each iteration, empty where the executors' log is out of reach; `scaling`
-    what its probabilities were corrected by; `importance` the total gain of each encoded feature.
+    `losses` is the validation log loss after each iteration, empty if the executors' log can't be read. `scaling` is
+    the Platt scaling, if any; `importance` is the total gain of each encoded feature.
     """
 
     text: str
@@ -43,17 +43,17 @@ class Fitted:
 
 
 class FitProgress:
-    """The validation log loss after each iteration, reported as they come."""
+    """Collects and reports the validation log loss of each iteration."""
 
     def __init__(self, progress: Progress, iterations: int) -> None:
-        """Of so many iterations at most, none is done."""
+        """Expect up to `iterations` iterations."""
         self.losses: list[float] = []
         self._progress = progress
         self._iterations = iterations
         self._first_seen = (0.0, 0)
 
     def __call__(self, *losses: float) -> None:
-        """Report that further iterations have ended with these losses."""
+        """Report the losses of further iterations."""
         if not losses:
             return
         now = time.monotonic()
@@ -74,9 +74,9 @@ class FitProgress:
 
 
 def seeds_of_refits(parameters: TrainingParameters, *, rows: int) -> tuple[int, ...]:
-    """The seed of each model that is fitted again on all of `rows` rows; the mean of them is the model.
+    """The seed of each model that is fitted again on all `rows` rows and averaged.
 
-    It is one where no features are drawn at random, so that all of them would be the same.
+    There is only one if no features are sampled, because all models would be equal.
     """
     if rows > REFIT_ROWS:
         return ()
@@ -86,13 +86,13 @@ def seeds_of_refits(parameters: TrainingParameters, *, rows: int) -> tuple[int, 
 
 
 def refitting(trees: int, seeds: Sequence[int]) -> str:
-    """What is reported while models of so many trees are fitted again with these seeds."""
+    """The progress message while models are fitted again with these seeds."""
     models = f"for each of {len(seeds)} models" if len(seeds) > 1 else "again"
     return f"fit {trees} trees {models}, on the validation rows too"
 
 
 def slot_names(schema: Schema) -> list[str]:
-    """The inputs' names in the model file, where only the order counts: LightGBM takes no JSON and no name twice."""
+    """The inputs' names in the model file: unique, and without characters that LightGBM refuses."""
     names: list[str] = []
     for index, name in enumerate(schema.encoded_features):
         plain = re.sub(r"[^A-Za-z0-9_.]", "_", name)

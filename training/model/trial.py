@@ -1,4 +1,4 @@
-"""What a trial of `training.tune` may choose."""
+"""The parameters that a trial of `training.tune` chooses."""
 
 import optuna
 
@@ -8,7 +8,7 @@ from training.parameters import TrainingParameters
 def suggest(
     trial: optuna.trial.BaseTrial, parameters: TrainingParameters, *, encodings: bool = False
 ) -> TrainingParameters:
-    """The parameters of a trial; with `encodings` those of the target encoding too, which need another pass."""
+    """The parameters of a trial; `encodings` includes those of the target encoding, which need another pass."""
     chosen: dict[str, int | float] = {
         "num_leaves": trial.suggest_int("num_leaves", 8, 256, log=True),
         "num_iterations": trial.suggest_int("num_iterations", 20, 400, log=True),
@@ -35,4 +35,4 @@ TUNABLE = (
 )
 """What `suggest` chooses."""
 OF_THE_ENCODING = ("min_category_rows", "smoothing")
-"""What it chooses with `encodings`. Another number of folds would need another count."""
+"""What it also chooses with `encodings`. Other folds would need another count."""

@@ -1,4 +1,4 @@
-"""The report of a training run: one page that needs nothing but itself, for somebody who is not an ML engineer."""
+"""The report of a training run: one self-contained page, for readers who are not ML engineers."""
 
 from training.report.data import ColumnSummary, LearningCurve, ReportData, SplitSummary
 

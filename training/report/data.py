@@ -1,4 +1,4 @@
-"""What a report shows."""
+"""The contents of a report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class LearningCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSummary:
-    """One part of the rows ("training", "validation", "held out")."""
+    """One part of the split ("training", "validation", "held out")."""
 
     name: str
     rows: int
@@ -30,10 +30,10 @@ class SplitSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSummary:
-    """One column: share of missing values from 0 to 1, and distinct values where they were counted.
+    """One column: its share of missing values from 0 to 1, and its distinct values if they were counted.
 
-    Where a field holds several values, `separator` stands between them, and `frequent` are the most frequent ones with
-    the training rows that have them.
+    If a field can have several values, they are separated by `separator`, and `frequent` has the most frequent ones
+    with their numbers of training rows.
     """
 
     name: str
@@ -46,28 +46,28 @@ class ColumnSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """Everything on the page. Nothing of it depends on when or where the model was trained."""
+    """Everything on the page. It does not depend on when or where the model was trained."""
 
     dataset: str
-    """What was trained on, in words: the manifest's description."""
+    """The manifest's description of the dataset."""
     verdict: Verdict
     evaluation: Evaluation
     baselines: Mapping[str, Evaluation]
     champion: EarlierVersion | None
     best: EarlierVersion | None
-    """The best version kept, where another one is the champion."""
+    """The best version kept, unless it is the champion."""
     best_reachable: BestReachable | None
     slices: Sequence[Slice]
     warnings: Sequence[str]
     """Sentences about the data."""
     importance: Mapping[str, float]
-    """Gain of each encoded feature."""
+    """The gain of each encoded feature."""
     learning_curve: LearningCurve
     splits: Sequence[SplitSummary]
     columns: Sequence[ColumnSummary]
     parameters: TrainingParameters
     gate: GateParameters
     versions: Mapping[str, str]
-    """Libraries and their versions."""
+    """The versions of the libraries."""
     hashes: Mapping[str, str]
-    """What identifies the inputs ("manifest", "code")."""
+    """The hashes of the inputs ("manifest", "code")."""

@@ -1,4 +1,4 @@
-"""The page of a comparison of data with what a model was trained on."""
+"""The drift page: data compared with a model's baseline sample."""
 
 import itertools
 from pathlib import Path
@@ -15,9 +15,9 @@ from training.report.page import environment, put
 from training.report.plots import short_name
 
 SHOWN = 6
-"""Columns whose histograms are drawn."""
+"""How many columns' histograms are drawn."""
 LISTED = 20
-"""Columns in the overview at most."""
+"""The most columns in the overview."""
 
 
 def write(path: Path, drift: Drift, check: Check, *, dataset: str, bundle_hash: str) -> None:
@@ -26,7 +26,7 @@ def write(path: Path, drift: Drift, check: Check, *, dataset: str, bundle_hash: 
 
 
 def render(drift: Drift, check: Check, *, dataset: str, bundle_hash: str) -> str:
-    """The page as HTML; `dataset` says what was compared with the model `bundle_hash`."""
+    """The page as HTML; `dataset` describes what was compared with the model `bundle_hash`."""
     plots = {
         "indices": _indices(drift),
         "prediction": _histograms(drift.prediction, "prediction"),
@@ -65,13 +65,13 @@ def _indices(drift: Drift) -> Markup:
 
 
 def _histograms(moved: Moved, name: str) -> Markup:
-    """Shares of the rows by bin, then and now."""
-    with plot(name, f"{moved.name} then and now, index {moved.index:.3f}", height_inches=3.0) as drawn:
+    """The shares of rows by bin, in the baseline sample and now."""
+    with plot(name, f"{moved.name}: baseline sample and new data, index {moved.index:.3f}", height_inches=3.0) as drawn:
         axes = drawn.axes()
         places = np.arange(len(moved.rows))
         for shift, rows, color, label in (
-            (-0.2, moved.reference.rows, MUTED, "held-out rows of the model"),
-            (0.2, moved.rows, MODEL, "these rows"),
+            (-0.2, moved.reference.rows, MUTED, "baseline sample"),
+            (0.2, moved.rows, MODEL, "new data"),
         ):
             axes.bar(places + shift, np.array(rows) / sum(rows), width=0.4, color=color, label=label)
         axes.set_xticks(places, _labels(moved.reference), rotation=45, ha="right", fontsize=7)

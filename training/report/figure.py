@@ -1,4 +1,4 @@
-"""Plots as inline SVG that takes its colours and its font from the page, so that it is readable in light and dark."""
+"""Plots as inline SVG with the page's colours and font, readable in light and dark mode."""
 
 import io
 import re
@@ -16,7 +16,7 @@ LINE = "#030303"
 MODEL = "#040404"
 OTHER = "#050505"
 _VARIABLES = {TEXT: "--text", MUTED: "--muted", LINE: "--line", MODEL: "--model", OTHER: "--other"}
-"""Colours to draw with: each stands for a variable of the page's style sheet, by which it is replaced."""
+"""Placeholder colours, each replaced by a variable of the page's style sheet."""
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -43,7 +43,7 @@ WIDTH_INCHES = 4.4
 
 
 class Plot:
-    """One figure being drawn; `svg` is set when its `with` block ends."""
+    """A figure being drawn; `svg` is set at the end of its `with` block."""
 
     def __init__(self, name: str, description: str, figure: Figure) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class Plot:
 
 @contextmanager
 def plot(name: str, description: str, *, height_inches: float = 3.6) -> Iterator[Plot]:
-    """Draw a figure in the page's style. `name` is unique on the page, `description` is read to who cannot see it."""
+    """Draw a figure in the page's style. `name` is unique on the page, `description` is for screen readers."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         drawn = Plot(name, description, Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained"))
         yield drawn
@@ -71,12 +71,12 @@ def plot(name: str, description: str, *, height_inches: float = 3.6) -> Iterator
 def _inline(document: str, drawn: Plot) -> Markup:
     svg = document[document.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Ids count from 1 in every figure, but must differ within the page.
+    # Every figure counts its ids from 1, but they must be unique on the page.
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawn.name}-", svg)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(drawn.description)}" ', 1)
     svg = svg.replace("'DejaVu Sans'", "var(--font)")
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
-    # Everything in it was drawn by Matplotlib, which escapes texts.
+    # Matplotlib has escaped all texts.
     return Markup(svg)  # noqa: S704

@@ -1,4 +1,4 @@
-"""The page itself: a template with the numbers and plots filled in."""
+"""The report page: a template filled with numbers and plots."""
 
 import json
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ def write(path: Path, data: ReportData) -> None:
 
 
 def put(path: Path, html: str) -> None:
-    """Write a page to `path`, aside and then renamed, so that a reader never meets half of it."""
+    """Write a page to `path`, aside and then renamed, so that it is never incomplete."""
     aside = path.with_name(f".{path.name}.partial")
     aside.write_text(html, encoding="utf-8")
     aside.replace(path)
 
 
 def environment() -> Environment:
-    """What the templates are rendered in."""
+    """The templates' environment."""
     created = Environment(
         loader=PackageLoader("training.report"),
         autoescape=True,
@@ -72,7 +72,7 @@ def _plots(data: ReportData) -> dict[str, Markup]:
 
 
 def _comparison(data: ReportData) -> list[dict[str, Any]]:
-    """The rows of the comparison: who, what it is, and its figures with the distance of this model's to them."""
+    """The rows of the comparison: a name, its metrics, and this model's gain over it."""
     ours = data.evaluation
     rows = [_measured("This model", ours, ours)]
     for called, earlier in (("Champion", data.champion), ("Best version kept", data.best)):

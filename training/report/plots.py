@@ -17,7 +17,7 @@ from training.report.figure import LINE, MODEL, MUTED, OTHER, TEXT, plot
 
 TOP_FEATURES = 20
 LOWEST_RECALL = 0.01
-"""Below it a precision is that of a handful of rows, and jumps between 0 and 1."""
+"""Below this recall, precision depends on a handful of rows and jumps between 0 and 1."""
 NAME_LENGTH = 28
 NORMAL_95 = 1.96
 """Half-width of the interval that holds 95 % of a normal distribution, in standard deviations."""
@@ -25,7 +25,7 @@ NORMAL_95 = 1.96
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """How one model's curve is drawn."""
+    """The style of one model's curve."""
 
     label: str
     evaluation: Evaluation
@@ -39,7 +39,7 @@ class _Line:
 
 
 def roc(data: ReportData) -> Markup:
-    """True against false positive rate."""
+    """True positive rate against false positive rate."""
     with plot("roc", f"ROC curve, area {data.evaluation.auc:.3f}") as drawn:
         axes = drawn.axes()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label="guessing, area 0.500")
@@ -67,7 +67,7 @@ def precision_recall(data: ReportData) -> Markup:
 
 
 def calibration(data: ReportData) -> Markup:
-    """Observed click rate against predicted probability, above the spread of the predictions."""
+    """Observed click rate against predicted probability, with a histogram of the predictions below."""
     bins = data.evaluation.reliability
     predicted = [part.mean_probability for part in bins]
     observed = [part.clicks / part.rows for part in bins]
@@ -93,7 +93,7 @@ def calibration(data: ReportData) -> Markup:
 
 
 def slices(parts: Sequence[Slice]) -> Markup:
-    """Observed click rate against predicted probability of each slice; those that are off stand out by their name."""
+    """Observed click rate against predicted probability of each segment; those that are off are labelled."""
     off = [part for part in parts if part.off]
     fine = [part for part in parts if not part.off]
     limit = min(1.0, 1.08 * max(max(part.mean_probability, part.click_rate) for part in parts))
@@ -118,7 +118,7 @@ def slices(parts: Sequence[Slice]) -> Markup:
 
 
 def importance(gains: Mapping[str, float]) -> Markup:
-    """The features with the largest share of the total gain."""
+    """The features with the largest shares of the total gain."""
     total = sum(gains.values()) or 1.0
     top = sorted(gains.items(), key=lambda item: (-item[1], item[0]))[:TOP_FEATURES][::-1]
     shares = [gain / total for _, gain in top]
@@ -137,7 +137,7 @@ def importance(gains: Mapping[str, float]) -> Markup:
 
 
 def learning_curve(curve: LearningCurve) -> Markup:
-    """Log loss by iteration with the best iteration marked."""
+    """Log loss by iteration, with the best iteration marked."""
     best = curve.best_iteration
     with plot("learning", f"Log loss by iteration, best at iteration {best}") as drawn:
         axes = drawn.axes()
@@ -151,7 +151,7 @@ def learning_curve(curve: LearningCurve) -> Markup:
 
 
 def _lines(data: ReportData) -> list[_Line]:
-    """What is drawn beside one another, this model last and so on top."""
+    """The curves to draw, this model's last and so on top."""
     lines = []
     if regression := data.baselines.get(LOGISTIC_REGRESSION):
         lines.append(_Line(label="logistic regression", evaluation=regression, color=OTHER, style="-.", width=1.2))
@@ -161,13 +161,13 @@ def _lines(data: ReportData) -> list[_Line]:
 
 
 def _areas(parts: Sequence[Slice]) -> list[float]:
-    """Of the dots, in square points: by the rows, and large enough to be seen."""
+    """The areas of the dots in square points: proportional to the rows, with a visible minimum."""
     most = max(part.rows for part in parts)
     return [12 + 108 * part.rows / most for part in parts]
 
 
 def short_name(name: str) -> str:
-    """A name that fits beside a bar, without what Matplotlib would take for a formula."""
+    """A name short enough for an axis, with $ escaped for Matplotlib."""
     half = NAME_LENGTH // 2
     fitting = name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[-half:]}"
     return fitting.replace("$", r"\$")

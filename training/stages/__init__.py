@@ -1,1 +1,1 @@
-"""A run, stage by stage, from rows to a sealed bundle."""
+"""The stages of a run, from rows to a sealed bundle."""

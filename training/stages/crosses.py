@@ -1,9 +1,8 @@
-"""Which crosses of a described dataset are worth it, and whether factors are, by the validation rows: the held-out rows
-stay unseen.
+"""Searches for crosses, and factors, that improve the validation loss; the held-out rows stay unseen.
 
-Candidates have a column of the users and one of the items, keys among them where they are features. Each is tried
-alone; then they are added in the order of what they gained, and those stay that gain something beside the others. The
-factors of both keys are tried last, beside what stays.
+A candidate combines a column of the users with one of the items; keys count if they are features. Each is tried alone.
+Then they are added in the order of their gains, and kept if they still gain something beside the others. The factors of
+both keys are tried last.
 """
 
 import shutil
@@ -36,16 +35,16 @@ from training.stages.trained import Half
 
 STAGE = "crosses"
 BEYOND_CHANCE = 3.0
-"""Standard errors of the difference, row by row, that a cross must take off the log loss: of ten crosses that are worth
-nothing, one in a hundred searches would name one."""
+"""How many standard errors of the row-wise difference a cross must gain. With ten useless crosses, one search in a
+hundred would propose one."""
 Losses = npt.NDArray[np.float64]
 """The log loss of each validation row, float64[n], in the order of their record hashes."""
 
 
 class Crosses(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome: the crosses to name, those of the description first, the factors, and the validation rows' log loss.
+    """The result: the crosses to configure, existing ones first, the factors, and the validation log loss.
 
-    `alone` has what each candidate gives without the others; `snippet` is for the description.
+    `alone` has the loss with each candidate alone; `snippet` is for the dataset config.
     """
 
     crosses: tuple[Pair, ...]
@@ -56,16 +55,16 @@ class Crosses(msgspec.Struct, frozen=True, kw_only=True):
     snippet: str
 
     def text(self) -> str:
-        """What a person reads."""
+        """The result as text."""
         tried = "".join(f"  {name}: {loss:.5f}\n" for name, loss in sorted(self.alone.items(), key=lambda one: one[1]))
         found = f"Validation log loss with each cross alone, {self.validation_before:.5f} without any:\n{tried}"
         if self.validation_after == self.validation_before:
-            return f"{found}None takes more off than chance would. Leave the description as it is."
-        return f"{found}{self.validation_after:.5f} with the best together. For the description:\n\n{self.snippet}"
+            return f"{found}No cross gains more than chance. Keep the dataset config."
+        return f"{found}{self.validation_after:.5f} with the best ones. For the dataset config:\n\n{self.snippet}"
 
 
 def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
-    """The crosses to try, without those that the description names and that of both keys, which no two rows share."""
+    """The crosses to try: not the configured ones, nor that of both keys, which hardly two rows share."""
     located = locate(spec)
     texts = {table: [one.name for one in own if isinstance(one, Category)] for table, own in located.items()}
     keys = _keys(spec)
@@ -82,7 +81,7 @@ def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
 
 
 def factors_to_try(spec: TablesSpec) -> Pair | None:
-    """Both keys, where they are features that can have factors and the description names none."""
+    """Both keys, if they are features that can have factors and none are configured."""
     keys = _keys(spec)
     possible = set(keys) <= set(spec.categorical_names) and not set(keys) & spec.separators.keys()
     return keys if spec.factors is None and possible else None
@@ -93,12 +92,12 @@ def _keys(spec: TablesSpec) -> Pair:
 
 
 class CrossSearch:
-    """A search on the prepared rows of a dataset; what is counted and encoded goes to `folder`."""
+    """A search on a dataset's prepared rows; counts and encodings go to `folder`."""
 
     def __init__(self, half: Half, parameters: TrainingParameters, *, folder: Path, progress: Progress) -> None:
         """Fit with these parameters; all machines of a cluster see `folder`."""
         self._half = half
-        # The validation rows judge here: neither a scaling by them, nor a second fit on them.
+        # The validation rows judge the crosses, so they must not be used for calibration or a refit.
         self._parameters = parameters.model_copy(update={"calibration": Calibration.NONE})
         self._folder = folder
         self._progress = progress
@@ -164,7 +163,7 @@ def _snippet(crosses: tuple[Pair, ...], factors: Pair | None) -> str:
 
 
 def is_better(losses: Losses, than: Losses) -> bool:
-    """Whether one model loses less on the same rows than another, by more than chance."""
+    """Whether one model's losses on the same rows are lower than another's, beyond chance."""
     gained = than - losses
     return bool(gained.mean() > BEYOND_CHANCE * gained.std() / np.sqrt(len(gained)))
 
@@ -173,7 +172,7 @@ _LOST = pa.schema([(RECORD_HASH, pa.int64()), (LABEL, pa.int8()), ("loss", pa.fl
 
 
 def _losing(model: str) -> Kernel:
-    """The log loss of each encoded row by LightGBM's `model`; there are `MAX_VALIDATION_ROWS` of them at most."""
+    """The log loss of each encoded row by LightGBM's `model`, for at most `MAX_VALIDATION_ROWS` rows."""
     return Kernel(columns=(RECORD_HASH, LABEL, FEATURES), schema=_LOST, function=partial(_lost, model=model))
 
 

@@ -1,7 +1,7 @@
-"""Count tables by day: those of a day that an earlier bundle has counted are taken from there and not counted again.
+"""Count tables by day; those that an earlier bundle contains are reused.
 
-A row's part and fold follow from its own content, so a day's table is the same whatever other days are trained on, and
-the tables of several days add up to exactly what one count of all their rows gives.
+A row's part and fold depend only on its own content. So a day's table does not depend on the other days, and the tables
+of several days add up to exactly the counts of all their rows.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from training.parameters import Split, TrainingParameters
 from training.protocols import CountTable, Rows
 
 FORMAT = 1
-"""Of the tables, and of what decides about a row's part and fold: another one is not comparable."""
+"""The version of the tables and of the rules for parts and folds; tables of other versions are not reused."""
 SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayCounts:
-    """The counts over all days, those of each day by the name of its table, and the days known before."""
+    """The counts over all days, those of each day by table name, and the days that were reused."""
 
     total: CountTable
     tables: Mapping[str, CountTable]
@@ -29,9 +29,9 @@ class DayCounts:
 
 
 def table_names(manifest: Manifest, schema: Schema, parameters: TrainingParameters) -> dict[str, str]:
-    """What each day's table is called: a name that changes when the day's rows, or how they are counted, do.
+    """The name of each day's table, which changes with the day's rows and with how they are counted.
 
-    Empty where the days' content is not known, or where which rows are counted depends on other days.
+    Empty if the days' content is unknown, or if which rows are counted depends on other days.
     """
     if parameters.split is not Split.RANDOM:
         return {}
@@ -51,10 +51,10 @@ def count_days(
     earlier: Path | None,
     folder: Path,
 ) -> DayCounts:
-    """Count the training rows of each day whose table is not in the folder `earlier`, and add all days up.
+    """Count the training rows of each day whose table is not in the folder `earlier`, and sum all days.
 
-    `names` are those of `table_names`; without any, all rows are one table. All machines of a cluster see
-    `folder`, where the tables are written.
+    `names` come from `table_names`; if empty, all rows form one table. The tables are written to `folder`, which all
+    machines of a cluster must see.
     """
     if not names:
         counted = rows.count(parameters, folder / f"counts-{WHOLE}")

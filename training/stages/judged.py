@@ -1,4 +1,4 @@
-"""The second half of a run: the model beside everything that it is compared with, and the gate's verdict."""
+"""The second half of a run: the model is compared with baselines and earlier versions, and the gate decides."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -22,12 +22,12 @@ from training.request import LocalRequest
 from training.stages.trained import Trained
 
 Stage = Callable[[str, str], AbstractContextManager[None]]
-"""Names a stage and says what it does; it lasts as long as the block."""
+"""Opens a stage with a name and a description, for the duration of a block."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The model beside everything that it is compared with, on the same held-out rows."""
+    """The model and everything that it is compared with, on the same held-out rows."""
 
     evaluation: Evaluation
     baselines: Mapping[str, Evaluation]
@@ -36,13 +36,13 @@ class Judged:
     best_reachable: BestReachable | None
     slices: tuple[Slice, ...]
     warnings: tuple[str, ...]
-    """Sentences about the data that whoever owns it should read."""
+    """Sentences about the data, for its owner."""
     reference: Reference
     verdict: Verdict
 
 
 def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judged:
-    """Measure a model on its held-out rows and judge it."""
+    """Evaluate a model on its held-out rows and judge it."""
     schema, prepared = trained.schema, trained.prepared
     encoder = trained.encoded.encoder.encoder
     held_out, seed = prepared.part(Part.HELD_OUT), arguments.training.seed
@@ -74,7 +74,7 @@ def judge_model(trained: Trained, arguments: LocalRequest, stage: Stage) -> Judg
 
 
 def _champion(held_out: Rows, sampled: RawRows, arguments: LocalRequest, stage: Stage) -> EarlierVersion | None:
-    """The champion on the same held-out rows, with how far a sample of them has moved from what it was trained on."""
+    """The champion on the same held-out rows, and their drift from its baseline sample."""
     if arguments.champion is None:
         return None
     with stage("champion", "score the champion on the same rows"):
@@ -90,7 +90,7 @@ def _champion(held_out: Rows, sampled: RawRows, arguments: LocalRequest, stage: 
 
 
 def _best(held_out: Rows, schema: Schema, arguments: LocalRequest, stage: Stage) -> EarlierVersion | None:
-    """The best version kept on the same held-out rows; an old bundle that cannot be read any more blocks no run."""
+    """The best version kept on the same held-out rows. A bundle that can no longer be read does not stop the run."""
     if arguments.best is None:
         return None
     version = arguments.best_version

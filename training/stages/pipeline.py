@@ -28,11 +28,11 @@ from training.stages.summary import column_summaries, split_summaries
 from training.stages.trained import Encoded, Half, Trained
 
 NOT_OF_THE_MODEL = {"driver_memory_gib", "memory_gib"}
-"""Parameters that change the run and not its model: a bundle does not tell where it was trained."""
+"""Parameters that affect the run but not the model, and so are not in the bundle."""
 
 
 class Pipeline:
-    """One training run with its engine, its folder for the bundle and its folder for intermediate files."""
+    """One training run with its engine and its folders."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Pipeline:
         output: Path,
         progress: Progress,
     ) -> None:
-        """Train as `arguments` say and put the bundle into `output / "bundle"`."""
+        """Train as `arguments` say and write the bundle to `output / "bundle"`."""
         self._engine = engine
         self._arguments = arguments
         self._manifest = manifest
@@ -55,10 +55,10 @@ class Pipeline:
         self._progress = progress
 
     def run(self) -> Result:
-        """Train, evaluate, judge and write the bundle; intermediate files go whatever happens."""
+        """Train, evaluate, judge and write the bundle; intermediate files are always removed."""
         found = work.begin(self._work, self._inputs())
         if found:
-            self._progress("start", f"go on after {', '.join(found)}, which a run that was killed has finished")
+            self._progress("start", f"continue after {', '.join(found)}, which an earlier run had finished")
         try:
             trained = self._train()
             judged = judge_model(trained, self._arguments, self._stage)
@@ -69,12 +69,12 @@ class Pipeline:
             shutil.rmtree(self._work, ignore_errors=True)
 
     def _inputs(self) -> str:
-        """What the intermediate files follow from, as a hash."""
+        """A hash of everything that intermediate files depend on."""
         parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
         return hashlib.sha256(f"{self._manifest.hash} {training_code_hash()} {parameters}".encode()).hexdigest()
 
     def first_half(self) -> Half:
-        """Prepare and encode the rows: everything that comes before a model is fitted."""
+        """Prepare and encode the rows: everything before the fit."""
         prepared, schema = self._prepare()
         return Half(schema=schema, prepared=prepared, encoded=self._encode(prepared, schema))
 
@@ -110,7 +110,7 @@ class Pipeline:
             )
             encoder = fold_encoder(counted.total, train, schema, self._training)
         if counted.known:
-            self._progress("count", f"{len(counted.known)} of {len(counted.tables)} days were counted before")
+            self._progress("count", f"counts of {len(counted.known)} of {len(counted.tables)} days reused")
         values = len(encoder.encoder.hashes)
         with self._stage("encode", f"encode {rows:,} rows by {values:,} values"):
             return Encoded(
@@ -118,7 +118,7 @@ class Pipeline:
             )
 
     def _finish(self, trained: Trained, judged: Judged) -> Result:
-        from training.report import page  # noqa: PLC0415 - Matplotlib takes a second, which wrong data must not cost
+        from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
 
         target = self._output / "bundle"
         with self._stage("bundle", "write the bundle"):
@@ -195,8 +195,7 @@ class Pipeline:
 
 
 def fold_encoder(counted: CountTable, rows: Scannable, schema: Schema, parameters: TrainingParameters) -> FoldEncoder:
-    """The encoders that follow from the counts of these rows, with a place for the values that
-    `features.counts.thresholds` names."""
+    """The encoders for these counted rows; `features.counts.thresholds` decides which values get an entry."""
     needed = thresholds(counted.values_by_rows(MAX_ROWS), min_category_rows=parameters.min_category_rows)
     values = counted.frequent(needed)
     return with_factors(FoldEncoder.of(values, schema, parameters), values, rows, parameters)

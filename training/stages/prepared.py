@@ -1,4 +1,4 @@
-"""The rows of a run, checked, hashed and divided into the parts that they are for."""
+"""A run's rows, checked, hashed and split into parts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from training.protocols import Rows, Source
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Divided rows, and how many of them there are."""
+    """Divided rows, and their counts."""
 
     rows: Rows
     counts: dict[Part, int]
     clicks: dict[Part, int]
     missing: tuple[int, ...]
-    """Rows to train on without each of the numbers."""
+    """Training rows without each of the numeric values."""
 
     def part(self, *parts: Part) -> Rows:
         """The rows of these parts."""
@@ -25,20 +25,19 @@ class Prepared:
 
     @property
     def training_rows(self) -> int:
-        """How many rows are trained on: to fit, and to stop early by."""
+        """The rows to fit on and to stop early by."""
         return self.counts[Part.FIT] + self.counts[Part.VALIDATION]
 
     @property
     def training_clicks(self) -> int:
-        """How many of those are clicks."""
+        """The clicks among the training rows."""
         return self.clicks[Part.FIT] + self.clicks[Part.VALIDATION]
 
 
 def prepare(source: Source, parameters: TrainingParameters, *, folder: Path) -> Prepared:
     """Write the rows of `source` to `folder`, unless they are there already, and divide them.
 
-    Raises the `DatasetError` that fits for rows that are not right, and `SplitError` when a part has no row, or rows of
-    one class only.
+    Raises a `DatasetError` for malformed rows, and `SplitError` if a part has no rows or only one class.
     """
     rows, count = source.prepare(parameters, folder)
     divided = rows.divided(parameters, count=count)

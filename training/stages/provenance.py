@@ -1,4 +1,4 @@
-"""What a model comes from besides its data: the code that trains it, and the libraries."""
+"""What a model depends on besides its data: the training code and the libraries."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,7 @@ LIBRARIES = ("lightgbm", "numpy", "pandas", "pyarrow", "xxhash")
 
 @cache
 def training_code_hash() -> str:
-    """The code that trains, as 64 hexadecimal digits: what a step compares, and what a bundle names.
-
-    It is asked for several times in a run, and the code that runs does not change.
-    """
+    """A hash of the training code, 64 hexadecimal digits, which steps compare and bundles record."""
     return code_hash(PACKAGES)
 
 
@@ -33,11 +30,11 @@ def source_files(packages: Iterable[str], root: Path = ROOT) -> Iterator[Path]:
     """Every file of the packages that belongs to the code, in a stable order."""
     for package in sorted(packages):
         for file in sorted((root / package).rglob("*")):
-            # Compiled files and what editors hide beside a file that is open.
+            # Neither compiled files nor editors' hidden files.
             if file.is_file() and file.suffix != ".pyc" and not file.name.startswith("."):
                 yield file
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide about a model on every engine."""
+    """The versions of the libraries that affect a model on every engine."""
     return {name: version(name) for name in LIBRARIES}

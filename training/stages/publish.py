@@ -1,4 +1,4 @@
-"""The bundle of a run: written aside, sealed, and put in its place only when it is whole."""
+"""Writes a run's bundle aside, seals it, and moves it into place once it is complete."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ from training.protocols import CountTable
 
 @contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
-    """A new folder beside `target` that replaces it when the block ends without an error, and vanishes otherwise."""
+    """A new folder that replaces `target` if the block ends without an error, and is removed otherwise."""
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -30,7 +30,7 @@ def written_aside(target: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Give `folder` the name `target`; what had it before goes only when the new one is in place."""
+    """Rename `folder` to `target`; a former `target` is removed only once the new one is in place."""
     folder.chmod(0o755)
     if not target.exists():
         folder.rename(target)
@@ -58,7 +58,7 @@ def write_bundle(
     reference: Reference,
     write_report: Callable[[Path], None],
 ) -> str:
-    """Write a whole bundle to the folder `target` and return its hash. Nothing is left there when something fails."""
+    """Write a bundle to the folder `target` and return its hash. After a failure nothing is left there."""
     with written_aside(target) as folder:
         (folder / MODEL).write_text(model, encoding="utf-8")
         (folder / SCHEMA).write_bytes(schema.to_json())

@@ -1,4 +1,4 @@
-"""What the data looks like, for the report: missing shares and distinct values, from the training rows."""
+"""Summaries of the training data for the report: missing shares and distinct values."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from training.report import ColumnSummary, SplitSummary
 from training.stages.prepared import Prepared
 
 FREQUENT = 10
-"""Values that are named of a column that holds several."""
+"""How many values are listed of a column with several values per field."""
 
 
 def split_summaries(prepared: Prepared) -> list[SplitSummary]:
@@ -23,7 +23,7 @@ def split_summaries(prepared: Prepared) -> list[SplitSummary]:
 
 
 def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) -> list[ColumnSummary]:
-    """One summary per column, of crosses too; `counted` are the values of the training rows."""
+    """One summary per column, including crosses; `counted` has the training rows' values."""
     rows = prepared.training_rows
     numbers = [
         ColumnSummary(name=column.name, role=column.role, missing_share=missing / rows, distinct=None)
@@ -48,7 +48,7 @@ def column_summaries(prepared: Prepared, counted: CountTable, schema: Schema) ->
 
 
 def _frequent(prepared: Prepared, counted: CountTable, schema: Schema, index: int) -> list[tuple[str, int]]:
-    """The most frequent values of a column, as the held-out rows write them, and the training rows of each."""
+    """The most frequent values of a column, as written in the held-out rows, and the training rows of each."""
     hashes, rows = counted.most_frequent(index, FREQUENT)
     names = value_names(prepared.part(Part.HELD_OUT), schema, [SlicedColumn(index=index, hashes=hashes)])
     return [(name, count) for name, count in zip(names, rows.tolist(), strict=True) if name]

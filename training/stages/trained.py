@@ -1,4 +1,4 @@
-"""What the first half of a run leaves for the second: a model, and what it was made from."""
+"""What the first half of a run passes to the second: a model, and what it was made from."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from training.stages.prepared import Prepared
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """The training rows as the model sees them, and the encoder for all others."""
+    """The encoded training rows, and the encoder for all other rows."""
 
     encoder: FoldEncoder
     counted: DayCounts
@@ -21,7 +21,7 @@ class Encoded:
 
 @dataclass(frozen=True, kw_only=True)
 class Half:
-    """A run up to where a model is fitted."""
+    """A run up to the fit."""
 
     schema: Schema
     prepared: Prepared

@@ -128,7 +128,7 @@ def test_a_lost_executor_is_an_error_and_no_hang(name: str, fit: str, tmp_path: 
         executors[0].send_signal(signal.Signals[name])
         _, error = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 1
-    assert "was lost, and LightGBM does not survive that" in error.splitlines()[-1]
+    assert "was lost, and LightGBM can't continue without it" in error.splitlines()[-1]
     assert "training.driver_memory_gib" in error.splitlines()[-1]
 
 

@@ -161,7 +161,7 @@ def test_a_model_of_merged_days_is_the_model_of_all_rows(folder: Path, tmp_path:
     yesterday = of_days(3, tmp_path / "yesterday", place=tmp_path / "raw")
     today = of_days(3, tmp_path / "today", "--champion", yesterday.result.bundle)
     afresh = of_days(3, tmp_path / "afresh")
-    assert any("2 of 3 days were counted before" in line for line in today.progress)
+    assert any("counts of 2 of 3 days reused" in line for line in today.progress)
     for name in ("model.txt", "encoder/hashes.npy", "encoder/rates.npy", "reference.json", "golden.jsonl"):
         assert Path(today.result.bundle, name).read_bytes() == Path(afresh.result.bundle, name).read_bytes()
     tables = [sorted(Path(run.result.bundle, "counts").iterdir()) for run in (today, afresh)]

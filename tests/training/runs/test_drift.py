@@ -107,7 +107,7 @@ def test_the_command_writes_a_page_and_fails_above_the_limit(run: Run, other_day
     result = json.loads(done.stdout)
     assert result["passed"] is False
     assert result["page"] == str(page)
-    assert "The data has moved too far" in page.read_text()
+    assert "Drift above the limit" in page.read_text()
 
 
 def test_a_bundle_that_is_none_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

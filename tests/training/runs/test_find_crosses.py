@@ -114,7 +114,7 @@ def test_what_the_description_names_stays_and_is_what_others_are_measured_beside
     crosses = found(file, tmp_path)
     assert crosses.crosses == (("taste", "genre"),)
     assert crosses.validation_after == crosses.validation_before
-    assert "Leave the description as it is" in crosses.text()
+    assert "Keep the dataset config" in crosses.text()
 
 
 def test_factors_are_tried_where_both_keys_are_features_of_one_value(tables: Path) -> None:

@@ -71,8 +71,8 @@ def test_a_killed_run_goes_on_after_its_finished_stages_to_the_same_bundle(
         subprocess.run(command(*SMALL, *options, "--output", str(folder)), capture_output=True, text=True, check=True)
         for folder in (output, tmp_path / "afresh")
     )
-    assert f"go on after {stages}" in again.stderr
-    assert "go on after" not in afresh.stderr
+    assert f"continue after {stages}" in again.stderr
+    assert "continue after" not in afresh.stderr
     assert json.loads(again.stdout)["bundle_hash"] == json.loads(afresh.stdout)["bundle_hash"]
     assert not (output / "work").exists()
 

@@ -93,7 +93,7 @@ def test_only_a_schema_with_separators_says_so(whole: Run, split: Run) -> None:
 
 def test_the_report_says_what_the_column_holds_and_measures_each_frequent_genre(split: Run) -> None:
     page = (Path(split.result.bundle) / "report.html").read_text(encoding="utf-8")
-    assert "<b>genres</b> holds several values with <code>&#34;|&#34;</code> between them" in page
+    assert "<b>genres</b> has several values per field, separated by <code>&#34;|&#34;</code>" in page
     named = page.partition("Most frequent in the training rows: ")[2].partition("</p>")[0]
     genres = [part.split(" (")[0] for part in named.split(", ") if " (" in part]
     assert set(genres) < set(GENRES)

@@ -62,7 +62,7 @@ def test_more_cuts_than_attempts_are_no_failure_while_bytes_arrive(tmp_path: Pat
 def test_a_later_command_continues_the_download_of_an_earlier_one(tmp_path: Path) -> None:
     target = tmp_path / "to/rows"
     with serving(Served(content=CONTENT, cut_after=[2_000_000, *[0] * 10])) as served:
-        with pytest.raises(DownloadError, match="2,000,000 bytes are kept; run the command again to continue"):
+        with pytest.raises(DownloadError, match="2,000,000 bytes are kept; run the command again to resume"):
             fetch(served, target)
         served.cut_after.clear()
         served.requests.clear()

@@ -40,10 +40,10 @@ def test_the_page_is_whole_and_needs_nothing_but_itself() -> None:
 @pytest.mark.parametrize(
     ("shift", "limit", "heading"),
     [
-        (0.0, 0.0, "The data looks as it did"),
-        (1.0, 0.0, "The data has moved<"),
-        (1.0, 0.25, "The data has moved too far"),
-        (1.0, 9.0, "The data has moved<"),
+        (0.0, 0.0, "No significant drift"),
+        (1.0, 0.0, "The data has drifted<"),
+        (1.0, 0.25, "Drift above the limit"),
+        (1.0, 9.0, "The data has drifted<"),
     ],
 )
 def test_the_heading_says_how_it_is(shift: float, limit: float, heading: str) -> None:

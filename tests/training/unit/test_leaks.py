@@ -27,7 +27,7 @@ def test_a_number_that_tells_the_label_is_named_with_its_auc() -> None:
     inputs, label = rows()
     inputs[:, 1] = label + np.random.default_rng(1).normal(0, 0.1, len(label))
     (warning,) = warnings(inputs, label, SCHEMA)
-    assert warning.startswith("The column age alone tells clicks from the rest (AUC 1.0000).")
+    assert warning.startswith("The column age alone predicts the label (AUC 1.0000).")
 
 
 def test_so_is_one_that_tells_it_by_being_missing() -> None:

@@ -117,10 +117,10 @@ def test_a_column_of_several_values_names_its_separator_and_most_frequent_values
         frequent=[("Drama & Co", 39_895), ("<b>", 7)],
     )
     page = render(replace(report_data(), columns=[column]))
-    assert "<b>genres</b> holds several values with <code>&#34; &lt;|&#34;</code> between them" in page
+    assert "<b>genres</b> has several values per field, separated by <code>&#34; &lt;|&#34;</code>" in page
     assert "Most frequent in the training rows: Drama &amp; Co (39,895), &lt;b&gt; (7)." in page
     assert "a row is in the segment of each" in page
-    assert "holds several values" not in html
+    assert "several values per field" not in html
     assert "a row is in the segment of each" not in html
 
 
@@ -137,8 +137,8 @@ def test_without_a_segment_that_is_off_the_page_says_so(html: str) -> None:
 
 
 def test_a_warning_about_the_data_stands_beside_the_checks(html: str) -> None:
-    page = render(replace(report_data(), warnings=["The column paid alone tells clicks from the rest."]))
-    assert "<b>Warning:</b> The column paid alone tells clicks from the rest." in page
+    page = render(replace(report_data(), warnings=["The column paid alone predicts the label."]))
+    assert "<b>Warning:</b> The column paid alone predicts the label." in page
     assert "Warning:" not in html
 
 

@@ -1,1 +1,1 @@
-"""Synthetic rows of Criteo's shape whose click probability is known."""
+"""Synthetic rows in Criteo's format with known click probabilities."""

@@ -1,8 +1,8 @@
-"""Generated rows of Criteo's shape whose click probability is known.
+"""Generated rows in Criteo's format with known click probabilities.
 
-The probability of a row is a pure function of what the row shows (`true_probability`): a category's effect comes from a
-hash of its value, a missing field has an effect of its own. So the best reachable AUC and log loss of any rows follow
-from the rows themselves, and no column has to carry the answer.
+A row's probability is a pure function of its fields (`true_probability`): a category's effect comes from a hash of its
+value, and a missing field has its own effect. So the best reachable AUC and log loss can be computed from the rows, and
+no column has to leak the label.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from features.schema import CRITEO
 from training.datasets.generated import recipe
 
 BLOCK_ROWS = 50_000
-"""Rows that share one random stream: row `i` depends on the seed and on `i` alone, whatever is generated around it."""
+"""Rows that share one random stream, so that row `i` depends only on the seed and `i`."""
 
 _HEX_PAIRS = np.array([f"{value:04x}" for value in range(1 << 16)], dtype="S4")
 _NIBBLES = np.full(256, 255, dtype=np.uint8)
@@ -27,7 +27,7 @@ _NIBBLES[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dty
 @dataclass(frozen=True, kw_only=True)
 class GeneratedBlock:
     """Consecutive rows: `label` int8[n], `numeric` float64[n, 13] with NaN for missing, and the categories' 32-bit
-    values `codes` uint32[n, 26], of which only those outside `missing` bool[n, 26] are shown."""
+    values `codes` uint32[n, 26], except where `missing` bool[n, 26]."""
 
     label: npt.NDArray[np.int8]
     numeric: npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ def record_batch(block: GeneratedBlock) -> pa.RecordBatch:
 
 
 def true_probability(columns: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-    """The probability, float64[n], with which each row was clicked when it was generated.
+    """Each row's true click probability, float64[n].
 
     `columns` maps the feature names of `CRITEO` to sequences of length n (a pandas DataFrame will do): numbers with NaN
     for missing, categories as strings with "" for missing.
@@ -96,7 +96,7 @@ def _hexadecimal(codes: npt.NDArray[np.uint32], missing: npt.NDArray[np.bool_]) 
 
 
 def _codes(values: npt.NDArray[np.bytes_]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-    """The 32-bit values that strings of 8 hexadecimal digits stand for, and where a string is empty."""
+    """The 32-bit values of strings of 8 hexadecimal digits, and which strings are empty."""
     missing = values == b""
     digits = _NIBBLES[np.ascontiguousarray(values).view(np.uint8).reshape(-1, 8)].astype(np.uint32)
     codes = np.zeros(len(values), dtype=np.uint32)

@@ -1,4 +1,4 @@
-"""Synthetic rows as files of Criteo's format."""
+"""Synthetic rows as files in Criteo's format."""
 
 import multiprocessing
 import os
@@ -44,7 +44,7 @@ def materialize(dataset: SyntheticDataset, folder: Path, report: Reporter) -> No
 
 
 def _each(write: Callable[[int], int], starts: Sequence[int]) -> Iterator[int]:
-    """The result of `write` for each start, computed by one process per core unless there is one start only."""
+    """The result of `write` for each start, with one process per core unless there is only one start."""
     if len(starts) == 1:
         yield write(starts[0])
         return

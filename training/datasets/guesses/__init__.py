@@ -1,1 +1,1 @@
-"""A first description of own tables, each guess with its reason."""
+"""Guesses a dataset config from tables, with a reason for each guess."""

@@ -1,4 +1,4 @@
-"""A guessed description as YAML, each guess with its reason beside it, for a person to correct."""
+"""A guessed dataset config as YAML, with the reason beside each guess, for a person to correct."""
 
 import json
 import re
@@ -16,12 +16,12 @@ _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def to_yaml(guessed: Guess, folder: Path) -> str:
-    """The text of the description that lies in `folder`."""
+    """The text of the config file in `folder`."""
     return "\n".join(_lines(guessed, folder)) + "\n"
 
 
 def explained(guessed: Guess) -> dict[str, str]:
-    """Why each column is what the description says, or is left out, by the table and its name."""
+    """The reason for each column's role, or for leaving it out, by table and column name."""
     roles = guessed.roles
     reasons = {
         f"users {roles.users.key}": reason(roles.users),
@@ -36,16 +36,16 @@ def explained(guessed: Guess) -> dict[str, str]:
 
 def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     roles = guessed.roles
-    yield "# A first description, guessed from the files by `.venv/bin/personalize init-data`. Correct what is wrong:"
-    yield "# each guess says why. Leave out what is known only after a click, as it would tell the answer."
+    yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
+    yield "# Correct what is wrong, and remove columns that are known only after a click: they leak the target."
     seen = roles.interactions
-    yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}, with the keys of both others"
+    yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}, with both keys"
     if not roles.is_sure:
-        yield "# Nothing tells the users' table from the items': exchange the two where they are the wrong way round."
+        yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
     for role, link in (("users", roles.users), ("items", roles.items)):
         yield from _entity(role, link, folder)
     yield ""
-    yield f"# What counts as a click: {guessed.label.why}."
+    yield f"# The label, and what counts as a click: {guessed.label.why}."
     yield "label:"
     yield f"  column: {scalar(guessed.label.column)}"
     for rule, value in guessed.label.rule.items():
@@ -64,7 +64,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     for unused in guessed.left_out:
         yield f"#   {unused.column} ({unused.table}): {unused.why}"
     keys = f"{roles.users.foreign_key} and {roles.items.foreign_key}"
-    yield f"#   {keys}: as categories they tell the model of single users and items, and nothing of new ones"
+    yield f"#   {keys}: as categories they describe known users and items, but say nothing about new ones"
 
 
 def _timestamp(guessed: TimestampGuess) -> Iterator[str]:
@@ -93,11 +93,11 @@ def _column(feature: Feature) -> Iterator[str]:
     if feature.separator is not None:
         yield f"    separator: {scalar(feature.separator)}"
     if feature.missing:
-        yield f"    missing: [{', '.join(map(scalar, feature.missing))}] # no values, to all appearances"
+        yield f"    missing: [{', '.join(map(scalar, feature.missing))}] # look like missing values"
 
 
 def scalar(text: str) -> str:
-    """A text as YAML takes it for exactly this text."""
+    """A text as a YAML scalar with exactly this value."""
     plain = _PLAIN.match(text) and text.lower() not in _WORDS_OF_YAML
     return text if plain else json.dumps(text, ensure_ascii=False)
 

@@ -1,4 +1,4 @@
-"""A first description of a dataset of three tables, guessed from what they look like, each guess with its reason."""
+"""Guesses the dataset config of three tables, with a reason for each guess."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ ROLES = ("interactions", "users", "items")
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """A whole description: the roles, the label, and what becomes of every other column."""
+    """A guessed config: the roles of the tables, the label, and what to do with every other column."""
 
     roles: Roles
     label: LabelGuess
@@ -26,11 +26,9 @@ class Guess:
 
 
 def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> Guess:
-    """A description of the three tables in `folder`; `told` are files whose role somebody has said, by role, and
-    `label` is the label's column.
+    """The config of the three tables in `folder`; `told` has files with a given role, `label` is a given label column.
 
-    Raises `GuessError` where nothing tells what is what, and the `DatasetError` that fits for a file that cannot be
-    read.
+    Raises `GuessError` if the roles can't be guessed, and a `DatasetError` for a file that can't be read.
     """
     files = _files(folder, told)
     profiles = {path: profile(path) for path in files}
@@ -46,14 +44,14 @@ def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> G
         unused = "; ".join(f"{one.column} {one.why}" for one in guessed.left_out)
         raise GuessError(
             f"No column of {folder} looks like a feature: {unused}. "
-            "Write the description by hand, from examples/tables/dataset.yaml."
+            "Write the dataset config by hand, starting from examples/tables/dataset.yaml."
         )
     return guessed
 
 
 def _files(folder: Path, told: Mapping[str, Path]) -> list[Path]:
     if missing := [str(path) for path in (folder, *told.values()) if not path.exists()]:
-        raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder in which the three tables are.")
+        raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the three tables.")
     known = {path.resolve() for path in told.values()}
     found = sorted(path.resolve() for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     tables = [path for path in found if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
@@ -64,7 +62,7 @@ def _files(folder: Path, told: Mapping[str, Path]) -> list[Path]:
         return files
     others = [path.name for path in found if path not in tables and not path.name.startswith(".")]
     listed = f" ({', '.join(path.name for path in files)})" if files else ""
-    more = f" Files of other names are passed over: {', '.join(others[:10])}." if others else ""
+    more = f" Files with other names are ignored: {', '.join(others[:10])}." if others else ""
     raise GuessError(
         f"{folder} has {len(files)} tables{listed}, and a dataset has three: interactions, users and items, "
         f"each a file that ends in {', '.join(SUFFIXES)}.{more} Say which are meant: --interactions FILE --users FILE "
@@ -73,7 +71,7 @@ def _files(folder: Path, told: Mapping[str, Path]) -> list[Path]:
 
 
 def _add_features(guessed: Guess, taken: set[str]) -> None:
-    """Decide about each column of each table that has no other use."""
+    """Decide about each column without another role."""
     roles = guessed.roles
     tables: list[tuple[TableProfile, set[str]]] = [
         (roles.users.table, {roles.users.key}),
@@ -87,7 +85,7 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
     folded = [name.lower() for _, name in free]
     for table, name in free:
         if folded.count(name.lower()) > 1:
-            why = "stands in several tables: rename all but one of them to use it"
+            why = "is in several tables: rename all but one of them to use it"
         elif name.lower() == LABEL:
             why = f"a feature cannot be called {LABEL!r}: rename it to use it"
         else:
@@ -101,5 +99,5 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
 
 
 def reason(link: Link) -> str:
-    """Why two columns are taken for the same key."""
-    return f"each of the {link.table.shown_rows} has its own; {link.share:.0%} of the interactions' are among them"
+    """Why two columns are taken as the same key."""
+    return f"unique in the {link.table.shown_rows}; {link.share:.0%} of the interactions' keys are among them"

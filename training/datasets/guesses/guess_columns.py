@@ -1,4 +1,4 @@
-"""What a column that is neither key nor label nor time may be: a number, a category, several categories, or nothing."""
+"""Guesses the role of a column that is not a key, label or timestamp: number, category, several values, or unused."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from training.datasets.guesses.profile import ColumnProfile, TableProfile
 from training.datasets.guesses.roles import words
 
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "\\N", "?", "-", "--"})
-"""Texts that mean missing in most files that have them."""
+"""Texts that usually mean missing."""
 _CODES = {"id", "code", "zip", "zipcode", "postcode", "postal", "phone", "sku", "isbn"}
 _SEPARATORS = ("|", ";", "/", ", ", ",", " ")
 _NEVER_IN_TEXT = ("|", ";")
 _MAX_WORDS = 3
 _MAX_WRONG = 0.05
 _MAX_DISTINCT = 0.5
-"""A column with more different values than so many of its fields says nothing about other rows."""
+"""A column with more distinct values than this share of its fields says nothing about other rows."""
 _FEW_ROWS = 20
 _MIN_SEPARATED = 0.1
 _SHOWN_CHARACTERS = 40
 _MIN_USES = 5
-"""How often the parts of a column of several values occur at least, on average."""
+"""How often the values of a column with several values must occur, on average."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """A column to train on, and why; `separator` is that of a category of several values."""
+    """A column to train on, and why; `separator` is set for columns with several values per field."""
 
     column: str
     table: str
@@ -44,11 +44,11 @@ class LeftOut:
 
 
 def guess_feature(column: ColumnProfile, table: TableProfile) -> Feature | LeftOut:
-    """What becomes of a column."""
+    """The role of a column."""
     missing = tuple(sorted(text for text in column.values if text in MISSING))
     present = Counter({text: count for text, count in column.values.items() if text not in missing})
     if len(present) <= 1:
-        why = "is empty" if not present else f"is {_shown(next(iter(present)))} in every row that has a value"
+        why = "is empty" if not present else f"is always {_shown(next(iter(present)))}"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     if column.time_formats:
         why = "a date or a time: a number made of it, such as days since then, could be used"
@@ -79,7 +79,7 @@ def _number(column: ColumnProfile, table: TableProfile) -> Feature | None:
 def _several(
     column: ColumnProfile, table: TableProfile, present: Counter[str], missing: tuple[str, ...]
 ) -> Feature | None:
-    """A column of which enough fields have a separator, and whose parts come again and again, in other company."""
+    """A feature with several values, if enough fields have a separator and the parts recur in other combinations."""
     for separator in _SEPARATORS:
         with_it = sum(count for text, count in present.items() if separator in text)
         if with_it < _MIN_SEPARATED * present.total():
@@ -104,7 +104,7 @@ def _several(
 
 
 def _come_again(parts: Counter[str], present: Counter[str], separator: str) -> bool:
-    """Whether the parts of fields are values of their own, and not words of a text that has the separator by chance."""
+    """Whether the parts of fields are values, and not words of a text that contains the separator by chance."""
     uses = parts.total() / len(parts)
     return uses > 1 if separator in _NEVER_IN_TEXT else uses >= _MIN_USES and len(parts) < len(present)
 
@@ -114,7 +114,7 @@ def _category(
 ) -> Feature | LeftOut:
     shown = ", ".join(_shown(text) for text, _ in present.most_common(3))
     if len(present) > _MAX_DISTINCT * present.total() and present.total() > _FEW_ROWS:
-        why = f"has {len(present):,} different values in {present.total():,} fields ({shown}): nearly each row its own"
+        why = f"has {len(present):,} different values in {present.total():,} fields ({shown}): nearly unique"
         return LeftOut(column=column.name, table=table.path.name, why=why)
     why = f"{table.path.name}: {len(present):,} different values, mostly {shown}"
     return Feature(column=column.name, table=table.path.name, is_numeric=False, why=why, missing=missing)

@@ -1,4 +1,4 @@
-"""Which column tells a click, and which one tells when."""
+"""Guesses which column is the label and which one is the timestamp."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LABELS = {
     "liked": 4, "like": 4, "rating": 4, "star": 4, "score": 3, "event": 3, "action": 3, "feedback": 3, "response": 3,
     "outcome": 3, "purchase": 3, "is": 1,
 }  # fmt: skip
-"""Words of a name and how much each speaks for a label."""
+"""Words in a column's name, and how much each speaks for a label."""
 _CLICKS = (
     "click",
     "clicked",
@@ -32,20 +32,20 @@ _CLICKS = (
     "t",
     "positive",
 )
-"""Words that say of an event that it is a click, the likeliest first."""
+"""Names of events that count as a click, the likeliest first."""
 _TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
 _GOOD_OF = {5.0: 4, 10.0: 7}
-"""From how many stars of so many a thing is usually called liked."""
+"""By highest rating: from which rating on an item usually counts as liked."""
 _MAX_EVENTS = 20
 _NUMBERS_FROM = {TimeFormat.ISO: 1e8, TimeFormat.MILLISECONDS: 1e11}
-"""The smallest number that is taken for a time: 1973 both in seconds and in milliseconds."""
+"""The smallest number that is taken for a time; in 1973, in seconds and in milliseconds."""
 _NUMBERS_BELOW = 1e14
 _ORDERS = {TimeFormat.DAY_FIRST: "day", TimeFormat.MONTH_FIRST: "month"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimestampGuess:
-    """The column of the times, how it writes them, and why it is taken."""
+    """The timestamp's column, its format, and why it is taken."""
 
     column: str
     format: TimeFormat
@@ -54,7 +54,7 @@ class TimestampGuess:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelGuess:
-    """The label's column and its rule, as the description has it, and why."""
+    """The label's column and its rule, as in the config, and why."""
 
     column: str
     rule: dict[str, object]
@@ -62,7 +62,7 @@ class LabelGuess:
 
 
 def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str | None) -> LabelGuess:
-    """The interactions' label among these columns; `told` is the column that somebody has said it is.
+    """The interactions' label among these columns; `told` is a given label column.
 
     Raises `GuessError` when none looks like one.
     """
@@ -75,13 +75,13 @@ def guess_label(table: TableProfile, columns: Sequence[ColumnProfile], told: str
             return _explained(column, *found)
     named = told or ", ".join(one.name for one in columns) or "none beside the keys"
     raise GuessError(
-        f"No column of {table.path} looks like a label, neither 0 and 1 nor stars nor the name of an event, among: "
-        f"{named}. Say which it is: --label COLUMN. Where every row is a click, add rows that are none."
+        f"No column of {table.path} looks like a label (0 and 1, ratings, or names of events), among: {named}. Name it "
+        "with --label COLUMN. If every row is a click, add rows without a click."
     )
 
 
 def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | None, list[LeftOut]]:
-    """The column of the times, and the columns of times that some rows lack."""
+    """The timestamp, and columns of times that can't be used because some rows lack them."""
     left_out = []
     for column in columns:
         form = _time_format(column)
@@ -96,7 +96,7 @@ def guess_timestamp(columns: Sequence[ColumnProfile]) -> tuple[TimestampGuess | 
 
 
 def _time_format(column: ColumnProfile) -> TimeFormat | None:
-    """How a column writes times, where it has some; numbers need a name that speaks of time."""
+    """A column's time format, or None; numbers count only if the column's name suggests a time."""
     if column.time_formats:
         return column.time_formats[0]
     numbers = column.numbers
@@ -124,14 +124,14 @@ def _why(column: ColumnProfile, form: TimeFormat) -> str:
 
 
 def _likeness(column: ColumnProfile) -> int:
-    """How much a column looks like a label."""
+    """A score of how much a column looks like a label."""
     named = max((_LABELS.get(word, 0) for word in words(column.name)), default=0)
     binary = {text.lower() for text in column.values} in ({"0", "1"}, {"true", "false"}, {"0.0", "1.0"})
     return named + 2 * binary if column.is_complete else 0
 
 
 def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:
-    """The rule that makes a column's texts 0 and 1, and why, or nothing."""
+    """The rule that turns a column's texts into 0 and 1, and why, or None."""
     values = {text.lower(): text for text in column.values}
     if len(values) <= 1:
         return None
@@ -153,11 +153,11 @@ def _rule_of_numbers(column: ColumnProfile) -> tuple[dict[str, object], str]:
         return {}, "0 and 1, so no rule is needed"
     shown = f"numbers from {numbers[0]:g} to {numbers[-1]:g}"
     if numbers[0] >= 0 and (good := _GOOD_OF.get(numbers[-1])):
-        return {"at_least": good}, f"{shown}, like stars, of which {good} or more are usually called liked"
+        return {"at_least": good}, f"{shown}, like ratings, of which {good} or more usually count as liked"
     clicks = {number: _share(column, number) for number in numbers[1:]}
     middle = min(clicks, key=lambda number: abs(clicks[number] - 0.5))
     threshold = int(middle) if middle.is_integer() else middle
-    return {"at_least": threshold}, f"{shown}, cut where about half of them are above: nothing says what is liked"
+    return {"at_least": threshold}, f"{shown}, cut so that about half are above, since no rating scale is known"
 
 
 def _share(column: ColumnProfile, threshold: float) -> float:

@@ -1,4 +1,4 @@
-"""What the columns of a table look like, from its beginning: what guesses about a dataset go by."""
+"""Profiles of a table's columns, from its beginning, as the basis of guesses."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """The texts of a column, the empty one among them, and how often each occurs."""
+    """The distinct texts of a column, including the empty one, with their frequencies."""
 
     name: str
     texts: Counter[str]
@@ -39,12 +39,12 @@ class ColumnProfile:
 
     @property
     def is_unique(self) -> bool:
-        """Whether no two fields are the same and none is empty."""
+        """Whether all fields are distinct and none is empty."""
         return self.is_complete and self.filled == len(self.values)
 
     @cached_property
     def not_numbers(self) -> Counter[str]:
-        """The texts that are no numbers."""
+        """The texts that are not numbers."""
         return Counter({text: count for text, count in self.values.items() if not is_number(text)})
 
     @cached_property
@@ -54,8 +54,8 @@ class ColumnProfile:
 
     @cached_property
     def time_formats(self) -> list[TimeFormat]:
-        """The formats in which every field that is not empty is a time in words: both orders of day and month fit
-        where no number over 12 decides."""
+        """The formats that fit every filled field, if all are times in words. Both orders of day and month fit if no
+        number over 12 decides."""
         if not self.values or len(self.not_numbers) < len(self.values):
             return []
         return [form for form in IN_WORDS if all(microseconds(text, form) is not None for text in self.values)]
@@ -63,31 +63,31 @@ class ColumnProfile:
 
 @dataclass(frozen=True, kw_only=True)
 class TableProfile:
-    """A table's columns by name; `whole` tells whether they are of all its rows or of the first `rows`."""
+    """A table's columns by name, from all its rows if `whole`, else from the first `rows`."""
 
     path: Path
     rows: int
     whole: bool
     columns: dict[str, ColumnProfile]
     nested: list[str]
-    """Columns of lists or structs, of which nothing more is known."""
+    """Columns of lists or structs, which are not profiled."""
 
     @property
     def shown_rows(self) -> str:
-        """Of how many rows the profile speaks."""
+        """How many rows were profiled, in words."""
         return f"{self.rows:,} rows" if self.whole else f"the first {self.rows:,} rows"
 
 
 def profile(path: Path) -> TableProfile:
-    """The profile of a table; raises the `DatasetError` that fits for a file that cannot be read or has no row, and
-    `GuessError` for one without names of columns.
+    """The profile of a table; raises a `DatasetError` for a file that can't be read or has no row, and `GuessError` if
+    the column names are missing.
     """
     nested = nested_columns(path)
     names = [name for name in header(path) if name not in nested]
     if all(map(is_number, names)):
         raise GuessError(
-            f"The first row of {path} must name the columns, and looks like data: {', '.join(names[:5])}. Put a row of "
-            "names before it."
+            f"The first row of {path} must name the columns, but looks like data: {', '.join(names[:5])}. Add a header "
+            "row."
         )
     table = Table(path, names, SAMPLE_CHARACTERS)
     texts: dict[str, Counter[str]] = {name: Counter() for name in names}

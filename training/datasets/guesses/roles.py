@@ -1,4 +1,4 @@
-"""Which of three tables holds the interactions, the users and the items, and by which columns they belong together."""
+"""Guesses which of three tables has the interactions, users and items, and their key columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from training.datasets.guesses.profile import ColumnProfile, TableProfile
 _USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
 _MIN_SHARE = 0.5
-"""Of the interactions' different keys, so many must be in the other table for the two columns to belong together."""
+"""The least share of the interactions' distinct keys that the other table must have to link the two columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A table's key, the interactions' column that holds it, and the share of that column's values with a row there."""
+    """A table's key, the interactions' column that refers to it, and the share of that column's values with a row."""
 
     table: TableProfile
     key: str
@@ -28,7 +28,7 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The three tables by role; `is_sure` is false where nothing tells users from items."""
+    """The three tables by role; `is_sure` is false if users and items may be swapped."""
 
     interactions: TableProfile
     users: Link
@@ -37,9 +37,9 @@ class Roles:
 
 
 def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile]) -> Roles:
-    """The roles of three tables; `told` are those that somebody has said, by role.
+    """The roles of three tables; `told` has the given ones, by role.
 
-    Raises `GuessError` when no table's keys are in the two others.
+    Raises `GuessError` if no table refers to the two others.
     """
     found: list[tuple[float, Roles]] = []
     for interactions, first, second in permutations(profiles):
@@ -57,15 +57,15 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
     if not found:
         names = ", ".join(one.path.name for one in profiles)
         raise GuessError(
-            f"No two columns of one table hold the keys of the two others, among {names}. The interactions need a "
-            "column for the user and one for the item, whose values each stand once in a column of the users' and the "
-            "items' table. Correct the files, or write the description by hand, from examples/tables/dataset.yaml."
+            f"No table has two columns with the keys of the two others, among {names}. The interactions need a column "
+            "of user keys and one of item keys, and the users' and items' tables a column in which each is unique. "
+            "Correct the files, or write the dataset config by hand, starting from examples/tables/dataset.yaml."
         )
     return max(found, key=lambda pair: pair[0])[1]
 
 
 def words(name: str) -> list[str]:
-    """The words of a column's or a file's name, in lower case and without the s of a plural."""
+    """The words of a column's or file's name, in lower case and without a plural s."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word.removesuffix("s") for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
 
@@ -97,7 +97,7 @@ def _share(foreign: ColumnProfile, known: set[str]) -> float:
 
 
 def _same_name(key: str, foreign: str, table: TableProfile) -> float:
-    """How much two columns' names speak for their being the same: `id` of users.csv is `user_id` elsewhere."""
+    """A score of how much two columns' names match: `id` in users.csv is `user_id` elsewhere."""
     if key == foreign:
         return 2.0
     if words(key) == words(foreign):
@@ -107,6 +107,6 @@ def _same_name(key: str, foreign: str, table: TableProfile) -> float:
 
 
 def _likeness(link: Link, own: set[str], others: set[str]) -> float:
-    """How much the names speak for a table's being what its role says."""
+    """A score of how much the names fit the table's role."""
     said = {*words(link.table.path.name.split(".")[0]), *words(link.key), *words(link.foreign_key)}
     return float(bool(said & own)) - float(bool(said & others))

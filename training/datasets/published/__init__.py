@@ -1,1 +1,1 @@
-"""Criteo's own rows: files of this machine, or downloaded ones."""
+"""Criteo's rows, from local files or downloads."""

@@ -1,4 +1,4 @@
-"""Criteo's own rows: files of this machine, or downloaded ones."""
+"""Criteo's rows, from local files or downloads."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from training.parameters import CriteoDataset
 
 
 def describe(dataset: CriteoDataset) -> Manifest:
-    """The manifest of the files that the dataset names; a file on the web is known by what its server says."""
+    """The manifest of the dataset's files; a remote file is identified by its server's version."""
     if source := remote.source_of(dataset.path):
         return manifest(dataset.kind, f"Criteo rows from {source.url}", [remote.describe(source)])
     files = [local_file(path, partition) for path, partition in _sources(dataset)]
@@ -22,7 +22,7 @@ def describe(dataset: CriteoDataset) -> Manifest:
 
 
 def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
-    """Copy or download the files into `folder`; raises `DatasetError` when one changes meanwhile."""
+    """Copy or download the files into `folder`; raises `DatasetError` if one changes meanwhile."""
     if source := remote.source_of(dataset.path):
         rows = remote.fetch(source, report)
         files = [File(partition=WHOLE, path=str(rows), size=rows.stat().st_size, identity=sha256(rows))]
@@ -38,15 +38,15 @@ def materialize(dataset: CriteoDataset, folder: Path, report: Reporter) -> None:
 
 
 def fetch(dataset: CriteoDataset, report: Reporter) -> Sequence[tuple[Path, str]]:
-    """The files that the dataset names, each with its partition, on this machine; those of the web are downloaded."""
+    """The dataset's files, each with its partition; remote ones are downloaded."""
     if source := remote.source_of(dataset.path):
         return [(remote.fetch(source, report), WHOLE)]
     return _sources(dataset)
 
 
 def _sources(dataset: CriteoDataset) -> Sequence[tuple[Path, str]]:
-    """The dataset's files, each with its partition: a folder's files are partitions of their own, in their names' order
-    with numbers as such, so that day_10 comes after day_9."""
+    """The dataset's files, each with its partition. Each file of a folder is a partition; they are in natural order, so
+    that day_10 comes after day_9."""
     path = Path(dataset.path).expanduser()
     if path.is_dir():
         found = (file for file in path.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
@@ -74,7 +74,7 @@ def _suffix(path: Path) -> str:
 
 
 def _require_honest_suffix(file: Path) -> None:
-    """Spark decides by the name whether a file is compressed, so name and content must agree."""
+    """Raise `DatasetError` if a file's name and content disagree about gzip, since Spark goes by the name."""
     compressed = is_gzip(file)
     if file.stat().st_size and compressed != (file.suffix == ".gz"):
         kind = "is gzip, but its name does not end in .gz" if compressed else "is not gzip, though it ends in .gz"

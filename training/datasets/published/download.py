@@ -1,7 +1,6 @@
-"""Downloads that continue where they were cut, and that are the file they were meant to be.
+"""Resumable, verified downloads.
 
-The bytes go to `<name>.partial`; beside it lies what the server said about their version, so that only the rest of the
-same version is asked for.
+The bytes go to `<name>.partial`. The server's version is stored beside it, so that only the same version is resumed.
 """
 
 import fcntl
@@ -26,7 +25,7 @@ with without("click"):  # its own command line, and for that colours and highlig
     import httpx
 
 ATTEMPTS = 5
-"""How often in a row a download may fail without a single new byte."""
+"""How often in a row a download may fail without any new byte."""
 
 CHUNK_BYTES = 1 << 20
 REPORT_SECONDS = 0.5
@@ -35,7 +34,7 @@ _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class Checksum(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file's bytes must hash to. `git-blob` is the SHA-1 by which Git knows a file of exactly these bytes."""
+    """A file's expected checksum. `git-blob` is Git's SHA-1 of a blob."""
 
     kind: str
     value: str
@@ -54,23 +53,23 @@ class Checksum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server says about a file: its size in bytes if it tells, and a mark that changes with its content."""
+    """A file's version on a server: its size in bytes, if known, and a mark that changes with its content."""
 
     size: int | None
     mark: str
 
 
 class TransientError(Exception):
-    """A failure that another attempt may not meet."""
+    """A failure that may not occur again."""
 
 
 BACK_OFF = tenacity.wait_random_exponential(multiplier=1, max=60)
 
 
 def probe(url: str) -> Version:
-    """What the server says about the file at `url`; raises `DownloadError` when it does not answer.
+    """The server's version of the file at `url`; raises `DownloadError` if the server does not answer.
 
-    Asks for the first byte and not by HEAD, which signed storage addresses refuse.
+    Requests the first byte instead of using HEAD, which signed storage URLs refuse.
     """
     try:
         with _get(url, {"Range": "bytes=0-0"}) as response:
@@ -90,10 +89,10 @@ def download(
     checksum: Checksum | None = None,
     wait: wait_base = BACK_OFF,
 ) -> None:
-    """Fetch `url` into `target`, continuing an earlier attempt, and check its size and checksum where they are known.
+    """Download `url` to `target`, resuming an earlier attempt, and check its size and checksum if they are known.
 
-    Raises `DownloadError` when the server fails `ATTEMPTS` times in a row, when the file is not the expected one, when
-    the disk is too small, or when another process fetches it at this moment.
+    Raises `DownloadError` if the server fails `ATTEMPTS` times in a row, the file is not the expected one, the disk is
+    too small, or another process is downloading it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
@@ -110,7 +109,7 @@ def download(
 
 
 class _Transfer:
-    """One file on its way: appends to `stream` until the server's file is whole."""
+    """One download: appends to `stream` until the file is complete."""
 
     def __init__(self, url: str, stream: BinaryIO, note: Path, report: Reporter) -> None:
         self._url = url
@@ -121,7 +120,7 @@ class _Transfer:
         self._next_report = 0.0
 
     def run(self, wait: wait_base) -> None:
-        """Attempt until everything is there; raises `DownloadError` after `ATTEMPTS` attempts without a new byte."""
+        """Retry until the file is complete; raises `DownloadError` after `ATTEMPTS` attempts without a new byte."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((httpx.TransportError, TransientError)),
             stop=lambda _: self._failures >= ATTEMPTS,
@@ -133,7 +132,7 @@ class _Transfer:
         except (httpx.HTTPError, TransientError) as error:
             raise DownloadError(
                 f"{self._url} could not be downloaded: {reason(error)}. "
-                f"{self._stream.tell():,} bytes are kept; run the command again to continue."
+                f"{self._stream.tell():,} bytes are kept; run the command again to resume."
             ) from error
         finally:
             self._stream.flush()
@@ -159,10 +158,10 @@ class _Transfer:
                 self._stream.truncate(0)
                 self._stream.seek(0)
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                raise TransientError("the server's file is shorter than what was here already")
+                raise TransientError("the server's file is shorter than the part that was already downloaded")
             self._note.write_text(version.mark)
             self._require_space(version.size, start)
-            # Of whatever size the pieces come: collected to larger ones, the last would be lost with the connection.
+            # Pieces of any size: if they were collected into larger ones, the last would be lost with the connection.
             for chunk in response.iter_raw():
                 self._stream.write(chunk)
                 self._tell(version.size)
@@ -188,7 +187,7 @@ class _Transfer:
 
 @contextmanager
 def _get(url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-    # A server that compressed on the fly would change the byte positions.
+    # Compression would change the byte positions.
     headers = {"Accept-Encoding": "identity", **headers}
     with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=_TIMEOUT) as response:
         if response.status_code in _TRANSIENT:
@@ -199,7 +198,7 @@ def _get(url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
 
 
 def _version(response: httpx.Response) -> Version:
-    """Size and mark of the whole file, whether the answer is the whole or a range of it."""
+    """Size and mark of the whole file, also from a response with a range of it."""
     _, _, total = response.headers.get("Content-Range", "").rpartition("/")
     if response.status_code == httpx.codes.OK:
         total = response.headers.get("Content-Length", "")
@@ -210,7 +209,7 @@ def _version(response: httpx.Response) -> Version:
 
 @contextmanager
 def _alone(partial: Path) -> Iterator[BinaryIO]:
-    """The partial file, open for appending, and locked against other processes."""
+    """The partial file, opened for appending and locked against other processes."""
     with partial.open("ab") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,17 +12,17 @@ FIELDS = 1 + len(CRITEO.features)
 
 
 def no_rows(files: Sequence[Path]) -> EmptyDatasetError:
-    """The error for files without a row."""
-    return EmptyDatasetError(f"There is no row in {', '.join(map(str, files))}. Give a file with rows in it.")
+    """The error for files without rows."""
+    return EmptyDatasetError(f"There is no row in {', '.join(map(str, files))}. Give a file with rows.")
 
 
 def cut_off(file: Path, line: int, error: Exception) -> TruncatedFileError:
-    """The error for a file of which nothing can be read after so many lines."""
+    """The error for a file that can't be read after this line."""
     return truncated(file, f"after line {line} it cannot be read ({error})")
 
 
 def complaint(line: str) -> str | None:
-    """What is wrong with a row, as a sentence with the way out, or nothing."""
+    """What is wrong with a row and what to do about it, or None."""
     fields = line.split("\t")
     if len(fields) != FIELDS:
         return (

@@ -1,4 +1,4 @@
-"""Criteo's published files and other rows on the web, kept in the cache once they are here."""
+"""Criteo's published files and other remote rows, cached after the download."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ from training.runtime import cache_folder
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A file on the web: rows, or an archive (.tar.gz) whose file `member` holds them. `size` is in bytes."""
+    """A remote file: rows, or an archive (.tar.gz) with the rows in `member`. `size` is in bytes."""
 
     url: str
     member: str | None = None
@@ -27,39 +27,39 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PUBLISHED = {
-    # 100,000 rows that Criteo published, in the copy that the Recommenders project keeps in its Git repository. The
-    # checksum is the file's blob in that repository at commit db16fa9; Criteo itself publishes none.
+    # Criteo's sample of 100,000 rows, from the Git repository of the Recommenders project. The checksum is the file's
+    # blob in that repository at commit db16fa9; Criteo publishes none.
     "sample": Source(
         url="https://github.com/recommenders-team/datasets/raw/main/Criteo/dac_sample.tar.gz",
         member="dac_sample.txt",
         checksum=Checksum(kind="git-blob", value="071beac319f1a836b0eb2d961e4fc5f5a1e5603e"),
     ),
-    # The whole training set of the challenge, 45,840,617 rows, from Criteo's own address. The size is what that address
-    # was seen to answer in August 2026. No checksum of it is published: gzip's own protects against damage only.
+    # The challenge's whole training set, 45,840,617 rows, from Criteo. The server reported the size in August 2026. No
+    # checksum is published; gzip's only protects against damage.
     "full": Source(
         url="https://go.criteo.net/criteo-research-kaggle-display-advertising-challenge-dataset.tar.gz",
         member="train.txt",
         size=4_576_820_670,
     ),
 }
-"""Neither file could be fetched where this was written, so that both addresses answer is unverified."""
+"""Neither file could be downloaded where this was written, so both addresses are unverified."""
 
 
 def source_of(path: str) -> Source | None:
-    """The file on the web that a dataset's `path` stands for, or nothing for a path of this machine."""
+    """The remote file that a dataset's `path` means, or None for a local path."""
     if path in PUBLISHED:
         return PUBLISHED[path]
     if not path.startswith(("http://", "https://")):
         return None
     if path.endswith((".tar.gz", ".tgz", ".zip")):
-        raise DownloadError(f"{path} is an archive. Give the address of one plain or gzip file of rows.")
+        raise DownloadError(f"{path} is an archive. Give the URL of a plain or gzip file of rows.")
     return Source(url=path)
 
 
 def describe(source: Source) -> File:
-    """The file as a part of a manifest. What is known of a published file, or of one in the cache, needs no network.
+    """The file's entry in a manifest. A published or cached file needs no network.
 
-    Raises `DownloadError` when the server does not answer and the file is not here.
+    Raises `DownloadError` if the server does not answer and the file is not cached.
     """
     if source.checksum:
         return File(partition=WHOLE, path=source.url, size=source.size or 0, identity=source.checksum.value)
@@ -77,9 +77,9 @@ def describe(source: Source) -> File:
 
 
 def fetch(source: Source, report: Reporter, *, wait: wait_base = BACK_OFF) -> Path:
-    """The rows' file on this machine, downloaded and unpacked if it is not here in this version.
+    """The local file of the rows, downloaded and unpacked if this version is not cached.
 
-    Raises `DownloadError` or `TruncatedFileError` when it cannot be had.
+    Raises `DownloadError` or `TruncatedFileError` if that fails.
     """
     file = describe(source)
     folder = _folder(source)
@@ -105,10 +105,10 @@ def _folder(source: Source) -> Path:
 
 
 def _unpack(archive: Path, member: str, target: Path) -> Path:
-    """Write the archive's file called `member` to `target`, and remove the archive.
+    """Write the archive's file `member` to `target`, and remove the archive.
 
-    Only that file's bytes are taken, under our own name, so nothing in an archive can write anywhere else. The archive
-    is read to its end, where gzip's checksum is.
+    Only that file's bytes are used, under our own name, so an archive can't write anywhere else. The archive is read to
+    its end, which has gzip's checksum.
     """
     aside = target.with_name(target.name + ".partial")
     found = False

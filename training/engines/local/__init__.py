@@ -1,1 +1,1 @@
-"""The engine that needs nothing but this machine's own processes: no Spark, no Java."""
+"""The engine that runs in processes on this machine, without Spark or Java."""

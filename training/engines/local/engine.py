@@ -1,4 +1,4 @@
-"""The engine of this machine's own processes."""
+"""The engine that runs in processes on this machine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,16 +16,16 @@ from training.protocols import FitError
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 BYTES_OF_ONE_PROCESS = 60_000_000
-"""Bytes of data, 250,000 of Criteo's rows, up to which one process is done before others would have begun."""
+"""Bytes of data, about 250,000 Criteo rows, up to which one process finishes before others would have started."""
 
 
 MEMORY_OF_A_PROCESS = 400 << 20
-"""What a process holds at most of rows of Criteo's shape, whatever their number: two blocks of them and the counts of
-some columns."""
+"""The most that a process needs for rows of Criteo's shape, whatever their number: two blocks and the counts of some
+columns."""
 
 
 def processes_for(data_size: int, *, memory_gib: int, cores: int) -> int:
-    """How many processes share `data_size` bytes of data, 0 for unknown."""
+    """How many processes share `data_size` bytes of data, 0 if unknown."""
     if 0 < data_size <= BYTES_OF_ONE_PROCESS:
         return 1
     return max(1, min(cores, (memory_gib << 30) // MEMORY_OF_A_PROCESS))
@@ -38,18 +38,17 @@ class LocalEngine:
     libraries: Mapping[str, str] = {}
 
     def __init__(self, *, data_size: int, memory_gib: int = 6, processes: int | None = None) -> None:
-        """For `data_size` bytes of data, 0 for unknown, with so many processes, by default one for each core for which
-        there is room in the memory."""
+        """For `data_size` bytes of data, 0 if unknown. The default is one process per core, as far as memory allows."""
         self._pool = Pool(processes or processes_for(data_size, memory_gib=memory_gib, cores=cores()))
         self._report: Callable[[int, int], None] = _silent
 
     @property
     def processes(self) -> int:
-        """How many processes work at a time."""
+        """How many tasks run at a time."""
         return self._pool.processes
 
     def run(self, function: Callable[[Task], Answer], todo: Sequence[Task]) -> list[Answer]:
-        """The answers, in the order of the tasks; says how many are done."""
+        """The answers, in the order of the tasks; reports how many are done."""
         answers = []
         for answer in self._pool.map(function, todo):
             answers.append(answer)
@@ -57,7 +56,7 @@ class LocalEngine:
         return answers
 
     def fit_by(self, wanted: Fit) -> Fit:
-        """LightGBM itself; SynapseML needs Spark."""
+        """Native LightGBM; SynapseML needs Spark."""
         if wanted is Fit.SYNAPSEML:
             raise FitError(
                 "`training.fit` is synapseml, which needs Spark, but engine local runs without it. Set "
@@ -67,7 +66,7 @@ class LocalEngine:
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:
-        """Report that a stage begins, and how many of its tasks are done."""
+        """Report the start of a stage, and how many of its tasks are done."""
 
         def report(done: int, total: int) -> None:
             if total > 1:
@@ -81,7 +80,7 @@ class LocalEngine:
                 self._report = _silent
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> LocalSource:
-        """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+        """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         return LocalSource(runner=self, opened=open_source(dataset, data, report))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Tasks in this process or, where there is enough to do for it to pay, in one process for each core."""
+"""Runs tasks in this process or, for larger data, in one process per core."""
 
 import multiprocessing
 import os
@@ -16,30 +16,30 @@ from training.model.unneeded import Unneeded
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 PRELOADED = ["training.engines.local.tasks", "training.evaluation.reachable", "training.evaluation.score"]
-"""What every process of a pool needs, imported once, by the one that they are forked from."""
+"""Modules that every worker needs, imported once by the fork server."""
 
 
 UNNEEDED = ("pandas",)
-"""What Arrow would import for the first of its arrays that becomes one of NumPy's, and scikit-learn for itself."""
+"""Arrow and scikit-learn import it if it is there, and nothing here needs it: it takes seconds in each process."""
 
 
 class ProcessLostError(PersonalizationError):
-    """A process of the pool ended in the middle of a task."""
+    """A worker process ended in the middle of a task."""
 
 
 class Pool:
-    """Runs functions that can be pickled, and gives their answers in the order of the tasks."""
+    """Runs picklable functions and returns their answers in the order of the tasks."""
 
     def __init__(self, processes: int) -> None:
-        """Use so many processes; with one, all is done in this one."""
+        """Use this many processes; with 1, everything runs in this process."""
         self.processes = processes
         self._executor: ProcessPoolExecutor | None = None
-        if processes > 1:  # what they are forked from imports while this process does, too
+        if processes > 1:  # the fork server imports while this process does
             multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
             forkserver.ensure_running()
 
     def map(self, function: Callable[[Task], Answer], tasks: Sequence[Task]) -> Iterator[Answer]:
-        """The answer to each task. Raises what the first task that fails raises, and `ProcessLostError`."""
+        """The answer to each task. Raises the first failing task's error, or `ProcessLostError`."""
         if self.processes == 1 or len(tasks) == 1:
             yield from map(function, tasks)
             return
@@ -47,12 +47,12 @@ class Pool:
             yield from self._started().map(function, tasks)
         except BrokenProcessPool as error:
             raise ProcessLostError(
-                "A process of the run was ended in the middle of its work. If nobody did, the machine was out of "
+                "A process of the run was killed while it was working. If nobody killed it, the machine ran out of "
                 "memory: use fewer rows, or a larger machine."
             ) from error
 
     def close(self) -> None:
-        """End the processes; tasks that have not begun are dropped."""
+        """End the processes; tasks that have not started are dropped."""
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
 
@@ -64,7 +64,7 @@ class Pool:
 
 
 def _begin() -> None:
-    """Have this process import as little as the run does, and end as soon as it does, however that ended."""
+    """Set up a worker: it skips unneeded imports, and ends when the run's process ends for any reason."""
     sys.meta_path.insert(0, Unneeded(*UNNEEDED))
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Prepared rows in files of this machine."""
+"""Prepared rows in files on this machine."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 
 
 class Runner(Protocol):
-    """Runs tasks in as many processes as there are, and reports how many are done."""
+    """Runs tasks in parallel and reports how many are done."""
 
     @property
     def processes(self) -> int:
@@ -44,7 +44,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalRows:
-    """Rows in `files`, each of which has the day in `days` of the same place; see `training.protocols.Rows`."""
+    """Rows in `files`; `days` has the day of each. See `training.protocols.Rows`."""
 
     runner: Runner
     schema: Schema
@@ -66,7 +66,7 @@ class LocalRows:
         return replace(self, files=files, days=(day,) * len(files))
 
     def batches(self, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-        """The rows with these columns, in this order, in this process."""
+        """The rows with these columns, in this order, read in this process."""
         return self._of(self.files).batches(columns)
 
     def scan(self, kernel: Kernel, *, first: int | None = None) -> pa.Table:
@@ -93,11 +93,11 @@ class LocalRows:
         return LocalCounts(columns=[table for part in found for table in part], folds=parameters.folds)
 
     def known_counts(self, table: Path, parameters: TrainingParameters, _folder: Path) -> LocalCounts:
-        """What an earlier run counted on rows like these."""
+        """The count table of an earlier run."""
         return LocalCounts.read(table, columns=len(self.schema.categories), folds=parameters.folds)
 
     def encode(self, encoder: FoldEncoder, _parameters: TrainingParameters, folder: Path) -> "LocalRows":
-        """The inputs of divided rows, a file for each of theirs."""
+        """The inputs of divided rows, one file per file of rows."""
         kernel = out_of_fold(encoder)
         if not (folder / COMPLETE).exists():
             folder.mkdir()

@@ -1,4 +1,4 @@
-"""A dataset's rows from this machine's files, read by several processes."""
+"""A dataset's rows, read from files on this machine by several processes."""
 
 import operator
 from collections import Counter
@@ -19,7 +19,7 @@ from training.work import COMPLETE
 
 
 class _Summary(msgspec.Struct, frozen=True):
-    """What a finished reading leaves beside its files."""
+    """What is kept beside the files once all of them are written."""
 
     found: dict[str, int]
     files: list[tuple[str, str]]
@@ -51,9 +51,9 @@ class LocalSource:
         return LocalRows(runner=self.runner, schema=self.schema, files=files, days=days), Counter(summary.found)["rows"]
 
     def _check(self) -> None:
-        """Raise what is wrong with the first wrong row before any row is hashed, for as many pieces as can tell.
+        """Raise the error of the first malformed row before any row is hashed, for pieces that can be checked alone.
 
-        In threads, as Arrow leaves Python to the others while it works: a process would begin a second later.
+        Threads are enough, since Arrow releases the GIL, and they start a second sooner than processes.
         """
         checks = [piece.check for piece in self.opened.pieces if piece.check is not None]
         with ThreadPoolExecutor(self.runner.processes) as threads:

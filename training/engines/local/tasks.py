@@ -1,4 +1,4 @@
-"""What one process does at a time: everything here can be sent to another one, and says what came of it."""
+"""The tasks of worker processes. Everything here can be pickled."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from training.parameters import TrainingParameters
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """A piece of a dataset whose rows go, hashed, to the file `target`."""
+    """Read one piece of a dataset, hash its rows, and write them to the file `target`."""
 
     piece: Piece
     schema: Schema
@@ -27,7 +27,7 @@ class Reading:
 
 
 def read(task: Reading) -> Counter[str]:
-    """Do it, and say what was counted in reading the rows."""
+    """Run the task; returns what was counted while reading the rows."""
     found = Counter[str]()
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -53,43 +53,43 @@ class Selected:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """A kernel's function over some rows."""
+    """Run a kernel's function over some rows."""
 
     rows: Selected
     columns: tuple[str, ...]
     function: Function
 
     def run(self) -> Iterator[pa.RecordBatch]:
-        """What it gives."""
+        """The function's batches."""
         return self.function(self.rows.batches(self.columns))
 
 
 def scan(task: Scan) -> list[pa.RecordBatch]:
-    """Do it."""
+    """Run the task; returns all batches."""
     return list(task.run())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
-    """A kernel's function over some rows, of which a file is made."""
+    """Run a kernel's function over some rows and write the result to `target`."""
 
     scan: Scan
     target: Path
 
 
 def write(task: Writing) -> int:
-    """Do it, and say how many rows there are."""
+    """Run the task; returns how many rows were written."""
     return chunks.write(task.target, task.scan.run())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """Some columns of rows in files whose values are counted."""
+    """Count the values of some columns over rows in files."""
 
     files: tuple[Path, ...]
     counting: counting.Counting
 
 
 def counted(task: Counting) -> list[ValueCounts]:
-    """The counts of each of the columns."""
+    """Run the task; returns the counts of each column."""
     return task.counting.of(chunks.read_all(task.files))

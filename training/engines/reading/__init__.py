@@ -1,1 +1,1 @@
-"""A dataset's rows in pieces that are read apart, by whichever process of whichever engine."""
+"""A dataset's rows in pieces that any process of any engine can read."""

@@ -1,4 +1,4 @@
-"""Files of lines, plain or gzip, in blocks of whole lines; a plain file's blocks can be read by several processes."""
+"""Text files, plain or gzip, in blocks of whole lines. Several processes can share the blocks of a plain file."""
 
 import gzip
 import mmap
@@ -9,19 +9,19 @@ from pathlib import Path
 from training.datasets.gzipped import is_gzip
 
 BLOCK_BYTES = 16 << 20
-"""Bytes of text that are held at a time: 65,000 of Criteo's rows."""
+"""Bytes of text in memory at a time: about 65,000 Criteo rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineBlock:
-    """Whole lines of `file`. How many lines precede them is counted only where somebody asks."""
+    """Whole lines of `file`. The number of lines before them is counted only on request."""
 
     file: Path
     content: bytes
     start: int
-    """Where it begins in a plain file."""
+    """Byte offset in a plain file."""
     lines: int | None
-    """How many lines precede it, where that is known."""
+    """How many lines precede it, if known."""
 
     def lines_before(self) -> int:
         """How many lines of the file precede it."""
@@ -33,7 +33,7 @@ class LineBlock:
 
 
 def parts(file: Path) -> list[tuple[int, int]]:
-    """From which byte to which the file can be read by one process each, with `of_part`."""
+    """Byte ranges of the file that processes can read separately with `of_part`."""
     size = file.stat().st_size
     if is_gzip(file):
         return [(0, size)]
@@ -41,7 +41,7 @@ def parts(file: Path) -> list[tuple[int, int]]:
 
 
 def of_part(file: Path, start: int, end: int) -> Iterator[LineBlock]:
-    """The lines that begin in a part of a file."""
+    """The lines that begin in a byte range of the file."""
     if is_gzip(file):
         yield from _of_gzip(file)
         return
@@ -53,7 +53,7 @@ def of_part(file: Path, start: int, end: int) -> Iterator[LineBlock]:
 
 
 def _line_start(mapped: mmap.mmap, position: int) -> int:
-    """Where the first line begins that begins at `position` or after it."""
+    """The offset of the first line that begins at or after `position`."""
     if position == 0:
         return 0
     if position > len(mapped):

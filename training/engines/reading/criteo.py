@@ -1,4 +1,4 @@
-"""Criteo's files in blocks that are parsed as a whole; only a block with a wrong row is looked at line by line."""
+"""Criteo's files, parsed block by block; only a block with a malformed row is examined line by line."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def open_criteo(files: Sequence[tuple[Path, str]]) -> Opened:
 
 
 def _fields(file: Path, start: int, end: int) -> Iterator[Fields]:
-    """The rows that begin in a part of a file; raises the `DatasetError` that fits."""
+    """The rows that begin in a byte range of a file; raises a `DatasetError` for malformed rows or a damaged file."""
     before = 0
     try:
         for block in blocks.of_part(file, start, end):
@@ -58,7 +58,7 @@ def _fields(file: Path, start: int, end: int) -> Iterator[Fields]:
 
 
 def _check(file: Path, start: int, end: int) -> None:
-    """Raise what `_fields` would raise for a part of a plain file."""
+    """Raise what `_fields` would raise for a byte range of a plain file."""
     for block in blocks.of_part(file, start, end):
         try:
             check(block.content)
@@ -67,7 +67,7 @@ def _check(file: Path, start: int, end: int) -> None:
 
 
 def _explained(block: blocks.LineBlock) -> DatasetError:
-    """The error for a block of which some row is not right."""
+    """The error for a block with a malformed row."""
     before = block.lines_before()
     lines = block.content.decode(errors="replace").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=before + 1):

@@ -1,4 +1,4 @@
-"""A dataset's rows before anybody has read them, in pieces that several processes can share."""
+"""A dataset's rows before they are read, in pieces that several processes can share."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from training.parameters import TrainingParameters
 
 @dataclass(frozen=True, kw_only=True)
 class HashedBlock:
-    """Hashed rows that were read together, and what was counted in reading them: "rows", "clicks", and what else."""
+    """A block of hashed rows, and what was counted while reading it: "rows", "clicks" and others."""
 
     rows: pa.RecordBatch
     found: Counter[str]
@@ -25,12 +25,12 @@ class HashedBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Rows that one process reads, of this day; it raises the `DatasetError` that fits for rows that are not right."""
+    """The rows of one `day` that one process reads; reading malformed rows raises a `DatasetError`."""
 
     day: str
     fields: Callable[[], Iterable[Fields]]
     check: Callable[[], None] | None = None
-    """Raises what reading the rows would, where that can be known sooner."""
+    """Raises the error that reading would raise, if it can be found without hashing."""
 
     def blocks(self, schema: Schema, parameters: TrainingParameters) -> Iterator[HashedBlock]:
         """The rows, hashed."""
@@ -48,7 +48,7 @@ def hashed_blocks(some: Iterable[Fields], schema: Schema, parameters: TrainingPa
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """Rows in `pieces`, from `files`; `check` raises the `DatasetError` that fits what was found in all of them."""
+    """Rows in `pieces`, from `files`; `check` raises a `DatasetError` if what was counted over all of them is wrong."""
 
     schema: Schema
     pieces: Sequence[Piece]
@@ -57,7 +57,7 @@ class Opened:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """The block that reads `files`; raises `DatasetError` when one of them is another one at its end."""
+        """Guard a block that reads `files`; raises `DatasetError` if one of them has changed by its end."""
         before = [version(file) for file in self.files]
         yield
         for file, known in zip(self.files, before, strict=True):
@@ -66,6 +66,6 @@ class Opened:
 
 
 def version(file: Path) -> tuple[int, int]:
-    """What another content of the file would change."""
+    """Size and modification time, which change with the file's content."""
     status = file.stat()
     return status.st_size, status.st_mtime_ns

@@ -22,7 +22,7 @@ from training.parameters import CriteoDataset, Dataset, SyntheticDataset, Tables
 
 
 def open_source(dataset: Dataset, data: Path | None, report: Reporter) -> Opened:
-    """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+    """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
     match dataset:
         case SyntheticDataset():
             return _open_generated(dataset) if data is None else _of_parts(data)

@@ -1,6 +1,6 @@
-"""The three tables of a described dataset: the interactions in blocks, each joined with all users and items.
+"""The three tables of a dataset config: the interactions in blocks, each joined with all users and items.
 
-The tables are only checked to be right. What is wrong with one that is not, `training.datasets.described.quick` says.
+This only finds out that a table is malformed; `training.datasets.described.quick` then says what is wrong with it.
 """
 
 import sys
@@ -34,18 +34,18 @@ from training.kernels.tables import BadFieldsError, TypedTable, matches, typed
 
 _NOT_RIGHT = (BadFieldsError, BadLinesError, NotNumbersError, pa.ArrowException, EOFError, OSError, zlib.error)
 _BATCH_ROWS = 100_000
-"""Rows of a Parquet file that are held at a time."""
+"""Rows of a Parquet file in memory at a time."""
 Texts = Mapping[str, pa.StringArray]
 
 
 Part = tuple[int, int] | None
-"""From which byte to which of a text file, or all of another one."""
+"""A byte range of a text file; None for a whole file of another format."""
 
 
 def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
-    """The interactions whose user and item are known; `report` says how many they are.
+    """The interactions whose user and item are known; `report` is told how many there are.
 
-    Users and items are read now. Raises the `DatasetError` that fits for tables that are not right.
+    Users and items are read now. Raises a `DatasetError` for malformed tables.
     """
     rules = table_rules(spec)
     uses = Counter[str]()
@@ -60,7 +60,7 @@ def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
 
 
 def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
-    """Raise the `DatasetError` that fits what was found in all tables, or report how many interactions are left."""
+    """Raise a `DatasetError` if the counts over all tables are wrong, else report how many interactions are left."""
     mixed = 0 < found["clicks"] < found["rows"]
     if not mixed or any(next(problems(found, rules, {}), None) for rules in table_rules(spec).values()):
         explain(spec)
@@ -68,12 +68,12 @@ def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
 
 
 def parts_of(rules: TableRules) -> list[Part]:
-    """The parts in which a table can be read."""
+    """The parts in which a table can be read separately."""
     return [*blocks.parts(rules.path)] if is_text(rules.path) else [None]
 
 
 def read_part(spec: TablesSpec, table: str, part: Part) -> Iterator[TypedTable]:
-    """The rows that begin in a part of a table's file."""
+    """The rows in one part of a table's file."""
     rules = table_rules(spec)[table]
     try:
         for texts in _texts(rules, part):
@@ -103,13 +103,13 @@ def _read_entities(spec: TablesSpec, table: str, _version: tuple[int, int]) -> T
 
 
 def _joined(spec: TablesSpec, part: Part) -> Iterator[Fields]:
-    """The interactions that begin in a part of their file."""
+    """The joined interactions in one part of their file."""
     for own in read_part(spec, "interactions", part):
         yield _join(own, spec)
 
 
 def _join(own: TypedTable, spec: TablesSpec) -> Fields:
-    """Interactions with their users' and items' columns; those whose user or item is unknown are left out."""
+    """Interactions with their users' and items' columns; an inner join."""
     places = {}
     known = np.ones(len(own.keys[KEYS["users"]]), dtype=np.bool_)
     for table, key in KEYS.items():
@@ -140,7 +140,7 @@ def _present(label: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
 
 
 def _texts(rules: TableRules, only: Part = None) -> Iterator[Texts]:
-    """The columns of a table that are used, as text, of a part of its file, or of all of it."""
+    """The used columns of a table as text, from one part of its file or from all of it."""
     if not is_text(rules.path):
         yield from _of_parquet(rules)
         return
@@ -165,7 +165,7 @@ def _as_text(values: pa.Array) -> pa.StringArray:
 
 
 def explain(spec: TablesSpec, cause: Exception | None = None) -> NoReturn:
-    """Raise the `DatasetError` that says what is wrong with the tables, which are read once more for it."""
+    """Read the tables again and raise the `DatasetError` that says what is wrong with them."""
     look_at(table_rules(spec), sys.maxsize)
     raise DatasetError(
         f"The tables of {spec.interactions} cannot be read ({cause}), though each row is well formed. Write them again."

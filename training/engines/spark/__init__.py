@@ -1,1 +1,1 @@
-"""The engine that runs on Spark: on a cluster, or on this machine's own."""
+"""The engine that runs on Spark, on a cluster or in a local session."""

@@ -1,8 +1,8 @@
-"""The values of every column with their rows and clicks by fold, in shares that Spark stores as blobs.
+"""Count tables on Spark: each column's values with their rows and clicks per fold, partitioned by hash.
 
-A share has the values of all columns whose hashes are in one range: a row of Spark's with a blob for each column, which
-is int64[v, 1 + 2 * folds] of the hashes, ascending, and each one's rows and clicks by fold. Spark brings together what
-tasks have counted of a share; the tasks add it up.
+A share holds the values of all columns whose hashes are in one range. It is one Spark row with a blob per column:
+int64[v, 1 + 2 * folds] of the hashes, ascending, with each one's rows and clicks per fold. Spark shuffles the tasks'
+counts by share; other tasks add them up.
 """
 
 from collections import defaultdict
@@ -29,12 +29,12 @@ from training.kernels.encode import FrequentValues
 Counts = npt.NDArray[np.int64]
 Answer = TypeVar("Answer")
 SHARE = "_share"
-"""The column beside the blobs that has the number of the share."""
+"""The column with the number of the share."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkCounts:
-    """The shares in `groups`, of so many columns and folds; see `training.protocols.CountTable`."""
+    """The shares in `groups`; see `training.protocols.CountTable`."""
 
     session: SparkSession
     groups: tuple[Group, ...]
@@ -43,7 +43,7 @@ class SparkCounts:
 
     @classmethod
     def added(cls, parts: DataFrame, *, columns: int, folds: int, folder: Path) -> "SparkCounts":
-        """The counts over all `parts` of shares, from one shuffle, as Parquet in `folder` unless it is there."""
+        """The sums over all `parts` of shares, from one shuffle, as Parquet in `folder` unless it is there already."""
         add = partial(_added, columns=columns, folds=folds)
         table = parts.repartition(SHARE).mapInArrow(add, from_arrow_schema(types_of(columns)))
         groups = groups_of(stored(table, folder, options=WRITING))
@@ -55,7 +55,7 @@ class SparkCounts:
         return found
 
     def frequent(self, needed_rows: Counts) -> FrequentValues:
-        """See `training.protocols.CountTable`; what reaches the driver does not grow with the rare values."""
+        """See `training.protocols.CountTable`; rare values do not reach the driver."""
         parts = self._asked(partial(LocalCounts.frequent, needed_rows=needed_rows))
         column, hashes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("column", "hash"))
         order = np.lexsort((hashes, column))
@@ -91,7 +91,7 @@ class SparkCounts:
         return SparkCounts.added(parts, columns=self.columns, folds=self.folds, folder=folder)
 
     def write(self, file: Path, *, by_fold: bool) -> None:
-        """See `training.protocols.CountTable`; a column at a time is held here."""
+        """See `training.protocols.CountTable`; the driver holds one column at a time."""
         with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
             columns = (_column(index, self.groups, folds=self.folds, pool=pool) for index in range(self.columns))
             write(file, columns, folds=self.folds if by_fold else 0)
@@ -103,18 +103,18 @@ class SparkCounts:
         return found
 
     def _asked(self, ask: Callable[[LocalCounts], Answer]) -> list[Answer]:
-        """What is said of the values of each task's shares."""
+        """The answers that `ask` gives for each task's shares."""
         asked = partial(_asked, ask=ask, columns=self.columns, folds=self.folds)
         return answers(self.session, self.groups, asked)
 
 
 def shares_for(session: SparkSession, groups: Sequence[Group]) -> int:
-    """Into how many shares the values that are counted in these groups go: what a task holds of them is bounded."""
+    """The number of shares for values counted in these groups, so that each task's memory is bounded."""
     return max(2 * session.sparkContext.defaultParallelism, len(groups))
 
 
 def types_of(columns: int) -> pa.Schema:
-    """The columns of a table of shares."""
+    """The Spark columns of a table of shares."""
     return pa.schema([(SHARE, pa.int32()), *((_name(index), pa.binary()) for index in range(columns))])
 
 
@@ -148,7 +148,7 @@ def _array(blob: pa.BinaryScalar, folds: int) -> Counts:
 
 
 def _added(batches: Iterable[pa.RecordBatch], *, columns: int, folds: int) -> Iterator[pa.RecordBatch]:
-    """What several tasks have counted of each of the shares."""
+    """The sum of several tasks' counts for each share."""
     parts = defaultdict[int, list[list[ValueCounts]]](lambda: [[] for _ in range(columns)])
     for batch in batches:
         for row, number in enumerate(batch.column(SHARE).to_pylist()):

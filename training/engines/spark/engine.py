@@ -1,4 +1,4 @@
-"""The engine that runs on Spark: the cluster's own session, or one of this machine."""
+"""The engine on Spark: in the cluster's session, or in a local one."""
 
 import signal
 import threading
@@ -24,7 +24,7 @@ from training.platform import on_databricks
 from training.progress import Progress, background
 
 STOP_SECONDS = 20
-"""How long Spark may take to stop; the JVM ends with this process in any case."""
+"""How long to wait for Spark to stop. The JVM ends with this process in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,16 @@ class SparkEngine:
 
     @property
     def libraries(self) -> dict[str, str]:
-        """Databricks' own PySpark may be no package that `importlib.metadata` knows, so it is asked itself."""
+        """Asks PySpark itself, since `importlib.metadata` may not know Databricks' PySpark."""
         return {"pyspark": pyspark.__version__, "synapseml": version("synapseml")}
 
     def fit_by(self, wanted: Fit) -> Fit:
-        """The one that is wanted, or LightGBM's own (decision 30)."""
+        """The wanted fit; `auto` is the native one (decision 30)."""
         return Fit.NATIVE if wanted is Fit.AUTO else wanted
 
     @contextmanager
     def stage(self, progress: Progress, name: str, detail: str) -> Iterator[None]:
-        """Report that a stage begins and, once a second, how many tasks of the running job are done."""
+        """Report the start of a stage and, repeatedly, how many tasks of the running job are done."""
 
         def report() -> None:
             tracker = self.session.sparkContext.statusTracker()
@@ -60,7 +60,7 @@ class SparkEngine:
             yield
 
     def open_source(self, dataset: Dataset, data: Path | None, report: Reporter) -> SparkSource | JoinedSource:
-        """The dataset's rows, from its copy in the folder `data` or, without one, from its source."""
+        """The dataset's rows, from its copy in the folder `data` or, if that is None, from its source."""
         if isinstance(dataset, TablesDataset) and is_too_large(spec := tables.spec_of(dataset, data)):
             return JoinedSource(session=self.session, spec=spec, report=report, log=self.log)
         return SparkSource(session=self.session, opened=open_source(dataset, data, report), log=self.log)
@@ -70,14 +70,14 @@ class SparkEngine:
 def spark_engine(
     parameters: TrainingParameters, *, log: Path, progress: Progress, data_size: int, master: str
 ) -> Iterator[SparkEngine]:
-    """The engine on a session of its own, which ends with the block, unless it is the cluster's."""
+    """The engine on a local session that ends with the block, or on the cluster's session, which stays."""
     start = log.stat().st_size if log.exists() else 0
     handler = signal.getsignal(signal.SIGINT)
     session = None
     try:
         with progress.stage("start", "start Spark"):
             session = spark_session(parameters, log=log, master=master, data_size=data_size)
-        # Spark has put a handler of its own in the place of the run's.
+        # Spark has replaced the run's handler.
         signal.signal(signal.SIGINT, handler)
         start_workers(session)
         yield SparkEngine(session=session, log=log)
@@ -88,13 +88,13 @@ def spark_engine(
 
 
 def _end(session: SparkSession | None) -> None:
-    """Stop Spark, unless it is the cluster's own. Each Python thread has a Java thread of its own, and this one's may
-    be in the middle of a job."""
+    """Stop a local Spark. This is done in another thread, because this thread's Java thread may be in the middle of a
+    job."""
     if session is None or on_databricks():
         return
 
     def stop() -> None:
-        # A JVM that is gone already cannot be stopped.
+        # The JVM may be gone already.
         with suppress(Py4JError, OSError):
             session.stop()
 

@@ -1,8 +1,8 @@
-"""A cluster's executors, the processes that do Spark's tasks, and the block that ends as soon as one of them is gone.
+"""A cluster's executors, and a guard that ends a fit as soon as one of them is lost.
 
-LightGBM's executors speak to each other directly, and none can take another's place. When one is lost Spark starts its
-tasks anew, which fail; but where the others wait for it in native code they hold every slot that those tasks need, and
-SynapseML 1.1.3 lets them wait for two hours.
+During a fit the executors talk to each other directly, so a lost one can't be replaced. Spark would start its tasks
+again, and they would fail; but the other executors wait in native code and occupy all slots, for up to two hours with
+SynapseML 1.1.3.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ Executors = frozenset[str]
 
 
 def executors(spark: SparkContext) -> Executors:
-    """The processes that are there now; a local session has its driver alone."""
+    """The current executors; a local session has only its driver."""
     status = spark._jsc.sc().getExecutorMemoryStatus()  # noqa: SLF001 - PySpark has no way of its own
     return frozenset(status.keySet().mkString(",").split(","))
 
 
 def slots_of_each(spark: SparkContext) -> int:
-    """How many tasks an executor does at a time, which is how many cores it has."""
+    """How many tasks an executor runs at a time, one per core."""
     return max(1, spark.defaultParallelism // max(1, len(executors(spark)) - 1))
 
 
 @contextmanager
 def all_needed(spark: SparkContext) -> Iterator[None]:
-    """Cancel every job of the session and raise `ExecutorLostError` when an executor is lost before the block ends."""
+    """Cancel all jobs and raise `ExecutorLostError` if an executor is lost before the block ends."""
     at_first, lost = executors(spark), set[str]()
 
     def look() -> None:
@@ -42,11 +42,11 @@ def all_needed(spark: SparkContext) -> Iterator[None]:
         with background(look):
             yield
     except Exception as error:
-        look()  # what was lost may have failed the job before it was noticed
+        look()  # the job may have failed before the loss was noticed
         if not lost:
             raise
         raise ExecutorLostError(
-            f"The executor at {', '.join(sorted(lost))} was lost, and LightGBM does not survive that. If it was taken "
-            "away, run again, on machines that stay (no spot ones). If it ran out of memory (exit code 52 or 137 in "
-            f"Spark's log), give it more with the setting `{memory_setting()}`, or use fewer rows."
+            f"The executor at {', '.join(sorted(lost))} was lost, and LightGBM can't continue without it. If it was a "
+            "spot machine, run again on machines that are not. If it ran out of memory (exit code 52 or 137 in Spark's "
+            f"log), increase `{memory_setting()}`, or use fewer rows."
         ) from error

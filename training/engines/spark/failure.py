@@ -1,4 +1,4 @@
-"""What went wrong on Spark, in a sentence: the cause beneath a stack of Spark, Java and Python, and the way out."""
+"""Spark's failures as sentences: the root cause below the layers of Spark, Java and Python, and what to do."""
 
 import re
 from pathlib import Path
@@ -11,16 +11,16 @@ from training.failure import OutOfMemoryError, disk_full, is_full
 from training.platform import on_databricks
 
 _LOST = ("ExecutorLostFailure", "Lost executor", "executor lost", "Connection refused", "Connection reset")
-"""What Spark and SynapseML say when an executor is gone, or when the others cannot reach it."""
+"""What Spark and SynapseML report when an executor is lost or unreachable."""
 _NO_MEMORY = re.compile(r"java\.lang\.OutOfMemoryError: [^\n]*|exited with code 52\b")
-"""52 is the exit code of an executor whose heap is full."""
+"""An executor with a full heap exits with code 52."""
 _BROKEN_OFF = re.compile(r"An error occurred while calling \S+")
-"""All that Py4J says of a connection that broke in the middle of a call."""
+"""Py4J's whole message when a connection breaks during a call."""
 _WORKER_ERROR = re.compile(r"^([\w.]+(?:Error|Exception)): (.+)$", re.MULTILINE)
 
 
 class ExecutorLostError(PersonalizationError):
-    """A process or machine of the cluster went away, and its work could not be done by the others."""
+    """An executor was lost, and the others could not take over its work."""
 
 
 class SparkGoneError(PersonalizationError):
@@ -28,34 +28,34 @@ class SparkGoneError(PersonalizationError):
 
 
 class SparkFailedError(PersonalizationError):
-    """Spark stopped for a reason of its own."""
+    """Any other failure of Spark."""
 
 
 def explain(error: Exception, *, log: Path, start: int = 0) -> PersonalizationError:
-    """The error to show for `error`; the log of the run, `log` from the byte `start` on, has the whole story."""
+    """The error to show for `error`; the run's log is `log` from the byte `start` on."""
     if isinstance(error, PersonalizationError):
         return error
     cause = root_cause(error)
     if is_full(error, cause):
         return disk_full(cause, log=log)
-    # Java ends itself when its heap is full, and what Python then sees of it is that nobody answers.
+    # Java exits when its heap is full, and Python then only sees a closed connection.
     no_memory = _NO_MEMORY.search(cause) or _NO_MEMORY.search(_end_of(log, start))
     if no_memory:
         return OutOfMemoryError(
-            f"Spark ran out of memory ({no_memory.group()}). Give it more with the setting `{memory_setting()}`, or "
-            f"use fewer rows. The whole story is in {log}."
+            f"Spark ran out of memory ({no_memory.group()}). Increase `{memory_setting()}`, or use fewer rows. "
+            f"The log is {log}."
         )
     if isinstance(error, Py4JNetworkError | ConnectionError) or _BROKEN_OFF.fullmatch(str(error)):
         return SparkGoneError(
-            f"Spark's Java process is gone ({cause}). If nobody ended it, the machine itself was out of memory: use "
-            f"fewer rows, or a larger machine. The whole story is in {log}."
+            f"Spark's Java process ended ({cause}). If nobody ended it, the machine ran out of memory: use fewer rows, "
+            f"or a larger machine. The log is {log}."
         )
     if any(sign in cause for sign in _LOST):
         return ExecutorLostError(
-            f"An executor was lost ({cause}). Run again, on machines that stay (no spot ones). If it ran out of "
-            f"memory, give it more with the setting `{memory_setting()}`. The whole story is in {log}."
+            f"An executor was lost ({cause}). If it was a spot machine, run again on machines that are not. If it ran "
+            f"out of memory, increase `{memory_setting()}`. The log is {log}."
         )
-    return SparkFailedError(f"The run failed: {cause}. The whole story is in {log}.")
+    return SparkFailedError(f"The run failed: {cause}. The log is {log}.")
 
 
 def _end_of(log: Path, start: int) -> str:
@@ -67,12 +67,12 @@ def _end_of(log: Path, start: int) -> str:
 
 
 def memory_setting() -> str:
-    """The setting that gives Spark more memory, where it runs."""
+    """The setting for Spark's memory where this run runs."""
     return "azure.training_vm_size" if on_databricks() else "training.driver_memory_gib"
 
 
 def root_cause(error: Exception) -> str:
-    """The innermost cause of `error`, through Java's causes and a Python worker's traceback, in one line."""
+    """The innermost cause of `error` in one line, through Java's causes and a Python worker's traceback."""
     text = str(error)
     java = error.java_exception if isinstance(error, Py4JJavaError) else getattr(error, "_origin", None)
     if isinstance(error, Py4JError | PySparkException) and java is not None:

@@ -1,4 +1,4 @@
-"""Spark's jobs, ended by what ends a run."""
+"""Spark jobs that end when the run is interrupted."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,18 +13,16 @@ Found = TypeVar("Found")
 
 
 def interruptible(frame: DataFrame, job: Callable[[DataFrame], Found]) -> Found:
-    """What a job on the frame finds, such as `DataFrame.collect`.
+    """The result of a job on the frame, such as `DataFrame.collect`; a signal or any exception meanwhile cancels it.
 
-    A signal that ends the run, and whatever else is raised meanwhile, cancels it.
-
-    The job has a thread of its own. Interrupted in the main one, PySpark would first tell Java that it has left
-    `collect`, and on the same connection Java listens only after the job's end.
+    The job runs in another thread. Interrupted in the main thread, PySpark would first notify Java on the connection
+    that the job occupies, and Java would only listen after the job.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         running: Future[Found] = thread.submit(inheritable_thread_target(job), frame)
         try:
             return running.result()
         except BaseException:
-            with suppress(Py4JError, OSError):  # a Java that is gone has no jobs
+            with suppress(Py4JError, OSError):  # without Java there are no jobs
                 frame.sparkSession.sparkContext.cancelAllJobs()
             raise

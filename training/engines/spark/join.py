@@ -1,6 +1,7 @@
-"""Tables of users and items that are too large to be sent to every task: Spark joins them.
+"""Joins on Spark, for users and items that are too large to be sent to every task.
 
-The kernels read each table before and hash the joined rows after; what Spark sees are keys, and columns by number.
+The kernels read each table before the join and hash the joined rows after it. Spark sees keys, and columns named by
+number.
 """
 
 import pickle
@@ -37,11 +38,11 @@ from training.kernels.tables import TypedTable
 from training.parameters import TrainingParameters
 
 SENT_BYTES = 500_000_000
-"""Bytes of users and items together that each process of a machine may hold."""
+"""Up to this many bytes, users and items together are held in every process."""
 
 
 def is_too_large(spec: TablesSpec) -> bool:
-    """Whether users and items are too large for a task of their own."""
+    """Whether users and items are too large to be held in every process."""
     return sum(spec.tables[table].stat().st_size for table in KEYS) > SENT_BYTES
 
 
@@ -76,7 +77,7 @@ class JoinedSource:
         return rows, found["rows"]
 
     def _typed(self, table: str) -> DataFrame:
-        """The columns of a table that are used, each under its own name with the mark of a number before it."""
+        """The used columns of a table, read by the kernels."""
         rules = table_rules(self.spec)[table]
         parts, types = parts_of(rules), _types(self.spec, table)
         read = partial(_read, spec=self.spec, table=table, parts=parts)
@@ -113,7 +114,7 @@ def _joined(tables: dict[str, DataFrame]) -> DataFrame:
 
 
 def _number(spec: TablesSpec, name: str) -> str:
-    """A column's name for Spark, which takes some of those that a table may have for paths."""
+    """A column's name on Spark, which would take some column names for paths."""
     return f"_{spec.joined_schema.features.index(name)}"
 
 
@@ -136,7 +137,7 @@ def _types(spec: TablesSpec, table: str) -> pa.Schema:
 
 
 def _needed(spec: TablesSpec) -> list[str]:
-    """The columns of the joined rows that are hashed."""
+    """The columns of the joined rows that hashing needs."""
     time = [TIME] if spec.timestamp else []
     return [LABEL, *time, *(_number(spec, one.name) for one in spec.joined_schema.stored)]
 
@@ -154,7 +155,7 @@ def _read(
 
 
 def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema) -> pa.RecordBatch:
-    """The rows, of which the first says what was counted in reading all of them."""
+    """The rows; the first one also carries what was counted while reading all of them."""
     columns: dict[str, object] = {**table.keys, LABEL: table.label, TIME: table.time}
     columns |= {_number(spec, name): values for name, values in table.features.items()}
     rows = len(next(iter(table.keys.values())))

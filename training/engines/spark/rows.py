@@ -1,4 +1,4 @@
-"""Prepared rows as blobs, in Parquet files that every machine of a cluster sees."""
+"""Prepared rows as blobs in Parquet files on a file system that the whole cluster shares."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from training.parameters import Fit, TrainingParameters
 from training.work import COMPLETE
 
 DAY = "_day"
-"""The partition that a block's rows come from."""
+"""The column with the day (partition) of a block."""
 SUFFIX = ".parquet"
 
 
@@ -68,7 +68,7 @@ class SparkRows:
         return replace(self, selection=Selection(division=division(self, self.schema, parameters, rows_in_all=count)))
 
     def count(self, parameters: TrainingParameters, folder: Path) -> SparkCounts:
-        """The category values of divided rows: counted in one task a slot, then added up by shares of the values."""
+        """The category values of divided rows, counted by one task per slot, then summed by share."""
         width, folds = len(self.schema.categories), parameters.folds
         counting = Counting(selection=self.selection, schema=self.schema, columns=range(width), folds=folds)
         count = partial(_counted, counting=counting, shares=shares_for(self.session, self.groups))
@@ -76,7 +76,7 @@ class SparkRows:
         return SparkCounts.added(counted, columns=width, folds=folds, folder=folder)
 
     def known_counts(self, table: Path, parameters: TrainingParameters, folder: Path) -> SparkCounts:
-        """What an earlier run counted on rows like these: its table, which lies on this machine, where all see it."""
+        """The count table of an earlier run, copied from this machine to `folder`, which all machines see."""
         width, folds = len(self.schema.categories), parameters.folds
         folder.mkdir(parents=True, exist_ok=True)
         with parquet.ParquetWriter(folder / f"part-00000{SUFFIX}", types_of(width)) as writer:
@@ -90,7 +90,7 @@ class SparkRows:
     def encode(
         self, encoder: FoldEncoder, parameters: TrainingParameters, folder: Path
     ) -> NativeEncoded | SparkEncoded:
-        """The inputs of divided rows, in the form that the fit takes."""
+        """The inputs of divided rows, in the format of the chosen fit."""
         if parameters.fit is Fit.NATIVE:
             return NativeEncoded.of(self.session, self.groups, self.selection, encoder, folder=folder, log=self.log)
         kernel = out_of_fold(encoder)

@@ -1,6 +1,6 @@
-"""The Spark session: the cluster's own on Databricks, otherwise a quiet local one with SynapseML's jars.
+"""The Spark session: the cluster's on Databricks, otherwise a local one with SynapseML's jars.
 
-A local session writes everything that the JVM has to say to one log file; standard output stays free for the result.
+A local session logs to one file, so that standard output has only the result.
 """
 
 import os
@@ -20,15 +20,14 @@ from training.platform import on_databricks
 from training.runtime import jars, java_home
 
 SMALL_DATA = 50_000_000
-"""Bytes of data, 200,000 of Criteo's rows, up to which Java compiles quickly and no better: what its other compiler
-takes, a short run never gets back. 100,000 rows take two thirds of the processor time, a million a seventh more."""
+"""Bytes of data, about 200,000 Criteo rows, up to which Java uses only its fast compiler: a short run never earns back
+the time of the optimising one."""
 
 
 def compiler_options(data_size: int, fit: Fit) -> list[str]:
-    """Java's options for a run over so many bytes of data, 0 for unknown.
+    """Java's options for a run over `data_size` bytes of data, 0 if unknown.
 
-    Where SynapseML does not fit, Java sees blobs and counts alone, and its other compiler takes more than it gives: 20
-    of the 72 processor seconds that Java took for a million rows.
+    Unless SynapseML fits, Java only moves blobs and counts, and its optimising compiler costs more than it saves.
     """
     is_quick = fit is not Fit.SYNAPSEML or 0 < data_size <= SMALL_DATA
     return ["-XX:TieredStopAtLevel=1"] if is_quick else []
@@ -37,18 +36,17 @@ def compiler_options(data_size: int, fit: Fit) -> list[str]:
 def spark_session(
     parameters: TrainingParameters, *, log: Path, master: str = ALL_CORES, data_size: int = 0
 ) -> SparkSession:
-    """The session to train on. A local one uses all cores and writes its log to the file `log`; it is made for one pass
-    over `data_size` bytes, 0 for unknown.
+    """The session to train on. A local one logs to the file `log` and is tuned for `data_size` bytes, 0 if unknown.
 
-    With the master `local-cluster[EXECUTORS,CORES,MEGABYTES]` executors are processes of their own, as on a cluster.
+    With the master `local-cluster[EXECUTORS,CORES,MEGABYTES]` executors are separate processes, as on a cluster.
 
-    Raises `JavaMissingError` or `JarsError` when a local session cannot be started.
+    Raises `JavaMissingError` or `JarsError` if a local session cannot be started.
     """
     if on_databricks():
         return SparkSession.builder.getOrCreate()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["JAVA_HOME"] = str(java_home())
-    # The machine's name may resolve to an address that a firewall or a changed network cuts off.
+    # The host name may resolve to an address that a firewall or a network change makes unreachable.
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     log_option = configure(log, configuration=log.with_suffix(".properties"))
     builder = SparkSession.builder.master(master).appName("personalization-training")
@@ -58,8 +56,7 @@ def spark_session(
 
 
 def start_workers(spark: SparkSession) -> None:
-    """Have a local session start the process that Python workers are forked from, and go on meanwhile: what it imports
-    takes seconds, in which Java reads rows."""
+    """Start a local session's Python worker daemon in the background, because its imports take seconds."""
 
     def start() -> None:
         with suppress(Py4JError, OSError):  # the session may end meanwhile
@@ -83,7 +80,7 @@ def _settings(parameters: TrainingParameters, java: Sequence[str]) -> dict[str, 
         "spark.sql.files.openCostInBytes": str(256 * 1024),
         "spark.python.daemon.module": "training.engines.spark.workers",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # Batches that fit the processor's cache encode fastest.
+        # Batches that fit the CPU cache are encoded fastest.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "8192",
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
     }

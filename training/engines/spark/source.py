@@ -1,4 +1,4 @@
-"""A dataset's rows on Spark, which hands out its pieces and stores what the kernels make of them."""
+"""A dataset's rows on Spark: its tasks read and hash the pieces, and Spark stores the results."""
 
 import pickle
 from collections import Counter
@@ -23,10 +23,10 @@ from training.kernels.columns import LABEL, RAW, RECORD_HASH, TIME, raw_columns
 from training.parameters import TrainingParameters
 
 FOUND = "_found"
-"""What was counted in reading a block, as JSON."""
+"""The column with what was counted while reading a block, as JSON."""
 PROBLEM = "_problem"
-"""The error that ended a piece, pickled: thrown in a worker, it would be tried again, and Java would make a text of
-it."""
+"""The column with the pickled error that ended a piece. A worker that
+raised it would be retried, and Java would turn it into text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class SparkSource:
         return rows, found["rows"]
 
     def _read(self, parameters: TrainingParameters) -> DataFrame:
-        """A row for each block, and one for each piece that cannot be read to its end."""
+        """One row per block, and one per piece that cannot be read to its end."""
         pieces, schema = self.opened.pieces, self.schema
         types = types_of(schema)
         shared = self.session.sparkContext.broadcast(list(pieces))
@@ -81,22 +81,21 @@ def _rows(piece: Piece, schema: Schema, parameters: TrainingParameters) -> Itera
 
 
 def row_of(block: HashedBlock, day: str) -> dict[str, object]:
-    """A block as a row of Spark's."""
+    """A block as a Spark row."""
     return {DAY: day, FOUND: msgspec.json.encode(block.found), **packed(block.rows)}
 
 
 def rows_of(stored: DataFrame, *, schema: Schema, log: Path) -> tuple[SparkRows, Counter[str]]:
-    """The rows in stored blocks, and what was counted in reading them; raises the error of the first piece with one."""
+    """The rows in stored blocks, and what was counted while reading them; raises the first piece's error, if any."""
     groups = groups_of(stored)
     beside = rows_beside(groups, [PIECE, DAY, FOUND, PROBLEM])
     found = found_in([row for rows in beside for row in rows])
-    days = tuple(rows[0][DAY] for rows in beside)  # a task writes a file of its own, and has one piece
+    days = tuple(rows[0][DAY] for rows in beside)  # each task has one piece and writes one file
     return SparkRows(session=stored.sparkSession, groups=groups, days=days, schema=schema, log=log), found
 
 
 def found_in(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """What was counted in reading all rows, as those say that have a `FOUND` or a `PROBLEM`; raises the error of the
-    first piece that has one."""
+    """The sum of all `FOUND` columns; raises the first piece's `PROBLEM`, if there is one."""
     problems = [(row[PIECE], bytes(row[PROBLEM])) for row in rows if row[PROBLEM] is not None]
     if problems:
         error: Exception = pickle.loads(min(problems)[1])  # noqa: S301 - what a task of this run wrote

@@ -1,4 +1,4 @@
-"""The model as Spark's own transformer, whoever fitted it: what golden records are scored by."""
+"""The model as a SynapseML transformer, by which golden records are scored."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ PROBABILITY = "probability"
 
 
 def predicting(model: str, spark: SparkSession) -> Predict:
-    """What SynapseML's transformer of LightGBM's text `model` says of inputs."""
+    """The prediction function of SynapseML's transformer for LightGBM's text `model`."""
     transformer = LightGBMClassificationModel.loadNativeModelFromString(model).setFeaturesCol(FEATURES)
     return partial(_predict, spark=spark, transformer=transformer)
 
@@ -26,7 +26,7 @@ def predicting(model: str, spark: SparkSession) -> Predict:
 def _predict(
     inputs: npt.NDArray[np.float64], *, spark: SparkSession, transformer: LightGBMClassificationModel
 ) -> npt.NDArray[np.float64]:
-    """The probabilities float64[n] that Spark's own transformer gives a few inputs, float64[n, m]."""
+    """The transformer's probabilities, float64[n], for a few inputs, float64[n, m]."""
     numbered = enumerate(inputs.tolist())
     frame = spark.createDataFrame([(index, Vectors.dense(row)) for index, row in numbered], ["index", FEATURES])
     place, probability = probabilities(transformer.transform(frame), beside="index")
@@ -34,7 +34,7 @@ def _predict(
 
 
 def probabilities(scored: DataFrame, *, beside: str) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.float64]]:
-    """Another column of rows that a transformer has scored, `beside`, and their probabilities, [n] each, here."""
+    """The column `beside` of scored rows, and their probabilities, [n] each, on the driver."""
     from pyspark.ml.functions import vector_to_array  # noqa: PLC0415 - imports pandas, which no worker needs
 
     wanted = scored.select(beside, vector_to_array(F.col(PROBABILITY))[1].alias(PROBABILITY))

@@ -1,7 +1,6 @@
-"""What Spark forks its Python workers from: `spark.python.daemon.module` of a local session.
+"""The daemon that Spark forks its Python workers from: `spark.python.daemon.module` of a local session.
 
-It imports once what the workers need. Each of them would otherwise do so for itself, which takes seconds of processor
-time and as much memory again.
+It imports what the workers need once. Otherwise each of them would, at seconds of processor time and a copy in memory.
 """
 
 import gc
@@ -17,14 +16,14 @@ from training.evaluation import golden, reachable, reference, score
 from training.model.unneeded import Unneeded
 
 IMPORTED = (serializers, sources, source, golden, reachable, reference, score)
-"""Spark's own part for Arrow, and the modules whose functions and classes run in workers."""
+"""Spark's Arrow serializers, and the modules whose functions and classes run in workers."""
 
 
 def forget_archives() -> None:
-    """Look for modules in no archive any more, but for those of packages that came from one.
+    """Remove Spark's zip archives from the import path; their packages are imported already.
 
-    A worker has Python forget before each task what lies where, and for an archive that means to read its directory
-    again, once for each of its folders: Spark's own, with its 1,250 files, cost a task a fifth of a processor second.
+    PySpark clears the import caches before each task, and Python then reads the archives' directories again. Without
+    this, a run over 100,000 rows takes 35 instead of 32 processor seconds.
     """
     sys.path[:] = [place for place in sys.path if not place.endswith(".zip")]
     for place, finder in tuple(sys.path_importer_cache.items()):
@@ -34,6 +33,6 @@ def forget_archives() -> None:
 
 if __name__ == "__main__":
     forget_archives()
-    sys.meta_path.insert(0, Unneeded("pandas"))  # Arrow imports it for the first of its arrays that becomes NumPy's
-    gc.freeze()  # a collection in a worker would write to, and so copy, every page of what it shares
+    sys.meta_path.insert(0, Unneeded("pandas"))  # Arrow would import it with its first conversion to NumPy
+    gc.freeze()  # otherwise a collection in a worker would copy every shared page
     manager()  # type: ignore[no-untyped-call] # PySpark's own

@@ -1,1 +1,1 @@
-"""LightGBM's own distributed learning: one process for each machine, which takes blobs of rows."""
+"""LightGBM's own distributed learning, with one process per machine."""

@@ -1,4 +1,4 @@
-"""Encoded rows as blobs, each block beside the number of the piece that its rows were read from."""
+"""Encoded rows as blobs; each block keeps the number of the piece that it was read from."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ class NativeEncoded:
         folder: Path,
         log: Path,
     ) -> "NativeEncoded":
-        """The inputs of the selected rows in `groups`, written to `folder` unless they are there."""
+        """The inputs of the selected rows in `groups`, written to `folder` unless they are there already."""
         kernel = out_of_fold(encoder)
         types = pa.schema([(PIECE, pa.int64()), *((name, pa.binary()) for name in kernel.schema.names)])
         encode = partial(_encoded, kernel=kernel, selection=selection, types=types)

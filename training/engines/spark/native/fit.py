@@ -31,11 +31,11 @@ _OF_THE_PLACE = {
     re.compile(rf"^\[{name}: .*\]$", re.MULTILINE): f"[{name}: {default}]"
     for name, default in {"num_threads": 0, "machines": "", "local_listen_port": 12400, "time_out": 120}.items()
 }
-"""Where LightGBM's text of a model says on which machines it was fitted, and what it says of none."""
+"""Lines of LightGBM's model text that name the machines of the fit, and the defaults that replace them."""
 
 
 class TaskLostError(PersonalizationError):
-    """A process that was fitting ended in the middle of it."""
+    """A process ended in the middle of a fit."""
 
 
 def fit(
@@ -76,12 +76,12 @@ def fit(
 
 
 def slots(spark: SparkContext) -> int:
-    """How many tasks run at once: with as many, every machine has one of them at least."""
+    """How many tasks run at once; with as many tasks, every machine gets at least one."""
     return spark.defaultParallelism
 
 
 def _repeat(follower: Follower, progress: Progress) -> None:
-    """Report what a task on this machine has reported."""
+    """Repeat the reports of a task on this machine."""
     for line in follower.lines():
         if line.startswith(f'{{"stage":"{STAGE}"'):
             report = msgspec.json.decode(line, type=Report)
@@ -91,13 +91,13 @@ def _repeat(follower: Follower, progress: Progress) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """The block whose tasks Spark ends as soon as one of them has failed."""
+    """Turn Spark's error for a lost barrier task into `TaskLostError`."""
     try:
         yield
     except (Py4JError, PySparkException) as error:
         if "barrier task" not in str(error):
             raise
         raise TaskLostError(
-            f"A process that was fitting came to an end ({root_cause(error)}), and LightGBM does not survive that. If "
-            "nobody ended it, its machine ran out of memory: use fewer rows, or larger machines."
+            f"A process ended in the middle of the fit ({root_cause(error)}), and LightGBM can't continue without it. "
+            "If nobody ended it, its machine ran out of memory: use fewer rows, or larger machines."
         ) from error

@@ -1,6 +1,6 @@
-"""What the tasks of one barrier stage do: those of a machine put their blocks into files there, and one of them fits.
+"""The tasks of one barrier stage: a machine's tasks copy blocks into files there, and one of them runs the fit.
 
-LightGBM's processes, one for each machine, find each other by what Spark hands on between the tasks.
+LightGBM's processes, one per machine, exchange their addresses through Spark's barrier.
 """
 
 import base64
@@ -30,14 +30,14 @@ from training.progress import Format, Progress
 
 FITTED = pa.schema([("fitted", pa.binary())])
 SILENT_MINUTES = 10
-"""How long LightGBM's processes wait for one of them that says nothing; one that has ended is noticed at once."""
+"""How long LightGBM's processes wait for a silent one; one that ended is noticed at once."""
 _GOING_ON = "+"
-"""Before what a machine that fits hands to the others, so that it is never empty, as what those say who follow is."""
+"""Prefix of the messages of tasks that fit. Those of the other tasks are empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """A task's share of the encoded rows in `groups`, of which there are `rows`; `threads` of them fit on a machine."""
+    """One task of the fit on the `rows` encoded rows in `groups`, with `threads` threads per machine."""
 
     groups: tuple[Group, ...]
     schema: Schema
@@ -46,7 +46,7 @@ class Machine:
     threads: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Fit, and give the model, pickled, once."""
+        """Take part in the fit; one task yields the pickled model."""
         for _ in batches:
             pass
         stage = _Stage(BarrierTaskContext.get())
@@ -60,7 +60,7 @@ class Machine:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _copy(self, folder: Path, *, share: int, of: int) -> None:
-        """Put every so manieth group of blocks into files whose order is that of their pieces."""
+        """Copy every n-th group of blocks into files that sort by piece."""
         for number, group in list(enumerate(self.groups))[share::of]:
             content = group.read([PIECE, LABEL, PART, FEATURES])
             for row, piece in enumerate(content.column(PIECE).to_pylist()):
@@ -72,7 +72,7 @@ class Machine:
         with closing(socket.create_server(("", 0))) as server:
             port = server.getsockname()[1]
             machines = stage.machines(port if files else None)
-        stage.wait()  # LightGBM may call on a machine as soon as nobody but LightGBM could answer there
+        stage.wait()  # until then, a connection could reach the sockets above instead of LightGBM
         if not files:
             stage.follow(machines)
             return
@@ -93,14 +93,14 @@ class Machine:
 
 
 class _Stage:
-    """The tasks of the stage, all of which run at once; each of them asks the same in the same order."""
+    """The stage's tasks, which all run at once and make the same calls in the same order."""
 
     def __init__(self, context: BarrierTaskContext) -> None:
-        """Find out which tasks share a machine, and where its files go."""
+        """Find out which tasks share a machine, and agree on its folder."""
         self._context = context
         self.task = context.partitionId()
         address = context.getTaskInfos()[self.task].address.split(":")[0]
-        places = context.allGather(f"{address} {os.getppid()}")  # tasks of one executor are forked from one process
+        places = context.allGather(f"{address} {os.getppid()}")  # tasks of one executor have one parent process
         self.tasks = len(places)
         first = places.index(places[self.task])
         self.leads = first == self.task
@@ -109,16 +109,16 @@ class _Stage:
         self.folder = Path(context.allGather(own_folder)[first])
 
     def wait(self) -> None:
-        """Until every task has come as far."""
+        """Wait until every task has reached this point."""
         self._context.barrier()
 
     def machines(self, port: int | None) -> dict[int, str]:
-        """The address at which each task that fits listens, by its number; this one's is at `port`, if it has rows."""
+        """The address of each task that fits, by task number; this task listens at `port` if it has rows."""
         answers = self._context.allGather(f"{self._address}:{port}" if port else "")
         return {task: address for task, address in enumerate(answers) if address}
 
     def together(self, machines: dict[int, str], port: int) -> Together:
-        """How those machines fit one model."""
+        """The connection between the machines."""
         shared = {"tree_learner": "data", "num_machines": len(machines)}
         network = {"machines": ",".join(machines.values()), "local_listen_port": port, "time_out": SILENT_MINUTES}
 
@@ -129,11 +129,11 @@ class _Stage:
         return Together(network=shared | network, shared=shared, gather=gather)
 
     def follow(self, machines: dict[int, str]) -> None:
-        """Take part in what the others gather until they have ended."""
+        """Take part in the exchanges of the tasks that fit until they are done."""
         while len(machines) > 1 and any(self._context.allGather("")):
             pass
 
     def end(self, machines: dict[int, str]) -> None:
-        """Let those that follow go."""
+        """Release the tasks that follow."""
         if len(machines) > 1:
             self._context.allGather("")

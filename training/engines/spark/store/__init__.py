@@ -1,1 +1,1 @@
-"""Blobs of rows in Parquet files that every machine of a cluster sees, and the tasks that read them by themselves."""
+"""Blobs of rows in Parquet files on shared storage, which tasks read directly."""

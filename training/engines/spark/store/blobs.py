@@ -1,7 +1,7 @@
-"""Blocks of prepared rows as Spark keeps them: one row each, and in it a blob of bytes for each of the columns.
+"""Blocks of prepared rows as Spark stores them: one Spark row per block, with a blob of bytes per column.
 
-Spark moves, stores and finds them again wherever it runs, without looking into them: to take each number by itself
-costs it more than all that is done to it. A column that nobody asks for is not read.
+Spark moves and stores the blobs without looking inside, because handling each number itself would cost more than
+everything else. Unused columns are not read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 PIECE = "_piece"
-"""The column beside the blobs that has the number of the piece which the rows were read from."""
+"""The column with the number of the piece that the rows were read from."""
 WRITING = {
-    # Spark's Parquet looks how large its pages are after 100 rows, which is gigabytes of these.
+    # By default Parquet checks its page size after 100 rows, which would be gigabytes here.
     "parquet.page.size.row.check.min": "1",
     "parquet.enable.dictionary": "false",
-    # Each scan would pay for unpacking again what hashes and rates hardly let grow smaller.
+    # Hashes and rates hardly compress, and every scan would pay for decompression.
     "compression": "none",
 }
 

@@ -1,7 +1,7 @@
-"""What Spark has stored, read by the tasks themselves, a row group at a time.
+"""Stored blobs, read by the tasks themselves, one Parquet row group at a time.
 
-On its way through Java each blob would be copied half a dozen times, into memory that Java keeps. Which files are whole
-is Spark's to say.
+Through Java each blob would be copied half a dozen times, into memory that Java keeps. Spark still decides which files
+are complete.
 """
 
 import pickle
@@ -22,33 +22,33 @@ from training.engines.spark.interruptible import interruptible
 from training.engines.spark.store.paths import path_of
 
 TASKS_OF_A_SLOT = 4
-"""Tasks for each that runs at a time: what one of them takes longer, the others make good."""
+"""Tasks per slot, so that slow tasks are balanced by others."""
 LOOKED_AT_ONCE = 16
-"""Files whose last bytes are read at a time: on a volume, each waits for an answer."""
+"""How many files are read at a time; on a volume each read waits for the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A row group of a Parquet file that every machine sees."""
+    """A row group of a Parquet file on shared storage."""
 
     file: Path
     number: int
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Its rows with these columns, in the order of the file's."""
+        """Its rows with these columns, in the file's order."""
         with parquet.ParquetFile(self.file) as file:
             return file.read_row_group(self.number, columns=list(columns), use_threads=False)
 
 
 Function = Callable[[Iterable[Group]], Iterator[pa.RecordBatch]]
-"""What is done to some groups by one task."""
+"""What one task does with its groups."""
 Answer = TypeVar("Answer")
 ANSWER = pa.schema([("answer", pa.binary())])
-"""What a task answers, pickled, as a table of Spark's."""
+"""The Spark columns of tasks' pickled answers."""
 
 
 def groups_of(stored: DataFrame) -> tuple[Group, ...]:
-    """The groups of what is stored, in the order of the tasks that wrote them."""
+    """The row groups of a stored frame, in the order of the tasks that wrote them."""
     files = sorted(path_of(name) for name in stored.inputFiles())
     with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
         found = pool.map(lambda file: parquet.read_metadata(file).num_row_groups, files)
@@ -57,7 +57,7 @@ def groups_of(stored: DataFrame) -> tuple[Group, ...]:
 
 
 def rows_beside(groups: Iterable[Group], columns: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """A few small columns of the rows of each group, here."""
+    """A few small columns of each group's rows, read on the driver."""
     with ThreadPoolExecutor(LOOKED_AT_ONCE) as pool:
         return list(pool.map(lambda group: group.read(columns).to_pylist(), groups))
 
@@ -70,7 +70,7 @@ def over(
     *,
     tasks_of_a_slot: int = TASKS_OF_A_SLOT,
 ) -> DataFrame:
-    """What the function, which each machine gets once, gives over the groups of each task, in their order."""
+    """The function's batches over each task's groups, in order; the function is broadcast once."""
     tasks = max(1, min(len(groups), tasks_of_a_slot * session.sparkContext.defaultParallelism))
     bounds = np.linspace(0, len(groups), tasks + 1).astype(int).tolist()
     shared = session.sparkContext.broadcast((function, tuple(groups), bounds))
@@ -86,17 +86,17 @@ def over(
 def answers(
     session: SparkSession, groups: Sequence[Group], function: Callable[[Iterable[Group]], Answer]
 ) -> list[Answer]:
-    """What the function says of the groups of each task, one a slot, in their order; Java does not look into it."""
+    """The function's answer for the groups of each task, one task per slot, in order."""
     return answers_in(answering(session, groups, function))
 
 
 def answering(session: SparkSession, groups: Sequence[Group], function: Callable[[Iterable[Group]], Any]) -> DataFrame:
-    """The same, where Spark has it: each one pickled."""
+    """The same as a Spark frame of pickled answers."""
     return over(session, groups, partial(_answered, function=function), ANSWER, tasks_of_a_slot=1)
 
 
 def answers_in(given: DataFrame) -> list[Any]:
-    """What tasks have answered, here. Arrow brings it as it is; `collect` would have Java make a text of the bytes."""
+    """The tasks' answers on the driver, by Arrow; `collect` would have Java turn the bytes into text."""
     return unpickled(interruptible(given, DataFrame.toPandas)["answer"])
 
 
@@ -106,7 +106,7 @@ def answer(content: object) -> pa.RecordBatch:
 
 
 def unpickled(answers: Iterable[bytes]) -> list[Any]:
-    """What is in some answers."""
+    """The unpickled answers."""
     return [pickle.loads(content) for content in answers]  # noqa: S301 - what a task of this run gave
 
 

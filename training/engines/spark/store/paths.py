@@ -1,6 +1,6 @@
-"""Where Spark writes and reads: folders on this machine, or on a file system that every machine of a cluster sees.
+"""Paths as Spark writes and reads them, on this machine or on shared storage.
 
-Spark takes a name as it is, not encoded as a URI's, and where it reads, it takes some characters for patterns.
+Spark does not decode a path as a URI, and treats some characters as glob patterns when it reads.
 """
 
 import re
@@ -16,21 +16,21 @@ _PATTERN = re.compile(r"([\\*?\[\]{}])")
 
 
 VOLUMES = Path("/Volumes")
-"""Where Databricks' machines see what Spark itself reaches as `dbfs:/Volumes/...`."""
+"""The mount point of volumes, which Spark calls `dbfs:/Volumes/...`."""
 
 
 def to_write(path: Path) -> str:
-    """The name by which Spark writes `path`."""
+    """The name under which Spark writes `path`."""
     return f"{_scheme(path)}{path.absolute()}"
 
 
 def to_read(path: Path) -> str:
-    """The name by which Spark reads `path`, and nothing else."""
+    """The name under which Spark reads exactly `path`."""
     return _scheme(path) + _PATTERN.sub(r"\\\1", str(path.absolute()))
 
 
 def path_of(name: str) -> Path:
-    """The path of what Spark calls `name`, which is a URI's."""
+    """The path for Spark's URI `name`."""
     return Path(unquote(urlsplit(name).path))
 
 
@@ -45,6 +45,6 @@ def stored(
     schema: StructType | None = None,
     options: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
-    """`frame`, written as Parquet to `folder` unless it is there, and read from it, as `schema` or as it is."""
+    """`frame`, written as Parquet to `folder` unless it is there already, and read back with `schema` or its own."""
     frame.write.mode("ignore").options(**options).parquet(to_write(folder))
     return frame.sparkSession.read.schema(schema or frame.schema).parquet(to_read(folder))

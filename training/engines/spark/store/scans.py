@@ -16,11 +16,11 @@ from training.engines.spark.store.groups import ANSWER, Function, Group, answer,
 from training.kernels.kernel import Kernel
 
 ADDED_AT_ONCE = 32
-"""Tasks whose results are added up in one place: what a kernel counts by score can be ten megabytes of each task."""
+"""How many tasks' results are merged in one place: a kernel's counts can be ten megabytes per task."""
 
 
 def merged(session: SparkSession, groups: tuple[Group, ...], function: Function, kernel: Kernel) -> pa.Table:
-    """What one run of the kernel over all rows gives; `function` runs it over the rows of some groups."""
+    """The kernel's merged result over all rows; `function` runs it over the rows of some groups."""
     given = answering(session, groups, partial(_given, function=function, kernel=kernel))
     places = session.sparkContext.defaultParallelism // ADDED_AT_ONCE
     if kernel.by and places > 1:
@@ -30,7 +30,7 @@ def merged(session: SparkSession, groups: tuple[Group, ...], function: Function,
 
 
 def running(kernel: Kernel, selection: Selection) -> Function:
-    """What runs the kernel over the selected rows of some groups."""
+    """A function that runs the kernel over the selected rows of some groups."""
     return partial(_run, selection=selection, kernel=kernel)
 
 

@@ -1,1 +1,1 @@
-"""The fit of the reference: SynapseML's LightGBM, which takes Spark's own vectors."""
+"""The fit of the reference architecture: SynapseML's LightGBM on Spark's vectors."""

@@ -1,4 +1,8 @@
-"""Encoded rows as Spark's vectors, as SynapseML takes them."""
+"""Encoded rows as Spark's vectors, which SynapseML takes.
+
+The inputs are stored in the layout of vectors, because Spark's conversion from arrays would box every number, and
+SynapseML would repeat it in each of its passes.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,11 +30,11 @@ from training.parameters import TrainingParameters
 from training.progress import Progress
 
 BATCH_ROWS = 65_536
-"""Rows that a kernel gets at a time."""
+"""Rows per batch of a kernel."""
 DENSE = 1
-"""What Spark calls a dense vector in `VectorUDT`'s field `type`."""
+"""The value of `VectorUDT`'s field `type` for a dense vector."""
 VALUES = "values"
-"""The field of `VectorUDT` that has a vector's numbers."""
+"""`VectorUDT`'s field with a vector's numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class SparkEncoded:
 
     @classmethod
     def of(cls, stored: DataFrame, *, schema: Schema, log: Path) -> "SparkEncoded":
-        """The rows that are stored."""
+        """The stored rows."""
         return cls(frame=stored, groups=groups_of(stored), schema=schema, log=log)
 
     def part(self, *parts: Part) -> "SparkEncoded":
@@ -69,7 +73,7 @@ def _scanned(groups: Iterable[Group], *, kernel: Kernel, selection: Selection) -
 
 
 def _batches(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of the groups; of the vectors, their numbers alone are read, as the arrays that they are to kernels."""
+    """The rows of the groups; only the numbers of vectors are read, as arrays."""
     leaves = [f"{name}.{VALUES}" if name == FEATURES else name for name in columns]
     for group in groups:
         for batch in group.read(leaves).to_batches(BATCH_ROWS):
@@ -79,7 +83,7 @@ def _batches(groups: Iterable[Group], columns: Sequence[str]) -> Iterator[pa.Rec
 
 
 def stored_as_vectors(frame: DataFrame, name: str, folder: Path) -> DataFrame:
-    """`frame`, written to `folder` unless it is there and read from it; `name` is array<double>, then vectors."""
+    """`frame`, written to `folder` unless it is there already, with the array<double> `name` read back as vectors."""
     fields = [StructField(name, VectorUDT()) if field.name == name else field for field in frame.schema.fields]
     return stored(frame.withColumn(name, _dense(F.col(name))), folder, schema=StructType(fields))
 

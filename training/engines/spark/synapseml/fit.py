@@ -23,18 +23,17 @@ from training.progress import Progress, background
 
 _IS_VALIDATION = "_is_validation"
 MICRO_BATCH_ROWS = 2_000
-"""Rows that SynapseML hands to LightGBM at a time: the fastest of those measured."""
+"""Rows that SynapseML passes to LightGBM at a time; the fastest of the measured sizes."""
 BIN_SAMPLE_ROWS = 50_000
-"""Rows, the first ones, by which LightGBM lays out a feature's 255 bins. SynapseML's own way is to draw from the first
-200,000, and the fewer the more rows there are: 58,000 of a million, 900 of 45 million."""
+"""The first rows, from which LightGBM derives a feature's 255 bins. SynapseML's default samples from the first 200,000,
+and fewer the more rows there are: 58,000 for a million, 900 for 45 million."""
 _VALIDATION_LOSS = re.compile(r"Valid binary_logloss=(\S+)")
 
 
 def fit(
     train: DataFrame, schema: Schema, parameters: TrainingParameters, *, rows: int, log: Path, progress: Progress
 ) -> Fitted:
-    """Fit on the `rows` encoded rows of the parts fit and validation, whose inputs are vectors; `log` is the local
-    session's log."""
+    """Fit on the `rows` encoded rows of the parts fit and validation; `log` is the local session's log."""
     losses = _Losses(log, parameters.num_iterations, progress)
     is_validation = F.col(PART) == PARTS.index(Part.VALIDATION)
     inputs = train.select(FEATURES, F.col(LABEL).cast("double").alias(LABEL), is_validation.alias(_IS_VALIDATION))
@@ -68,7 +67,7 @@ def fit(
 
 
 def _scaling(validation: DataFrame, transformer: LightGBMClassificationModel) -> PlattScaling | None:
-    """What the validation rows, `MAX_VALIDATION_ROWS` at most, say of a model that was not fitted on them."""
+    """Platt scaling fitted on the validation rows, at most `MAX_VALIDATION_ROWS`, which the model has not seen."""
     scored = transformer.transform(validation.select(FEATURES, LABEL))
     label, probability = probabilities(scored, beside=LABEL)
     return fit_scaling(label.astype(np.int32), probability)
@@ -93,18 +92,17 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
         deterministic=True,
         passThroughArgs=" ".join(
             [
-                # LightGBM would otherwise time both histogram layouts and take the faster one, which differs between
-                # runs.
+                # Otherwise LightGBM times both histogram layouts and takes the faster one, which differs between runs.
                 "force_row_wise=true",
-                # SynapseML 1.1.3 has a parameter for it, but does not hand it on.
+                # SynapseML 1.1.3 has a parameter for it, but does not pass it on.
                 f"feature_fraction_bynode={parameters.feature_fraction_by_node}",
             ]
         ),
         slotNames=slot_names(schema),
         matrixType="dense",
         useSingleDatasetMode=True,
-        # All tasks must run at once. SynapseML would take every executor to have all cores of the machine that it is
-        # on, and the tasks that found a slot would wait for the others without end.
+        # All tasks must run at once. SynapseML would assume that every executor has all cores of its machine, and the
+        # tasks that found a slot would wait for the others forever.
         numTasks=min(spark.defaultParallelism, train.rdd.getNumPartitions()),
         numThreads=slots_of_each(spark),
         samplingMode="fixed",
@@ -115,7 +113,7 @@ def _classifier(schema: Schema, parameters: TrainingParameters, train: DataFrame
 
 
 class _Losses:
-    """The validation log losses in SynapseML's log, reported as they come."""
+    """Reads the validation log losses from SynapseML's log and reports them."""
 
     def __init__(self, log: Path, iterations: int, progress: Progress) -> None:
         self._follower = Follower(log)
@@ -126,6 +124,6 @@ class _Losses:
         return self._watching.losses
 
     def read(self) -> None:
-        """Report the iteration that training has reached, if it is another one."""
+        """Report the iterations that were logged since the last call."""
         matches = (_VALIDATION_LOSS.search(line) for line in self._follower.lines())
         self._watching(*(float(match.group(1)) for match in matches if match))
