@@ -76,9 +76,9 @@ def calibration(data: ReportData) -> Markup:
     with plot("calibration", "Observed click rate by predicted probability", height_inches=4.4) as drawn:
         upper, lower = drawn.figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
         upper.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle=":", label="perfect")
-        upper.vlines(predicted, low, high, color=MODEL, linewidth=1, alpha=0.6, label="95 % of chance")
+        upper.vlines(predicted, low, high, color=MODEL, linewidth=1, alpha=0.6, label="95 % interval")
         upper.plot(predicted, observed, color=MODEL, marker="o", markersize=4, linewidth=1.2, label="this model")
-        upper.set(ylabel="clicks observed", xlim=(0, limit), ylim=(0, limit))
+        upper.set(ylabel="observed click rate", xlim=(0, limit), ylim=(0, limit))
         upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         upper.legend(loc="upper left")
         histogram = data.evaluation.histogram
@@ -86,7 +86,7 @@ def calibration(data: ReportData) -> Markup:
         lower.bar(
             np.arange(len(histogram.rows)) * width, histogram.rows, width=width, align="edge", color=MODEL, alpha=0.5
         )
-        lower.set(xlabel="click probability predicted", ylabel="rows")
+        lower.set(xlabel="predicted probability", ylabel="rows")
         lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
         lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     return drawn.svg
@@ -109,7 +109,7 @@ def slices(parts: Sequence[Slice]) -> Markup:
             axes.annotate(
                 short_name(part.column), (part.mean_probability, part.click_rate), (4, 4), textcoords="offset points"
             )
-        axes.set(xlabel="click probability predicted", ylabel="clicks observed", xlim=(0, limit), ylim=(0, limit))
+        axes.set(xlabel="predicted probability", ylabel="observed click rate", xlim=(0, limit), ylim=(0, limit))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6))
             axis.set_major_formatter(PercentFormatter(1, decimals=None))

@@ -1,4 +1,4 @@
-"""Data as it comes: columns without a value or with too many, values nobody saw, values of megabytes, files amiss."""
+"""Real-world data: empty and near-unique columns, unseen values, values of megabytes, missing files."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def awkward_row(number: int, generator: np.random.Generator) -> str:
     """A row of Criteo's format in which int00 and cat00 are missing everywhere, int01 and cat01 constant, int02 and
-    cat02 all distinct, and int03 and cat03 tell the label."""
+    cat02 all distinct, and int03 and cat03 leak the label."""
     kind = int(generator.integers(0, 20))
     label = int(generator.random() < 0.1 + 0.03 * kind)
     numbers = {"int00": "", "int01": "7", "int02": str(number), "int03": str(100 * label + kind)}
@@ -39,7 +39,7 @@ def awkward_row(number: int, generator: np.random.Generator) -> str:
 
 @pytest.fixture(scope="module")
 def awkward(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on such rows; one of them has a category of 10 MB."""
+    """A run on such rows, one with a category of 10 MB."""
     folder = tmp_path_factory.mktemp("awkward") / "a day [of {many}]"
     folder.mkdir()
     generator = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_columns_that_tell_the_label_are_named_and_no_others(awkward: Run) -> No
     warnings = awkward.result.metrics["warnings"]
     assert [warning.split()[2] for warning in warnings] == ["int03", "cat03"]
     messages = [json.loads(line)["message"] for line in awkward.progress]
-    assert [f"evaluate: {warning}" for warning in warnings] == [one for one in messages if "alone tells" in one]
+    assert [f"evaluate: {warning}" for warning in warnings] == [one for one in messages if "alone predicts" in one]
     assert all(warning in awkward.result.to_text() for warning in warnings)
 
 

@@ -1,4 +1,4 @@
-"""The baselines are real models: they find what is there to find, and cope with missing and useless columns."""
+"""The baselines learn what can be learned, and cope with missing and useless columns."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Training on executors that are processes of their own: the same model, and a clear end when one of them is lost."""
+"""Training on separate executor processes: the same model, and a clear error when one of them is lost."""
 
 import json
 import os
@@ -29,9 +29,9 @@ NOTICED_SOON = {
     "spark_network_timeout": "20s",
     "spark_network_timeoutInterval": "5s",
 }
-"""After how long a silence Spark takes an executor for lost. As it is, that is two to three minutes."""
+"""After how long without a heartbeat Spark gives an executor up; by default two to three minutes."""
 SECONDS_TO_END = 90
-"""In which a run that lost an executor must have ended. SynapseML alone may wait for two hours."""
+"""The time for a run that lost an executor to end. SynapseML alone may wait for two hours."""
 
 
 def command(master: str, output: Path, *options: str) -> list[str]:
@@ -51,7 +51,7 @@ def command(master: str, output: Path, *options: str) -> list[str]:
 
 
 def environment(folder: Path, **configuration: str) -> dict[str, str]:
-    """Spark at home in `folder`, where its executors write their logs, with further settings."""
+    """A Spark home in `folder`, where its executors log, with further settings."""
     home = folder / "spark"
     home.mkdir(parents=True)
     for part in Path(pyspark.__file__).parent.iterdir():
@@ -62,7 +62,7 @@ def environment(folder: Path, **configuration: str) -> dict[str, str]:
 
 
 def trained(master: str, folder: Path, fit: str, **configuration: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """The metrics of a run, and what it reported while it ran."""
+    """The metrics and the progress reports of a run."""
     done = subprocess.run(
         command(master, folder, *ROWS, "--fit", fit),
         env=environment(folder, **configuration),
@@ -78,7 +78,7 @@ def trained(master: str, folder: Path, fit: str, **configuration: str) -> tuple[
 def fitting(
     folder: Path, fit: str, **configuration: str
 ) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """A run in whose `fit` both executors are at work on trees, and those executors."""
+    """A run whose two executors are in the middle of the fit, and those executors."""
     endless = ("--num-leaves", "512", "--num-iterations", "10000", "--early-stopping-rounds", "0")
     run = command(CLUSTER, folder, *ROWS, *endless, "--min-data-in-leaf", "1", "--fit", fit)
     with subprocess.Popen(run, env=environment(folder, **configuration), stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""Columns are called as their owner likes: dots, spaces, quotes and braces go through the whole pipeline."""
+"""Any column names work: dots, spaces, quotes and braces go through the whole pipeline."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ ROWS = 1_500
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Users as Parquet, items as TSV, interactions as CSV, each with names that Spark would read otherwise."""
+    """Users as Parquet, items as TSV, interactions as CSV, each with names that Spark would misread."""
     folder = tmp_path_factory.mktemp("names")
     random = np.random.default_rng(3)
     users = pd.DataFrame({"user.id": [f"u{index}" for index in range(60)]})
@@ -59,7 +59,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(described: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """A whole run, held out by time, from the dataset's copy in the lake."""
+    """A whole run with a split by time, from the dataset's copy in the data lake."""
     output = tmp_path_factory.mktemp("named")
     datasets.materialize(TablesDataset(kind="tables", spec=described), output / "lake")
     options = ("--dataset", "tables", "--spec", str(described), "--split", "time", "--num-iterations", "5")

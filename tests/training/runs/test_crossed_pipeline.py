@@ -1,4 +1,4 @@
-"""A whole run on tables where what a user likes shows only in pairs, and the service that comes of it."""
+"""A whole run on tables where only pairs of columns predict clicks, and the resulting service."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ CROSS = "user_id x genres"
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each user likes one genre, and each genre is liked by as many users: of films of it 90 of 100 are clicked, of the
-    others 10. Neither a user nor a genre tells anything alone."""
+    others 10. Neither user nor genre predicts anything alone."""
     folder = tmp_path_factory.mktemp("films")
     random = np.random.default_rng(5)
     pairs = [f"{one}|{other}" for one in GENRES for other in GENRES if one < other]
@@ -51,7 +51,7 @@ def plain(tables: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def crossed(tables: Path, plain: Run) -> Run:
-    """A run with it, beside the model without."""
+    """A run with the cross, compared with the model without it."""
     options = ("--dataset", "tables", "--spec", str(tables / "crossed.yaml"), "--champion", plain.result.bundle)
     return train(tables / "crossed", *options)
 

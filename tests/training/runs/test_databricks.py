@@ -1,4 +1,4 @@
-"""The training job: what it takes from the lake, what it leaves there, and how it fails."""
+"""The training job: what it reads from the data lake, what it writes there, and how it fails."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from training.result import Result
 
 
 class Lake:
-    """`dbutils.fs` whose `abfss:` URLs are folders."""
+    """A `dbutils.fs` whose `abfss:` URLs are local folders."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Lake:
 
 
 def session(master: str) -> type:
-    """What stands for `SparkSession` on a cluster with this master."""
+    """A stand-in for `SparkSession` on a cluster with this master."""
 
     class Session:
         """A session."""
@@ -54,7 +54,7 @@ def session(master: str) -> type:
 
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    """A lake with data in it, where the runtime would be."""
+    """A data lake with data, and a stand-in for the runtime."""
     made = Lake(tmp_path / "lake")
     (made.folder / "raw@l" / "data" / "dt=all").mkdir(parents=True)
     (made.folder / "raw@l" / "data" / "dt=all" / "part-00000.tsv").write_text("row\n")

@@ -1,4 +1,4 @@
-"""Criteo's rows: typed as promised, and every wrong one named by file and line, whatever reads them."""
+"""Criteo's rows: correctly typed, and every malformed one is named by file and line, on both engines."""
 
 import gzip
 import math

@@ -1,4 +1,4 @@
-"""Days are counted once: what an earlier bundle counted is merged with what is new, to the very same tables."""
+"""Days are counted once: an earlier bundle's counts are merged with new ones, and give the same tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The training rows of the latest days, prepared, and what their days are called."""
+    """The prepared training rows of the latest days, and the names of their tables."""
 
     rows: LocalRows
     manifest: Manifest
@@ -70,7 +70,7 @@ def latest(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Window:
 
 
 def table(counted: CountTable, file: Path) -> list[dict[str, int]]:
-    """What the table holds, fold by fold."""
+    """The table's counts, fold by fold."""
     counted.write(file, by_fold=True)
     rows: list[dict[str, int]] = parquet.read_table(file).to_pylist()
     return rows
@@ -89,7 +89,7 @@ def test_days_counted_one_by_one_add_up_to_one_count_of_all(latest: Window, tmp_
 
 
 def test_known_days_are_merged_without_their_rows(latest: Window, tmp_path: Path) -> None:
-    """The bundle of yesterday's window has two of the three days; the rows of those two are not even there."""
+    """Yesterday's bundle has two of the three days, so the rows of those two are not needed."""
     earlier = tmp_path / "counts"
     earlier.mkdir()
     for name, counted in latest.counted(tmp_path).tables.items():
@@ -136,7 +136,7 @@ def test_a_time_split_depends_on_all_days_so_none_is_counted_alone(latest: Windo
 
 
 def test_three_tables_are_not_three_days(tmp_path: Path) -> None:
-    """They are partitions of the manifest as days are, but their rows are joined before any is counted."""
+    """Tables are partitions of the manifest like days, but their rows are joined before they are counted."""
     for table, rows in {
         "users": "user,age\nu,1\n",
         "items": "item,kind\ni,k\n",

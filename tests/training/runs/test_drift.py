@@ -1,4 +1,4 @@
-"""`python -m training.drift` on a day's data: what has moved is found, and a limit fails it."""
+"""`python -m training.drift` on a day's data: it finds the columns that drift, and fails above the limit."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ PRICE, SHOP = 1 + 3, 1 + 13 + 5
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A day like those that the model was trained on."""
+    """A day from the same distribution as the training data."""
     folder = tmp_path_factory.mktemp("day")
     datasets.materialize(SyntheticDataset(rows=4_000, seed=7), folder / "lake")
     return folder / "lake" / "dt=all" / "part-00000.tsv"

@@ -1,4 +1,4 @@
-"""The champion is scored by its own encoder and model, and only where the comparison is fair."""
+"""Earlier versions are scored by their own encoder and model, and only if the comparison is fair."""
 
 import lightgbm
 import msgspec

@@ -1,4 +1,4 @@
-"""The same rows and seed on both engines: the same parts, counts and encoder to the bit, and models of one quality."""
+"""Same rows and seed on both engines: bit-identical parts, counts and encoder, and models of equal quality."""
 
 import re
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from training.protocols import FitError
 pytestmark = pytest.mark.spark
 
 FITS = {"": (), ", fitted by SynapseML": ("--fit", "synapseml")}
-"""Those of engine spark, its default first."""
+"""The fits of engine spark, the default first."""
 EXAMPLE = ROOT / "examples" / "tables"
 CROSSES = [["favourite_genre", "genre"], ["device", "country"]]
 FACTORS = ["favourite_genre", "genre"]
@@ -52,7 +52,7 @@ class Pair:
 
 
 def crossed_example(folder: Path) -> Path:
-    """The description of the example's tables, with crosses and factors."""
+    """The dataset config of the example's tables, with crosses and factors."""
     described = load_spec(EXAMPLE / "dataset.yaml").model_copy(update={"crosses": CROSSES, "factors": FACTORS})
     file = folder / "dataset.yaml"
     file.write_text(yaml.safe_dump(described.model_dump(mode="json")))
@@ -81,7 +81,7 @@ def test_every_row_is_in_the_same_part(pair: Pair) -> None:
 
 
 def test_every_value_is_counted_alike(pair: Pair) -> None:
-    """To the byte of the file, as a bundle is named by those."""
+    """Byte for byte, because the bundle's hash covers the file."""
     local, spark = (bundle.path / "counts" / "all.parquet" for bundle in pair.bundles)
     assert parquet.read_metadata(local).num_rows > 0
     assert local.read_bytes() == spark.read_bytes()

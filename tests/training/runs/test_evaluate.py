@@ -1,4 +1,4 @@
-"""Metrics from counts agree with scikit-learn in any order of the rows, and what is no probability is refused."""
+"""Metrics from counts agree with scikit-learn for any order of the rows, and invalid probabilities are refused."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""`tune --crosses`: which pairs of columns it tries, and that it names those that help and no others."""
+"""`tune --crosses` tries the right pairs of columns, and proposes those that help and no others."""
 
 import io
 from pathlib import Path
@@ -35,7 +35,7 @@ SPEC = {
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clicks of which 85 in 100 are on a film of the genre that is the user's taste; all else is chance."""
+    """85 of 100 clicks are on a film of the user's favourite genre; the rest is chance."""
     folder = tmp_path_factory.mktemp("films")
     random = np.random.default_rng(3)
 
@@ -130,7 +130,7 @@ def test_factors_are_tried_where_both_keys_are_features_of_one_value(tables: Pat
 def test_factors_are_found_where_what_users_like_is_in_no_column(
     tmp_path: Path, matters: int, expected: tuple[str, str] | None
 ) -> None:
-    """Users and items are of two kinds that no column names: 85 in 100 clicks are on an item of the user's own kind."""
+    """Users and items are of two hidden kinds: 85 of 100 clicks are on an item of the user's own kind."""
     random = np.random.default_rng(8)
     users = pd.DataFrame({"user_id": range(60), "age": 30})
     items = pd.DataFrame({"item_id": range(50), "minutes": 90})
@@ -148,7 +148,7 @@ def test_factors_are_found_where_what_users_like_is_in_no_column(
 
 
 def test_rows_without_users_and_items_are_refused_before_they_are_read() -> None:
-    with pytest.raises(UsageError, match="a dataset of kind criteo has neither"):
+    with pytest.raises(UsageError, match="which a dataset of kind criteo does not have"):
         _parse(["--crosses", "--dataset", "criteo", "--path", "/nowhere/day_0"])
 
 

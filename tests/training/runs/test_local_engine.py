@@ -1,4 +1,4 @@
-"""Engine local: any number of processes and any size of blocks make the same bundle, and every fault is a sentence."""
+"""Engine local: any number of processes and any block size give the same bundle, and failures are readable."""
 
 import gzip
 import os
@@ -34,7 +34,7 @@ from training.kernels.criteo import parse
 from training.parameters import CriteoDataset, SyntheticDataset, TrainingParameters
 
 WITH_SERVER_AND_TRACKER = 4
-"""Processes of a pool of two: the one that they are forked from, and Python's own that looks after semaphores."""
+"""The extra processes of a pool: the fork server, and Python's resource tracker."""
 ROW = "\t".join(["1", *["5"] * 13, *["68fd1e64"] * 26])
 
 
@@ -146,7 +146,7 @@ def test_a_full_disk_is_what_a_run_says_it_is(tmp_path: Path) -> None:
 
 
 def write_to_full_disk(target: Path) -> int:
-    """A task of the pool whose file has no room."""
+    """A task that finds the disk full."""
     return chunks.write(target, [pa.RecordBatch.from_pydict({"row": np.arange(100_000)})])
 
 
@@ -168,14 +168,14 @@ def test_files_of_a_folder_that_are_packed_are_read_by_a_process_each(rows: Path
 
 
 def end(number: int) -> int:
-    """A task in whose middle its process is killed."""
+    """A task whose process is killed."""
     if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
 def test_a_killed_process_of_the_pool_is_a_sentence_and_no_hang() -> None:
-    with closing(Pool(2)) as pool, pytest.raises(ProcessLostError, match="ended in the middle of its work"):
+    with closing(Pool(2)) as pool, pytest.raises(ProcessLostError, match="was killed while it was working"):
         list(pool.map(end, [0, 1, 2]))
 
 

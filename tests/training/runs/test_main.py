@@ -1,4 +1,4 @@
-"""`python -m training` as a process of its own: what it prints, how it fails, how it ends."""
+"""`python -m training` as a process: its output, its failures, and how it ends."""
 
 import json
 import shutil

@@ -16,7 +16,7 @@ from training.parameters import TrainingParameters
 
 
 def assert_same_probabilities(bundle: Bundle) -> None:
-    """The golden records, which the run scored, by the bundle's encoder and model."""
+    """The bundle's encoder and model reproduce the golden records."""
     schema = bundle.schema
     records = [golden.record for golden in bundle.golden]
     inputs = to_rows(schema, records).encode(bundle.encoder)

@@ -1,4 +1,4 @@
-"""Categories as numbers (one value a field, several, pairs), counted and encoded as plain Python does it row by row."""
+"""Categories are counted and encoded as plain Python does it row by row: single values, several, and crosses."""
 
 from collections import Counter
 from pathlib import Path
@@ -36,7 +36,7 @@ SCHEMA = Schema(
     crosses=(("city", "genres"), ("tags", "device"), ("device", "city")),
 )
 WITH_POOL = {"tags", "city x genres", "tags x device"}
-"""The columns with hundreds of rare values."""
+"""Columns with hundreds of rare values."""
 PARAMETERS = TrainingParameters(folds=3, min_category_rows=4, smoothing=5.0)
 
 

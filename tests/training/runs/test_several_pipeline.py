@@ -1,4 +1,4 @@
-"""A whole run on tables where one genre among several decides the click, and the service that comes of it."""
+"""A whole run on tables where one genre among several decides the click, and the resulting service."""
 
 import json
 from itertools import combinations
@@ -63,13 +63,13 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tables: Path) -> Run:
-    """A run that takes the field as one category."""
+    """A run that treats the field as one category."""
     return train(tables / "whole", "--dataset", "tables", "--spec", str(tables / "whole.yaml"))
 
 
 @pytest.fixture(scope="module")
 def split(tables: Path, whole: Run) -> Run:
-    """A run in which each genre counts, beside the model that took the field whole."""
+    """A run with separate genres, compared with the model that treats the field as one category."""
     options = ("--dataset", "tables", "--spec", str(tables / "split.yaml"), "--champion", whole.result.bundle)
     return train(tables / "split", *options)
 

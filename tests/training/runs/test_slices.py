@@ -1,4 +1,4 @@
-"""How the values of slices read, wherever their rows are."""
+"""The names of segments' values, wherever their rows are."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Engine spark: its tasks read by the kernels, and what one of them finds wrong is the same sentence as anywhere."""
+"""Engine spark: its tasks read with the kernels, and report malformed rows with the same messages."""
 
 import os
 import signal

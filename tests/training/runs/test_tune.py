@@ -1,4 +1,4 @@
-"""The search keeps to its budget, is judged on rows that it did not see, and says what to put into the stack file."""
+"""The search keeps to its budget, is judged on unseen rows, and prints what to put into the stack file."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def test_a_trial_of_encodings_chooses_them_too() -> None:
 
 @pytest.mark.parametrize("options", [("--trials", "0"), ("--minutes", "0"), ("--minutes", "-1")])
 def test_a_budget_for_nothing_is_refused(options: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="allows none"):
+    with pytest.raises(UsageError, match="allows no trial"):
         _parse(options)
 
 

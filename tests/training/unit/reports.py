@@ -1,4 +1,4 @@
-"""A report with everything that one can show, and a reader of its page."""
+"""A report with every element, and a parser of its page."""
 
 from html.parser import HTMLParser
 
@@ -18,7 +18,7 @@ VOID = {"meta", "br", "img", "link", "input", "hr"}
 
 
 def evaluation_of(*, skill: float, rows: int = 4_000, seed: int = 1) -> Evaluation:
-    """Calibrated probabilities of `rows` rows, the more spread the larger `skill` is, with clicks drawn from them."""
+    """Calibrated probabilities of `rows` rows, with clicks drawn from them; a larger `skill` spreads them more."""
     generator = np.random.default_rng(seed)
     probability = np.sort(1 / (1 + np.exp(1.4 - skill * generator.normal(size=rows))))[::-1]
     clicks = (generator.random(rows) < probability).astype(np.int64)
@@ -30,7 +30,7 @@ def evaluation_of(*, skill: float, rows: int = 4_000, seed: int = 1) -> Evaluati
 
 
 def report_data(*, gate: GateParameters | None = None, with_champion: bool = True) -> ReportData:
-    """A run on Criteo's shape with everything that a report can show."""
+    """A run on Criteo's columns with everything that a report can show."""
     generator = np.random.default_rng(0)
     gate = gate or GateParameters()
     evaluation = evaluation_of(skill=1.0)
@@ -63,7 +63,7 @@ def report_data(*, gate: GateParameters | None = None, with_champion: bool = Tru
 
 
 def learning_curve() -> LearningCurve:
-    """Of 50 trees, of which the validation rows want 28."""
+    """50 trees, of which early stopping keeps 28."""
     iterations = np.arange(50)
     return LearningCurve(
         validation=(0.45 + 0.08 * 0.9**iterations + 0.0004 * iterations).tolist(),
@@ -96,7 +96,7 @@ def slice_of(column: str, value: str | None, *, observed: float = 0.21, off: boo
 
 
 class Page(HTMLParser):
-    """Collects what a page refers to and which elements were left open."""
+    """Collects a page's references and unclosed elements."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

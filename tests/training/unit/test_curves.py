@@ -1,4 +1,4 @@
-"""Curves and calibration from counts per score agree with scikit-learn and with arithmetic done by hand."""
+"""Curves and calibration from counts per score agree with scikit-learn and with manual calculation."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The description of a dataset of three tables: what it may say, and what is said about what it may not."""
+"""The config of a dataset of three tables: what it accepts, and the messages for what it does not."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(folder: Path, *, tables: dict[str, str] | None = None, **changes: object) -> Path:
-    """A dataset in `folder`, with these changes of its description and its tables."""
+    """A dataset in `folder`, with these changes of its config and its tables."""
     for name, content in {**TABLES, **(tables or {})}.items():
         (folder / name).write_text(content)
     path = folder / "dataset.yaml"

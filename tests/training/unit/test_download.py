@@ -1,4 +1,4 @@
-"""Downloads continue where they were cut, and are the file they were meant to be."""
+"""Downloads resume after an interruption, and are verified."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""The page about drift says first whether the data has moved, and how far by column."""
+"""The drift page shows first whether the data has drifted, then how far by column."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The gate lets a candidate serve only when every threshold holds, and says by how much."""
+"""The gate accepts a candidate only if every threshold is met, and says by how much."""
 
 from dataclasses import replace
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""A first description of own tables: what is guessed of them, why, and what is said where nothing can be."""
+"""Guessed dataset configs: what is guessed, why, and the messages if nothing can be guessed."""
 
 import gzip
 import json
@@ -57,7 +57,7 @@ def films(folder: Path) -> Path:
 
 
 def described(folder: Path, told: Mapping[str, Path] | None = None, label: str | None = None) -> dict[str, Any]:
-    """What is guessed of the tables in a folder, written there; it is a dataset that can be trained on."""
+    """The guessed config of the tables in a folder, after checking that it can be trained on."""
     path = folder / "dataset.yaml"
     path.write_text(to_yaml(guess(folder, told or {}, label), folder.resolve()))
     datasets.describe(TablesDataset(kind="tables", spec=path))

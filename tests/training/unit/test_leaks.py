@@ -1,4 +1,4 @@
-"""A column that tells the label alone is named, whichever way it tells it; honest columns are not."""
+"""Columns that leak the label are named, in either direction; honest columns are not."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SCHEMA = Schema(numeric=("price", "age"), categorical=("shop",))
 
 
 def rows(count: int = 2_000) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Inputs float64[n, 4] that say something about the labels, but not everything, and the labels."""
+    """Informative but not leaking inputs float64[n, 4], and the labels."""
     generator = np.random.default_rng(0)
     label = (generator.random(count) < 0.2).astype(np.int32)
     inputs = np.column_stack([generator.normal(label, 1), *generator.random((3, count))])

@@ -1,4 +1,4 @@
-"""A dataset's identity changes exactly when the data does, and files reach the lake whole or not at all."""
+"""A dataset's identity changes exactly when its data does, and files reach the data lake completely or not at all."""
 
 import errno
 import gzip

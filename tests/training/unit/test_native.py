@@ -1,4 +1,4 @@
-"""LightGBM is loaded without the libraries that it wraps, and they stay what they are for others."""
+"""LightGBM is imported without its optional libraries, which stay importable for others."""
 
 import subprocess
 import sys

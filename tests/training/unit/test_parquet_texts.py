@@ -1,4 +1,4 @@
-"""A value of a Parquet column is the same text whatever else is installed."""
+"""A value of a Parquet column becomes the same text, whatever else is installed."""
 
 from datetime import timedelta
 

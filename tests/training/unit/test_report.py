@@ -1,4 +1,4 @@
-"""The report is one page that needs nothing but itself and says the same every time."""
+"""The report is one self-contained page, and the same for the same data."""
 
 import re
 from dataclasses import replace

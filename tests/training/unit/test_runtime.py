@@ -1,4 +1,4 @@
-"""What a local Spark runs on: Java and the jars."""
+"""What a local Spark needs: Java and the jars."""
 
 import hashlib
 from pathlib import Path
@@ -16,7 +16,7 @@ JARS = [
 
 @pytest.fixture
 def jar_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two jars, which are the pinned ones."""
+    """A folder with two jars that are the pinned ones."""
     monkeypatch.setattr(runtime, "pinned_jars", lambda: JARS)
     monkeypatch.setenv("PERSONALIZATION_JARS", str(tmp_path))
     for jar in JARS:

@@ -1,4 +1,4 @@
-"""Rows counted by score: the same in one piece or in many, ties known as such, and what is no probability set apart."""
+"""Counts by score are the same in one piece or in many, know ties, and separate invalid probabilities."""
 
 import numpy as np
 import pytest

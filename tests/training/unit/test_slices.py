@@ -1,4 +1,4 @@
-"""Slices name the segments where a model is wrong, and leave those alone that only chance moved."""
+"""Segments in which a model is wrong are named, and those that differ by chance are not."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The names by which Spark reads and writes folders."""
+"""The names under which Spark reads and writes folders."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Synthetic data is reproducible, has Criteo's shape, and does not flatter."""
+"""Synthetic data is reproducible, has Criteo's columns, and is as hard as intended."""
 
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def test_a_missing_category_means_something(sample: Rows) -> None:
 
 
 def test_columns_act_together(sample: Rows) -> None:
-    """The effect of a number turns on a category: no sum of one-column effects describes it."""
+    """The effect of a number depends on a category, so no sum of one-column effects describes it."""
     odd = sample.codes[:, 8] % 2 == 1
     size = sample.numeric[:, 5]
     large = size > np.nanmedian(size)

@@ -1,4 +1,4 @@
-"""A table's rows stand where an editor shows them, whatever lies between them and wherever a block ends."""
+"""A table's rows have an editor's line numbers, whatever is between them and wherever a block ends."""
 
 from pathlib import Path
 

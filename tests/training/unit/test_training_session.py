@@ -1,4 +1,4 @@
-"""What a local Spark is started with."""
+"""The options of a local Spark."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The mean of several models as one: what LightGBM says of it is the mean of what it says of each."""
+"""The mean of several models as one model predicts the mean of their raw scores."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Libraries that nobody here uses are not there for who would import them, and only as long as that is wanted."""
+"""Hidden libraries can't be imported, and only for the duration of the block."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""What a killed run has finished is found again by a run on the same inputs, and only by that."""
+"""A killed run's finished stages are reused by a run on the same inputs, and only by that."""
 
 from pathlib import Path
 
