@@ -1,4 +1,4 @@
-"""Prices from Azure's Retail Prices API, which needs no account. What it doesn't answer clearly stays as it was."""
+"""Prices from Azure's Retail Prices API, which needs no account. Prices without a clear answer stay unchanged."""
 
 import hashlib
 import json
@@ -24,23 +24,23 @@ CACHE_SECONDS = 24 * 3600
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 4
 MAX_PAGES = 50
-"""An answer of more is one to a question that we did not mean."""
+"""A query with more pages is not the one that we meant."""
 NOT_ON_DEMAND = ("Spot", "Low Priority")
 
 
 class LivePricesError(PersonalizationError):
-    """Azure's price list cannot be read."""
+    """Azure's price list could not be read."""
 
 
 class PriceList:
-    """The API with its pages, retries and a cache of a day in `folder`; `url` and `wait` are for tests."""
+    """The API with paging, retries and a cache for a day in `folder`. `url` and `wait` are for tests."""
 
     def __init__(self, folder: Path, *, url: str = URL, wait: wait_base | None = None) -> None:
         self._folder, self._url = folder, url
         self._wait = wait or wait_random_exponential(multiplier=1, max=20)
 
     def refreshed(self, prices: Prices, names: set[str], region: str) -> Prices:
-        """`prices` with the rows of `names` as the API has them for `region`; notes name those that it has not."""
+        """`prices` with the API's prices of `names` for `region`. A note lists those that the API does not have."""
         rows, kept = dict(prices.rows), []
         for name in sorted(names):
             row = prices[name]
@@ -55,7 +55,7 @@ class PriceList:
         return replace(prices, rows=rows, as_of=today, source=source, region=region, notes=(note,) if kept else ())
 
     def _price(self, row: Price, region: str) -> Price | None:
-        """The one price of the row: None when there are none or several, or they are for another unit."""
+        """The only price of the row; None if there are none, several, or prices for another unit."""
         items = [item for item in self.items(_filter(row, region)) if _is_on_demand(item)]
         paid = [item for item in items if item["retailPrice"] > 0]  # a first tier may be free
         if not paid or {item["unitOfMeasure"] for item in paid} != {row.unit_of_measure or "1 Hour"}:
@@ -69,7 +69,7 @@ class PriceList:
         )
 
     def items(self, condition: str) -> list[dict[str, Any]]:
-        """All pages of what matches; raises `LivePricesError`."""
+        """All pages of a query. Raises `LivePricesError`."""
         file = self._folder / f"{hashlib.sha256(f'{self._url} {condition}'.encode()).hexdigest()}.json"
         if (cached := _read(file)) is not None:
             return cached
@@ -85,7 +85,7 @@ class PriceList:
                     return items
                 link = str(page["NextPageLink"])
         raise LivePricesError(
-            f"Azure's price list has more than {MAX_PAGES} pages for `{condition}`. Leave --live away."
+            f"Azure's price list has more than {MAX_PAGES} pages for `{condition}`. Leave --live out."
         )
 
     def _page(self, client: httpx.Client, link: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class PriceList:
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LivePricesError(
                 f"Azure's price list cannot be read: {_said(error)}. Try again later, or leave "
-                "--live away for the prices that come with the project."
+                "--live out to use the project's snapshot."
             ) from error
 
 
@@ -110,7 +110,7 @@ def _query(row: Price) -> Mapping[str, str]:
 
 
 def _filter(row: Price, region: str) -> str:
-    """The API compares exactly, capitals too. What costs the same everywhere has a region of its own."""
+    """The query of a row. The API compares case-sensitively. Prices that are global have a region of their own."""
     query = _query(row)
     terms = {**query, "armRegionName": query.get("armRegionName", region), "priceType": "Consumption"}
     return " and ".join(f"{name} eq '{value}'" for name, value in terms.items())
@@ -121,21 +121,21 @@ def _is_on_demand(item: Mapping[str, Any]) -> bool:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Whether asking again may help."""
+    """Whether a retry may help."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
     return isinstance(error, httpx.TransportError)
 
 
 def _said(error: Exception) -> str:
-    """In one line: httpx's own text for a status has two, and the whole address."""
+    """The error in one line, without the URL."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"it answered with HTTP status {error.response.status_code}"
     return reason(error)
 
 
 def _read(file: Path) -> list[dict[str, Any]] | None:
-    """What a file of the cache holds, None when it is missing, old or damaged."""
+    """The content of a cached file, None if it is missing, old or damaged."""
     try:
         if time.time() - file.stat().st_mtime > CACHE_SECONDS:
             return None

@@ -1,1 +1,1 @@
-"""The parts of the documentation that are made from the code, and the build of its site."""
+"""The generated parts of the documentation, and the build of its site."""

@@ -1,4 +1,4 @@
-"""The page of what was measured: every file of `benchmarks/results` with its targets, and charts of two of them."""
+"""The page of measurements: every file of `benchmarks/results` with its targets, and charts of two of them."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from benchmarks.results import FOLDER
 from benchmarks.serving import figures as serving_figures
 
 CHARTS = "pictures"
-"""The folder of the site in which the charts are."""
+"""The site's folder for the charts."""
 TITLES = {
     "local": ("This machine: times and quality", "make bench"),
     "serving": ("The service beside other servers", "make bench-serving"),
@@ -18,21 +18,21 @@ TITLES = {
     "training": ("Training, stage by stage", "make bench-training"),
     "simulate": ("A stack on the simulated Azure", "make simulate"),
 }
-"""Of each file: what it is about, and what measures it again."""
+"""The title of each file, and the command that measures it again."""
 THOUSAND = 1000
-"""From here on a figure is shown without a fraction."""
+"""Figures from here on are shown without a fraction."""
 
 
 def page() -> str:
     """The page as Markdown."""
-    lines = ["# Measurements", "", "What the project claims to reach, as it was measured last, reached or not."]
+    lines = ["# Measurements", "", "The project's targets with the last measurement of each, reached or not."]
     for name, (title, command) in TITLES.items():
         lines += ["", f"## {title}", "", *_section(name, command)]
     return "\n".join(lines) + "\n"
 
 
 def draw(site: Path) -> None:
-    """Draw the charts that the page shows into the folder of the site's source."""
+    """Draw the page's charts into the folder of the site's source."""
     folder = site / CHARTS
     folder.mkdir(parents=True, exist_ok=True)
     serving_figures.draw(_results("serving")["figures"]["servers"], folder / "serving.svg")

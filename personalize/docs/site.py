@@ -1,7 +1,6 @@
 """`python -m personalize.docs.site`: builds the documentation's site into `dist/site`, strictly.
 
-Every page is either a file in `docs/` or made from the code and from what was measured. The source is put together in
-`dist/docs`, which mkdocs then reads.
+Every page is a file in `docs/` or generated from the code and the measurements. mkdocs reads them in `dist/docs`.
 """
 
 import json
@@ -23,7 +22,7 @@ CONFIGURATION = ROOT / "mkdocs.yml"
 
 
 def pages() -> dict[str, str]:
-    """The text of every page that is not a file in `docs/`, by its path in the site."""
+    """The text of every generated page, by its path in the site."""
     return {
         "reference/options.md": options_page(),
         "reference/http.md": http_page(describe_a_service()) + metrics_table(),
@@ -32,7 +31,7 @@ def pages() -> dict[str, str]:
 
 
 def options_page() -> str:
-    """Every command with its options, as typer describes them."""
+    """Every command with its options, from typer."""
     command = [sys.executable, "-m", "typer", "personalize.commands.app", "utils", "docs", "--name", "personalize"]
     text = subprocess.run(  # noqa: S603 - this very Python
         command, cwd=ROOT, check=True, capture_output=True, text=True
@@ -57,7 +56,7 @@ def describe_a_service() -> dict[str, Any]:
 
 
 def http_page(document: dict[str, Any]) -> str:
-    """The service's routes: what each is for, what it takes, and every status with its meaning."""
+    """The service's routes: purpose, request and statuses."""
     lines = [
         "# HTTP API",
         "",
@@ -86,7 +85,7 @@ def _example(operation: dict[str, Any]) -> list[str]:
 
 
 def metrics_table() -> str:
-    """What `/metrics` has."""
+    """The metrics at `/metrics`."""
     from prometheus_client.metrics import MetricWrapperBase  # noqa: PLC0415 - see `describe_a_service`
 
     from scoring.worker.metrics import Metrics, shared_folder  # noqa: PLC0415 - see `describe_a_service`
@@ -102,7 +101,7 @@ def metrics_table() -> str:
 
 
 def write_source(folder: Path) -> None:
-    """Put the site's source together in `folder`, which is made anew."""
+    """Write the site's source into `folder`, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "docs", folder)
     for path, text in pages().items():
@@ -113,11 +112,11 @@ def write_source(folder: Path) -> None:
 
 
 def main() -> int:
-    """Build the site; the exit code is mkdocs' own, which is 1 for a warning too."""
+    """Build the site. Returns mkdocs' exit code, which is 1 for a warning too."""
     write_source(SOURCE)
     run = [str(ensure_uv()), "run", "--project", str(ROOT), "--frozen", "--isolated", "--only-group", "docs"]
     mkdocs = ["mkdocs", "build", "--strict", "--config-file", str(CONFIGURATION)]
-    # mkdocs-material announces its own end of life in 2027 at each build, which says nothing about our pages.
+    # Silences mkdocs-material's announcement of its end of life in 2027, which is not about our pages.
     quiet = trusting() | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(  # noqa: S603 - the uv that the set-up chose
         [*run, *mkdocs], cwd=ROOT, env=quiet, check=False

@@ -1,6 +1,6 @@
-"""`python -m personalize.docs.tables` writes the tables of `docs/reference` that are made from the code.
+"""`python -m personalize.docs.tables` writes the generated tables in `docs/reference`.
 
-A test finds an old one. The pages are kept in git so that they can be read without building the site.
+A test finds outdated ones. The pages are in git so that they can be read without building the site.
 """
 
 import re
@@ -42,11 +42,11 @@ TABLES: dict[Path, Callable[[], Iterator[str]]] = {
     REFERENCE / "settings.md": settings_tables,
     REFERENCE / "prices.md": prices_table,
 }
-"""What each page has between its two marks."""
+"""The content between the two marks of each page."""
 
 
 def renewed(page: Path) -> str:
-    """The text of a page of `TABLES` with what is between its marks made anew."""
+    """The text of a page of `TABLES` with a new table between its marks."""
     before, _, rest = page.read_text(encoding="utf-8").partition(START)
     _, _, after = rest.partition(END)
     return "\n".join([before + START, *TABLES[page](), END + after])

@@ -1,1 +1,1 @@
-"""Sends a service requests as a crowd of clients would, and measures what comes back."""
+"""Load tests: sends a service requests from many clients, and measures the answers."""

@@ -1,7 +1,7 @@
-"""The clients of a load test: one event loop, one small protocol a connection, no request that another one waits for.
+"""The clients of a load test: one event loop, with a small protocol for each connection.
 
-In the open loop the moments of sending are drawn beforehand. A request that is late, because the service let all
-connections wait, is still counted from its own moment: otherwise a stall would hide the requests that it held up.
+In the open loop, the times of requests are drawn in advance. A request that is late because all connections are waiting
+still counts from its own time. Otherwise a stall would hide the requests that it delayed.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from personalize.load.plan import LoadPlan, LoadResult
 
 SWEEP_SECONDS = 0.1
 SPIN_SECONDS = 0.002
-"""What an event loop's timers are too coarse for."""
+"""Waits below this time are busy, since an event loop's timers are too coarse."""
 SPIN_RATE = 2_000.0
-"""Requests a second of a process above which it waits for a timer with several due at a time, a millisecond or two
-late: waiting busily for each one would take from the service the core that it needs at such a rate."""
+"""Above this rate per process, requests are sent in groups by a timer, one or two milliseconds late: a busy wait would
+take a core that the service needs."""
 
 
 def run_load(plan: LoadPlan, *, processes: int = 1) -> LoadResult:
-    """Carry out a plan, shared out over so many processes. What goes wrong is counted, not raised.
+    """Run a plan in this many processes. Errors are counted, not raised.
 
-    One process is one event loop on one core, which sends about 30,000 requests a second and, close to that, is late
+    One process is an event loop on one core. It sends about 30,000 requests per second; close to that it is late
     itself.
     """
     if processes == 1:
         return _run(plan)
-    # Ctrl-C is for this process, which then ends the others.
+    # This process gets Ctrl-C, and ends the others.
     with get_context("spawn").Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         return LoadResult.together(pool.map(_run, plan.split(processes), chunksize=1))
 
@@ -46,7 +46,7 @@ def run_load(plan: LoadPlan, *, processes: int = 1) -> LoadResult:
 def _run(plan: LoadPlan) -> LoadResult:
     load = _Load(plan)
     collects = gc.isenabled()
-    gc.disable()  # a collection would be seen as the service's delay
+    gc.disable()  # a collection would look like a delay of the service
     try:
         return uvloop.run(load.run())
     finally:
@@ -93,10 +93,10 @@ class _Load:
 
     def now(self) -> float:
         """Seconds since the first request."""
-        return time.perf_counter() - self._start  # a loop's own clock may stand still while it works
+        return time.perf_counter() - self._start  # the loop's clock stands still while it works
 
     def idle(self, client: "_Client") -> None:
-        """Give a client that has its answer the next request, if there is one."""
+        """Send the next request by a client that has its answer, if one is due."""
         self._busy.discard(client)
         if self.plan.rate is None:
             if self.running:
@@ -108,12 +108,12 @@ class _Load:
         self._note_end()
 
     def finished(self, client: "_Client") -> None:
-        """Forget the request of a client whose connection ends with its answer."""
+        """Note the answer of a client whose connection ends with it."""
         self._busy.discard(client)
         self._note_end()
 
     def lost(self, client: "_Client", error: str | None) -> None:
-        """Replace a client whose connection ended, and count the request that it had."""
+        """Replace a client whose connection ended, and count its request as an error."""
         self._clients.discard(client)
         if client in self._busy:
             self._busy.discard(client)
@@ -142,7 +142,7 @@ class _Load:
         except OSError:
             self.result.errors["no connection"] += 1
             return
-        if client.ended():  # before this task had its turn: `lost` opens another one
+        if client.ended():  # before this task ran; `lost` opens another one
             return
         self._clients.add(client)
         self._idle.append(client)
@@ -187,7 +187,7 @@ class _Client(asyncio.Protocol):
         self._error: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is not asyncio's
         self._parser = httptools.HttpResponseParser(self)
 
     def ended(self) -> bool:

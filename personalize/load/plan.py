@@ -1,4 +1,4 @@
-"""What a load test sends, and what it measured."""
+"""The plan and the result of a load test."""
 
 import math
 import random
@@ -13,13 +13,13 @@ import numpy as np
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 RECORDS = 10_000
-"""Many more than a service could remember by accident, and few enough to be made in a second."""
+"""Too many for a cache of answers, and few enough to make up in a second."""
 
 
 def made_up(example: Mapping[str, Any], *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """`RECORDS` records with the fields of `example`: other numbers of about its size, and texts that nobody has seen.
+    """`RECORDS` records with the fields of `example`: numbers of similar size, and unseen categories.
 
-    Values that a model has never seen are the most expensive ones, if there is a difference.
+    Unseen values are the most expensive ones to score, if there is a difference.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     for _ in range(RECORDS):
@@ -38,10 +38,10 @@ def _other(value: object, draw: random.Random) -> object:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadPlan:
-    """Requests that differ in their bodies, which are sent in turn.
+    """Requests with different bodies, sent in turn.
 
-    With `rate`, requests arrive at random moments, so many a second on average, whatever the service does (open loop).
-    Without, each of `connections` clients sends its next request after its answer (closed loop).
+    With `rate`, requests are sent at random times, at this average rate per second (open loop). Without it, each of
+    `connections` clients sends its next request after its answer (closed loop).
     """
 
     host: str
@@ -59,8 +59,8 @@ class LoadPlan:
     """With `tls`, a PEM file of certificates to trust in addition to the machine's own authorities."""
 
     def split(self, parts: int) -> "list[LoadPlan]":
-        """As many plans, at most one a connection, that together send what this one does: random moments of several
-        senders are random moments again."""
+        """This many plans, at most one per connection, which together send the same load. Random times of several
+        senders are random times again."""
         parts = min(parts, self.connections)
         return [
             replace(
@@ -83,22 +83,22 @@ class LoadPlan:
 
 @dataclass(kw_only=True)
 class LoadResult:
-    """What came back. Seconds of a request count from the moment it should have been sent."""
+    """The answers. A request's latency counts from the time at which it was due."""
 
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     """Requests without an answer, by cause."""
     accepted: "array[float]" = field(default_factory=lambda: array("d"))
-    """Seconds of each answer with status 200."""
+    """Latency of each answer with status 200, in seconds."""
     refused: "array[float]" = field(default_factory=lambda: array("d"))
-    """Seconds of each other answer."""
+    """Latency of each other answer, in seconds."""
     accepted_at: "array[float]" = field(default_factory=lambda: array("d"))
-    """When each accepted request should have been sent, in seconds from the start."""
+    """When each accepted request was due, in seconds from the start."""
 
     @classmethod
     def together(cls, results: "Iterable[LoadResult]") -> Self:
-        """What several senders measured at the same time, as one result."""
+        """The results of several senders at the same time as one result."""
         whole = cls()
         for result in results:
             whole.seconds = max(whole.seconds, result.seconds)
@@ -110,7 +110,7 @@ class LoadResult:
         return whole
 
     def answered(self, status: int, intended: float, now: float) -> None:
-        """Count an answer that came at `now` to a request meant for `intended`, both in seconds from the start."""
+        """Count an answer at `now` to a request that was due at `intended`, both in seconds from the start."""
         self.statuses[status] += 1
         if status == 200:  # noqa: PLR2004 - the one status of a score
             self.accepted.append(now - intended)
@@ -119,7 +119,7 @@ class LoadResult:
             self.refused.append(now - intended)
 
     def summary(self) -> dict[str, Any]:
-        """The figures as JSON values; latencies in milliseconds."""
+        """The figures as JSON values, with latencies in milliseconds."""
         return {
             "seconds": round(self.seconds, 3),
             "requests": self.statuses.total() + self.errors.total(),
@@ -133,7 +133,7 @@ class LoadResult:
 
 
 def _latencies(seconds: "array[float]") -> dict[str, float]:
-    """Percentiles by name; empty without any answer."""
+    """Percentiles by name; empty without answers."""
     if not seconds:
         return {}
     ordered = np.sort(np.frombuffer(seconds))
@@ -143,7 +143,10 @@ def _latencies(seconds: "array[float]") -> dict[str, float]:
 
 
 def plot_load(result: LoadResult, title: str, file: Path) -> None:
-    """Write the charts to `file`, whose ending names the format; needs at least one accepted request."""
+    """Draw the latency over time and its distribution. Needs at least one accepted request.
+
+    The suffix of `file` chooses the format.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second to import
 
     milliseconds = np.frombuffer(result.accepted) * 1000

@@ -1,1 +1,1 @@
-"""What is left of a stack on Azure after it was destroyed, and what is saved of it before."""
+"""Saves a stack's models before `destroy`, and lists what is left on Azure afterwards."""

@@ -1,4 +1,4 @@
-"""Saves a stack's models before it goes: every version's bundle with its report, and what the registry says of them."""
+"""Saves a stack's models before it is deleted: every version's bundle with its report, and the registry's data."""
 
 import json
 import shutil
@@ -14,10 +14,10 @@ INDEX = "versions.json"
 
 
 def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], folder: Path) -> Path:
-    """Save `versions` in `folder`; `fetch` puts a version's bundle into a path that does not exist yet.
+    """Save `versions` in `folder`. `fetch` copies a version's bundle to a path that does not exist yet.
 
-    What an interrupted run saved whole is kept. Returns the index. Raises what `fetch` raises, and `BundleError` when
-    it brought another bundle than the registry has.
+    Bundles that an interrupted run saved completely are kept. Returns the index. Raises what `fetch` raises, or
+    `BundleError` if a bundle differs from the registered one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for version in versions:
@@ -30,7 +30,7 @@ def export(versions: Sequence[Version], fetch: Callable[[Version, Path], None], 
 
 
 def version_folder(folder: Path, number: int) -> Path:
-    """Where an export has the bundle of a version."""
+    """The folder of a version's bundle in an export."""
     return folder / f"version-{number}"
 
 
@@ -41,7 +41,7 @@ def _save(version: Version, fetch: Callable[[Version, Path], None], target: Path
         if found != version.bundle_hash:
             raise BundleError(
                 f"The bundle of version {version.number} has the hash {found}, but {version.bundle_hash} is "
-                "registered. Nothing was deleted; look into the registry first."
+                "registered. Nothing was deleted. Check the registry first."
             )
         shutil.rmtree(target, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Looks for what is still there of a stack on Azure: by its tags and names, as its state may be gone already."""
+"""Finds what is left of a stack on Azure by tags and names, since its state may be gone."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,20 +18,20 @@ TRIES = 10
 PAUSE_SECONDS = 30.0
 GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
 STATE_STAYS = (
-    f"it holds the state of every stack of the subscription, for some cents a month. When there is no stack any more: "
+    f"it holds the state of every stack of the subscription, for some cents a month. After the last stack, run "
     f"`az lock delete --name keep --resource-group {STATE_GROUP}`, then `az group delete --name {STATE_GROUP}`. Its "
-    "Key Vault can not be purged, and keeps its name for 90 days after that"
+    "Key Vault cannot be purged, and its name stays taken for 90 days"
 )
 ALWAYS = (
     "Unity Catalog's entry of the Databricks workspace stays in the account console; it costs nothing",
     "NetworkWatcherRG belongs to the subscription, where Azure itself made it; it costs nothing",
 )
-"""What a destroy cannot take away, and nobody has to."""
+"""What `destroy` cannot delete, and nobody needs to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """Something that is still there: whether it costs money, and why it stays or what to do."""
+    """Something that is left: whether it costs money, and why it stays or how to delete it."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ class Leftover:
 
 
 def leftovers(manager: ResourceManager, subscription: str, stack: str) -> list[Leftover]:
-    """Everything of the stack that is still there, what costs money first; raises `ManagerRefusedError`."""
+    """Everything that is left of the stack, what costs money first. Raises `ManagerRefusedError`."""
     path = f"/subscriptions/{subscription}"
     found = [
         *_groups(manager, path, stack),
@@ -62,7 +62,7 @@ def _groups(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftove
             continue
         manager_of_it = str(group.get("managedBy") or "")
         if manager_of_it:
-            why = f"it goes with {manager_of_it.rpartition('/')[2]}, which must be deleted, not the group"
+            why = f"delete {manager_of_it.rpartition('/')[2]}, to which the group belongs"
         else:
             why = f"`az group delete --name {name}` deletes it with everything in it"
         yield Leftover(name=name, kind="resource group", billable=True, why=why)
@@ -86,7 +86,7 @@ def _vaults(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftove
 
 
 def _logs(manager: ResourceManager, path: str, stack: str) -> Iterator[Leftover]:
-    """Deleted workspaces; a subscription that never had one may not know the question."""
+    """Deleted workspaces. A subscription that never had one may refuse the request."""
     try:
         deleted = list(manager.list(f"{path}/providers/Microsoft.OperationalInsights/deletedWorkspaces", LOGS_VERSION))
     except ManagerRefusedError:
@@ -102,7 +102,7 @@ def _ours(tags: Mapping[str, Any], stack: str) -> bool:
 
 
 def _named(name: str, stack: str, *prefixes: str) -> bool:
-    """Whether a name is one that a stack of this name has, whatever its suffix was."""
+    """Whether a name belongs to a stack of this name, with any suffix."""
     readable = re.sub("[^a-z0-9]", "", stack.lower())[:READABLE_LENGTH]
     begin = "|".join(prefixes or GROUPS)
     return re.fullmatch(f"({begin})-{readable}[a-z2-7]{{{TOKEN_LENGTH}}}", name) is not None
@@ -111,13 +111,13 @@ def _named(name: str, stack: str, *prefixes: str) -> bool:
 def settled(
     look: Callable[[], list[Leftover]], say: Callable[[str], None], pause: Callable[[float], None]
 ) -> list[Leftover]:
-    """What `look` finds once it finds nothing that costs money any more, or after some minutes: Azure's lists lag."""
+    """The result of `look` when nothing costs money any more, or after some minutes, since Azure's lists lag."""
     found = look()
     for _ in range(TRIES):
         costing = [one for one in found if one.billable]
         if not costing:
             break
-        say(f"Azure still lists {len(costing)} thing(s) that cost money; looking again in {PAUSE_SECONDS:.0f} s ...")
+        say(f"Azure still lists {len(costing)} thing(s) that cost money; checking again in {PAUSE_SECONDS:.0f} s ...")
         pause(PAUSE_SECONDS)
         found = look()
     return found

@@ -1,4 +1,4 @@
-"""Brings models that an earlier stack's `destroy --keep-data` saved into the registry of another stack."""
+"""Registers models that `destroy --keep-data` saved in another stack."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,14 +11,14 @@ from steps.shared.model_versions import Version
 
 
 class KeptModelsError(BadInputError):
-    """A folder that does not hold what an export wrote."""
+    """A folder that is not an unchanged export."""
 
 
 def restore(folder: Path, register: Callable[[Path], Version]) -> dict[int, Version]:
-    """Register every saved version, oldest first; by its old number what it is now.
+    """Register every saved version, oldest first. Returns the new version by the old number.
 
-    All bundles are compared with the index before the first is registered: raises `KeptModelsError` when one is missing
-    or another. A bundle that is registered already keeps its number, so a call that was cut off can be made again.
+    All bundles are compared with the index first: raises `KeptModelsError` if one is missing or changed. A bundle that
+    is registered already keeps its number, so an interrupted call can be repeated.
     """
     kept = _kept(folder)
     for number, bundle_hash in kept.items():
@@ -27,14 +27,14 @@ def restore(folder: Path, register: Callable[[Path], Version]) -> dict[int, Vers
 
 
 def _kept(folder: Path) -> Mapping[int, str]:
-    """The bundles' hashes by version."""
+    """The bundles' hashes by version number."""
     index = folder / INDEX
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
         return {int(entry["number"]): str(entry["bundle_hash"]) for entry in entries}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KeptModelsError(
-            f"{index} cannot be used: {reason(error)}. Name the folder in which `destroy --keep-data` saved models."
+            f"{index} cannot be used: {reason(error)}. Name the folder of a `destroy --keep-data`."
         ) from error
 
 
@@ -46,5 +46,5 @@ def _require_whole(bundle: Path, bundle_hash: str) -> None:
     if found != bundle_hash:
         raise KeptModelsError(
             f"Nothing was imported: the bundle in {bundle} has the hash {found}, but {bundle_hash} was saved there. "
-            "Bring the folder back from a copy."
+            "Restore the folder from a copy."
         )

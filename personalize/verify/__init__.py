@@ -1,1 +1,1 @@
-"""The first contact with a real subscription: stage by stage, and what Azure answers where the simulation assumes."""
+"""Tests a stack's life on a real subscription, and records Azure's response to each of the simulation's assumptions."""

@@ -1,4 +1,4 @@
-"""What the stages work with: the stack's session, Azure's own interfaces, and how long the steps had to wait."""
+"""What the stages share: the stack's session, Azure's clients, and the waiting times of steps."""
 
 import re
 from collections.abc import Callable
@@ -21,32 +21,32 @@ from personalize.stack.on_azure import require_azure
 from personalize.stack.session import StackSession
 
 WAITED = re.compile(r"waiting (?:to|for) (.+?)[:,].*?(\d+) s so far")
-"""How a step says that it waits (`azure_clients.retries`)."""
+"""A step's message while it waits (`azure_clients.retries`)."""
 Shown = Callable[[Callable[[OnStep], Outcome]], Outcome]
 ACCESS_VERSION = "2022-04-01"
 
 
 @dataclass
 class Bench:
-    """One stack on Azure. `shown` runs an operation of the engine with its steps on the screen."""
+    """A stack on Azure. `shown` runs an operation of the engine and shows its steps."""
 
     stack: str
     settings_file: Path | None
     shown: Shown
     say: Callable[[str], None]
     waits: dict[str, float] = field(default_factory=dict)
-    """The longest wait in seconds by what was waited for."""
+    """The longest wait in seconds, by what was waited for."""
     before_destroy: Names | None = None
     """The names before a destroy renewed the suffix."""
 
     @property
     def settings(self) -> AzureSettings:
-        """As they are now: a destroy renews the suffix. Raises `SettingsError`."""
+        """The current settings: `destroy` renews the suffix. Raises `SettingsError`."""
         return require_azure(self.stack, self.settings_file)
 
     @property
     def names(self) -> Names:
-        """What the stack's resources are called."""
+        """The names of the stack's resources."""
         settings = self.settings
         return Names(stack=self.stack, subscription=settings.subscription, suffix=settings.suffix)
 
@@ -57,12 +57,12 @@ class Bench:
 
     @property
     def subject(self) -> Subject:
-        """What the preflight looks at."""
+        """The subject of the preflight checks."""
         return subject_of(self.stack, self.settings)
 
     @property
     def bootstrap(self) -> Bootstrap:
-        """What a subscription needs once."""
+        """The bootstrap of the subscription."""
         return Bootstrap(stack=self.stack, settings=self.settings, manager=self.manager, say=self.say)
 
     def session(self) -> StackSession:
@@ -74,7 +74,7 @@ class Bench:
         return self.operate(lambda session, on_step: session.up(on_step, refresh=refresh))
 
     def operate(self, operation: Callable[[StackSession, OnStep], Outcome]) -> Outcome:
-        """Run an operation of the engine, and note what its steps wait for."""
+        """Run an operation of the engine, and record how long its steps wait."""
 
         def watched(on_step: OnStep) -> Outcome:
             def note(update: StepUpdate) -> None:
@@ -87,7 +87,7 @@ class Bench:
         return self.shown(watched)
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets among them."""
+        """The stack's outputs, including secret ones."""
         return self.session().outputs()[0]
 
     def service(self) -> Service:
@@ -95,9 +95,9 @@ class Bench:
         return Service.of(self.session())
 
     def cluster(self) -> Cluster:
-        """The cluster's own interface."""
+        """The cluster's API server."""
         return Cluster.of(self.stack, self.settings)
 
     def resource(self, path: str, version: str) -> dict[str, Any]:
-        """A resource's `properties`, empty for one that is not there."""
+        """A resource's `properties`; empty if the resource does not exist."""
         return (self.manager.get(path, version) or {}).get("properties") or {}

@@ -1,6 +1,6 @@
-"""What a verification has found so far, in a file that the next call goes on from.
+"""The results of a verification so far, in a file from which the next call continues.
 
-It lies beside the stack's folder and not in it, because the last stage deletes that folder.
+The file is beside the stack's folder, because the last stage deletes that folder.
 """
 
 import json
@@ -23,44 +23,44 @@ FILE = "verification.json"
 
 
 class Assumption(Parameters):
-    """One sentence about Azure that the product or its simulation relies on."""
+    """An assumption about Azure that the product or its simulation relies on."""
 
     id: str
     stage: str
-    """The stage that comes across it."""
+    """The stage that checks it."""
     says: str
     relied_on: tuple[str, ...]
-    """Files of the repository that would have to change if it does not hold."""
+    """Files of the repository that must change if it does not hold."""
     source: Literal["documentation", "issue thread", "SDK", "unverified"]
     by_hand: str | None = None
-    """What a person does to see it, where no program can."""
+    """How a person checks it, if no program can."""
 
 
 @cache
 def assumptions() -> dict[str, Assumption]:
-    """All of them by id, in the file's order."""
+    """All assumptions by ID, in the order of the file."""
     listed = yaml.safe_load(ASSUMPTIONS.read_text(encoding="utf-8"))
     return {entry["id"]: Assumption.model_validate(entry | {"says": _told(entry["says"])}) for entry in listed}
 
 
 def _told(sentence: str) -> str:
-    """The sentence with the project's own versions in it."""
+    """The sentence with the project's versions filled in."""
     return sentence.format(**{name: value for name, value in vars(versions).items() if name.isupper()})
 
 
 class RecordUnusableError(PersonalizationError):
-    """A record that cannot be read, or is about another subscription."""
+    """The record cannot be read, or is about another subscription."""
 
 
 class SeenRecord(Parameters):
-    """What Azure answered about one assumption."""
+    """Azure's response to one assumption."""
 
     holds: bool | None
     answer: str
 
 
 class StageRecord(Parameters):
-    """What came of one stage. `began` is UTC."""
+    """The result of one stage. `began` is in UTC."""
 
     status: Literal["done", "failed"]
     began: str
@@ -70,17 +70,17 @@ class StageRecord(Parameters):
 
 
 class Record(Parameters):
-    """All of a verification."""
+    """The results of a verification."""
 
     stack: str
     subscription: str
     stages: dict[str, StageRecord] = Field(default_factory=dict)
     waits: dict[str, float] = Field(default_factory=dict)
-    """The longest wait in seconds by what was waited for, as the steps said it."""
+    """The longest wait in seconds, by what the steps waited for."""
 
     @classmethod
     def of(cls, stack: str, subscription: str) -> Self:
-        """The record of a stack, an empty one before the first; raises `RecordUnusableError`."""
+        """The record of a stack, empty before the first stage. Raises `RecordUnusableError`."""
         file = record_file(stack)
         if not file.is_file():
             return cls(stack=stack, subscription=subscription)
@@ -88,17 +88,17 @@ class Record(Parameters):
             found = cls.model_validate(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise RecordUnusableError(
-                f"{file} cannot be read: {_said(error)}. Move it away to begin anew; what is up on Azure stays up."
+                f"{file} cannot be read: {_said(error)}. Move it away to start again; the stack on Azure stays up."
             ) from error
         if found.subscription != subscription:
             raise RecordUnusableError(
                 f"{file} is about subscription {found.subscription}, but the stack file names {subscription}. Move it "
-                "away to begin with the other one."
+                "away to verify the other one."
             )
         return found
 
     def with_stage(self, name: str, stage: StageRecord, waits: Mapping[str, float]) -> Self:
-        """The record with one more stage, and with the waits that were longer than before."""
+        """The record with another stage, and with the longest waits updated."""
         longest = {what: max(seconds, self.waits.get(what, 0.0)) for what, seconds in waits.items()}
         return self.model_copy(update={"stages": {**self.stages, name: stage}, "waits": {**self.waits, **longest}})
 
@@ -110,13 +110,13 @@ class Record(Parameters):
 
 
 def record_file(stack: str) -> Path:
-    """Where the record of a stack is."""
+    """The file of a stack's record."""
     folder = state_folder(stack)
     return folder.with_name(f"{folder.name}-{FILE}")
 
 
 def _said(error: Exception) -> str:
-    """In one line; pydantic's own text begins with the name of a class."""
+    """The error in one line. Pydantic's own text starts with the name of a class."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

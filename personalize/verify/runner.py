@@ -1,4 +1,4 @@
-"""Runs the stages that are wanted and writes down each as soon as it is over."""
+"""Runs stages, and records each as soon as it ends."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,20 +14,20 @@ from personalize.verify.record import Record, SeenRecord, StageRecord
 from personalize.verify.stage import Look, Seen, Stage
 
 FIRST, LAST = "up", "destroy"
-"""Between these two stages the stack is a verification's own."""
+"""Between these two stages the stack belongs to the verification."""
 Say = Callable[[str], None]
 
 
 class NoSuchStageError(PersonalizationError):
-    """A name that no stage has."""
+    """No stage has this name."""
 
 
 class StackIsUpError(PersonalizationError):
-    """A stack that somebody uses is not what a verification may take down."""
+    """The stack is in use, so a verification must not delete it."""
 
 
 def wanted(stages: Sequence[Stage], record: Record, *, begin: str | None, only: str | None) -> list[Stage]:
-    """The stages to run: those that are not done, or from `begin` on, or `only` one. Raises `NoSuchStageError`."""
+    """The stages to run: the rest, all from `begin` on, or `only` one. Raises `NoSuchStageError`."""
     names = [stage.name for stage in stages]
     for name in (begin, only):
         if name is not None and name not in names:
@@ -42,19 +42,19 @@ def wanted(stages: Sequence[Stage], record: Record, *, begin: str | None, only: 
 
 
 def refuse_a_stack_in_use(stages: Sequence[Stage], record: Record, *, up: bool) -> None:
-    """Raise `StackIsUpError` when these stages would work on, and take down, what no verification made."""
+    """Raise `StackIsUpError` if these stages would change a stack that the verification did not create."""
     changing = any(stage.changes for stage in stages)
     ended = record.stages.get(LAST)
     ours = FIRST in record.stages and (ended is None or ended.status != "done")
     if up and changing and not ours:
         raise StackIsUpError(
-            f"Stack {record.stack} is up already, and a verification ends by taking it down. Verify a stack of another "
-            f"name: copy Pulumi.{record.stack}.yaml, say, to Pulumi.trial.yaml and add `--stack trial`."
+            f"Stack {record.stack} is up already, and a verification ends by deleting it. Verify a stack of another "
+            f"name: copy Pulumi.{record.stack}.yaml to Pulumi.trial.yaml, and add `--stack trial`."
         )
 
 
 def run(stages: Sequence[Stage], bench: Bench, record: Record, say: Say) -> Record:
-    """Run `stages` one after another; the record, which is saved after each. The first that fails is the last."""
+    """Run `stages` in order until one fails. Returns the record, which is saved after each stage."""
     for stage in stages:
         say(f"{stage.name}: {stage.title}")
         result = _run(stage, bench)
@@ -83,7 +83,7 @@ def _run(stage: Stage, bench: Bench) -> StageRecord:
 
 
 def _seen(look: Look, bench: Bench) -> Seen:
-    """A look that fails ends no verification: what it met is an answer too."""
+    """The result of a check. A check that fails does not end the verification; its error is recorded."""
     try:
         found = look(bench)
     except (PersonalizationError, AzureError, HTTPError, LookupError, TypeError, ValueError) as error:

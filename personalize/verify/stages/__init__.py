@@ -1,4 +1,4 @@
-"""The stages in their order. Each does one thing, then looks at what the simulation assumes about it."""
+"""The stages in order. Each does one thing, then checks the simulation's assumptions about it."""
 
 from personalize.verify.stage import Stage
 from personalize.verify.stages.canary import CANARY

@@ -1,7 +1,7 @@
-"""The canary run by itself: libraries, wheel, grants and machines tried again, without a change to the stack.
+"""The canary run by itself: tries libraries, wheel, grants and machines without changing the stack.
 
-It is the step of `up`, told what it needs by the names of what is on Azure. So it works before there is a cluster too,
-also where `up` ended with the canary.
+It is the step of `up`, with inputs from the names of the resources on Azure. So it also works before there is a
+cluster, for example if `up` failed at the canary.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ MILLISECONDS_PER_MINUTE = 60_000
 
 
 def _run(bench: Bench) -> str:
-    """An interruption cancels the run, too."""
+    """Run the canary. An interruption cancels the run too."""
     context = Context(_once_each(bench))
 
     def interrupt() -> bool:
@@ -41,8 +41,8 @@ def _inputs(bench: Bench, context: Context) -> AzureInputs:
     if not (url and endpoint):
         raise StageFailedError(
             f"Stack {bench.stack} has no Databricks workspace or no lake yet. "
-            f"`.venv/bin/personalize up --stack {bench.stack}` makes them, and runs the canary itself before there is "
-            "a cluster."
+            f"`.venv/bin/personalize up --stack {bench.stack}` creates them, and runs the canary "
+            "before it creates the cluster."
         )
     return AzureInputs(
         stack=bench.stack,
@@ -62,13 +62,13 @@ def _job(bench: Bench, context: Context) -> str:
     if not found:
         raise StageFailedError(
             f"The Databricks workspace has no job {name} yet. `.venv/bin/personalize up --stack {bench.stack}` "
-            "makes it."
+            "creates it."
         )
     return str(found[0].job_id)
 
 
 def _once_each(bench: Bench) -> Callable[[str], None]:
-    """Says a line of progress unless it is the same as the last one: the run is looked at every few seconds."""
+    """Prints a line of progress unless it is the same as the last one, since the run is polled every few seconds."""
     said = [""]
 
     def say(line: str) -> None:
@@ -80,7 +80,7 @@ def _once_each(bench: Bench) -> Callable[[str], None]:
 
 
 def _minutes(bench: Bench) -> Seen:
-    """How long the last run on a thousand rows took, from its cluster's start on."""
+    """The duration of the last run on a thousand rows, including its cluster's start."""
     client = databricks(bench)
     for job in client.jobs.list(name=bench.names.canary_job):
         for run in client.jobs.list_runs(job_id=job.job_id):

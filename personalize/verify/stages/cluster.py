@@ -1,4 +1,4 @@
-"""The cluster with the service in it, and the service as a client sees it."""
+"""The cluster with the service, and the service from a client's side."""
 
 import secrets
 import socket
@@ -19,7 +19,7 @@ from tools.paths import state_folder
 AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{NAME}"
 ADD_ON = "/apis/secrets-store.csi.x-k8s.io/v1"
 TOLERANCE = 1e-9
-"""As far as a probability may be from what training computed; the service holds itself to the same at its start."""
+"""Highest difference of a probability from training's; the service checks the same when it starts."""
 
 
 def _serves(bench: Bench) -> str:
@@ -84,14 +84,14 @@ SERVICE = Stage(
 
 
 def _score(bench: Bench) -> str:
-    """The golden records over the public address, checked with the stack's own authority."""
+    """Score the golden records at the public address, with the stack's own authority."""
     service, outputs = bench.service(), bench.outputs()
     golden = Bundle.load(bundle_folder(state_folder(bench.stack) / "registry", outputs["bundle_hash"])).golden
-    traced = {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"}  # W3C: this one is to be kept
+    traced = {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"}  # W3C trace context: sampled
     answer = service.post("/score", {"records": [one.record for one in golden]}, traced)
     apart = max(abs(found - one.probability) for found, one in zip(answer["probabilities"], golden, strict=True))
     if not apart <= TOLERANCE:
-        raise StageFailedError(f"The service scores golden records {apart:g} away from what training computed.")
+        raise StageFailedError(f"The service's scores of golden records differ from training's by {apart:g}.")
     return f"{len(golden)} golden records score as in training, at most {apart:.1g} apart."
 
 

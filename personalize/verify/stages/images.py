@@ -1,4 +1,4 @@
-"""The image: built in the registry, known by its digest, recorded in Azure ML."""
+"""The image: built in the registry, identified by its digest, recorded in Azure ML."""
 
 from azure_clients import credentials
 from personalize.verify.bench import Bench
@@ -11,7 +11,7 @@ def _built(bench: Bench) -> str:
 
 
 def _digest(bench: Bench) -> Seen:
-    """The newest build's own list of what it pushed."""
+    """The images that the newest build pushed."""
     names, settings = bench.names, bench.settings
     runs = credentials.registry_tasks(settings.tenant, settings.subscription).runs.list(
         names.serving_group, names.registry, top=1

@@ -1,4 +1,4 @@
-"""All of a stack brought up, the same again, a pause, and the end."""
+"""The whole stack: brought up, updated without changes, paused, destroyed."""
 
 import time
 
@@ -25,7 +25,7 @@ def _up(bench: Bench) -> str:
 
 
 def waited(bench: Bench, *what: str, within: float) -> Seen:
-    """Whether everything that steps waited for came in time."""
+    """Whether the steps waited no longer than `within` seconds for each of `what`."""
     waits = {name: bench.waits.get(name, 0.0) for name in what}
     shown = ", ".join(f"to {name}: {seconds:.0f} s" for name, seconds in waits.items())
     return Seen(holds=max(waits.values()) <= within, answer=f"waited {shown}")
@@ -47,18 +47,18 @@ UP = Stage(
 
 
 def _again(bench: Bench) -> str:
-    for how, refresh in (("a second `up`", False), ("an `up` after a look at what is there", True)):
+    for how, refresh in (("A second `up`", False), ("An `up` after a refresh", True)):
         changes = bench.up(refresh=refresh).changes
         touched = {kind: count for kind, count in changes.items() if kind not in SAME and count}
         if touched:
-            raise StageFailedError(f"{how} was to change nothing, and did: {touched}.")
+            raise StageFailedError(f"{how} should change nothing, but changed {touched}.")
     return "0 changes, also after a refresh."
 
 
 def _nothing_drifts(bench: Bench) -> Seen:
-    """The stage fails otherwise."""
+    """Holds, or the stage would have failed."""
     del bench
-    return Seen(holds=True, answer="what Azure shows after a refresh is what was asked for")
+    return Seen(holds=True, answer="after a refresh, Azure's resources are as declared")
 
 
 AGAIN = Stage(
@@ -66,7 +66,7 @@ AGAIN = Stage(
     title="a second `up`, and one after a refresh",
     minutes="3 to 10",
     act=_again,
-    # Here, as both take minutes to arrive after the service was asked.
+    # Checked here, as both arrive minutes after a request to the service.
     looks={"no-drift": _nothing_drifts, "traces-arrive": traces, "asked-from-outside": asked_from_outside},
     changes=True,
 )
@@ -95,7 +95,7 @@ def _power(bench: Bench) -> Seen:
 
 PAUSE = Stage(
     name="pause",
-    title="stop the cluster, start it, and ask the service again",
+    title="stop the cluster, start it, and wait for the service",
     minutes="10 to 20",
     act=_pause,
     looks={"power-codes": _power},
@@ -132,7 +132,7 @@ def _vault_listed(bench: Bench) -> Seen:
 
 DESTROY = Stage(
     name="destroy",
-    title="take everything down, and look at what is left",
+    title="delete everything, and list what is left",
     minutes="15 to 30",
     act=_destroy,
     looks={"workspace-purged": _purged, "deleted-vault-keeps-tags": _vault_listed},

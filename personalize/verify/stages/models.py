@@ -25,7 +25,7 @@ def _newest(bench: Bench) -> Version:
 
 
 def _tags(bench: Bench) -> Seen:
-    """Tags hold what a version is known by: their number and length must not be cut."""
+    """Tags hold a version's data, so Azure must not cut their number or length."""
     version = _newest(bench)
     whole = len(version.bundle_hash) == HASH_DIGITS and bool(version.hyperparameters) and "auc" in version.metrics
     parts = f"bundle hash of {len(version.bundle_hash)} digits, {len(version.hyperparameters)} hyperparameters"
@@ -33,7 +33,7 @@ def _tags(bench: Bench) -> Seen:
 
 
 def _runtime(bench: Bench) -> Seen:
-    """The bundle says which libraries it was trained with."""
+    """The versions of the libraries in the bundle's metadata."""
     kept = bundle_folder(state_folder(bench.stack) / "registry", _newest(bench).bundle_hash)
     found = Bundle.load(kept).metadata.library_versions
     shown = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))

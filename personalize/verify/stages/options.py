@@ -1,4 +1,4 @@
-"""What only some stacks ask for, such as the committed `prod`: zones, the pods' logs, traces, a look from outside."""
+"""Checks of options that only some stacks use, such as `prod`: zones, the pods' logs, traces, a web test."""
 
 from infra.cloud.serving.kubernetes import POOL_LABEL, SCORING
 from personalize.clients.power import VERSION, cluster_path
@@ -13,11 +13,11 @@ METRICS_VERSION = "2023-10-01"
 
 
 def zones(bench: Bench) -> Seen:
-    """Whether the scoring nodes lie in the zones that were asked for, in as many as their number lets them."""
+    """Whether the scoring nodes are spread over the zones in the settings."""
     settings = bench.settings
     asked = {f"{settings.location}-{zone.value}" for zone in settings.zones}
     if not asked:
-        return Seen(holds=None, answer="the stack file asks for no zones")
+        return Seen(holds=None, answer="the stack file sets no zones")
     nodes = [node for node in bench.cluster().nodes() if node.get(POOL_LABEL) == SCORING]
     found = {node.get(ZONE, "") for node in nodes}
     spread = 0 < len(found) == min(len(nodes), len(asked))
@@ -25,7 +25,7 @@ def zones(bench: Bench) -> Seen:
 
 
 def container_logs(bench: Bench) -> Seen:
-    """Whether the cluster's agent runs and is told by a rule what to collect."""
+    """Whether the cluster's agent runs and has a rule for what to collect."""
     if not bench.settings.container_insights:
         return Seen(holds=None, answer="the stack file does not collect the pods' logs")
     cluster = cluster_path(bench.stack, bench.settings)
@@ -36,17 +36,17 @@ def container_logs(bench: Bench) -> Seen:
 
 
 def traces(bench: Bench) -> Seen:
-    """Whether a request that was traced has arrived; the stage `endpoint` sends one that must be."""
+    """Whether a traced request has arrived. The stage `endpoint` sends one."""
     if not bench.settings.traces:
-        return Seen(holds=None, answer="the stack file asks for no traces")
+        return Seen(holds=None, answer="the stack file enables no traces")
     count = sum(_last_hour(bench, "requests/count", "count"))
     return Seen(holds=count > 0, answer=f"{count:.0f} traced requests in the last hour")
 
 
 def asked_from_outside(bench: Bench) -> Seen:
-    """Whether the web test ever succeeded."""
+    """Whether the web test succeeded at least once."""
     if not bench.settings.availability_test:
-        return Seen(holds=None, answer="the stack file asks for no look from outside")
+        return Seen(holds=None, answer="the stack file enables no web test")
     found = _last_hour(bench, "availabilityResults/availabilityPercentage", "average")
     if not found:
         return Seen(holds=None, answer="no result in the last hour; the first takes up to 20 minutes")
@@ -54,7 +54,7 @@ def asked_from_outside(bench: Bench) -> Seen:
 
 
 def _last_hour(bench: Bench, metric: str, aggregation: str) -> list[float]:
-    """A metric of Application Insights, minute by minute where it has a value (Azure Monitor's "Metrics - List")."""
+    """A metric of Application Insights by minute, without empty minutes (Azure Monitor's "Metrics - List")."""
     path = f"{bench.subject.serving(COMPONENTS, bench.names.insights)}/providers/Microsoft.Insights/metrics"
     found = bench.manager.list(path, METRICS_VERSION, metricnames=metric, aggregation=aggregation)
     minutes = [minute for one in found for series in one["timeseries"] for minute in series["data"]]

@@ -1,4 +1,4 @@
-"""The stores, the workspace of Azure ML, and the data in the lake."""
+"""The storage accounts, Azure ML's workspace, and the data in the lake."""
 
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,13 @@ def _data_is_there(bench: Bench) -> str:
     found = [blob for blob in _listed(bench) if blob.name.rpartition("/")[2] == COMPLETE]
     if not found:
         raise StageFailedError(
-            f"No dataset in the lake's container {RAW} ends with {COMPLETE}: the upload is not whole."
+            f"No dataset in the lake's container {RAW} ends with {COMPLETE}: the upload is incomplete."
         )
-    return f"{len(found)} whole dataset(s) in the lake."
+    return f"{len(found)} complete dataset(s) in the lake."
 
 
 def lake(bench: Bench) -> str:
-    """The Resource Manager's id of the lake's account."""
+    """The Resource Manager's path of the lake's account."""
     return bench.subject.training(STORAGE, bench.names.lake)
 
 
@@ -64,7 +64,7 @@ def _keyless(bench: Bench) -> Seen:
 
 
 def _own_roles(bench: Bench) -> Seen:
-    """Whether Azure itself gave the workspace's identity its roles, which the stack therefore does not give."""
+    """Whether Azure itself assigned the roles of the workspace's identity, which the stack does not assign."""
     workspace = bench.subject.training(MACHINE_LEARNING, bench.names.machine_learning)
     principal = ((bench.manager.get(workspace, WORKSPACE_VERSION) or {}).get("identity") or {}).get("principalId")
     scope = bench.subject.training(STORAGE, bench.names.workspace_storage)

@@ -1,4 +1,4 @@
-"""Before anything is made that costs: who is signed in, what the subscription offers, what it needs once, the plan."""
+"""Before anything costs money: the sign-in, the subscription's offers, the bootstrap, the plan."""
 
 from azure_clients import credentials
 from personalize.bootstrap.item import State
@@ -19,8 +19,8 @@ def _look_around(bench: Bench) -> str:
     bad = [f"{one['name']}: {one['found']}. {one['fix']}" for one in left if not one["by_bootstrap"]]
     if bad:
         raise StageFailedError("The subscription is not ready:\n" + "\n".join(f"  {line}" for line in bad))
-    mended = f"; the next stage mends {', '.join(one['name'] for one in left)}" if left else ""
-    return f"{len(findings) - len(left)} things are as a stack needs them{mended}."
+    mended = f"; the next stage fixes {', '.join(one['name'] for one in left)}" if left else ""
+    return f"{len(findings) - len(left)} checks passed{mended}."
 
 
 def _one_identity(bench: Bench) -> Seen:
@@ -73,7 +73,7 @@ def _versions(bench: Bench) -> Seen:
 
 SUBSCRIPTION = Stage(
     name="subscription",
-    title="who is signed in, and what the subscription offers",
+    title="the sign-in, and what the subscription offers",
     minutes="1",
     act=_look_around,
     looks={
@@ -89,7 +89,7 @@ SUBSCRIPTION = Stage(
 def _bootstrap(bench: Bench) -> str:
     made = bench.bootstrap.run(dry_run=False)
     new = sum(state is State.MADE for state in made.values())
-    return f"{len(made)} things: {new} made, {len(made) - new} there before."
+    return f"{len(made)} resources: {new} created, {len(made) - new} existed."
 
 
 def _registered(bench: Bench) -> Seen:
@@ -100,12 +100,12 @@ def _registered(bench: Bench) -> Seen:
 def _found_again(bench: Bench) -> Seen:
     again = bench.bootstrap.run(dry_run=True)
     missing = [title for title, state in again.items() if state is not State.THERE]
-    return Seen(holds=not missing, answer=f"a second look misses {', '.join(missing) or 'nothing'}")
+    return Seen(holds=not missing, answer=f"a second run misses {', '.join(missing) or 'nothing'}")
 
 
 BOOTSTRAP = Stage(
     name="bootstrap",
-    title="resource providers, and a store for the state",
+    title="resource providers and the state backend",
     minutes="2 to 15",
     act=_bootstrap,
     looks={"providers-register": _registered, "bootstrap-found-again": _found_again},
@@ -117,19 +117,19 @@ def _preview(bench: Bench) -> str:
     changes = bench.operate(lambda session, on_step: session.preview(on_step)).changes
     others = {kind: count for kind, count in changes.items() if kind not in ("create", "same") and count}
     if others:
-        raise StageFailedError(f"The preview of stack {bench.stack} is not one of a new stack: {others}.")
-    return f"{changes.get('create', 0)} resources are to be made."
+        raise StageFailedError(f"Stack {bench.stack} is not new: its preview also has {others}.")
+    return f"{changes.get('create', 0)} resources to create."
 
 
 def _plugins_agree(bench: Bench) -> Seen:
-    """The preview went through, or this would not be asked."""
+    """Holds, or the preview would have failed."""
     del bench
     return Seen(holds=True, answer="azure-native, databricks and every policy accept all inputs")
 
 
 PREVIEW = Stage(
     name="preview",
-    title="what `up` would make, by the real plugins",
+    title="a preview of `up` with the real plugins",
     minutes="1 to 3",
     act=_preview,
     looks={"plugins-accept-inputs": _plugins_agree},

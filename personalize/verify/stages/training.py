@@ -23,7 +23,7 @@ def _trained(bench: Bench) -> str:
 
 
 def workspace(bench: Bench) -> str:
-    """The Resource Manager's id of the Databricks workspace."""
+    """The Resource Manager's path of the Databricks workspace."""
     return bench.subject.training(WORKSPACES, bench.names.databricks)
 
 
@@ -45,7 +45,7 @@ def _metastore(bench: Bench) -> Seen:
 
 
 def _run_again(bench: Bench) -> Seen:
-    """Whether asking with the token of a run that is over gives that run. It has nothing to train, and is cancelled."""
+    """Whether a request with the token of an ended run returns that run. The run trains nothing and is cancelled."""
     client, job = databricks(bench), _last_run(bench).job_id or 0
     token = f"verification {bench.names.token}"
 
@@ -79,7 +79,7 @@ def _cluster_as_asked(bench: Bench) -> Seen:
 
 
 def databricks(bench: Bench) -> "WorkspaceClient":
-    """A client of the workspace; raises `KeyError` when there is none."""
+    """A client of the workspace. Raises `KeyError` if there is none."""
     path = workspace(bench)
     url = bench.resource(path, DATABRICKS_VERSION)["workspaceUrl"]
     return credentials.databricks(bench.settings.tenant, f"https://{url}", path)

@@ -146,7 +146,7 @@ def test_a_busy_api_is_asked_again(api: Api, prices: PriceList) -> None:
 
 def test_an_api_that_stays_away_is_one_sentence(api: Api, prices: PriceList) -> None:
     api.failures = [503] * 10
-    with pytest.raises(LivePricesError, match=r"cannot be read: .*status 503.*leave --live away"):
+    with pytest.raises(LivePricesError, match=r"cannot be read: .*status 503.*leave --live out"):
         prices.refreshed(snapshot(), {VM}, REGION)
     assert len(api.requests) == ATTEMPTS
 
