@@ -83,7 +83,7 @@ def test_a_managed_group_is_told_with_what_it_belongs_to() -> None:
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/x/providers/Microsoft.Databricks/workspaces/{NAMES.databricks}"
     )
     left = found(groups=[{"name": NAMES.databricks_group, "managedBy": owner}])
-    assert f"it goes with {NAMES.databricks}" in left[0].why
+    assert f"delete {NAMES.databricks}, to which the group belongs" in left[0].why
 
 
 def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_left_alone() -> None:
