@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scoring.engines import EngineName
+from scoring.limits import Limits, bounds_of, option
 
 
 class RequestLines(StrEnum):
@@ -23,15 +24,12 @@ MODEL_FOLDER = "model"
 WHOLE = 100
 """Percent."""
 
-MOST_REQUESTS = 1_000_000
-"""A second."""
-
 QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
 """Java pauses for some 50 milliseconds now and then, which is no reason to refuse requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerSettings:
+class ServerSettings(Limits):
     """How the service is run."""
 
     bundle: Path
@@ -48,18 +46,7 @@ class ServerSettings:
     engine: EngineName
     model_name: str
     model_version: str
-    max_records: int
-    max_body_bytes: int
-    max_header_bytes: int
-    max_queue: int
     queue_seconds: float
-    max_connections: int
-    max_bytes_waiting: int
-    address_requests: float
-    key_requests: float | None
-    client_seconds: float
-    deadline_seconds: float
-    drain_seconds: int
     log_requests: RequestLines
     log_file: Path | None
     tls_certificate: Path | None
@@ -141,28 +128,11 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     add: Any = parser.add_argument_group("limits").add_argument
-    for option, bounds, default, help_text in (
-        ("--max-records", (1, 100_000), 1000, "maximum number of records in a request"),
-        ("--max-body-bytes", (1, 1 << 30), 4 << 20, "maximum size of a request's body in bytes"),
-        ("--max-header-bytes", (256, 1 << 20), 16 << 10, "maximum size of a request's headers in bytes"),
-        ("--max-queue", (1, 100_000), 256, "maximum number of requests waiting in a worker"),
-        ("--max-connections", (1, 100_000), 1000, "maximum number of clients with a key connected to a worker"),
-        ("--max-bytes-waiting", (1, 1 << 40), 64 << 20, "maximum bytes of bodies without an answer in a worker"),
-    ):
-        add(option, type=_number(*bounds), default=default, metavar="N", help=help_text)
-    help_text = "requests a second that an address may send to a worker without a valid key"
-    add("--address-requests", type=_rate, default=100.0, metavar="N", help=help_text)
-    help_text = "requests a second that a key may send to a worker (default: no limit)"
-    add("--key-requests", type=_rate, default=argparse.SUPPRESS, metavar="N", help=help_text)
-    defaults = ", ".join(f"{limit:g} for {engine}" for engine, limit in QUEUE_SECONDS.items())
-    help_text = f"refuse requests when the queue takes longer than this (default: {defaults})"
-    add("--queue-seconds", type=float, default=argparse.SUPPRESS, metavar="S", help=help_text)
-    help_text = "time that a client has to send a request or to read its answer"
-    add("--client-seconds", type=float, default=10.0, metavar="S", help=help_text)
-    help_text = "maximum time that a complete request may wait"
-    add("--deadline-seconds", type=float, default=1.0, metavar="S", help=help_text)
-    help_text = "time that open requests have to finish at shutdown"
-    add("--drain-seconds", type=_number(0, 3600), default=30, metavar="S", help=help_text)
+    for limit in fields(Limits):
+        least, most, text, kind = bounds_of(limit)
+        default = argparse.SUPPRESS if limit.default is None else limit.default
+        help_text = text[0].lower() + text[1:].removesuffix(".")
+        add(option(limit.name), type=_number(least, most, kind), default=default, metavar="N", help=help_text)
 
 
 def _add_logs(parser: argparse.ArgumentParser) -> None:
@@ -194,13 +164,6 @@ def _share(text: str) -> float:
     return share
 
 
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 1 <= rate <= MOST_REQUESTS:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_REQUESTS}")
-    return rate
-
-
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not (host and port.isdecimal()):
@@ -208,9 +171,9 @@ def _address(text: str) -> str:
     return text
 
 
-def _number(minimum: int, maximum: int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__
-    def number(text: str) -> int:
-        value = int(text)
+def _number(minimum: float, maximum: float, kind: type[int] | type[float] = int) -> Any:  # noqa: ANN401 - argparse names the type in its message by __name__
+    def number(text: str) -> float:
+        value = kind(text)
         if not minimum <= value <= maximum:
             raise argparse.ArgumentTypeError(f"{value} is not between {minimum} and {maximum}")
         return value

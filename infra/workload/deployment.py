@@ -34,7 +34,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from steps.descriptions.serving_settings import WORKERS_OF_A_POD, ScoringSettings
+from steps.descriptions.serving_settings import WORKERS_OF_A_POD, ScoringSettings, limit_options
 from steps.shared import cluster_names
 
 START_CHECKS = 60
@@ -42,6 +42,7 @@ CHECK_SECONDS = 5
 SCRATCH = "/tmp"  # noqa: S108 - inside the container, an empty folder of its own
 SCRATCH_SIZE = "64Mi"
 CERTIFICATE_ANNOTATION = "personalization/certificate"
+DRAIN = "--drain-seconds"
 SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
@@ -128,7 +129,7 @@ class ScoringPods(pulumi.ComponentResource):
                 TolerationArgs(key=self._args.pool_label, operator="Equal", value=self._args.pool, effect="NoSchedule")
             ],
             topology_spread_constraints=[_spread(key) for key in SPREAD_OVER],
-            termination_grace_period_seconds=cluster_names.LEAVE_SECONDS + 2 * cluster_names.DRAIN_SECONDS,
+            termination_grace_period_seconds=cluster_names.LEAVE_SECONDS + 2 * int(self._limits()[DRAIN]),
             containers=[self._container()],
             volumes=[
                 VolumeArgs(name="secrets", csi=vault_files),
@@ -165,9 +166,14 @@ class ScoringPods(pulumi.ComponentResource):
             ],
         )
 
+    def _limits(self) -> dict[str, str]:
+        return {DRAIN: str(cluster_names.DRAIN_SECONDS), **limit_options(self._args.scoring)}
+
     def _arguments(self) -> list[Input[str]]:
         """Arguments for `python -m scoring`, to which the image's entry point adds its model and version."""
         scoring = self._args.scoring
+        limits = self._limits()
+        drain_seconds = limits.pop(DRAIN)
         options = {
             "--host": "0.0.0.0",  # noqa: S104 - inside the pod; the network policy restricts access
             "--port": cluster_names.PORT,
@@ -175,11 +181,11 @@ class ScoringPods(pulumi.ComponentResource):
             "--inside-port": cluster_names.INSIDE_PORT,
             "--workers": scoring.workers or WORKERS_OF_A_POD,
             "--engine": scoring.engine.value,
-            "--max-records": scoring.max_records,
+            **limits,
             "--keys-file": cluster_names.KEYS_FILE,
             "--tls-cert": cluster_names.CERTIFICATE_FILE,
             "--tls-key": cluster_names.PRIVATE_KEY_FILE,
-            "--drain-seconds": cluster_names.DRAIN_SECONDS,
+            DRAIN: drain_seconds,
             "--log-requests": "refused",  # Log Analytics bills by volume; each minute has a summary
         }
         arguments: list[Input[str]] = [str(part) for option in options.items() for part in option]

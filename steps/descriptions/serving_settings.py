@@ -1,18 +1,28 @@
 """How a model is served: settings that are inputs of steps."""
 
+from collections.abc import Iterator
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
+from scoring.limits import Limits, bounds_of, option
 from training.parameters import Parameters
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 QPS_PER_CORE = 10_000.0
 """Half of what `make bench-serving` demands of a core, because a node's virtual core is half of a real one."""
 WORKERS_HERE = 2
 """On this machine."""
 WORKERS_OF_A_POD = 1
+ALWAYS_STATED = frozenset({"max_records"})
+"""Limits that a stack passes to the service even if they are the default. The others it passes only if they are set, so
+that an image starts which does not know them yet."""
+DRAIN_SECONDS_HERE = 10
+"""On this machine, where `up` and `destroy` wait for it."""
 
 
 class RolloutKind(StrEnum):
@@ -30,6 +40,28 @@ class ScoringEngine(StrEnum):
     SPARK_SERVING = "spark-serving"
 
 
+def _with_limits(settings: type[ModelT]) -> type[ModelT]:
+    """`settings` with a field for each limit of the service."""
+    added: dict[str, Any] = {}
+    for limit in fields(Limits):
+        least, most, text, kind = bounds_of(limit)
+        stated = limit.name in ALWAYS_STATED
+        here = f", on this machine {DRAIN_SECONDS_HERE}" if limit.name == "drain_seconds" else ""
+        unless_set = "" if stated or limit.default is None else f" Unless stated it is {limit.default}{here}."
+        value = Field(
+            default=limit.default if stated else None,
+            ge=least,
+            le=most,
+            description=text + unless_set,
+            examples=None if limit.default is None else [limit.default],
+        )
+        added[limit.name] = (kind if stated else kind | None, value)
+    return create_model(
+        settings.__name__, __base__=settings, __module__=settings.__module__, __doc__=settings.__doc__, **added
+    )
+
+
+@_with_limits
 class ScoringSettings(Parameters):
     """How the model is served."""
 
@@ -50,8 +82,6 @@ class ScoringSettings(Parameters):
     qps_per_core: float = Field(default=QPS_PER_CORE, gt=0, le=1_000_000)
     """Single-record requests per second that one core of a node can score; `.venv/bin/personalize load-test` measures
     it."""
-    max_records: int = Field(default=1000, ge=1, le=100_000)
-    """The most records that one request may hold."""
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
     """Raise it to issue a new key; the previous key stays valid until the next rotation."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])
@@ -64,3 +94,21 @@ class ScoringSettings(Parameters):
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together: give both or neither")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset_limits(self, complete: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that a state from before a limit could be set stays as it is."""
+        unset = {limit.name for limit in fields(Limits) if getattr(self, limit.name) is None}
+        return {name: value for name, value in complete(self).items() if name not in unset}
+
+
+def limit_options(settings: ScoringSettings) -> dict[str, str]:
+    """The limits that a stack passes to the service, as options of its command line."""
+    return dict(_stated(settings))
+
+
+def _stated(settings: ScoringSettings) -> Iterator[tuple[str, str]]:
+    for limit in fields(Limits):
+        value = getattr(settings, limit.name)
+        if value is not None:
+            yield option(limit.name), str(value)

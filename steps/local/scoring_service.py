@@ -6,7 +6,13 @@ from typing import assert_never
 
 from features.files import write_private
 from steps.descriptions.scoring_service import LOCAL, LocalInputs, Outputs
-from steps.descriptions.serving_settings import WORKERS_HERE, ScoringEngine, ScoringSettings
+from steps.descriptions.serving_settings import (
+    DRAIN_SECONDS_HERE,
+    WORKERS_HERE,
+    ScoringEngine,
+    ScoringSettings,
+    limit_options,
+)
 from steps.local.handover import RolloutFailedError, Target, hand_over
 from steps.local.port import require_port
 from steps.local.probe import Probe, wait_until
@@ -21,7 +27,6 @@ from training.runtime import jars, java_home
 
 RUNNING = "running"
 STOPPED = "stopped"
-DRAIN_SECONDS = 10
 KEY_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
 
@@ -99,7 +104,8 @@ def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[st
     settings = inputs.settings
     command = [str(folder.image(inputs.digest) / "entrypoint"), "--workers", str(workers)]
     command += ["--keys-file", str(folder.keys), "--engine", settings.engine.value]
-    command += ["--max-records", str(settings.max_records), "--drain-seconds", str(DRAIN_SECONDS)]
+    limits = {"--drain-seconds": str(DRAIN_SECONDS_HERE), **limit_options(settings)}
+    command += [part for limit in limits.items() for part in limit]
     if settings.tls_certificate is not None and settings.tls_key is not None:
         command += ["--tls-cert", str(ROOT / settings.tls_certificate), "--tls-key", str(ROOT / settings.tls_key)]
     return tuple(command)

@@ -63,6 +63,14 @@ def test_a_pod_has_the_time_to_finish_what_it_began(found: dict[str, dict[str, A
     assert leaving + draining < pod(found)["terminationGracePeriodSeconds"]
 
 
+def test_the_limits_that_a_stack_sets_are_the_pods() -> None:
+    found = manifests(scoring={"drain_seconds": 300, "max_queue": 7})
+    arguments = container(found)["args"]
+    assert arguments[arguments.index("--max-queue") + 1] == "7"
+    assert arguments[arguments.index("--drain-seconds") + 1] == "300"
+    assert pod(found)["terminationGracePeriodSeconds"] > 300
+
+
 def test_how_many_pods_there_are_is_left_to_the_autoscaler(found: dict[str, dict[str, Any]]) -> None:
     assert "replicas" not in found["Deployment"]["spec"]
     assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == found["Deployment"]["metadata"]["name"]

@@ -1,5 +1,6 @@
 """The workload as a program declares it, for tests that look at its manifests."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -24,7 +25,9 @@ KINDS = {
 }
 
 
-def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: object) -> dict[str, dict[str, Any]]:
+def manifests(
+    image: str = IMAGE, certificate_hash: str = "first", scoring: Mapping[str, object] | None = None, **azure: object
+) -> dict[str, dict[str, Any]]:
     """The manifests by kind, in the order in which they are declared; what is not called as all others, by name too."""
     settings = AzureSettings.model_validate(
         {
@@ -39,7 +42,7 @@ def manifests(image: str = IMAGE, certificate_hash: str = "first", **azure: obje
     def program() -> dict[str, pulumi.Output[Any]]:
         args = WorkloadArgs(
             azure=settings,
-            scoring=ScoringSettings(),
+            scoring=ScoringSettings.model_validate(scoring or {}),
             image=image,
             place=on_the_internet("score-test", "westeurope"),
             vault="vault-abc",
