@@ -4,13 +4,17 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from features.arrays import EACH, Categories, Numbers, Several, Values, crossed
 from features.columns import Asked, Column, Field, Fields, Inputs, Tables
 from features.hashing import hash_several, hash_values, split_values
+
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Of 64 bits: there are longer ones that Python does not write as text."""
 
 
 class Rated(Column):
@@ -58,15 +62,17 @@ class Category(Field, Encoded):
 
     @property
     def asked(self) -> Asked:
-        """A text; the example is a made-up one."""
+        """A text, or an integer that stands for its digits; the example is a made-up one."""
         if not self.separator:
-            return Asked(str, "A category, or null when missing.", "example")
+            return Asked(
+                Integer | str, "A category, or null when missing. The integer 12 is the category `12`.", "example"
+            )
         said = f"Categories with {json.dumps(self.separator)} between them, in any order, or null when missing."
-        return Asked(str, said, f"one{self.separator}other")
+        return Asked(Integer | str, said, f"one{self.separator}other")
 
     def read(self, values: Sequence[Any]) -> Values:
         """The values' hashes, int64[n] or several."""
-        texts = [str(value) if value else "" for value in values]
+        texts = [str(value) if value or value == 0 else "" for value in values]
         if not self.separator:
             return hash_values(texts)
         hashes = [hash_several(text, self.separator) for text in texts]

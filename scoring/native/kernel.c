@@ -122,11 +122,18 @@ static int ascending(const void *one, const void *other) {
     return (a > b) - (a < b);
 }
 
-/* The text of a record's field. */
+/* The text of a record's field, valid until the next call: an integer stands for its digits. */
 static const char *text_of(const Tables *tables, PyObject *row, Py_ssize_t field, PyObject *unset, Py_ssize_t *length) {
+    static PyObject *digits = NULL;
     PyObject *value = PyTuple_GetItem(row, tables->numbers + field);
     *length = 0;
-    return value == Py_None || value == unset ? "" : PyUnicode_AsUTF8AndSize(value, length);
+    if (value == Py_None || value == unset) return "";
+    if (PyLong_Check(value)) {
+        Py_XDECREF(digits);
+        value = digits = PyObject_Str(value);
+        if (!value) return NULL;
+    }
+    return PyUnicode_AsUTF8AndSize(value, length);
 }
 
 /* The hashes of a field's distinct values, ascending as signed numbers. The caller frees them. */

@@ -28,7 +28,8 @@ def test_the_description_names_every_feature_as_nullable(description: dict[str, 
     assert list(record["properties"]) == list(bundle.schema.features)
     assert record["additionalProperties"] is False
     assert record["properties"]["int00"]["anyOf"] == [{"type": "number"}, {"type": "null"}]
-    assert record["properties"]["cat00"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
+    integer = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+    assert record["properties"]["cat00"]["anyOf"] == [integer, {"type": "string"}, {"type": "null"}]
 
 
 def test_the_examples_of_the_description_are_scored(description: dict[str, Any], client: httpx.Client) -> None:

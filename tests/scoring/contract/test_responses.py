@@ -157,7 +157,7 @@ def fresh_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
 def test_the_log_has_the_request_and_none_of_its_values(fresh_service: RunningService) -> None:
     service = fresh_service
     body = {"cat00": "a-secret-value", "int00": 987654321}
-    wrong = {"cat00": "a-secret-value", "cat01": 12345678}
+    wrong = {"cat00": "a-secret-value", "cat01": 12345678.5}
     service.client.post("/score", json=body, headers={"x-request-id": "logged-one"})
     service.client.post("/score", json=wrong, headers={"x-request-id": "logged-two"})
 

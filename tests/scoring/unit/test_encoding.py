@@ -1,6 +1,6 @@
 """The service's encoder against the plain one that training shares."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,16 @@ def values_of(schema: Schema, records: list[Record]) -> list[Values]:
         return float(int(float(value) * 1_000_000)) if name in timed and value is not None else value
 
     return [tuple(read(name, record[name]) for name in schema.features) for record in records]
+
+
+@given(st.lists(st.integers(-20, 20) | st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=9), st.integers(0, 9))
+def test_an_integer_is_the_category_of_its_digits(kernel: Kernel | None, numbers: list[int], seed: int) -> None:
+    schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"}, crosses=(("a", "b"),))
+    texts: list[Record] = [{"a": str(one), "b": str(other)} for one, other in pairwise(numbers)]
+    encoder = _encoder(schema, texts[1:] or texts, seed)
+    rows = RowEncoder(schema, encoder, kernel)
+    integers: list[Values] = list(pairwise(numbers))
+    np.testing.assert_array_equal(rows.encode(integers), rows.encode(values_of(schema, texts)))
 
 
 def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
