@@ -17,7 +17,7 @@ class Bounds(NamedTuple):
 
 
 def _whole(default: int, least: int, most: int, text: str) -> int:
-    return cast("int", field(default=default, metadata={"bounds": Bounds(least, most, text, int)}))
+    return field(default=default, metadata={"bounds": Bounds(least, most, text, int)})
 
 
 def _number(default: float | None, least: float, most: float, text: str) -> Any:  # noqa: ANN401 - a float, or None too
