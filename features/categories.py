@@ -13,8 +13,11 @@ from features.arrays import EACH, Categories, Numbers, Several, Values, crossed
 from features.columns import Asked, Column, Field, Fields, Inputs, Tables
 from features.hashing import hash_several, hash_values, split_values
 
-Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""Of 64 bits: there are longer ones that Python does not write as text."""
+Integer = (
+    Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[float, msgspec.Meta(ge=-(2**63), le=2**63 - 1024, multiple_of=1)]
+)
+"""Of 64 bits: there are longer ones that Python does not write as text. JSON Schema counts 3.0 as an integer."""
 
 
 class Rated(Column):
@@ -72,7 +75,7 @@ class Category(Field, Encoded):
 
     def read(self, values: Sequence[Any]) -> Values:
         """The values' hashes, int64[n] or several."""
-        texts = [str(value) if value or value == 0 else "" for value in values]
+        texts = [_text(value) for value in values]
         if not self.separator:
             return hash_values(texts)
         hashes = [hash_several(text, self.separator) for text in texts]
@@ -91,6 +94,13 @@ class Category(Field, Encoded):
         """The field's values."""
         values: Categories = fields[self.at]
         return values
+
+
+def _text(value: object) -> str:
+    """What a request's value stands for: null and no value for the empty text, an integer for its digits."""
+    if isinstance(value, float):
+        value = int(value)
+    return str(value) if value or value == 0 else ""
 
 
 @dataclass(frozen=True, kw_only=True)

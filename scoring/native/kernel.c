@@ -128,9 +128,12 @@ static const char *text_of(const Tables *tables, PyObject *row, Py_ssize_t field
     PyObject *value = PyTuple_GetItem(row, tables->numbers + field);
     *length = 0;
     if (value == Py_None || value == unset) return "";
-    if (PyLong_Check(value)) {
+    if (PyLong_Check(value) || PyFloat_Check(value)) {
+        PyObject *integer = PyNumber_Long(value);
+        if (!integer) return NULL;
         Py_XDECREF(digits);
-        value = digits = PyObject_Str(value);
+        value = digits = PyObject_Str(integer);
+        Py_DECREF(integer);
         if (!value) return NULL;
     }
     return PyUnicode_AsUTF8AndSize(value, length);

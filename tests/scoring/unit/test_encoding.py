@@ -2,6 +2,7 @@
 
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,9 @@ def test_an_integer_is_the_category_of_its_digits(kernel: Kernel | None, numbers
     rows = RowEncoder(schema, encoder, kernel)
     integers: list[Values] = list(pairwise(numbers))
     np.testing.assert_array_equal(rows.encode(integers), rows.encode(values_of(schema, texts)))
+    small: list[Values] = [tuple(number % 1000 for number in row) for row in pairwise(numbers)]
+    floats: list[Values] = [tuple(float(number) for number in row) for row in small]
+    np.testing.assert_array_equal(rows.encode(floats), rows.encode(small))
 
 
 def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
@@ -170,7 +174,7 @@ def test_the_kernel_refuses_rows_of_another_width() -> None:
 def test_the_kernel_refuses_what_is_no_text() -> None:
     schema = Schema(numeric=("n",), categorical=("a",))
     encoder = RowEncoder(schema, _encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
-    wrong: list[Values] = [(1.0, 2.0), ("x", "x")]
+    wrong: list[Any] = [(1.0, b"x"), ("x", "x")]
     for row in wrong:
         with pytest.raises(TypeError):
             encoder.encode([row])

@@ -72,9 +72,9 @@ def test_what_an_item_states_holds_against_what_the_user_states() -> None:
     assert rows == [(40, 1, "y", None, "u"), (30, 1, "x", None, "u"), (None, 1, None, "own", "u")]
 
 
-@pytest.mark.parametrize("value", ["true", "false", "1.0", "1e3", "[1]"])
+@pytest.mark.parametrize("value", ["true", "false", "1.5", "[1]", "{}"])
 def test_a_category_is_a_text_or_an_integer(value: str) -> None:
-    with pytest.raises(WrongType, match="class has the wrong type: expected a whole number or a string or null"):
+    with pytest.raises(WrongType, match="class has the wrong type: expected a"):
         TYPES.read_score(b'{"class": ' + value.encode() + b"}")
 
 
