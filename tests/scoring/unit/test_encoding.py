@@ -84,9 +84,9 @@ def test_an_integer_is_the_category_of_its_digits(kernel: Kernel | None, numbers
     rows = RowEncoder(schema, encoder, kernel)
     integers: list[Values] = list(pairwise(numbers))
     np.testing.assert_array_equal(rows.encode(integers), rows.encode(values_of(schema, texts)))
-    small: list[Values] = [tuple(number % 1000 for number in row) for row in pairwise(numbers)]
-    floats: list[Values] = [tuple(float(number) for number in row) for row in small]
-    np.testing.assert_array_equal(rows.encode(floats), rows.encode(small))
+    small = [tuple(number % 1000 for number in row) for row in pairwise(numbers)]
+    floats = [tuple(float(number) for number in row) for row in small]
+    np.testing.assert_array_equal(rows.encode(list(floats)), rows.encode(list(small)))
 
 
 def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
