@@ -1,4 +1,4 @@
-"""Mocks for a program on Azure: what Azure and Kubernetes would answer, for the types that are used and no other."""
+"""Mocks of Azure and Kubernetes for the program's types. A resource of any other type fails the test."""
 
 import asyncio
 from collections.abc import Callable
@@ -66,7 +66,7 @@ AZURE_NAMES: dict[str, str] = {
     "azure-native:privatedns:VirtualNetworkLink": "virtualNetworkLinkName",
     "azure-native:privatedns:PrivateRecordSet": "relativeRecordSetName",
 }
-"""The types, and which input is the resource's name."""
+"""Azure's types; for each, the input that holds the resource's name."""
 NAMELESS = frozenset({"azure-native:storage:ManagementPolicy", "azure-native:storage:BlobServiceProperties"})
 USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
 OTHER_TYPES = ("databricks:index/", "kubernetes:", "pulumi:providers:")
@@ -76,7 +76,7 @@ CONNECTION = "InstrumentationKey=00000000-0000-4000-8000-000000000007;IngestionE
 
 
 def azure_outputs(kind: str, name: str) -> dict[str, Any]:
-    """What Azure adds to a resource's inputs."""
+    """The outputs that Azure adds to a resource's inputs."""
     identity = {"type": "SystemAssigned", "principalId": f"principal-of-{name}", "tenantId": TENANT}
     added: dict[str, dict[str, Any]] = {
         "azure-native:storage:StorageAccount": {"primaryEndpoints": {"blob": f"https://{name}.blob.core.windows.net/"}},
@@ -99,7 +99,7 @@ def azure_outputs(kind: str, name: str) -> dict[str, Any]:
 
 
 def cluster_outputs(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
-    """What Kubernetes adds: an address to each Service."""
+    """The outputs that Kubernetes adds: a cluster IP for each Service."""
     if args.typ != "kubernetes:core/v1:Service":
         return {}
     return {"spec": {**args.inputs["spec"], "clusterIP": "10.0.0.9"}}
@@ -107,13 +107,13 @@ def cluster_outputs(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
 
 @dataclass
 class CloudRecorder(pulumi.runtime.Mocks):
-    """Answers as the providers would, and remembers what the program declared, by logical name and type."""
+    """Answers as the providers would, and records the declared resources with their logical names and types."""
 
     resources: list[pulumi.runtime.MockResourceArgs] = field(default_factory=list)
     components: dict[str, str] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """A resource of a known type with what its provider adds."""
+        """Return a resource of a known type with the outputs that its provider adds."""
         if not args.custom:
             self.components[args.name] = args.typ
             return None, args.inputs
@@ -134,7 +134,7 @@ class CloudRecorder(pulumi.runtime.Mocks):
         raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        """Calls differ between who is signed in, so the program makes none but this, whose server is the same."""
+        """Allow one call only, because its API server is the same for every identity; other results are not."""
         if args.token != USER_CREDENTIALS:
             raise AssertionError(f"The program calls {args.token}.")
         return {"kubeconfigs": [{"name": "clusterUser", "value": "a3ViZWNvbmZpZw=="}]}, []
@@ -154,9 +154,9 @@ def run_cloud(
     stack: str = "test",
     watched: Callable[[pulumi.runtime.Mocks], MockMonitor] = MockMonitor,
 ) -> tuple[CloudRecorder, dict[str, Any]]:
-    """Run a program on an event loop of its own; returns what it declared and its outputs' values.
+    """Run a program on its own event loop; return the recorder and the values of the program's outputs.
 
-    `watched` makes the monitor that hears what the program registers.
+    `watched` makes the monitor that receives the program's registrations.
     """
     recorder = CloudRecorder()
     values: dict[str, Any] = {}

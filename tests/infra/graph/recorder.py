@@ -1,4 +1,4 @@
-"""Mocks for the graph that cannot lie: a type that nobody declared fails the test, and every resource is remembered."""
+"""Strict mocks for the graph: a resource of an unknown type fails the test, and every resource is recorded."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,18 +23,18 @@ COMPONENTS = {
     "personalization:serving:ScoringService",
 }
 VALUES: dict[str, Any] = {"version": 3.0, "served_version": 3.0, "metrics": {"auc": 0.75}}
-"""Computed values that are no text; numbers are as the engine delivers them."""
+"""Computed values that are not text. Numbers are floats, as the engine delivers them."""
 
 
 @dataclass
 class Recorder(pulumi.runtime.Mocks):
-    """Answers as the provider would, and remembers what the program declared, by name."""
+    """Answers as the provider would, and records the declared resources by name."""
 
     steps: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
     components: dict[str, str] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """A resource of a known type with its computed values."""
+        """Return a resource of a known type with its computed values."""
         if not args.custom and args.typ in COMPONENTS:
             self.components[args.name] = args.typ
             return None, args.inputs
@@ -44,23 +44,23 @@ class Recorder(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**args.inputs, **computed(STEPS[args.typ], args, VALUES)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], None]:
-        """No step calls a function of a provider."""
+        """Fail: no step calls a provider function."""
         raise AssertionError(f"The program calls {args.token}.")
 
 
 def computed(step: Step[Any, Any], args: pulumi.runtime.MockResourceArgs, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a step computes: of `values` by name, else a text that says what it is. It takes its inputs seriously."""
+    """A step's outputs: the value in `values`, or else a text that names the output. Also validates the inputs."""
     assert step.check({name: _opened(value) for name, value in args.inputs.items()}) == {}
     return {name: values.get(name, f"{args.name}.{name}") for name in step.description.outputs.model_fields}
 
 
 def _opened(value: Any) -> Any:
-    """A secret's value."""
+    """The value, unwrapped if it is a secret."""
     return value["value"] if isinstance(value, dict) and SECRET_MARK in value else value
 
 
 def run(declare: Callable[[], dict[str, pulumi.Output[Any]]]) -> tuple[Recorder, dict[str, Any]]:
-    """Run a program on an event loop of its own; returns what it declared and its outputs' values."""
+    """Run a program on its own event loop; return the recorder and the values of the program's outputs."""
     recorder = Recorder()
     values: dict[str, Any] = {}
     asyncio.set_event_loop(asyncio.new_event_loop())

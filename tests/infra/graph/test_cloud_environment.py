@@ -1,4 +1,4 @@
-"""The environment on Azure under mocks: what is made, how large, and who may do what."""
+"""The Azure environment under mocks: its resources, their sizes, and their role assignments."""
 
 import json
 import re
@@ -25,7 +25,7 @@ ACCOUNT = "azure-native:storage:StorageAccount"
 
 
 def settings(**changes: object) -> AzureSettings:
-    """A small stack with two deployers."""
+    """Settings of a small stack with two deployers."""
     values: dict[str, object] = {
         "subscription": SUBSCRIPTION,
         "tenant": TENANT,
@@ -36,7 +36,7 @@ def settings(**changes: object) -> AzureSettings:
 
 
 def declare(**changes: object) -> CloudRecorder:
-    """What the environment of these settings consists of."""
+    """Declare the environment with these settings; return the recorder."""
 
     def program() -> dict[str, pulumi.Output[Any]]:
         wanted = settings(**changes)
@@ -50,7 +50,7 @@ def declare(**changes: object) -> CloudRecorder:
 
 @pytest.fixture(scope="module")
 def small() -> CloudRecorder:
-    """The environment of the default settings."""
+    """The environment with default settings."""
     return declare()
 
 

@@ -1,4 +1,4 @@
-"""The whole graph on Azure under mocks: the same components as on a laptop, and what flows between the steps."""
+"""The whole graph on Azure under mocks: it has the local stack's components, and values flow between its steps."""
 
 import subprocess
 import sys
@@ -26,24 +26,24 @@ HOST = ".westeurope.cloudapp.azure.com"
 
 
 def settings(training: TrainingParameters | None = None, **azure: object) -> Settings:
-    """A small stack on Azure."""
+    """Settings of a small stack on Azure."""
     values = {"target": "azure", "azure": AZURE | azure}
     return Settings.model_validate(values | ({"training": training} if training else {}))
 
 
 def declared(wanted: Settings) -> tuple[CloudRecorder, dict[str, Any]]:
-    """What the graph declares."""
+    """Declare the graph; return the recorder and the outputs."""
     return run_cloud(lambda: deploy(wanted, "test"))
 
 
 @pytest.fixture(scope="module")
 def small() -> tuple[CloudRecorder, dict[str, Any]]:
-    """The graph of the default settings."""
+    """The graph with default settings."""
     return declared(settings())
 
 
 def step(recorder: CloudRecorder, kind: Kind) -> dict[str, Any]:
-    """The inputs of the step of a kind."""
+    """The inputs of the only step of this kind."""
     (inputs,) = recorder.of(f"personalize:azure:{kind}")
     return inputs
 

@@ -1,4 +1,4 @@
-"""Names on Azure: valid by construction and different for different stacks."""
+"""Azure resource names are always valid, and two stacks never share one."""
 
 import re
 import uuid
@@ -29,7 +29,7 @@ RULES = {
     "insights": r"[^%&\\?/]{0,259}[^%&\\?/.\s]",
     "machine_learning": "[A-Za-z0-9][A-Za-z0-9_-]{2,32}",
     "databricks": "[A-Za-z0-9_-]{3,64}",
-    "canary_job": ".{1,4096}",  # its length is all that the Jobs API limits
+    "canary_job": ".{1,4096}",  # the Jobs API limits only its length
     "connector": "[A-Za-z0-9_-]{3,64}",
     "cluster": WORDS % 61,
     "dns_prefix": WORDS % 52,
@@ -44,7 +44,7 @@ RULES = {
     "catalog_object": "[a-z0-9_]{1,255}",
     "databricks_folder": "/Shared/[a-z0-9-]+",
 }
-"""What each service takes as a name, after Microsoft's "Naming rules and restrictions for Azure resources"."""
+"""Allowed names per service, from Microsoft's "Naming rules and restrictions for Azure resources"."""
 
 
 @pytest.mark.parametrize("name", list(RULES))

@@ -1,4 +1,4 @@
-"""The graph under mocks: which steps there are, and what flows from one to the next."""
+"""The graph under mocks: its steps, and the values that flow between them."""
 
 import subprocess
 import sys
@@ -27,12 +27,12 @@ from training.stages.provenance import training_code_hash
 
 @pytest.fixture(scope="module")
 def declared() -> tuple[Recorder, dict[str, Any]]:
-    """The graph of the default settings."""
+    """The graph with default settings."""
     return run(lambda: deploy(Settings(), "test"))
 
 
 def inputs(recorder: Recorder, name: str) -> dict[str, Any]:
-    """What a step was given."""
+    """The inputs of a step."""
     return recorder.steps[name].inputs
 
 
@@ -155,7 +155,7 @@ def test_a_pinned_version_changes_the_model_version_alone() -> None:
 
 @pytest.mark.parametrize("module", ["infra.graph", "infra.components", "infra.backend", "infra.settings"])
 def test_importing_creates_nothing(module: str) -> None:
-    """Without an engine a resource cannot even be declared, so an import that declared one would fail."""
+    """Declaring a resource without an engine raises, so the import would fail if it declared one."""
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
 

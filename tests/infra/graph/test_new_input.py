@@ -1,4 +1,4 @@
-"""The example in CONTRIBUTING of a step's new input: it applies, in three files, and the value reaches the step."""
+"""CONTRIBUTING's example of a new step input: the diff applies, touches three files, and the value reaches the step."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is shipped holds what it imports: the service's image its libraries, the wheel of Databricks both packages."""
+"""Shipped packages are complete: the image has every library the service imports, the Databricks wheel all our code."""
 
 import ast
 import base64
@@ -21,12 +21,12 @@ IMPORTED_AS = {
     "prometheus-client": "prometheus_client",
     "synapseml": "synapse",
 }
-"""Distributions whose package has another name."""
+"""Import names of distributions whose package has another name."""
 OWN = ("scoring", "features")
 
 
 def image_packages() -> set[str]:
-    """What the service's images may import, from their dependency groups."""
+    """Packages that the service's images contain, from their dependency groups."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     entries = [entry for name in ("image", "image-traces", "image-spark") for entry in groups[name]]
     names = {entry.replace("=", ">").partition(">")[0] for entry in entries if isinstance(entry, str)}
@@ -34,7 +34,7 @@ def image_packages() -> set[str]:
 
 
 def imported(file: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it, and the names that it imports from them."""
+    """All modules that a file imports, at any level, and the names that it imports from them."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -43,14 +43,14 @@ def imported(file: Path) -> Iterator[str]:
 
 
 def own_file(module: str) -> Path | None:
-    """The file of a module of ours, or of the one that has the name."""
+    """The file of one of our modules, or of the module that defines the name."""
     place = ROOT.joinpath(*module.split("."))
     candidates = (place.with_suffix(".py"), place / "__init__.py", place.parent.with_suffix(".py"))
     return next((file for file in candidates if file.is_file()), None)
 
 
 def reached() -> dict[Path, set[str]]:
-    """Every file of ours that the service imports, with what that imports of others."""
+    """Each of our files that the service imports, with the third-party packages that the file imports."""
     waiting, found = sorted((ROOT / "scoring").rglob("*.py")), dict[Path, set[str]]()
     while waiting:
         file = waiting.pop()

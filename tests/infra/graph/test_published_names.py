@@ -1,8 +1,8 @@
-"""What others call things, written down by hand from what they publish: a wrong name passes every model of Azure.
+"""Names that other parties publish, copied by hand from their pages: no simulation of Azure detects a wrong one.
 
-Role ids, regions and versions: `tests/simulation/published.py`, with their pages. Federated credentials: "Workload
+Role IDs, regions and versions: `tests/simulation/published.py`, which cites its pages. Federated credentials: "Workload
 identity federation". Secret files: the Azure provider of the Secrets Store CSI driver. Log categories and metrics:
-"Supported resource logs" and "Supported metrics" of Azure Monitor. SynapseML: its own README for Databricks.
+"Supported resource logs" and "Supported metrics" in Azure Monitor's reference. SynapseML: its README for Databricks.
 """
 
 import ipaddress
@@ -42,7 +42,7 @@ NAMED_BY = {
 
 @pytest.fixture(scope="module")
 def stack() -> CloudRecorder:
-    """A small stack on Azure with traces, the pods' logs, and a look from outside."""
+    """A small stack on Azure with traces, container logs and an availability test."""
     azure = {
         "subscription": SUBSCRIPTION,
         "tenant": TENANT,
@@ -63,7 +63,7 @@ def only(stack: CloudRecorder, kind: str) -> dict[str, Any]:
 
 
 def roles(stack: CloudRecorder) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Whom each assignment is for, and the logical name of what it is on with the name of the role."""
+    """Each role assignment: its principal, then the logical name of the resource and the role's name."""
     names = {item.inputs[NAMED_BY[item.typ]]: item.name for item in stack.resources if item.typ in NAMED_BY}
     for given in stack.of("azure-native:authorization:RoleAssignment"):
         head, _, identity = given["roleDefinitionId"].rpartition("/")

@@ -1,4 +1,4 @@
-"""The service's manifests under mocks."""
+"""The service's Kubernetes manifests under mocks."""
 
 import ipaddress
 from pathlib import Path
@@ -15,12 +15,12 @@ from tests.infra.graph.workload_program import IMAGE, KINDS, manifests
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, Any]]:
-    """The manifests of the default settings."""
+    """The manifests with default settings."""
     return manifests()
 
 
 def pod(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The pod of the Deployment."""
+    """The Deployment's pod spec."""
     return dict(found["Deployment"]["spec"]["template"]["spec"])
 
 

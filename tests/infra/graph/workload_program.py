@@ -1,4 +1,4 @@
-"""The workload as a program declares it, for tests that look at its manifests."""
+"""A program that declares the workload, for tests of its manifests."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ KINDS = {
 def manifests(
     image: str = IMAGE, certificate_hash: str = "first", scoring: Mapping[str, object] | None = None, **azure: object
 ) -> dict[str, dict[str, Any]]:
-    """The manifests by kind, in the order in which they are declared; what is not called as all others, by name too."""
+    """The manifests by kind, in order of declaration. A key also has the object's name if that is not the usual one."""
     settings = AzureSettings.model_validate(
         {
             "subscription": SUBSCRIPTION,

@@ -1,4 +1,4 @@
-"""The pack as the real engine runs it, on the simulated Azure: what it stops is never made."""
+"""The policy pack in the real engine, on the simulated Azure: a resource that violates a policy is never created."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ ACCOUNT = "azure-native:storage:StorageAccount"
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """An empty cloud."""
+    """An empty simulated cloud."""
     need_azure_packages()
     made = World(tmp_path / "world")
     yield made
@@ -36,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def wanted() -> dict[str, Any]:
-    """What the stack's storage account is to be."""
+    """Properties of the stack's storage account; a test changes them."""
     return {"public": False}
 
 

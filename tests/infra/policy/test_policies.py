@@ -1,4 +1,4 @@
-"""Every policy lets its good example through and stops its bad one; the project's own stacks pass them all."""
+"""Every policy passes its good example and rejects its bad one; the project's own stacks pass all policies."""
 
 import json
 from collections.abc import Mapping
@@ -47,17 +47,17 @@ PRIVATE = {"tags": {"network": "private"}}
 
 
 def job(**changes: object) -> dict[str, Any]:
-    """A training job whose cluster is as it should be, but for `changes`."""
+    """A training job with a valid cluster, except for `changes`."""
     return {"timeoutSeconds": 60, "jobClusters": [{"jobClusterKey": "training", "newCluster": CLUSTER | changes}]}
 
 
 def deployment(**changes: object) -> dict[str, Any]:
-    """A Deployment whose container is as it should be, but for `changes`."""
+    """A Deployment with a valid container, except for `changes`."""
     return {"spec": {"template": {"spec": {"containers": [deepcopy(CONTAINER) | changes]}}}}
 
 
 def ingress(*rules: Mapping[str, Any]) -> dict[str, Any]:
-    """A network policy."""
+    """A network policy with these ingress rules."""
     return {"spec": {"ingress": list(rules)}}
 
 
@@ -88,11 +88,11 @@ EXAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "image-digests": (deployment(), deployment(image="registry.azurecr.io/scoring:latest")),
     "port-with-key": (ingress({"ports": [{"port": 8443}]}), ingress({"ports": [{"port": 8443}, {"port": 9090}]})),
 }
-"""By policy: properties that pass and properties that do not, in a stack called `prod`."""
+"""For each policy, properties that pass and properties that fail in a stack named `prod`."""
 
 
 def sentences(rule: Rule, properties: Mapping[str, Any], stack: str = "prod") -> list[str]:
-    """What the rule says against the properties."""
+    """The violations that the rule reports."""
     return list(rule.check(properties, stack))
 
 
@@ -154,7 +154,7 @@ def committed(stack: str) -> Settings:
 
 
 def declared(stack: str, **changes: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Types and properties of all that the stack declares beside its steps, with these settings changed."""
+    """Types and properties of everything that the stack declares except its steps, with changed settings."""
     settings = committed(stack)
     assert settings.azure is not None
     azure = settings.azure.model_copy(update=changes)
@@ -213,6 +213,6 @@ def test_the_project_s_own_stack_passes(stack: tuple[str, list[tuple[str, dict[s
 def test_every_policy_meets_something_in_the_project_s_own_stack(
     stack: tuple[str, list[tuple[str, dict[str, Any]]]],
 ) -> None:
-    """A rule about a misspelt type would pass everything."""
+    """A rule for a misspelt type would never match a resource, and so pass everything."""
     present = {kind for kind, _ in stack[1]}
     assert [rule.name for rule in RULES if not rule.types & present] == []

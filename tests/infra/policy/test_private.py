@@ -1,4 +1,4 @@
-"""A private stack passes every policy; what would open it is stopped, and a public stack is left alone."""
+"""A private stack passes every policy. Changes that would make it public are rejected; public stacks are unaffected."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ Resources = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def stack() -> Resources:
-    """Types and properties of all that stack `dev` declares as a private one."""
+    """Types and properties of everything that stack `dev` declares with a private network."""
     settings = committed("dev", **PRIVATE)
     return [(one.typ, one.inputs) for one in run_cloud(lambda: deploy(settings, "dev"), "dev")[0].resources]
 
 
 def said(resources: Resources) -> list[str]:
-    """What the rules for Azure's resources say, of each and of the whole."""
+    """Violations of the rules for Azure resources: those of each resource, then those of the whole stack."""
     rules = [rule for rule in RULES if any(kind.startswith("azure-native:") for kind in rule.types)]
     each = [
         text

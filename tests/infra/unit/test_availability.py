@@ -1,4 +1,4 @@
-"""A service that Azure asks from outside: what that costs, and where it can't be."""
+"""The availability test: what it costs, and which stacks cannot have one."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_being_asked_costs_by_the_request() -> None:
         for on in (False, True)
     )
     assert "availability test" not in {one.name for one in without.lines}
-    # 5 places * 12 an hour * 730 h = 43,800 at 0.0006 = 26.28, 25 % either way: 19.71 and 32.85
+    # 5 places * 12 requests an hour * 730 h = 43,800 at 0.0006 = 26.28, 25 % either way: 19.71 and 32.85
     assert line(asked, "availability test").usd == figures("19.71", "26.28", "32.85")
 
 

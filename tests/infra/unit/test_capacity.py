@@ -1,4 +1,4 @@
-"""What a load needs and what nodes bear."""
+"""Nodes and replicas for a load, and the load that they can serve."""
 
 import math
 
@@ -24,7 +24,7 @@ def test_a_large_load_fills_cores_to_the_target_utilisation() -> None:
     found = capacity_for(qps=70_000, p99_seconds=0.05, qps_per_core=10_000, size=SIZE)
     assert found.replicas == 10
     assert found.utilisation == pytest.approx(0.7)
-    assert found.nodes == 4  # three replicas fit beside Kubernetes on four cores
+    assert found.nodes == 4  # one node has room for three replicas: four cores, less what Kubernetes itself needs
 
 
 def test_a_tight_p99_lowers_the_utilisation() -> None:

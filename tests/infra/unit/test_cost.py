@@ -1,4 +1,4 @@
-"""The bill: the arithmetic of the reference's scenario written out, and the table of prices."""
+"""Cost estimates: the reference scenario calculated by hand, and the price table."""
 
 from decimal import Decimal
 from typing import Any
@@ -36,9 +36,9 @@ def figures(low: str, likely: str, high: str) -> Figure:
 def test_the_reference_s_scenario_costs_what_its_assumptions_come_to() -> None:
     bill = estimate(reference(), snapshot())
     expected = {
-        # two nodes of the three are active on average: 2 * 730 h = 1460 h at 0.14 to 0.25, the middle is 0.195
+        # on average two of the three nodes run: 2 * 730 h = 1460 h at 0.14 to 0.25, the middle is 0.195
         "scoring nodes": figures("204.40", "284.70", "365.00"),
-        # 2 at 10, 25 % either way
+        # 2 disks at 10, 25 % either way
         "disks of the nodes": figures("15.00", "20.00", "25.00"),
         # 730 h at 0.10
         "AKS tier Standard": figures("73.00", "73.00", "73.00"),
@@ -52,7 +52,7 @@ def test_the_reference_s_scenario_costs_what_its_assumptions_come_to() -> None:
         "storage Standard_LRS": figures("0.42", "0.42", "0.42"),
         # 12 nodes * 30 days * 1 h = 360 h at 0.58 to 0.83, the middle is 0.705
         "training nodes": figures("208.80", "253.80", "298.80"),
-        # 360 h * 8 cores * 0.25 DBU an hour and core (25 % either way) = 540, 720, 900 DBU at 0.30
+        # 360 h * 8 cores * 0.25 DBU per core-hour (25 % either way) = 540, 720, 900 DBU at 0.30
         "Databricks units": figures("162.00", "216.00", "270.00"),
     }
     assert {line.name: line.usd for line in bill.lines} == expected
@@ -68,7 +68,7 @@ def test_the_same_on_one_machine_costs_the_training_of_that_machine_instead() ->
     assert bill.total("always_on") == article.total("always_on")
     # 30 trainings of 12 minutes: 6 h at 1.152, 25 % either way
     assert line(bill, "training nodes").usd == figures("5.18", "6.91", "8.64")
-    # 6 h * 16 cores * 0.25 DBU an hour and core (25 % either way) = 18, 24, 30 DBU at 0.30
+    # 6 h * 16 cores * 0.25 DBU per core-hour (25 % either way) = 18, 24, 30 DBU at 0.30
     assert line(bill, "Databricks units").usd == figures("5.40", "7.20", "9.00")
 
 
@@ -93,9 +93,9 @@ def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
     bill = of(training_vm_size="Standard_E4ds_v5")
     # 1 to 2 h at 0.216 to 0.36, the middle is 0.288
     assert line(bill, "canary nodes").usd == figures("0.22", "0.29", "0.72")
-    # 4 cores * 0.25 DBU an hour and core (25 % either way): 0.75, 1 and, in 2 h, 2.5 DBU at 0.30; 0.225 is rounded up
+    # 4 cores * 0.25 DBU per core-hour (25 % either way): 0.75, 1 and, in 2 h, 2.5 DBU at 0.30; 0.225 is rounded up
     assert line(bill, "canary units").usd == figures("0.23", "0.30", "0.75")
-    # with eleven workers a canary run has two, which makes three machines
+    # with eleven workers, a canary run has two workers: three machines with the driver
     assert line(of(training_workers=11), "canary nodes").quantity == figures("3", "3", "6")
     assert not [one for one in estimate(reference(), snapshot()).lines if "canary" in one.name]
 
@@ -103,9 +103,9 @@ def test_a_stack_pays_for_the_runs_that_come_before_its_trainings() -> None:
 def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_address_alone() -> None:
     hub = f"/subscriptions/{NOBODY}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
     bill = of(network="private", peered_network=hub, registry_tier="Premium")
-    # nine, and the one that AKS makes: 10 * 730 h at 0.01
+    # nine endpoints and the one that AKS creates: 10 * 730 h at 0.01
     assert line(bill, "private endpoints").usd == figures("73.00", "73.00", "73.00")
-    # eight of Azure's services, and the service's own, at 0.50
+    # zones of eight Azure services and of the scoring service, at 0.50
     assert line(bill, "private DNS zones").usd == figures("4.50", "4.50", "4.50")
     # 30 days at 1.6666
     assert line(bill, "registry Premium").usd == figures("50.00", "50.00", "50.00")
@@ -116,7 +116,7 @@ def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_add
 def test_logs_cost_something_between_nothing_and_their_cap() -> None:
     assert "logs, at most" not in {line.name for line in of().lines}
     logs = line(of(container_insights=True, log_cap_gb=2), "logs, at most")
-    assert logs.usd == figures("0.00", "154.00", "192.50")  # 30 * 2 GB less 5 that are free = 55, at 2.8 and 3.5
+    assert logs.usd == figures("0.00", "154.00", "192.50")  # 30 * 2 GB less 5 free GB = 55 GB, at 2.8 and 3.5
 
 
 def test_a_training_twice_as_long_costs_twice_as_much() -> None:

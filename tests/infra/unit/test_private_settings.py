@@ -1,4 +1,4 @@
-"""Settings of a private stack: what Azure would refuse, or what would not fit, is refused at once."""
+"""Settings of a private stack: invalid combinations are refused before Azure sees them."""
 
 import pytest
 
@@ -16,7 +16,7 @@ PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premiu
 
 
 def settings(**azure: object) -> dict[str, object]:
-    """Of a stack on Azure, as a stack file has them."""
+    """The content of a stack file for Azure."""
     return {"personalization:target": "azure", "personalization:azure": AZURE | azure}
 
 

@@ -1,4 +1,4 @@
-"""The queries of alerts and workbook, by Microsoft's own parser; the service's tests look for the fields."""
+"""The KQL of alerts and workbook passes Microsoft's own parser; the service's tests check the log fields it reads."""
 
 import re
 
@@ -15,7 +15,7 @@ TABLES = {
     "KubeNodeInventory": "TimeGenerated: datetime, Computer: string, ClusterName: string, Labels: string",
     "Usage": "TimeGenerated: datetime, DataType: string, Quantity: real, IsBillable: bool",
 }
-"""What is asked of each table, as Azure Monitor's reference describes it; the tables have more columns."""
+"""The columns that the queries read, from Azure Monitor's reference; the real tables have more."""
 QUERIES = {name: alert.query for name, alert in ALERTS.items()} | {chart.title: chart.query for chart in CHARTS}
 WHOLE = {name: whole(query, "personalization") for name, query in QUERIES.items()}
 

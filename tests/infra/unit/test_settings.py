@@ -1,4 +1,4 @@
-"""The settings: every error at once, and the same keys as `Pulumi.yaml` declares."""
+"""Settings: all errors are reported at once, and the keys are those that `Pulumi.yaml` declares."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ DECLARED: dict[str, dict[str, Any]] = PROJECT["config"]
 
 
 def given_values(**values: object) -> dict[str, Any]:
-    """Settings as the engine hands them over: objects as JSON text."""
+    """Settings as the engine passes them: objects as JSON text."""
     plain = (str, int, float)
     return {
         f"personalization:{name}": value if isinstance(value, plain) else json.dumps(value)
@@ -184,7 +184,8 @@ def test_what_azure_would_refuse_is_refused_at_once(wrong: dict[str, object], se
 def test_a_target_load_sizes_pods_nodes_and_the_bounds_of_both_autoscalers() -> None:
     loaded = load_settings(given_values(target="azure", azure=AZURE, scoring={"target_qps": 30_000}))
     azure = azure_settings(loaded)
-    # Half a core scores 5,000 a second, 3,500 at 70 %; three such pods fit on two cores beside Kubernetes.
+    # Half a core scores 5,000 records a second: 3,500 at 70 % utilisation. A node of two cores has room for three such
+    # pods beside Kubernetes.
     assert (azure.replicas_min, azure.replicas_max) == (9, 18)
     assert (azure.scoring_nodes_min, azure.scoring_nodes_max) == (3, 6)
 

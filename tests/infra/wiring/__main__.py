@@ -1,4 +1,4 @@
-"""`make wiring`: write down what the stacks send now. Git shows what that changes, which a person then judges."""
+"""`make wiring`: record what the stacks send now. Review the changes with `git diff`."""
 
 import sys
 

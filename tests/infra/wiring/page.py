@@ -1,4 +1,4 @@
-"""Recordings as YAML that a person can read, in which nothing changes but wiring."""
+"""Recordings as readable YAML that changes only if the wiring does."""
 
 import json
 import re
@@ -15,10 +15,10 @@ FOLDER = Path(__file__).parent
 WIDTH = 160
 STACKS = ("dev", "prod")
 OPTIONS = {"traces": True, "container_insights": True, "rollout": "shadow", "candidate_percent": 10}
-"""What neither committed stack switches on, or only one."""
+"""Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
 VARIANTS: Mapping[str, Mapping[str, object]] = {"dev-with-options": OPTIONS, "private": PRIVATE}
-"""Files that hold what is different in `dev` with these settings."""
+"""Files that contain only what these settings change in `dev`."""
 HASH = re.compile(r"/[0-9a-f]{16}/")
 NOT_WIRING = {
     "code_hash": "of the code",
@@ -28,11 +28,14 @@ NOT_WIRING = {
     "usd_per_month": "of the prices",
     "wheel": "of the code",
 }
-"""Inputs that change with the code, its locked packages, the month or the prices; a list is none of them."""
+"""Inputs shown by a fixed text, because they change with the code, the lock file, the month or the prices.
+
+Lists with these names are shown as they are.
+"""
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Each file with its text: the committed stacks, and what is different in `dev` with other settings."""
+    """Each file and its text: the committed stacks, and what other settings change in `dev`."""
     recordings = {stack: record(committed(stack), stack) for stack in STACKS}
     for stack, recording in recordings.items():
         yield FOLDER / f"{stack}.yaml", _text_of(_shown(recording))
@@ -44,7 +47,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def _shown(recording: Recording) -> dict[str, Any]:
-    """By type and name; an id is written as whose it is."""
+    """Resources by type and name; each resource ID is replaced by the resource's name."""
     ids = {one.id: one.name for one in recording.resources if one.id}
     resources = {one.name: _entry(one, ids) for one in recording.resources}
     assert len(resources) == len(recording.resources), "two resources have one name"
@@ -63,7 +66,7 @@ def _entry(one: Declared, ids: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
-    """JSON and YAML within texts are opened, and what is no wiring is named instead."""
+    """`value` for the page: JSON and YAML inside texts is parsed, inputs in `NOT_WIRING` become fixed texts."""
     if name in NOT_WIRING and not isinstance(value, list):
         return NOT_WIRING[name]
     match value:
@@ -81,7 +84,7 @@ def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
 
 
 def _with_owners(text: str, ids: Mapping[str, str]) -> str:
-    """`text` with every id in it as the name of its resource in braces; longer ids first, as they begin with others."""
+    """Replace each resource ID in `text` by the resource's name in braces; longest IDs first: some contain others."""
     for identity in sorted(ids, key=len, reverse=True):
         text = text.replace(identity, f"{{{ids[identity]}}}")
     return text
@@ -93,16 +96,16 @@ def _opened(text: str) -> Any:
             return json.loads(text)
         except json.JSONDecodeError:
             return None
-    if text.startswith("array:"):  # of the Secrets Store CSI driver's Azure provider: YAML of texts, each YAML again
+    if text.startswith("array:"):  # of the Secrets Store CSI driver's Azure provider: YAML texts in a YAML list
         return {"array": [yaml.safe_load(entry) for entry in yaml.safe_load(text)["array"]]}
     return None
 
 
 class _Dumper(yaml.SafeDumper):
-    """Long texts line by line, and every value where it stands."""
+    """Writes texts of several lines as blocks, and no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """No anchors: they hide what is said twice."""
+        """Never use anchors: they hide repeated values."""
         del data
         return True
 

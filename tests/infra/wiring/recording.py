@@ -1,4 +1,4 @@
-"""All that a stack sends: each resource with its inputs, where they come from, and what it waits for beside that."""
+"""Everything that a stack sends: each resource with its inputs, their sources, and its other dependencies."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ OWN: Mapping[str, Any] = {
         {"object_id": DEPLOYERS[1], "type": "Group"},
     ],
 }
-"""What the committed stack files leave to whoever uses them."""
+"""Settings that the committed stack files leave to their user."""
 DATA = {"kind": "synthetic", "rows": 1000}
-"""Rows of no machine's disk."""
+"""Synthetic rows: they depend on no file of this machine."""
 
 
 @dataclass(frozen=True)
@@ -38,46 +38,46 @@ class Declared:
     """Empty for a component."""
     custom: bool
     options: Mapping[str, Any]
-    """Those that differ from Pulumi's defaults."""
+    """Options that differ from Pulumi's defaults."""
     inputs: Mapping[str, Any]
     sources: Mapping[str, list[str]]
-    """Input: the resources whose outputs it is made of."""
+    """For each input, the resources whose outputs it uses."""
     after: list[str]
-    """What it waits for although no input comes from there."""
+    """Dependencies that no input shows."""
 
 
 @dataclass
 class Recording:
-    """What a program declared, in no order, and the stack's outputs, secrets marked as in inputs."""
+    """The resources that a program declared, in any order, and the stack's outputs with secrets marked as in inputs."""
 
     resources: list[Declared] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
 
 
 class Monitor(MockMonitor):
-    """The mocks' monitor, which keeps the requests too: a mock itself is told neither edges nor options."""
+    """The mocks' monitor, which also keeps each request: mocks see neither dependencies nor options."""
 
     def __init__(self, mocks: Mocks) -> None:
-        """Nothing is kept yet."""
+        """Begin with no requests."""
         super().__init__(mocks)
         self.requests: list[tuple[Any, str]] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name; a message without types
-        """Keep the request, and answer as the mocks do."""
+        """Keep the request and answer as the mocks do."""
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi gives it no types
         self.requests.append((request, answer.id))
         return answer
 
 
 def committed(stack: str, **azure: object) -> Settings:
-    """The settings of a committed stack file, filled in, and with these of group `azure`."""
+    """The settings of a committed stack file, with its gaps filled and group `azure` changed."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
     config["personalization:azure"] |= {**OWN, **azure}
     return load_settings(config | {"personalization:dataset": DATA})
 
 
 def record(settings: Settings, stack: str) -> Recording:
-    """What the program declares for these settings, with mocks in the place of Azure's answers."""
+    """Record what the program declares with these settings, with mocks in place of Azure."""
     found = Recording()
     monitors: list[Monitor] = []
 
@@ -141,16 +141,16 @@ def _options(request: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _called(urn: str) -> str:
-    """Such as "storage:StorageAccount lake": of a URN the type without its package, and the logical name."""
+    """The type without its package, and the logical name, such as "storage:StorageAccount lake"."""
     *_, kind, name = urn.split("::")
     package, module, short = kind.rpartition("$")[2].split(":")
     if short == "Stack":
-        return "the stack"  # mocks keep the one that they made first, with its name
+        return "the stack"  # mocks reuse the first stack that they made, whatever its name
     return f"{package if module.startswith('index/') else module}:{short} {name}"
 
 
 def _shown(value: Any) -> Any:
-    """A value with secrets marked by a word; under mocks nothing in it is secret, but says where it comes from."""
+    """`value` with each secret shown as `{"secret": ...}`. Its content is a mock's and names its source."""
     if isinstance(value, dict):
         if SECRET_MARK in value:
             return {"secret": _shown(value["value"])}

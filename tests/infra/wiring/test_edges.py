@@ -1,4 +1,4 @@
-"""What must be there before something else works, written by hand: no input says so, and most runs are lucky."""
+"""Dependencies that no input expresses, written by hand: most deployments succeed by luck if one is missing."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ WRITES = ("containerservice:MaintenanceConfiguration", "containerservice:AgentPo
 
 @pytest.fixture(scope="module")
 def stack() -> dict[str, Declared]:
-    """Stack `dev` with traces, by name."""
+    """The resources of stack `dev` with traces, by name."""
     return {one.name: one for one in record(committed("dev", traces=True), "dev").resources}
 
 
@@ -53,7 +53,7 @@ def test_the_kubeconfig_is_asked_for_when_its_roles_are_there(stack: dict[str, D
 
 
 def test_a_cluster_is_written_to_by_one_after_the_other(stack: dict[str, Declared]) -> None:
-    """Each write waits for the one before: AKS refuses two at a time."""
+    """Each write waits for the previous one: AKS refuses concurrent writes."""
     waiting = {name: one for name, one in stack.items() if name.startswith(WRITES)}
     order = sorted(waiting, key=lambda name: len(list(_before(waiting, name))))
     assert len(order) == 3
@@ -109,14 +109,14 @@ def test_the_small_run_waits_for_nothing_that_costs_by_the_hour(stack: dict[str,
 
 
 def parents(stack: dict[str, Declared], one: Declared) -> Iterator[str]:
-    """The components that a resource is in, from the inside out."""
+    """The components that contain a resource, innermost first."""
     while (name := str(one.options["parent"])) in stack:
         yield name
         one = stack[name]
 
 
 def _before(waiting: dict[str, Declared], name: str) -> Iterator[str]:
-    """The writes that one waits for, the last one first."""
+    """The writes that this one waits for, last one first."""
     for earlier in waiting[name].after:
         yield earlier
         yield from _before(waiting, earlier)

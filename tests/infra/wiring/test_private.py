@@ -1,9 +1,10 @@
-"""What a private stack must be, written by hand from Microsoft's pages: groups, zones, ranges, and what waits for what.
+"""Requirements of a private stack, written by hand from Microsoft's pages: groups, zones, address ranges, dependencies.
 
-Groups and zones: "Azure Private Endpoint private DNS zone values" (private-link/private-endpoint-dns, July 2026), for
-Databricks "Enable Azure Private Link as a simplified deployment" too. Databricks' network: "Deploy Azure Databricks in
+Groups and zones: "Azure Private Endpoint private DNS zone values" (private-link/private-endpoint-dns, July 2026); for
+Databricks also "Enable Azure Private Link as a simplified deployment". Databricks' network: "Deploy Azure Databricks in
 your Azure virtual network". AKS: "Create a private Azure Kubernetes Service cluster", "Create NAT gateways for your
-cluster", "Use an internal load balancer with AKS". Five addresses of a subnet are Azure's: "Azure Virtual Network FAQ".
+cluster", "Use an internal load balancer with AKS". Azure reserves five addresses of each subnet: "Azure Virtual Network
+FAQ".
 """
 
 import ipaddress
@@ -45,7 +46,7 @@ OF_AZURE = 5
 
 @pytest.fixture(scope="module")
 def stack() -> dict[str, Declared]:
-    """Stack `dev` as a private one, by name."""
+    """The resources of stack `dev` with a private network, by name."""
     return {one.name: one for one in record(committed("dev", **PRIVATE), "dev").resources}
 
 
@@ -120,7 +121,7 @@ def test_subnets_are_large_enough_for_what_runs_in_them(stack: dict[str, Declare
         *stack["containerservice:ManagedCluster cluster"].inputs["agentPoolProfiles"],
         stack["containerservice:AgentPool scoring-pool"].inputs,
     ]
-    nodes = sum(pool["maxCount"] + 1 for pool in pools)  # one more while a pool is renewed
+    nodes = sum(pool["maxCount"] + 1 for pool in pools)  # one more node during an upgrade
     assert subnets(stack)["cluster"].num_addresses - OF_AZURE > nodes
     for name in ("databricks-hosts", "databricks-containers"):
         assert subnets(stack)[name].prefixlen <= 26
@@ -210,7 +211,7 @@ def test_every_step_waits_for_the_way_to_what_it_calls(stack: dict[str, Declared
 
 
 def test_a_name_waits_for_its_links_and_the_peering(stack: dict[str, Declared]) -> None:
-    """Whoever asks for a name too early is told the public address, and remembers it."""
+    """A client that resolves a name too early gets the public address, and caches it."""
     for names in of(stack, "network:PrivateDnsZoneGroup").values():
         zones = {config["privateDnsZoneId"].rpartition("/")[2] for config in names.inputs["privateDnsZoneConfigs"]}
         links = {f"privatedns:VirtualNetworkLink {side}-{zone}" for zone in zones for side in ("own", "peered")}

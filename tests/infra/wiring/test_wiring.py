@@ -1,4 +1,4 @@
-"""Everything that a stack sends is as it was when a person last compared it with the documentation."""
+"""Everything that a stack sends is unchanged since its last review against the documentation."""
 
 import difflib
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.paths import ROOT
 
 @pytest.fixture(scope="module")
 def written() -> dict[Path, str]:
-    """The files as the program would write them now."""
+    """The files as they would be written now."""
     return dict(pages())
 
 
