@@ -1,4 +1,4 @@
-"""What the steps' tests share: a folder, a context that records, small bundles and an empty registry."""
+"""Fixtures for tests of steps: a stack's folder, a recording context, and an empty registry."""
 
 import shutil
 import threading
@@ -17,14 +17,14 @@ STACK = "test"
 
 @dataclass
 class Recorder:
-    """A step's context, with what the step reported."""
+    """A step's context, and the lines that the step reported."""
 
     lines: list[str] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
     def context(self) -> Context:
-        """What the step gets."""
+        """The context that a step gets."""
         return Context(self.lines.append, self.cancelled)
 
 
@@ -35,18 +35,18 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def folder_of(tmp_path: Path) -> Callable[[str], Path]:
-    """Where a step looks for a stack's folder."""
+    """A function from a stack's name to its folder."""
     return lambda stack: tmp_path / stack
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> StackFolder:
-    """The folder of the stack `test`."""
+    """The folder of stack `test`."""
     return StackFolder(tmp_path / STACK)
 
 
 @pytest.fixture
 def registry(folder: StackFolder, empty_registry: Path) -> LocalRegistry:
-    """The stack's registry, empty."""
+    """An empty registry for the stack."""
     shutil.copytree(empty_registry, folder.registry)
     return LocalRegistry(folder.registry)

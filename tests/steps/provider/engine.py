@@ -1,4 +1,4 @@
-"""The real engine over a throw-away stack of the steps that need no Spark, on bundles that a test brings."""
+"""A throw-away stack in Pulumi's real engine: the steps that need no Spark, with bundles that a test supplies."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ STACK = "test"
 
 
 class EngineStack:
-    """One stack in a folder; `model` and `scoring` are what a test changes between two updates."""
+    """A stack in a folder; tests change `model`, `requested` and `scoring` between updates."""
 
     name = STACK
 
@@ -44,29 +44,29 @@ class EngineStack:
 
     @property
     def folder(self) -> Path:
-        """What the steps keep."""
+        """The folder of the stack's files."""
         return self.state / self.name
 
     def up(self, *, refresh: bool = False) -> dict[str, int]:
-        """Resources by what was done to them."""
+        """Update the stack; count resources by operation."""
         outcome = self.select().up(on_output=self.output.append, refresh=refresh)
         return _counts(outcome.summary.resource_changes)
 
     def preview(self) -> dict[str, int]:
-        """Resources by what would be done to them."""
+        """Preview an update; count resources by operation."""
         outcome = self.select().preview(on_output=self.output.append)
         return {str(kind): count for kind, count in outcome.change_summary.items()}
 
     def destroy(self) -> dict[str, int]:
-        """Resources by what was done to them."""
+        """Destroy the stack; count resources by operation."""
         return _counts(self.select().destroy(on_output=self.output.append).summary.resource_changes)
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets opened."""
+        """The stack's outputs, with secrets decrypted."""
         return {name: output.value for name, output in self.select().outputs().items()}
 
     def declare(self) -> None:
-        """The program."""
+        """Declare the resources: the stack's program."""
         backend = LocalBackend(STACK)
         registry = Registry("registry", backend)
         settings = Settings(scoring=ScoringSettings(**self.scoring), model_version=self.requested)
@@ -76,7 +76,7 @@ class EngineStack:
             pulumi.export(name, value)
 
     def select(self) -> automation.Stack:
-        """The stack, as Pulumi's Automation API has it."""
+        """Create or select the stack with Pulumi's Automation API."""
         variables = {
             "PULUMI_BACKEND_URL": f"file://{self._backend}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "for tests alone",
@@ -100,7 +100,7 @@ def _counts(changes: Mapping[automation.OpType, int] | None) -> dict[str, int]:
 
 
 def failure(act: Callable[[], object]) -> str:
-    """What the engine says when `act` fails."""
+    """The engine's error message when `act` fails."""
     try:
         act()
     except automation.CommandError as error:

@@ -1,4 +1,4 @@
-"""The provider over gRPC as the engine calls it, with a step that does what its input says."""
+"""The provider over gRPC, called as the engine calls it, with a scripted step."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,25 +22,25 @@ URN = "urn:pulumi:test::personalization::personalization:serving:ScoringService$
 
 
 class Inputs(StepInputs):
-    """A step's inputs: what it is to do."""
+    """A step's inputs: the name of what it should do."""
 
     does: str
 
 
 class Outputs(StepOutputs):
-    """What a step computes."""
+    """A step's outputs."""
 
     current: Secret[str]
     previous: str
 
 
 class Scripted(Step[Inputs, Outputs]):
-    """A step that does what its input says, each a way in which a real one may end."""
+    """A step whose input selects one of the ways in which a real step may end."""
 
     description = Description(kind=Kind.API_KEY, inputs=Inputs, outputs=Outputs, replaced_by=frozenset({"does"}))
 
     def create(self, inputs: Inputs, context: Context) -> Created[Outputs]:
-        """Succeed, fail in a known or in an unknown way, or wait for the interruption."""
+        """Succeed, fail with a known or an unknown error, or wait for an interruption."""
         match inputs.does:
             case "fail":
                 raise PersonalizationError("The disk is full. Free some space and run again.")
@@ -55,17 +55,17 @@ class Scripted(Step[Inputs, Outputs]):
         return Created("one", Outputs(current="key", previous=""))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone, always."""
+        """Report the resource as gone."""
         del identity, state, context
         return None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing."""
+        """Delete nothing."""
 
 
 @asynccontextmanager
 async def served(report: Report) -> AsyncIterator[Any]:
-    """A client of the provider on a real socket."""
+    """A client of the provider, over a real socket."""
     server = grpc.aio.server(interceptors=[ErrorsAsStatuses()])
     provider = StepsProvider({Place.LOCAL: lambda: {Kind.API_KEY: Scripted()}}, report)
     servicer = ProviderServicer([], "0.0.0", provider, engine_address="")
@@ -78,7 +78,7 @@ async def served(report: Report) -> AsyncIterator[Any]:
 
 
 def call(use: Callable[[Any], Awaitable[Any]], report: Report = lambda *_: None) -> Any:
-    """What `use` returns with a client of a fresh provider."""
+    """Call `use` with a client of a new provider and return its result."""
 
     async def main() -> Any:
         async with served(report) as client:
@@ -88,7 +88,7 @@ def call(use: Callable[[Any], Awaitable[Any]], report: Report = lambda *_: None)
 
 
 def properties(**values: object) -> struct_pb2.Struct:
-    """Properties as the engine sends them."""
+    """Properties in the form that the engine sends."""
     struct = struct_pb2.Struct()
     struct.update(values)
     return struct

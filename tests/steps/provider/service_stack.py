@@ -1,4 +1,4 @@
-"""A stack with two versions, an image of each and the service step, and clients that ask its service."""
+"""A stack with two model versions, an image of each and the service step; and clients of its service."""
 
 import shutil
 import threading
@@ -24,7 +24,7 @@ from tests.support.checkout import free_port
 
 KEYS = ("first-key-of-the-service", "")
 RECORD: dict[str, Any] = {}
-"""Every feature missing, which is a record like any other."""
+"""A valid record in which every feature is missing."""
 
 
 class ServiceStack:
@@ -53,47 +53,47 @@ class ServiceStack:
     def inputs(
         self, version: int, *, digest: str | None = None, keys: tuple[str, str] = KEYS, **scoring: Any
     ) -> dict[str, Any]:
-        """The inputs that serve a version."""
+        """Inputs of the step that serve a version."""
         settings = {"port": self.port, "workers": 2, **scoring}
         chosen = digest or self.digests[version - 1]
         return {**BASE, "digest": chosen, "version": version, "settings": settings, "keys": list(keys)}
 
     def serve(self, version: int, **changes: Any) -> State:
-        """Bring the service to a version and return its state."""
+        """Start or update the service to serve a version; return the resource's state."""
         inputs = self.inputs(version, **changes)
         return state(inputs, create(self.step, inputs, Recorder()))
 
     def read(self, known: State) -> State | None:
-        """What a refresh finds."""
+        """What a refresh finds; None if the service is gone."""
         found = self.step.read("ctr", known, Recorder().context)
         return None if found is None else found.model_dump()
 
     def ask(self, key: str = KEYS[0]) -> httpx.Response:
-        """Score one record on a new connection."""
+        """Score one record over a new connection."""
         address = f"http://127.0.0.1:{self.port}/score"
         return httpx.post(address, json=RECORD, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     def metrics(self) -> str:
-        """What the service counted."""
+        """The service's metrics."""
         headers = {"Authorization": f"Bearer {KEYS[0]}"}
         return httpx.get(f"http://127.0.0.1:{self.port}/metrics", headers=headers, timeout=30).text
 
     def supervisor(self) -> psutil.Process:
-        """The service's first process."""
+        """The supervisor's process."""
         found = self.processes.state()
         assert found is not None
         return psutil.Process(found.process)
 
     def workers(self) -> list[psutil.Process]:
-        """Those that answer."""
+        """The processes that answer requests."""
         return self.supervisor().children()
 
     def numbers(self) -> set[int]:
-        """The ids of all processes."""
+        """Process IDs of the supervisor and its workers."""
         return {process.pid for process in self.processes.all()}
 
     def answers(self) -> bool:
-        """Whether a record is scored."""
+        """Whether the service scores a record."""
         try:
             return self.ask().is_success
         except httpx.TransportError:
@@ -102,7 +102,7 @@ class ServiceStack:
 
 @contextmanager
 def clients(stack: ServiceStack) -> Iterator[list[int | str]]:
-    """Clients that ask all the time, two of them on one connection each; yields their answers' statuses, or errors."""
+    """Clients that send requests nonstop, two of them on kept connections; yields their statuses and errors so far."""
     over = threading.Event()
     outcomes: list[int | str] = []
 

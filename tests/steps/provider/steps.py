@@ -1,4 +1,4 @@
-"""What the steps' tests do as the provider does."""
+"""Calls of a step, as the provider makes them."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ def create(step: Step[Any, Any], inputs: State, recorder: Recorder) -> Created[A
 
 
 def state(inputs: State, created: Created[Any]) -> State:
-    """What the engine remembers of a resource."""
+    """A resource's state as the engine stores it."""
     return {**inputs, **created.outputs.model_dump()}

@@ -1,4 +1,4 @@
-"""Children of a step: their lines, their end by interruption, and what a killed run left behind."""
+"""Child processes of a step: their output, their end by interruption, and leftovers of a killed run."""
 
 import json
 import os
@@ -28,7 +28,7 @@ time.sleep(600)
 
 
 def run(code: str, folder: Path, recorder: Recorder) -> Finished:
-    """Run Python code as a step runs training; lines that begin with `progress` are progress."""
+    """Run Python code the way a step runs training; lines that begin with `progress` are progress messages."""
 
     def on_line(line: str) -> bool:
         recorder.lines.append(line)
@@ -39,7 +39,7 @@ def run(code: str, folder: Path, recorder: Recorder) -> Finished:
 
 
 def gone(pid: int) -> bool:
-    """Whether no process runs under this number."""
+    """Whether no process with this ID is running."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

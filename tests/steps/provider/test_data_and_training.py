@@ -1,4 +1,4 @@
-"""The steps that bring data and train, without an engine: what they make, find again, refuse and leave alone."""
+"""The steps for data and training, without an engine: what they create, find again, refuse, and leave alone."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def training_inputs(**parameters: object) -> dict[str, Any]:
 
 
 def finished_run(folder: StackFolder, bundle: Path, inputs: dict[str, Any]) -> Path:
-    """A run's folder as training leaves it."""
+    """A run's folder, as finished training leaves it."""
     run = folder.runs / run_id(TrainingRun().parse(inputs), NOTHING)
     shutil.copytree(bundle, run / "output" / "bundle")
     kept = run / "output" / "bundle"

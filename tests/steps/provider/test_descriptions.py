@@ -1,4 +1,4 @@
-"""What a description of a step refuses, and what it says of itself."""
+"""Step descriptions: which ones are invalid, and which fields are secret."""
 
 import pytest
 
@@ -7,21 +7,21 @@ from steps.kinds import Kind
 
 
 class Inputs(StepInputs):
-    """What a step is given."""
+    """Inputs of a step, one of them secret."""
 
     place: str
     keys: Secret[tuple[str, str]]
 
 
 class Outputs(StepOutputs):
-    """What it computes."""
+    """Outputs of the step, one of them secret."""
 
     found: str
     token: Secret[str]
 
 
 class Twice(StepOutputs):
-    """What has a name that an input has."""
+    """Outputs with a name that an input has too."""
 
     place: str
 

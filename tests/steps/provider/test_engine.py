@@ -1,4 +1,4 @@
-"""The provider and the real engine. The tests of the class build on one another in order."""
+"""The provider with Pulumi's real engine. The tests of the class depend on each other and run in order."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, bundle_of: MakeBundle) -> It
 
 
 def served_version(stack: EngineStack) -> str:
-    """The version in the service's own answer to the stack's key."""
+    """The model version that the service reports, called with the stack's key."""
     outputs = stack.outputs()
     headers = {"Authorization": f"Bearer {outputs['key']}"}
     answer = httpx.post(f"{outputs['endpoint']}/score", json={}, headers=headers, timeout=30)
@@ -50,7 +50,7 @@ def service_processes(stack: EngineStack) -> list[psutil.Process]:
 
 
 class TestLifeOfAStack:
-    """From the first preview to the end."""
+    """A stack from its first preview to `destroy`."""
 
     def test_a_preview_makes_nothing(self, stack: EngineStack) -> None:
         assert stack.preview() == {"create": RESOURCES}

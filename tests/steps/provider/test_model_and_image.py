@@ -1,4 +1,4 @@
-"""The steps that register, build and keep keys, without an engine: what they make, find again, refuse and keep."""
+"""The steps for models, images and keys, without an engine: what they create, find again, refuse, and keep."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ FolderOf = Callable[[str], Path]
 
 
 def candidate(folder: StackFolder, bundle: Path, *, requested: str = "latest") -> dict[str, Any]:
-    """A bundle where training leaves it, as the inputs of a model version."""
+    """Inputs of a model version whose bundle is where training leaves it."""
     path = folder.runs / "run" / bundle.name
     shutil.copytree(bundle, path, dirs_exist_ok=True)
     return {**BASE, "bundle": folder.relative(path), "bundle_hash": checked_hash(path), "requested": requested}
@@ -167,7 +167,7 @@ def test_an_image_whose_file_has_another_name_is_gone(
     inputs = image_inputs(registry, bundle_of(1), ROOT)
     created = create(step, inputs, recorder)
     image = folder.image(created.id)
-    (image / "entrypoint").rename(image / "entrypoint.old")  # the same contents in the same order
+    (image / "entrypoint").rename(image / "entrypoint.old")  # same contents, same order, another name
     assert step.read(created.id, state(inputs, created), recorder.context) is None
 
 

@@ -1,8 +1,8 @@
-"""What a plain `pulumi up` gets from `make env`: all that the CLI's Python language host looks for.
+"""Plain `pulumi up` works with what `make env` exports: it has all that the CLI's Python language host looks for.
 
-The language host is part of Pulumi's official release alone. What it does before it starts the program stands in
-`sdk/python/toolchain/uv.go` of `github.com/pulumi/pulumi/sdk/v3`: it looks for `uv` on PATH, asks for its version, runs
-`uv sync --inexact`, and starts the Python of the `.venv` beside `uv.lock`.
+Only Pulumi's official release contains the language host. `sdk/python/toolchain/uv.go` in
+`github.com/pulumi/pulumi/sdk/v3` shows what it does before it starts the program: it looks for `uv` on PATH, asks for
+its version, runs `uv sync --inexact`, and starts Python from the `.venv` beside `uv.lock`.
 """
 
 import os
@@ -16,13 +16,13 @@ from tools.paths import ROOT
 from tools.toolchain import version_numbers
 
 OLDEST_UV = (0, 6, 15)
-"""`minUvVersion` in that file, for Pulumi 3.274.1."""
+"""`minUvVersion` in that file as of Pulumi 3.274.1."""
 SYSTEM_FOLDERS = "/usr/bin:/bin"
 
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What `make env` prints on a machine whose PATH has neither uv nor Pulumi, for a stack that is new."""
+    """The output of `make env` for a new stack, on a machine with neither uv nor Pulumi on PATH."""
     state = tmp_path_factory.mktemp("plain") / "state"
     environment = os.environ | {"PATH": SYSTEM_FOLDERS, "PERSONALIZE_STATE": str(state)}
     command = [sys.executable, "-m", "personalize.stack.shell_exports", "local"]
@@ -30,7 +30,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def run(exports: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What the language host runs, in the shell that evaluated the lines."""
+    """Run a command, as the language host does, in a shell that evaluated these exports."""
     return subprocess.run(
         ["/bin/bash", "-c", f'{exports}\nexec "$@"', "bash", *command],
         cwd=ROOT,
@@ -43,7 +43,7 @@ def run(exports: str, *command: str, **variables: str) -> subprocess.CompletedPr
 
 @pytest.mark.engine
 class TestWhatTheLanguageHostLooksFor:
-    """Each needs the lines that a real, new stack gets."""
+    """Each check runs with the exports of a real, new stack."""
 
     def test_uv_is_on_the_path_and_recent_enough(self, exports: str) -> None:
         answer = run(exports, "uv", "--version")

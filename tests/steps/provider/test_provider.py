@@ -1,4 +1,4 @@
-"""The provider over gRPC as the engine calls it: previews, secrets, and errors as one sentence."""
+"""The provider over gRPC, called as the engine calls it: previews, secrets, and errors of one sentence."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from steps.provider import values
 from tests.steps.provider.scripted import URN, call, properties
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's own mark of a value that a preview cannot know."""
+"""The engine's marker for a value that a preview cannot know."""
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by which Pulumi marks a secret value
 
 
@@ -22,7 +22,7 @@ def created(does: str, *, preview: bool = False) -> Any:
 
 
 def failure(does: str) -> grpc.aio.AioRpcError:
-    """How a create request fails."""
+    """The error of a failed create request."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         created(does)
     return caught.value
@@ -43,7 +43,7 @@ def test_a_secret_is_marked_as_one() -> None:
 
 def test_whole_numbers_arrive_as_integers_and_others_as_they_are() -> None:
     sent = values.properties({"rows": 3, "rate": 0.5, "each": [2, {"percent": 10}], "on": True}, frozenset())
-    assert sent["rows"].value == 3.0  # the wire has one kind of number
+    assert sent["rows"].value == 3.0  # protobuf has only one type of number
     assert repr(values.plain(sent)) == "{'rows': 3, 'rate': 0.5, 'each': [2, {'percent': 10}], 'on': True}"
 
 

@@ -1,4 +1,4 @@
-"""Steps while they run: cancelled, left by their engine, beside one another, and what they report."""
+"""Running steps: cancellation, a dead engine, concurrency, and progress reports."""
 
 import asyncio
 import threading
@@ -37,7 +37,7 @@ def test_cancel_ends_a_running_step() -> None:
 def test_a_step_ends_when_its_engine_is_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A killed engine says nothing: its provider notices that it has another parent."""
+    """A killed engine sends nothing; its provider notices that its parent process has changed."""
     parents = [1]
     ended: list[str] = []
     begun = threading.Event()

@@ -1,5 +1,7 @@
-"""The service step with real processes: rollout without a refused request, the way back, drift, and an end without
-remains. The tests of the class build on one another in order."""
+"""The service step with real processes: rollouts that drop no request, failed rollouts, drift, and a clean end.
+
+The tests of the class depend on each other and run in order.
+"""
 
 import os
 import shutil
@@ -31,7 +33,7 @@ def stack(
 
 
 class TestLifeOfTheService:
-    """From the first start to the end."""
+    """The service from its first start to its end."""
 
     def test_a_taken_port_is_one_sentence_and_starts_nothing(self, stack: ServiceStack) -> None:
         with socket.create_server(("127.0.0.1", stack.port)):
@@ -130,7 +132,7 @@ class TestLifeOfTheService:
 
 
 def _processes(stack: ServiceStack) -> list[psutil.Process]:
-    """Everything that runs from the service's folder or from one of the images."""
+    """All processes that run from the service's folder or from one of the images."""
     found = []
     for process in psutil.process_iter():
         try:

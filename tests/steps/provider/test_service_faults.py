@@ -1,4 +1,4 @@
-"""Services that are killed, hang, come from an earlier version of the project, or lose their terminal."""
+"""Services that are killed, hang, were started by an earlier version of the project, or lose their terminal."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_the_service_outlives_the_terminal_that_it_was_started_in(stack: Service
     if process == 0:
         command = [sys.executable, "-c", SERVE, str(stack.path), json.dumps(stack.inputs(1))]
         os.execv(sys.executable, command)  # noqa: S606 - in this process
-    with suppress(OSError):  # of a terminal whose last program has ended
+    with suppress(OSError):  # a terminal whose last program has ended
         while os.read(terminal, 4096):
             pass
     assert os.waitpid(process, 0)[1] == 0

@@ -1,6 +1,7 @@
-"""A stack that another version of the project brought up is taken over: the real engine compares its state with ours.
+"""A stack that an earlier version of the project deployed can be updated: the real engine compares its state with ours.
 
-`recorded_state.json` is what `up` of commit c764f51 left on 3,000 synthetic rows, with other keys and fewer metrics.
+`recorded_state.json` is the state after `up` of commit c764f51 on 3,000 synthetic rows, with other keys and fewer
+metrics.
 """
 
 import json
@@ -25,12 +26,12 @@ SAME, RENEWED = {"same"}, {"create-replacement", "replace", "delete-replaced"}
 
 
 class RecordedStack(EngineStack):
-    """The recorded stack under today's program."""
+    """The recorded stack with today's program."""
 
     name = "local"
 
     def declare(self) -> None:
-        """The whole graph, with the settings of the record."""
+        """Declare the whole graph with the settings of the recording."""
         settings = Settings(
             dataset=SyntheticDataset(rows=3000),
             training=TrainingParameters(num_iterations=5, driver_memory_gib=2),
@@ -40,7 +41,7 @@ class RecordedStack(EngineStack):
             pulumi.export(name, value)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Begin where the record ends, with secrets under a passphrase of our own."""
+        """Import the recorded state, with its secrets under a passphrase of this test."""
         stack = self.select()
         salt = stack.workspace.stack_settings(self.name).encryption_salt
         providers = {"type": "passphrase", "state": {"salt": salt}}
@@ -48,7 +49,7 @@ class RecordedStack(EngineStack):
         stack.import_stack(automation.Deployment(version=state["version"], deployment=deployment))
 
     def compare(self) -> dict[str, set[str]]:
-        """What an `up` would do to each resource, by its URN."""
+        """The operations of a preview for each resource, by URN."""
         done: dict[str, set[str]] = {}
 
         def note(event: automation.events.EngineEvent) -> None:
@@ -62,7 +63,7 @@ class RecordedStack(EngineStack):
 
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, Any]:
-    """The state."""
+    """The recorded state."""
     state: dict[str, Any] = json.loads(RECORDED.read_text())
     return state
 
@@ -75,7 +76,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory, recorded: dict[str, Any]) 
 
 
 def of(planned: dict[str, set[str]], ending: str) -> set[str]:
-    """What would be done to the one resource whose URN ends like this."""
+    """The planned operations for the only resource whose URN has this ending."""
     (found,) = [urn for urn in planned if urn.endswith(ending)]
     return planned[found]
 

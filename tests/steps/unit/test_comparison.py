@@ -1,4 +1,4 @@
-"""Two images side by side: what their pods say, and what speaks against the new one."""
+"""Two images compared: the figures that their pods report, and reasons against the new image."""
 
 import math
 import subprocess
@@ -19,7 +19,7 @@ HIGHER = tuple(np.random.default_rng(3).beta(6, 4, 1000))
 
 
 def histogram(values: Sequence[float], bounds: Sequence[float]) -> Counter[float]:
-    """Numbers by upper bound, as Prometheus shows them."""
+    """Cumulative counts by upper bound, as in a Prometheus histogram."""
     return Counter({bound: sum(value <= bound for value in values) for bound in (*bounds, math.inf)})
 
 
@@ -39,7 +39,7 @@ with shared_folder():
     metrics.scored([0.25, 0.5])
     print(metrics.render().decode())
 """
-"""In a process of its own: prometheus_client must not have been imported before."""
+"""Runs in its own process, because prometheus_client must not have been imported yet."""
 
 
 def test_the_figures_are_those_that_the_service_shows() -> None:

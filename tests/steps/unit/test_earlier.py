@@ -1,4 +1,4 @@
-"""Which earlier versions a candidate is compared with: the champion, and the best version kept."""
+"""The earlier versions that a candidate is compared with: the champion and the best version kept."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def measured(log_loss: float) -> Evaluation:
 
 
 def compared(found: Version | None) -> EarlierVersion | None:
-    """A version as a run measures it: on data that stays the same, with its own figures."""
+    """A version with the evaluation that a run would measure, on data that does not change."""
     if found is None:
         return None
     evaluation = measured(found.metrics["log_loss"])
@@ -30,7 +30,7 @@ def compared(found: Version | None) -> EarlierVersion | None:
 
 
 def run(registry: list[Version], log_loss: float) -> tuple[bool, str]:
-    """Train a candidate, register it, and serve it if the gate accepts it: the verdict, and the first reason."""
+    """Train and register a candidate, and serve it if the gate accepts it; return the verdict and its first reason."""
     earlier = Earlier.among(registry, PARAMETERS)
     verdict = judge(measured(log_loss), {}, compared(earlier.champion), GateParameters(), best=compared(earlier.best))
     number = len(registry) + 1

@@ -1,4 +1,4 @@
-"""What is written aside: whole under its name, or not there."""
+"""Atomic writes: a file or folder is complete under its name, or not there."""
 
 from collections.abc import Callable
 from pathlib import Path

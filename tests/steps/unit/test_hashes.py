@@ -1,4 +1,4 @@
-"""The code's hash and the locked versions: they change with what a step runs and with nothing else."""
+"""Code hashes and locked versions change only with what a step runs."""
 
 from pathlib import Path
 
@@ -25,14 +25,14 @@ def project(tmp_path: Path) -> Path:
 
 
 def lock(project: Path, **versions: str) -> None:
-    """Write a lock file with version 1 of every library, but for those that are named."""
+    """Write a lock file with version 1 of every library, except for the named ones."""
     libraries = sorted({*TRAINING_LIBRARIES, *SERVING_LIBRARIES})
     text = "".join(LOCK.format(name=name, version=versions.get(name, "1")) for name in libraries)
     (project / "uv.lock").write_text(text)
 
 
 def hashes(project: Path) -> tuple[str, str]:
-    """Hash of the training code, hash of the serving code."""
+    """The hashes of the training code and of the serving code."""
     return code_hash(PACKAGES, project), serving_code_hash(project)
 
 

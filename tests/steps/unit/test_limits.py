@@ -1,4 +1,4 @@
-"""The limits of the service that a stack sets reach the service's command line."""
+"""Service limits set by a stack reach the service's command line."""
 
 from dataclasses import fields
 

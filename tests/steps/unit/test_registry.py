@@ -1,4 +1,4 @@
-"""The local registry: versions, the champion, and bundles that are whole."""
+"""The local registry: versions, the champion, and complete bundles."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def registry(empty_registry: Path, tmp_path: Path) -> LocalRegistry:
 
 
 def rejected(bundle: Path, folder: Path) -> Path:
-    """A copy of the bundle with the gate's refusal in its metadata."""
+    """A copy of the bundle whose metadata says that the gate refused it."""
     for file in bundle.rglob("*"):
         if file.is_file():
             target = folder / file.relative_to(bundle)
@@ -38,7 +38,7 @@ def rejected(bundle: Path, folder: Path) -> Path:
 
 
 def test_listing_models_warns_of_nothing(registry: LocalRegistry, tmp_path: Path) -> None:
-    """In a process of its own: what is imported already does not warn again."""
+    """Runs in its own process: modules that are imported already do not warn again."""
     assert registry.exists
     folder = tmp_path / "registry"
     program = f"import pathlib, steps.local.registry as r; r.LocalRegistry(pathlib.Path({str(folder)!r})).list()"

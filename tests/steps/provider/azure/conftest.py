@@ -1,4 +1,4 @@
-"""The Azure steps against the simulated Azure: real SDKs, real HTTP, Azure's own host names behind a proxy."""
+"""The Azure steps against the simulated Azure: real SDKs over real HTTP, with Azure's host names behind a proxy."""
 
 import importlib.util
 import shutil
@@ -31,7 +31,7 @@ if importlib.util.find_spec("azure") is None:  # Azure's SDKs are an extra: `uv 
 
 @pytest.fixture(autouse=True, scope="session")
 def azure_packages() -> None:
-    """Skip where the packages of the Azure stack were not installed."""
+    """Skip if the packages of Azure stacks are not installed."""
     need_azure_packages()
 
 
@@ -45,31 +45,31 @@ MACHINE_LEARNING = {**AZURE, "subscription": SUBSCRIPTION, "resource_group": GRO
 
 @dataclass
 class Task:
-    """What runs of the training job do; a test sets `work`."""
+    """The training job's work on the simulated cluster; a test sets `work`."""
 
     work: Any = None
 
     def __call__(self, run: Run) -> str:
-        """The task's output."""
+        """Return the task's output."""
         return str(self.work(run)) if self.work else "done"
 
 
 @dataclass
 class Cloud:
-    """The simulated Azure with the examples in it."""
+    """The simulated Azure with the example resources."""
 
     arm: AzureNative
     task: Task
     environment: dict[str, str]
-    """Variables that lead a process to it."""
+    """Environment variables that make a process use it."""
 
     @property
     def world(self) -> World:
-        """Its record."""
+        """Its state."""
         return self.arm.world
 
     def sign_in(self, who: str) -> None:
-        """Be somebody else from now on."""
+        """Change the signed-in identity."""
         from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
 
         self.world.set("caller", who)
@@ -77,14 +77,14 @@ class Cloud:
 
     @property
     def workspace(self) -> dict[str, str]:
-        """The Databricks workspace as a step's inputs name it."""
+        """The step inputs that name the Databricks workspace."""
         found = self.world.all(workspaces.TYPE)[0]
         return {"workspace_id": found.id, "workspace_host": found.outputs["workspaceUrl"]}
 
 
 @pytest.fixture(scope="session")
 def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Internet, Cloud]]:
-    """Started once: it takes some seconds."""
+    """Start it once: that takes seconds."""
     world = World(tmp_path_factory.mktemp("azure") / "world")
     arm = AzureNative(world)
     create_all(arm)
@@ -109,7 +109,7 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interne
 
 @pytest.fixture
 def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
-    """The simulated Azure, which this process takes for the real one; what a test ordered is forgotten after it."""
+    """The simulated Azure, which this process takes for the real one; reset after each test."""
     internet, cloud = _running
     with internet.entered():
         cloud.sign_in(DEPLOYER)
@@ -124,7 +124,7 @@ def cloud(_running: tuple[Internet, Cloud]) -> Iterator[Cloud]:
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    """The serving code, which a test may edit, with a recipe."""
+    """A copy of the serving code that a test may edit, with a Dockerfile."""
     place = tmp_path / "code"
     for package in SERVING_PACKAGES:
         shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""The trial of a new image, against an API server that answers as it is told."""
+"""The canary rollout of a new image, against a scripted API server."""
 
 import json
 from dataclasses import dataclass, field
@@ -36,22 +36,22 @@ scoring_probability_bucket{{le="+Inf"}} {all}
 
 @dataclass
 class Server:
-    """Four pods of the old image; a candidate's pods are ready at once. Each pod counts 100 requests at each look."""
+    """Four pods with the old image; candidate pods are ready at once. Every read shows 100 more requests per pod."""
 
     image: str | None = OLD
     settings: dict[str, Any] = field(default_factory=dict)
-    """Of the stack that serves."""
+    """The serving stack's Azure settings."""
     failing: int = 0
-    """Of the candidate's 100 requests."""
+    """Failed requests among each 100 to the candidate."""
     slow: int = 0
-    """Of the candidate's 100 requests."""
+    """Slow requests among each 100 to the candidate."""
     low: int = 80
-    """Of the candidate's 100 probabilities."""
+    """Low probabilities among each 100 from the candidate; the stable image has 80."""
     starts: bool = True
     restarts: int = 0
-    """Of the candidate's pods."""
+    """Restarts of the candidate's pods."""
     tells: bool = True
-    """Whether pods tell what they counted."""
+    """Whether pods answer at their metrics endpoint."""
     refuses: bool = False
     applied: list[dict[str, Any]] = field(default_factory=list)
     candidate: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The small run before everything that costs: what it asks for, what it leaves, and how it says that it failed."""
+"""The small training run before anything expensive: what it requests, what it leaves, and how it reports failure."""
 
 import json
 from collections.abc import Callable
@@ -43,13 +43,13 @@ def step(tmp_path: Path) -> CanaryRun:
 
 
 def in_lake(folder: str) -> list[str]:
-    """The files below a folder whose address begins with its container."""
+    """Names of the blobs below a folder given as `abfss://CONTAINER@ACCOUNT/PATH`."""
     name, _, path = folder.removeprefix("abfss://").partition("@")
     return [blob.name for blob in container(TENANT, BLOB, name).list_blobs(name_starts_with=path.partition("/")[2])]
 
 
 class Training:
-    """A task that looks at its rows and leaves a result, as the job does."""
+    """A task that reads its rows and writes a result, like the job."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""All Azure steps together: what the graph and the provider expect of each."""
+"""What the graph and the provider expect of every Azure step."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The certificate: a client that trusts its authority trusts it for its host, and for no other."""
+"""The certificate: a client that trusts its authority accepts it for its host and for no other."""
 
 import datetime as dt
 import socket
@@ -20,12 +20,12 @@ CONTEXT = Context(report=lambda _: None)
 
 @pytest.fixture(scope="module")
 def made() -> State:
-    """A certificate for HOST."""
+    """A new certificate for HOST."""
     return Certificate().create(AzureInputs(stack="dev", host=HOST), CONTEXT).outputs.model_dump()
 
 
 def handshake(made: State, host: str, folder: Path) -> None:
-    """Let a client that trusts the authority reach a server with the certificate as `host`."""
+    """Do a TLS handshake as a client that trusts the authority and expects `host`."""
     chain = folder / "chain.pem"
     chain.write_text(made["certificate"] + made["private_key"])
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,4 +1,4 @@
-"""The steps one after the other with the project's own wheel: data, a real model, its version, its image."""
+"""The steps in sequence with the project's own wheel: data, a real model, its version, its image."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,7 +41,7 @@ ROLE = "azure-native:authorization:RoleAssignment"
 
 @pytest.fixture
 def cluster(cloud: Cloud) -> Iterator[Cloud]:
-    """The cloud with a job that runs the wheel of this code, on local Spark, with the rights that the stack gives."""
+    """The cloud with a job that runs this code's wheel on local Spark, with the permissions that the stack grants."""
     world = cloud.world
     connector = next(item for item in world.all() if item.id.endswith("/lake-access"))
     principal = {"principalId": connector.outputs["identity"]["principalId"], "principalType": "ServicePrincipal"}

@@ -1,4 +1,4 @@
-"""`models` and `report` of a stack on Azure: versions from Azure ML, bundles from the lake."""
+"""`models` and `report` for a stack on Azure: versions come from Azure ML, bundles from the lake."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,19 +40,19 @@ SETTINGS = AzureSettings.model_validate(
 
 
 class ExampleNames:
-    """What the simulated Azure's examples are called; the stack's own names have a token."""
+    """The names of the simulated Azure's example resources; a real stack's names contain a token."""
 
     training_group = GROUP
     machine_learning = MACHINE_LEARNING["workspace"]
     lake = "lakeabc"
 
     def __init__(self, **_: str) -> None:
-        """The same for every stack."""
+        """Ignore the arguments: the names are the same for every stack."""
 
 
 @pytest.fixture(autouse=True)
 def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A stack whose names are the examples', on a machine that has nothing of it, with no model registered."""
+    """A stack with the example names and no registered model, on a machine without local files of it."""
     cloud.world.set("ml_assets", {})
     monkeypatch.setattr(azure_models, "Names", ExampleNames)
     monkeypatch.setattr(azure_models, "state_folder", lambda stack: tmp_path / "here" / stack)
@@ -63,7 +63,7 @@ def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.fixture
 def served(tmp_path: Path, bundle_of: MakeBundle, recorder: Recorder) -> str:
-    """A version that another machine registered and that serves; its bundle's hash."""
+    """Register a version as if from another machine, and mark it as champion; returns its bundle's hash."""
     bundle = bundle_of(1)
     inputs = candidate(tmp_path, bundle)
     create(ModelVersion(lambda stack: tmp_path / stack, TIMEOUT), inputs, recorder)

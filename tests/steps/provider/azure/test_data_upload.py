@@ -1,4 +1,4 @@
-"""The step that brings the data into the lake: whole, once, in spite of a busy service, and stopped when told to."""
+"""The upload of data to the lake: complete, done once, retried when storage is busy, and stopped on request."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The steps that keep models in Azure ML: versions, the gate, the champion, the record of the image, and the purge."""
+"""The steps that keep models in Azure ML: versions, gate, champion, image record, and purge."""
 
 import json
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
 
 @pytest.fixture(autouse=True)
 def _empty(cloud: Cloud) -> Iterator[None]:
-    """No model is registered before a test."""
+    """Start and end each test without registered models."""
     cloud.world.set("ml_assets", {})
     yield
     cloud.world.set("ml_assets", {})
 
 
 def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[str, Any]:
-    """A bundle where training left it, here and in the lake, as the inputs of a model version."""
+    """Inputs of a model version whose bundle is where training leaves it, on this machine and in the lake."""
     copy = tmp_path / STACK / "runs" / "run" / "bundle"
     models = container(TENANT, BLOB, "models")
     path = f"runs/{checked_hash(bundle)[:16]}/bundle"
@@ -70,7 +70,7 @@ def registry(recorder: Recorder) -> AzureRegistry:
 
 
 def candidate_less() -> dict[str, Any]:
-    """The registry's inputs with nothing to register."""
+    """The registry's inputs, without a candidate."""
     rest = dict.fromkeys(("registry", "bundle", "bundle_hash", "bundle_url", "data_url", "run_url", "requested"), "")
     return {**MACHINE_LEARNING, "blob_endpoint": BLOB, **rest}
 

@@ -1,4 +1,4 @@
-"""The preflight on the simulated Resource Manager: what it asks is answered there, and faults of the record show."""
+"""Preflight on the simulated Resource Manager: it answers every request, and preflight finds what it lacks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The steps that wait for a workspace and a cluster, and the identity that they and all others call with."""
+"""The steps that wait for a workspace and a cluster, and the identity that all steps sign in with."""
 
 import base64
 import json
@@ -113,7 +113,7 @@ def test_a_missing_privilege_is_reported_with_what_an_admin_grants(
 
 @pytest.fixture
 def cluster(cloud: Cloud, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """A cluster's inputs: its API server lets the deployer in at the third question, its add-on comes at the second."""
+    """Inputs of a cluster that grants access at the third request and has its add-ons at the second."""
     asked: dict[str, int] = {"review": 0, "definition": 0}
 
     async def review(_: Request) -> Response:

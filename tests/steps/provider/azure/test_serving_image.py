@@ -1,4 +1,4 @@
-"""The step that builds the image: from an allow-list, the same for the same content, and telling why it failed."""
+"""The step that builds the image: only allow-listed files, reproducible, and failures show their reason."""
 
 import json
 import os
@@ -34,13 +34,13 @@ HOST = "registryabc.azurecr.io"
 @pytest.fixture(autouse=True)
 def _outcomes(cloud: Cloud) -> Iterator[None]:
     yield
-    cloud.world.set("images", {})  # what was built once is not built again
+    cloud.world.set("images", {})  # a registry that has an image would not build it again
     cloud.world.set("build_outcomes", [])
     cloud.world.set("tasks_allowed", value=True)
 
 
 def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
-    """The image of a bundle that is on this machine already."""
+    """Inputs for the image of a bundle that is on this machine already."""
     kept = tmp_path / STACK / "registry" / "bundles" / checked_hash(bundle)
     shutil.copytree(bundle, kept, dirs_exist_ok=True)
     return {
@@ -118,7 +118,7 @@ def test_an_image_with_old_fixes_is_built_again_and_used_where_that_fails(
 
 
 def grow_older(cloud: Cloud, days: int) -> None:
-    """Every image was pushed so much earlier."""
+    """Set the push time of every image back by `days`."""
     images = cloud.world.setting("images")
     for image in images.values():
         image["pushed"] = (datetime.fromisoformat(image["pushed"]) - timedelta(days=days)).isoformat()
@@ -168,7 +168,7 @@ def test_code_that_was_edited_since_the_plan_is_not_built(
 
 @pytest.fixture
 def docker(cloud: Cloud, tmp_path: Path) -> Path:
-    """A Docker that may not exist yet, first and nearly alone on PATH, in a subscription without ACR Tasks."""
+    """The path for a fake Docker, first on a nearly empty PATH, in a subscription without ACR Tasks."""
     cloud.world.set("tasks_allowed", value=False)
     place = tmp_path / "bin"
     place.mkdir()

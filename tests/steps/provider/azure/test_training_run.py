@@ -1,4 +1,4 @@
-"""The step that trains on Databricks: once for each model, found again, stopped with the user, and telling why."""
+"""The step that trains on Databricks: runs once per model, is found again, can be interrupted, reports failures."""
 
 import json
 import time
@@ -31,7 +31,7 @@ DATA = "abfss://raw@lakeabc.dfs.core.windows.net/" + "a" * 64
 
 
 class Training:
-    """A task that leaves a finished bundle in the lake, as the job does, and counts its runs."""
+    """A task that writes a finished bundle to the lake, like the job, and keeps the requests it got."""
 
     def __init__(self, bundle: Path) -> None:
         self.bundle = bundle
@@ -165,7 +165,7 @@ def test_an_interruption_cancels_the_run(cloud: Cloud, tmp_path: Path, recorder:
     interrupt = recorder.lines.append
 
     class Interrupting(list[str]):
-        """Lines that end the run once it is shown to be going."""
+        """Lines of a log that interrupts the run as soon as it is reported to be running."""
 
         def append(self, line: str) -> None:
             interrupt(line)
