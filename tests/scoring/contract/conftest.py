@@ -21,13 +21,13 @@ MAX_BODY_BYTES = 300_000
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle of Criteo's shape."""
+    """A bundle with the Criteo schema."""
     return Bundle.load(make_bundle(tmp_path_factory.mktemp("contract") / "bundle"))
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageBuilder]:
-    """What builds images; several GB, which go when the tests end."""
+    """Builds images; they take several GB and are removed after the tests."""
     if missing := what_is_missing():
         assert not PULLED, f"The images were to be built on the recipe's own bases: {missing}."
         pytest.skip(f"No image can be built here: {missing}.")
@@ -43,9 +43,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageBuilder]:
 def service(
     request: pytest.FixtureRequest, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A service with one worker: a process of this environment, and the image."""
+    """A service with one worker: once as a process of this environment, once as a container."""
     limits = ["--max-records", str(MAX_RECORDS), "--max-body-bytes", str(MAX_BODY_BYTES)]
-    limits += ["--address-requests", "100000"]  # what no test is about here may refuse none
+    limits += ["--address-requests", "100000"]  # a limit that these tests are not about must refuse none of them
     folder = tmp_path_factory.mktemp("service")
     if request.param == "image":
         image = request.getfixturevalue("images").build(bundle.path, EngineName.LIGHTGBM)
@@ -60,7 +60,7 @@ def service(
 
 @pytest.fixture
 def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service of the test's own with two workers, both ready."""
+    """A service for one test, with two workers that are ready."""
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         wait_until(lambda: len(workers(running)) == 2 and metric(running, "scoring_ready_workers") == 2)
         yield running
@@ -74,7 +74,7 @@ def client(service: RunningService) -> httpx.Client:
 
 @pytest.fixture
 def record(bundle: Bundle) -> dict[str, Any]:
-    """A record that has every feature."""
+    """A record in which no feature is missing."""
     return next(
         dict(one.record) for one in bundle.golden if all(value not in (None, "") for value in one.record.values())
     )
@@ -82,10 +82,10 @@ def record(bundle: Bundle) -> dict[str, Any]:
 
 @pytest.fixture
 def bundle_copy(tmp_path: Path) -> Path:
-    """A bundle that a test may spoil."""
+    """A bundle that a test may damage."""
     return make_bundle(tmp_path / "bundle", rows=500, trees=2)
 
 
 def as_json(value: object) -> bytes:
-    """The JSON of `value`."""
+    """`value` as JSON."""
     return msgspec.json.encode(value)

@@ -1,4 +1,4 @@
-"""The service tells by its metrics when what it scores is no longer what its model was trained on."""
+"""Metrics of drift: the service compares the records it scores with those its model was trained on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 RECORDS = 100
 OWN_ROWS = 2_000
-"""Of the test bundle: its model knows them by heart, so that other rows would score differently."""
+"""Rows of the test bundle. Its model overfits them, so other rows would get other scores."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def send(service: RunningService, records: list[Record]) -> None:
 
 
 def moved(service: RunningService) -> tuple[float, float, dict[str, float]]:
-    """Rows compared, the index of the predictions, and that of each feature."""
+    """The number of compared rows, the PSI of the predictions, and the PSI of each feature."""
     families = text_string_to_metric_families(service.client.get("/metrics").text)
     samples = [sample for family in families for sample in family.samples]
     (compared,) = (sample.value for sample in samples if sample.name == "scoring_compared_rows_total")

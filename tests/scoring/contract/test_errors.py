@@ -1,4 +1,4 @@
-"""What the service answers to requests that are wrong: one shape of error, which names the field."""
+"""Answers to invalid requests: errors have one format, which names the field."""
 
 from collections.abc import Iterator
 from typing import Any

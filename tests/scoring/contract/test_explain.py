@@ -1,4 +1,4 @@
-"""What the service says about why a record scores as it does, against LightGBM's own Python package."""
+"""Explanations of a score, compared with LightGBM's Python package."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What must not hurt the service: bad bodies and requests by the thousand, a killed worker, a full disk, a clock."""
+"""Faults the service must survive: bad bodies and requests by the thousand, killed workers, full disks, clock jumps."""
 
 import asyncio
 import http.client
@@ -42,10 +42,10 @@ RecordProperty = Callable[[str, object], None]
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 GROWTH_BYTES = 20 << 20
-"""What a worker may gain in memory over the bad bodies: its memory of category values and Python's own reserves."""
+"""Allowed growth of a worker's memory during the bad bodies: its cache of category values, and Python's reserves."""
 
 LONG_TIMEOUTS = ["--queue-seconds", "60", "--deadline-seconds", "60", "--address-requests", "100000"]
-"""Of a service that refuses no request because the machine is busy, or because others came just before."""
+"""Arguments of a service that refuses no request because of a busy machine or earlier requests."""
 
 STARTING = ("worker started", "ready")
 
@@ -180,13 +180,13 @@ def test_what_a_killed_service_left_goes_with_the_next_start(
     assert [folder.name.startswith("scoring-metrics-") for folder in left] == [True]
     with running_service(bundle.path, tmp_path) as first, running_service(bundle.path, tmp_path) as second:
         assert not left & set(own_temporary.iterdir())
-        # What is in use stays, also when another service starts.
+        # Files in use are kept, even when another service starts.
         assert len(set(own_temporary.glob("scoring-metrics-*"))) == 2
         assert first.client.get("/metrics").status_code == second.client.get("/metrics").status_code == 200
 
 
 def _send(running: RunningService, bundle: Bundle, count: int, *, seed: int) -> set[int]:
-    """Send bad bodies over one connection after the other and return the statuses; each answer is whole JSON."""
+    """Send bad bodies on one connection at a time; return the statuses. Each answer must be complete JSON."""
     url = httpx.URL(running.url)
     connection = http.client.HTTPConnection(url.host, url.port, timeout=20)
     statuses = set()
@@ -202,12 +202,12 @@ def _send(running: RunningService, bundle: Bundle, count: int, *, seed: int) -> 
 
 
 async def _send_raw(running: RunningService, requests: Iterator[bytes]) -> Counter[int]:
-    """Send each over a connection of its own, many at a time, and count the statuses; each answer is whole JSON."""
+    """Send requests concurrently, each on its own connection; count the statuses. Answers must be complete JSON."""
     url = httpx.URL(running.url)
     statuses: Counter[int] = Counter()
 
     async def client() -> None:
-        for request in requests:  # all clients take from the same ones
+        for request in requests:  # all clients share one iterator
             reader, writer = await asyncio.open_connection(url.host, url.port)
             received = b""
             with suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""A service that ends loses no request of a client that keeps its connection."""
+"""A service that shuts down loses no request of clients with open connections."""
 
 import http.client
 import signal
@@ -23,7 +23,7 @@ HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
 @pytest.fixture(params=["1", "2"], ids=["one worker", "two workers"])
 def shutting_down(request: pytest.FixtureRequest, bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service of the test's own."""
+    """A service for one test."""
     with running_service(bundle.path, tmp_path, arguments=["--workers", request.param]) as running:
         yield running
 
@@ -34,7 +34,7 @@ def connect(service: RunningService) -> http.client.HTTPConnection:
 
 
 def score(connection: http.client.HTTPConnection, record: dict[str, Any]) -> tuple[int, str | None]:
-    """The status of a request on an open connection, and what its answer says about the connection."""
+    """The status of a request on an open connection, and the answer's `Connection` header."""
     connection.request("POST", "/score", as_json(record), HEADERS)
     answer = connection.getresponse()
     answer.read()

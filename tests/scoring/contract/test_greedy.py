@@ -1,4 +1,4 @@
-"""Clients with a key that ask for too much: at once, ahead of their answers, or in too many pieces."""
+"""Clients with a key that ask for too much: too many requests at once, pipelined too far, or in too many chunks."""
 
 import json
 import select
@@ -27,19 +27,19 @@ pytestmark = pytest.mark.slow
 
 SCORE = score()
 ROOM = 100_000
-"""Bytes of bodies that may wait."""
+"""The limit in bytes of bodies that wait."""
 
 
 @pytest.fixture
 def narrow(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service with little room for what waits."""
+    """A service with little space for waiting requests."""
     limits = ["--max-queue", "2", "--max-bytes-waiting", str(ROOM), "--client-seconds", "60"]
     with running_service(bundle.path, tmp_path, arguments=limits) as running:
         yield running
 
 
 def sent_ahead(running: RunningService, number: int) -> list[int]:
-    """The statuses of so many requests that arrive together, so that they take no longer on a slow machine."""
+    """Statuses of `number` requests sent at once, so that a slow machine makes no difference."""
     with connected(running) as connection:
         connection.sendall(SCORE * number)
         received = b""
@@ -65,7 +65,7 @@ def test_bodies_that_wait_have_limited_room_together(narrow: RunningService) -> 
         assert (status, body["error"]["code"]) == (503, "overloaded")
         kept.sendall(b"{}")
         assert answer(kept)[0] == 200
-        later = stack.enter_context(connected(narrow))  # the room is free again
+        later = stack.enter_context(connected(narrow))  # there is space again
         later.sendall(HEAD + b"content-length: %d\r\n\r\n" % size + b" " * (size - 2) + b"{}")
         assert answer(later)[0] == 200
 
@@ -153,7 +153,7 @@ def test_what_is_explained_holds_up_no_score(tmp_path: Path) -> None:
 
 
 def _operations(service: RunningService) -> list[str]:
-    """Of the requests in the order in which they were answered."""
+    """The operations of the requests, in the order of the answers."""
     return [line["operation"] for line in service.log() if line["event"] == "request"]
 
 

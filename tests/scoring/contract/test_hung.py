@@ -1,4 +1,4 @@
-"""Workers that hang, end or cannot start, and services whose parents go: what serves on, and what comes back."""
+"""Workers that hang, end or cannot start, and services whose parent ends: the rest keeps serving, workers return."""
 
 import os
 import shutil
@@ -64,13 +64,13 @@ def test_metrics_count_the_living_and_files_do_not_pile_up(
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
         wait_until(lambda: len(workers(running)) == 2)
         assert running.client.post("/score", json={}).status_code == 200
-        wait_until(lambda: metric(running, COUNTED) == 1)  # a worker that is killed loses what it has not told yet
+        wait_until(lambda: metric(running, COUNTED) == 1)  # a killed worker loses what it has not reported yet
         files = len(list(folder.glob("*.db")))
         for killed in range(1, 4):
             workers(running).pop().kill()
             wait_until(lambda number=killed: sum(line["event"] == "ready" for line in running.log()) == 2 + number)
         assert len(list(folder.glob("*.db"))) == files
-        shutil.copy(next(folder.glob("gauge_livesum_*.db")), folder / "gauge_livesum_9.db")  # of a slot that nobody has
+        shutil.copy(next(folder.glob("gauge_livesum_*.db")), folder / "gauge_livesum_9.db")  # a slot without a worker
         wait_until(lambda: len(workers(running)) == 2)
         assert metric(running, "scoring_ready_workers") == 2
         assert metric(running, COUNTED) == 1

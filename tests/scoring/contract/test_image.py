@@ -1,6 +1,6 @@
-"""The image itself, built from its recipe and run as its pod runs it: read-only, as a user, without a way to more.
+"""The image, built from its Dockerfile and run like its pod: read-only, without root, without capabilities.
 
-The other contract tests run against the default image as well, by the fixture `service`.
+The other contract tests also run against the default image, through the fixture `service`.
 """
 
 import json
@@ -21,16 +21,16 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 
 START_SECONDS = 180.0
 MAX_MIB = {EngineName.LIGHTGBM: 250, EngineName.SPARK_SERVING: 1000}
-"""What a target may add to its base, which `docs/explanation/scoring.md` states."""
+"""What each target may add to its base image; stated in `docs/explanation/scoring.md`."""
 MAX_TRACES_MIB = 50
-"""What sending traces may add to that."""
+"""What the packages for traces may add to that."""
 
 
 @pytest.fixture(
     scope="module", params=[EngineName.LIGHTGBM, pytest.param(EngineName.SPARK_SERVING, marks=pytest.mark.spark)]
 )
 def engine(request: pytest.FixtureRequest) -> EngineName:
-    """The image has a target for each."""
+    """The scoring engine; the Dockerfile has a target for each."""
     return EngineName(request.param)
 
 
@@ -42,7 +42,7 @@ def image(images: ImageBuilder, bundle: Bundle, engine: EngineName) -> Image:
 
 @pytest.fixture(scope="module")
 def container(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """The image as it runs with one worker."""
+    """The image, running with one worker."""
     arguments = ["--deadline-seconds", "5", "--queue-seconds", "5"]
     with running_container(image, tmp_path_factory.mktemp("container"), arguments=arguments) as running:
         wait_until(lambda: is_ready(running), seconds=START_SECONDS)

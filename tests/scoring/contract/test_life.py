@@ -1,4 +1,4 @@
-"""How the service changes its keys, counts, drains and ends."""
+"""The running service: key changes, metrics, draining, and its end."""
 
 import socket
 import ssl
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def own_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service that a test may spoil."""
+    """A service that a test may damage."""
     with running_service(bundle.path, tmp_path) as running:
         yield running
 

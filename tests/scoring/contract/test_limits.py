@@ -1,4 +1,4 @@
-"""What the service does with slow, greedy, broken and too many clients."""
+"""Limits for slow, greedy, broken and too many clients."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ SCORE = score()
 
 @pytest.fixture(scope="module")
 def tight(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service in which two requests may wait, and not for long."""
+    """A service in which at most two requests may wait, and a client has one second to send its request."""
     limits = ["--max-queue", "2", "--client-seconds", "1"]
     with running_service(bundle.path, tmp_path_factory.mktemp("tight"), arguments=limits) as running:
         yield running
@@ -55,7 +55,7 @@ def test_headers_above_the_limit_are_refused(service: RunningService, ending: by
         for number in range(4):
             connection.sendall(b"x-%d: %s\r\n" % (number, b"a" * 5000) if ending else b"a" * 10_000)
             time.sleep(0.02)
-        with suppress(OSError):  # the answer may come before the end is sent
+        with suppress(OSError):  # the service may answer before it has the rest
             connection.sendall(ending)
         status, body = only_answer(connection)
     assert (status, body["error"]["code"]) == (431, "headers_too_large")
@@ -134,7 +134,7 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
         assert refused[1]["retry-after"] == "1"
         assert refused[1]["x-request-id"]
         assert json.loads(refused[2])["error"]["code"] == "overloaded"
-        for connection in busy:  # the connection of a refused request is as good as before
+        for connection in busy:  # a refused request leaves its connection usable
             connection.sendall(SCORE)
             assert answer(connection)[0] == 200
     counted = 'scoring_requests_total{operation="score",status="503"}'
@@ -204,7 +204,7 @@ def test_a_refused_client_that_never_sends_its_body_gets_one_answer(tight: Runni
 
 @contextmanager
 def _accepted(service: RunningService) -> Iterator[socket.socket]:
-    """A connection that the service reads from already, so that it does not have to take it up first."""
+    """A connection from which the service has read already, so that it need not accept it first."""
     with connected(service) as connection:
         connection.sendall(HEALTH)
         assert answer(connection)[0] == 200
@@ -213,7 +213,7 @@ def _accepted(service: RunningService) -> Iterator[socket.socket]:
 
 @contextmanager
 def _stopped(service: RunningService) -> Iterator[None]:
-    """What is sent meanwhile arrives at once."""
+    """Stop the service's process: everything sent meanwhile arrives at once."""
     process = worker(service)
     process.send_signal(signal.SIGSTOP)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED)

@@ -1,4 +1,4 @@
-"""The service against its own description."""
+"""The service compared with its own OpenAPI description."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_every_path_of_the_service_is_described(description: dict[str, Any]) -> 
 
 
 class KeyProvider:
-    """Gives schemathesis the valid key, so that it also tries requests without it."""
+    """Gives schemathesis the valid key; schemathesis then also tries requests without it."""
 
     def get(self, _case: Any, _context: Any) -> str:
         return f"Bearer {KEY}"

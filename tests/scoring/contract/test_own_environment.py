@@ -1,6 +1,6 @@
-"""The service with nothing but its image's files and packages: no checkout, and none of the tests' own libraries.
+"""The service with only the files and packages of its image: no checkout, no libraries of the tests.
 
-The image itself is built in `make test-full`, where there are root and Debian; its Python is the same everywhere.
+`make test-full` builds the image itself, where root and Debian are available; the Python environment is the same.
 """
 
 import json
@@ -40,7 +40,7 @@ print(*(one.__file__ for one in list(sys.modules.values()) if getattr(one, "__fi
 
 @pytest.fixture(scope="module")
 def image(bundle: Bundle) -> Iterator[Path]:
-    """What the recipe copies into an image: `app`, `model` and `image.json`, beside what it installs from."""
+    """What the Dockerfile copies into an image (`app`, `model`, `image.json`), and the files that it installs from."""
     inputs = Inputs(
         registry="clicks", version=7, bundle_hash=bundle.hash, code_hash=serving_code_hash(ROOT), libraries={}
     )
@@ -49,7 +49,7 @@ def image(bundle: Bundle) -> Iterator[Path]:
 
 
 def installed(stage: str, image: Path, folder: Path) -> Path:
-    """The Python of an environment with what a stage of the recipe installs, by its own command."""
+    """Python of a new environment, installed with the command of the Dockerfile's stage."""
     recipe = (image / DOCKERFILE).read_text(encoding="utf-8")
     names = {one[1]: one.end() for one in STAGE.finditer(recipe)}
     command = INSTALLS.search(recipe, names[stage])
@@ -62,7 +62,7 @@ def installed(stage: str, image: Path, folder: Path) -> Path:
 
 
 def run(python: Path, image: Path, *arguments: str) -> str:
-    """What a command prints, in the image's working folder and with no variable of this process."""
+    """The output of a command in the image's working folder, without this process's environment variables."""
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     done = subprocess.run(
         [str(python), *arguments], cwd=image / "app", env=clean, capture_output=True, text=True, check=False

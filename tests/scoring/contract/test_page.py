@@ -1,4 +1,4 @@
-"""The page at `/` in a real browser: with a mouse, with the keyboard alone, without the key."""
+"""The page at `/` in a real browser: with a mouse, with the keyboard only, and without the key."""
 
 import json
 import re
@@ -21,15 +21,15 @@ pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")
 MILLISECONDS = 30_000
-"""How long Playwright waits for what it expects."""
+"""Timeout of Playwright's expectations."""
 RENEWED = 5_000
-"""Milliseconds within which the page asks for its figures again."""
+"""The page refreshes its figures within this many milliseconds."""
 playwright.expect.set_options(timeout=MILLISECONDS)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    """Debian's chromium."""
+    """Chromium from Debian."""
     with playwright.sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield found
@@ -38,14 +38,14 @@ def browser() -> Iterator[playwright.Browser]:
 
 @pytest.fixture
 def page(browser: playwright.Browser, service: RunningService) -> Iterator[playwright.Page]:
-    """The page, which must not complain and must not ask anyone else for anything."""
+    """The page; fails if it reports errors or sends requests to other hosts."""
     with _opened(browser, service) as found:
         yield found
 
 
 @pytest.fixture
 def busy(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service of two processes that nobody else asks."""
+    """A service with two workers and no other clients."""
     arguments = ["--workers", "2", "--model-name", "clicks", "--model-version", "7"]
     with running_service(bundle.path, tmp_path, arguments=arguments) as running:
         yield running
@@ -162,7 +162,7 @@ def test_the_figures_are_those_of_the_metrics(
 ) -> None:
     with _opened(browser, busy) as page:
         traffic = page.get_by_role("table", name="Traffic")
-        # The browser's first request had no key and was refused, which one process counts and the other learns later.
+        # The browser's first request had no key and was refused: one worker counts it, the other learns of it later.
         wait_until(lambda: metric(busy, "scoring_requests_total") >= 1)
         page.clock.install()
         page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
@@ -175,7 +175,7 @@ def test_the_figures_are_those_of_the_metrics(
         records = [dict(golden.record) | {"int03": 1e6} for golden in bundle.golden] * (
             BATCH_ROWS // len(bundle.golden)
         )
-        for _ in range(4):  # either process may take it
+        for _ in range(4):  # either worker may answer
             assert busy.client.post("/score", json={"records": records}).status_code == 200
         assert busy.client.post("/score", json={"colour": 1}).status_code == 400
         wait_until(lambda: metric(busy, "scoring_requests_total") >= 6)
@@ -220,7 +220,7 @@ def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
 
 
 def _cells(table: playwright.Locator, figure: str) -> playwright.Locator:
-    """The cells of the row whose heading begins so."""
+    """The cells of the row whose heading begins with `figure`."""
     return table.locator("tr", has=table.page.locator("th", has_text=re.compile(f"^{figure}"))).first.locator("td")
 
 

@@ -1,4 +1,4 @@
-"""HTTP as clients, proxies and attackers really send it: odd but right, wrong, in pieces, and cut off."""
+"""HTTP as real clients, proxies and attackers send it: unusual but valid, invalid, fragmented, and cut off."""
 
 import json
 import socket
@@ -83,7 +83,7 @@ def _foreign_bytes(record: dict[str, Any]) -> bytes:
 
 
 def _asks_for_http2(record: dict[str, Any]) -> bytes:
-    """As Java's client does before its first request."""
+    """Java's HTTP client sends these headers with its first request."""
     return score(record, more=b"connection: Upgrade, HTTP2-Settings\r\nhttp2-settings: AAEAAEAA\r\nupgrade: h2c\r\n")
 
 
@@ -101,7 +101,7 @@ def test_what_is_unusual_but_right_is_answered(
 ) -> None:
     with connected(service) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for golden in bundle.golden[:2]:  # the second shows that the connection is as good as before
+        for golden in bundle.golden[:2]:  # the second request shows that the connection is still usable
             sent = make(dict(golden.record))
             for start in range(0, len(sent), 7 if pieces else len(sent)):
                 connection.sendall(sent[start : start + (7 if pieces else len(sent))])
@@ -146,7 +146,7 @@ def test_two_requests_cut_anywhere_get_their_own_answers(service: RunningService
 
 @pytest.fixture(scope="module")
 def alone(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service whose open files are those of its clients in this module."""
+    """A service whose only clients are those of this module, so that its open files are theirs."""
     arguments = ["--client-seconds", str(CLIENT_SECONDS)]
     with running_service(bundle.path, tmp_path_factory.mktemp("alone"), arguments=arguments) as running:
         yield running
@@ -158,7 +158,7 @@ def test_clients_that_break_off_leave_nothing_behind(alone: RunningService, bund
     sent = score(bundle.golden[0].record)
     for number in range(200):
         with connected(alone) as connection:
-            if number % 2:  # the connection ends with a reset instead of an orderly end
+            if number % 2:  # half of the connections end with a reset
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(sent[: 1 + number * len(sent) // 200])
     wait_until(lambda: process.num_fds() == before)
@@ -186,13 +186,13 @@ def test_hundreds_of_slow_clients_hold_nobody_up(alone: RunningService, bundle: 
         waits = []
         for golden in bundle.golden * 4:
             for connection in slow[::10]:
-                with suppress(OSError):  # the service has closed some by then
+                with suppress(OSError):  # the service has closed some of them by now
                     connection.sendall(b"x")
             began = time.perf_counter()
             found = alone.client.post("/score", json=golden.record)
             waits.append(time.perf_counter() - began)
             assert found.json()["probability"] == pytest.approx(golden.probability, abs=1e-9)
-        assert statistics.median(waits) < CLIENT_SECONDS  # each would have to wait for a slow client's end
+        assert statistics.median(waits) < CLIENT_SECONDS  # otherwise each would have waited for a slow client's timeout
         wait_until(lambda: process.num_fds() == before, seconds=60)
     finally:
         for connection in slow:

@@ -1,4 +1,4 @@
-"""What everybody may see of a service, what needs its key, and what a port for the operator's programs shows."""
+"""What is public, what needs the key, and what the operator's port shows."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ NOT_PUBLIC = ("/", "/metrics", "/openapi.json", "/docs", "/nothing")
 
 @pytest.fixture(scope="module")
 def inside_port() -> int:
-    """The port for the operator's programs."""
+    """The port for probes and metrics."""
     return free_port()
 
 

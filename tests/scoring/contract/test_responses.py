@@ -1,4 +1,4 @@
-"""What the service answers to requests that are right."""
+"""Answers to valid requests."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,7 +117,7 @@ def test_concurrent_requests_get_their_own_answers(service: RunningService, bund
     headers = {"authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=service.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda one: client.post("/score", json=one.record), golden))
-    # A machine that does other work may make requests wait for so long that the service refuses some of them.
+    # On a busy machine requests may wait so long that the service refuses some of them.
     assert {answer.status_code for answer in answers} <= {200, 503}
     served = [(answer, one) for answer, one in zip(answers, golden, strict=True) if answer.status_code == 200]
     assert len(served) > len(golden) // 2
@@ -148,7 +148,7 @@ def test_readiness_says_whether_a_key_is_valid_and_checks_count_as_nobodys_reque
 
 @pytest.fixture
 def fresh_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service whose log has nobody else's requests."""
+    """A service whose log contains only this test's requests."""
     with running_service(bundle.path, tmp_path) as running:
         yield running
 

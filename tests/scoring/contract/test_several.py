@@ -1,4 +1,4 @@
-"""A service whose model has a column with several values: one text in a record, of which each value counts."""
+"""A model with a multi-valued column: the record has one text, and each value in it counts."""
 
 from collections.abc import Iterator
 from itertools import permutations
@@ -19,13 +19,13 @@ SCHEMA = Schema(numeric=("age",), categorical=("city", "genres"), separators={"g
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle with a column of several values."""
+    """A bundle with a multi-valued column."""
     return Bundle.load(make_bundle(tmp_path_factory.mktemp("films") / "bundle", schema=SCHEMA, values=20))
 
 
 @pytest.fixture(scope="module")
 def film_service(films: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service of its own, which has reproduced the golden records when it is ready."""
+    """A service with this bundle; it is ready, so it has reproduced the golden records."""
     with running_service(films.path, tmp_path_factory.mktemp("service")) as service:
         yield service
 

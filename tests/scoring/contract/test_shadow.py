@@ -1,4 +1,4 @@
-"""Copies of requests for a shadow: it gets its share, and the service's clients notice nothing of it."""
+"""Traffic mirrored to a shadow: the shadow gets its share, and the service's clients notice nothing."""
 
 import socket
 import time
@@ -21,7 +21,7 @@ Start = Callable[..., RunningService]
 
 @pytest.fixture
 def start(bundle: Bundle, tmp_path: Path) -> Iterator[Start]:
-    """Starts services of the bundle, which end with the test."""
+    """Starts services with the bundle and ends them with the test."""
     with ExitStack() as running:
 
         def begin(name: str, *arguments: str, **options: Any) -> RunningService:
@@ -40,13 +40,13 @@ def copying_to(address: str) -> list[str]:
 
 
 def ask(service: RunningService, record: dict[str, Any], *, requests: int = REQUESTS) -> None:
-    """Score so often, one after the other."""
+    """Send a record `requests` times, one after the other."""
     for _ in range(requests):
         assert service.client.post("/score", json=record).status_code == 200
 
 
 def scored(service: RunningService) -> dict[str, float]:
-    """What a service counted: answers by operation and status."""
+    """A service's request counts by operation and status."""
     lines = service.client.get("/metrics").text.splitlines()
     return {
         line.partition("{")[2].partition("}")[0]: float(line.rpartition(" ")[2])
@@ -59,7 +59,7 @@ ANSWERED = 'operation="score",status="200"'
 
 
 def copied(service: RunningService, shadow: RunningService, record: dict[str, Any]) -> bool:
-    """Whether the shadow has got a copy: the first ones are lost while there is no connection to it."""
+    """Whether the shadow has received a copy; copies are dropped until the service has connected to it."""
     ask(service, record, requests=4)
     return bool(scored(shadow))
 
@@ -100,9 +100,9 @@ def test_a_shadow_that_comes_later_and_goes_is_no_matter(start: Start, record: d
 def test_a_shadow_that_never_answers_holds_nobody_up(start: Start, record: dict[str, Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         service = start("service", *copying_to(f"127.0.0.1:{silent.getsockname()[1]}"))
-        ask(service, record)  # a service that waited for the shadow would never answer
+        ask(service, record)  # this would never return if the service waited for the shadow
         silent.settimeout(60)
-        silent.accept()[0].close()  # it did connect
+        silent.accept()[0].close()  # the service did connect
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the service's own certificate", "another one"])

@@ -1,4 +1,4 @@
-"""Engine `spark-serving` behind the same front: the same answers, and an end of Spark that costs no more than time."""
+"""Engine `spark-serving` behind the same HTTP front: same answers, and an end of Spark only costs time."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ START_SECONDS = 180.0
 
 @pytest.fixture(scope="module")
 def spark_service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service whose engine is Spark Serving; the environment's own variables come back afterwards."""
+    """A service with engine Spark Serving; restores the environment variables afterwards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONALIZATION_JARS", str(jars()[0].parent))
         patch.setenv("JAVA_HOME", str(java_home()))
@@ -37,7 +37,7 @@ def spark_service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def test_synapseml_still_has_the_classes_of_spark_serving() -> None:
-    """A committer called it retired: an upgrade that drops it must be noticed here, not by whoever serves with it."""
+    """A committer called Spark Serving retired: an upgrade that drops it must fail here, not in production."""
     from synapse.ml.io import IOImplicits  # noqa: PLC0415 - patches PySpark
 
     names = {name for jar in jars() for name in _classes(jar)}
@@ -96,7 +96,7 @@ def test_many_clients_at_once_get_their_own_answers(spark_service: RunningServic
 @pytest.mark.full
 @pytest.mark.spark
 def test_spark_answers_more_than_its_memory_would_hold(spark_service: RunningService, bundle: Bundle) -> None:
-    """Each call of eight records is 12 KB there: these are more than the heap."""
+    """A call with eight records takes 12 KB there: together these calls exceed the heap."""
     java = _java(spark_service)
     records = [bundle.golden[0].record] * 1000
 
@@ -147,7 +147,7 @@ def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
     load.join()
     assert not result.errors
     assert result.statuses.keys() == {200, 503}
-    assert max(result.refused) < 3 * sum(CALL_SECONDS)  # a call, the call that repeats it, and what the machine adds
+    assert max(result.refused) < 3 * sum(CALL_SECONDS)  # a call, its repetition, and time for the machine
     wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
     for golden in bundle.golden[:10]:
         found = spark_service.client.post("/score", json=golden.record).json()["probability"]

@@ -1,4 +1,4 @@
-"""What keeps the service from starting or from being ready, each in a sentence."""
+"""Reasons why the service does not start or is not ready, each reported in one sentence."""
 
 import socket
 from pathlib import Path

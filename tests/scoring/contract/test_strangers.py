@@ -1,4 +1,4 @@
-"""Strangers, who have no key, by the hundred: they take nothing from clients who have one."""
+"""Hundreds of clients without a key: they must not take anything from clients with a key."""
 
 import json
 import ssl
@@ -19,12 +19,12 @@ SCORE = score()
 NO_KEY = SCORE.replace(KEY.encode(), b"not-the-key-of-this-service")
 UPGRADE = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
 MOST = 20
-"""Clients with a key; there is room for as many strangers at most."""
+"""The limit of connections with a key, and also that of connections without one."""
 
 
 @pytest.fixture
 def small(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service with room for a few clients."""
+    """A service that accepts few connections."""
     limits = ["--max-connections", str(MOST), "--address-requests", "10000"]
     with running_service(bundle.path, tmp_path, arguments=limits) as running:
         yield running
@@ -38,7 +38,7 @@ def test_idle_strangers_take_no_place_of_clients_with_a_key(small: RunningServic
         for _ in range(10 * MOST):
             stranger = stack.enter_context(connected(small))
             stranger.sendall(HEALTH)
-            with suppress(ConnectionError, AssertionError):  # it may be sent away before its answer
+            with suppress(ConnectionError, AssertionError):  # the service may close it before it answers
                 answer(stranger)
         before.sendall(SCORE)
         assert answer(before)[0] == 200
@@ -111,7 +111,7 @@ def test_an_address_without_a_key_may_not_ask_as_often_as_it_likes(bundle: Bundl
                     break
         assert (status, headers["retry-after"]) == (429, "1")
         assert json.loads(body)["error"]["code"] == "too_many_requests"
-        # A client with the key has the same address and is answered.
+        # A client with the key, from the same address, is answered.
         assert [running.client.post("/score", json={}).status_code for _ in range(30)] == [200] * 30
 
 

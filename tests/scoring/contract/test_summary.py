@@ -1,4 +1,4 @@
-"""The summary lines of the log: what alerts and workbook are made of where no Prometheus asks."""
+"""The log's summary lines, from which alerts and the workbook are computed where no Prometheus scrapes the service."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""A service whose model has columns of times, and requests with the moment that their ages count from."""
+"""A model with timestamp columns, and requests that set the time from which their ages are computed."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,13 +24,13 @@ AT = "2026-01-31 12:00:00"
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A bundle with two columns of times, whose golden records have them in seconds since 1970."""
+    """A bundle with two timestamp columns; its golden records have them in seconds since 1970."""
     return Bundle.load(make_bundle(tmp_path_factory.mktemp("timed") / "bundle", schema=SCHEMA, values=20, trees=40))
 
 
 @pytest.fixture(scope="module")
 def service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service of its own, which has reproduced the golden records when it is ready."""
+    """A service with this bundle; it is ready, so it has reproduced the golden records."""
     with running_service(bundle.path, tmp_path_factory.mktemp("service")) as running:
         yield running
 
@@ -63,7 +63,7 @@ def test_the_same_time_scores_the_same_in_any_spelling(client: httpx.Client) -> 
 def test_the_moment_of_a_request_is_now_unless_it_says_otherwise(client: httpx.Client) -> None:
     weeks = [datetime.now(UTC) - timedelta(weeks=7 * number) for number in range(400)]
     without = [scored(client, joined=week.isoformat(), at=None) for week in weeks[::40]]
-    # Seconds pass between the two, which are nothing to trees that split at days.
+    # Seconds pass between the two requests; they don't matter to trees that split at days.
     assert without == [
         scored(client, joined=week.isoformat(), at=datetime.now(UTC).isoformat()) for week in weeks[::40]
     ]

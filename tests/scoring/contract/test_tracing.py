@@ -1,4 +1,4 @@
-"""Traces, as the real exporter sends them to a stand-in for Application Insights' ingestion."""
+"""Traces, sent by the real exporter to a stand-in for Application Insights' ingestion endpoint."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def ingestion() -> Iterator[Ingestion]:
 
 @pytest.fixture
 def traced(bundle: Bundle, ingestion: Ingestion, tmp_path: Path) -> Iterator[RunningService]:
-    """A service that traces every request that comes without a trace of its own."""
+    """A service that traces every request that brings no trace context."""
     file = tmp_path / "connection"
     file.write_text(ingestion.connection + "\n")
     arguments = ["--traces", str(file), "--trace-percent", "100", "--model-version", "7"]
@@ -71,7 +71,7 @@ def test_a_clients_trace_is_continued_as_it_decides(traced: RunningService, inge
     ask(traced, "sampled", traceparent=f"00-{TRACE}-{SPAN}-01")
     ask(traced, "not-sampled", traceparent=f"00-{'b' * 32}-{SPAN}-00")
     ask(traced, "nonsense", traceparent="00-nothing-of-the-kind")
-    assert traced.stop() == 0  # sends what it has
+    assert traced.stop() == 0  # sends the remaining traces
     found = {item["properties"]["request_id"]: item for item in ingestion.requests()}
     assert found.keys() == {"sampled", "nonsense"}
     assert (found["sampled"]["trace"], found["sampled"]["parent"]) == (TRACE, SPAN)
@@ -111,7 +111,7 @@ def test_the_service_answers_when_its_traces_are_refused_and_its_log_says_so_onc
 
 
 def test_a_service_ends_in_time_although_nobody_takes_its_traces(bundle: Bundle, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never says a word
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections and never answers
         file = tmp_path / "connection"
         file.write_text(connection_to(f"http://127.0.0.1:{silent.getsockname()[1]}"))
         arguments = ["--traces", str(file), "--trace-percent", "100"]
@@ -123,7 +123,7 @@ def test_a_service_ends_in_time_although_nobody_takes_its_traces(bundle: Bundle,
 def test_the_pods_identity_is_let_in_and_nobody_else_is_called(
     bundle: Bundle, ingestion: Ingestion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under Azure's own names and over TLS: a token for the pod's federated one, and traces with it."""
+    """With Azure's host names over TLS: the pod's federated token is exchanged for an access token for the traces."""
     world, authority = World(tmp_path / "world"), Authority(tmp_path / "pki")
     world.set("clients", {CLIENT: PODS})
     directory = Listener(entra(world))

@@ -1,4 +1,4 @@
-"""What the units are tested with and without."""
+"""Runs tests with and without the compiled kernel."""
 
 import pytest
 
@@ -8,5 +8,5 @@ from tests.support.kernels import built_kernel
 
 @pytest.fixture(scope="session", params=["compiled", "plain"])
 def kernel(request: pytest.FixtureRequest) -> Kernel | None:
-    """The compiled kernel, and None for what is computed without it."""
+    """The compiled kernel, or None for the implementation without it."""
     return built_kernel() if request.param == "compiled" else None

@@ -1,4 +1,4 @@
-"""When a worker takes one more request, and when it is better told at once that there is no time."""
+"""Admission: when a worker accepts another request, and when it refuses one at once for lack of time."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_slow_answers_make_the_queue_shorter(clock: Clock) -> None:
 
 
 def test_a_stop_of_the_machine_is_no_reason_to_refuse(clock: Clock) -> None:
-    """Java stops for some 50 milliseconds now and then; what comes afterwards is answered as fast as before."""
+    """Java pauses for some 50 milliseconds now and then; answers after a pause are as fast as before."""
     queue = Queue(maximum=1000, seconds=0.1)
     _answers(queue, clock, each=0.0002)
     before = _length(queue)
@@ -83,7 +83,7 @@ def test_answers_given_together_share_their_time(clock: Clock) -> None:
 
 
 def _answers(queue: Queue, clock: Clock, *, each: float) -> None:
-    """Answer one request after the other for longer than the queue looks back, until none waits."""
+    """Answer requests one by one for longer than the queue's memory, until none waits."""
     for _ in range(max(200, int(10 * MEMORY_SECONDS / each))):
         queue.enter()
     while queue.waiting:

@@ -1,4 +1,4 @@
-"""Who has to go when there is no room, and how often who may ask."""
+"""Connection limits: which client is disconnected when there is no space, and how often a client may ask."""
 
 from scoring.http.clients import FEWEST_STRANGERS, OF_ONE_ADDRESS, Clients
 from scoring.http.identity import MAX_ADDRESSES, AddressRates, Rate
@@ -7,7 +7,7 @@ MOST_OF_ADDRESS = FEWEST_STRANGERS // OF_ONE_ADDRESS
 
 
 class Someone:
-    """A connection in a state that a test gives it."""
+    """A connection whose state a test sets."""
 
     def __init__(self, address: str = "10.0.0.1", *, idle: bool = True, busy: bool = False) -> None:
         self.address = address
@@ -17,14 +17,14 @@ class Someone:
         self.ended = self.expired = False
 
     def farewell(self) -> None:
-        """Nobody asks for it here."""
+        """Send nothing."""
 
     def end(self) -> None:
-        """Remember it."""
+        """Record the call."""
         self.ended = True
 
     def expire(self, _: float) -> None:
-        """Remember it."""
+        """Record the call."""
         self.expired = True
 
 

@@ -1,4 +1,4 @@
-"""What a connection leaves behind: nothing that a collection would have to find, for which all clients wait."""
+"""A closed connection leaves no reference cycle: collecting those would stop all clients."""
 
 import asyncio
 import gc
@@ -29,12 +29,12 @@ FRONT = cast(
         admit=lambda _connection, _request: False,
     ),
 )
-"""As much of a front as a connection needs whose request is never whole."""
+"""The part of a front that a connection without a complete request uses."""
 
 
 @pytest.fixture(autouse=True)
 def no_collections() -> Iterator[None]:
-    """Nothing is freed but what nothing refers to."""
+    """Turn the cyclic garbage collector off: only reference counting frees objects."""
     gc.collect()
     gc.disable()
     yield
@@ -43,7 +43,7 @@ def no_collections() -> Iterator[None]:
 
 @pytest.mark.parametrize("sent", [b"", HEAD[:10], HEAD, HEAD + b"{"])
 def test_a_connection_that_ended_is_freed(sent: bytes) -> None:
-    """Thousands of them, found by one collection, stopped the loop for tens of milliseconds."""
+    """Otherwise one collection of thousands of them would stop the event loop for tens of milliseconds."""
     clients = Clients(1)
     connection = Connection(FRONT, clients, "127.0.0.1", inside=False)
     assert clients.let_in(connection)

@@ -1,4 +1,4 @@
-"""A worker notices that what it scores has moved from what its model was trained on, and keeps little to know it."""
+"""A worker detects drift of the scored records from the training data, and keeps little data for it."""
 
 import gc
 import weakref
@@ -17,7 +17,7 @@ SCHEMA = Schema(numeric=("price",), categorical=("shop",))
 
 
 def rows(count: int, *, mean: float = 0.0, seed: int = 0) -> tuple[npt.NDArray[Any], list[float]]:
-    """Inputs float64[n, 3] whose price is normal around `mean`, and their probabilities."""
+    """Inputs float64[n, 3] with prices distributed normally around `mean`, and their probabilities."""
     generator = np.random.default_rng(seed)
     inputs = np.column_stack([generator.normal(mean, 1, count), generator.random(count), np.ones(count)])
     return inputs, (1 / (1 + np.exp(-inputs[:, 0]))).tolist()
@@ -87,7 +87,7 @@ def test_the_figures_follow_the_rows_of_late(watch: Watch) -> None:
 
 
 def test_one_odd_batch_hardly_shows_among_many(watch: Watch) -> None:
-    """It is a twentieth of the rows that the figures are about; as a half of them it would be an alarm."""
+    """It is a twentieth of the rows that the figures cover; if it were half of them, it would raise an alarm."""
     for seed in range(60):
         watch.see(*rows(BATCH_ROWS, seed=seed))
         watch.compare()

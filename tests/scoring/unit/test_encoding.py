@@ -1,4 +1,4 @@
-"""The service's encoder against the plain one that training shares."""
+"""The service's encoder, compared with the plain one that training uses too."""
 
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives
 
 
 def values_of(schema: Schema, records: list[Record]) -> list[Values]:
-    """The records as the request types read them: times as microseconds."""
+    """The records as the request types decode them: timestamps in microseconds."""
     timed = {field.name for field in schema.fields if isinstance(field, Time)}
 
     def read(name: str, value: str | float | None) -> str | float | None:

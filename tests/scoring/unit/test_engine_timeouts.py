@@ -1,4 +1,4 @@
-"""What the service asks others for, and does not wait for without end: a shadow, and a Spark that does not come."""
+"""Calls to others have time limits: copies to a shadow, and calls to a Spark that does not start."""
 
 import asyncio
 import http.client
@@ -23,7 +23,7 @@ from scoring.worker.shadow import CONNECTIONS, Shadow
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test in an event loop of its own."""
+    """Run a test in its own event loop."""
 
     @wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
@@ -51,13 +51,13 @@ async def test_copies_that_a_shadow_never_answers_hold_no_connection(
     port = server.sockets[0].getsockname()[1]
     copies = Shadow(f"127.0.0.1:{port}", 100, KeyRing(tmp_path / "keys"), None)
     async with server:
-        while ended <= CONNECTIONS:  # one more than there are at a time
+        while ended <= CONNECTIONS:  # one more than may be open at a time
             copies.copy("score", b"{}")
             await asyncio.sleep(0.01)
 
 
 class _OneAnswer(BaseHTTPRequestHandler):
-    """Answers every call with one probability."""
+    """Answers every call with a single probability."""
 
     def do_POST(self) -> None:
         self.send_response(200)
@@ -66,7 +66,7 @@ class _OneAnswer(BaseHTTPRequestHandler):
         self.wfile.write(b"[0.5]")
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @in_a_loop
@@ -82,7 +82,7 @@ async def test_fewer_answers_than_rows_are_no_answer() -> None:
 
 
 class _Broken(http.client.HTTPConnection):
-    """A connection that fails as none should."""
+    """A connection that fails with an unexpected error."""
 
     def request(self, *_: object, **__: object) -> None:
         """Fail."""
@@ -90,7 +90,7 @@ class _Broken(http.client.HTTPConnection):
 
 
 class _Stubborn:
-    """A Spark that starts once, ends, and cannot be started for some attempts, each for another reason."""
+    """A Spark that starts once, ends, and then fails to start a few times, for a different reason each time."""
 
     port = 1
 
@@ -111,12 +111,12 @@ class _Stubborn:
         return 1 if self.ended else None
 
     def end(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> tuple[SparkServingEngine, _Stubborn]:
-    """An engine over a stubborn Spark."""
+    """An engine with a stubborn Spark, and this Spark."""
     spark = _Stubborn()
     monkeypatch.setattr(spark_serving, "SparkProcess", lambda *_: cast("SparkProcess", spark))
     monkeypatch.setattr(spark_serving, "RETRY_SECONDS", 0.01)

@@ -1,4 +1,4 @@
-"""The trees that the kernel walks, against LightGBM itself: the same to the last bit, or left to LightGBM."""
+"""The kernel's evaluation of trees is bit-identical to LightGBM's; trees it can't evaluate are left to LightGBM."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What macOS does differently, as far as it can be played on another system."""
+"""Differences of macOS, as far as another system can imitate them."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""A model that is loaded to be served: what must hold of it before the first request, and what it may use up."""
+"""A loaded model: checks before the first request, and its use of CPU time."""
 
 import asyncio
 import json
@@ -38,19 +38,19 @@ before = spent()
 engine.score_now(rows)
 print(json.dumps([after - before for after, before in zip(spent(), before, strict=True)]))
 """
-"""Prints the nanoseconds of processor that a prediction took: of its thread, and of each one that LightGBM started when
+"""Prints the CPU time of a prediction in nanoseconds: of its own thread, and of each thread that LightGBM started when
 the model was loaded."""
 
 
 class Skewed(LightGbmEngine):
-    """An engine that computes rows of some batches a little wrong."""
+    """An engine whose results are slightly wrong for some batches."""
 
     def __init__(self, engine: LightGbmEngine, is_wrong: Callable[[int], bool]) -> None:
         self._engine = engine
         self._is_wrong = is_wrong
 
     def score_now(self, batch: npt.NDArray[np.float64]) -> list[float]:
-        """The probabilities, by a millionth too high in batches of certain sizes."""
+        """The probabilities, too high by a millionth for some batch sizes."""
         added = 1e-6 if self._is_wrong(len(batch)) else 0.0
         return [found + added for found in self._engine.score_now(batch)]
 
@@ -78,7 +78,7 @@ def test_a_model_that_is_off_for_single_records_or_for_many_at_once_may_not_serv
 
 
 def test_a_prediction_is_the_work_of_one_thread(model: ServedModel) -> None:
-    """There are as many workers as cores: more threads would only wait for each other."""
+    """There is one worker per core: more threads would only compete with each other."""
     path = model.bundle.path / "model.txt"
     features = len(model.bundle.schema.encoded_features)
     threads = {"OMP_NUM_THREADS": "4", "OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""Where the compiled kernel comes from, and what is said when it cannot be had."""
+"""The compiled kernel: how it is built and loaded, and what is reported if that fails."""
 
 from pathlib import Path
 

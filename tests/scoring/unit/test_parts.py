@@ -1,4 +1,4 @@
-"""Keys, logs and settings of the service, each by itself."""
+"""Unit tests of the service's keys, logs and settings."""
 
 import base64
 import hmac
@@ -65,7 +65,7 @@ def test_an_empty_line_is_never_a_key(tmp_path: Path) -> None:
 def test_every_key_is_compared_in_constant_time_whatever_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time that it takes is then the same for all, which a clock would only show on an idle machine."""
+    """Then it takes the same time for every key; measuring that would need an idle machine."""
     compared: list[tuple[bytes, bytes]] = []
     same = hmac.compare_digest
 

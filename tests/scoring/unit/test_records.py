@@ -1,4 +1,4 @@
-"""The decoding of requests, against plain Python's."""
+"""Decoding of requests, compared with plain Python."""
 
 import json
 from collections.abc import Callable
