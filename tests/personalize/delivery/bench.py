@@ -1,4 +1,4 @@
-"""The work of the workflows with `personalize` answering as it was told."""
+"""The tasks of the workflows, with scripted `personalize` commands."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ READY = Ended(code=0, content={"endpoint": "https://x", "service": {"ready": Tru
 
 
 class Bench:
-    """A delivery of stack `dev`, what it said and what it asked for."""
+    """A delivery of stack `dev` that keeps its messages and the commands it called."""
 
     def __init__(self, hub: GitHubServer, *, pull_request: int | None = None, **answers: Ended) -> None:
         self.told = Told({"estimate": Ended(code=ExitCode.BAD_INPUT), "status": READY, "up": UP, **answers})

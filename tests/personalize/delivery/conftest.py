@@ -1,4 +1,4 @@
-"""A GitHub on this machine, and `personalize` commands that answer as they were told."""
+"""A local GitHub API, and scripted `personalize` commands."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from tests.personalize.delivery.github_server import GitHubServer, serving
 
 @pytest.fixture
 def hub() -> Iterator[GitHubServer]:
-    """An empty repository."""
+    """A GitHub API with an empty repository."""
     with serving() as server:
         yield server
 
 
 @dataclass
 class Told:
-    """Answers by the command's first word; what was asked is kept."""
+    """Answers each command by its first word, and keeps the calls."""
 
     answers: dict[str, Ended]
     calls: list[tuple[str, ...]] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Told:
 
 
 def resource(name: str, kind: str, operation: str, *properties: str, replaces: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A resource as `preview --json` describes it."""
+    """A resource in the format of `preview --json`."""
     return {
         "urn": f"urn:pulumi:dev::personalization::{kind}::{name}",
         "type": kind,

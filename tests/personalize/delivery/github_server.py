@@ -1,6 +1,6 @@
-"""GitHub's REST API on this machine, as far as the workflows use it: labels, comments and issues, in pages of one.
+"""A local server with the part of GitHub's REST API that the workflows use: labels, comments and issues, one per page.
 
-Written by hand from GitHub's documentation; no answer of GitHub's was at hand.
+Written by hand from GitHub's documentation, without recorded answers.
 """
 
 import json
@@ -22,23 +22,23 @@ TOKEN = "token-of-the-workflow"  # noqa: S105 - of nothing but a test's own serv
 
 @dataclass
 class GitHubServer:
-    """What the repository holds, and every request that came."""
+    """The repository's content, and all requests received."""
 
     url: str = ""
     labels: dict[int, list[str]] = field(default_factory=dict)
-    """Of pull requests, by number."""
+    """Labels of pull requests, by number."""
     pulls_of_commits: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     comments: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
-    """Statuses to answer first."""
+    """Status codes for the next answers; normal answers follow."""
     fail_writing: bool = False
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(  # noqa: PLR0911 - one for each address
         self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]
     ) -> Any:
-        """The body of the answer; None for an address that is not known."""
+        """The answer's body; None for an unknown address."""
         match [method, *path.removeprefix(f"/repos/{REPOSITORY}/").split("/")]:
             case ["GET", "issues", number, "labels"]:
                 return [{"name": name} for name in self.labels.get(int(number), [])]
@@ -82,7 +82,7 @@ def _changed(one: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with what `hub` holds, and with what it is told to fail with."""
+    """Answers with the content of `hub`, or with the failures that a test has set."""
 
     hub: GitHubServer
 
@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         elif (found := self.hub.answer(self.command, address.path, query, body)) is None:
             self._send(404, {}, {})
         elif isinstance(found, list):
-            page = int(query.get("page", ["1"])[-1])  # a following page has the ones before it in its address
+            page = int(query.get("page", ["1"])[-1])  # the next page's address repeats this `page`: the last one counts
             following = f'<{self.hub.url}{address.path}?{address.query}&page={page + 1}>; rel="next"'
             self._send(200, found[page - 1 : page], {"Link": following} if page < len(found) else {})
         else:

@@ -1,4 +1,4 @@
-"""What a workflow takes down: after two confirmations, with the models saved, and what is left listed."""
+"""Destroying by a workflow: needs two confirmations, saves the models first, and lists what is left."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""GitHub's API over HTTP: pages, one comment and one issue only, retries where they are safe."""
+"""The GitHub client: pages, a single comment and issue, and retries of safe requests only."""
 
 import json
 from pathlib import Path

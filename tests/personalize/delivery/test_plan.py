@@ -1,4 +1,4 @@
-"""Plans: what is read from a preview, what would lose data, and what the comment says."""
+"""Plans: reading a preview, finding changes that would lose data, and writing the comment."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Drift of the resources: what is on the list of harmless differences, and what is not."""
+"""Resource drift: which differences the list of benign ones covers, and which are real."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The nightly run: new data trains, nothing new does nothing, and other changes wait for their deployment."""
+"""The nightly run: it trains on new data, does nothing without, and leaves other changes to their deployment."""
 
 import pytest
 

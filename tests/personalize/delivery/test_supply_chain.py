@@ -1,4 +1,4 @@
-"""What is run and installed in the repository's name: pinned, kept up to date, and from no shared cache."""
+"""Third-party code that runs for the repository: pinned, kept up to date, and from no shared cache."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def test_a_job_with_an_identity_runs_nothing_that_another_job_left_in_a_cache() 
 
 
 def test_the_image_stands_on_digests_that_dependabot_finds() -> None:
-    """It reads no build arguments there (dependabot/dependabot-core#2057)."""
+    """Dependabot resolves no build arguments in FROM lines (dependabot/dependabot-core#2057)."""
     stages: set[str] = set()
     bases: list[str] = []
     for base, stage in re.findall(r"^FROM (\S+)(?: AS (\S+))?$", (ROOT / RECIPE).read_text(), re.MULTILINE):

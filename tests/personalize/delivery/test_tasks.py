@@ -1,4 +1,4 @@
-"""The work of the workflows, with `personalize` answering as it was told and a GitHub on this machine."""
+"""The tasks of the workflows, with scripted `personalize` commands and a local GitHub API."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The workflows: pinned, with the least permissions, and made of commands that work on a laptop too."""
+"""The workflows: pinned, with least permissions, and made of commands that also work on a laptop."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ WRITES = {
     "resource-drift": {"id-token", "issues"},
     "destroy": {"id-token"},
 }
-"""What a workflow may write, all its jobs together; everything else it may read at most."""
+"""Write permissions of each workflow, over all its jobs; it may at most read everything else."""
 
 
 def test_the_eight_workflows_are_there() -> None:

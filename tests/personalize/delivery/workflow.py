@@ -1,4 +1,4 @@
-"""Reads a workflow of GitHub Actions far enough to run its shell steps: expressions, environment, conditions."""
+"""Interprets enough of a GitHub Actions workflow to run its shell steps: expressions, environment, conditions."""
 
 import json
 import os
@@ -16,44 +16,44 @@ from tools.paths import ROOT
 FOLDER = ROOT / ".github" / "workflows"
 EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
 TOKEN = re.compile(r"\s*(\|\||&&|==|!=|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")
-"""What this reads of GitHub's expressions; anything else is an error and not a guess."""
+"""The supported tokens of GitHub's expressions; anything else raises an error."""
 
 STATUS = {"failure": False, "always": True}
-"""The functions that ask how the steps before went: well."""
+"""Values of the status functions, for a job whose previous steps succeeded."""
 
 
 class UnknownExpressionError(Exception):
-    """The reader does not know this expression; teach it, or write the workflow more simply."""
+    """The expression is not supported: extend this module, or simplify the workflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What starts a workflow, and what the repository holds for it."""
+    """What starts a workflow, and the values that the repository defines for it."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
     vars: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     github: Mapping[str, Any] = field(default_factory=dict)
     matrix: Mapping[str, Any] = field(default_factory=dict)
-    """Which of a job's runs is meant."""
+    """The matrix values of one of the job's runs."""
 
 
 def load(name: str) -> dict[str, Any]:
-    """A workflow by the name of its file; its `on` is a key of YAML's own true."""
+    """A workflow by its file's name. YAML 1.1 reads the key `on` as `true`."""
     content: dict[Any, Any] = yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
     content["on"] = content.pop(True)
     return content
 
 
 def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every job, with the name of its workflow."""
+    """Every job with its workflow's name."""
     for file in sorted(FOLDER.glob("*.yml")):
         for job in load(file.stem)["jobs"].values():
             yield file.stem, job
 
 
 def evaluate(expression: str, event: Event) -> Any:
-    """The value of an expression; raises `UnknownExpressionError`."""
+    """The value of an expression. Raises `UnknownExpressionError`."""
     tokens = TOKEN.findall(expression)
     if "".join(tokens) != re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", expression):
         raise UnknownExpressionError(expression)
@@ -108,7 +108,7 @@ def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
 
 
 def fill(text: Any, event: Event) -> str:
-    """A text with its expressions put in."""
+    """A text with its expressions replaced by their values."""
     return EXPRESSION.sub(lambda found: str(evaluate(found[1], event)), str(text))
 
 
@@ -118,7 +118,7 @@ def holds(condition: str | None, event: Event) -> bool:
 
 
 def runs(job: Mapping[str, Any], event: Event) -> list[Event]:
-    """The runs of a job: one for each value of its matrix, which has one dimension."""
+    """The runs of a job: one per value of its matrix, which has at most one dimension."""
     matrix: Mapping[str, Any] = job.get("strategy", {}).get("matrix", {})
     for name, values in matrix.items():
         listed = values
@@ -130,13 +130,13 @@ def runs(job: Mapping[str, Any], event: Event) -> list[Event]:
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """A step that runs in a shell: the command, and the variables that job and step give it."""
+    """A shell step: its command, and the environment variables of its job and step."""
 
     run: str
     env: dict[str, str]
 
     def start(self, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run it as GitHub does, on this machine's environment."""
+        """Run it as GitHub does, with this machine's environment variables."""
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", self.run],
             cwd=folder,

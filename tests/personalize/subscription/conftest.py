@@ -1,4 +1,4 @@
-"""A subscription in which everything is as a stack needs it; a test spoils one thing."""
+"""A subscription that meets all of a stack's requirements; tests break one at a time."""
 
 import importlib.util
 from dataclasses import replace
@@ -27,10 +27,10 @@ OFFERED = {
 
 
 class World:
-    """The subscription's answers, and the stack that is looked at."""
+    """The subscription's answers, and the stack that is examined."""
 
     def __init__(self) -> None:
-        """All is well."""
+        """Begin with a subscription that passes."""
         from infra.azure_settings import AzureSettings  # noqa: PLC0415 - needs no SDK, but the names below do
         from personalize.checks.subscription.subject import Subject  # noqa: PLC0415 - needs Azure's packages
         from tests.support.fake_manager import GRAPH, FakeManager  # noqa: PLC0415 - see above
@@ -58,14 +58,14 @@ class World:
         )
 
     def subject(self, *, environment: dict[str, str] | None = None, **settings: object) -> "Subject":
-        """The stack with other settings."""
+        """The stack with changed settings."""
         from infra.azure_settings import AzureSettings  # noqa: PLC0415 - see above
 
         changed = AzureSettings.model_validate(self.settings | settings)
         return replace(self._subject, settings=changed, environment=environment or {})
 
     def give_roles(self, *roles: str, scope: str = f"/subscriptions/{SUBSCRIPTION}", **properties: str) -> None:
-        """Who is signed in has these roles and no others."""
+        """Assign exactly these roles to the signed-in identity."""
         definition = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
         value = [
             {"properties": {"scope": scope, "roleDefinitionId": definition + role, "principalId": CALLER, **properties}}
@@ -107,19 +107,19 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """A subscription where nothing is missing."""
+    """A subscription that lacks nothing."""
     return World()
 
 
 @pytest.fixture
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state of stacks is kept in a folder of the test."""
+    """Keep the state of stacks in a temporary folder."""
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
 
 
 @pytest.fixture
 def bench() -> "Bench":
-    """One that no stage of these tests asks for anything."""
+    """A bench for stages that do not use it."""
     from personalize.verify.bench import Bench  # noqa: PLC0415 - needs Azure's packages
 
     return Bench(stack="dev", settings_file=None, shown=lambda operate: operate(lambda _: None), say=lambda _: None)

@@ -1,4 +1,4 @@
-"""The findings of a preflight, by what a test looks for."""
+"""Selects findings of a preflight."""
 
 from personalize.checks.doctor import Finding
 

@@ -1,4 +1,4 @@
-"""What the first `up` on Azure says and asks, and what it ends with."""
+"""The first `up` on Azure: what it announces, when it asks, and its output at the end."""
 
 from pathlib import Path
 from typing import Any

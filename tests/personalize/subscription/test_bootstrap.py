@@ -1,4 +1,4 @@
-"""The bootstrap: everything once and in order, nothing a second time, and what it tells the repository."""
+"""The bootstrap: it creates everything in order and only once, and tells the repository the IDs."""
 
 import json
 import re
@@ -26,7 +26,7 @@ PROVIDER = r"^(GET|POST) /subscriptions/[^/]+/providers/[^/]+(/register)?$"
 
 @pytest.fixture
 def fake() -> FakeManager:
-    """A subscription that was never used; an identity gets its ids when it is made, a provider takes two questions."""
+    """An unused subscription: identities get their IDs on creation, and providers are registered at the second poll."""
     made = FakeManager()
     registered: dict[str, int] = {}
 
@@ -48,7 +48,7 @@ def fake() -> FakeManager:
     made.answer(r"^PUT .*/userAssignedIdentities/[^/]+$", identity)
     account = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{NAMES.group}/providers/Microsoft.Storage"
     service = f"{account}/storageAccounts/{NAMES.account}/blobServices/default".lower()
-    made.resources[service] = {"properties": {"isVersioningEnabled": False}}  # as Azure makes it with the account
+    made.resources[service] = {"properties": {"isVersioningEnabled": False}}  # Azure creates it with the account
     return made
 
 
@@ -138,7 +138,7 @@ def test_the_form_of_github_s_subject_is_a_setting(fake: FakeManager) -> None:
 
 
 def roles(fake: FakeManager, principal: str) -> set[str]:
-    """The roles that somebody was given."""
+    """The roles assigned to a principal."""
     given = [call.body["properties"] for call in made(fake) if call.body and "/roleAssignments/" in call.path]
     own = [properties for properties in given if properties["principalId"] == principal]
     return {str(properties["roleDefinitionId"]).rpartition("/")[2] for properties in own}

@@ -1,4 +1,4 @@
-"""The pods of a stack on Azure and their logs, by answers that were written after Kubernetes' documentation."""
+"""The pods of a stack on Azure and their logs. The answers are written by hand from Kubernetes' documentation."""
 
 import base64
 from collections.abc import Callable
@@ -56,14 +56,14 @@ def cluster(handler: Callable[[httpx.Request], httpx.Response] = answer) -> Clus
 
 @pytest.fixture(scope="module")
 def authority() -> str:
-    """The authority of a stack's certificate."""
+    """The authority of a stack's certificate, in PEM."""
     context = Context(report=lambda _: None)
     return str(Certificate().create(AzureInputs(stack="dev", host="score"), context).outputs.authority)
 
 
 @pytest.fixture
 def reached(monkeypatch: pytest.MonkeyPatch) -> FakeManager:
-    """A cluster that runs and answers."""
+    """A running cluster that answers."""
     fake = FakeManager()
     fake.resources[cluster_path("dev", SETTINGS).lower()] = {"properties": {"powerState": {"code": "Running"}}}
     monkeypatch.setattr(credentials, "resource_manager", lambda _: fake.manager())

@@ -1,4 +1,4 @@
-"""Stopping and starting the cluster: once, waited for, and what still costs meanwhile."""
+"""Stopping and starting the cluster: done once, waited for, and what still costs money meanwhile."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ PATH = cluster_path("dev", SETTINGS)
 
 @pytest.fixture
 def fake() -> FakeManager:
-    """A cluster that runs, and that takes two questions to stop or start."""
+    """A running cluster. A stop or a start is complete at the second poll."""
     made = FakeManager()
     cluster: dict[str, Any] = {"properties": {"powerState": {"code": "Running"}, "provisioningState": "Succeeded"}}
     made.resources[PATH.lower()] = cluster

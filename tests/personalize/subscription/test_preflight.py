@@ -1,4 +1,4 @@
-"""The preflight: a subscription that has everything passes, and each thing that it lacks is found alone with a fix."""
+"""Preflight: a complete subscription passes, and each missing requirement is found by itself, with a fix."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,7 +81,7 @@ def test_each_thing_that_is_missing_is_found_alone_and_comes_with_a_fix(world: W
 def test_all_that_is_missing_is_found_in_one_go(world: World) -> None:
     for change, _ in SPOILED.values():
         change(world)
-    assert set(faults(examine(world.subject()))) == set(SPOILED) - {"quota"}  # no quota for a size that is not there
+    assert set(faults(examine(world.subject()))) == set(SPOILED) - {"quota"}  # a size that is not offered has no quota
 
 
 def test_the_example_s_zeros_are_refused_before_anybody_is_asked(world: World) -> None:
@@ -117,7 +117,7 @@ UNKNOWN = "AADSTS500011: The resource principal named 2ff814a6 was not found in 
 
 
 def new_subscription(world: World) -> Subject:
-    """One in which nothing is registered, so that its directory does not know Databricks."""
+    """A subscription without any registered provider, whose directory does not know Databricks yet."""
     world.fake.answer(r"^GET .*/providers/Microsoft\.\w+$", {"registrationState": "NotRegistered"})
     for asked in ("/kubernetesVersions$", "/usages$", "/Microsoft.Compute/skus$", "/checkNameAvailability$"):
         world.fake.answer(asked, (409, UNREGISTERED))
@@ -164,7 +164,7 @@ def test_a_zone_that_is_restricted_for_the_subscription_does_not_count(world: Wo
 
 
 def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:
-    world.usages["standardDDSv5Family"] = (0, 8)  # 2 nodes of 2 at first, 3 + 4 with their surge at most
+    world.usages["standardDDSv5Family"] = (0, 8)  # 2 nodes with 2 vCPUs each at first; at most 3 + 4 nodes, with surge
     found = named(examine(world.subject()), "quota")
     assert found.status is Status.REMARK
     assert "standardDDSv5Family 14 free" in found.fix

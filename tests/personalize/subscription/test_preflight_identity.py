@@ -1,4 +1,4 @@
-"""Who is signed in, in the eyes of a preflight: by themselves or in a group, with which roles."""
+"""What preflight knows about the signed-in identity: its name, its groups, and its roles."""
 
 from personalize.checks.doctor import Status
 from personalize.checks.subscription.preflight import examine

@@ -1,4 +1,4 @@
-"""Who deploys a private stack is told whether this machine can reach it, and what the other network must be."""
+"""Checks for a private stack: whether this machine can reach it, and whether the peered network is suitable."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,18 +16,18 @@ PRIVATE: dict[str, Any] = {"network": "private", "peered_network": HUB, "registr
 
 
 def found(world: World, *, own: str = "10.50.0.4", told: tuple[str, ...] = ()) -> dict[str, Finding]:
-    """What is said of the network to a machine with this address, which is told these for every name."""
+    """Findings about the network on a machine with address `own`, where every name resolves to `told`."""
     subject = replace(world.subject(**PRIVATE), own_address=lambda: own, addresses=lambda _: list(told))
     return {finding.name: finding for finding in check_network(subject)}
 
 
 def there(world: World, *ranges: str) -> None:
-    """The other network is there, with these addresses."""
+    """Create the peered network with these address ranges."""
     world.fake.resources[HUB.lower()] = {"properties": {"addressSpace": {"addressPrefixes": list(ranges)}}}
 
 
 def made(world: World) -> None:
-    """The stack has been up: its vault is there."""
+    """Create the stack's vault, as if the stack had been deployed."""
     subject = world.subject(**PRIVATE)
     world.fake.resources[subject.serving("Microsoft.KeyVault/vaults", subject.names.vault).lower()] = {}
 

@@ -1,4 +1,4 @@
-"""The end of a stack on Azure: what is asked, what is saved, what is left and why."""
+"""Destroying a stack on Azure: what is asked, what is saved, and what is left and why."""
 
 import json
 from collections.abc import Callable
@@ -38,7 +38,7 @@ Destroy = Callable[..., Result]
 
 
 def listed(fake: FakeManager, **lists: list[dict[str, Any]]) -> FakeManager:
-    """A subscription with these lists and nothing else."""
+    """Let the subscription contain these resources and nothing else."""
     paths = {"groups": "/resourcegroups$", "resources": "/resources$", "vaults": "/deletedVaults$"}
     for name, path in (paths | {"logs": "/deletedWorkspaces$"}).items():
         fake.answer(f"^GET .*{path}", {"value": lists.get(name, [])})
@@ -92,7 +92,7 @@ def test_groups_are_known_by_their_tags_or_their_names_and_those_of_others_are_l
         groups=[
             {"name": NAMES.training_group, "tags": OURS},
             {"name": renewed.nodes_group},
-            {"name": "rg-training-devxxxxxxxxxx1"},  # no token of ours has a 1
+            {"name": "rg-training-devxxxxxxxxxx1"},  # our tokens never contain a 1
             {"name": NAMES.serving_group, "tags": {"project": "personalization", "stack": "dev2"}},
             {"name": "NetworkWatcherRG"},
         ]
@@ -115,7 +115,7 @@ def test_what_stays_on_the_list_is_told_in_the_end() -> None:
 
 @pytest.fixture
 def registry(tmp_path: Path, bundle_of: MakeBundle) -> LocalRegistry:
-    """Two versions."""
+    """A registry with two versions."""
     made = LocalRegistry(tmp_path / "registry")
     made.create()
     for seed in (1, 2):
@@ -155,7 +155,7 @@ def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: Loc
 
 @pytest.fixture
 def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
-    """Runs `personalize destroy --stack dev` with a stack that is up and an engine that does nothing."""
+    """Run `personalize destroy --stack dev` for a deployed stack, with an engine that does nothing."""
     monkeypatch.setattr(StackSession, "exists", lambda _: True)
     outcome = Outcome(changes={"delete": 70}, steps={}, outputs={}, secret=frozenset(), seconds=1.0)
     monkeypatch.setattr(teardown, "shown_operation", lambda _: outcome)

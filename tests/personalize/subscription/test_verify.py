@@ -1,4 +1,4 @@
-"""A verification on a real subscription: it goes on where it stopped, and writes down what Azure answers."""
+"""Verification on a real subscription: it continues where it stopped, and records Azure's answers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ NOTHING = Outcome(changes={}, steps={}, outputs={}, secret=frozenset(), seconds=
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 
-# The data
+# The list of assumptions
 
 
 def test_every_assumption_is_looked_at_by_its_stage_or_by_a_person() -> None:
@@ -50,7 +50,7 @@ def test_stages_end_with_nothing_left() -> None:
     assert [stage.name for stage in STAGES if stage.trains] == ["canary"]
 
 
-# The order
+# The order of stages
 
 
 def test_a_verification_begins_with_the_first_stage_that_is_not_done() -> None:
@@ -86,7 +86,7 @@ def test_a_killed_verification_has_what_was_done_before(bench: Bench) -> None:
     assert list(Record.of("dev", ID).stages) == ["a"]
 
 
-# What is seen
+# Observations
 
 
 def test_what_azure_answers_is_written_down(bench: Bench) -> None:
@@ -169,6 +169,6 @@ def test_a_stack_that_is_used_is_not_taken_down() -> None:
         refuse_a_stack_in_use(changing, ran("subscription", "data"), up=True)
     refuse_a_stack_in_use(changing, ran("subscription", "up"), up=True)
     refuse_a_stack_in_use(changing, empty(), up=False)
-    with pytest.raises(StackIsUpError):  # the verification's own is gone: this is another
+    with pytest.raises(StackIsUpError):  # the verification's own stack is destroyed, so this is another one
         refuse_a_stack_in_use(changing, ran("subscription", "up", "destroy"), up=True)
     refuse_a_stack_in_use([SUBSCRIPTION, CANARY], empty(), up=True)

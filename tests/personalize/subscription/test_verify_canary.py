@@ -1,4 +1,4 @@
-"""The canary run by itself: what it is told, found by names on Azure, and what it says where nothing is there yet."""
+"""The canary run by itself: its inputs, found by resource names on Azure, and its errors if something is missing."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,7 +22,7 @@ PAGE = f"https://{HOST}/jobs/7/runs/9"
 
 
 class Deployed:
-    """What a stage sees of a stack: its resources by name, and its jobs in Databricks."""
+    """A deployed stack as a stage sees it: resources by name, and jobs in Databricks."""
 
     def __init__(self, **azure: object) -> None:
         values = {"subscription": SUBSCRIPTION, "tenant": TENANT, "alert_mail": "operators@example.com"}
@@ -50,7 +50,7 @@ class Deployed:
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[AzureInputs]:
-    """What the step is told, which reports twice the same and succeeds."""
+    """The inputs that the step gets; the step succeeds, and reports one line twice."""
     told: list[AzureInputs] = []
 
     def create(_: CanaryRun, inputs: AzureInputs, context: Context) -> Created[Outputs]:

@@ -1,4 +1,4 @@
-"""`personalize verify`, and its first stage on a subscription of these tests."""
+"""`personalize verify`, and its first stage on a simulated subscription."""
 
 import json
 from collections.abc import Callable
@@ -32,12 +32,12 @@ Verify = Callable[..., Result]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 
-# The first stage, on a subscription of these tests
+# The first stage, on a simulated subscription
 
 
 @pytest.fixture
 def subscription(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The bench asks this one."""
+    """The subscription that the bench uses."""
     monkeypatch.setattr(bench_module, "require_azure", lambda *_: SETTINGS)
     monkeypatch.setattr(bench_module, "subject_of", lambda *_: world.subject())
     monkeypatch.setattr(credentials, "resource_manager", lambda _: world.fake.manager())
@@ -74,7 +74,7 @@ def test_a_subscription_that_is_not_ready_fails_with_each_fix(subscription: Worl
 
 @pytest.fixture
 def verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verify:
-    """Runs `personalize verify` with two stages of this test."""
+    """Run `personalize verify` with a test's own stages."""
     monkeypatch.setattr(StackSession, "exists", lambda _: False)
 
     def call(*arguments: str, stages: list[Stage]) -> Result:
@@ -135,7 +135,7 @@ def test_a_stack_in_use_may_have_a_canary_run_whose_price_is_told_first(
     ran = verify("--only", "canary", "--yes", "--json", stages=[canary])
     assert ran.exit_code == ExitCode.OK, ran.output
     assert json.loads(ran.stdout)["stages"]["canary"]["said"] == "it ran."
-    # a third of an hour of four cores: 0.72 / 6 for the machine and 0.75 / 6 for the units, at the most
+    # at most a third of an hour on four cores: 0.72 / 6 for the machine and 0.75 / 6 for the units
     assert "A run on a thousand rows, at most 0.24 USD at these prices." in ran.stderr
     assert "The stack stays as it is" in ran.stderr
 

@@ -1,4 +1,4 @@
-"""What a verification sees of zones and of the pods' logs, in what Azure and the cluster answer."""
+"""What a verification learns about zones, logs and traces from the answers of Azure and the cluster."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +15,7 @@ RULE = {"dataCollectionRuleId": "/subscriptions/1/dataCollectionRules/containers
 
 
 def bench(*, nodes: tuple[str, ...] = (), answers: tuple[dict[str, Any], ...] = (), **azure: object) -> Bench:
-    """One whose cluster has scoring nodes in these zones, and whose resources answer one after the other."""
+    """A bench of a cluster with scoring nodes in these zones; requests for resources get these answers in order."""
     values = {
         "subscription": SUBSCRIPTION,
         "tenant": SUBSCRIPTION,
@@ -65,7 +65,7 @@ def test_logs_that_nobody_asked_for_are_no_miss() -> None:
 
 
 def measured(world: World, minutes: list[dict[str, float]], **azure: Any) -> Bench:
-    """One whose Application Insights has had these minutes, each with its values by aggregation."""
+    """A bench whose Application Insights has these metrics: one item per minute, with values by aggregation."""
     subject = world.subject(**azure)
     component = subject.serving("Microsoft.Insights/components", subject.names.insights)
     path = f"{component}/providers/Microsoft.Insights/metrics"

@@ -1,4 +1,4 @@
-"""Stages, benches and records of verifications that ask Azure nothing."""
+"""Stages, benches and records for tests of verifications that do not use Azure."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stands around the engine for a stack on Azure: names after a destroy, and data that is not moved unasked."""
+"""Guards of a stack on Azure outside the engine: new names after a destroy, and no data lost by a move."""
 
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ AZURE = {
 
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder for stacks' files."""
+    """A temporary folder, with the state of stacks in it."""
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
     return tmp_path
 
 
 def side(folder: Path, **changes: Any) -> AzureSide:
-    """A stack on Azure with these settings."""
+    """A stack on Azure with these changes to its settings."""
     file = folder / "Pulumi.dev.yaml"
     config = {"personalization:target": "azure", "personalization:azure": AZURE | changes}
     file.write_text("# Yours.\n" + yaml.safe_dump({"config": config}), encoding="utf-8")
@@ -39,7 +39,7 @@ def side(folder: Path, **changes: Any) -> AzureSide:
 
 
 def snapshot(location: str = "westeurope", suffix: str = "a") -> dict[str, Any]:
-    """The state of a stack that was brought up with these."""
+    """The state of a stack deployed with this location and suffix."""
     names = Names(stack="dev", subscription=SUBSCRIPTION, suffix=suffix)
     accounts = [
         {"type": ACCOUNT, "inputs": {"accountName": name, "location": location}}

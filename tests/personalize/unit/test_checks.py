@@ -1,4 +1,4 @@
-"""The commands of the project are the same on a laptop and in CI."""
+"""Commands of the project are the same on a laptop and in CI."""
 
 import re
 import subprocess

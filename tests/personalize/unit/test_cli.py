@@ -1,4 +1,4 @@
-"""The command line: what it prints where, and the exit code for each kind of error."""
+"""The command line: what it prints to which stream, and the exit code of each kind of error."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs `personalize` with arguments in a machine without any stack: exit code, standard output, standard error."""
+    """Run `personalize` on a machine without any stack; returns exit code, standard output, standard error."""
     monkeypatch.setattr(stack_files, "state_folder", lambda stack: tmp_path / ".personalize" / stack)
     monkeypatch.delenv("PERSONALIZE_DEBUG", raising=False)
 
@@ -47,7 +47,7 @@ def test_help_lists_the_commands_and_what_the_exit_codes_mean(run: Run) -> None:
 
 
 def modules_after(*arguments: str) -> set[str]:
-    """The packages that a Python has imported after `personalize` with arguments."""
+    """Top-level packages that `personalize` imports when called with these arguments."""
     program = (
         "import atexit, sys\n"
         "from personalize.commands.app import main\n"
@@ -169,7 +169,7 @@ def test_settings_of_a_file_of_ones_own_are_shown_with_their_values(run: Run, tm
 
 
 def test_another_stack_file_is_read_when_asked() -> None:
-    without = {"estimate", "reset"}  # the first takes a file's name for a stack's, the second reads no settings
+    without = {"estimate", "reset"}  # `estimate` takes a file where it takes a stack; `reset` reads no settings
     group: Any = typer.main.get_command(command_line.app)
     found = group.commands.items()
     options = {name: command.make_context(name, [], resilient_parsing=True).params for name, command in found}

@@ -1,4 +1,4 @@
-"""`drift` and `tune` start training's own programs with what the stack's settings say, and end as those end."""
+"""`drift` and `tune` start programs of `training` with the stack's settings, and pass on their exit codes."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The command that was started, and the exit code that it shall have."""
+    """Records the command that was started; its exit code is `code`."""
     seen: dict[str, Any] = {"code": 0}
 
     def run(command: list[str], *, check: bool) -> SimpleNamespace:

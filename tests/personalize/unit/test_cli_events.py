@@ -1,4 +1,4 @@
-"""The engine's events and failures in words."""
+"""Messages for the engine's events and failures."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Ctrl-C during an update, with a stand-in for the Pulumi CLI that cancels when it is asked to."""
+"""Ctrl-C during an update, with a stand-in for the Pulumi CLI that cancels on request."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_ctrl_c_reaches_pulumi_once_and_the_command_ends_as_interrupted(
 ) -> None:
     said: list[str] = []
     started = threading.Event()
-    before = signal.getsignal(signal.SIGINT)  # Spark, which may have run in this process, sets one of its own
+    before = signal.getsignal(signal.SIGINT)  # Spark sets its own handler if it has run in this process
 
     def press_ctrl_c() -> None:
         assert started.wait(60)

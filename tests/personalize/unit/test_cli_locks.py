@@ -1,4 +1,4 @@
-"""Pulumi's lock of a stack: who holds it, and whether that process is still there."""
+"""Pulumi's lock on a stack: who holds it, and whether that process is still alive."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the commands show: the steps of an update, its summary, the status and the logs."""
+"""Output of the commands: the steps of an update, its summary, the status, and the logs."""
 
 import json
 import os

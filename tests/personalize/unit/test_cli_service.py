@@ -1,4 +1,4 @@
-"""The commands' view of the service, against a small HTTP server."""
+"""Commands that call the service, with a small HTTP server in its place."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ from personalize.commands.app import app
 
 
 class Answers:
-    """What the server answers with, and what it was asked."""
+    """The server's next answer, and the last request."""
 
     status = 200
     body: object = {}
@@ -43,7 +43,7 @@ def service(answers: Answers) -> Iterator[Service]:
             self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -96,7 +96,7 @@ def test_a_service_that_is_gone_names_the_way_out() -> None:
 
 
 class Asked:
-    """A service whose model has the columns `age` and `genre`; it ranks the items in the reverse of their order."""
+    """A service with a model on columns `age` and `genre`; it ranks items in reverse order."""
 
     bodies: list[Any]
 

@@ -1,4 +1,4 @@
-"""The stack's files on this machine: the copy that Pulumi works with, the passphrase, the overrides."""
+"""A stack's files on this machine: Pulumi's working copy, the passphrase, and the overrides."""
 
 import stat
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Azure's price list over HTTP: pages, retries, the cache, and answers that are not clear.
+"""Azure's price list over HTTP: pages, retries, the cache, and ambiguous answers.
 
-The items are written by hand in the documented form: no answer of Azure's was at hand.
+The items are written by hand in the documented format, without recorded answers.
 """
 
 import functools
@@ -33,13 +33,13 @@ VM = "vm/Standard_D4s_v5"
 
 @dataclass
 class Api:
-    """A server that filters as the documentation says and puts one item on a page."""
+    """A server that filters as documented and returns one item per page."""
 
     url: str = ""
     failures: list[int] = field(default_factory=list)
-    """Statuses to answer first."""
+    """Status codes for the next answers; normal answers follow."""
     body: str | None = None
-    """To answer instead."""
+    """Overrides the normal answer's body."""
     requests: list[dict[str, list[str]]] = field(default_factory=list)
 
     def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Api:
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    """The server, on a port of its own."""
+    """The server, on its own port."""
     state = Api()
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,7 +74,7 @@ def api() -> Iterator[Api]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
-            """Nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}/api/retail/prices"
@@ -93,7 +93,7 @@ def prices(api: Api, tmp_path: Path) -> PriceList:
 
 def test_all_pages_are_read_and_only_linux_on_demand_counts(api: Api, prices: PriceList) -> None:
     row = prices.refreshed(snapshot(), {VM}, REGION)[VM]
-    assert row.usd == Figure.exact(0.214)  # neither the spot price nor that of Windows
+    assert row.usd == Figure.exact(0.214)  # neither the spot price nor the Windows price
     assert (row.region, row.confidence) == (REGION, "good")
     assert len(api.requests) == 3
 

@@ -1,4 +1,4 @@
-"""The diagnosis of a machine, with a machine that the test makes up."""
+"""`doctor` on machines that the tests invent."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`personalize estimate`: what is shown beside what, what it prints, and what it refuses."""
+"""`personalize estimate`: its comparisons, its output, and what it refuses."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path) -
     content["config"]["personalization:azure"]["kubernetes_tier"] = "Standard"
     file.write_text(yaml.safe_dump(content))
     found = run("--stack", "dev", "--compare", str(file))
-    # 730 h at 0.10 for the API server's SLA, and nothing else
+    # 730 h at 0.10 for the uptime SLA of the API server, and no other difference
     assert found["beside"]["total_usd_per_month"] - found["total_usd_per_month"] == pytest.approx(73.00)
     assert {line["name"] for line in found["beside"]["lines"]} - {line["name"] for line in found["lines"]} == {
         "AKS tier Standard"

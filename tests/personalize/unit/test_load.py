@@ -1,4 +1,4 @@
-"""The load test's clients against small servers that misbehave in known ways."""
+"""The load generator against small servers with known faults."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ HEADERS = {"x-test": "1"}
 def test_each_client_of_the_closed_loop_waits_for_its_answer() -> None:
     with _server(_answering(OK, seconds=0.02)) as port:
         result = run_load(_plan(port, connections=4, seconds=1.0))
-    assert 4 <= len(result.accepted) <= 204  # 50 a second and client at most
+    assert 4 <= len(result.accepted) <= 204  # each client sends at most 50 requests a second
     assert min(result.accepted) >= 0.019
     assert result.errors == {}
 
@@ -84,7 +84,7 @@ def test_a_stall_counts_for_every_request_that_it_held_up() -> None:
     with _server(serve) as port:
         result = run_load(_plan(port, connections=1, seconds=1.0, rate=100.0))
     waited = sum(seconds > 0.1 for seconds in result.accepted)
-    assert waited > 20  # a client that waits for its answer before it counts would have seen one
+    assert waited > 20  # a client that waits for each answer before it sends again would have seen one slow answer
 
 
 def test_refusals_are_counted_apart() -> None:

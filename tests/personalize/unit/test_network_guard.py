@@ -1,4 +1,4 @@
-"""A stack stays in the network in which it was made."""
+"""A stack's network cannot be changed after its creation."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ MADE_PRIVATE = [*MADE_PUBLIC, {"type": NETWORK, "inputs": {"addressSpace": {"add
 
 
 def settings(**changes: Any) -> AzureSettings:
-    """Of a stack on Azure."""
+    """Settings of a stack on Azure."""
     deployers = [{"object_id": SUBSCRIPTION, "type": "User"}]
     own = {"subscription": SUBSCRIPTION, "tenant": SUBSCRIPTION, "deployers": deployers, "alert_mail": "a@example.com"}
     return AzureSettings.model_validate(own | changes)
@@ -38,7 +38,7 @@ def settings(**changes: Any) -> AzureSettings:
         (MADE_PRIVATE, PRIVATE),
         (MADE_PRIVATE, PRIVATE | {"peered_network": HUB.replace("virtualNetworks/hub", "virtualNetworks/other")}),
         ([], PRIVATE),
-        (MADE_PRIVATE[-1:], {}),  # an `up` that was cut off before anything was put into the network
+        (MADE_PRIVATE[-1:], {}),  # an `up` that stopped before it put anything into the network
     ],
 )
 def test_a_stack_that_stays_in_its_network_passes(resources: list[dict[str, Any]], changes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A stack's outputs: from the engine's state and, on this machine, the service's own key, without the engine."""
+"""A stack's outputs: from the state and the service's key file; the engine only decrypts secrets missing there."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ echo '{{"endpoint": "http://127.0.0.1:1", "key": "the-engine-s", "token": "anoth
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a stack that is up, with a stand-in for the engine that writes down how it was called."""
+    """The folder of a deployed stack, with a stand-in for the engine that records its calls."""
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path))
     engine = tmp_path / "pulumi"
     engine.write_text(ENGINE.format(calls=tmp_path / "calls"))
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def state(folder: Path, **outputs: object) -> None:
-    """Write what the engine knows of the stack."""
+    """Write the stack's state."""
     stack = {"type": "pulumi:pulumi:Stack", "outputs": STATED | outputs}
     file = folder / "state" / ".pulumi" / "stacks" / "personalization" / "local.json"
     file.parent.mkdir(parents=True)

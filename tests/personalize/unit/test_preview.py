@@ -1,4 +1,4 @@
-"""A preview of a stack on Azure."""
+"""`preview` for a stack on Azure."""
 
 from types import SimpleNamespace
 from typing import Any

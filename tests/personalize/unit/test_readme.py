@@ -1,4 +1,4 @@
-"""The README is the way in: short, with the two commands, what is where, and an example that is in `examples`."""
+"""The README: short, with the two commands to start, a map of the packages, and an example from `examples`."""
 
 import yaml
 

@@ -1,4 +1,4 @@
-"""Models that an earlier stack left, registered in another one."""
+"""Importing the saved models of an earlier stack into another one."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from tools.paths import state_folder
 
 
 def registry_of(folder: Path, *bundles: Path) -> LocalRegistry:
-    """A new one with these versions."""
+    """A new registry with these bundles as its versions."""
     made = LocalRegistry(folder)
     made.create()
     for bundle in bundles:
@@ -28,7 +28,7 @@ def registry_of(folder: Path, *bundles: Path) -> LocalRegistry:
 
 @pytest.fixture
 def saved(tmp_path: Path, bundle_of: MakeBundle) -> Path:
-    """What an earlier stack's two versions were saved as."""
+    """The export of an earlier stack's two versions."""
     earlier = registry_of(tmp_path / "earlier", bundle_of(1), bundle_of(2))
     export(earlier.list(), earlier.fetch, tmp_path / "saved")
     shutil.rmtree(tmp_path / "earlier")

@@ -1,4 +1,4 @@
-"""The documentation's site: what its pages are made from. `make docs` builds it, and looks after the links."""
+"""Sources of the documentation site. `make docs` builds the site and checks its links."""
 
 import json
 import re
@@ -20,14 +20,14 @@ def pages() -> dict[str, str]:
 
 
 class Loader(yaml.SafeLoader):
-    """Reads mkdocs.yml, whose one Python name is of no interest here."""
+    """Reads mkdocs.yml and ignores the Python name in it."""
 
 
 Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda *_: None)
 
 
 def listed(entry: Any) -> set[str]:
-    """The pages of a part of mkdocs' `nav`."""
+    """The pages in a part of mkdocs' `nav`."""
     match entry:
         case str():
             return {entry}

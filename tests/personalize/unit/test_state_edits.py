@@ -1,4 +1,4 @@
-"""What a killed update left open, and what a refresh brings in that nobody asked for."""
+"""Edits of the state: operations that a killed update left pending, and changes that a refresh adds by mistake."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,22 +33,22 @@ STEP = {
 
 @dataclass
 class FakeStack:
-    """A stack whose state is a dictionary."""
+    """A stack that keeps its state in a dictionary."""
 
     deployment: dict[str, Any]
     refreshed: list[list[str]] = field(default_factory=list)
 
     def export_stack(self) -> Deployment:
-        """The state."""
+        """Return the state."""
         return Deployment(version=3, deployment=self.deployment)
 
     def import_stack(self, state: Deployment) -> None:
-        """Another state."""
+        """Replace the state."""
         self.deployment = dict(state.deployment or {})
 
 
 def begun(*resources: dict[str, Any], kind: str = "creating") -> list[dict[str, Any]]:
-    """Operations that were cut off."""
+    """Pending operations of these resources."""
     return [{"type": kind, "resource": resource} for resource in resources]
 
 
