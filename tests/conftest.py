@@ -1,4 +1,4 @@
-"""What is dear to make and serves many tests: one Spark, small bundles, an empty registry."""
+"""Fixtures that are expensive to create and that many tests share: Spark, small bundles, an empty registry."""
 
 import gc
 import os
@@ -14,18 +14,18 @@ from xdist.scheduler import LoadFileScheduling
 from training.runtime import jars_folder
 
 if TYPE_CHECKING:
-    # Imported where they are needed: they take seconds, in each process of the tests before its first one.
+    # The fixtures that need these import them: that takes seconds, and would delay the start of every test process.
     from pyspark.sql import SparkSession
 
     from tests.support.bundles import MakeBundle
 
-# Each test's Spark lives for seconds: compiling its code thoroughly would cost more than the code then saves.
+# Spark sessions of the tests live for seconds: full JIT compilation would cost more time than it saves.
 os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 
 JARS = jars_folder()
-"""Where they are, also when the first test that needs Spark has a cache of its own."""
+"""Read at import, because the first test that needs Spark may have set another cache folder."""
 
-# How long an example takes says nothing on a machine that does other things too.
+# Durations of single examples mean nothing on a machine with other load.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
@@ -35,7 +35,7 @@ TRAINING = "tests/training/runs/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest in one process, so that none is left alone with it at the end."""
+    """Begin with the tests that occupy one process longest, so that none of them is left running alone at the end."""
     items.sort(key=_turn)
 
 
@@ -47,9 +47,10 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.fixture(autouse=True)
 def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collect what an engine has left: a coroutine of Pulumi's, whose end raises and has its trace formatted.
+    """Run the garbage collector after a test with Pulumi's engine, which leaves a coroutine behind.
 
-    Where another test happens to parse source at that moment, its parser fails (Python 3.11, gh-106905).
+    Its destruction raises an exception whose traceback is formatted; if that happens while another test parses source
+    code, Python 3.11's parser fails (gh-106905).
     """
     yield
     if request.node.get_closest_marker("engine"):
@@ -57,10 +58,10 @@ def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without types
-    """`--dist=loadfile`, which deals out the tests file by file, with two exceptions.
+    """`--dist=loadfile`, which distributes tests by file, with two exceptions.
 
-    Whole paths live for minutes and share nothing: each is dealt out alone. The tests of training share Spark and a
-    run: they stay together, as both take longer to begin than most of what is done with them.
+    Whole paths run for minutes and share nothing: each is distributed by itself. The training tests share a Spark
+    session and a run, so they stay together: both take longer to create than most of the tests that use them.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -72,7 +73,7 @@ class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist comes without ty
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Units | None:
-    """Deal out the tests in these units."""
+    """Distribute tests in these units."""
     return Units(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
@@ -80,14 +81,14 @@ COLLECTED = pytest.StashKey[set[str]]()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Note every test that is found, before markers leave some out."""
+    """Record every test that is found, before markers deselect some."""
     name = getattr(item, "originalname", item.name)
     item.config.stash.setdefault(COLLECTED, set()).add(f"{item.path.relative_to(item.config.rootpath)}::{name}")
 
 
 @pytest.fixture
 def collected(request: pytest.FixtureRequest) -> set[str]:
-    """`path::function` of every test that was found where pytest was asked to look."""
+    """`path::function` of every test found in the paths that pytest was given."""
     return request.config.stash[COLLECTED]
 
 
@@ -101,7 +102,7 @@ def spark_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spark(spark_log: Path) -> "Iterator[SparkSession]":
-    """A local session as training itself starts it."""
+    """A local session, started the way training starts it."""
     from training.engines.spark.session import spark_session  # noqa: PLC0415 - see above
     from training.parameters import TrainingParameters  # noqa: PLC0415 - see above
 
@@ -114,7 +115,7 @@ def spark(spark_log: Path) -> "Iterator[SparkSession]":
 
 @pytest.fixture(scope="session")
 def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> "MakeBundle":
-    """Small bundles by seed, made once."""
+    """Small bundles by seed, each made once."""
     from tests.support.bundles import make_bundle  # noqa: PLC0415 - see above
 
     place = tmp_path_factory.mktemp("bundles")
@@ -128,7 +129,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> "MakeBundle":
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry that `create` made: MLflow takes a second or two for its tables."""
+    """A registry after `create`; copied by tests, because MLflow takes a second or two to create its tables."""
     from steps.local.registry import LocalRegistry  # noqa: PLC0415 - see above
 
     place = tmp_path_factory.mktemp("empty") / "registry"

@@ -1,4 +1,4 @@
-"""One copy of the project for all end-to-end tests; each module's stack is destroyed whatever happens."""
+"""One copy of the project for all end-to-end tests. Each module's stack is destroyed, even after a failure."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.support.checkout import Checkout
 ROWS = 5_000
 TRAINING = {"num_iterations": 20, "driver_memory_gib": 1}
 LENIENT_GATE = {"min_auc": 0.55, "max_calibration_error": 0.2, "max_log_loss_rise": 1.0, "min_log_loss_gain": -1.0}
-"""So few rows give poor models, and these tests are about the steps."""
+"""These tests are about the steps: so few rows give poor models, which must pass the gate all the same."""
 
 
 @pytest.fixture(scope="session")

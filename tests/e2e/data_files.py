@@ -1,4 +1,4 @@
-"""The datasets' files: generated rows in Criteo's format, and tables from the README's example."""
+"""The datasets' files: generated rows in Criteo's format, and tables derived from the README's example."""
 
 import gzip
 import shutil
@@ -18,7 +18,7 @@ ROWS = 3_000
 SUFFIXES = {"csv": ".csv", "tsv": ".tsv", "gzip": ".csv.gz", "parquet": ".parquet"}
 TABLES = ("interactions", "users", "items")
 LATER_ROWS = 300
-"""Rows of the example that are added a second time, like another week's."""
+"""Rows of the example that are appended once more in the later state, as if new data had arrived."""
 
 
 def setting(data: Data, place: Path, examples: Path, *, later: bool) -> dict[str, Any]:

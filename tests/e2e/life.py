@@ -1,4 +1,4 @@
-"""What users do with a stack, and what must result with any data."""
+"""What users do with a stack, and the results that must hold for any dataset."""
 
 import json
 import math
@@ -16,15 +16,16 @@ EVERY_STEP = {"DataUpload", "TrainingRun", "ModelVersion", "ServingImage", "Scor
 
 
 def changed(outcome: dict[str, Any]) -> set[str]:
-    """The steps that did something."""
+    """Steps with an operation other than `same`."""
     return {step for step, operation in outcome["steps"].items() if operation != "same"}
 
 
 @dataclass
 class Life:
-    """A stack of `checkout`. Each `up` gets the `options`; `bundles` are its versions' bundles.
+    """The life of the stack in `checkout`.
 
-    The service's answers are compared with what training computed for held-out records.
+    Each `up` gets the `options`; `bundles` are the bundles of the model versions. The service's answers are compared
+    with what training computed for held-out records.
     """
 
     checkout: Checkout
@@ -53,7 +54,7 @@ class Life:
         return ended.stdout + ended.stderr
 
     def refused_up(self) -> None:
-        """`up` with a split by time of rows without timestamps: one sentence, before any step."""
+        """`up` with a time split of rows without timestamps: one sentence, before any step."""
         failed = self.checkout.run("up", *self.options, code=2)
         assert "`split: time` needs a dataset with a timestamp" in failed.stderr
         assert "Traceback" not in failed.stderr
@@ -91,7 +92,7 @@ class Life:
         assert {one["feature"] for one in answer["contributions"]} == set(golden["record"])
 
     def new_data(self) -> None:
-        """`up` with other data, in its output for people: every step runs again, and the next version serves."""
+        """`up` with other data and readable output: every step runs again, and the next version serves."""
         shown = self.checkout.run("up", *self.options)
         done = set(re.findall(r"^([a-z ]+): (?:created|replaced|updated)", shown.stderr, re.MULTILINE))
         assert done == {"data", "training", "model version", "serving image", "scoring service"}, shown.stderr

@@ -1,7 +1,7 @@
-"""The stacks whose whole life is tested: between them they have every kind of dataset, file and split.
+"""The stacks whose whole life is tested: together they cover every kind of dataset, file and split.
 
 A path is a stack's life: an `up` that is refused, the first `up`, then the other commands, new data, and a rollback.
-The synthetic path is `test_local_stack.py`'s, the others are `test_paths.py`'s.
+`test_local_stack.py` tests the synthetic path, `test_paths.py` the others.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset in its files, and how its rows are split."""
+    """A dataset's source, the format of its files, and how its rows are split."""
 
     source: str
     files: str
@@ -19,7 +19,7 @@ class Data:
 
 @dataclass(frozen=True)
 class StackPath:
-    """One stack: `first` comes up, `refused` does not, and `second` is new data for the champion."""
+    """One stack: `first` is deployed, `refused` is not, and `second` is new data for the champion."""
 
     name: str
     first: Data

@@ -1,5 +1,7 @@
-"""The whole life of a local stack with the real Pulumi engine, by its users' commands. The tests of a class build on
-one another in order."""
+"""A local stack from its first `up` to `destroy`, with the real Pulumi engine and the commands that users type.
+
+The tests of a class depend on each other and run in order.
+"""
 
 import os
 import re
@@ -33,24 +35,24 @@ def service_processes(checkout: Checkout) -> list[psutil.Process]:
 
 
 def training_processes(checkout: Checkout) -> list[psutil.Process]:
-    """Those of them that are training."""
+    """The stack's processes that run training."""
     return [process for process in service_processes(checkout) if "training" in process.cmdline()]
 
 
 def computing(checkout: Checkout) -> bool:
-    """Whether a run is past its start, by a second of processor time."""
+    """Whether training has used more than a second of CPU time, and so is past its start."""
     return any(process.cpu_times().user > 1 for process in training_processes(checkout))
 
 
 def listening(port: int) -> bool:
-    """Whether somebody accepts connections on the port."""
+    """Whether a process accepts connections on the port."""
     with socket.socket() as client:
         client.settimeout(1)
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def served_version(checkout: Checkout) -> str:
-    """The model version in the service's own answer."""
+    """The model version that the service reports."""
     return str(checkout.json("predict", "examples/record.json")["model"]["version"])
 
 
@@ -100,7 +102,7 @@ class TestLifeOfTheStack:
         assert served_version(checkout) == "2"
 
     def test_refresh_heals_a_service_that_was_killed_with_its_supervisor(self, checkout: Checkout) -> None:
-        while running := service_processes(checkout):  # a supervisor that ends last has started another service
+        while running := service_processes(checkout):  # until it is dead itself, the supervisor starts workers again
             for process in running:
                 process.kill()
             psutil.wait_procs(running, timeout=10)
@@ -120,7 +122,7 @@ class TestLifeOfTheStack:
 
 
 class TestFaults:
-    """Failures around an update of that stack, whose service keeps version 2."""
+    """Failures around an update of that stack; its service keeps serving version 2."""
 
     def test_two_ups_at_once_are_refused_in_a_sentence(self, checkout: Checkout) -> None:
         processes = [checkout.start("up"), checkout.start("up")]
@@ -235,7 +237,7 @@ def wait_for(condition: Callable[[], bool], *, timeout_seconds: float = 120) -> 
 
 
 def test_the_tree_stays_clean_for_git(checkout: Checkout) -> None:
-    """`up` writes nothing beside the ignored folders."""
+    """`up` writes only into ignored folders."""
     subprocess.run(["git", "init", "-q"], cwd=checkout.folder, check=True)
     subprocess.run(["git", "add", "-A"], cwd=checkout.folder, check=True)
     listed = subprocess.run(["git", "ls-files"], cwd=checkout.folder, capture_output=True, text=True, check=True)

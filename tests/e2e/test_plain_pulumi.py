@@ -1,4 +1,4 @@
-"""A plain `pulumi up`, as in the README, with Pulumi's CLI and its own Python language host."""
+"""Plain `pulumi up`, as in the README, with Pulumi's CLI and its own Python language host."""
 
 import os
 import re

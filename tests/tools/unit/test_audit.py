@@ -1,4 +1,4 @@
-"""The audit: what OSV-Scanner finds is an error when there is a fix, and so is a scanner that could not look."""
+"""The audit: a vulnerability with a fix is an error, and so is a scanner that could not scan."""
 
 import json
 from collections.abc import Callable
@@ -34,12 +34,12 @@ ANSWER = """
         {"package": {"ecosystem": "Debian:13", "name": "gcc-12"},
          "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "13"}]}]}]}]}]}]}
 """.replace("ROOT", str(ROOT))
-"""What OSV-Scanner 2.5 answered about advisories that were made up, some fields left out and names added."""
+"""OSV-Scanner 2.5's output for invented advisories, with some fields left out and names added."""
 
 
 @pytest.fixture
 def scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
-    """Makes a scanner that prints a text and ends with a status."""
+    """Makes a scanner that prints a text and exits with a status."""
     program = tmp_path / "osv-scanner"
     monkeypatch.setattr(audit, "built", lambda _: program)
 
@@ -67,7 +67,7 @@ def test_a_weakness_counts_once_with_the_fix_of_its_own_package_and_its_own_debi
 
 @pytest.mark.parametrize("status", [127, 2])
 def test_a_scanner_that_could_not_look_found_nothing_good(scanner: Callable[[str, int], None], status: int) -> None:
-    """Without its list it prints an empty one and ends with 127, as OSV-Scanner 2.5 did here."""
+    """Without its database OSV-Scanner 2.5 prints an empty list and exits with 127."""
     scanner('{"results": []}', status)
     with pytest.raises(SetupError, match=rf"status {status}: no route to osv\.dev"):
         audit.scanned("source")

@@ -1,4 +1,4 @@
-"""How the set-up reports progress and errors."""
+"""Progress and errors that the setup reports."""
 
 from pathlib import Path
 

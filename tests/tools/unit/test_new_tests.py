@@ -1,4 +1,4 @@
-"""`make test-new` runs whole test files that are new or changed, five times, and fails at the first failure."""
+"""`make test-new` runs new and changed test files five times, as a whole, and stops at the first failure."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ from tools.paths import ROOT
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository whose last commit changes one test file of two; a third one is not committed."""
+    """A repository whose last commit changes one of two test files; a third one is not committed yet."""
     folder = tmp_path / "tests" / "unit"
     folder.mkdir(parents=True)
     git(tmp_path, "init", "--quiet")

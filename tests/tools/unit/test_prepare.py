@@ -1,4 +1,4 @@
-"""The part of the set-up that runs before any package is there."""
+"""The part of the setup that runs before any package is installed."""
 
 import ast
 import hashlib
@@ -26,14 +26,14 @@ print("\\n".join(name for name in set(sys.modules) - before if name.split(".")[0
 
 
 def modules_of_the_set_up() -> list[str]:
-    """What importing the set-up brings in beside the standard library, in a Python without any package."""
+    """Modules outside the standard library that the setup imports, in a Python without packages."""
     command = [sys.executable, "-S", "-c", LISTED]
     answer = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, check=True, text=True)
     return sorted(answer.stdout.split())
 
 
 def on_platform(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make Python report the operating system and processor of `name`, such as `Linux aarch64`."""
+    """Make Python report an operating system and processor, such as `Linux aarch64`."""
     system, processor = name.split()
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("platform.machine", lambda: processor)

@@ -1,4 +1,4 @@
-"""How the set-up brings the Pulumi CLI and the jars, with programs that the test makes up."""
+"""How the setup gets the Pulumi CLI and the jars, with fake programs."""
 
 import functools
 import hashlib
@@ -26,7 +26,7 @@ JARS = [{"group": "g", "artifact": "a", "version": "1", "sha256": hashlib.sha256
 
 @pytest.fixture
 def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that PATH names first, before the system's own; the cache is empty."""
+    """The first folder on PATH, before the system's folders; the cache is empty."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -37,7 +37,7 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def repository(path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """One jar is pinned, whose content is `good`; the path is its folder in a Maven repository of the test."""
+    """The folder, in a local Maven repository, of the only pinned jar, whose content must be `good`."""
     assert path_folder.exists()
     monkeypatch.setattr(runtime, "pinned_jars", lambda: JARS)
     monkeypatch.setattr(spark, "pinned_jars", lambda: JARS)
@@ -53,7 +53,7 @@ def repository(path_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def recent_go(path_folder: Path) -> None:
-    """PATH has a Go that is recent enough."""
+    """Put a sufficiently recent Go on PATH."""
     program(path_folder / "go", f"echo go version go{GO} linux/amd64")
 
 

@@ -1,4 +1,4 @@
-"""What the set-up fetches comes through a proxy that inspects TLS, whose authority only this machine's store has."""
+"""The setup works behind a proxy that inspects TLS, whose authority is trusted only by this machine's store."""
 
 import base64
 import functools
@@ -28,7 +28,7 @@ from tools.setup.uv import ensure_uv
 IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
 HOSTS = ("repository.example", "registry.npmjs.org")
 STORE = next((path for path in trust.BUNDLES if Path(path).is_file()), "")
-"""This machine's own, which the test replaces in mounts of its own."""
+"""This machine's certificate store. The test replaces it inside its own mount namespace."""
 WHEEL = "uv-1.0.0-py3-none-any.whl"
 
 pytestmark = pytest.mark.skipif(
@@ -83,7 +83,7 @@ with go_toolchain() as (command, environment):
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Environment of a machine that reaches the hosts only through the proxy; `certificate` is the authority's file."""
+    """Environment variables of a machine that reaches the hosts only through the proxy."""
     content = tmp_path / "content"
     _publish(content)
     _project(tmp_path / "project")
@@ -110,7 +110,7 @@ def network(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def _publish(content: Path) -> None:
-    """A package index, a Maven repository, a registry of npm and a module proxy of Go, with one thing each."""
+    """A package index, a Maven repository, an npm registry and a Go module proxy, each with one item."""
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("uv-1.0.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0.0\n")
@@ -140,7 +140,7 @@ def _npm_package() -> bytes:
 
 
 def _project(folder: Path) -> None:
-    """A project with what ours names: extras for uv, and a lock for npm."""
+    """A project like ours, as far as the setup reads it: extras for uv, and a lock file for npm."""
     described = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["uv"]\n'
     (folder / "tools" / "demo").mkdir(parents=True)
     (folder / "pyproject.toml").write_text(
@@ -159,7 +159,7 @@ def _project(folder: Path) -> None:
 
 
 def run(script: str, python: str, network: dict[str, str], folder: Path, *arguments: str) -> str:
-    """Run `script` where the proxy's authority is the only one of the system's store; what it prints."""
+    """Run `script` with a system store that contains only the proxy's authority; returns its output."""
     replaced = f'mount --bind {folder}/authority/ca.crt {STORE} && exec "$@"'
     command = [*IN_OWN_MOUNTS, "sh", "-c", replaced, "sh", python, "-c", script, *arguments]
     done = subprocess.run(command, cwd=folder, env=network, capture_output=True, text=True, check=False)
@@ -169,7 +169,7 @@ def run(script: str, python: str, network: dict[str, str], folder: Path, *argume
 
 @pytest.fixture
 def machine_python() -> str:
-    """The Python that runs the set-up, which has pip."""
+    """A Python for the setup, with pip."""
     found = next((path for name in ("python3", "/usr/bin/python3") if (path := shutil.which(name))), "")
     if not found or subprocess.run([found, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
         pytest.skip("needs a python3 with pip")
