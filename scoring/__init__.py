@@ -1,1 +1,1 @@
-"""The HTTP service that answers with click probabilities."""
+"""The HTTP service that serves click probabilities."""

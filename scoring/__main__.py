@@ -11,7 +11,7 @@ from scoring.settings import ServerSettings, parse
 
 
 def main() -> int:
-    """Run the command line and return the exit code; what goes wrong is one sentence on standard error."""
+    """Run the command line and return the exit code. An error is printed as one sentence on standard error."""
     settings = parse()
     try:
         if settings.check:
@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def check(settings: ServerSettings) -> str:
-    """Load the bundle, score its golden records and say so; raises a `PersonalizationError`."""
+    """Load the bundle, score its golden records and return a report. Raises `PersonalizationError` if that fails."""
     name = ModelName(name=settings.model_name, version=settings.model_version)
     model = ServedModel.load(settings.bundle, name=name, engine=settings.engine, max_records=settings.max_records)
     try:

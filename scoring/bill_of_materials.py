@@ -1,9 +1,9 @@
-"""`bill_of_materials.py FOLDER FILE`: writes down what the image holds, while it is built, by itself.
+"""`bill_of_materials.py FOLDER FILE`: writes the image's bill of materials (CycloneDX 1.6).
 
-CycloneDX 1.6, by the Python that the image will have: the bases of the recipe by their digests, the packages that dpkg
-listed, the installed libraries, and, for Spark, the pinned jars and Java. The folder has what is known of them:
-`Dockerfile`, `image.json`, `debian.txt`, and for Spark `jars.json` and the JDK's `release`. Equal contents give equal
-bytes, as there is neither a time nor a number of its own in it.
+The Dockerfile runs it as a script during the build, with the image's own Python. It lists the base images by digest,
+the Debian packages, the Python libraries and, for Spark, the pinned jars and Java. FOLDER contains `Dockerfile`,
+`image.json`, `debian.txt` and, for Spark, `jars.json` and the JDK's `release`. Equal contents give equal bytes: the
+file has no timestamp and no serial number.
 """
 
 import json
@@ -21,7 +21,7 @@ JAVA_VERSION = re.compile(r'^JAVA_VERSION="([^"]+)"$', re.MULTILINE)
 
 
 def bill(made_of: dict[str, Any], components: Iterator[dict[str, str]]) -> dict[str, Any]:
-    """The document about an image with the facts `made_of`; its components each once, ordered by their addresses."""
+    """The document for an image with the properties `made_of`; sorts components by package URL, without duplicates."""
     listed = {component["purl"]: component for component in components}
     facts = [{"name": name, "value": str(value)} for name, value in sorted(made_of.items())]
     return {
@@ -34,7 +34,7 @@ def bill(made_of: dict[str, Any], components: Iterator[dict[str, str]]) -> dict[
 
 
 def bases(recipe: Path, stages: set[str]) -> Iterator[dict[str, str]]:
-    """The images that the stages stand on."""
+    """The base images of the given stages."""
     for place, name, tag, digest, stage in BASE.findall(recipe.read_text(encoding="utf-8")):
         if stage in stages:
             extra = f"?repository_url={place}/{name}&tag={tag}"
@@ -42,7 +42,10 @@ def bases(recipe: Path, stages: set[str]) -> Iterator[dict[str, str]]:
 
 
 def debian_packages(listing: Path) -> Iterator[dict[str, str]]:
-    """What dpkg had installed: name, version, architecture and source a line; weaknesses are known by the source."""
+    """The installed Debian packages; each line has name, version, architecture and source package.
+
+    Vulnerability databases list Debian packages by source package.
+    """
     release = platform.freedesktop_os_release()
     distribution = f"{release['ID']}-{release['VERSION_ID']}"
     for name, version, architecture, source in map(str.split, listing.read_text(encoding="utf-8").splitlines()):
@@ -51,7 +54,7 @@ def debian_packages(listing: Path) -> Iterator[dict[str, str]]:
 
 
 def python_packages() -> Iterator[dict[str, str]]:
-    """This Python, and what is installed for it."""
+    """This Python and its installed packages."""
     version = platform.python_version()
     yield _component("platform", "python", version, f"generic/python@{version}")
     for package in distributions():
@@ -60,7 +63,7 @@ def python_packages() -> Iterator[dict[str, str]]:
 
 
 def java_packages(jars: Path, release: Path) -> Iterator[dict[str, str]]:
-    """The jars of the list `jars`, and the Java whose JDK has the file `release`."""
+    """The jars in the list `jars`, and the Java version in the JDK's file `release`."""
     for jar in json.loads(jars.read_text(encoding="utf-8")):
         purl = f"maven/{jar['group']}/{jar['artifact']}@{_quoted(jar['version'])}"
         yield _component("library", jar["artifact"], jar["version"], purl)
@@ -78,7 +81,7 @@ def _quoted(version: str) -> str:
 
 
 def main(folder: str, target: str) -> None:
-    """Write the bill of the image that is being built from `folder` into the file `target`."""
+    """Write the bill of materials of the image described in `folder` to the file `target`."""
     known = Path(folder)
     java = (known / "release").is_file()
     components = [*debian_packages(known / "debian.txt"), *python_packages()]

@@ -1,35 +1,35 @@
-"""What can keep the service from starting or from answering, one class per cause."""
+"""Errors that keep the service from starting or answering, one class per cause."""
 
 from features.errors import PersonalizationError
 
 
 class EngineError(PersonalizationError):
-    """An engine that cannot be started or cannot compute a probability."""
+    """The engine cannot be started, or cannot compute a probability."""
 
 
 class GoldenError(PersonalizationError):
-    """A model that does not reproduce the probabilities that training computed."""
+    """The model does not reproduce the probabilities that training computed."""
 
 
 class TracesError(PersonalizationError):
-    """Requests cannot be traced as asked for."""
+    """Requests cannot be traced as `--traces` asks."""
 
 
 class KeysError(PersonalizationError):
-    """A keys file that cannot be used."""
+    """The keys file cannot be used."""
 
 
 class ListenError(PersonalizationError):
-    """An address that cannot be listened on."""
+    """The service cannot listen on its address."""
 
 
 class RecordTypeError(PersonalizationError):
-    """A schema whose records cannot be told apart from the service's own fields."""
+    """A column has the same name as one of the service's own fields."""
 
 
 class TlsError(PersonalizationError):
-    """A certificate or its key that cannot be used."""
+    """The certificate or its key cannot be used."""
 
 
 class DiskFullError(PersonalizationError):
-    """There is no room for the files that the workers share."""
+    """The disk is too full for the files that the workers share."""

@@ -1,6 +1,6 @@
-"""Fetches the pinned jars of SynapseML, for a machine's set-up and for the image.
+"""Downloads the pinned jars of SynapseML, for a development machine and for the image.
 
-The image's recipe runs it by itself, `fetch_jars.py REPOSITORY LIST FOLDER`, so it keeps to the standard library.
+The Dockerfile runs it as a script, `fetch_jars.py REPOSITORY LIST FOLDER`, so it uses only the standard library.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ SECONDS = 120.0
 
 
 class JarFetchError(Exception):
-    """A jar cannot be fetched, or is not the pinned one."""
+    """A jar cannot be downloaded, or is not the pinned one."""
 
 
 def fetch(repository: str, jars: list[dict[str, str]], folder: Path, trust: ssl.SSLContext | None = None) -> None:
-    """Fetch each jar (group, artifact, version, sha256) that `folder` lacks from the Maven repository at the address.
+    """Download the jars (group, artifact, version, sha256) that `folder` lacks from the Maven repository's URL.
 
-    `trust` checks the server's certificate, by default with the authorities that Python finds. Raises `JarFetchError`;
-    what is fetched is written aside and renamed, so that `folder` has pinned files only.
+    `trust` verifies the server's certificate; the default is the authorities that Python finds. A jar is verified,
+    written under another name and renamed, so `folder` contains only complete, pinned jars. Raises `JarFetchError`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for jar in jars:

@@ -1,6 +1,6 @@
-"""The limits of the service. Its command line and the settings of a stack are made from these fields.
+"""The limits of the service. Its command-line options and a stack's settings are generated from these fields.
 
-Standard library only, as the service's image has no pydantic.
+Standard library only, as the service's image does not contain pydantic.
 """
 
 from dataclasses import Field, dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 
 class Bounds(NamedTuple):
-    """What a limit may be, and what it is for."""
+    """A limit's range, both ends included, its help text and its type."""
 
     least: float
     most: float
@@ -55,10 +55,10 @@ class Limits:
 
 
 def bounds_of(limit: "Field[Any]") -> Bounds:
-    """What a field of `Limits` may be."""
+    """The bounds of a field of `Limits`."""
     return cast("Bounds", limit.metadata["bounds"])
 
 
 def option(name: str) -> str:
-    """The option of the command line for a limit."""
+    """The command-line option of a limit."""
     return f"--{name.replace('_', '-')}"

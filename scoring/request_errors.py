@@ -1,4 +1,7 @@
-"""Why a request gets no score: each cause with its HTTP status, its code and a message that names the field."""
+"""The errors that a request can get: each class has an HTTP status and a code, each instance a message.
+
+`/openapi.json` contains the docstrings of the structs and of most error classes.
+"""
 
 from typing import ClassVar
 
@@ -9,11 +12,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What was wrong with a request."""
 
     code: str
-    """The cause, in one stable word."""
+    """A stable identifier of the cause."""
     message: str
-    """The cause, in a sentence."""
+    """The cause in a sentence."""
     field: str | None
-    """The field at fault, for example `int03` or `records[2].cat07`."""
+    """The invalid field, for example `int03` or `records[2].cat07`."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +26,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejection(Exception):  # noqa: N818 - an answer to a request, not a failure
-    """A request that gets an `ErrorAnswer`. Never carries a feature's value."""
+    """A request that gets an `ErrorAnswer`. The message never contains a feature's value."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str]
@@ -34,12 +37,12 @@ class Rejection(Exception):  # noqa: N818 - an answer to a request, not a failur
         self.field = field
 
     def body(self) -> bytes:
-        """The JSON of the answer."""
+        """The body of the response, as JSON."""
         problem = Problem(code=self.code, message=self.message, field=self.field)
         return msgspec.json.encode(ErrorAnswer(error=problem))
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers that the status asks for, beyond those of every answer."""
+        """The headers that the status requires, in addition to those of every response."""
         return []
 
 
@@ -50,7 +53,7 @@ class InvalidJson(Rejection):
 
 
 class WrongType(Rejection):
-    """A value of another type than the schema's."""
+    """A value whose type differs from the schema's."""
 
     code = "wrong_type"
 
@@ -68,7 +71,7 @@ class UnknownField(Rejection):
 
 
 class MissingField(Rejection):
-    """A required field of the request itself that is absent."""
+    """A missing field of the request itself; features may be missing."""
 
     code = "missing_field"
 
@@ -92,12 +95,12 @@ class Unauthorized(Rejection):
     code = "unauthorized"
 
     def __init__(self, message: str, *, challenge: bytes = b"Bearer") -> None:
-        """`challenge` says how a key is to be sent; a browser asks its user when it is `Basic`."""
+        """`challenge` is the authentication scheme; `Basic` makes a browser ask its user."""
         super().__init__(message)
         self._challenge = challenge
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The challenge that RFC 9110 requires."""
+        """The challenge, which RFC 9110 requires."""
         return [(b"www-authenticate", self._challenge)]
 
 
@@ -119,12 +122,12 @@ class MethodNotAllowed(Rejection):
         self._allowed = allowed
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The methods that RFC 9110 requires to be named."""
+        """The allowed methods, which RFC 9110 requires."""
         return [(b"allow", self._allowed.encode())]
 
 
 class InvalidHttp(Rejection):
-    """A request that is not HTTP."""
+    """A request that is not valid HTTP/1.1, or whose body comes in too many small chunks."""
 
     code = "invalid_http"
 
@@ -165,10 +168,10 @@ class UnsupportedMediaType(Rejection):
 
 
 class Later(Rejection):
-    """A request that may be accepted at another time."""
+    """A request that may succeed if it is sent again later."""
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """When a client may try again, in seconds."""
+        """After how many seconds a client may try again."""
         return [(b"retry-after", b"1")]
 
 
@@ -200,18 +203,18 @@ class NotReady(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """More requests than can be answered in time."""
+    """More requests, bytes or clients than the service has room for."""
 
     code = "overloaded"
 
 
 class DeadlineExceeded(Unavailable):
-    """A request that waited too long to be of use."""
+    """A request that waited longer than its deadline."""
 
     code = "deadline_exceeded"
 
 
 class EngineUnavailable(Unavailable):
-    """An engine that does not answer."""
+    """An engine that does not respond."""
 
     code = "engine_unavailable"

@@ -1,4 +1,4 @@
-"""The answers of the service: their types are what `/openapi.json` describes."""
+"""The responses of the service. `/openapi.json` is generated from these types and contains their docstrings."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""Temporary folders that do not pile up: who makes one removes those of the same kind whose process has ended.
+"""Temporary folders that do not pile up: creating one removes those of the same kind whose process has ended.
 
-A process that is killed cannot tidy up. A folder's lock says whether its maker still runs, also to a process that sees
-other process numbers, as in another container.
+A killed process cannot clean up after itself. Each process locks its folder. The lock shows whether the process still
+runs, even across containers, which have separate process IDs.
 """
 
 import fcntl
@@ -13,30 +13,30 @@ from pathlib import Path
 
 LOCK = "in-use"
 UNLOCKED_SECONDS = 60.0
-"""How long a folder may be without its lock, which its maker takes right after making it."""
+"""A folder without a lock file counts as abandoned after this time; normally its process locks it at once."""
 
 
 class ScratchFolder:
-    """A folder of this process, named after its kind."""
+    """A temporary folder of this process; its name starts with its kind."""
 
     def __init__(self, kind: str, *, within: str | None = None) -> None:
-        """Make it `within` the system's folder for temporary files, and remove what is left of others of its `kind`."""
+        """Create it in `within` (default: the system's temporary folder), and remove abandoned ones of its `kind`."""
         place = within or tempfile.gettempdir()
         remove_abandoned(kind, Path(place))
         self.path = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=place))
         aside = self.path / f"{LOCK}.new"
         self._lock = os.open(aside, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        aside.rename(self.path / LOCK)  # so that nobody finds it before it is locked
+        aside.rename(self.path / LOCK)  # so that no process finds it unlocked
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the folder and its contents."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
 
 def remove_abandoned(kind: str, place: Path) -> None:
-    """Remove the folders of this kind in `place` whose process has ended; those of other users stay."""
+    """Remove this user's folders of this kind in `place` whose process has ended."""
     for folder in place.glob(f"{kind}-*"):
         if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)

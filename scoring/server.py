@@ -1,4 +1,4 @@
-"""Runs the service: one listening socket, and as many worker processes as asked for."""
+"""Runs the service: opens the listening sockets, and starts the supervisor of the worker processes."""
 
 import os
 import re
@@ -31,10 +31,10 @@ CONNECTION = re.compile(r"InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-
 
 
 def serve(settings: ServerSettings) -> int:
-    """Serve until a signal ends it and return the exit code.
+    """Serve until a signal arrives, and return the exit code.
 
-    Raises a `PersonalizationError` before anything listens when the bundle, the keys, the certificate or the address
-    cannot be used.
+    Raises `PersonalizationError`, before any worker starts, if the bundle, the keys, the certificate, tracing or the
+    address cannot be used.
     """
     Bundle.load(settings.bundle)
     keys = _keys_file(settings)
@@ -64,7 +64,7 @@ def serve(settings: ServerSettings) -> int:
 
 
 def work(settings: ServerSettings, listener: socket.socket, inside: socket.socket | None, pulse: int) -> int:
-    """The life of one worker process, which shows in the pipe `pulse` that it goes on; returns the exit code."""
+    """Run a worker in its own process and return its exit code. It writes heartbeats to the pipe `pulse`."""
     sink = LogSink(file=settings.log_file)
     configure(sink)
     sink.event("worker started", process=os.getpid())
@@ -81,7 +81,7 @@ def work(settings: ServerSettings, listener: socket.socket, inside: socket.socke
 
 @contextmanager
 def inside_socket(settings: ServerSettings) -> Iterator[socket.socket | None]:
-    """The socket of the inner port, None without one; raises `ListenError` when it cannot be had."""
+    """The socket of the inside port, None without one. Raises `ListenError` if it cannot be opened."""
     if settings.inside_port is None:
         yield None
         return
@@ -90,7 +90,7 @@ def inside_socket(settings: ServerSettings) -> Iterator[socket.socket | None]:
 
 
 def listening_socket(settings: ServerSettings) -> socket.socket:
-    """The socket to accept connections on; raises `ListenError` when it cannot be had."""
+    """The socket that accepts connections. Raises `ListenError` if it cannot be opened."""
     if settings.fd is not None:
         return _inherited_socket(settings.fd)
     return _bind(settings.host, settings.port)
@@ -107,9 +107,9 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def allow_open_files() -> None:
-    """Let this process and its workers have as many connections as the system permits."""
+    """Raise the limit on open files of this process and its workers to the maximum."""
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS reports a maximum that it does not grant
+    with suppress(ValueError, OSError):  # macOS rejects the maximum that it reports
         resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
@@ -122,7 +122,7 @@ def _inherited_socket(descriptor: int) -> socket.socket:
     if not listening:
         raise ListenError(f"--fd {descriptor} is a socket that does not listen.")
     if descriptor == sys.stdin.fileno():
-        # What workers start has this standard input, which must not be the socket.
+        # Processes that workers start inherit standard input, and must not get the socket.
         with Path(os.devnull).open() as nothing:
             os.dup2(nothing.fileno(), descriptor)
     return listener
@@ -131,7 +131,7 @@ def _inherited_socket(descriptor: int) -> socket.socket:
 def _check_certificate(settings: ServerSettings) -> None:
     try:
         tls_context(settings)
-    except OSError as error:  # of TLS too
+    except OSError as error:  # includes `ssl.SSLError`
         raise TlsError(
             f"The certificate {settings.tls_certificate} with the key {settings.tls_key} cannot be used: {error}. "
             "Both must be PEM files that belong together."
@@ -139,7 +139,7 @@ def _check_certificate(settings: ServerSettings) -> None:
 
 
 def _check_traces(connection: Path) -> None:
-    """Raise `TracesError` unless requests can be traced; what is in the file is secret and not repeated."""
+    """Raise `TracesError` unless requests can be traced. Never quotes the connection string, which is secret."""
     if find_spec(EXPORTER.partition(".")[0]) is None or find_spec(EXPORTER) is None:
         raise TracesError(
             "This image cannot trace: it was built without OpenTelemetry. Set `azure.traces` and run `up`, or "

@@ -1,4 +1,4 @@
-"""The server's settings: one frozen value, read from the command line."""
+"""The service's settings, read from the command line into one frozen object."""
 
 import argparse
 import json
@@ -19,18 +19,18 @@ class RequestLines(StrEnum):
 
 
 MODEL_FOLDER = "model"
-"""Of an image's folder, where its bundle is."""
+"""The bundle's subfolder in an image's folder."""
 
 WHOLE = 100
 """Percent."""
 
 QUEUE_SECONDS = {EngineName.LIGHTGBM: 0.025, EngineName.SPARK_SERVING: 0.1}
-"""Java pauses for some 50 milliseconds now and then, which is no reason to refuse requests."""
+"""Defaults of `--queue-seconds`. That of `spark-serving` tolerates Java's occasional pauses of about 50 ms."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(Limits):
-    """How the service is run."""
+    """The settings of a running service."""
 
     bundle: Path
     keys_file: Path | None
@@ -58,7 +58,7 @@ class ServerSettings(Limits):
 
 
 def parse(arguments: list[str] | None = None) -> ServerSettings:
-    """The settings that the command line states; ends the process with a usage message when it cannot be read."""
+    """Read the settings from the command line. Exits with a usage message if they are invalid."""
     parser = _parser()
     values = vars(parser.parse_args(arguments))
     if values["image"] is not None:
@@ -76,7 +76,7 @@ def parse(arguments: list[str] | None = None) -> ServerSettings:
 
 
 def _image_facts(folder: Path) -> dict[str, str]:
-    """Name and version of the model in an image's folder; raises `OSError`, `ValueError` or `KeyError` for another."""
+    """The model's name and version in an image's folder. Raises `OSError`, `ValueError` or `KeyError` if invalid."""
     facts = json.loads((folder / "image.json").read_text(encoding="utf-8"))
     return {"model_name": facts["model_name"], "model_version": str(facts["model_version"])}
 

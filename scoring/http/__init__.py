@@ -1,7 +1,10 @@
-"""HTTP, in the order of a request.
+"""The HTTP server of a worker. The modules, in the order in which a request passes through them:
 
-`door` accepts, `clients` says who may stay, `reader` parses, `connection` keeps requests and answers in their order,
-`front` lets in, `identity` tells who asks and how often it may, `batcher` scores, and `responses` has the bytes that go
-back. `admission` holds the limits of a worker, `looks` has the routes that are not hot, and `serving` runs it all in a
-worker.
+- `door` accepts connections, and `clients` limits their number;
+- `reader` parses requests, and `connection` keeps responses in the order of the requests;
+- `front` admits or rejects requests, and `identity` checks keys and rates;
+- `batcher` scores, and `responses` serializes.
+
+`admission` limits the queue and the memory of a worker, `looks` serves the routes that don't score, and `serving` runs
+the event loop.
 """

@@ -1,44 +1,44 @@
-"""How many requests and bytes wait in a worker, and whether one more request could be answered in time."""
+"""Limits on a worker's waiting requests and bytes. Predicts whether one more request would be answered in time."""
 
 import math
 import time
 
 ALWAYS_TAKEN = 4
-"""Requests that may wait whatever the last ones took: one slow request says little about the next."""
+"""This many requests may always wait, at any pace: one slow request says little about the next."""
 
 MEMORY_SECONDS = 0.5
-"""How far back the pace looks, in seconds with requests waiting: an answer so old counts a third of a new one.
+"""Time constant of the pace's exponential average, in seconds with requests waiting.
 
-A pause of Java's or of the machine's takes a tenth of that, and says little about the answers that follow."""
+It is ten times as long as a typical pause of Java or the machine, which says little about later responses."""
 
 
 class Queue:
-    """Requests that arrived whole and have no answer yet."""
+    """Counts unanswered complete requests, and measures the pace at which they are answered."""
 
     def __init__(self, *, maximum: int, seconds: float) -> None:
-        """Full with `maximum` requests, or with those that take over `seconds` at the pace of the last answers."""
+        """Full with `maximum` requests, or if answering them takes over `seconds` at the pace of recent responses."""
         self.waiting = 0
         self._maximum = maximum
         self._seconds = seconds
         self._busy = self._answers = 0.0
-        """Seconds with requests waiting, and the answers of those seconds; older ones count less."""
+        """Seconds with requests waiting, and responses in that time; both decay exponentially."""
         self._since = 0.0
-        """Since when the oldest request that waits could have been answered."""
+        """When requests were last answered, or when the first request entered the empty queue, whichever is later."""
 
     def full(self) -> bool:
-        """Whether one more request would wait too long."""
+        """Whether to refuse one more request."""
         if self.waiting >= self._maximum:
             return True
         return self.waiting >= ALWAYS_TAKEN and self.waiting * self._busy > self._seconds * self._answers
 
     def enter(self) -> None:
-        """A request has arrived."""
+        """Count a request that arrived."""
         if not self.waiting:
             self._since = time.perf_counter()
         self.waiting += 1
 
     def answer(self, requests: int) -> None:
-        """So many requests, together, have their answers or need none any more."""
+        """Count requests that were answered together, including those whose client disconnected."""
         if not requests:
             return
         self.waiting -= requests
@@ -51,19 +51,19 @@ class Queue:
 
 
 class Room:
-    """Bytes of bodies that arrived, whole or not, and have no answer yet: of all connections of a worker together."""
+    """Limits the bytes of unanswered bodies, complete or not, over all connections of a worker."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.held = 0
 
     def hold(self, size: int) -> bool:
-        """Whether there is room for so many more, which are then held."""
+        """Reserve `size` bytes. Returns False, and reserves nothing, if they exceed the limit."""
         if self.held + size > self._most:
             return False
         self.held += size
         return True
 
     def free(self, size: int) -> None:
-        """Give back what was held."""
+        """Release reserved bytes."""
         self.held -= size

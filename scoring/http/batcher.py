@@ -1,6 +1,6 @@
-"""Scores together what arrived together: a turn of the event loop reads many requests, and one call answers them.
+"""Scores requests in batches: those that arrive in one turn of the event loop share a call of the model.
 
-An array and a call of the model for each request would cost more than the look-ups and the trees.
+An array and a call for each request would cost more than encoding the record and evaluating the trees.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ from scoring.worker.service import Service
 from scoring.worker.shadow import Shadow
 
 RECORDS_TOGETHER = 64
-"""Records after which no further request joins a call: more would cost the first ones time and gain nothing."""
+"""A batch with so many records takes no further request: it would delay the first ones and gain nothing."""
 
 TURN_SECONDS = 0.005
-"""After so long the event loop gets its turn, to read, refuse and answer what else has come."""
+"""Time limit for collecting a batch, since the event loop must also read, refuse and answer other requests."""
 
 MOST_EXPLAINED = 16
-"""Records that wait to be explained, one after the other in a thread of their own."""
+"""The most records that wait to be explained. A separate thread explains them one at a time."""
 
 Inputs = npt.NDArray[np.float64]
 
 
 class Batcher:
-    """The requests that wait in a worker."""
+    """A worker's queue of requests, and the calls that answer them."""
 
     def __init__(self, service: Service, record: Callable[[Request, int], None]) -> None:
-        """`record` is called with each request's status."""
+        """`record` is called with each request and the status of its response."""
         settings = service.settings
         self.queue = Queue(maximum=settings.max_queue, seconds=settings.queue_seconds)
         self._service = service
@@ -55,13 +55,13 @@ class Batcher:
         self._beside = ThreadPoolExecutor(1, "explain")
 
     def submit(self, request: Request) -> None:
-        """Answer `request` when its turn comes."""
+        """Queue `request`, to be answered in a later turn of the event loop."""
         self.queue.enter()
         self._waiting.append(request)
         self._schedule()
 
     def close(self) -> None:
-        """Wait for what is being explained."""
+        """Wait for the explanations in progress."""
         self._beside.shutdown()
 
     def _schedule(self) -> None:
@@ -70,7 +70,7 @@ class Batcher:
             asyncio.get_running_loop().call_soon(self._work)
 
     def _work(self) -> None:
-        """Answer what waits, up to a call's worth."""
+        """Answer one batch of the waiting requests."""
         self._scheduled = False
         began = time.perf_counter()
         batch: list[tuple[Request, Query | ExplainQuery]] = []
@@ -101,7 +101,7 @@ class Batcher:
             return None
 
     def _score(self, batch: list[tuple[Request, Query | ExplainQuery]], rows: list[Values]) -> int:
-        """Answer each request of a batch, and return how many are answered later."""
+        """Answer each request of a batch. Returns how many of them are answered later, by an asynchronous engine."""
         model = self._service.model
         if model.engine.score_now is None:
             for request, query in batch:
@@ -143,7 +143,7 @@ class Batcher:
     def _explain(
         self, request: Request, query: ExplainQuery, model: ServedModel, inputs: Inputs, probability: float
     ) -> None:
-        """Answer a request beside the event loop's thread."""
+        """Explain a record in the separate thread, and answer its request."""
         if self._explaining >= MOST_EXPLAINED:
             self._refuse(request, Overloaded("More records wait to be explained than can be in time; try again later."))
             return

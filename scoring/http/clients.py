@@ -1,8 +1,8 @@
-"""Who is connected, and who has to go when there is no room: a stranger before a client, an idle one before a busy one.
+"""Tracks open connections, and chooses which to close when a limit is reached.
 
-A connection is a stranger's until a valid key was sent over it. Strangers have room of their own, so that however many
-come, no client that showed a key is closed or refused for their sake; and as the oldest idle stranger goes for the
-newest, a client that has just connected has the time to show its key.
+A connection is anonymous (a "stranger") until a valid key has been sent over it. Anonymous connections have their own
+limit, so no number of them can close or block a client with a key. When it is reached, a new connection replaces the
+oldest idle anonymous one, which leaves a client that has just connected time to send its key.
 """
 
 from collections import Counter
@@ -10,46 +10,46 @@ from collections.abc import Iterator
 from typing import Protocol
 
 STRANGERS = 2
-"""Strangers have half of the room that clients with a key have,"""
+"""The limit for clients with a key is this many times that for anonymous connections."""
 
 FEWEST_STRANGERS = 16
-"""but so many at least,"""
+"""The limit for anonymous connections is at least this."""
 
 OF_ONE_ADDRESS = 2
-"""and one address half of that before its own go first."""
+"""The limit for anonymous connections is this many times that for those from one address."""
 
 KEEP_ALIVE_SECONDS = 75.0
-"""How long a connection over which a key was sent may be idle; a stranger's has `--client-seconds`."""
+"""How long a connection with a valid key may be idle; an anonymous one may for `--client-seconds`."""
 
 LINGER_SECONDS = 1.0
-"""How long a client that is sent away is still listened to: ending at once would take the last answer from it."""
+"""How long a connection lingers after its last response; closing it at once could lose the response."""
 
 SHUTDOWN_SECONDS = 3.0
-"""A client in steady use of its connection sends something within this time, when the service is about to end."""
+"""How long a connection may be idle during shutdown: a client in steady use sends a request in this time."""
 
 THROTTLE_SECONDS = 1.0
-"""How long a stranger that asks too often is not read from: what it sends meanwhile costs nothing."""
+"""How long nothing is read from an anonymous connection above the rate limit, so that more requests cost nothing."""
 
 
 class Client(Protocol):
-    """A connection, from before its TLS handshake."""
+    """A connection, tracked from before its TLS handshake."""
 
     address: str
     deadline: float
-    """When its time is up, by `time.perf_counter`."""
+    """When `expire` is due, by `time.perf_counter`."""
 
     @property
     def idle(self) -> bool:
-        """Whether it has begun no request that has no answer."""
+        """Whether it has no request in progress, not even a partial one."""
         ...
 
     @property
     def busy(self) -> bool:
-        """Whether a whole request of it is being answered."""
+        """Whether a complete request is waiting for its response."""
         ...
 
     def farewell(self) -> None:
-        """Let its next answer be the last."""
+        """Close it after its next response."""
         ...
 
     def end(self) -> None:
@@ -57,15 +57,15 @@ class Client(Protocol):
         ...
 
     def expire(self, now: float) -> None:
-        """Do what is due at its deadline, which is over."""
+        """Handle the deadline, which has passed."""
         ...
 
 
 class Clients:
-    """The connections of a worker at one of its ports."""
+    """The connections to one port of a worker."""
 
     def __init__(self, most: int) -> None:
-        """At `most` so many with a key."""
+        """`most` limits the clients with a key; the limits for anonymous connections follow from it."""
         self._most = most
         self._most_strangers = max(most // STRANGERS, FEWEST_STRANGERS)
         self._most_of_address = self._most_strangers // OF_ONE_ADDRESS
@@ -80,7 +80,7 @@ class Clients:
         return len(self._known) + len(self._strangers)
 
     def let_in(self, client: Client) -> bool:
-        """Take a new connection as a stranger's, where there are too many in place of another; whether it may stay."""
+        """Add an anonymous connection, closing another one at the limit. Returns False if none can be closed."""
         crowded = self._of_address[client.address] >= self._most_of_address
         if crowded or len(self._strangers) >= self._most_strangers:
             victim = self._oldest_stranger(client.address if crowded else None)
@@ -92,7 +92,10 @@ class Clients:
         return True
 
     def recognize(self, client: Client) -> bool:
-        """Take a stranger for a client, as it has shown a key; whether there is room for it."""
+        """Count an anonymous connection as a client's, as it has sent a valid key.
+
+        At the limit this closes the client that has been idle for longest. Returns False if none is idle.
+        """
         if len(self._known) >= self._most:
             idle = [known for known in self._known if known.idle]
             if not idle:
@@ -103,20 +106,20 @@ class Clients:
         return True
 
     def drop(self, client: Client) -> None:
-        """Forget a connection that ended."""
+        """Remove a closed connection."""
         if client in self._known:
             del self._known[client]
         else:
             self._forget_stranger(client)
 
     def sweep(self, now: float) -> None:
-        """Let all whose deadline is over do what is due."""
+        """Call `expire` of each connection whose deadline has passed."""
         for client in self:
             if client.deadline < now:
                 client.expire(now)
 
     def _oldest_stranger(self, address: str | None) -> Client | None:
-        """The first to go, of `address` if one is given: an idle one, else one whose request has not arrived yet."""
+        """The connection to close first, from `address` if given: the oldest idle one, else one still sending."""
         slow = None
         for client in self._strangers:
             if address is not None and client.address != address:

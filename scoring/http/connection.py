@@ -1,4 +1,4 @@
-"""One client's connection: takes requests from its reader, hands them over, and sends the answers in their order."""
+"""A client connection: passes requests from its reader to the front, and sends responses in the requests' order."""
 
 import asyncio
 import math
@@ -16,16 +16,16 @@ from scoring.request_errors import Overloaded, Rejection, SlowBody, SlowHead, To
 
 
 class Connection(asyncio.Protocol):
-    """A connection. Made before its TLS handshake, so that a client may be ended during it."""
+    """A client connection. It is created before the TLS handshake, so that it can be closed during the handshake."""
 
     def __init__(self, front: Front, clients: Clients, address: str, *, inside: bool) -> None:
-        """`inside` are those who reach a port that is not for everybody."""
+        """`inside` is whether it came through the inside port, where read-only routes need no key."""
         self.address = address
         self.inside = inside
         self.known = False
-        """Whether a valid key was sent over it."""
+        """Whether a valid key has been sent over it."""
         self.identity = NOBODY
-        """Whose key was sent last."""
+        """The key that was sent last."""
         self.deadline = math.inf
         self.handshake: asyncio.Task[None] | None = None
         self._front = front
@@ -35,33 +35,33 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = Reader(self, front.settings.max_header_bytes)
         self._open: deque[Request] = deque()
-        """Requests whose answers were not sent, in the order that they came in."""
+        """Requests whose responses have not been sent, in order of arrival."""
         self._reading: Request | None = None
-        """The request whose body is awaited."""
+        """The request whose body is being received."""
         self._receiving = False
-        """Whether a request has begun that is not whole."""
+        """Whether part of a request has arrived."""
         self._ended = self._left = self._shutting_down = False
-        """Nothing more is read; the last answer was sent; the next answer is the last."""
+        """`_ended`: input is ignored; `_left`: the last response is sent; `_shutting_down`: the next is the last."""
         self._paused = self._penance = False
-        """The client does not take its answers; it asked too often."""
+        """`_paused`: the client reads no responses; `_penance`: it exceeded the rate limit, and is not read from."""
 
     @property
     def idle(self) -> bool:
-        """Whether no request has begun that has no answer."""
+        """Whether no request is in progress, not even a partial one."""
         return not (self._open or self._receiving)
 
     @property
     def busy(self) -> bool:
-        """Whether a whole request has no answer."""
+        """Whether a complete request is waiting for its response."""
         return bool(self._open) and self._open[0] is not self._reading
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first request."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
+        """Start the deadline for the first request."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass of asyncio's
         self._await_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let what is being answered find nobody."""
+        """Mark the open requests as disconnected, and release their memory."""
         del exc
         self._ended = self._left = True
         self.deadline = math.inf
@@ -74,19 +74,19 @@ class Connection(asyncio.Protocol):
         self._reader.close()
 
     def data_received(self, data: bytes) -> None:
-        """Read what came."""
+        """Parse received bytes."""
         if not self._ended:
             self._reader.feed(data)
 
     def pause_writing(self) -> None:
-        """Called when the client does not take its answers; it has as long as for sending."""
+        """Called when the client does not read its responses. It must resume within `--client-seconds`."""
         self._paused = True
         self._await_client()
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Called when the client took them."""
+        """Called when the client has read them."""
         self._paused = False
         self._read_on()
         self._await_next()
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
     # Called by the reader.
 
     def begin(self) -> None:
-        """Wait for the rest of a request; with one more than a client may send ahead, the connection ends."""
+        """Start the deadline for a new request. Raises `StopReading` if `MAX_PIPELINED` requests are unanswered."""
         if len(self._open) >= MAX_PIPELINED:
             raise StopReading
         self._receiving = True
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self._await_client()
 
     def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
-        """Let a request in, or refuse it before its body costs anything."""
+        """Admit a request, or reject it before its body is received."""
         request = self._front.request(self, method, target, headers)
         request.keep_alive = keep_alive and not self._shutting_down
         self._open.append(request)
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(CONTINUE)
 
     def part(self, body: bytes) -> None:
-        """Keep a part of a body, within limits."""
+        """Store a part of a body, within the limits."""
         request = self._reading
         if request is None or request.answer is not None:
             return
@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol):
             self._give_up(request, rejection)
 
     def whole(self) -> None:
-        """Hand a request over."""
+        """Pass a complete request to the front."""
         request = self._reading
         self._receiving = False
         self._reading = None
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
             self._await_next()
 
     def misunderstood(self, rejection: Rejection, target: bytes, headers: Headers) -> None:
-        """Answer what cannot be served, after what came before it, and end the connection."""
+        """Reject input that is invalid or incomplete, answer the requests before it, and end the connection."""
         if self._ended:
             return
         self._ended = True
@@ -155,10 +155,10 @@ class Connection(asyncio.Protocol):
         if request is not None and request.answer is None:
             request.keep_alive = False
             self._front.refuse(request, rejection)
-        elif self._open:  # what came before was in order: it is answered, and then the connection closes
+        elif self._open:  # earlier requests were valid: answer them, then close
             self._open[-1].keep_alive = False
         elif request is not None:
-            self._leave()  # it has its answer already
+            self._leave()  # it was already answered
         else:
             request = self._front.request(self, b"", target, headers)
             request.keep_alive = False
@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
     # Called by others.
 
     def answered(self) -> None:
-        """Send the answers whose turn it is."""
+        """Send the responses that are ready, in the order of the requests."""
         waiting = self._open
         while waiting and (answer := waiting[0].answer) is not None:
             request = waiting.popleft()
@@ -183,12 +183,12 @@ class Connection(asyncio.Protocol):
             self._await_next()
 
     def recognize(self) -> bool:
-        """Treat it as a client's from now on; whether there is room for one more."""
+        """Count it as a client with a key from now on. Returns False if there is no room."""
         self.known = self._clients.recognize(self)
         return self.known
 
     def farewell(self) -> None:
-        """Let the answer to the next request, or to the last of those that are open, be the last one."""
+        """Close after the response to the last open request, or to the next one if none is open."""
         self._shutting_down = True
         if self._open:
             self._open[-1].keep_alive = False
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
             self.handshake.cancel()
 
     def expire(self, now: float) -> None:
-        """Called when the deadline is over."""
+        """Called when the deadline has passed."""
         if self._left or self._paused:
             self.end()
         elif self._penance:
@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
             self._reader.give_up(late(f"The {what} did not arrive within {self._client_seconds:g} seconds."))
 
     def _give_up(self, request: Request, rejection: Rejection) -> None:
-        """Refuse a request in the midst of its body, and read no further."""
+        """Reject a request while its body is arriving, and stop reading."""
         self._ended = True
         request.keep_alive = False
         self._front.refuse(request, rejection)
@@ -229,7 +229,7 @@ class Connection(asyncio.Protocol):
         self.deadline = time.perf_counter() + LINGER_SECONDS
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
-        elif self._transport is not None:  # over TLS a client has a part in the end, which it may not play
+        elif self._transport is not None:  # closing TLS needs the client to cooperate; the shutdown has a timeout
             self._transport.close()
 
     def _read_on(self) -> None:
@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
         self.deadline = time.perf_counter() + self._client_seconds
 
     def _await_next(self) -> None:
-        """Wait for the next request, unless there is something else to wait for."""
+        """Start the deadline for the next request, unless the connection is waiting for something else."""
         if self._paused or self._penance or self._left or self._open or self._receiving:
             return
         seconds = KEEP_ALIVE_SECONDS if self.known or self.inside else self._client_seconds

@@ -1,4 +1,4 @@
-"""Accepts connections: a few in a turn of the event loop, and none that there is no room for gets as far as TLS."""
+"""Accepts connections, a few per turn of the event loop. One above the limit is closed before its TLS handshake."""
 
 import asyncio
 import socket
@@ -10,16 +10,16 @@ from scoring.http.connection import Connection
 from scoring.http.front import Front
 
 ACCEPTED_TOGETHER = 8
-"""Connections accepted in one turn: a flood of them gets no more of the loop than that."""
+"""Connections accepted per turn of the event loop, so that a flood of them can't occupy the loop."""
 
 HANDSHAKE_SECONDS = 5.0
-"""How long TLS may take to begin,"""
+"""Timeout of the TLS handshake."""
 
 END_SECONDS = 1.0
-"""and to end."""
+"""Timeout of the TLS shutdown."""
 
 PAUSE_SECONDS = 0.1
-"""How long nobody is accepted when the system has no room for one more."""
+"""How long accepting pauses after a system error, for example when no file descriptor is free."""
 
 
 class Door:
@@ -28,7 +28,7 @@ class Door:
     def __init__(
         self, front: Front, listener: socket.socket, clients: Clients, *, tls: ssl.SSLContext | None, inside: bool
     ) -> None:
-        """Made within the event loop; nobody is accepted before `open`."""
+        """Must be created inside the running event loop. `open` starts accepting."""
         self.clients = clients
         self._front = front
         self._listener = listener
@@ -39,20 +39,20 @@ class Door:
         self._greeting: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
-        """Begin to accept."""
+        """Start accepting connections."""
         if self._listener.fileno() < 0:
             return  # closed during a pause
         self._listener.setblocking(False)  # noqa: FBT003 - the standard library's
         self._loop.add_reader(self._listener, self._accept)
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Stop accepting connections."""
         if self._listener.fileno() >= 0:
             self._loop.remove_reader(self._listener)
             self._listener.close()
 
     def farewell(self) -> None:
-        """Let each connection, also one that is new, end with its next answer."""
+        """Close each connection after its next response, also those accepted from now on."""
         self._shutting_down = True
         for client in self.clients:
             client.farewell()
@@ -90,7 +90,7 @@ class Door:
 
     def _greeted(self, accepted: socket.socket, client: Connection, task: asyncio.Task[None]) -> None:
         self._greeting.discard(task)
-        client.handshake = None  # the task's error holds the client
+        client.handshake = None  # the task's error refers to the client
         if task.cancelled() or task.exception() is not None:
             accepted.close()
             client.connection_lost(None)

@@ -1,6 +1,6 @@
-"""The front of a worker: lets requests in, and has them scored or looked up.
+"""Admits or rejects a worker's requests, and passes them on to be scored or looked up.
 
-Who asks comes first: whatever a stranger asks for costs no more than finding out that it has no key.
+The key is checked first, so a request without one costs no more than this check.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ from scoring.request_errors import InvalidJson, MethodNotAllowed, Overloaded, Re
 from scoring.worker.service import Service
 
 if TYPE_CHECKING:
-    from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
+    from scoring.worker.tracing import Tracing  # imports OpenTelemetry, which only images with tracing contain
 
 BY_TARGET = {path.encode(): operation for path, operation in OPERATIONS.items()}
 
 STRANGERS_TOGETHER = 5
-"""Times as many requests as one address may send without a key, all may together."""
+"""Rate limit for requests without a key from all addresses together, as a multiple of one address's limit."""
 
 BROWSER = b'Basic realm="scoring", charset="UTF-8"'
-"""Lets a browser ask its user, who gives the key as the password."""
+"""Challenge that makes a browser ask for a name and a password, which is the key."""
 
 
 class Front:
-    """What the connections of a worker share."""
+    """The part of a worker that all its connections share."""
 
     def __init__(self, service: Service, tracing: "Tracing | None" = None) -> None:
-        """Made in the worker's own process, within its event loop."""
+        """Must be created in the worker's process, inside its running event loop."""
         settings = service.settings
         self.settings = settings
         self.tracing = tracing
@@ -52,7 +52,7 @@ class Front:
         self._looking: set[asyncio.Task[None]] = set()
 
     def request(self, where: Answering, method: bytes, target: bytes, headers: Headers) -> Request:
-        """A request with this head."""
+        """Create a request from its head, and start its trace."""
         named = dict(headers)
         operation = BY_TARGET.get(target)
         path = target
@@ -66,7 +66,7 @@ class Front:
         return request
 
     def admit(self, caller: Caller, request: Request) -> bool:
-        """Raise a `Rejection` unless a request may send its body; whether it waits for a word before it does."""
+        """Raise `Rejection` if the body must not be read. Returns whether the client expects `100 Continue`."""
         headers = request.headers
         authorization = headers.get(b"authorization", b"")
         if request.operation is None:
@@ -77,13 +77,13 @@ class Front:
         request.key = self._doorkeeper.require_key(caller, authorization)
         if self.batcher.queue.full():
             raise Overloaded("More requests wait than the service can answer in time; try again later.")
-        _ = self._service.model  # there must be one
+        _ = self._service.model  # raises `NotReady` without one
         length = headers.get(b"content-length", b"")
         require_json(headers.get(b"content-type", b""), length, self.settings.max_body_bytes)
         return headers.get(b"expect", b"").lower() == b"100-continue"
 
     def finish(self, request: Request) -> None:
-        """Answer a request that is whole."""
+        """Answer a complete request."""
         if request.operation is None:
             task = asyncio.get_running_loop().create_task(self._look(request))
             self._looking.add(task)
@@ -94,12 +94,12 @@ class Front:
             self.refuse(request, InvalidJson("The body is empty; send a JSON object."))
 
     def refuse(self, request: Request, rejection: Rejection) -> None:
-        """Answer a request that is not served."""
+        """Answer a request with a rejection, and record it."""
         request.reject(rejection)
         self.record(request, rejection.status)
 
     def record(self, request: Request, status: int) -> None:
-        """Count, log and trace an answer."""
+        """Count, log and trace a response."""
         operation, seconds = request.operation, request.seconds()
         name = "other" if operation is None else operation.name
         self._service.record(name, status, seconds, request.request_id)
@@ -115,7 +115,7 @@ class Front:
             self._doorkeeper.count_stranger(caller)
 
     async def _look(self, request: Request) -> None:
-        """Count only what was refused to a client: checks would fill log and metrics."""
+        """Answer a read-only route. Only errors are recorded, never health checks: they would fill log and metrics."""
         answer = await self._looks.answer(request)
         request.reply(*answer)
         if answer.status >= HTTPStatus.BAD_REQUEST and request.path not in CHECKS:
@@ -123,7 +123,7 @@ class Front:
 
 
 def _path(target: bytes) -> bytes:
-    """What a target names, without its query; a proxy may send it with the host before it."""
+    """The path of a request target, without its query. The target may be a complete URL, as proxies send it."""
     if target.startswith(b"/"):
         return target.partition(b"?")[0]
     try:

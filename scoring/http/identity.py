@@ -1,4 +1,4 @@
-"""Whose requests a connection carries: its key, looked up again only when another one is sent or the keys change."""
+"""Checks keys and rates. A connection's key is looked up again if it sends another or the keys file changes."""
 
 import time
 from collections import OrderedDict
@@ -10,11 +10,11 @@ from scoring.worker.keys import Key, KeyRing
 TOO_OFTEN = "More requests a second than {} may send; try again later."
 
 MAX_ADDRESSES = 4096
-"""Addresses that are remembered; the one that asked least lately is forgotten first."""
+"""The most addresses whose rate is tracked; the least recently used is dropped first."""
 
 
 class Identity(NamedTuple):
-    """A key, the header that held it, and the state of the keys file in which that was so."""
+    """A key (None if invalid), the header it came in, and the generation of the keys file that it was looked up in."""
 
     key: Key | None
     authorization: bytes
@@ -25,7 +25,7 @@ NOBODY = Identity(None, b"", -1)
 
 
 class Caller(Protocol):
-    """A connection."""
+    """The part of a connection that the checks use."""
 
     address: str
     inside: bool
@@ -33,12 +33,12 @@ class Caller(Protocol):
     identity: Identity
 
     def recognize(self) -> bool:
-        """Treat it as a client's from now on; whether there is room for one more."""
+        """Count it as a client with a key from now on. Returns False if there is no room."""
         ...
 
 
 class Rate:
-    """So many a second, and as many at once after a second's pause."""
+    """A token bucket: `most` requests a second, at least 1, and a burst of as many after a second's pause."""
 
     __slots__ = ("_at", "_left", "_most")
 
@@ -48,7 +48,7 @@ class Rate:
         self._at = 0.0
 
     def take(self, now: float) -> bool:
-        """Whether one more is within the rate at `now`, in seconds of any clock that only goes forward."""
+        """Take a token, and return whether there was one. `now` is the time of a monotonic clock, in seconds."""
         self._left = min(self._most, self._left + (now - self._at) * self._most)
         self._at = now
         if self._left < 1.0:
@@ -58,7 +58,7 @@ class Rate:
 
 
 class AddressRates:
-    """A rate for each address, and one for all of them together."""
+    """A rate limit for each address, and one for all addresses together."""
 
     def __init__(self, *, each: float, together: float) -> None:
         self._each = each
@@ -66,7 +66,7 @@ class AddressRates:
         self._rates: OrderedDict[str, Rate] = OrderedDict()
 
     def take(self, address: str, now: float) -> bool:
-        """Whether one more request from `address` is within its rate and everybody's."""
+        """Whether one more request from `address` is within both limits."""
         rate = self._rates.get(address)
         if rate is None:
             rate = self._rates[address] = Rate(self._each)
@@ -78,17 +78,21 @@ class AddressRates:
 
 
 class Doorkeeper:
-    """Tells clients from strangers, and both how often they may ask."""
+    """Authenticates requests, and applies the rate limits for keys and for anonymous requests."""
 
     def __init__(self, keys: KeyRing, strangers: AddressRates, key_requests: float | None) -> None:
-        """With `key_requests`, each key may send so many a second."""
+        """`key_requests` is each key's limit a second, None for no limit."""
         self._keys = keys
         self._strangers = strangers
         self._key_requests = key_requests
         self._rates: dict[str, Rate] = {}
 
     def require_key(self, caller: Caller, authorization: bytes, *, challenge: bytes = b"Bearer") -> Key:
-        """The key that was sent; raises `Unauthorized`, `TooManyRequests`, or `Overloaded` when there is no room."""
+        """The request's key.
+
+        Raises `Unauthorized` without a valid key, `TooManyRequests` above a rate limit, and `Overloaded` if there is no
+        room for one more client.
+        """
         identity = caller.identity
         if identity.authorization != authorization or identity.generation != self._keys.generation:
             found = self._keys.find(authorization, basic=challenge != b"Bearer")
@@ -108,6 +112,6 @@ class Doorkeeper:
         return key
 
     def count_stranger(self, caller: Caller) -> None:
-        """Raise `TooManyRequests` when a request without a key comes too soon after others."""
+        """Raise `TooManyRequests` if a request without a key exceeds the rate limit."""
         if not self._strangers.take(caller.address, time.perf_counter()):
             raise TooManyRequests(TOO_OFTEN.format("an address without a key"))

@@ -1,6 +1,6 @@
-"""The routes that are not hot: the page, health, readiness, metrics and the description of the service.
+"""The read-only routes: the page, health, readiness, metrics and the OpenAPI document.
 
-They are Starlette's, each asked with a whole request and answered whole.
+Starlette serves them, as none is on the hot path. Each call passes it a complete request and collects the response.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from scoring.responses import HealthAnswer, ReadyAnswer
 from scoring.worker.service import Service
 
 CHECKS = frozenset({b"/healthz", b"/readyz"})
-"""Paths that anybody may ask for, for the service's own sake: no user is told when they refuse."""
+"""Health checks. They are public, and one that reports a failure is neither counted nor logged."""
 
 RENEW_SECONDS = 0.25
-"""Who asks for metrics within that time waits for one and the same page, which takes milliseconds to make."""
+"""Rendering the metrics takes milliseconds, so it is done at most once in this time; requests share the result."""
 
 
 class Looks:
-    """The routes over a service."""
+    """The read-only routes of a service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -50,7 +50,7 @@ class Looks:
         )
 
     async def answer(self, request: Request) -> Answer:
-        """The answer of the route that `request` asks for."""
+        """The response of the route that `request` names."""
         messages: list[Mapping[str, Any]] = []
 
         async def receive() -> Mapping[str, Any]:
@@ -91,7 +91,7 @@ class Looks:
             model=model.name,
             bundle_hash=model.bundle.hash,
             engine=self._service.settings.engine,
-            key_accepted=True if "authorization" in asked.headers else msgspec.UNSET,  # it was let in
+            key_accepted=True if "authorization" in asked.headers else msgspec.UNSET,  # a wrong key was rejected before
         )
         return _json(answer)
 
@@ -105,7 +105,7 @@ class Looks:
 
 
 class _Shared:
-    """What is made once for all who ask while it is due, and never older than their asking."""
+    """Computes a value once for all callers that wait for it. No caller gets a value computed before its call."""
 
     def __init__(self, make: Callable[[], bytes]) -> None:
         self._make = make
@@ -119,13 +119,13 @@ class _Shared:
 
     async def _renew(self) -> bytes:
         await asyncio.sleep(max(0.0, self._made + RENEW_SECONDS - time.monotonic()))
-        self._next = None  # who asks from now on wants what is newer
+        self._next = None  # later callers need a newer value
         self._made = time.monotonic()
         return self._make()
 
 
 async def _refuse(asked: Asked, error: Exception) -> NoReturn:
-    """Raise the rejection of a path or method that the routes do not have."""
+    """Raise `MethodNotAllowed` or `NotFound` instead of Starlette's own response."""
     allowed = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     if allowed and isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         raise MethodNotAllowed(asked.method, allowed=allowed)

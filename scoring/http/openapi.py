@@ -1,4 +1,4 @@
-"""The OpenAPI description of a running service, generated from the types that decode requests and encode answers."""
+"""The OpenAPI document of a running service, generated from the types that decode requests and encode responses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,7 +72,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
 
 
 def _looks(healthy: Json, ready: Json, error: Json) -> Json:
-    """The paths that score nothing. Health is for everybody, the others need the key, except at the inner port."""
+    """The read-only paths. Health and readiness are public, the others need the key, except at the inside port."""
     runs, is_ready = _response("It runs.", healthy), _response("It is ready.", ready)
     figures, document = (
         _text("The metrics in Prometheus' text format."),
@@ -85,12 +85,12 @@ def _looks(healthy: Json, ready: Json, error: Json) -> Json:
         "metrics": _look("metrics", "Prometheus metrics of all workers", figures, error, Unauthorized),
         "openapi.json": _look("openapi", "The description of this service", document, error, *ready_refused),
     }
-    found["readyz"]["security"] = [{}, {"key": []}]  # a key is not needed, but a wrong one is refused
+    found["readyz"]["security"] = [{}, {"key": []}]  # the key is optional, but a wrong one is rejected
     return {f"/{path}": {"get": operation} for path, operation in found.items()}
 
 
 def _scoring_paths(model: ServedModel, references: Sequence[Json], error: Json) -> Json:
-    """The paths that score. `references` name the schemas of record, batch and items to rank, then of each answer."""
+    """The scoring paths. `references` are the schemas of record, batch and ranking request, then of the responses."""
     record, batch, rank, scored, scored_batch, ranked, explained = references
     example: Json = {field.name: field.asked.example for field in model.bundle.schema.fields}
     score = _operation(
@@ -132,7 +132,7 @@ def _operation(identity: str, summary: str, *, body: Json, answer: Json, error: 
 
 
 def _look(identity: str, summary: str, found: Json, error: Json, *causes: type[Rejection]) -> Json:
-    """A route to look at, which `causes` refuse; one that anybody may ask for unless `Unauthorized` is among them."""
+    """A read-only route that can respond with the errors `causes`; public unless `Unauthorized` is among them."""
     all_causes: tuple[type[Rejection], ...] = (TooManyRequests, *causes)
     refused = {str(cause.status): _response(cause.__doc__ or "", error) for cause in all_causes}
     security: list[Json] = [{"key": []}, {"password": []}] if Unauthorized in causes else []

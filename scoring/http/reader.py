@@ -1,6 +1,6 @@
-"""Makes requests of bytes: httptools parses, and what it leaves open is closed here.
+"""Parses requests with httptools, and adds limits on the size of headers and on pipelined requests.
 
-Limits on heads and on requests sent ahead; and a client that would rather speak another protocol is kept with this one.
+Offers to upgrade to another protocol are ignored, and the request is served as HTTP/1.1.
 """
 
 from typing import Protocol
@@ -11,34 +11,34 @@ from scoring.http.request import Headers
 from scoring.request_errors import HeadersTooLarge, InvalidHttp, MethodNotAllowed, Rejection
 
 MAX_PIPELINED = 32
-"""Requests that a client may send ahead of their answers."""
+"""Requests that a client may send without waiting for their responses."""
 
 
 class StopReading(Exception):  # noqa: N818 - no failure: the parser is left from within one of its callbacks
-    """Raised by a receiver that wants nothing more."""
+    """Raised by a receiver to stop parsing."""
 
 
 class Receiver(Protocol):
-    """Where requests go, part by part."""
+    """Receives requests part by part."""
 
     def begin(self) -> None:
-        """The first byte of a request has come."""
+        """Called at the first byte of a request."""
         ...
 
     def head(self, method: bytes, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
-        """All its headers have come; their names are in lower case."""
+        """Called after the last header; header names are in lower case."""
         ...
 
     def part(self, body: bytes) -> None:
-        """A part of its body has come."""
+        """Called for each part of the body."""
         ...
 
     def whole(self) -> None:
-        """Its last byte has come."""
+        """Called after the last byte."""
         ...
 
     def misunderstood(self, rejection: Rejection, target: bytes, headers: Headers) -> None:
-        """What came cannot be read, nor anything behind it; `target` and `headers` are what could be."""
+        """Called when the input is invalid or stays incomplete; `target` and `headers` are what was parsed."""
         ...
 
 
@@ -47,10 +47,10 @@ class Reader:
 
     def __init__(self, receiver: Receiver, max_header_bytes: int) -> None:
         self.in_head = False
-        """Whether a request has begun and its head is not there yet."""
+        """Whether a request has begun and its head is incomplete."""
         self._receiver = receiver
         self._max_header_bytes = max_header_bytes
-        self.on_body = receiver.part  # what httptools calls for a part of a body
+        self.on_body = receiver.part  # httptools calls it for each part of a body
         self._parser = self._new_parser()
         self._begun = 0
         self._head_bytes = self._unparsed_bytes = 0
@@ -59,7 +59,7 @@ class Reader:
         self._headers: Headers = []
 
     def feed(self, data: bytes) -> None:
-        """Read what came."""
+        """Parse received bytes."""
         self._begun = 0
         if self.in_head:
             self._unparsed_bytes += len(data)
@@ -74,13 +74,13 @@ class Reader:
                 self.give_up(self._headers_too_large())
 
     def give_up(self, rejection: Rejection) -> None:
-        """Refuse what has begun to come, as nothing more of it is waited for."""
+        """Reject the request in progress instead of waiting for the rest."""
         self._receiver.misunderstood(rejection, self._target, self._headers)
 
     def close(self) -> None:
-        """Let go of the parser and the receiver, which hold this reader.
+        """Break the reference cycles with the parser and the receiver.
 
-        What holds itself is only freed by a collection, for which all clients of a worker wait.
+        Otherwise only the garbage collector frees them, which pauses all clients of the worker.
         """
         del self._parser, self._receiver, self.on_body
 
@@ -88,7 +88,7 @@ class Reader:
         """Called by the parser at the first byte of a request."""
         self.in_head = True
         self._begun += 1
-        if self._begun > MAX_PIPELINED:  # nobody has seen an answer since the first of them
+        if self._begun > MAX_PIPELINED:  # all in one read, so none can have been answered
             raise StopReading
         self._head_bytes = self._unparsed_bytes = 0
         self._target = b""
@@ -96,12 +96,12 @@ class Reader:
         self._receiver.begin()
 
     def on_url(self, url: bytes) -> None:
-        """Called by the parser for a part of the request's target."""
+        """Called by the parser for each part of the request target."""
         self._head_bytes += len(url)
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser for a header."""
+        """Called by the parser for each header."""
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > self._max_header_bytes:
             self._refusal = self._headers_too_large()
@@ -128,19 +128,19 @@ class Reader:
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # what follows a last request is ignored
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # bytes after the last request are ignored
         return parser
 
     def _fail(self, error: httptools.HttpParserError) -> None:
         if self._refusal is None and isinstance(error.__context__, StopReading) and not self.in_head:
-            return  # the receiver has seen to it
+            return  # the receiver has handled it
         self.give_up(self._refusal or InvalidHttp("The request is not valid HTTP/1.1."))
 
     def _stay_with_http(self, rest: memoryview) -> None:
-        """Read a request whose client would rather speak another protocol again, without that wish.
+        """Parse a request again, without its `upgrade` header.
 
-        A server may ignore it, and Java's and curl's clients count on that. But the parser takes the body, of which
-        `rest` has the beginning, for the other protocol.
+        A server may ignore the header, and Java's HTTP client and curl rely on that. But the parser takes the body for
+        data of the other protocol; `rest` is the beginning of the body.
         """
         pieces = [rest, memoryview(self._head_without_upgrade())]
         while pieces:

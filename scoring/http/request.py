@@ -1,4 +1,4 @@
-"""A request: what the service needs of its head, its body, and its answer until that can be sent."""
+"""A request: the parts of its head that the service needs, its body, and its response until that can be sent."""
 
 import re
 import time
@@ -12,25 +12,25 @@ from scoring.request_errors import InvalidHttp, Rejection, TooLarge, Unsupported
 
 if TYPE_CHECKING:
     from scoring.worker.keys import Key
-    from scoring.worker.tracing import Trace  # brings OpenTelemetry, which only an image that traces has
+    from scoring.worker.tracing import Trace  # imports OpenTelemetry, which only images with tracing contain
 
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 UNREAD_BYTES = 65_536
-"""What is read of the body of a request that was refused; with a larger one the connection ends."""
+"""Bodies of rejected requests are read and discarded up to this size; with a larger one the connection closes."""
 
 FREE_PARTS = 1024
-"""Chunks of a body that may be as small as they like,"""
+"""A body of at most so many chunks may have chunks of any size."""
 
 SMALLEST_PART = 64
-"""and bytes that those of a larger body must have on average: each costs as much as a hundred bytes do."""
+"""The least average size of the chunks of a body that has more: handling a chunk costs as much as 100 bytes."""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class Answer(NamedTuple):
-    """A status, a body and the headers beyond those of every answer."""
+    """A response: status, body, and headers in addition to those of every response."""
 
     status: int
     body: bytes
@@ -38,30 +38,30 @@ class Answer(NamedTuple):
 
 
 class Answering(Protocol):
-    """Where answers go."""
+    """Sends the responses of a connection."""
 
     def answered(self) -> None:
-        """Called when a request of this connection has its answer."""
+        """Called when a request of this connection has its response."""
         ...
 
 
 class RequestIds:
-    """Ids that no other worker gives, nor this one after another start."""
+    """Generates request IDs that are unique across workers and restarts."""
 
     def __init__(self) -> None:
-        """Made in the worker's own process: what is drawn before a fork would be every worker's."""
+        """Must be created in the worker's process: a number drawn before the fork would be the same in all workers."""
         self._process = token_hex(6).encode()
         self._serial = count(1)
 
     def of(self, wanted: bytes) -> bytes:
-        """The client's own id when it can stand in a log, else a new one."""
+        """The client's ID if it is safe to log, else a new one."""
         if wanted and REQUEST_ID.fullmatch(wanted):
             return wanted
         return b"%b-%x" % (self._process, next(self._serial))
 
 
 class Request:
-    """A request of which the head is there."""
+    """A request whose head has arrived."""
 
     __slots__ = (
         "answer",
@@ -84,7 +84,7 @@ class Request:
     def __init__(
         self, where: Answering, method: bytes, path: bytes, headers: Mapping[bytes, bytes], request_id: bytes
     ) -> None:
-        """`headers` have their names in lower case; the answer goes to `where`."""
+        """The names in `headers` are in lower case. `where` sends the response."""
         self.where = where
         self.method = method
         self.path = path
@@ -96,16 +96,16 @@ class Request:
         self.body: bytes | bytearray = b""
         self.size = self.parts = 0
         self.arrived = 0.0
-        """When its last byte came, by `time.perf_counter`."""
+        """When its last byte arrived, by `time.perf_counter`; 0 before that."""
         self.keep_alive = True
         self.disconnected = False
-        """Whether its client went away."""
+        """Whether the client has disconnected."""
         self.answer: Answer | None = None
 
     def take(self, part: bytes, most: int) -> Rejection | None:
-        """Put a part of the body to the others; the rejection of more than `most` bytes, or of too many parts.
+        """Append a part of the body. Returns a rejection of more than `most` bytes, or of too many small parts.
 
-        They go into one buffer: each as bytes of its own would take forty more.
+        The parts share one buffer, as separate `bytes` objects would take about forty more bytes each.
         """
         if not self.parts:
             self.body = part
@@ -122,26 +122,26 @@ class Request:
         return None
 
     def body_is_large(self) -> bool:
-        """Whether so much of a body is announced that it is not worth reading once the request is refused."""
+        """Whether the body of a rejected request is too large to be read and discarded, or of unknown size."""
         return b"transfer-encoding" in self.headers or int(self.headers.get(b"content-length", 0)) > UNREAD_BYTES
 
     def reply(self, status: int, body: bytes, headers: Headers) -> None:
-        """Give the answer, which is sent when those before it are. Called once."""
+        """Set the response; it is sent after those to earlier requests. Call this once."""
         self.answer = Answer(status, body, headers)
         if not self.disconnected:
             self.where.answered()
 
     def reject(self, rejection: Rejection) -> None:
-        """Give a refusal as the answer."""
+        """Respond with a rejection."""
         self.reply(rejection.status, rejection.body(), rejection.headers())
 
     def seconds(self) -> float:
-        """Since it was whole; 0 when it never was."""
+        """Seconds since the request was complete; 0 if it never was."""
         return time.perf_counter() - self.arrived if self.arrived else 0.0
 
 
 def require_json(content_type: bytes, content_length: bytes, limit: int) -> None:
-    """Raise a `Rejection` unless a head with these values announces JSON of at most `limit` bytes."""
+    """Raise `Rejection` unless these header values announce JSON of at most `limit` bytes."""
     if content_type != JSON:
         media_type, _, parameters = content_type.partition(b";")
         charset = parameters.strip().lower().replace(b'"', b"")
@@ -152,5 +152,5 @@ def require_json(content_type: bytes, content_length: bytes, limit: int) -> None
 
 
 def too_large(limit: int) -> Rejection:
-    """The rejection of a body above the limit."""
+    """The rejection of a body of more than `limit` bytes."""
     return TooLarge(f"The body is larger than {limit} bytes; send fewer records at once.")

@@ -1,4 +1,4 @@
-"""The bytes of answers. What they share is put together once a second, as often as the date in it changes."""
+"""Serializes responses. Their common headers are cached for a second, after which the date changes."""
 
 import time
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Writer:
-    """Puts answers together."""
+    """Serializes responses."""
 
     def __init__(self) -> None:
         self._second = 0
         self._heads: dict[int, bytes] = {}
 
     def answer(self, request: Request, answer: Answer, *, close: bool) -> bytes:
-        """A whole answer; its body is JSON unless its headers say otherwise."""
+        """The bytes of a response. The content type is JSON unless its headers set another."""
         status, body, headers = answer
         more = _lines(headers) if headers else b""
         if not (headers and any(name == b"content-type" for name, _ in headers)):

@@ -1,4 +1,4 @@
-"""One worker's event loop: it serves at its doors until it is told to leave, and shows meanwhile that it is alive."""
+"""A worker's event loop: serves until it is told to stop, and sends heartbeats to the supervisor."""
 
 import asyncio
 import os
@@ -18,22 +18,23 @@ from scoring.worker.service import Service
 from scoring.worker.supervisor import NOT_READY, READY
 
 if TYPE_CHECKING:
-    from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
+    from scoring.worker.tracing import Tracing  # imports OpenTelemetry, which only images with tracing contain
 
 SWEEP_SECONDS = 0.1
-"""How often the connections' deadlines are looked at: one timer for all of them."""
+"""Interval at which the deadlines of all connections are checked, by a single timer."""
 
 BEAT_SECONDS = 0.25
-"""How often the loop shows that it turns."""
+"""Interval of the heartbeat."""
 
 MOST_INSIDE = 64
-"""Connections at the inner port, which a few programs of the operator's ask at."""
+"""The most clients with a key at the inside port, to which only a few of the operator's programs connect."""
 
 
 async def serve(service: Service, listener: socket.socket, inside: socket.socket | None, pulse: int) -> None:
-    """Serve at `listener`, and at `inside` what is not for everybody, until a signal or the supervisor's end.
+    """Serve on `listener` and, if given, on `inside`, where read-only routes need no key.
 
-    Each beat writes a byte into the pipe `pulse`. Raises a `PersonalizationError` when the model cannot be served.
+    Returns after SIGTERM, SIGINT or the supervisor's end. Each heartbeat writes a byte to the pipe `pulse`. Raises
+    `PersonalizationError` if the model cannot be served.
     """
     settings = service.settings
     stop = asyncio.Event()
@@ -66,13 +67,13 @@ async def serve(service: Service, listener: socket.socket, inside: socket.socket
 
 
 async def _beat(pulse: int, service: Service, stop: asyncio.Event) -> None:
-    """Tell the supervisor that the loop turns; its end, which is this worker's too, shows in the attempt."""
+    """Send heartbeats to the supervisor. If it has ended, writing to its pipe fails, and this worker stops too."""
     os.set_blocking(pulse, False)
     while True:
         try:
             os.write(pulse, READY if service.ready else NOT_READY)
         except BlockingIOError:
-            pass  # the supervisor itself stands still
+            pass  # the pipe is full: the supervisor is not reading
         except BrokenPipeError:
             stop.set()
         await asyncio.sleep(BEAT_SECONDS)
@@ -86,7 +87,7 @@ async def _sweep(doors: Sequence[Door]) -> None:
 
 
 async def _leave(doors: Sequence[Door], settings: ServerSettings) -> None:
-    """Let clients learn of the end with an answer, and lose no request."""
+    """Stop accepting, finish the open requests within `drain_seconds`, and tell clients with their last response."""
     end = time.monotonic() + settings.drain_seconds
     for door in doors:
         door.farewell()
@@ -109,7 +110,7 @@ def _tracing(settings: ServerSettings) -> "Tracing | None":
 
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
-    """What HTTPS is served with, None without a certificate; raises `OSError` when the files cannot be used."""
+    """The context for HTTPS, None without a certificate. Raises `OSError` if the files cannot be used."""
     if settings.tls_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

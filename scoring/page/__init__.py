@@ -1,4 +1,4 @@
-"""The page at `/`: one self-contained file, which asks for the key and speaks with the service as any client does."""
+"""The page at `/`: a self-contained file that asks for the key and calls the service like any client."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 @cache
 def render() -> tuple[bytes, dict[str, str]]:
-    """The page and the headers that let it run its own script and speak with this service, and nothing else."""
+    """The page and its headers, whose policy allows only its own scripts and styles, and calls to this service."""
     names = ("page.css", "page.js", "figures.js", "page.html")
     style, script, figures, whole = ((HERE / name).read_text(encoding="utf-8") for name in names)
     whole = whole.replace("/*STABLE*/", str(STABLE)).replace("/*MAJOR*/", str(MAJOR_SHIFT))

@@ -10,7 +10,7 @@ const share = new Intl.NumberFormat("en", { style: "percent", maximumFractionDig
 let snapshots = [];
 let paused = false;
 
-/** What a text in Prometheus' format holds, as a list of names, labels and values. */
+/** Parse Prometheus' text format into a list of names, labels and values. */
 function parse(text) {
   return [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, inside, value]) => {
     const labels = [...(inside ?? "").matchAll(/(\w+)=("(?:[^"\\]|\\.)*")/g)];
@@ -18,7 +18,7 @@ function parse(text) {
   });
 }
 
-/** Counts by upper bound, as a sorted list of bounds with how many are at most that large. */
+/** A histogram as a sorted list of upper bounds and cumulative counts, summed over its labels. */
 function cumulative(samples, name) {
   const reached = new Map();
   for (const { labels, value } of samples.filter((sample) => sample.name === `${name}_bucket`)) {
@@ -44,7 +44,7 @@ function snapshot(samples) {
   };
 }
 
-/** What was counted between two snapshots. */
+/** The counts between two snapshots. */
 function between(before, after) {
   const earlier = new Map(before.latency);
   const latency = after.latency.map(([bound, reached]) => [bound, reached - (earlier.get(bound) ?? 0)]);
@@ -52,7 +52,7 @@ function between(before, after) {
   return { ...counted, latency, workers: after.workers, seconds: (after.at - before.at) / 1000 };
 }
 
-/** The bound within which so many of 100 requests were answered: the histogram knows no more. */
+/** A percentile of the latency, rounded up to the next bound of the histogram. */
 function within(latency, percentile) {
   const total = latency.at(-1)?.[1] ?? 0;
   if (!total) return "–";
@@ -134,7 +134,7 @@ async function renew() {
   if (!answer.ok) throw new Error("The service does not give its figures.");
   const samples = parse(await answer.text());
   const latest = snapshot(samples);
-  if (latest.requests < (snapshots.at(-1)?.requests ?? 0)) snapshots = []; // another start of the service, or another pod
+  if (latest.requests < (snapshots.at(-1)?.requests ?? 0)) snapshots = []; // the service restarted, or another pod answered
   snapshots = [...snapshots.filter(({ at }) => latest.at - at <= WINDOW_MILLISECONDS), latest];
   const models = samples.filter(({ name, value }) => name === "scoring_model_info" && value > 0);
   byId("serving").textContent = models

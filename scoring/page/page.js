@@ -5,7 +5,7 @@ const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionD
 const signed = new Intl.NumberFormat("en", { signDisplay: "exceptZero", minimumFractionDigits: 3, maximumFractionDigits: 3 });
 const sigmoid = (score) => 1 / (1 + Math.exp(-score));
 
-/** Ask the service; throws an Error with a sentence for the user. */
+/** POST to the service. Throws an Error whose message is shown to the user. */
 async function ask(path, body) {
   const key = byId("key").value.trim();
   if (!key) {
@@ -35,7 +35,7 @@ function read(id) {
   }
 }
 
-/** Let a form's submit run `work`, with its error shown beside the text. */
+/** Run `work` when a form is submitted, and show its error next to the text. */
 function onSubmit(form, text, error, work) {
   byId(form).addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -54,7 +54,7 @@ function onSubmit(form, text, error, work) {
   });
 }
 
-/** A table row of texts, with a bar of `from` to `to` percent at its end. */
+/** A table row of texts that ends with a bar from `from` to `to` percent. */
 function row(texts, numberAt, from, to, less) {
   const line = document.createElement("tr");
   texts.forEach((text, index) => {
