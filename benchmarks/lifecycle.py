@@ -1,4 +1,4 @@
-"""The times of `make up`, a second `up` and `destroy`, with tools and caches present."""
+"""Measures the times of `make up`, a second `up` and `destroy`, with tools and caches present."""
 
 import json
 import subprocess

@@ -33,8 +33,9 @@ RECORDS = 3_000
 
 
 def measure() -> dict[str, Any]:
-    """`values` of the encoder, `modelled_values` that power laws would leave, `megabytes` of its files, and
-    `microseconds` of a record's look-ups: of values as they come, and of values that were never asked for before."""
+    """The encoder's number of `values`, the number that the power laws predict (`modelled_values`), the `megabytes` of
+    its files, and the `microseconds` to look up a record's values: with the generator's skew, and with all values
+    equally likely, so that most are looked up for the first time."""
     modelled = _modelled_values()
     sizes = _filled(modelled)
     values = [_values(column, size) for column, size in enumerate(sizes)]

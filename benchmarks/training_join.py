@@ -1,6 +1,6 @@
 """The cost of joining a dataset of three tables: reading, checking and joining interactions, users and items.
 
-It has a process of its own, started on the cores that it may use. The tables are made from synthetic rows, with users
+It runs in its own process, started on the cores that it may use. The tables are made from synthetic rows, with users
 and items as skewed as the rows' values.
 """
 
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def join(spec: Path, work: Path) -> dict[str, Any]:
-    """`seconds` and `cpu_seconds` of reading, checking and joining the tables, and of writing them as a run does."""
+    """`seconds` and `cpu_seconds` for reading, checking and joining the tables, and writing the rows as a run does."""
     process = psutil.Process()
     began, cpu = time.perf_counter(), sum(cpu_seconds(process).values())
     with closing(LocalEngine(data_size=0)) as engine:
@@ -51,7 +51,7 @@ def join(spec: Path, work: Path) -> dict[str, Any]:
 
 
 def write_tables(folder: Path, rows: int) -> Path:
-    """Three Parquet files of which `rows` are interactions, and the path of their description."""
+    """Write three Parquet files, the interactions with this many `rows`; returns the path of their dataset config."""
     random = np.random.default_rng(0)
     users, items = max(rows // ROWS_A_USER, 1_000), max(rows // ROWS_AN_ITEM, 1_000)
     _write(folder / "users.parquet", _keys("user", np.arange(users)) | _columns(USER_COLUMNS, users, seed=1))

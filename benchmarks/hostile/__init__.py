@@ -1,1 +1,1 @@
-"""Attacks on a running service, and what a client with a key feels of each."""
+"""Attacks a running service and measures the effect on a client with a key."""

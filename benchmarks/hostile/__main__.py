@@ -1,12 +1,13 @@
-"""`python -m benchmarks.hostile`: attacks a service and prints what a client with a key feels of each attack.
+"""`python -m benchmarks.hostile`: attacks a service and prints the effect of each attack on a client with a key.
 
-It begins one of its own, of one worker on one core, with the model of the default settings; or it takes one that runs:
+By default it starts its own service with a model of the default settings and one worker on one core. Or it attacks a
+running one:
 
     python -m benchmarks.hostile --url http://127.0.0.1:8123 --key-file .personalize/local/service/keys
 
-It harms the service that it is given, and where that runs on this machine it stops and ends workers of it: give it none
-but your own. The client that feels goes before the attackers, with which it shares a core: what it felt of their work
-would else be counted as the service's delay.
+Use it only on a service of your own: the attacks harm it, and if it runs on this machine, its workers are stopped and
+killed. The measuring client shares a core with the attackers but has priority over them, or their computing time would
+count as the service's delay.
 """
 
 import argparse
@@ -44,7 +45,7 @@ RATE = 300.0
 """Requests per second of the client with a key: well below a service's capacity."""
 
 LONGEST_WAIT_SECONDS = 6.0
-"""Of a request that a stopped worker has."""
+"""The longest accepted latency while a worker is stopped or killed."""
 
 ATTACKERS_NICENESS = 10
 KEY = "a-key-of-the-attacked-0123456789"
@@ -98,7 +99,7 @@ def _attack(target: Target, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _own_service() -> Iterator[tuple[str, str]]:
-    """The address and key of a service on the first core; the rest of the bench runs on the last."""
+    """Start a service on the first core, with this process on the last; yields the service's address and key."""
     with TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as free:
         folder = Path(name)
         bundle = train(folder)
@@ -142,9 +143,9 @@ def _target(url: str, key: str) -> Target:
 
 
 def _feel(target: Target, seconds: float, worker_signal: signal.Signals | None = None) -> Felt:
-    """What a client with a key sees, in an open loop, and the service's memory where it is on this machine.
+    """The figures of a client with a key, in an open loop, and the service's memory if it runs on this machine.
 
-    A given signal is sent to one of the service's workers halfway.
+    After a quarter of the time, `worker_signal` is sent to one of the service's workers.
     """
     plan = LoadPlan(
         host=target.host,
@@ -163,7 +164,7 @@ def _feel(target: Target, seconds: float, worker_signal: signal.Signals | None =
 
 
 def _figures(summary: dict[str, Any]) -> Felt:
-    """The figures of a load that an attack may change; infinite if nothing was answered."""
+    """The figures of a load that an attack may change; latencies are infinite if nothing was answered."""
     accepted, refused = summary["accepted_milliseconds"], summary["refused_milliseconds"]
     return {
         "requests": summary["requests"],

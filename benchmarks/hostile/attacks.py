@@ -1,4 +1,4 @@
-"""The attacks. Each runs for some seconds in its own process, and reports what it got.
+"""The attacks. Each runs for some seconds in a separate process, and returns counts of what it received.
 
 All of them once harmed the service; `docs/explanation/scoring.md` describes the limits since.
 """
@@ -20,21 +20,21 @@ IDLE_STRANGERS = 10_000
 SLOW_STRANGERS = 1_000
 LOOKERS = 16
 ADDRESSES = 250
-"""Loopback addresses, so that strangers have many; a remote service sees one."""
+"""Loopback addresses from which strangers, clients without a key, connect; a remote service sees a single one."""
 
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A service."""
+    """The service to attack."""
 
     host: str
     port: int
     tls: bool
     key: str
     record: dict[str, Any]
-    """A record that it scores."""
+    """A record that the service can score."""
 
     @property
     def local(self) -> bool:
@@ -42,7 +42,7 @@ class Target:
         return self.host.startswith("127.")
 
     def request(self, path: str, body: bytes, *, key: str | None = None) -> bytes:
-        """A whole request; without a `key` it's a stranger's."""
+        """A complete request, anonymous unless it has a `key`."""
         allowed = f"authorization: Bearer {key}\r\n" if key else ""
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\n{allowed}content-type: application/json\r\n"
         return head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
@@ -69,12 +69,12 @@ def run(attack: Attack, target: Target, seconds: float) -> Found:
 
 
 async def idle_strangers(target: Target, seconds: float) -> Found:
-    """1: thousands request the health once and stay connected; rejected ones reconnect."""
+    """1: thousands of clients request `/healthz` once and stay connected; rejected ones reconnect."""
     return await _crowd(target, seconds, IDLE_STRANGERS, GET % b"/healthz")
 
 
 async def no_handshakes(target: Target, seconds: float) -> Found:
-    """2: a thousand connect, and start no TLS handshake or no request."""
+    """2: a thousand clients connect, and never complete a TLS handshake or a request."""
     plain = Target(host=target.host, port=target.port, tls=False, key="", record={})
     return await _crowd(plain, seconds, SLOW_STRANGERS, b"\x16\x03\x01")
 
@@ -114,7 +114,7 @@ async def refusals(target: Target, seconds: float) -> Found:
 
 
 async def request_ids(target: Target, _: float) -> Found:
-    """10: request ids that were given twice."""
+    """10: how many request IDs are given to more than one request."""
     ids: Counter[bytes] = Counter()
     for _number in range(200):
         reader, writer = await target.connect()

@@ -1,7 +1,7 @@
 """`make bench-serving`: compares the scoring service with common alternatives, in one run on this machine.
 
-All have the model of the default settings and get the same records, no two consecutive ones alike. Each server has one
-worker on one core, and its clients another; those with Java have all cores, because Java has its own threads.
+All servers have a model of the default settings and get the same records, no two consecutive ones alike. Each has one
+worker on one core, and its clients another; servers with Java get all cores, because Java starts its own threads.
 """
 
 import argparse

@@ -41,9 +41,9 @@ class Mix:
 
 
 def train(folder: Path) -> Path:
-    """The bundle of a model of the default settings, trained on their default dataset within `folder`.
+    """Train a model with the default settings and dataset in `folder`, and return its bundle.
 
-    Exits with a sentence if the service would run without its compiled kernel.
+    Exits with an error message if the service would run without its compiled kernel.
     """
     if KERNEL is None:
         raise SystemExit("the service's kernel is not compiled here; run `make setup`, which needs a C compiler (`cc`)")

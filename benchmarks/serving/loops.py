@@ -30,7 +30,7 @@ HEAVY_RECORDS = 20
 
 ABOVE_SECONDS = 30.0
 ABOVE_CONNECTIONS = 250
-"""As many as an address may open without a key."""
+"""The number of connections that an address may open without a key."""
 
 
 def open_loops(plan: LoadPlan, points: Figures, seconds: float, process: subprocess.Popen[bytes]) -> Figures:

@@ -43,7 +43,7 @@ end
 
 
 def require_wrk() -> None:
-    """Exit with a sentence if `wrk` isn't installed."""
+    """Exit with an error message if `wrk` isn't installed."""
     if shutil.which("wrk") is None:
         raise SystemExit("the closed loops are wrk's, which is not installed here; on Debian: apt-get install wrk")
 

@@ -1,4 +1,4 @@
-"""The engines that compute probabilities, behind one Protocol: the rest of the service does not know which one runs."""
+"""The engines that compute probabilities, behind one Protocol, so that the rest of the service works with either."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,7 +13,7 @@ from scoring.engines.lightgbm import LightGbmEngine
 
 
 class EngineName(StrEnum):
-    """The engines that a stack may choose."""
+    """The engines that a stack can choose."""
 
     LIGHTGBM = "lightgbm"
     SPARK_SERVING = "spark-serving"
@@ -28,28 +28,28 @@ class Engine(Protocol):
         ...
 
     async def start(self) -> None:
-        """Get ready to score; raises `EngineError` when it cannot."""
+        """Get ready to score; raises `EngineError` if that fails."""
         ...
 
     @property
     def score_now(self) -> Callable[[npt.NDArray[np.float64]], list[float]] | None:
-        """`score` without a wait, or None when the engine's answers take a while."""
+        """A synchronous `score`, for engines that don't have to wait; else None."""
         ...
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f] in the order of `Schema.encoded_features`.
 
-        The rows are C-contiguous and NaN stands for a missing number. Raises `EngineError` when no answer can be had.
+        The rows are C-contiguous, and NaN stands for a missing number. Raises `EngineError` if scoring fails.
         """
         ...
 
     def close(self) -> None:
-        """Free what the engine holds. It is not used afterwards."""
+        """Free the engine's resources; it can't be used afterwards."""
         ...
 
 
 def open_engine(name: EngineName, model: Path, booster: Booster) -> Engine:
-    """The engine `name` for the LightGBM model file `model`, which `booster` holds; raises `EngineError`."""
+    """The engine `name` for the LightGBM model file `model`, which `booster` has loaded; raises `EngineError`."""
     match name:
         case EngineName.LIGHTGBM:
             return LightGbmEngine(model, booster)

@@ -1,6 +1,6 @@
-"""A LightGBM model in memory, with the one call of the C API that computes everything for many rows.
+"""A LightGBM model in memory, with the C API's call for predictions of many rows.
 
-One thread a call: a service has as many workers as cores, and a second thread costs a single row more than it saves.
+Each call uses one thread: a service has as many workers as cores, and a second thread would make single rows slower.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ PARAMETERS = b"num_threads=1"
 
 
 class Prediction(IntEnum):
-    """What LightGBM computes of a row, by the numbers of its `c_api.h`."""
+    """The kinds of predictions, with their numbers in LightGBM's `c_api.h`."""
 
     PROBABILITY = 0
     RAW_SCORE = 1
@@ -28,7 +28,7 @@ class Booster:
     """A loaded model."""
 
     def __init__(self, model: Path, features: int) -> None:
-        """Load the model file; raises `EngineError` when LightGBM refuses it or it takes another number of inputs."""
+        """Load the model file; raises `EngineError` if LightGBM can't, or if it doesn't take `features` inputs."""
         api = library()
         self.handle = ctypes.c_void_p()
         self.features = features
@@ -47,10 +47,10 @@ class Booster:
             )
 
     def predict(self, batch: npt.NDArray[np.float64], kind: Prediction) -> npt.NDArray[np.float64]:
-        """What `kind` says of each row of `batch`, float64[n, f] and C-contiguous; raises `EngineError`.
+        """The predictions of this `kind` for the rows of `batch`, float64[n, f] and C-contiguous; raises `EngineError`.
 
-        float64[n], or float64[n, f + 1] of contributions, whose last column is the model's average raw score; a row's
-        contributions sum to its raw score.
+        Returns float64[n], or for contributions float64[n, f + 1]: the last column is the model's average raw score,
+        and a row's contributions sum to its raw score.
         """
         rows = len(batch)
         shape = (rows, self.features + 1) if kind is Prediction.CONTRIBUTIONS else (rows,)
@@ -75,5 +75,5 @@ class Booster:
         return results
 
     def close(self) -> None:
-        """Free the model. It is not used afterwards."""
+        """Free the model; it can't be used afterwards."""
         check(library().LGBM_BoosterFree(self.handle))

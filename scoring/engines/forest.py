@@ -1,8 +1,8 @@
-"""A LightGBM model's trees as arrays that the kernel walks, where they are of the kind that training makes.
+"""A LightGBM model's trees as arrays for the kernel, if they are of the kind that training produces.
 
-What the fields of a model file mean is said by LightGBM's own `tree.h` and `tree.cpp` (`Tree::Tree(const char*)`,
-`NumericalDecision`): a number goes left when it is at most the threshold; a number that is missing goes to the default
-side where a split has one, and counts as zero where it has none.
+LightGBM's `tree.h` and `tree.cpp` define a model file's fields (`Tree::Tree(const char*)`, `NumericalDecision`). A
+number goes left if it is at most the threshold. A missing number goes to the split's default side, or counts as zero if
+the split has none.
 """
 
 import re
@@ -19,16 +19,16 @@ CATEGORICAL, DEFAULT_LEFT, MISSING = 1, 2, 12
 """Bits of a split's `decision_type`."""
 
 NO_MISSING, MISSING_IS_NAN = 0, 8
-"""What the bits `MISSING` say; the third kind takes zeros for missing numbers."""
+"""Supported values of the bits `MISSING`; the third value, which treats zeros as missing, isn't supported."""
 
 MOST = 1 << 16
-"""Nodes of a tree, and features: the numbers of both have 16 bits."""
+"""The most nodes of a tree, and the most features: both are numbered with 16 bits."""
 
 NODE = np.dtype([("threshold", "f8"), ("children", "u2", 2), ("feature", "u2"), ("nan_as_small", "u2")])
-"""A split, or a leaf, which leads to itself. The first child is that of numbers above the threshold."""
+"""A split or a leaf. The first child is for numbers above the threshold; a leaf's children are the leaf itself."""
 
 ZERO = float(np.float32(1e-35))
-"""LightGBM's `kZeroThreshold` (`meta.h`): what is not above it is left out of a row, as a zero is."""
+"""LightGBM's `kZeroThreshold` (`meta.h`): numbers whose absolute value is at most this count as zero."""
 
 OBJECTIVE = re.compile(r"binary sigmoid:(?P<sigmoid>[\d.]+)")
 
@@ -40,7 +40,7 @@ class _Tree(NamedTuple):
 
 
 def open_forest(model: Path, features: int, kernel: Kernel) -> object | None:
-    """The trees of a model file, made ready for `kernel.predict`; None when LightGBM has to compute them itself."""
+    """A model file's trees, prepared for `kernel.predict`; None if the kernel doesn't support them."""
     head, *texts = re.split(r"^Tree=\d+$", model.read_text(), flags=re.MULTILINE)
     objective = OBJECTIVE.fullmatch(_fields(head).get("objective", ""))
     if objective is None or features > MOST or "average_output" in head.splitlines() or not texts:
@@ -62,7 +62,7 @@ def open_forest(model: Path, features: int, kernel: Kernel) -> object | None:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """The lines `name=value` up to the first empty one behind them."""
+    """The lines `name=value` before the first empty line, as a mapping."""
     return dict(_pairs(text.strip("\n").split("\n\n", 1)[0]))
 
 
@@ -74,7 +74,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _tree(fields: Mapping[str, str]) -> _Tree | None:
-    """A tree's nodes, splits first; None for one of another kind than this module knows."""
+    """A tree's nodes, splits first; None if the tree isn't supported."""
     leaves = int(fields["num_leaves"])
     splits = leaves - 1
     if int(fields.get("num_cat", 0)) or int(fields.get("is_linear", 0)) or splits + leaves > MOST:
@@ -101,13 +101,13 @@ def _tree(fields: Mapping[str, str]) -> _Tree | None:
 
 
 def _beside_zero(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Thresholds that part numbers as LightGBM does, for which a number no further from zero than `ZERO` is zero."""
+    """Thresholds adjusted so that numbers within `ZERO` of zero are compared as zero, as LightGBM does."""
     near = np.abs(thresholds) <= ZERO
     return np.where(near, np.where(thresholds >= 0, ZERO, np.nextafter(-ZERO, -np.inf)), thresholds)
 
 
 def _depth(children: npt.NDArray[np.int64], splits: int) -> int:
-    """Steps from the root to the deepest leaf."""
+    """The number of steps from the root to the deepest leaf."""
     depth, level = 0, np.zeros(1, dtype=np.int64)
     while len(level := level[level < splits]):
         depth += 1

@@ -1,4 +1,4 @@
-"""LightGBM's C library by itself: importing the Python package would load pandas and scikit-learn into every worker."""
+"""Loads LightGBM's C library directly, because the Python package would load pandas and scikit-learn in each worker."""
 
 import ctypes
 import sys
@@ -14,7 +14,7 @@ DTYPE_FLOAT64 = 1
 
 @cache
 def library() -> ctypes.CDLL:
-    """The library of the installed `lightgbm` package; raises `EngineError` when it cannot be loaded."""
+    """The C library of the installed package `lightgbm`; raises `EngineError` if it can't be loaded."""
     spec = find_spec("lightgbm")
     if spec is None or not spec.submodule_search_locations:
         raise EngineError("The package lightgbm is not installed. Install the extra `scoring`.")
@@ -32,7 +32,7 @@ def library() -> ctypes.CDLL:
 
 
 def check(code: int) -> None:
-    """Raise `EngineError` with LightGBM's own words when a call of its C API returned a failure."""
+    """Raise `EngineError` with LightGBM's message if `code`, returned by its C API, is a failure."""
     if code != 0:
         reason = library().LGBM_GetLastError().decode(errors="replace")
         raise EngineError(f"LightGBM failed: {reason}. Train the model again, or serve another version.")

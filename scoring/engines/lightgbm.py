@@ -1,7 +1,7 @@
-"""Engine `lightgbm`: the worker computes by itself.
+"""Engine `lightgbm`: scores in the worker's own process.
 
-The kernel in C walks the trees where there is one and they are of the kind that training makes; else LightGBM does, a
-single row by the call that it prepares once. Both give the same numbers.
+The C kernel evaluates the trees if it was built and supports them. Otherwise LightGBM does, with a prepared call for
+single rows. Both give the same results.
 """
 
 import ctypes
@@ -17,10 +17,10 @@ from scoring.native import KERNEL, Kernel
 
 
 class LightGbmEngine:
-    """A model ready to score. Not safe for use by two threads at once: the single-row call shares its buffers."""
+    """A model ready to score. Not thread-safe, because calls for single rows share their buffers."""
 
     def __init__(self, model: Path, booster: Booster, kernel: Kernel | None = KERNEL) -> None:
-        """For the model file `model`, which `booster` holds; raises `EngineError` when LightGBM refuses it."""
+        """Prepare the model file `model`, which `booster` has loaded; raises `EngineError` if LightGBM fails."""
         api = library()
         self._booster = booster
         self._kernel = kernel
@@ -48,14 +48,14 @@ class LightGbmEngine:
     ready = True
 
     async def start(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the engine is ready once it is created."""
 
     async def score(self, batch: npt.NDArray[np.float64]) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`."""
         return self.score_now(batch)
 
     def score_now(self, batch: npt.NDArray[np.float64]) -> list[float]:
-        """The same at once."""
+        """The same, synchronously."""
         if self._kernel is not None and self._forest is not None:
             return self._kernel.predict(self._forest, batch)
         if len(batch) == 1:
@@ -67,5 +67,5 @@ class LightGbmEngine:
         return scores
 
     def close(self) -> None:
-        """Free what was prepared; the model belongs to whoever loaded it."""
+        """Free the prepared call; the booster stays open."""
         check(library().LGBM_FastConfigFree(self._single))

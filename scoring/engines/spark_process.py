@@ -1,7 +1,8 @@
-"""The process in which Spark scores: how it is started, shown to be right, asked whether it hangs, and ended.
+"""Starts the process in which Spark scores, compares its first score with the model's, checks that it responds, and
+ends it.
 
-By itself Spark Serving loses a request now and then, dies of a second partition and has no limit. Whoever calls it
-(`spark_serving`) has to bear that; this module only says whether Spark is there.
+Spark Serving occasionally loses a request, crashes with a second partition, and has no limits. `spark_serving`, which
+calls it, handles that; this module only manages the process.
 """
 
 import asyncio
@@ -25,53 +26,53 @@ from scoring.scratch import ScratchFolder
 PROBE_SECONDS = 10.0
 POLL_SECONDS = 0.1
 END_SECONDS = 2.0
-"""How long Spark has to end after its standard input has."""
+"""How long Spark may take to end after its standard input is closed."""
 
 STANDARD_ERROR = 2
-"""Where Java's last words go as well: it reports on standard output that its memory is full."""
+"""Java's standard output is redirected here too, because that is where it reports that it ran out of memory."""
 
 TOLERANCE = 1e-9
 FAILURES = (OSError, http.client.HTTPException, msgspec.DecodeError)
-"""What a call raises that Spark did not answer, or not with probabilities."""
+"""The errors of a call that Spark didn't answer, or answered with something other than probabilities."""
 
 Rows = npt.NDArray[np.float64]
 
 
 class SparkProcess:
-    """One Spark at a time on a port of loopback, for one model."""
+    """A Spark process for one model, on a port of the loopback address; one at a time."""
 
     def __init__(self, model: Path, booster: Booster) -> None:
-        """`booster` holds the same model, to check the answers; raises `EngineError` when Spark is not installed."""
+        """`booster` holds the same model, to check Spark's scores; raises `EngineError` if Spark isn't installed."""
         _require_spark()
         self.port = 0
-        """Where the Spark that runs now answers; another one after each `start`."""
+        """The running Spark's port; a new one after each `start`."""
         self._model = model
         self._booster = booster
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ScratchFolder | None = None
 
     async def start(self) -> None:
-        """Start Spark, in place of one that runs, and wait until it answers as the model does.
+        """Start Spark, ending a running one, and wait until it gives the model's score.
 
-        Raises `EngineError` when Spark ends meanwhile or answers something else. There is no time limit.
+        Raises `EngineError` if Spark ends meanwhile or gives another score. There is no time limit.
         """
         self._spawn()
         await self._prove()
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection to the Spark that runs now; it opens with its first call, and again after it was closed."""
+        """A connection to the running Spark. It opens at its first call, and reopens at the next call after a close."""
         return http.client.HTTPConnection("127.0.0.1", self.port)
 
     def exit_code(self) -> int | None:
-        """The exit code of a Spark that has ended, None while it runs and when it was never started."""
+        """Spark's exit code; None while it runs, and before it was started."""
         return None if self._process is None else self._process.poll()
 
     async def check(self, seconds: float) -> None:
-        """Ask Spark for one score; raises one of `FAILURES` when it does not answer within `seconds`."""
+        """Request one score from Spark; raises one of `FAILURES` if there is no response within `seconds`."""
         await call(self.connect(), np.zeros((1, self._booster.features)), seconds)
 
     def end(self) -> None:
-        """End Spark, if it runs, and remove its folder."""
+        """End Spark if it is running, and remove its folder."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -98,7 +99,7 @@ class SparkProcess:
         )
 
     async def _prove(self) -> None:
-        """Wait for the first answer and compare it with the model's own."""
+        """Wait for the first score and compare it with the model's."""
         probe = np.zeros((1, self._booster.features))
         expected = float(self._booster.predict(probe, Prediction.PROBABILITY)[0])
         while True:
@@ -117,7 +118,7 @@ class SparkProcess:
 async def call(connection: http.client.HTTPConnection, rows: Rows, seconds: float) -> list[float]:
     """Spark's probabilities for `rows`, float64[n, f]; raises one of `FAILURES`.
 
-    It runs in a thread, which costs a fifth of what an HTTP client for event loops does.
+    The call runs in a thread, at a fifth of the cost of an asyncio HTTP client.
     """
     body = msgspec.json.encode({"rows": rows.tolist()})  # NaN becomes null
 

@@ -1,10 +1,14 @@
-"""The process behind engine `spark-serving`: a Spark of one core whose streaming query answers on a port of loopback.
+"""The process of engine `spark-serving`: Spark on one core, whose streaming query serves a port on loopback.
 
-Measured of SynapseML's Spark Serving, and the reason for what is set here: with two partitions its continuous source
-dies at two connections, or, when one core runs only one of them, never ends an epoch and keeps what each would commit.
-At the end of an epoch Hadoop starts a few processes to write a file, so that epochs are long. Without `nodelay` Java's
-HTTP server waits 40 milliseconds for an acknowledgement before it sends. A row of the stream is one request, so several
-records of one request are as many columns, each with the model applied.
+Measurements of SynapseML's Spark Serving are the reasons for the settings here:
+
+- One partition: with two, the continuous source crashes at the second connection. If one core runs only one of the two,
+  no epoch ever ends, and the requests that it would commit are kept.
+- Long epochs: at the end of each, Hadoop starts a few processes to write a file.
+- `nodelay`: without it, Java's HTTP server waits 40 milliseconds for an acknowledgement before it sends.
+
+Each request is one row of the stream. So the records of a request are separate columns, and the model is applied to
+each column.
 """
 
 import argparse
@@ -25,20 +29,20 @@ from pyspark.sql.types import ArrayType, DoubleType, StructField, StructType
 
 API = "score"
 SLOTS = 8
-"""Records of one request at most, as in `spark_serving`."""
+"""The most records in a request; `spark_serving` has the same number."""
 
 JARS_VARIABLE = "PERSONALIZATION_JARS"
 WATCH_SECONDS = 0.25
 EPOCH = "10 seconds"
 HEAP = "640m"
 YOUNG = "256m"
-"""Of the heap for what is new: a request is gone before it is full, so that nothing but the model grows old."""
+"""The heap's young generation: large enough that requests end before it is full, and only the model leaves it."""
 
 
 def main() -> None:
-    """Answer until standard input ends, which it does with the service; a query that dies is started again."""
+    """Serve until the service closes standard input or ends; a query that fails is started again."""
     arguments = _arguments()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process when it is done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service handles Ctrl-C, and ends this process when it is done
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     from synapse.ml.io.IOImplicits import (  # noqa: PLC0415 - patches PySpark, for this alone
         continuous_serving_sink,
@@ -67,7 +71,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
-    """The stream of requests `{"rows": [[...], ...]}` that come to `port` of loopback."""
+    """The stream of requests `{"rows": [[...], ...]}` to `port` of the loopback address."""
     body = StructType([StructField("rows", ArrayType(ArrayType(DoubleType())))])
     stream: DataFrame = (
         spark.readStream.format(source)
@@ -83,7 +87,7 @@ def requests(spark: SparkSession, source: str, port: int) -> DataFrame:
 
 
 def replies(stream: DataFrame, model: Path, features: int) -> DataFrame:
-    """Each request with its reply, a JSON list of `SLOTS` probabilities."""
+    """The requests with their replies, each a JSON list of `SLOTS` probabilities."""
     from synapse.ml.lightgbm import LightGBMClassificationModel  # noqa: PLC0415 - needs the session's jars
 
     loaded = LightGBMClassificationModel.loadNativeModelFromString(model.read_text(encoding="utf-8"))
@@ -102,10 +106,10 @@ def replies(stream: DataFrame, model: Path, features: int) -> DataFrame:
 
 
 class _History:
-    """The requests that SynapseML's continuous source keeps for ever, even when they have their answers.
+    """Frees answered requests, which SynapseML's continuous source would keep forever.
 
-    It keeps them for a partition that is started again, and drops them only in its other mode (`WorkerServer.commit` of
-    its `HTTPSourceV2.scala`): 12 KB a call of eight records, a heap of 1 GiB after two minutes.
+    It keeps them in case a partition restarts, and drops them only in its other mode (`WorkerServer.commit` in
+    `HTTPSourceV2.scala`). At 12 KB per call with eight records, they would fill a heap of 1 GiB in two minutes.
     """
 
     def __init__(self, spark: SparkSession) -> None:
@@ -113,9 +117,9 @@ class _History:
         self._spare = self._java.scala.collection.mutable.ListBuffer()
 
     def forget(self) -> None:
-        """Put an empty list in the place of the one that is kept, and empty that one the next time.
+        """Replace the list of kept requests by an empty one, and clear the replaced list at the next call.
 
-        Not at once, because the thread that reads requests may be adding to it.
+        It isn't cleared at once because the thread that reads requests may still be adding to it.
         """
         package = self._java.org.apache.spark.sql.execution.streaming.continuous
         servers = getattr(getattr(package, "HTTPSourceStateHolder$"), "MODULE$")
@@ -125,7 +129,7 @@ class _History:
         field = server.getClass().getDeclaredField("historyQueues")
         field.setAccessible(True)
         histories = field.get(server)
-        partitions = histories.keysIterator()  # one core runs one of them
+        partitions = histories.keysIterator()  # there is only one partition
         if partitions.hasNext():
             self._spare.clear()
             self._spare = histories.put(partitions.next(), self._spare).get()
@@ -136,25 +140,25 @@ def _click(probability: str) -> Column:
 
 
 def begin(answers: DataFrame, sink: str, checkpoint: Path) -> StreamingQuery:
-    """The query that answers requests one by one, as they come."""
+    """Start the query, which answers each request as it arrives."""
     query = answers.writeStream.format(sink).option("name", API).option("checkpointLocation", str(checkpoint))
     return query.trigger(continuous=EPOCH).queryName(API).start()
 
 
 def _reason(query: StreamingQuery) -> str:
-    """The first cause, of the hundreds of lines that Spark has to say."""
+    """The root cause, picked from the hundreds of lines of Spark's error."""
     lines = str(query.exception()).splitlines()
     return next((line for line in reversed(lines) if line.startswith("Caused by:")), lines[0])
 
 
 def session(folder: Path) -> SparkSession:
-    """A Spark of one core, which writes below `folder`."""
+    """A Spark session on one core, with its temporary files in `folder`."""
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.master("local[1]").appName("scoring")
     for name, value in _configuration(folder).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("FATAL")  # what ends the query is written by `main`
+    spark.sparkContext.setLogLevel("FATAL")  # `main` reports why a query ended
     return spark
 
 
@@ -162,7 +166,7 @@ def _configuration(folder: Path) -> dict[str, str]:
     jars = sorted(Path(os.environ[JARS_VARIABLE]).glob("*.jar"))
     java = (
         f"-Dsun.net.httpserver.nodelay=true -Djava.io.tmpdir={folder} -XX:+ExitOnOutOfMemoryError "
-        f"-XX:+UseSerialGC -Xmn{YOUNG}"  # the collector for one core
+        f"-XX:+UseSerialGC -Xmn{YOUNG}"  # the garbage collector for one core
     )
     return {
         "spark.driver.memory": HEAP,
@@ -179,7 +183,7 @@ def _configuration(folder: Path) -> dict[str, str]:
 
 
 def _leave_with_parent() -> None:
-    """The service holds the other end of standard input, so that this process never outlives it."""
+    """End this process when standard input is closed: the service holds its other end, so Spark can't outlive it."""
     sys.stdin.buffer.read()
     os._exit(0)
 

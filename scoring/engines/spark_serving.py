@@ -1,9 +1,8 @@
-"""Engine `spark-serving`: SynapseML's Spark Serving, its calls and its end.
+"""Engine `spark-serving`: calls SynapseML's Spark Serving, and restarts it if it fails.
 
-By itself Spark Serving loses a request now and then, dies of a second partition and has no limit. So a few connections
-of this module's own speak to it, concurrent requests share a call, a call that is not answered in time is repeated
-once, and a Spark that has ended is started again. SynapseML may drop it one day: only this module and
-`spark_process` know of it.
+Spark Serving occasionally loses a request, crashes with a second partition, and has no limits. So this module opens
+only a few connections, concurrent requests share a call, a call without a timely response is repeated once, and a Spark
+that has ended or hangs is restarted. Only the modules `spark_*` depend on Spark Serving, in case SynapseML drops it.
 """
 
 import asyncio
@@ -21,24 +20,24 @@ from scoring.errors import EngineError
 from scoring.request_errors import EngineUnavailable, Overloaded
 
 SLOTS = 8
-"""Records of one call, as `spark_query` has columns for them."""
+"""The most records in a call: `spark_query` has this many columns."""
 
 CONNECTIONS = 4
 CALL_SECONDS = (0.3, 1.0)
-"""Timeouts of a call and of its one repetition: of 50,000 calls Spark loses one or two."""
+"""Timeouts in seconds of a call and of its repetition: Spark loses one or two of 50,000 calls."""
 
 START_SECONDS = 180.0
 RETRY_SECONDS = 1.0
-"""Between two attempts to start it."""
+"""The pause between two attempts to start Spark."""
 
 MAX_WAITING = 4096
-"""Records that may wait for a call."""
+"""The most records that may wait for a call."""
 
 MAX_FAILURES = 5
-"""Calls in a row without an answer, after which the process is asked whether it hangs."""
+"""The number of unanswered calls in a row after which the process is checked."""
 
 HUNG_SECONDS = 5.0
-"""How long it then has to answer: longer than a busy machine or Java's garbage collection may hold it up."""
+"""The timeout of that check: longer than the delays of a busy machine or of Java's garbage collection."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +49,10 @@ class _Job:
 
 
 class SparkServingEngine:
-    """A Spark that scores for one worker."""
+    """A Spark process that scores for one worker."""
 
     def __init__(self, model: Path, booster: Booster) -> None:
-        """`booster` holds the same model, to check the answers; raises `EngineError` when Spark is not installed."""
+        """`booster` holds the same model, to check Spark's scores; raises `EngineError` if Spark isn't installed."""
         self.ready = False
         self.score_now = None
         self._spark = SparkProcess(model, booster)
@@ -64,7 +63,7 @@ class SparkServingEngine:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start Spark and wait until it answers as the model does; raises `EngineError` when it does not."""
+        """Start Spark and wait until it gives the model's score; raises `EngineError` if it doesn't."""
         try:
             await asyncio.wait_for(self._launch(), START_SECONDS)
         except TimeoutError as error:
@@ -75,7 +74,7 @@ class SparkServingEngine:
     async def score(self, batch: Rows) -> list[float]:
         """The click probability of each row of `batch`, float64[n, f]; see `Engine.score`.
 
-        Raises `Overloaded` when too many records wait and `EngineUnavailable` when Spark does not answer.
+        Raises `Overloaded` if too many records are waiting, and `EngineUnavailable` if Spark doesn't respond.
         """
         if not self.ready:
             raise EngineUnavailable("Spark is being started again.")
@@ -117,7 +116,7 @@ class SparkServingEngine:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _failed(self) -> str | None:
-        """Why Spark has to be started again, if it has to be."""
+        """Why Spark must be restarted; None if it needn't be."""
         if not self.ready:
             return "Spark could not be started"
         if (code := self._spark.exit_code()) is not None:
@@ -163,7 +162,7 @@ class SparkServingEngine:
         return jobs
 
     async def _score_together(self, connection: http.client.HTTPConnection, rows: Rows) -> list[float]:
-        """One call, and one more when it is not answered: a score has no side effects."""
+        """Call Spark, and once more if there is no response; scoring has no side effects."""
         for seconds in CALL_SECONDS:
             try:
                 answers = await call(connection, rows, seconds)

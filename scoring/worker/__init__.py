@@ -1,1 +1,1 @@
-"""One worker process: the model that it serves, its keys, logs, metrics and traces, and who keeps it alive."""
+"""A worker process: its model, keys, logs, metrics and traces, and the supervisor that keeps it alive."""

@@ -1,4 +1,4 @@
-"""Hands the service's listening socket to the next service, so that no connection is refused between the two."""
+"""Hands the listening socket to the next service, so that no connection is refused during the switch."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 from scoring.errors import ListenError
 
 ANSWER_SECONDS = 1.0
-"""How long a program that asks may take to read the answer."""
+"""How long a connected program may take to read the answer."""
 
 
 class Handover:
-    """A Unix socket. A program that connects to it gets a copy of the listening socket and the state of the workers."""
+    """A Unix socket. A program that connects gets a copy of the listening socket and the workers' state."""
 
     def __init__(self, path: Path, listener: socket.socket) -> None:
-        """Listen at `path`, for the user of this process alone; raises `ListenError` if that is impossible."""
+        """Listen at `path`, which only this process's user may access; raises `ListenError` if that fails."""
         self._listener = listener
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -33,12 +33,12 @@ class Handover:
         return self._socket.fileno()
 
     def answer(self, *, workers: int, serving: int, ready: int) -> None:
-        """Answer one program that has connected. `workers` are wanted, `serving` accept connections, `ready` score."""
+        """Answer one connected program. Of the configured `workers`, `serving` accept connections and `ready` score."""
         state = {"process": os.getpid(), "workers": workers, "serving": serving, "ready": ready}
         with suppress(OSError), self._socket.accept()[0] as asking:
             asking.settimeout(ANSWER_SECONDS)
             socket.send_fds(asking, [json.dumps(state).encode()], [self._listener.fileno()])
 
     def close(self) -> None:
-        """Answer nobody any more. The file stays: it may be the next service's by now."""
+        """Stop answering. The file stays, because it may already belong to the next service."""
         self._socket.close()

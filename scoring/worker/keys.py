@@ -1,6 +1,6 @@
-"""The bearer keys: several may be valid at a time, so that a new one is handed out before the old one ends.
+"""The bearer keys. Several may be valid at once, so that clients can change to a new key before the old one is removed.
 
-A key may have a name, by which its use is counted: an old key may go when its count stands still.
+Requests are counted by their key's name: once an old key's count stops rising, the key can be removed.
 """
 
 import base64
@@ -14,28 +14,28 @@ from scoring.errors import KeysError
 
 MAX_KEYS = 16
 SHORTEST_KEY = 16
-"""Characters of a key at least."""
+"""The minimum length of a key, in characters."""
 
 LINE = re.compile(rb"(?:(?P<name>[A-Za-z0-9_.-]{1,40})=)?(?P<secret>[\x21-\x7e]{%d,})" % SHORTEST_KEY)
-"""Of the file: `mobile-app=KEY`, or the key alone."""
+"""A line of the file: `mobile-app=KEY`, or the key alone."""
 
 Stamp = tuple[int, int, int]
 
 
 class Key(NamedTuple):
-    """A key and what it is called: `key-1` for the first line's, where that gives none."""
+    """A key and its name. A key without a name is called by its line: `key-1` in the first."""
 
     name: str
     secret: bytes
 
 
 class KeyRing:
-    """The keys of a file, one a line."""
+    """The keys in a file, one per line."""
 
     def __init__(self, file: Path) -> None:
-        """Read the keys; raises `KeysError` when the file cannot be used."""
+        """Read the keys; raises `KeysError` if the file can't be used."""
         self.generation = 0
-        """Another number whenever the keys have changed."""
+        """Increases whenever the keys change."""
         self._file = file
         self._stamp = _stamp(file)
         self._keys = self._read()
@@ -47,13 +47,13 @@ class KeyRing:
 
     @property
     def names(self) -> list[str]:
-        """What the keys are called."""
+        """The keys' names."""
         return [key.name for key in self._keys]
 
     def find(self, authorization: bytes, *, basic: bool = False) -> Key | None:
-        """The valid key in the value of an `Authorization` header, in a time that tells nothing about it.
+        """The valid key in an `Authorization` header's value, compared in constant time; None if there is none.
 
-        Where `basic` allows it, also as the password that a browser asked its user for.
+        With `basic`, a key is also accepted as the password of basic authentication, which browsers prompt for.
         """
         scheme, _, given = authorization.partition(b" ")
         scheme = scheme.lower()
@@ -61,19 +61,19 @@ class KeyRing:
             given = _password(given)
         found = None
         for key in self._keys:
-            if hmac.compare_digest(given, key.secret):  # every key, also after a match
+            if hmac.compare_digest(given, key.secret):  # no early exit: its time would leak which key matched
                 found = key
         return found if scheme == b"bearer" or (basic and scheme == b"basic") else None
 
     def refresh(self) -> bool:
-        """Read the file again if it changed and return whether it did.
+        """Read the file again if it changed, and return whether it did.
 
-        Raises `KeysError`, and keeps the keys it has, when the file cannot be used.
+        If the file can't be used, raises `KeysError` and keeps the current keys.
         """
         stamp = _stamp(self._file)
         if stamp == self._stamp:
             return False
-        self._stamp = stamp  # also when reading fails: one complaint per change is enough
+        self._stamp = stamp  # set even if reading fails, so that each change is reported once
         self._keys = self._read()
         self.generation += 1
         return True

@@ -1,7 +1,7 @@
-"""Logs as one JSON object a line on standard error, which never hold up a request.
+"""Logs one JSON object per line to standard error, without ever delaying a request.
 
-Lines are gathered and written a few times a second. When the reader is slow or the disk is full they are dropped and
-counted: the service answers without its log rather than not at all.
+Lines are buffered and written a few times a second. If the reader is slow or the disk is full, they are dropped and
+counted: the service keeps answering, even without a log.
 """
 
 import logging
@@ -19,23 +19,23 @@ import msgspec
 from features.errors import PersonalizationError
 
 WAITING_LINES = 10_000
-"""Lines kept while the reader is slow."""
+"""The most lines buffered while the reader is slow."""
 
 CHUNK = select.PIPE_BUF
-"""Bytes that a pipe which polls as writable takes without blocking. A file takes all at once, ten times as fast."""
+"""Bytes that a writable pipe accepts without blocking. A file gets everything in one write, ten times as fast."""
 
 MOST_BYTES = 10 << 20
-"""A log file of this size is renamed, and a new one begun."""
+"""The size in bytes at which a log file is rotated."""
 
 KEPT_FILES = 2
-"""Log files that are kept beside the current one."""
+"""Rotated log files that are kept beside the current one."""
 
 
 class LogSink:
-    """Where the lines of one process go."""
+    """Buffers and writes the log lines of one process."""
 
     def __init__(self, descriptor: int = 2, file: Path | None = None) -> None:
-        """With `file`, the descriptor leads there from now on, also for the processes that this one starts."""
+        """With `file`, redirect the descriptor to it, for this process and those that it starts."""
         self._descriptor = descriptor
         self._file = file
         self._follow()
@@ -47,18 +47,18 @@ class LogSink:
         self.dropped = 0
 
     def event(self, event: str, *, level: str = "info", **fields: object) -> None:
-        """Keep a line that says what happened and when, with these fields."""
+        """Buffer a line with the event, its level, a timestamp and these fields."""
         self.add(msgspec.json.encode({"timestamp": round(time.time(), 3), "level": level, "event": event, **fields}))
 
     def add(self, line: bytes) -> None:
-        """Keep a line, without its line end, until the next `flush`."""
+        """Buffer a line, given without its line break, until the next `flush`."""
         if len(self._lines) < WAITING_LINES:
             self._lines.append(line)
         else:
             self.dropped += 1
 
     def flush(self) -> None:
-        """Write what can be written without waiting."""
+        """Write as much as possible without blocking."""
         self._follow()
         if self._lines and not self._rest:
             self._rest = b"\n".join(self._lines) + b"\n"
@@ -66,7 +66,7 @@ class LogSink:
         start, whole = 0, memoryview(self._rest)
         try:
             while start < len(whole) and self._poll.poll(0):
-                # Workers share the descriptor, so a write ends with a line where one can.
+                # Workers share the descriptor, so each write ends at a line break if it contains one.
                 end = self._rest.rfind(b"\n", start, start + self._chunk) + 1 or start + self._chunk
                 start += os.write(self._descriptor, whole[start:end])
         except OSError:
@@ -75,30 +75,30 @@ class LogSink:
         self._rest = self._rest[start:]
 
     def rotate(self) -> None:
-        """Begin a new log file if this one has grown large. One process does it; the others follow when they write."""
+        """Rotate the log file if it is too large. One process calls this; the others notice when they next write."""
         if self._file is None or os.fstat(self._descriptor).st_size < MOST_BYTES:
             return
         names = [self._file, *(self._file.with_name(f"{self._file.name}.{age}") for age in range(1, KEPT_FILES + 1))]
-        with suppress(OSError):  # the file goes on growing, and the next attempt may succeed
+        with suppress(OSError):  # the file keeps growing, and the next attempt may succeed
             for age in range(KEPT_FILES, 0, -1):
                 if names[age - 1].exists():
                     names[age - 1].replace(names[age])
 
     def _follow(self) -> None:
-        """Let the descriptor lead to the file that has the name now."""
+        """Point the descriptor at the current log file if another process has rotated it."""
         if self._file is None:
             return
         with suppress(FileNotFoundError):
             if os.path.samestat(self._file.stat(), os.fstat(self._descriptor)):
                 return
-        with suppress(OSError):  # the lines go where they went before
+        with suppress(OSError):  # lines still go to the old file
             opened = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             os.dup2(opened, self._descriptor)
             os.close(opened)
 
 
 class _Bridge(logging.Handler):
-    """Writes the records of the standard library's logging as events."""
+    """Writes records of the standard library's `logging` as events."""
 
     def __init__(self, sink: LogSink) -> None:
         super().__init__()
@@ -112,16 +112,16 @@ class _Bridge(logging.Handler):
 
 
 def configure(sink: LogSink) -> None:
-    """Send all logging of this process to `sink`."""
+    """Send all of this process's `logging` records to `sink`."""
     logging.basicConfig(level=logging.INFO, handlers=[_Bridge(sink)], force=True)
 
 
 def describe(error: BaseException) -> dict[str, object]:
-    """The type of an error and the lines it came through, without its text, which could hold a feature's value."""
+    """An error's type and traceback lines, without its message, which could contain a feature's value."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     return {"error": type(error).__name__, "places": places}
 
 
 def reason(error: BaseException) -> dict[str, object]:
-    """Why something failed: an error of the project's own says it in its text, any other is described."""
+    """Why something failed: the message of one of the project's own errors; for any other error, see `describe`."""
     return {"reason": str(error)} if isinstance(error, PersonalizationError) else describe(error)

@@ -1,7 +1,7 @@
-"""The meters of a worker, by what they tell about. `metrics` fills them.
+"""A worker's Prometheus meters, grouped by subject. `metrics` updates them.
 
-prometheus_client decides when it is imported whether workers share their values: nothing imports this module before
-the variable that names the shared folder is set.
+When it is imported, prometheus_client decides whether workers share their values. So this module must not be imported
+before the variable with the shared folder is set.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class RequestMeters:
-    """Requests and how long their answers took."""
+    """Requests and their latency."""
 
     def __init__(self, registry: CollectorRegistry, bounds: Sequence[float]) -> None:
-        """`bounds` are the histogram's upper bounds in seconds."""
+        """`bounds` are the latency histogram's upper bounds in seconds."""
         self.answered = Counter("scoring_requests", "Answered requests.", ["operation", "status"], registry=registry)
         self.used = Counter(
             "scoring_key_requests", "Answered requests by the name of their key.", ["key"], registry=registry
@@ -31,7 +31,7 @@ class ScoreMeters:
     """Scored records and their probabilities."""
 
     def __init__(self, registry: CollectorRegistry, bounds: Sequence[float]) -> None:
-        """`bounds` are the upper bounds of the histogram of probabilities."""
+        """`bounds` are the upper bounds of the probability histogram."""
         self.records = Counter("scoring_records", "Scored records.", registry=registry)
         self.probability = Histogram(
             "scoring_probability", "Predicted click probabilities.", buckets=bounds, registry=registry
@@ -39,7 +39,7 @@ class ScoreMeters:
 
 
 class WorkerMeters:
-    """The workers themselves: which model they serve, what they use and what they lose."""
+    """The workers: readiness, model, processor time and dropped log lines."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register them in `registry`."""
@@ -63,7 +63,7 @@ class WorkerMeters:
 
 
 class DriftMeters:
-    """How far the scored rows have moved from what the model was made for."""
+    """Drift of the scored rows from the model's baseline sample."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register them in `registry`."""

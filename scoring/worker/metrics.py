@@ -1,7 +1,7 @@
-"""Prometheus metrics that are right over several workers.
+"""Prometheus metrics across all workers of a service.
 
-The workers share a folder of memory-mapped files, which prometheus_client finds through an environment variable that
-must be set before it is imported: hence the late import.
+The workers share a folder of memory-mapped files. prometheus_client reads its path from an environment variable when it
+is imported, so it is imported late, once the variable is set.
 """
 
 import fcntl
@@ -29,19 +29,19 @@ BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 """Upper bounds of the latency histogram in seconds."""
 
 PROBABILITY_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Upper bounds of the histogram of probabilities: closer where click probabilities mostly are."""
+"""Upper bounds of the probability histogram, closer together where most click probabilities are."""
 
 FILES = ("counter", "gauge_livesum", "gauge_livemax", "histogram")
-"""What prometheus_client keeps in a file of its own, for each worker."""
+"""The kinds of metrics for which prometheus_client keeps a file per worker."""
 
 FILE_BYTES = 1 << 16
-"""As long as it makes one itself; what is counted here takes a fifth of it."""
+"""The size in bytes that prometheus_client gives a new file; this module's metrics need a fifth of it."""
 
 MOST_SLOTS = 4096
 
 
 class Metrics:
-    """What a worker counts. Nothing of a record is ever a label."""
+    """A worker's metrics. No label ever contains data of a record."""
 
     content_type: str
     own: "CollectorRegistry"
@@ -74,36 +74,36 @@ class Metrics:
         self._given = array("d")
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
-        """Count one answer; the count shows after the next `publish`."""
+        """Count one response; visible after the next `publish`."""
         self._answers[operation, status] += 1
         self._durations[operation].append(seconds)
 
     def used(self, key: str) -> None:
-        """Count a request by the name of its key."""
+        """Count a request under its key's name."""
         self._used[key] += 1
 
     def scored(self, probabilities: Iterable[float]) -> None:
-        """Count scored records by the probability that each was given; they show after the next `publish`."""
+        """Count scored records by their probabilities; visible after the next `publish`."""
         self._given.extend(probabilities)
 
     def dropped(self, lines: int) -> None:
-        """Count log lines that were given up."""
+        """Count dropped log lines."""
         self._worker.dropped.inc(lines)
 
     def serves(self, *, name: str, version: str, bundle_hash: str, ready: bool) -> None:
-        """Say which model this worker serves, and whether it is ready."""
+        """Set which model this worker serves, and whether it is ready."""
         self._worker.model.labels(name, version, bundle_hash).set(1)
         self._worker.ready.set(int(ready))
 
     def moved(self, rows: int, prediction: float, features: Mapping[str, float]) -> None:
-        """Say how far `rows` more rows have moved what this worker scores from its model's reference."""
+        """Set the drift indices of the prediction and the features, computed with `rows` more rows."""
         self._drift.rows.inc(rows)
         self._drift.prediction.set(prediction)
         for name, index in features.items():
             self._drift.feature.labels(name).set(index)
 
     def publish(self) -> None:
-        """Let all workers see what was counted: together, because each write to the shared files costs microseconds."""
+        """Write the counts to the shared files, all at once because each write costs microseconds."""
         for (operation, status), answers in self._answers.items():
             self._requests.answered.labels(operation, str(status)).inc(answers)
         self._answers.clear()
@@ -122,31 +122,31 @@ class Metrics:
         self._computed = computed
 
     def render(self) -> bytes:
-        """All workers' metrics in Prometheus' text format; other workers' counts may lag by a tick."""
+        """All workers' metrics in Prometheus' text format; other workers' counts may be one tick old."""
         self.publish()
         self._slot.forget_dead()
         return self._render(self._registry)
 
 
 class Slot:
-    """A number that no other living process has among those that share a folder, as small as possible.
+    """The smallest number that no other running worker uses in the shared folder; it names the worker's files.
 
-    Process ids would be given again to strangers, and files named after them would pile up with every restart. A slot's
-    lock says whether a worker lives; the worker that takes the slot of one that ended goes on counting in its files.
+    Process ids won't do: the system reuses them for other programs, and files named after them would pile up with every
+    restart. A running worker holds its slot's lock. A worker that takes over a free slot continues that slot's counts.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take the smallest free one; raises `OSError` when the folder cannot be written to."""
+        """Take the smallest free slot; raises `OSError` if the folder isn't writable."""
         self._folder = folder
         self.number, self._lock = next(
             (number, lock) for number in range(MOST_SLOTS) if (lock := _lock(folder, number)) is not None
         )
         self.forget_dead()
         for file in folder.glob(f"gauge_live*_{self.number}.db"):
-            file.unlink()  # what its last holder said about itself; what it counted stays
+            file.unlink()  # the previous worker's gauges; its counters are kept
 
     def forget_dead(self) -> None:
-        """Drop what workers that live no more said about themselves."""
+        """Delete the gauges of workers that have ended."""
         for file in self._folder.glob("gauge_live*_*.db"):
             number = int(file.stem.rpartition("_")[2])
             if number != self.number and (lock := _lock(self._folder, number)) is not None:
@@ -155,7 +155,7 @@ class Slot:
 
 
 def _lock(folder: Path, number: int) -> int | None:
-    """The slot's lock, None when another process holds it."""
+    """The descriptor of the slot's lock; None if another process holds it."""
     descriptor = os.open(folder / f"slot_{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,7 +168,7 @@ def _lock(folder: Path, number: int) -> int | None:
 def _reserve_disk(folder: Path, slot: int) -> None:
     """Write this worker's files to their full length; raises `DiskFullError`.
 
-    They are mapped into memory: a page that finds the disk full when it is first written to ends the process.
+    The files are memory-mapped: if the disk is full at the first write to a page, the system kills the process.
     """
     for kind in FILES:
         file = Path(folder, f"{kind}_{slot}.db")
@@ -183,9 +183,9 @@ def _reserve_disk(folder: Path, slot: int) -> None:
 
 
 def _observe(histogram: "Histogram", bounds: Sequence[float], values: "array[float]") -> None:
-    """Observe all `values` for the price of a few: `Histogram.observe` takes them one by one. `bounds` are its own."""
+    """Add many values to a histogram with these `bounds`, faster than `Histogram.observe` for each of them."""
     buckets, total = histogram._buckets, histogram._sum  # noqa: SLF001 - it has no public way for several
-    places = np.searchsorted(bounds, values)  # a bound belongs to its bucket, the place behind the last is infinity
+    places = np.searchsorted(bounds, values)  # bounds are inclusive; the last bucket is infinity
     for bucket, observed in zip(buckets, np.bincount(places, minlength=len(buckets)).tolist(), strict=True):
         if observed:
             bucket.inc(observed)
@@ -194,7 +194,7 @@ def _observe(histogram: "Histogram", bounds: Sequence[float], values: "array[flo
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """The folder that all workers started within share; one that is set already is used and left in place."""
+    """The folder shared by all workers started in this context; one that is already set is used, and not removed."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
         Path(chosen).mkdir(parents=True, exist_ok=True)
         yield Path(chosen)

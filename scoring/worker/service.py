@@ -1,4 +1,4 @@
-"""The state of one worker: the model that it serves, the keys that it accepts and whether it is ready."""
+"""A worker's state: its model, its keys, its readiness, and its periodic duties."""
 
 import asyncio
 import gc
@@ -19,26 +19,26 @@ from scoring.worker.metrics import Metrics
 from scoring.worker.summary import Summary, certificate_end
 
 if TYPE_CHECKING:
-    from scoring.worker.tracing import Tracing  # brings OpenTelemetry, which only an image that traces has
+    from scoring.worker.tracing import Tracing  # imports OpenTelemetry, which only images with tracing have
 
 TICK_SECONDS = 0.25
-"""How often a worker looks at its keys file and writes its log."""
+"""The time between two rounds of a worker's duties, such as reading the keys file and writing the log."""
 
 REFUSAL_LINES = 60
-"""Refused requests of a kind that get a line in the log"""
+"""The most refused requests of a kind that are logged"""
 
 REFUSALS_SECONDS = 60.0
-"""in that time."""
+"""within this time."""
 
 ACCESS_LINE = (
     b'{"timestamp":%.3f,"level":"info","event":"request","request_id":"%b","operation":"%b","status":%d,'
     b'"milliseconds":%.3f}'
 )
-"""A request in the log. None of its parts needs escaping."""
+"""A request's line in the log. None of its values needs escaping."""
 
 
 class Service:
-    """What the routes share."""
+    """The state that all routes share."""
 
     def __init__(self, settings: ServerSettings, keys: KeyRing, sink: LogSink) -> None:
         self.settings = settings
@@ -54,7 +54,7 @@ class Service:
 
     @property
     def model(self) -> ServedModel:
-        """The model to score with; raises `NotReady` while there is none that reproduced its golden records."""
+        """The model; raises `NotReady` until it has reproduced its golden records, and while its engine restarts."""
         if self._model is None:
             raise NotReady(self._refusal)
         if not self._model.engine.ready:
@@ -63,14 +63,14 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a model that reproduced its golden records, and an engine that runs."""
+        """Whether the model has reproduced its golden records and its engine is running."""
         return self._model is not None and self._model.engine.ready
 
     async def start(self) -> None:
         """Load the model and score the golden records.
 
-        A mismatch leaves the service running but not ready, so that its metrics and log can be read; a bundle that is
-        altered raises a `PersonalizationError`.
+        After a mismatch the service runs without being ready, so that its metrics and log can be read. Raises a
+        `PersonalizationError` if the bundle was altered.
         """
         began = time.perf_counter()
         settings = self.settings
@@ -95,10 +95,10 @@ class Service:
             name=name.name, version=name.version, bundle_hash=model.bundle.hash, ready=self._model is not None
         )
         gc.collect()
-        gc.freeze()  # what was loaded stays, so no collection needs to look at it again
+        gc.freeze()  # what was loaded is permanent, so later collections can skip it
 
     async def tend(self, tracing: "Tracing | None" = None) -> None:
-        """Do what is to be done again and again beside answering, until cancelled."""
+        """Run the periodic duties until cancelled."""
         duties: list[Callable[[], object]] = [
             self._follow_keys,
             self._refusals.tell,
@@ -128,14 +128,14 @@ class Service:
             self.sink.event("keys not read again, the old ones stay valid", level="error", reason=str(error))
 
     def record(self, operation: str, status: int, seconds: float, request_id: bytes) -> None:
-        """Count and log one answer."""
+        """Count and log one response."""
         self.metrics.answered(operation, status, seconds)
         refused = status >= HTTPStatus.BAD_REQUEST
         if (refused and self._refusals.may_add(operation, status)) or (self._every_line and not refused):
             self.sink.add(ACCESS_LINE % (time.time(), request_id, operation.encode(), status, seconds * 1000))
 
     def rejection_of(self, error: Exception, request_id: bytes) -> Rejection:
-        """What a request that ended with `error` gets; unless that is a `Rejection`, it is our mistake and logged."""
+        """The rejection for a request that failed with `error`; any error but a `Rejection` is a bug and logged."""
         if isinstance(error, Rejection):
             return error
         self.sink.event("internal error", level="error", request_id=request_id.decode(), **describe(error))
@@ -170,7 +170,7 @@ class Service:
         )
 
     def _compare(self) -> None:
-        """Say how far what was scored has moved from what the model was trained on."""
+        """Update the drift metrics if a comparison with the baseline sample is due."""
         if self._model is not None and (moved := self._model.watch.compare()) is not None:
             self.metrics.moved(*moved)
 
@@ -182,10 +182,10 @@ class Service:
 
 
 class RefusalLines:
-    """Which refusals get a line in the log: the first ones of a kind, and then a count of the others.
+    """Limits the log lines for refusals: the first ones of each kind get a line, the others are counted.
 
-    A refused client can ask again as often as it likes, and the log is paid for by volume. A kind is an operation and a
-    status.
+    A refused client can repeat its request as often as it likes, and the log is billed by volume. A kind is an
+    operation with a status.
     """
 
     def __init__(self, sink: LogSink) -> None:
@@ -194,12 +194,12 @@ class RefusalLines:
         self._seen: Counter[tuple[str, int]] = Counter()
 
     def may_add(self, operation: str, status: int) -> bool:
-        """Whether one more of this kind gets its line."""
+        """Count a refusal of this kind, and return whether it gets a line."""
         self._seen[operation, status] += 1
         return self._seen[operation, status] <= REFUSAL_LINES
 
     def tell(self, *, last: bool = False) -> None:
-        """Write how many had no line and begin anew, when the time is over or this is the last occasion."""
+        """At the end of each period, and if this is the `last` call, log how many had no line and start again."""
         now = time.monotonic()
         if now - self._began < REFUSALS_SECONDS and not last:
             return

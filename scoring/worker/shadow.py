@@ -1,6 +1,6 @@
-"""Copies of answered requests for pods that try another image: nobody waits for them, and no answer of theirs is used.
+"""Mirrors answered requests to a shadow: pods that try another image, whose responses are discarded.
 
-A copy that finds no free connection is dropped: a shadow that is slow, or not there, takes nothing from clients.
+A request is not mirrored if no connection is free, so a slow or missing shadow never delays clients.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ import httptools
 from scoring.worker.keys import KeyRing
 
 CONNECTIONS = 4
-"""Of a worker, and so the copies that are under way at most."""
+"""Connections of a worker, and therefore the most mirrored requests at a time."""
 TIMEOUT_SECONDS = 5.0
-"""How long a shadow may take to connect, and to answer: then its connection ends, and another one is tried."""
+"""Timeout for connecting, and for a response; after it, the connection is closed and another one is tried."""
 RETRY_SECONDS = 1.0
-"""Between two attempts to connect: most of the time there is no shadow."""
+"""The pause after a failed attempt to connect: most of the time there is no shadow."""
 ALL = 100
 
 
 class Shadow:
-    """The connections of a worker to the shadow at `host:port`; made within an event loop's thread."""
+    """A worker's connections to the shadow at `host:port`. Create and use it in the event loop's thread."""
 
     def __init__(self, address: str, percent: int, keys: KeyRing, certificate: Path | None) -> None:
-        """`percent` of the requests are copied. With a PEM `certificate`, over TLS to whoever has that very one."""
+        """Mirror `percent` of the requests. With a PEM `certificate`, use TLS and trust only this certificate."""
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._percent = percent
@@ -39,7 +39,7 @@ class Shadow:
         self._opening: asyncio.Task[None] | None = None
 
     def copy(self, operation: str, body: bytes | bytearray) -> None:
-        """Send a copy of a request with this JSON `body`, if it is one of the share and a connection is free."""
+        """Mirror a request with this JSON `body` if it is in the share to mirror and a connection is free."""
         self._due += self._percent
         if self._due < ALL:
             return
@@ -55,11 +55,11 @@ class Shadow:
         self._free.append(connection)
 
     def freed(self, connection: "_Connection") -> None:
-        """Use a connection that has its answer again."""
+        """Reuse a connection whose response has arrived."""
         self._free.append(connection)
 
     def lost(self, connection: "_Connection") -> None:
-        """Forget a connection that ended."""
+        """Forget a closed connection."""
         self._connections -= 1
         if connection in self._free:
             self._free.remove(connection)
@@ -75,14 +75,14 @@ class Shadow:
         try:
             opening = loop.create_connection(lambda: _Connection(self), self._host, self._port, ssl=self._trust)
             await asyncio.wait_for(opening, TIMEOUT_SECONDS)
-        except (OSError, TimeoutError):  # of TLS too
+        except (OSError, TimeoutError):  # includes TLS errors
             self._next_attempt = time.monotonic() + RETRY_SECONDS
         finally:
             self._opening = None
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, one copy at a time."""
+    """A connection, which carries one mirrored request at a time."""
 
     def __init__(self, shadow: Shadow) -> None:
         self._shadow = shadow
@@ -90,7 +90,7 @@ class _Connection(asyncio.Protocol):
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is none of asyncio's classes
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports don't inherit from asyncio's
         self._shadow.opened(self)
 
     def send(self, request: bytes) -> None:
@@ -104,7 +104,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def on_message_complete(self) -> None:
-        """Called by the parser at the end of an answer, which nobody looks at."""
+        """The parser calls this at the end of a response, whose content is ignored."""
         self._stop_waiting()
         if self._parser.should_keep_alive():
             self._shadow.freed(self)
@@ -123,7 +123,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _only(certificate: Path) -> ssl.SSLContext:
-    """Trusts this certificate and no other, whatever host has it."""
+    """A TLS context that trusts this certificate alone, whatever the host's name."""
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust.check_hostname = False
     trust.load_verify_locations(certificate)

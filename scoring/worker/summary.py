@@ -1,6 +1,6 @@
-"""One line a minute that says what a worker did: where no Prometheus asks, alerts and charts are made of these lines.
+"""Logs a summary of a worker's requests once a minute; alerts and charts use these lines when there is no Prometheus.
 
-It is read off the worker's own metrics, so that both say the same.
+A summary is computed from the worker's own metrics, so both agree.
 """
 
 import math
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 60.0
 
 Buckets = list[tuple[float | None, int]]
-"""Upper bound, None for infinity, and how many were above the bound before; empty ones are left out."""
+"""Pairs of an upper bound, None for infinity, and the count above the previous bound; empty buckets are left out."""
 
 
 class Summary:
-    """What a worker did since its last line."""
+    """The changes of a worker's metrics since the previous summary."""
 
     def __init__(self, registry: "CollectorRegistry") -> None:
         """`registry` has the metrics of this worker alone."""
         self._registry = registry
         self._before: dict[tuple[str, ...], float] = {}
         for _ in self._counted():
-            pass  # what whoever had these files before has counted is none of this worker's
+            pass  # exclude the counts of a previous worker with the same files
         self._began, self._computed = time.monotonic(), time.process_time()
 
     def due(self) -> bool:
-        """Whether it is time for the next line."""
+        """Whether the next summary is due."""
         return time.monotonic() - self._began >= EVERY_SECONDS
 
     def fields(self) -> dict[str, object]:
-        """The next line's fields: requests by outcome, latency in seconds, records by probability, seconds of CPU."""
+        """The next summary's fields: requests by outcome, latency in seconds, records by probability, CPU seconds."""
         now, computed = time.monotonic(), time.process_time()
         seconds, cpu_seconds = now - self._began, computed - self._computed
         self._began, self._computed = now, computed
@@ -64,20 +64,20 @@ class Summary:
         }
 
     def _drift(self) -> dict[str, object]:
-        """How far the predictions have moved from the model's held-out rows, and the feature that has moved most."""
+        """Drift of the predictions from the model's held-out rows, and the feature that has drifted most."""
         prediction = [index for _, index in self._gauge("scoring_prediction_psi")]
         feature, index = max(self._gauge("scoring_feature_psi"), key=lambda one: one[1], default=("", None))
         return {"prediction_psi": max(prediction, default=None), "moved_feature": feature, "feature_psi": index}
 
     def _gauge(self, name: str) -> Iterator[tuple[str, float]]:
-        """The values of a gauge, each with its label or an empty text."""
+        """The values of a gauge, each preceded by its label, or by an empty string if it has none."""
         for family in self._registry.collect():
             if family.name == name:
                 for _, labels, value, *_ in family.samples:
                     yield "".join(labels.values()), value
 
     def _counted(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
-        """What was added to each counter and histogram since the last call: name, labels, difference."""
+        """The increase of each counter and histogram since the previous call: name, labels, difference."""
         for family in self._registry.collect():
             if family.type not in ("counter", "histogram"):
                 continue
@@ -88,10 +88,10 @@ class Summary:
 
 
 def certificate_end(certificate: Path | None) -> int | None:
-    """When the first certificate of a PEM file ends, in seconds since 1970; None without one."""
+    """When the first certificate in a PEM file expires, in seconds since 1970; None without a file."""
     if certificate is None:
         return None
-    # Not public, but the only reader of certificates in the standard library; another one would be 10 MB of image.
+    # Private, but the standard library's only certificate parser; a library would add 10 MB to the image.
     decoded = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined] # noqa: SLF001
     return int(ssl.cert_time_to_seconds(decoded["notAfter"]))
 

@@ -1,7 +1,7 @@
-"""Keeps the workers alive: forks them, listens to their event loops' beats, and replaces those that end or hang.
+"""Keeps the workers alive: forks them, receives their event loops' heartbeats, and replaces those that end or hang.
 
-The supervisor has imported the service and does nothing else, not even have a second thread: so a worker is there in a
-fraction of a second, and shares the memory of what was imported.
+The supervisor has imported the service but starts no thread, so it can fork safely. A forked worker starts within a
+fraction of a second and shares the memory of the imported modules.
 """
 
 import os
@@ -17,49 +17,49 @@ from scoring.worker.logs import LogSink
 
 LOOK_SECONDS = 0.05
 HUNG_SECONDS = 4.0
-"""A worker whose loop has not turned for so long is ended: a client that it keeps waiting is served elsewhere within
+"""A worker without a heartbeat for this long is killed, so that its waiting clients can reach another worker within
 five seconds."""
 
 START_SECONDS = 300.0
-"""How long a worker may take until its first beat; Java takes the longest."""
+"""How long a worker may take until its first heartbeat; Java takes longest."""
 
 PROVEN_SECONDS = 10.0
-"""A worker that served for so long was well: when it ends, another one is started at once."""
+"""A worker that ran for this long counts as healthy: when it ends, it is replaced at once."""
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-"""Between two attempts to start a worker: each pause is twice the one before."""
+"""The longest pause between two attempts to start a worker; each pause is twice the previous one."""
 
 KILL_SECONDS = 10.0
-"""Beyond what a worker needs to let its clients finish."""
+"""How long a worker may take to end, in addition to the time for which it drains its connections."""
 
 READY, NOT_READY = b"+", b"-"
-"""What a worker's beat says: whether it scores."""
+"""The two kinds of heartbeat: whether the worker scores."""
 
 COULD_NOT_START = 3
-"""Exit code of a worker that found no way to serve."""
+"""Exit code of a worker that could not start serving, or failed."""
 
 
 @dataclass(kw_only=True)
 class _Place:
-    """One of the workers that there shall be."""
+    """The place of one of the configured workers."""
 
     process: int = 0
-    """Its process id, 0 while there is none."""
+    """The worker's process id; 0 while there is none."""
     pulse: int = -1
     began: float = 0.0
     beat: float = 0.0
-    """When its loop turned last, 0 before its first time."""
+    """The time of its latest heartbeat; 0 before the first."""
     ready: bool = False
-    """Whether it scores, by its last beat."""
+    """Whether it scores, by its latest heartbeat."""
     failures: int = 0
-    """How often in a row it ended before it had proven itself."""
+    """How many workers in a row ended before `PROVEN_SECONDS`."""
     due: float = 0.0
-    """When the next one is started."""
+    """When the next worker may be started."""
 
 
 class Supervisor:
-    """The processes of a service."""
+    """Supervises a service's worker processes."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class Supervisor:
         sink: LogSink,
         handover: Handover | None = None,
     ) -> None:
-        """`work`, given the writing end of a pipe for its beats, is a worker's whole life and returns its exit code.
+        """`work` runs a worker and returns its exit code; its argument is the pipe to which heartbeats are written.
 
-        This process closes `listeners` when it is told to end, as its workers do.
+        When told to end, this process closes `listeners`, as the workers do.
         """
         self._work = work
         self._listeners = listeners
@@ -85,7 +85,7 @@ class Supervisor:
         self._served = False
 
     def run(self) -> int:
-        """Supervise until a signal ends it, or until no worker could start at all; returns the exit code."""
+        """Supervise until a signal, or until a worker fails to start before any has served; returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         code = 0
@@ -108,7 +108,7 @@ class Supervisor:
 
     def _start(self, place: _Place) -> None:
         reading, writing = os.pipe()
-        self._sink.flush()  # what waits would be written twice
+        self._sink.flush()  # or the child would write the buffered lines again
         process = os.fork()
         if not process:
             self._become_worker(reading, writing)
@@ -118,7 +118,11 @@ class Supervisor:
         place.ready = False
 
     def _become_worker(self, reading: int, writing: int) -> None:
-        """Work, and end the process. It keeps no end of another worker's pipe, which would hide the other's end."""
+        """Run a worker, then end the process.
+
+        Closes the inherited pipes of the other workers: while one is open here, its worker doesn't notice that the
+        supervisor has ended.
+        """
         code = COULD_NOT_START
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,7 +157,7 @@ class Supervisor:
                 pulses[pulse].ready = beats.endswith(READY)
                 self._served = True
         if ready:
-            time.sleep(LOOK_SECONDS)  # a pipe that has ended is always ready
+            time.sleep(LOOK_SECONDS)  # the pipe of a worker that has ended is always ready
 
     def _hand_over(self) -> None:
         if self._handover is not None:
@@ -162,7 +166,7 @@ class Supervisor:
             self._handover.answer(workers=len(self._places), serving=len(serving), ready=ready)
 
     def _tend(self, place: _Place) -> int | None:
-        """Bury a worker that ended, or hangs; returns the exit code of one that ended."""
+        """Clean up after a worker that has ended, or that hangs and is killed; returns its exit code, else None."""
         if not place.process:
             return None
         now = time.monotonic()

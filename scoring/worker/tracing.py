@@ -1,7 +1,7 @@
-"""Traces of some requests to Application Insights, by OpenTelemetry's SDK and Azure Monitor's exporter for it.
+"""Sends traces of a share of the requests to Application Insights, with OpenTelemetry's SDK and Azure's exporter.
 
-Only a service that is told to trace imports this. Which requests are traced is decided here and not by one of the SDK's
-samplers: those are asked when half of a span is made, and that for every request would cost as much as its score.
+Imported only if tracing is on. This module samples the requests itself: the SDK's samplers run when a span is already
+half built, and doing that for every request would cost as much as scoring it.
 """
 
 import logging
@@ -26,44 +26,45 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from scoring.worker.logs import LogSink
 
 MAX_PER_SECOND = 20
-"""Traces of a worker at most, however many its clients ask for: what they weigh is paid for by volume."""
+"""The most traces per second and worker, whatever the clients request, because traces are billed by volume."""
 SEND_SECONDS = 5.0
-"""How often what was traced is sent."""
+"""The time between two batches of spans."""
 TIMEOUT_SECONDS = 5
-"""How long Application Insights may take to connect, and to answer."""
+"""Application Insights' timeout for connecting, and for a response."""
 PARENT = b"traceparent"
-"""Header of a client that traces (W3C Trace Context)."""
+"""The header of clients that trace (W3C Trace Context)."""
 ROLE = "scoring"
-"""The service's name on Application Insights' map."""
+"""The service's name on Application Insights' application map."""
 SAMPLE_RATE = "_MS.sampleRate"
-"""Attribute by which the exporter says how many percent were traced, for Application Insights to count the others."""
+"""The attribute with the percentage of traced requests, from which Application Insights estimates the total."""
 FEDERATED_TOKEN = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105 - a variable's name
-"""Set in a pod that has an identity in Azure."""
+"""Set in pods that have an Azure identity."""
 SILENT = {
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
     "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "true",
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
 }
-"""What else the exporter would do: fetch settings from Microsoft, and send figures about itself there."""
+"""Keeps the exporter from fetching settings from Microsoft and from sending statistics about itself there."""
 LIBRARIES = ("azure", "msal", "opentelemetry", "urllib3")
-"""Their lines are dropped: some come from the sending thread, some for each request, and all at the wrong level."""
+"""Libraries whose log lines are dropped: some log from the sending thread, some for each request, and all at the wrong
+level."""
 
 
 class Trace(NamedTuple):
     """A request that is traced."""
 
     parent: Context | None
-    """The client's span, None for a trace that begins here."""
+    """The client's span; None for a trace that starts here."""
 
 
 class Tracing:
-    """What a worker traces. Used from the event loop's thread alone; what it sends goes in another one."""
+    """Traces a worker's requests. For the event loop's thread only; spans are sent in another thread."""
 
     def __init__(self, connection: Path, percent: float, *, version: str) -> None:
-        """`connection` is a file with Application Insights' connection string; `version` that of the model.
+        """`connection` is a file with Application Insights' connection string, `version` the model's version.
 
-        Raises a `ValueError` for another text, which does not repeat it.
+        Raises `ValueError` for an invalid connection string, without repeating it in the message.
         """
         os.environ.update(SILENT)
         for name in LIBRARIES:
@@ -96,9 +97,9 @@ class Tracing:
         self._refused = False
 
     def begin(self, headers: Mapping[bytes, bytes]) -> Trace | None:
-        """The trace of a request with these headers, their names in lower case; None when it is not to be traced.
+        """Start the trace of a request with these headers, their names in lower case; None if it isn't traced.
 
-        A client's `traceparent` decides as it says itself; without one it is a share of the requests.
+        A client's `traceparent` says whether to trace; requests without one are sampled.
         """
         parent = None
         if PARENT in headers:
@@ -113,7 +114,7 @@ class Tracing:
         return Trace(parent) if chosen and self._allowed() else None
 
     def end(self, trace: Trace, operation: str, status: int, seconds: float, request_id: bytes) -> None:
-        """Send the span of a request that was answered just now, after `seconds`. Nothing of a record is in it."""
+        """Send the span of a request that was just answered, after `seconds`. It contains no record data."""
         now = time.time_ns()
         attributes: dict[str, str | int | float] = {
             "http.request.method": "POST",
@@ -135,13 +136,13 @@ class Tracing:
         span.end(now)
 
     def tell(self, sink: LogSink) -> None:
-        """Write to the log when Application Insights begins or ends to take what is sent."""
+        """Log when Application Insights stops accepting spans, and when it accepts them again."""
         if self._sending.refused != self._refused:
             self._refused = self._sending.refused
             sink.event("traces are not taken" if self._refused else "traces are taken again", level="warning")
 
     def stop(self) -> None:
-        """Send the rest; takes as long as Application Insights, and `TIMEOUT_SECONDS` some times over at most."""
+        """Send the remaining spans; takes a few times `TIMEOUT_SECONDS` at most."""
         self._provider.shutdown()
 
     def _allowed(self) -> bool:
@@ -153,7 +154,7 @@ class Tracing:
 
 
 class _Sending(SpanExporter):
-    """Remembers whether the last attempt to send succeeded."""
+    """An exporter that records whether its latest attempt failed."""
 
     refused = False
 

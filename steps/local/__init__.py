@@ -1,1 +1,1 @@
-"""The steps on this machine: what stands in for each Azure service, with the same inputs and outputs."""
+"""The steps on this machine: local stand-ins for the Azure services, with the same inputs and outputs."""

@@ -14,7 +14,7 @@ from steps.shared.api_key import ApiKey
 
 
 def local_steps() -> dict[Kind, Step[Any, Any]]:
-    """One step of each kind."""
+    """The local step of each kind."""
     steps: tuple[Step[Any, Any], ...] = (
         Registry(),
         DataUpload(),

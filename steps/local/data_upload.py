@@ -1,4 +1,4 @@
-"""Step 1: the dataset in the lake folder, named by its manifest's hash, so that equal data is never copied twice."""
+"""Step 1: puts the dataset into the lake's folder, named by its manifest's hash so that equal data is copied once."""
 
 import shutil
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ class DataUpload(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Copy, download or generate the dataset; raises `DatasetError` when it is not what its manifest says."""
+        """Copy, download or generate the dataset; raises `DatasetError` if it doesn't match its manifest."""
         folder = self.folder(inputs.stack)
         target = folder.lake / "raw" / inputs.manifest_hash
-        # Spark's and pandas' modules take longer to import than all other steps together, and most runs bring no data.
+        # Importing Spark and pandas takes longer than all other steps together, and most runs don't upload data.
         from training.datasets import materialize  # noqa: PLC0415
 
         materialize(located(inputs.dataset), target, reporter(context))
@@ -30,12 +30,12 @@ class DataUpload(LocalStep[LocalInputs, Outputs]):
         return Created(inputs.manifest_hash, outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when the folder is."""
+        """None if the folder is gone."""
         folder = self.folder(state["stack"])
         return super().read(identity, state, context) if (folder.lake / "raw" / identity).is_dir() else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove the dataset's folder."""
+        """Remove the dataset's folder, if this resource owns it."""
         del context
         target = self.folder(state["stack"]).lake / "raw" / identity
         if owns(target, state["claim"]):
@@ -44,7 +44,7 @@ class DataUpload(LocalStep[LocalInputs, Outputs]):
 
 
 def reporter(context: Context) -> "Reporter":
-    """Shows how far the data is, and stops it once the user interrupts."""
+    """A callback that reports progress; it raises `StepCancelledError` once the user has interrupted the run."""
 
     def report(stage: str, detail: str, *, done: int | None = None, total: int | None = None) -> None:
         context.raise_if_cancelled()

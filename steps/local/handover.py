@@ -1,7 +1,7 @@
-"""Moves the service from one image to the next without a refused request.
+"""Switches the service to a new image without refusing a request.
 
-Both serve for a moment: the next one gets a copy of the listening socket, and the current one ends when every worker of
-the next one scores. Until then nothing is lost if it fails.
+The new service gets a copy of the listening socket, so both serve for a moment. The current one ends once every worker
+of the new one scores; if the new one fails before that, the current one simply keeps serving.
 """
 
 import json
@@ -29,7 +29,7 @@ class RolloutFailedError(PersonalizationError):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is to be served: a command, which names the image, at an address, and how to ask it."""
+    """The service to run: its command, which names the image, its address, and the probe for it."""
 
     command: tuple[str, ...]
     variables: Mapping[str, str]
@@ -39,12 +39,12 @@ class Target:
     probe: Probe
 
     def text(self) -> str:
-        """Command and address, to compare."""
+        """Command and address as one string, for comparison."""
         return json.dumps([*self.command, self.settings.host, self.settings.port])
 
 
 def hand_over(folder: StackFolder, target: Target, context: Context) -> None:
-    """Serve `target`; raises `RolloutFailedError`, and what served before goes on, when it does not become ready."""
+    """Serve `target`; if it doesn't become ready, raises `RolloutFailedError`, and the old service keeps serving."""
     service = ServiceProcesses(folder)
     served = folder.service / "served"
     if _serves(service, served, target):
@@ -74,27 +74,27 @@ def hand_over(folder: StackFolder, target: Target, context: Context) -> None:
 
 
 def _serves(service: ServiceProcesses, served: Path, target: Target) -> bool:
-    """Whether a finished rollout left exactly this, and it runs."""
+    """Whether the latest finished rollout was of exactly this target, and its service is running."""
     if not served.is_file() or served.read_text() != target.text() or service.state() is None:
         return False
     return target.probe.version() == str(target.version)
 
 
 def _listener(service: ServiceProcesses, settings: ScoringSettings) -> socket.socket:
-    """The socket of the service that runs, or a new one where it listens elsewhere or there is none."""
+    """The running service's socket; a new one if it listens at another address or nothing is running."""
     current = listener_at(service, settings)
     if current is not None:
         return current
     address = settings.host, settings.port
     try:
         return socket.create_server(address, backlog=BACKLOG)
-    except OSError:  # one of the two hosts contains the other: the port is ours, as was seen before
+    except OSError:  # the old and new hosts overlap; `require_port` has checked that our service holds the port
         service.end(service.all())
         return socket.create_server(address, backlog=BACKLOG)
 
 
 def _becomes_ready(service: ServiceProcesses, started: int, context: Context) -> bool:
-    """Wait until every worker of the service that was started scores, or until one never will."""
+    """Wait for the started service; returns whether all its workers score, as soon as that is decided."""
     ended = False
 
     def decided() -> bool:
@@ -107,7 +107,7 @@ def _becomes_ready(service: ServiceProcesses, started: int, context: Context) ->
 
 
 def _last_words(log: Path, logged: int) -> str:
-    """The last complaints of the log behind its first `logged` bytes."""
+    """The last errors in the log after its first `logged` bytes."""
     if not log.is_file():
         return ""
     added = log.read_bytes()[logged:].decode(errors="replace").splitlines()

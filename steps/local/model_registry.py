@@ -1,4 +1,4 @@
-"""The owner of versions, bundles and images: created before everything else in the stack, and deleted last."""
+"""The model registry, which owns versions, bundles and images: it is created first in a stack, and deleted last."""
 
 import shutil
 
@@ -11,19 +11,19 @@ from steps.shared.model_versions import MODEL
 
 
 class Registry(LocalStep[LocalInputs, Outputs]):
-    """Makes the registry; removing it removes what other steps left in the stack's folder, too."""
+    """Creates the registry; its deletion also removes what other steps left in the stack's folder."""
 
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Make the registry, or adopt the one that is there."""
+        """Create the registry, or adopt an existing one."""
         context.report("opening the model registry")
         folder = self.folder(inputs.stack)
         LocalRegistry(folder.registry).create()
         return Created(MODEL, Outputs(registry=MODEL))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when the database is; raises `RegistryError` when it is damaged."""
+        """None if the database is gone; raises `RegistryError` if it is damaged."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
         if not registry.exists:
             return None
@@ -31,7 +31,7 @@ class Registry(LocalStep[LocalInputs, Outputs]):
         return super().read(identity, state, context)
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove versions, bundles, images, and the remains of interrupted uploads and runs, which nobody else owns."""
+        """Remove versions, bundles, images, and leftovers of interrupted uploads and runs, which no other step owns."""
         del identity, context
         folder = self.folder(state["stack"])
         for run in folder.runs.glob("*"):

@@ -1,4 +1,4 @@
-"""Step 3: a number for the candidate, or the number that the settings ask for."""
+"""Step 3: registers the candidate as a new version, or selects the version that the settings name."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ class ModelVersion(LocalStep[LocalInputs, Outputs]):
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Register or find the version; raises `GateFailedError` or `NoSuchVersionError`."""
+        """Register or look up the version; raises `GateFailedError` or `NoSuchVersionError`."""
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
         if inputs.requested == LATEST:
@@ -31,13 +31,13 @@ class ModelVersion(LocalStep[LocalInputs, Outputs]):
         return Created(str(version.number), _outputs(version, report, folder))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone with the registry or with its bundle."""
+        """None if the registry or the version's bundle is gone."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
         kept = registry.exists and registry.bundle(state["served_hash"]).is_dir()
         return super().read(identity, state, context) if kept else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the registry owns its versions."""
+        """Do nothing: the registry owns its versions."""
 
 
 def _outputs(version: Version, report: Path, folder: StackFolder) -> Outputs:

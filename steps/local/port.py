@@ -1,4 +1,4 @@
-"""Whether the port of a stack's service on this machine is free, or already the service's own."""
+"""Checks whether the port of a stack's local service is free, or already held by the service itself."""
 
 import errno
 import socket
@@ -16,7 +16,7 @@ class PortInUseError(PersonalizationError):
 
 
 def require_port(settings: ScoringSettings, service: ServiceProcesses) -> None:
-    """Raise `PortInUseError` unless the address is free or our own service has it."""
+    """Raise `PortInUseError` if another program listens at the address, or if the address can't be used."""
     current = listener_at(service, settings)
     if current is not None:
         current.close()
@@ -40,7 +40,7 @@ def require_port(settings: ScoringSettings, service: ServiceProcesses) -> None:
 
 
 def listener_at(service: ServiceProcesses, settings: ScoringSettings) -> socket.socket | None:
-    """A copy of the running service's socket if it listens at the address of these settings."""
+    """A copy of the running service's socket; None if it doesn't listen at the address in these settings."""
     listener = service.listener()
     if listener is None:
         return None
@@ -62,7 +62,7 @@ def _listens(process: psutil.Process, port: int) -> bool:
 
 
 def _owner(port: int) -> str:
-    """Who listens on the port, as far as this user may know."""
+    """The program that listens on the port, as far as this user is allowed to see it; a phrase for an error message."""
     with suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr[1:] == (port,):

@@ -1,4 +1,4 @@
-"""Asks a service repeatedly whether it is ready, each time on a new connection, which may reach another process."""
+"""Polls a service's readiness, each time over a new connection, which may reach a different process."""
 
 import json
 import time
@@ -22,21 +22,24 @@ class Probe:
     key: str
 
     def version(self) -> str | None:
-        """The model version of whichever process answers, None when it is not ready."""
+        """The model version of the process that answers; None if it isn't ready."""
         try:
             return str(self._readiness()["model"]["version"])
         except (KeyError, TypeError):
             return None
 
     def accepts_key(self) -> bool:
-        """Whether the process that answers is ready and knows the key. A request for scores would count as a user's."""
+        """Whether the process that answers is ready and accepts the key.
+
+        A request for scores could tell as well, but the metrics would count it like a client's.
+        """
         return self._readiness().get("key_accepted") is True
 
     def _readiness(self) -> dict[str, Any]:
-        """What the process that answers says of itself, empty when it is not ready."""
+        """The content of `/readyz`; empty if the process that answers isn't ready."""
         headers = {"Authorization": f"Bearer {self.key}", "Connection": "close"}
         try:
-            # The certificate is the user's own and need not name the loopback address that is asked here.
+            # The certificate is the user's own, and may not be valid for the loopback address used here.
             with httpx.Client(timeout=ANSWER_SECONDS, verify=False, trust_env=False) as client:  # noqa: S501 - see above
                 answer = client.get(f"{self.endpoint}/readyz", headers=headers)
             found = answer.json() if answer.is_success else {}
@@ -46,7 +49,7 @@ class Probe:
 
 
 def wait_until(holds: Callable[[], bool], *, times: int, seconds: float, context: Context) -> bool:
-    """Whether `holds` was true so many times in a row before `seconds` were over; raises `StepCancelledError`."""
+    """Whether `holds` returned true `times` times in a row within `seconds`; raises `StepCancelledError`."""
     deadline = time.monotonic() + seconds
     row = 0
     while row < times:

@@ -1,6 +1,6 @@
-"""The model registry: MLflow's, on a sqlite file, with the bundles beside it.
+"""The model registry: MLflow's, in a SQLite file, with the bundles beside it.
 
-MLflow is imported on first use, because its import takes longer than most steps that only ask for the champion.
+MLflow is imported on first use, because the import takes longer than most steps that only look up the champion.
 """
 
 import os
@@ -28,24 +28,24 @@ PAGE = 1000
 
 
 class RegistryError(PersonalizationError):
-    """A registry that is gone or cannot be read."""
+    """The registry is gone or can't be read."""
 
 
 class LocalRegistry:
     """The registry in `folder`: `mlflow.db` and `bundles/<bundle hash>`."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is read or written yet."""
+        """Use `folder`, which is neither read nor written yet."""
         self._folder = folder
         self._database = folder / DATABASE
 
     @property
     def exists(self) -> bool:
-        """Whether the database is there."""
+        """Whether the database exists."""
         return self._database.is_file()
 
     def create(self) -> None:
-        """Make an empty registry, unless there is one. The database gets its name when it is complete."""
+        """Create an empty registry, if there is none. The database gets its name once it is complete."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
             if self.exists:
@@ -58,9 +58,9 @@ class LocalRegistry:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def register(self, bundle: Path) -> Version:
-        """Copy the bundle in and give it a version; a bundle that is registered already keeps its number.
+        """Copy the bundle into the registry and give it a version; a registered bundle keeps its number.
 
-        Raises `BundleError` when the bundle is not whole: nothing is registered then.
+        Raises `BundleError`, and registers nothing, if the bundle is incomplete.
         """
         with self._lock():
             loaded = Bundle.load(bundle)
@@ -76,7 +76,7 @@ class LocalRegistry:
             return self.get(int(created.version))
 
     def get(self, number: int) -> Version:
-        """The version `number`; raises `NoSuchVersionError`."""
+        """The version with this number; raises `NoSuchVersionError`."""
         return find(self.list(), number)
 
     def list(self) -> list[Version]:
@@ -87,37 +87,37 @@ class LocalRegistry:
         return sorted(found, key=lambda version: version.number)
 
     def set_champion(self, number: int) -> None:
-        """Mark `number` as the version that serves; raises `NoSuchVersionError`."""
+        """Make a version the champion, the one that is served; raises `NoSuchVersionError`."""
         with self._lock():
             self.get(number)
             with _readable(self._database):
                 self._client().set_registered_model_alias(MODEL, CHAMPION, str(number))
 
     def get_champion(self) -> Version | None:
-        """The version that serves, None before the first."""
+        """The version that is served; None before the first deployment."""
         return next((version for version in self.list() if version.champion), None)
 
     def earlier(self, parameters: TrainingParameters) -> Earlier:
-        """What a candidate with these parameters is compared with."""
+        """The earlier versions with which a candidate with these parameters is compared."""
         return Earlier.among(self.list() if self.exists else [], parameters)
 
     def bundle(self, bundle_hash: str) -> Path:
-        """Where the bundle with this hash lies once it is registered."""
+        """The folder of the bundle with this hash, once it is registered."""
         return bundle_folder(self._folder, bundle_hash)
 
     def fetch(self, version: Version, target: Path) -> None:
-        """Copy a version's bundle to `target`, which is not there yet."""
+        """Copy a version's bundle to `target`, which must not exist yet."""
         shutil.copytree(self.bundle(version.bundle_hash), target)
 
     def check(self) -> None:
-        """Raise `RegistryError` when the database is damaged; much faster than opening it through MLflow."""
+        """Raise `RegistryError` if the database is damaged; much faster than opening it with MLflow."""
         with _readable(self._database), closing(sqlite3.connect(self._database)) as connection:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
             raise _damaged(self._database, answer)
 
     def _keep(self, bundle: Path, bundle_hash: str) -> Path:
-        """The registry's own copy of a bundle, which takes its name only when it is whole."""
+        """Copy a bundle into the registry, if it isn't there; the copy gets its name once it is complete."""
         kept = self.bundle(bundle_hash)
         if not kept.is_dir():
             with written_aside(kept) as aside:
@@ -151,13 +151,13 @@ class LocalRegistry:
 
 
 def bundle_folder(registry: Path, bundle_hash: str) -> Path:
-    """Where a registry's folder keeps the bundle with this hash."""
+    """The folder of the bundle with this hash in a registry's folder."""
     return registry / "bundles" / bundle_hash
 
 
 @contextmanager
 def _readable(database: Path) -> Iterator[None]:
-    """Turn what sqlite and MLflow say about a damaged file into one sentence."""
+    """Turn SQLite's and MLflow's errors about a damaged file into a `RegistryError`."""
     try:
         yield
     except PersonalizationError:
@@ -177,7 +177,7 @@ def _client(database: Path) -> Any:  # noqa: ANN401 - MLflow is imported late
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     with warnings.catch_warnings():
-        # Names of MLflow's own fields, which the pydantic of Databricks' runtime would rather keep for itself.
+        # MLflow has fields with names that the pydantic of Databricks' runtime reserves.
         warnings.filterwarnings("ignore", message='Field "model_', category=UserWarning)
         tracking = import_module("mlflow.tracking")
     address = f"sqlite:///{database}"

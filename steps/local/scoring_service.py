@@ -1,4 +1,4 @@
-"""Step 7: the image served on a port of this machine, by processes that outlive this one."""
+"""Step 7: serves the image on a port of this machine, with processes that outlive this one."""
 
 import shutil
 import sys
@@ -32,19 +32,19 @@ ANSWER_SECONDS = 15.0
 
 
 class ScoringService(LocalStep[LocalInputs, Outputs]):
-    """Serves an image; once it answers, its version is the champion."""
+    """Serves an image; once it responds, its version becomes the champion."""
 
     description = LOCAL
 
     def diff(self, old: State, new: State) -> Difference:
-        """A service that does not run differs from a wanted one although its inputs do not."""
+        """The changed inputs; also the `status`, if the service should be running and isn't."""
         difference = super().diff(old, new)
         runs = old.get("status") == RUNNING and ServiceProcesses(self.folder(old["stack"])).state() is not None
         drift = frozenset(() if runs else {"status"})
         return Difference(difference.changed | drift, difference.replaces)
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Start the service or roll the image out; raises `PortInUseError` or `RolloutFailedError`."""
+        """Start the service, or roll out the image; raises `PortInUseError` or `RolloutFailedError`."""
         folder = self.folder(inputs.stack)
         service = ServiceProcesses(folder)
         settings = inputs.settings
@@ -70,13 +70,13 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
         return Created(inputs.registry, outputs)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone with its folder; stopped when no process answers with the right version."""
+        """None if the folder is gone; `status` is stopped if no process responds with the right version."""
         del identity
         folder = self.folder(state["stack"])
         if not folder.service.is_dir():
             return None
         probe = Probe(state["endpoint"], state["keys"][0])
-        # A busy machine may answer late, which is no reason to start everything again.
+        # On a busy machine the response may be late, which is no reason to restart the service.
         healthy = ServiceProcesses(folder).state() is not None and wait_until(
             lambda: probe.version() == str(state["served_version"]), times=1, seconds=ANSWER_SECONDS, context=context
         )
@@ -94,7 +94,7 @@ class ScoringService(LocalStep[LocalInputs, Outputs]):
 
 
 def endpoint(settings: ScoringSettings) -> str:
-    """The URL under which this machine reaches the service."""
+    """The service's URL on this machine."""
     scheme = "http" if settings.tls_certificate is None else "https"
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104 - compared, not bound
     return f"{scheme}://{host}:{settings.port}"
@@ -112,7 +112,7 @@ def _command(folder: StackFolder, inputs: LocalInputs, workers: int) -> tuple[st
 
 
 def _variables(engine: ScoringEngine) -> dict[str, str]:
-    """What an image and its engine need of this machine."""
+    """The environment variables that tell an image and its engine where Python, Java and the jars are."""
     python = {"PERSONALIZE_PYTHON": sys.executable}
     match engine:
         case ScoringEngine.LIGHTGBM:
@@ -124,7 +124,7 @@ def _variables(engine: ScoringEngine) -> dict[str, str]:
 
 
 def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> None:
-    """Let the image score its golden records before it takes over from the one that serves."""
+    """Let the image score its golden records before it replaces the current one; raises `RolloutFailedError`."""
     context.report("checking the new image")
     place = folder.service / "check"
     place.mkdir(exist_ok=True)
@@ -141,7 +141,7 @@ def _check_image(folder: StackFolder, inputs: LocalInputs, context: Context) -> 
 
 
 def _write_keys(folder: StackFolder, keys: tuple[str, str]) -> None:
-    """The keys file, readable by its owner alone; the service reads it again when it changes."""
+    """Write the keys file, readable only by its owner; the service reads it again when it changes."""
     folder.service.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = "".join(f"{key}\n" for key in keys if key)
     if folder.keys.is_file() and folder.keys.read_text() == text:

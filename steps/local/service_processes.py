@@ -1,7 +1,7 @@
-"""The service's processes on this machine: started apart from the terminal, asked how they are, and ended.
+"""The service's processes on this machine: starts them detached from the terminal, reads their state, and ends them.
 
-The service supervises its own workers (`scoring/worker/supervisor.py`). At a Unix socket it says how they are and hands
-over its listening socket (`scoring/worker/handover.py`).
+The service supervises its own workers (`scoring/worker/supervisor.py`). On a Unix socket it reports their state and
+hands over its listening socket (`scoring/worker/handover.py`).
 """
 
 import hashlib
@@ -22,24 +22,24 @@ from steps.shared.child import clean_environment
 from steps.shared.folders import StackFolder
 
 ANSWER_SECONDS = 5.0
-"""A service that does not say in this time how it is hangs."""
+"""A service that doesn't report its state within this time hangs."""
 END_SECONDS = 12.0
-"""How long a service may take to end once its clients have had the time of `--drain-seconds`."""
+"""How long a service may take to end, in addition to its `--drain-seconds`."""
 LONGEST_SOCKET_PATH = 103
-"""Bytes that macOS allows; Linux allows four more."""
+"""The longest path in bytes on macOS; Linux allows four more."""
 BACKLOG = 2048
 LOG = "scoring.log"
 DETACHED = 'umask 077; "$@" >/dev/null & echo $!'
-"""For the shell: the service's parent is the machine's first process from the beginning."""
+"""A shell command that starts the service and exits, so that the machine's first process becomes its parent."""
 
 
 class ServiceStartError(PersonalizationError):
-    """A service that could not be started."""
+    """The service could not be started."""
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """How a service is: `workers` are wanted, `serving` accept connections, and `ready` of those score."""
+    """A service's state: of its configured `workers`, `serving` accept connections, and `ready` of those score."""
 
     process: int
     workers: int
@@ -48,36 +48,36 @@ class ServiceState:
 
 
 class ServiceProcesses:
-    """The service in a stack's folder, whether it runs or not."""
+    """The service in a stack's folder, whether it is running or not."""
 
     def __init__(self, folder: StackFolder) -> None:
-        """Nothing is started or asked yet."""
+        """Use the stack's folder; nothing is started or contacted yet."""
         self._folder = folder
         self._current = _socket_folder(folder.service) / "handover"
         self._next = self._current.with_name("handover.next")
 
     @property
     def log(self) -> Path:
-        """What the service writes."""
+        """The service's log file."""
         return self._folder.service / LOG
 
     def state(self) -> ServiceState | None:
-        """How the service is, None when there is none or it hangs."""
+        """The service's state; None if there is no service or it hangs."""
         return _state(self._current)
 
     def next_state(self) -> ServiceState | None:
-        """How the service is that was started last and did not take over yet."""
+        """The state of the latest started service, which hasn't taken over yet; None if there is none or it hangs."""
         return _state(self._next)
 
     def listener(self) -> socket.socket | None:
-        """A copy of the listening socket, None when no service answers."""
+        """A copy of the listening socket; None if no service responds."""
         asked = _ask(self._current)
         return None if asked is None else asked[1]
 
     def start(self, command: Sequence[str], variables: Mapping[str, str], listener: socket.socket) -> int:
-        """Start another service, which accepts connections of `listener` too, and return its process id.
+        """Start another service, which also accepts connections on `listener`, and return its process id.
 
-        It outlives this process and its terminal. Raises `ServiceStartError`.
+        The service outlives this process and its terminal. Raises `ServiceStartError`.
         """
         self._next.parent.mkdir(mode=0o700, exist_ok=True)
         own = ["--fd", str(listener.fileno()), "--handover", str(self._next), "--log-file", str(self.log)]
@@ -99,24 +99,24 @@ class ServiceProcesses:
         return int(started.stdout)
 
     def take_over(self) -> None:
-        """Let the service that was started last be the current one."""
+        """Make the latest started service the current one."""
         self._next.replace(self._current)
 
     def all(self) -> list[psutil.Process]:
-        """Every process of every service in this folder, found by the file of keys that all are given.
+        """Every process of every service in this folder, recognized by the keys file among its arguments.
 
-        supervisord ran the service in earlier versions of this project.
+        Includes supervisord, which ran the service in earlier versions of this project.
         """
         names = {str(self._folder.keys), str(self._folder.service / "supervisord.conf")}
         return [process for process in psutil.process_iter() if names.intersection(_arguments(process))]
 
     def end(self, processes: Sequence[psutil.Process]) -> None:
-        """End these processes: politely, so that clients get their answers, and in the end by force."""
+        """Terminate these processes, which lets clients get their responses; kill those that don't end in time."""
         numbers = {process.pid for process in processes}
         patience = END_SECONDS + max(map(_drain_seconds, processes), default=0.0)
         for process in processes:
             with suppress(psutil.NoSuchProcess):
-                if process.ppid() not in numbers:  # the workers of a supervisor are its own business
+                if process.ppid() not in numbers:  # a supervisor ends its own workers
                     process.terminate()
         _, alive = psutil.wait_procs(processes, timeout=patience)
         for process in alive:
@@ -124,7 +124,7 @@ class ServiceProcesses:
         psutil.wait_procs(alive, timeout=END_SECONDS)
 
     def forget(self) -> None:
-        """Remove what lies outside the folder."""
+        """Remove the service's files outside the stack's folder."""
         if self._current.parent != self._folder.service and self._current.parent.is_dir():
             for file in (self._current, self._next):
                 file.unlink(missing_ok=True)
@@ -149,7 +149,7 @@ def _state(path: Path) -> ServiceState | None:
 
 
 def _ask(path: Path) -> tuple[ServiceState, socket.socket] | None:
-    """What the service at a handover socket answers."""
+    """The state and listening socket that a service reports at its handover socket; None if it doesn't respond."""
     try:
         if path.stat().st_uid != os.getuid():
             return None
@@ -165,7 +165,7 @@ def _ask(path: Path) -> tuple[ServiceState, socket.socket] | None:
 
 
 def _socket_folder(service: Path) -> Path:
-    """The service's folder, or a private temporary one where the path would be too long for a socket."""
+    """The service's folder, or a private temporary one if the path would be too long for a Unix socket."""
     if len(os.fsencode(service / "handover.next")) <= LONGEST_SOCKET_PATH:
         return service
     name = hashlib.sha256(os.fsencode(service)).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Steps 4 and 5: the serving code and one model in a folder laid out as the image is, named by the digest of both."""
+"""Steps 4 and 5: puts the serving code and a model into a folder laid out like the image, named by its digest."""
 
 import shutil
 import uuid
@@ -21,7 +21,7 @@ exec env PYTHONPATH="$here/app" "$PERSONALIZE_PYTHON" -m scoring --image "$here"
 
 
 class ServingImage(LocalStep[LocalInputs, Outputs]):
-    """Builds `images/<digest>`. Images belong to the registry, so deleting this resource deletes none."""
+    """Builds `images/<digest>`. Images belong to the registry, so deleting this resource deletes no image."""
 
     description = LOCAL
 
@@ -31,7 +31,7 @@ class ServingImage(LocalStep[LocalInputs, Outputs]):
         self._code = code
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Build the image aside; it takes its name when it is whole, and is used again when it is there."""
+        """Build the image in a temporary folder, renamed once it is complete; an existing image is reused."""
         context.report(f"building the image of model version {inputs.version}")
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
@@ -47,12 +47,12 @@ class ServingImage(LocalStep[LocalInputs, Outputs]):
         return Created(digest, Outputs(digest=digest))
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when the folder is, or when its content is not what its name says."""
+        """None if the folder is gone, or if its content doesn't match the digest in its name."""
         image = self.folder(state["stack"]).image(identity)
         return super().read(identity, state, context) if image.is_dir() and image_digest(image) == identity else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Nothing: the registry owns the images."""
+        """Do nothing: the registry owns the images."""
 
     def _fill(self, image: Path, bundle: Path, inputs: LocalInputs) -> None:
         fill(image, self._code, bundle, inputs)

@@ -1,6 +1,6 @@
-"""Step 2: `python -m training` in a process of its own.
+"""Step 2: runs `python -m training` in its own process.
 
-The run's folder is named by everything that the model depends on.
+The run's folder is named by a hash of everything that the model depends on.
 """
 
 import json
@@ -26,16 +26,16 @@ REQUEST = "request.json"
 
 
 class TrainingFailedError(PersonalizationError):
-    """A training run that ended without a bundle."""
+    """A training run ended without a bundle."""
 
 
 class TrainingRun(LocalStep[LocalInputs, Outputs]):
-    """Trains into `runs/<run id>`; a run that has finished is found again instead of repeated."""
+    """Trains into `runs/<run id>`; a finished run is reused instead of repeated."""
 
     description = LOCAL
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Train; raises `TrainingFailedError` with training's own sentence, `StepCancelledError` after Ctrl-C."""
+        """Train; raises `TrainingFailedError` with training's error message, or `StepCancelledError` after Ctrl-C."""
         folder = self.folder(inputs.stack)
         earlier = LocalRegistry(folder.registry).earlier(inputs.parameters)
         run = RunFolder(folder, run_id(inputs, earlier))
@@ -48,23 +48,23 @@ class TrainingRun(LocalStep[LocalInputs, Outputs]):
         return Created(run.identity, run.outputs(result))
 
     def update(self, identity: str, old: State, inputs: LocalInputs, context: Context) -> Outputs:
-        """The same data from another place: the model stays as it is."""
+        """Keep the model: the only possible change is that the same data comes from another place."""
         del inputs
         return self.read(identity, old, context) or self.known(old)
 
     def read(self, identity: str, state: State, context: Context) -> Outputs | None:
-        """Gone when the run's result or its bundle is."""
+        """None if the run's result or its bundle is gone."""
         run = RunFolder(self.folder(state["stack"]), identity)
         return super().read(identity, state, context) if run.finished() else None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
-        """Remove the run's folder; a bundle that was registered has its copy in the registry."""
+        """Remove the run's folder; the registry has its own copy of a registered bundle."""
         del context
         RunFolder(self.folder(state["stack"]), identity).remove(state)
 
 
 def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Path) -> LocalRequest:
-    """What `python -m training` is to do in the folder `run`."""
+    """The request for `python -m training`, with its output in the folder `run`."""
     registry = LocalRegistry(folder.registry)
     champion, best = earlier.champion, earlier.best
     return LocalRequest(
@@ -95,7 +95,7 @@ def _train(wanted: LocalRequest, run: Path, context: Context) -> dict[str, Any]:
 
 
 def _silent_end(finished: Finished, run: Path) -> str:
-    """A run that ended without its own sentence was ended from outside, for want of memory or by hand."""
+    """The message for a run that ended without an error message: it was killed, by hand or because memory ran out."""
     return (
         f"Training ended with code {finished.code} and without a word. A negative code is the number of the signal "
         f"that ended it; 9 is most often a machine without enough memory. Its logs are in {run}."

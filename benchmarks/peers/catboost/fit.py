@@ -1,8 +1,8 @@
 """CatBoost tuned on given rows: `fit.py FOLDER TRIALS SEED` prints its probabilities of `held_out.parquet` as JSON.
 
 The folder has `fit`, `validation` and `held_out` too, each with a `label`, numbers as floats and categories as text.
-The first trial is CatBoost as it is; the validation rows choose a trial and how many trees are best, and then all
-training rows are fitted, as the project does it.
+The first trial has CatBoost's defaults. The best trial and number of trees are chosen on the validation rows; then a
+model is fitted on all training rows, as the project does.
 """
 
 import json
@@ -33,7 +33,7 @@ def main(folder: Path, trials: int, seed: int) -> None:
         chosen = {} if trial.number == 0 else _suggested(trial)
         fitted = model(TREES, chosen).fit(fit, eval_set=validation, early_stopping_rounds=PATIENCE)
         trial.set_user_attr("trees", fitted.tree_count_)
-        # The rate that CatBoost chooses by itself depends on how many trees it is asked for.
+        # CatBoost's default learning rate depends on the requested number of trees, so the final fit gets this one.
         trial.set_user_attr("chosen", chosen | {"learning_rate": fitted.learning_rate_})
         return float(fitted.get_best_score()["validation"]["Logloss"])
 

@@ -1,4 +1,4 @@
-"""Writes a LightGBM model as MLflow keeps one: `save.py MODEL_FILE FOLDER`."""
+"""Saves a LightGBM model in MLflow's format: `save.py MODEL_FILE FOLDER`."""
 
 import sys
 
