@@ -36,7 +36,7 @@ def fetch(repository: str, jars: list[dict[str, str]], folder: Path, trust: ssl.
         except OSError as error:
             raise JarFetchError(f"{url} cannot be fetched ({error}).") from error
         if hashlib.sha256(content).hexdigest() != jar["sha256"]:
-            raise JarFetchError(f"{url} is not the pinned file: its SHA-256 is another.")
+            raise JarFetchError(f"{url} is not the pinned file: its SHA-256 differs.")
         aside = wanted.with_name(f".{name}.aside")
         aside.write_bytes(content)
         aside.replace(wanted)

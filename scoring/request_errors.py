@@ -9,7 +9,7 @@ import msgspec
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What was wrong with a request."""
+    """Why a request failed."""
 
     code: str
     """A stable identifier of the cause."""
@@ -20,7 +20,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The one shape of every answer that is not a score."""
+    """The body of every error response."""
 
     error: Problem
 
@@ -112,7 +112,7 @@ class NotFound(Rejection):
 
 
 class MethodNotAllowed(Rejection):
-    """A path that exists, with another method."""
+    """The path does not support this method."""
 
     status = 405
     code = "method_not_allowed"
@@ -176,28 +176,28 @@ class Later(Rejection):
 
 
 class TooManyRequests(Later):
-    """More requests a second than a key, or an address without one, may send."""
+    """The rate limit of the key, or of an address without a key, is exceeded."""
 
     status = 429
     code = "too_many_requests"
 
 
 class InternalError(Rejection):
-    """A fault of the service itself."""
+    """An internal error of the service."""
 
     status = 500
     code = "internal_error"
 
 
 class Unavailable(Later):
-    """A service that cannot score now."""
+    """The service is temporarily unable to score."""
 
     status = 503
     code = "unavailable"
 
 
 class NotReady(Unavailable):
-    """A service that has not verified its model."""
+    """The service is not ready: its model is not verified, or its engine is restarting."""
 
     code = "not_ready"
 

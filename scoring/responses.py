@@ -8,7 +8,7 @@ Probability = Annotated[float, msgspec.Meta(ge=0, le=1, description="The click p
 
 
 class ModelName(msgspec.Struct, frozen=True, kw_only=True):
-    """The model behind an answer."""
+    """The model that computed the response."""
 
     name: str
     version: str
@@ -29,14 +29,14 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RankedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item by its place in the request's list."""
+    """A ranked item, by its index in the request."""
 
     index: Annotated[int, msgspec.Meta(ge=0, description="The item's place in the request, from 0.")]
     probability: Probability
 
 
 class RankAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The items from the likeliest click to the least likely; equal ones in the request's order."""
+    """The items by descending click probability; ties keep the request's order."""
 
     items: list[RankedItem]
     model: ModelName
@@ -50,7 +50,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExplainAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a record scores as it does: `average` and all contributions sum to `raw_score`."""
+    """A record's score and each feature's contribution; `average` plus all contributions equals `raw_score`."""
 
     probability: Probability
     raw_score: Annotated[float, msgspec.Meta(description="The log odds of the probability.")]
@@ -60,7 +60,7 @@ class ExplainAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The process runs."""
+    """The process is running."""
 
     status: str
 

@@ -72,7 +72,7 @@ def work(settings: ServerSettings, listener: socket.socket, inside: socket.socke
         service = Service(settings, KeyRing(_keys_file(settings)), sink)
         uvloop.run(serve_worker(service, listener, inside, pulse))
     except Exception as error:  # noqa: BLE001 - why a worker ends belongs into the log, whatever it is
-        sink.event("the worker could not go on", level="error", **reason(error))
+        sink.event("worker failed", level="error", **reason(error))
         return COULD_NOT_START
     finally:
         sink.flush()
@@ -120,7 +120,7 @@ def _inherited_socket(descriptor: int) -> socket.socket:
     except OSError as error:
         raise ListenError(f"--fd {descriptor} is not an open socket: {error.strerror}.") from error
     if not listening:
-        raise ListenError(f"--fd {descriptor} is a socket that does not listen.")
+        raise ListenError(f"--fd {descriptor} is not a listening socket.")
     if descriptor == sys.stdin.fileno():
         # Processes that workers start inherit standard input, and must not get the socket.
         with Path(os.devnull).open() as nothing:

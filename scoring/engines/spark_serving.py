@@ -79,7 +79,7 @@ class SparkServingEngine:
         if not self.ready:
             raise EngineUnavailable("Spark is being started again.")
         if self._rows_waiting and self._rows_waiting + len(batch) > MAX_WAITING:
-            raise Overloaded("More records wait than Spark can score in time; try again later.")
+            raise Overloaded("Too many records are waiting for Spark; try again later.")
         loop = asyncio.get_running_loop()
         jobs = [_Job(rows=batch[at : at + SLOTS], answer=loop.create_future()) for at in range(0, len(batch), SLOTS)]
         self._waiting.extend(jobs)

@@ -145,7 +145,7 @@ class Batcher:
     ) -> None:
         """Explain a record in the separate thread, and answer its request."""
         if self._explaining >= MOST_EXPLAINED:
-            self._refuse(request, Overloaded("More records wait to be explained than can be in time; try again later."))
+            self._refuse(request, Overloaded("Too many records are waiting to be explained; try again later."))
             return
         self._explaining += 1
 

@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         if request is None or request.answer is not None:
             return
         if not self._front.room.hold(len(body)):
-            self._give_up(request, Overloaded("More bytes wait than the service has room for; try again later."))
+            self._give_up(request, Overloaded("Too many unanswered bytes; try again later."))
         if (rejection := request.take(body, self._most_bytes)) is not None:
             self._give_up(request, rejection)
 

@@ -76,7 +76,7 @@ class Front:
             raise MethodNotAllowed(request.method.decode("ascii", "replace"), allowed="POST")
         request.key = self._doorkeeper.require_key(caller, authorization)
         if self.batcher.queue.full():
-            raise Overloaded("More requests wait than the service can answer in time; try again later.")
+            raise Overloaded("The queue is full; try again later.")
         _ = self._service.model  # raises `NotReady` without one
         length = headers.get(b"content-length", b"")
         require_json(headers.get(b"content-type", b""), length, self.settings.max_body_bytes)

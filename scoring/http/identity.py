@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from scoring.request_errors import Overloaded, TooManyRequests, Unauthorized
 from scoring.worker.keys import Key, KeyRing
 
-TOO_OFTEN = "More requests a second than {} may send; try again later."
+TOO_OFTEN = "Rate limit exceeded for {}; try again later."
 
 MAX_ADDRESSES = 4096
 """The most addresses whose rate is tracked; the least recently used is dropped first."""
@@ -102,7 +102,7 @@ class Doorkeeper:
             self.count_stranger(caller)
             raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
         if not (caller.known or caller.recognize()):
-            raise Overloaded("More clients are connected than the service has room for; try again later.")
+            raise Overloaded("Too many clients are connected; try again later.")
         if self._key_requests is not None:
             rate = self._rates.get(key.name)
             if rate is None:
@@ -114,4 +114,4 @@ class Doorkeeper:
     def count_stranger(self, caller: Caller) -> None:
         """Raise `TooManyRequests` if a request without a key exceeds the rate limit."""
         if not self._strangers.take(caller.address, time.perf_counter()):
-            raise TooManyRequests(TOO_OFTEN.format("an address without a key"))
+            raise TooManyRequests(TOO_OFTEN.format("requests without a key from this address"))

@@ -73,7 +73,7 @@ def describe_service(model: ServedModel) -> Mapping[str, object]:
 
 def _looks(healthy: Json, ready: Json, error: Json) -> Json:
     """The read-only paths. Health and readiness are public, the others need the key, except at the inside port."""
-    runs, is_ready = _response("It runs.", healthy), _response("It is ready.", ready)
+    runs, is_ready = _response("The process is running.", healthy), _response("The service is ready to score.", ready)
     figures, document = (
         _text("The metrics in Prometheus' text format."),
         _response("This document.", {"type": "object"}),

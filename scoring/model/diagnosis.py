@@ -71,7 +71,7 @@ def _invalid(text: str) -> Rejection:
         bound = length["bound"].replace(">=", "at least").replace("<=", "at most")
         return WrongCount(f"{subject} must have {bound} entries.", field=place or None)
     if reason == "Number out of range":
-        return NotFinite(f"{subject} is too large a number.", field=place or None)
+        return NotFinite(f"{subject} is out of range.", field=place or None)
     return WrongType(f"{subject} has the wrong type: {_in_words(reason)}.", field=place or None)
 
 

@@ -65,12 +65,12 @@ function within(latency, percentile) {
 const part = (some, all) => (all ? `${count.format(some)} (${share.format(some / all)})` : "–");
 const FIGURES = [
   ["Requests", ({ requests }) => count.format(requests)],
-  ["Requests a second", ({ requests, seconds }) => (seconds ? figure.format(requests / seconds) : "–")],
+  ["Requests per second", ({ requests, seconds }) => (seconds ? figure.format(requests / seconds) : "–")],
   ["Records scored", ({ records }) => count.format(records)],
-  ...[50, 95, 99].map((percentile) => [`${percentile} of 100 answered within`, ({ latency }) => within(latency, percentile)]),
-  ["Refused: the client's mistake", ({ refused, requests }) => part(refused, requests)],
-  ["Failed: the service's mistake", ({ failed, requests }) => part(failed, requests)],
-  ["Busy: of a core, each process", ({ cpu, seconds, workers }) => (seconds && workers ? share.format(cpu / seconds / workers) : "–")],
+  ...[50, 95, 99].map((percentile) => [`${percentile}th percentile latency, at most`, ({ latency }) => within(latency, percentile)]),
+  ["Client errors (4xx)", ({ refused, requests }) => part(refused, requests)],
+  ["Server errors (5xx)", ({ failed, requests }) => part(failed, requests)],
+  ["CPU per worker, share of a core", ({ cpu, seconds, workers }) => (seconds && workers ? share.format(cpu / seconds / workers) : "–")],
 ];
 
 function showTraffic(latest, minute) {
@@ -125,13 +125,13 @@ function showDrift(samples) {
   table.hidden = !compared;
   byId("compared-rows").textContent = compared
     ? `${count.format(compared)} rows compared; below ${stable} an index is stable, above ${major} the data has shifted.`
-    : "Nothing is compared before 1,000 rows were scored.";
+    : "Drift is shown once 1,000 rows have been scored.";
   table.tBodies[0].replaceChildren(...moved.map(line));
 }
 
 async function renew() {
   const answer = await fetch("metrics");
-  if (!answer.ok) throw new Error("The service does not give its figures.");
+  if (!answer.ok) throw new Error("The metrics are not available.");
   const samples = parse(await answer.text());
   const latest = snapshot(samples);
   if (latest.requests < (snapshots.at(-1)?.requests ?? 0)) snapshots = []; // the service restarted, or another pod answered
@@ -151,7 +151,7 @@ async function keepRenewing() {
       await renew();
       byId("figures-error").textContent = "";
     } catch (error) {
-      byId("figures-error").textContent = error instanceof TypeError ? "The service does not answer." : error.message;
+      byId("figures-error").textContent = error instanceof TypeError ? "The service is not responding." : error.message;
     }
   }
   setTimeout(keepRenewing, snapshots.length < 2 ? FIRST_MILLISECONDS : EVERY_MILLISECONDS);

@@ -10,7 +10,7 @@ async function ask(path, body) {
   const key = byId("key").value.trim();
   if (!key) {
     byId("key").focus();
-    throw new Error("Give the key first.");
+    throw new Error("Enter the key first.");
   }
   let answer;
   try {
@@ -20,7 +20,7 @@ async function ask(path, body) {
       body: JSON.stringify(body),
     });
   } catch {
-    throw new Error("The service does not answer.");
+    throw new Error("The service is not responding.");
   }
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error.message);
@@ -128,4 +128,4 @@ byId("key-form").addEventListener("submit", (event) => {
 });
 onSubmit("record-form", "record", "record-error", async (record) => showScore(record, await ask("explain", record)));
 onSubmit("rank-form", "query", "rank-error", async (query) => showRanking(query, await ask("rank", query)));
-describe().catch((error) => (byId("model").textContent = error.message || "The service does not answer."));
+describe().catch((error) => (byId("model").textContent = error.message || "The service is not responding."));

@@ -139,7 +139,7 @@ class Service:
         if isinstance(error, Rejection):
             return error
         self.sink.event("internal error", level="error", request_id=request_id.decode(), **describe(error))
-        return InternalError("Internal error; the service's log has the details under the request's id.")
+        return InternalError("Internal error; see the service's log for this request ID.")
 
     def stop(self) -> None:
         """Free the model and write the rest of the log."""

@@ -120,7 +120,7 @@ def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service
 def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Page) -> None:
     page.get_by_label("Record as JSON").fill("{}")
     page.get_by_role("button", name="Score").click()
-    playwright.expect(page.get_by_role("alert").first).to_have_text("Give the key first.")
+    playwright.expect(page.get_by_role("alert").first).to_have_text("Enter the key first.")
     page.get_by_label("The stack's key").fill("not-the-key-of-this-stack")
     page.get_by_role("button", name="Score").click()
     playwright.expect(page.get_by_role("alert").first).to_contain_text("Send a valid key")
@@ -213,7 +213,7 @@ def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
         pause.press("Enter")
         page.route("**/metrics", lambda route: route.fulfill(status=500))
         page.clock.run_for(10_000)
-        playwright.expect(page.locator("#figures-error")).to_have_text("The service does not give its figures.")
+        playwright.expect(page.locator("#figures-error")).to_have_text("The metrics are not available.")
         page.unroute("**/metrics")
         page.clock.run_for(10_000)
         playwright.expect(page.locator("#figures-error")).to_be_empty()
