@@ -4,7 +4,7 @@ Criteo's rows need no join, so the join is measured separately, on tables with a
 with and without it.
 
 Rates are by processor time, so that they are comparable on a busy machine; the share of other processes is among the
-figures. The clock's view has a target of its own.
+figures. Some targets are by elapsed time.
 """
 
 import argparse

@@ -72,7 +72,7 @@ class Clock:
             return sum(self._latest.values())
 
     def enter(self, stage: str) -> None:
-        """The stage that ran until now ends, and `stage` begins."""
+        """End the current stage, and begin `stage`."""
         now, cpu = time.monotonic(), self.look()
         before = self.costs.get(self.stage, Cost(seconds=0, cpu_seconds=0))
         self.costs[self.stage] = Cost(
@@ -82,7 +82,7 @@ class Clock:
 
 
 def measure(options: Sequence[str], *, cores: int, output: Path, keep: Path | None = None) -> Run:
-    """Run `python -m training` with these options on the first `cores` cores, its bundle going to `output`.
+    """Run `python -m training` with these options on the first `cores` cores, with its bundle in `output`.
 
     With `keep`, the prepared and the encoded rows are linked there when fitting begins, for native LightGBM beside it.
     """

@@ -46,8 +46,8 @@ def open_loops(plan: LoadPlan, points: Figures, seconds: float, process: subproc
 
 
 def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
-    """The load's figures, with those that attribute the latency: how long the service and the clients computed and
-    waited for a core, and the answers by the service's own latency."""
+    """The load's figures, with those that explain the latency: how long the service and the clients computed and waited
+    for a core, and the number of responses by latency as the service measured it."""
     who = {"service": event_loop(process), "clients": os.getpid()}
     before, counted = {name: core_seconds(pid) for name, pid in who.items()}, _counted(plan)
     found = run_load(plan).summary()
@@ -59,8 +59,8 @@ def _watched(plan: LoadPlan, process: subprocess.Popen[bytes]) -> Figures:
 
 
 def causes(points: Figures) -> str:
-    """One sentence for each open loop that attributes its latency: a busy machine shows in the seconds without a core,
-    the service in its own clock."""
+    """For each open loop, one sentence on the cause of its latency: a busy machine shows in the time spent waiting for
+    a core, a slow service in the latencies that it measured itself."""
     return "\n".join(_cause(name, points[name]) for name in (STEADY, ABOVE))
 
 

@@ -107,8 +107,8 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _first(process: int) -> Iterator[None]:
-    """Give a process's session priority, which only root may do: Linux divides a core among sessions, and niceness
-    counts within a session alone (sched(7), autogroup)."""
+    """Give a process's session priority, which only root may do. A process's own niceness wouldn't do: Linux divides a
+    core among sessions, and niceness counts only within a session (sched(7), autogroup)."""
     file = Path(f"/proc/{process}/autogroup")
     try:
         before = file.read_text().rsplit(maxsplit=1)[-1]

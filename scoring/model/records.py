@@ -19,7 +19,7 @@ from scoring.request_errors import DuplicateField, WrongType
 RECORDS = "records"
 
 ABSENT_NUMBER = float("nan")
-"""The value of a number or time that is not in the body: a NaN of its own, which differs from null."""
+"""The value of a number or time that is not in the body: a NaN, recognized by identity. Null is None instead."""
 
 Value = float | str | msgspec.UnsetType | None
 Values = tuple[Value, ...]
