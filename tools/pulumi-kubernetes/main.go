@@ -1,7 +1,7 @@
 // The Kubernetes provider of Pulumi, from its published module.
 //
-// The module's own main package embeds two files that its build generates and that are not part of the module.
-// tools/control_plane.py copies them from the module's schema.json and terraform-mapping.json before it runs `go build`.
+// The module's own main package embeds two files that its build makes and that are not part of the module; these are
+// made by tools/control_plane.py from the module's schema.json and terraform-mapping.json before it runs `go build`.
 package main
 
 import (
