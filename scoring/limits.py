@@ -50,7 +50,7 @@ class Limits:
     client_seconds: float = _number(
         10.0, 0.001, 3600, "Time that a client has to send a request or to read its answer, in seconds."
     )
-    deadline_seconds: float = _number(1.0, 0.001, 3600, "The longest that a complete request may wait, in seconds.")
+    deadline_seconds: float = _number(1.0, 0, 3600, "The longest that a complete request may wait, in seconds.")
     drain_seconds: int = _whole(30, 0, 3600, "Time that open requests have to finish at shutdown, in seconds.")
 
 

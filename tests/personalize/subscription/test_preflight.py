@@ -146,7 +146,7 @@ def test_the_stage_before_the_bootstrap_goes_on_where_the_bootstrap_mends_what_i
     subject = new_subscription(world)
     bench = cast("Bench", SimpleNamespace(stack="dev", settings_file=None, subject=subject))
     monkeypatch.setattr(stage, "diagnose_stack", lambda *_: as_rows(examine(subject)))
-    assert "the next stage mends resource providers" in stage.SUBSCRIPTION.act(bench)
+    assert "the next stage fixes resource providers" in stage.SUBSCRIPTION.act(bench)
     world.give_roles(CONTRIBUTOR)
     with pytest.raises(StageFailedError, match="Role Based Access Control Administrator"):
         stage.SUBSCRIPTION.act(bench)

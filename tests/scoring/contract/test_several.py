@@ -87,9 +87,11 @@ def test_a_list_of_values_is_refused_with_the_name_of_the_field(client: httpx.Cl
 
 def test_the_description_says_what_stands_between_values(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()["components"]["schemas"]["Record"]["properties"]
-    assert described["genres"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
+    assert {kind["type"] for kind in described["genres"]["anyOf"]} == {"string", "integer", "number", "null"}
+    assert [kind["multipleOf"] for kind in described["genres"]["anyOf"] if kind["type"] == "number"] == [1]
     assert described["genres"]["description"] == 'Categories with "|" between them, in any order, or null when missing.'
-    assert described["city"]["description"] == "A category, or null when missing."
+    one = "A category, or null when missing. The integer 12 is the category `12`."
+    assert described["city"]["description"] == one
 
 
 def _by_training(bundle: Bundle, record: Record) -> float:
