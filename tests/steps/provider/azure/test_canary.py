@@ -152,7 +152,7 @@ def test_a_shadow_gets_copies_and_no_client(recorder: Recorder) -> None:
     server = Server(settings=SHADOW)
     assert create(rollout(server), inputs(kind="shadow"), recorder).outputs == PROMOTED
     (applied,) = server.applied
-    usual = manifests(OLD, **SHADOW)
+    usual = manifests(OLD, rollout="shadow")
     labels = applied["spec"]["template"]["metadata"]["labels"].items()
     assert not usual["Service"]["spec"]["selector"].items() <= labels
     assert usual["Service scoring-shadow"]["spec"]["selector"].items() <= labels
