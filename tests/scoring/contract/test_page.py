@@ -171,7 +171,7 @@ def test_the_figures_are_those_of_the_metrics(
         page.clock.run_for(RENEWED)
         playwright.expect(_cells(traffic, "Requests")).to_have_text(["0", "1"])
         playwright.expect(page.locator("#glance")).to_have_text("No requests in the last minute.")
-        playwright.expect(page.locator("#compared-rows")).to_contain_text("Nothing is compared")
+        playwright.expect(page.locator("#compared-rows")).to_contain_text("Drift is shown once")
         records = [dict(golden.record) | {"int03": 1e6} for golden in bundle.golden] * (
             BATCH_ROWS // len(bundle.golden)
         )
@@ -182,11 +182,11 @@ def test_the_figures_are_those_of_the_metrics(
         wait_until(lambda: metric(busy, "scoring_compared_rows_total") >= BATCH_ROWS)
         page.clock.run_for(RENEWED)
         playwright.expect(_cells(traffic, "Requests")).to_have_text(["5", "6"])
-        playwright.expect(_cells(traffic, "Refused")).to_have_text(["1 (20%)", "2 (33.3%)"])
-        playwright.expect(_cells(traffic, "Failed")).to_have_text(["0 (0%)", "0 (0%)"])
+        playwright.expect(_cells(traffic, "Client errors")).to_have_text(["1 (20%)", "2 (33.3%)"])
+        playwright.expect(_cells(traffic, "Server errors")).to_have_text(["0 (0%)", "0 (0%)"])
         playwright.expect(_cells(traffic, "Records scored")).to_have_text([f"{4 * len(records):,}"] * 2)
-        playwright.expect(_cells(traffic, "99 of 100")).to_have_text([re.compile("ms|s")] * 2)
-        assert 0 < float(_cells(traffic, "Busy").first.inner_text().rstrip("%")) < 100
+        playwright.expect(_cells(traffic, "99th percentile")).to_have_text([re.compile("ms|s")] * 2)
+        assert 0 < float(_cells(traffic, "CPU per worker").first.inner_text().rstrip("%")) < 100
         playwright.expect(page.locator("#serving")).to_have_text("clicks, version 7, by 2 processes, 2 ready")
         playwright.expect(page.locator("#glance")).to_contain_text("none failed")
         shares = page.locator("#predictions tbody td:nth-child(2)").all_inner_texts()
