@@ -12,6 +12,7 @@ DATA_HOLDERS = {
     "azure-native:storage:StorageAccount": "the training data and the model bundles",
     "azure-native:storage:BlobContainer": "the training data or the model bundles in it",
     "azure-native:keyvault:Vault": "the keys that clients have, and the certificate",
+    "azure-native:databricks:Workspace": "the history of the training runs with their logs, and the workspace's files",
     "azure-native:machinelearningservices:Workspace": "all model versions",
     "azure-native:containerregistry:Registry": "all images",
     "azure-native:operationalinsights:Workspace": "the logs",

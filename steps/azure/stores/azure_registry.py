@@ -82,22 +82,23 @@ class AzureRegistry:
         return self.get(number)
 
     def set_champion(self, number: int) -> None:
-        """Mark `number` as the champion; raises `NoSuchVersionError`."""
+        """Mark `number` as the champion, then unmark the others; raises `NoSuchVersionError`.
+
+        In this order there is a champion after every call: of two marked versions, the later mark counts.
+        """
         self.get(number)
-        for model in self._models():
-            current = bool(_champion_since(model))
-            if _number(model) == number:
-                _tags(model)[CHAMPION] = _now()
-            elif current:
-                _tags(model)[CHAMPION] = FORMER
-            else:
-                continue
-            self._put("mark the champion", model)
+        models = {_number(model): model for model in self._models()}
+        self._mark(models.pop(number), _now())
+        for model in models.values():
+            if _champion_since(model):
+                self._mark(model, FORMER)
+
+    def _mark(self, model: "Model", mark: str) -> None:
+        _tags(model)[CHAMPION] = mark
+        self._put("mark the champion", model)
 
     def _models(self) -> "Sequence[Model]":
-        """Newest version first, so that the new champion is marked before the old one is unmarked."""
-        models = retried("list the models", self._found, self._context, self._timeout)
-        return sorted(models, key=_number, reverse=True)
+        return retried("list the models", self._found, self._context, self._timeout)
 
     def _found(self) -> "Sequence[Model]":
         try:

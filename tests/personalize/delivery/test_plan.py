@@ -31,6 +31,12 @@ def test_a_replacement_of_what_holds_data_is_refused_and_says_what_would_be_lost
         refuse_data_loss(Plan.read(preview(LAKE)), frozenset())
 
 
+def test_a_new_databricks_workspace_in_place_of_the_old_one_is_a_loss() -> None:
+    workspace = resource("workspace", "azure-native:databricks:Workspace", "replace", "parameters")
+    with pytest.raises(DataAtRiskError, match=r"workspace \(replace\), and with it the history of the training runs"):
+        refuse_data_loss(Plan.read(preview(workspace)), frozenset())
+
+
 @pytest.mark.parametrize("kind", sorted(DATA_HOLDERS))
 def test_a_deletion_of_what_holds_data_is_refused(kind: str) -> None:
     with pytest.raises(DataAtRiskError, match="it \\(delete\\)"):

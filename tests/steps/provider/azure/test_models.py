@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from azure_clients.credentials import container
-from azure_clients.retries import Timeout
+from azure_clients.retries import AzureRefusedError, Timeout
 from features.bundle import METADATA, checked_hash, seal
 from steps.azure.champion import Champion
 from steps.azure.environment import Environment
@@ -26,6 +27,8 @@ from tools import azurite
 
 pytestmark = pytest.mark.skipif(azurite.command() is None, reason="needs `python -m tools.azurite`")
 TIMEOUT = Timeout(seconds=20, pause=0.1)
+CALLS_OF_A_MOVE = 4
+"""Two lists, the new mark, and the old one's removal."""
 IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
 
@@ -134,25 +137,26 @@ def test_a_candidate_that_the_gate_rejected_is_registered_and_refused(
     assert [entry.version.accepted for entry in registry(recorder).list()] == [False]
 
 
-def test_one_version_is_the_champion_whenever_the_marking_was_interrupted(
-    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle
+@pytest.mark.parametrize("move", [(1, 2), (2, 1)])
+def test_there_is_a_champion_whichever_call_interrupts_its_move(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, bundle_of: MakeBundle, move: tuple[int, int]
 ) -> None:
     for seed in (1, 2):
         create(step(tmp_path), candidate(tmp_path, bundle_of(seed)), recorder)
     mark = Champion(lambda stack: tmp_path / stack, TIMEOUT)
-    wanted = {**MACHINE_LEARNING, "version": 1, "image": IMAGE}
-    known = state(wanted, create(mark, wanted, recorder))
-    assert mark.read("models", known, recorder.context) is not None
-    cloud.arm.faults.order("^http management PUT .*/versions/1", kind=FaultKind.REFUSED)
-    with pytest.raises(Exception, match="mark the champion"):
-        create(mark, wanted | {"version": 2}, recorder)
-    champion = registry(recorder).champion()
-    assert champion is not None
-    assert champion.version.number == 2
+    old, new = ({**MACHINE_LEARNING, "version": number, "image": IMAGE} for number in move)
+    known = state(old, create(mark, old, recorder))
+    for kind, nth in product((FaultKind.REFUSED, FaultKind.LOST), range(1, CALLS_OF_A_MOVE + 1)):
+        create(mark, old, recorder)
+        cloud.arm.faults.order("^http management", nth=nth, kind=kind)
+        with pytest.raises(AzureRefusedError):
+            create(mark, new, recorder)
+        champion = registry(recorder).champion()
+        assert champion is not None, f"none after call {nth} was {kind}"
+        assert champion.version.number in move
+        create(mark, new, recorder)
+    assert [entry.version.number for entry in registry(recorder).list() if entry.version.champion] == [move[1]]
     assert mark.read("models", known, recorder.context) is None
-    create(mark, wanted | {"version": 2}, recorder)
-    create(mark, wanted, recorder)
-    assert [entry.version.champion for entry in registry(recorder).list()] == [True, False]
 
 
 def test_an_image_is_recorded_once_and_found_again(cloud: Cloud, tmp_path: Path, recorder: Recorder) -> None:
