@@ -1,97 +1,33 @@
 """The settings of a stack on Azure. Imports no SDK, because stack `local` reads this model too."""
 
-from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from infra.network_ranges import require_places
+from infra.setting_types import (
+    ANYWHERE,
+    EXAMPLE_NETWORK,
+    AddressRange,
+    AddressRanges,
+    Deployer,
+    Guid,
+    KubernetesTier,
+    Mail,
+    Network,
+    NetworkId,
+    RegistryTier,
+    Replication,
+    StatePlace,
+    VmSize,
+    Zone,
+)
 from steps.descriptions.serving_settings import RolloutKind
 from tools.versions import KUBERNETES
 from training.parameters import Parameters
 
-Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-AddressRange = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
-NetworkId = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+$"
-    ),
-]
-VmSize = Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_-]+$")]
-Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
-
-
-EXAMPLE_NETWORK = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/hub/providers/Microsoft.Network/"
-    "virtualNetworks/hub"
-)
 CANARY_WORKERS = 2
 """At most. Two workers already have to share files and to connect to each other."""
-
-
-class PrincipalType(StrEnum):
-    """The kind of an Entra ID principal."""
-
-    USER = "User"
-    GROUP = "Group"
-    SERVICE_PRINCIPAL = "ServicePrincipal"
-
-
-class KubernetesTier(StrEnum):
-    """The pricing tier of the cluster's control plane, which decides its SLA."""
-
-    FREE = "Free"
-    STANDARD = "Standard"
-
-
-class RegistryTier(StrEnum):
-    """Size and speed of the container registry."""
-
-    BASIC = "Basic"
-    STANDARD = "Standard"
-    PREMIUM = "Premium"
-
-
-class Replication(StrEnum):
-    """Where Azure keeps the copies of the data."""
-
-    LOCAL = "Standard_LRS"
-    ZONES = "Standard_ZRS"
-
-
-class StatePlace(StrEnum):
-    """Where the state backend of a stack is."""
-
-    MACHINE = "machine"
-    SUBSCRIPTION = "subscription"
-
-
-class Network(StrEnum):
-    """Where the stack can be reached from."""
-
-    PUBLIC = "public"
-    PRIVATE = "private"
-
-
-class Zone(StrEnum):
-    """An availability zone."""
-
-    FIRST = "1"
-    SECOND = "2"
-    THIRD = "3"
-
-
-class Deployer(Parameters):
-    """A principal that may run `up`. All deployers get the same roles."""
-
-    object_id: Guid
-    """The object id in Entra ID."""
-    type: PrincipalType
-    """Its kind."""
-    databricks_name: str | None = None
-    """Its name in Databricks, for grants on the lake: a mail address, a group's name or an application's client id. The
-    deployer that created the stack owns the lake's external location and needs none."""
 
 
 class AzureSettings(Parameters):
@@ -171,11 +107,11 @@ class AzureSettings(Parameters):
     """Percentage of the pods, and so of the traffic, for a new image; with `shadow`, of the mirrored traffic too."""
     candidate_seconds: int = Field(default=300, ge=5, le=86_400)
     """How long a new image is tried, in seconds."""
-    authorized_ip_ranges: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
-    """IP ranges that may reach the cluster's API server; empty for all. They must include the machine that runs
-    `up`."""
-    allowed_sources: tuple[AddressRange, ...] = Field(default=(), examples=[["203.0.113.0/24"]])
-    """IP ranges that may reach the service; empty for all."""
+    authorized_ip_ranges: AddressRanges = Field(examples=[["203.0.113.0/24"], "anywhere"])
+    """IP ranges that may reach the cluster's API server, or `anywhere`. They must include the machine that runs `up`.
+    With `network: private` only `anywhere` is possible: it means everybody in the network."""
+    allowed_sources: AddressRanges = Field(examples=[["203.0.113.0/24"], "anywhere"])
+    """IP ranges that may reach the service, or `anywhere`. The availability test is let in too."""
     network: Network = Network.PUBLIC
     """`public`: all services have public endpoints, which require an identity or an API key. `private`: the stack has
     its own virtual network, reachable only from `peered_network`, where `up` must run too. It can't be changed later,
@@ -209,6 +145,12 @@ class AzureSettings(Parameters):
     the subscription's offer has no budgets."""
 
     @property
+    def closed(self) -> bool:
+        """Whether machines on the internet, such as GitHub's runners, can't reach the cluster or the service."""
+        ranges = (self.authorized_ip_ranges, self.allowed_sources)
+        return self.network is Network.PRIVATE or any(one != ANYWHERE for one in ranges)
+
+    @property
     def canary_workers(self) -> int:
         """Workers of the canary run's cluster, in addition to its driver."""
         return min(self.training_workers, CANARY_WORKERS)
@@ -225,9 +167,16 @@ class AzureSettings(Parameters):
 
     @model_validator(mode="after")
     def _asked_from_outside(self) -> Self:
-        if self.availability_test and (self.network is Network.PRIVATE or self.allowed_sources):
+        if self.availability_test and self.network is Network.PRIVATE:
+            raise ValueError("availability_test calls the service from the internet, which network private blocks")
+        return self
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.protect and self.state is StatePlace.MACHINE:
             raise ValueError(
-                "availability_test calls the service from the internet, which network private and allowed_sources block"
+                "protect is for a stack that outlives this machine, whose state must not be lost with it: set `state: "
+                "subscription` and run `bootstrap`, or `protect: false`"
             )
         return self
 
@@ -243,8 +192,11 @@ class AzureSettings(Parameters):
             raise ValueError("peered_network must be in the stack's subscription")
         if self.registry_tier is not RegistryTier.PREMIUM:
             raise ValueError("network private needs registry_tier Premium: no other has private endpoints")
-        if self.authorized_ip_ranges:
-            raise ValueError("authorized_ip_ranges is for a public API server: remove it with network private")
+        if self.authorized_ip_ranges != ANYWHERE:
+            raise ValueError(
+                "authorized_ip_ranges is for a public API server: with network private, whose API server only the "
+                "network reaches, write `anywhere`"
+            )
         nodes = self.system_nodes_max + self.scoring_nodes_max
         require_places(self.network_range, nodes=nodes, machines=self.training_workers + 1)
         return self

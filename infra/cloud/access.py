@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, ResourceOptions
 
-from infra.azure_settings import Deployer, PrincipalType
 from infra.cloud.role_list import Role
 from infra.cloud.roles import Grant, assign
+from infra.setting_types import Deployer, PrincipalType
 
 
 @dataclass(frozen=True, kw_only=True)

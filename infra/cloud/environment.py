@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import Input, ResourceOptions
 
-from infra.azure_settings import AzureSettings, Network
+from infra.azure_settings import AzureSettings
 from infra.cloud.access import Access, AccessArgs
 from infra.cloud.budget import Budget, BudgetArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
@@ -19,6 +19,7 @@ from infra.cloud.serving.key_vault import KeyVault, KeyVaultArgs
 from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.training.databricks import Databricks, DatabricksArgs
 from infra.private_links import Service
+from infra.setting_types import Network
 from infra.workload.place import Place, inside, on_the_internet
 
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")

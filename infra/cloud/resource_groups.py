@@ -6,9 +6,10 @@ import pulumi
 from pulumi import ResourceOptions
 from pulumi_azure_native import resources
 
-from infra.azure_settings import AzureSettings, Network
+from infra.azure_settings import AzureSettings
 from infra.cloud.names import Names
 from infra.cloud.site import Site, tags_of
+from infra.setting_types import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import authorization
 
-from infra.azure_settings import PrincipalType
 from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
+from infra.setting_types import PrincipalType
 
 
 @dataclass(frozen=True, kw_only=True)

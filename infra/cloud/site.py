@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from pulumi import Input, Output
 
-from infra.azure_settings import AzureSettings, Network
+from infra.azure_settings import AzureSettings
 from infra.cloud.names import BUDGET_TAG, NETWORK_TAG, NO_BUDGET, PROJECT, PROJECT_TAG, STACK_TAG
+from infra.setting_types import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import storage
 
-from infra.azure_settings import Replication
 from infra.cloud.site import Site
+from infra.setting_types import Replication
 
 RAW = "raw"
 MODELS = "models"

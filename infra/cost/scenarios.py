@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from infra.azure_settings import AzureSettings, KubernetesTier, Network, RegistryTier, Replication
+from infra.azure_settings import AzureSettings
 from infra.cost.prices import Figure
 from infra.private_links import LINKS, ZONES
+from infra.setting_types import KubernetesTier, Network, RegistryTier, Replication
 
 PLACES = ("emea-nl-ams-azr", "emea-gb-db3-azr", "emea-fr-pra-edge", "emea-ru-msa-edge", "us-va-ash-azr")
 """West Europe, North Europe, France Central, UK South, East US, as Microsoft's page "Application Insights availability

@@ -17,7 +17,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from infra.workload.place import Place
+from infra.workload.place import PREFIX, Place
 from steps.shared.cluster_names import ANSWERING, INSIDE_PORT, LABELS, NAME, PORT, SHADOWING
 
 HTTPS = 443
@@ -32,6 +32,7 @@ LOOKING = [
 a pod's address (github.com/tigera/operator, pull request 5212), and Azure's managed Prometheus runs there too
 (Microsoft's page "Customize scraping of Prometheus metrics"). Probes need no rule: connections from a pod's own node
 are always allowed (kubernetes.io, "Network Policies")."""
+TEST_TAG = "ApplicationInsightsAvailability"
 SHADOW = f"{NAME}-shadow"
 NAME_SERVERS = NetworkPolicyPeerArgs(
     namespace_selector=SYSTEM,
@@ -64,8 +65,10 @@ class NetworkArgs:
     place: Place
     shadow: bool
     traces: bool
-    sources: Sequence[str] = ()
+    sources: Sequence[str]
     """IP ranges that may reach the service; empty for all."""
+    tested: bool
+    """Whether Azure's availability test must reach the service."""
 
 
 class Network(pulumi.ComponentResource):
@@ -99,11 +102,14 @@ class Network(pulumi.ComponentResource):
         self.service = Service(
             "load-balancer",
             metadata=ObjectMetaArgs(
-                name=NAME, namespace=args.namespace, labels=LABELS, annotations=dict(args.place.annotations)
+                name=NAME,
+                namespace=args.namespace,
+                labels=LABELS,
+                annotations={**args.place.annotations, **_let_in(args)},
             ),
             spec=ServiceSpecArgs(
                 type="LoadBalancer",
-                load_balancer_source_ranges=list(args.sources) or None,
+                load_balancer_source_ranges=None if args.tested else list(args.sources) or None,
                 selector=ANSWERING,
                 ports=[ServicePortArgs(name="https", port=HTTPS, target_port="https", protocol="TCP")],
             ),
@@ -129,3 +135,15 @@ class Network(pulumi.ComponentResource):
         )
         # By IP address: the pods may not use DNS.
         return service.spec.apply(lambda spec: f"{spec.cluster_ip}:{HTTPS}")
+
+
+def _let_in(args: NetworkArgs) -> dict[str, str]:
+    """Annotations that let in the sources and the availability test, which has no fixed addresses but a service tag.
+
+    Azure's network security group applies these. `loadBalancerSourceRanges` would apply in the nodes too, which know no
+    tags, and keep the test out (github.com/kubernetes-sigs/cloud-provider-azure, accesscontrol.go). The tag is that of
+    Microsoft's page "IP addresses used by Azure Monitor".
+    """
+    if not (args.tested and args.sources):
+        return {}
+    return {f"{PREFIX}allowed-ip-ranges": ",".join(args.sources), f"{PREFIX}allowed-service-tags": TEST_TAG}

@@ -6,6 +6,7 @@ import pulumi
 from pulumi import Input, ResourceOptions
 
 from infra.azure_settings import AzureSettings
+from infra.setting_types import ANYWHERE
 from infra.workload.autoscaling import Autoscaling, AutoscalingArgs
 from infra.workload.deployment import ScoringPods, ScoringPodsArgs
 from infra.workload.namespace import ScoringNamespace, ScoringNamespaceArgs
@@ -50,7 +51,8 @@ class Workload(pulumi.ComponentResource):
                 place=args.place,
                 shadow=shadow,
                 traces=args.azure.traces,
-                sources=args.azure.allowed_sources,
+                sources=() if args.azure.allowed_sources == ANYWHERE else args.azure.allowed_sources,
+                tested=args.azure.availability_test,
             ),
             own,
         )

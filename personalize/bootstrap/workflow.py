@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure_clients.resource_manager import ResourceManager
-from infra.azure_settings import Deployer, PrincipalType
 from infra.cloud.names import role_assignment_name
 from infra.cloud.role_list import Role
+from infra.setting_types import Deployer, PrincipalType
 from personalize.bootstrap.item import Item, item_at
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import TAGS, container_path, group_path, key_path

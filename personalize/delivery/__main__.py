@@ -9,13 +9,16 @@ import typer
 from features.errors import PersonalizationError
 from personalize.delivery.command import personalize
 from personalize.delivery.github import GitHub
+from personalize.delivery.runner import require_runner
 from personalize.delivery.tasks import Delivery, summarise
+from personalize.stack.on_azure import azure_of
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 Stack = Annotated[str, typer.Option(help="The stack. Its settings are in Pulumi.<stack>.yaml.")]
 
 
 def _delivery(stack: str) -> Delivery:
+    require_runner(stack, azure_of(stack), os.environ)
     return Delivery(stack=stack, run=personalize, github=GitHub.of_workflow(), say=summarise)
 
 

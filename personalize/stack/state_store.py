@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from infra.azure_settings import AzureSettings, StatePlace
+from infra.azure_settings import AzureSettings
+from infra.setting_types import StatePlace
 from personalize.bootstrap.names import StateNames
 from personalize.engine.identity import engine_identity
 from personalize.errors import EngineFailedError, StateUnreachableError

@@ -40,6 +40,8 @@ def personalize(subscription: Internet, tmp_path: Path) -> Command:
         "tenant": DEFAULTS["tenant"],
         "deployers": list(DEFAULTS["deployers"]),
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
         "github_repository": "octo/clicks",
     }
     file = tmp_path / "Pulumi.dev.yaml"

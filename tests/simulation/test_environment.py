@@ -29,6 +29,8 @@ def settings() -> dict[str, Any]:
         "tenant": DEFAULTS["tenant"],
         "deployers": DEFAULTS["deployers"],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
         "container_insights": True,
         "traces": True,
         "zones": ["1", "2", "3"],

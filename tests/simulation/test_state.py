@@ -31,6 +31,8 @@ SETTINGS = {
     "tenant": DEFAULTS["tenant"],
     "deployers": list(DEFAULTS["deployers"]),
     "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
     "state": "subscription",
 }
 SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for

@@ -19,6 +19,7 @@ from infra.cloud.names import SYSTEM_POOL, Names
 from infra.cloud.serving.cluster_network import ClusterNetwork
 from infra.cloud.site import Site, known
 from infra.network_ranges import POD_RANGE, SERVICE_RANGE
+from infra.setting_types import ANYWHERE
 
 POOL_LABEL = "personalization/pool"
 """Label of the scoring pool's nodes, the same for a pool that replaces another."""
@@ -113,8 +114,9 @@ class Kubernetes(pulumi.ComponentResource):
     def _api_server(self) -> containerservice.ManagedClusterAPIServerAccessProfileArgs:
         """A private one has an address in the network and a public DNS name, so it needs no private zone."""
         if self._args.network is None:
+            ranges = self._args.settings.authorized_ip_ranges
             return containerservice.ManagedClusterAPIServerAccessProfileArgs(
-                authorized_ip_ranges=list(self._args.settings.authorized_ip_ranges)
+                authorized_ip_ranges=[] if ranges == ANYWHERE else list(ranges)
             )
         return containerservice.ManagedClusterAPIServerAccessProfileArgs(
             enable_private_cluster=True, enable_private_cluster_public_fqdn=True, private_dns_zone="none"

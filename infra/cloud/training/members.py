@@ -10,7 +10,7 @@ import pulumi
 import pulumi_databricks as databricks
 from pulumi import ResourceOptions
 
-from infra.azure_settings import Deployer, PrincipalType
+from infra.setting_types import Deployer, PrincipalType
 
 
 class Members(pulumi.ComponentResource):

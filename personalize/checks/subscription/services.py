@@ -2,7 +2,7 @@
 
 import shutil
 
-from infra.azure_settings import Network, StatePlace
+from infra.setting_types import Network, StatePlace
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.state_store import (
     STORAGE_VERSION,

@@ -31,6 +31,8 @@ def settings(**changes: object) -> AzureSettings:
         "tenant": TENANT,
         "deployers": [{"object_id": DEPLOYERS[0], "type": "User"}, {"object_id": DEPLOYERS[1], "type": "Group"}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
     }
     return AzureSettings.model_validate(values | changes)
 

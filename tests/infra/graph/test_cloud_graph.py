@@ -21,6 +21,8 @@ AZURE = {
     "tenant": TENANT,
     "deployers": [{"object_id": DEPLOYERS[0], "type": "User", "databricks_name": "somebody@example.com"}],
     "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
 }
 HOST = ".westeurope.cloudapp.azure.com"
 

@@ -48,6 +48,8 @@ def stack() -> CloudRecorder:
         "tenant": TENANT,
         "deployers": [{"object_id": DEPLOYERS[0], "type": "User", "databricks_name": USER}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
         "traces": True,
         "container_insights": True,
         "availability_test": True,

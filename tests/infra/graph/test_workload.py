@@ -128,6 +128,20 @@ def test_only_the_sources_that_are_allowed_reach_the_service_where_any_are() -> 
     assert found["Service"]["spec"]["loadBalancerSourceRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
 
 
+def test_the_availability_test_is_let_in_beside_the_sources_and_nobody_else() -> None:
+    """Azure's annotations (cloud-provider-azure, "Azure LoadBalancer"): unlike the field, nodes do not apply them."""
+    service = manifests(allowed_sources=["203.0.113.0/24", "198.51.100.7/32"], availability_test=True)["Service"]
+    assert "loadBalancerSourceRanges" not in service["spec"]
+    prefix = "service.beta.kubernetes.io/azure-allowed"
+    given = {name: text for name, text in service["metadata"]["annotations"].items() if name.startswith(prefix)}
+    assert given == {
+        f"{prefix}-ip-ranges": "203.0.113.0/24,198.51.100.7/32",
+        f"{prefix}-service-tags": "ApplicationInsightsAvailability",
+    }
+    open_to_all = manifests(availability_test=True)["Service"]["metadata"]["annotations"]
+    assert not [name for name in open_to_all if name.startswith(prefix)]
+
+
 def test_pods_that_send_copies_may_reach_the_shadow_and_nothing_else() -> None:
     found = manifests(rollout="shadow", candidate_percent=30)
     shadow = found["Service scoring-shadow"]

@@ -35,6 +35,8 @@ def manifests(
             "tenant": TENANT,
             "deployers": [{"object_id": DEPLOYERS[0], "type": "User"}],
             "alert_mail": "operators@example.com",
+            "authorized_ip_ranges": "anywhere",
+            "allowed_sources": "anywhere",
             **azure,
         }
     )

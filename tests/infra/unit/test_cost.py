@@ -17,6 +17,8 @@ REQUIRED: dict[str, Any] = {
     "tenant": NOBODY,
     "deployers": [{"object_id": NOBODY, "type": "Group"}],
     "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
 }
 
 

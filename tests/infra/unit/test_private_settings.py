@@ -10,6 +10,8 @@ AZURE = {
     "tenant": "22222222-2222-4222-8222-222222222222",
     "deployers": [{"object_id": "33333333-3333-4333-8333-333333333333", "type": "Group"}],
     "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
 }
 HUB = f"/subscriptions/{AZURE['subscription']}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub"
 PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}

@@ -46,6 +46,8 @@ class World:
             "tenant": TENANT,
             "deployers": [{"object_id": CALLER, "type": "User"}],
             "alert_mail": "operators@example.com",
+            "authorized_ip_ranges": "anywhere",
+            "allowed_sources": "anywhere",
         }
         self._answer()
         self._subject = Subject(

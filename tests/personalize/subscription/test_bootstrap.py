@@ -58,6 +58,8 @@ def bootstrap(fake: FakeManager, **settings: object) -> Bootstrap:
         "tenant": TENANT,
         "deployers": [{"object_id": CALLER, "type": "User"}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
         "github_repository": "octo/clicks",
     }
     azure = AzureSettings.model_validate(required | settings)

@@ -25,6 +25,8 @@ SETTINGS = AzureSettings.model_validate(
         "tenant": TENANT,
         "deployers": [{"object_id": CALLER, "type": "User"}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
     }
 )
 PATH = cluster_path("dev", SETTINGS)

@@ -25,7 +25,13 @@ class Deployed:
     """A deployed stack as a stage sees it: resources by name, and jobs in Databricks."""
 
     def __init__(self, **azure: object) -> None:
-        values = {"subscription": SUBSCRIPTION, "tenant": TENANT, "alert_mail": "operators@example.com"}
+        values = {
+            "subscription": SUBSCRIPTION,
+            "tenant": TENANT,
+            "alert_mail": "operators@example.com",
+            "authorized_ip_ranges": "anywhere",
+            "allowed_sources": "anywhere",
+        }
         deployers = [{"object_id": CALLER, "type": "User"}]
         self.stack, self.names = "dev", NAMES
         self.settings = AzureSettings.model_validate({**values, "deployers": deployers, **azure})

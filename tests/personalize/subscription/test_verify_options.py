@@ -21,6 +21,8 @@ def bench(*, nodes: tuple[str, ...] = (), answers: tuple[dict[str, Any], ...] = 
         "tenant": SUBSCRIPTION,
         "deployers": [{"object_id": SUBSCRIPTION, "type": "Group"}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
     }
     left = list(answers)
     labels = [{"personalization/pool": "scoring", "topology.kubernetes.io/zone": zone} for zone in nodes]

@@ -18,6 +18,8 @@ AZURE = {
     "tenant": SUBSCRIPTION,
     "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
     "alert_mail": "operators@example.com",
+    "authorized_ip_ranges": "anywhere",
+    "allowed_sources": "anywhere",
     "location": "westeurope",
     "suffix": "a",
 }

@@ -27,7 +27,14 @@ MADE_PRIVATE = [*MADE_PUBLIC, {"type": NETWORK, "inputs": {"addressSpace": {"add
 def settings(**changes: Any) -> AzureSettings:
     """Settings of a stack on Azure."""
     deployers = [{"object_id": SUBSCRIPTION, "type": "User"}]
-    own = {"subscription": SUBSCRIPTION, "tenant": SUBSCRIPTION, "deployers": deployers, "alert_mail": "a@example.com"}
+    own = {
+        "subscription": SUBSCRIPTION,
+        "tenant": SUBSCRIPTION,
+        "deployers": deployers,
+        "alert_mail": "a@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
+    }
     return AzureSettings.model_validate(own | changes)
 
 

@@ -17,6 +17,8 @@ AZURE = AzureSettings.model_validate(
         "tenant": GUID,
         "deployers": [{"object_id": GUID, "type": "User"}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
     }
 )
 VAULT = {

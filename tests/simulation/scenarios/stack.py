@@ -246,5 +246,7 @@ def _settings(stack: str) -> dict[str, Any]:
         "tenant": DEFAULTS["tenant"],
         "deployers": deployers,
         "rollout_seconds": ROLLOUT_SECONDS,
+        "state": "machine",
+        "protect": False,
     }
     return settings

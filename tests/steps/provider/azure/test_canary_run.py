@@ -135,7 +135,7 @@ def test_a_verification_runs_it_with_what_it_finds_by_name(cloud: Cloud, monkeyp
     job = cloud.world.all(JOB)[0].inputs["name"]
     example_names = SimpleNamespace(databricks=workspace, lake="lakeabc", canary_job=job)
     subject = SimpleNamespace(training=lambda kind, name: f"{group}/providers/{kind}/{name}")
-    mail = {"alert_mail": "operators@example.com"}
+    mail = {"alert_mail": "operators@example.com", "authorized_ip_ranges": "anywhere", "allowed_sources": "anywhere"}
     monkeypatch.setattr(Bench, "settings", AzureSettings.model_validate(settings | mail))
     monkeypatch.setattr(Bench, "names", example_names)
     monkeypatch.setattr(Bench, "subject", subject)

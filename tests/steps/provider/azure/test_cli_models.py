@@ -35,6 +35,8 @@ SETTINGS = AzureSettings.model_validate(
         "tenant": TENANT,
         "deployers": DEFAULTS["deployers"],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
     }
 )
 

@@ -14,7 +14,11 @@ from tests.steps.provider.azure.conftest import SUBSCRIPTION, TENANT, Cloud
 
 def findings(**settings: Any) -> dict[str, Finding]:
     required = {"subscription": SUBSCRIPTION, "tenant": TENANT, "deployers": DEFAULTS["deployers"]}
-    wanted = AzureSettings.model_validate(required | {"alert_mail": "operators@example.com"} | settings)
+    wanted = AzureSettings.model_validate(
+        required
+        | {"alert_mail": "operators@example.com", "authorized_ip_ranges": "anywhere", "allowed_sources": "anywhere"}
+        | settings
+    )
     return {found.name: found for found in examine(subject_of("dev", wanted))}
 
 
