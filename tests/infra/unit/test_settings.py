@@ -175,44 +175,11 @@ AZURE = {
         ({"zones": ["1", "1"]}, "zones contains a zone twice"),
         ({"zones": ["4"]}, r"azure\.zones\.0 is '4': must be '1', '2' or '3'"),
         ({"deployers": [{"object_id": "me", "type": "User"}]}, r"azure\.deployers\.0\.object_id is 'me'"),
-        (
-            {"authorized_ip_ranges": ["home"]},
-            r"authorized_ip_ranges is \['home'\]: must be a list of IPv4",
-        ),
-        ({"authorized_ip_ranges": ["203.0.113.7/24"]}, r"is \['203\.0\.113\.7/24'\]: must be a list of IPv4 ranges"),
-        ({"authorized_ip_ranges": ["203.0.113.7"]}, "must be a list of IPv4 ranges"),
-        ({"allowed_sources": []}, r"azure\.allowed_sources is \[\]: .* at least one, or the word `anywhere`"),
-        ({"allowed_sources": "everywhere"}, "azure.allowed_sources is 'everywhere': must be a list of IPv4 ranges"),
-        ({"protect": True}, "set `state: subscription` and run `bootstrap`"),
     ],
 )
 def test_what_azure_would_refuse_is_refused_at_once(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         load_settings(given_values(target="azure", azure=AZURE | wrong))
-
-
-@pytest.mark.parametrize("name", ["authorized_ip_ranges", "allowed_sources"])
-def test_a_stack_file_says_who_may_reach_the_stack(name: str) -> None:
-    silent = {key: value for key, value in AZURE.items() if key != name}
-    with pytest.raises(SettingsError, match=rf"azure\.{name} is missing: .*for example \['203\.0\.113\.0/24'\]"):
-        load_settings(given_values(target="azure", azure=silent))
-
-
-def test_a_protected_stack_keeps_its_state_where_all_deployers_find_it() -> None:
-    loaded = load_settings(given_values(target="azure", azure=AZURE | {"protect": True, "state": "subscription"}))
-    assert azure_settings(loaded).protect
-
-
-@pytest.mark.parametrize(
-    ("settings", "closed"),
-    [
-        ({}, False),
-        ({"authorized_ip_ranges": ["203.0.113.0/24"]}, True),
-        ({"allowed_sources": ["203.0.113.0/24"]}, True),
-    ],
-)
-def test_a_range_closes_a_stack_to_the_runners_of_github(settings: dict[str, object], *, closed: bool) -> None:
-    assert azure_settings(load_settings(given_values(target="azure", azure=AZURE | settings))).closed is closed
 
 
 def test_a_target_load_sizes_pods_nodes_and_the_bounds_of_both_autoscalers() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +145,13 @@ def test_there_is_a_champion_whichever_call_interrupts_its_move(
     mark = Champion(lambda stack: tmp_path / stack, TIMEOUT)
     old, new = ({**MACHINE_LEARNING, "version": number, "image": IMAGE} for number in move)
     known = state(old, create(mark, old, recorder))
-    for kind, nth in product((FaultKind.REFUSED, FaultKind.LOST), range(1, CALLS_OF_A_MOVE + 1)):
+    for nth in range(1, CALLS_OF_A_MOVE + 1):
         create(mark, old, recorder)
-        cloud.arm.faults.order("^http management", nth=nth, kind=kind)
+        cloud.arm.faults.order("^http management", nth=nth, kind=FaultKind.REFUSED)
         with pytest.raises(AzureRefusedError):
             create(mark, new, recorder)
         champion = registry(recorder).champion()
-        assert champion is not None, f"none after call {nth} was {kind}"
+        assert champion is not None, f"none after {nth - 1} calls"
         assert champion.version.number in move
         create(mark, new, recorder)
     assert [entry.version.number for entry in registry(recorder).list() if entry.version.champion] == [move[1]]
