@@ -1,6 +1,5 @@
 """Child processes that never outlive the test, however it ends."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -56,15 +55,3 @@ class Process:
     def _tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LAST_LINES:])
-
-
-def free_ports(count: int) -> list[int]:
-    """Free ports on loopback."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

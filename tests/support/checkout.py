@@ -2,8 +2,6 @@
 
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -13,25 +11,12 @@ from typing import Any
 
 import yaml
 
+from tests.support.ports import free_port
 from tests.support.working_tree import copy_working_tree
 from tools.setup.uv import ensure_uv
 
 EXTRAS = ("local", "scoring", "infra")
 STACK_FILE = "Pulumi.local.yaml"
-PORTS = range(20_000, 32_000)
-"""Below Linux's default for `net.ipv4.ip_local_port_range`, 32768 to 60999."""
-
-
-def free_port() -> int:
-    """A free port on loopback.
-
-    It's outside the range of ephemeral ports, so that the system gives it to no other program meanwhile.
-    """
-    for port in random.sample(PORTS, k=len(PORTS)):
-        with socket.socket() as listener, suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,16 @@ HEADERS = {"x-test": "1"}
 def test_each_client_of_the_closed_loop_waits_for_its_answer() -> None:
     with _server(_answering(OK, seconds=0.02)) as port:
         result = run_load(_plan(port, connections=4, seconds=1.0))
-    assert 4 <= len(result.accepted) <= 204  # each client sends at most 50 requests a second
     assert min(result.accepted) >= 0.019
+    assert 4 <= len(result.accepted) <= 4 * (1 + result.seconds / 0.019)  # one at a time from each client
     assert result.errors == {}
 
 
 def test_the_open_loop_keeps_its_rate_whatever_the_service_does() -> None:
     with _server(_answering(OK)) as port:
         result = run_load(_plan(port, connections=8, seconds=2.0, rate=200.0))
-    assert 300 < len(result.accepted) < 500
+    assert 300 < len(result.accepted) < 500  # the seed sets the number; late requests are sent all the same
+    assert result.errors == {}
 
 
 def test_several_processes_share_the_rate_and_the_connections() -> None:
@@ -66,7 +67,7 @@ def test_a_service_gets_one_body_after_the_other() -> None:
             writer.write(OK)
 
     with _server(serve) as port:
-        run_load(replace(_plan(port, connections=1, seconds=0.3), bodies=[b"11", b"22", b"33"]))
+        run_load(replace(_plan(port, connections=1, seconds=0.3, rate=100.0), bodies=[b"11", b"22", b"33"]))
     assert len(got) > 5
     assert got == [b"11", b"22", b"33"] * (len(got) // 3) + [b"11", b"22", b"33"][: len(got) % 3]
 
@@ -114,7 +115,7 @@ def test_a_connection_that_ends_with_its_answer_is_none() -> None:
         writer.close()
 
     with _server(serve) as port:
-        result = run_load(_plan(port, connections=2, seconds=0.5))
+        result = run_load(_plan(port, connections=2, seconds=0.5, rate=100.0))
     assert len(result.accepted) > 10
     assert result.errors == {}
 
@@ -153,7 +154,7 @@ def test_the_charts_are_drawn(tmp_path: Path, ending: str) -> None:
 
 
 def _plan(
-    port: int, *, connections: int, seconds: float, rate: float | None = None, timeout_seconds: float = 5.0
+    port: int, *, connections: int, seconds: float, rate: float | None = None, timeout_seconds: float = 60.0
 ) -> LoadPlan:
     return LoadPlan(
         host="127.0.0.1",

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from features.bundle import Bundle
 from scoring.http.clients import SHUTDOWN_SECONDS
 from tests.scoring.contract.conftest import as_json
-from tests.support.services import KEY, RunningService, accepts, running_service, wait_until
+from tests.support.services import KEY, RunningService, accepts, running_service, wait_until, workers
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,8 @@ def test_a_client_that_connected_but_has_not_asked_yet_is_answered(
 ) -> None:
     connection = connect(shutting_down)
     connection.connect()
-    time.sleep(0.3)
+    port = connection.sock.getsockname()[1]
+    wait_until(lambda: port in _accepted(shutting_down))
     shutting_down.process.send_signal(signal.SIGTERM)
     wait_until(lambda: not accepts(shutting_down))
     assert score(connection, record) == (200, "close")
@@ -74,3 +76,9 @@ def test_an_idle_client_holds_the_service_for_a_moment_only(
     assert time.monotonic() - began > SHUTDOWN_SECONDS - 1
     assert isinstance(connection.sock, socket.socket)
     assert connection.sock.recv(1) == b""
+
+
+def _accepted(service: RunningService) -> set[int]:
+    """The clients' ports of the connections that workers have accepted."""
+    connections = [one for worker in workers(service) for one in worker.net_connections("tcp")]
+    return {one.raddr.port for one in connections if one.status == psutil.CONN_ESTABLISHED}

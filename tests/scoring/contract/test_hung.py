@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from features.bundle import Bundle
-from tests.support.checkout import free_port
+from tests.support.ports import free_port
 from tests.support.raw_http import answer, connected, score
 from tests.support.services import (
     KEY,

@@ -13,7 +13,7 @@ import pytest
 from features.bundle import Bundle
 from scoring.worker.logs import MOST_BYTES
 from tests.support.certificates import make_certificate
-from tests.support.checkout import free_port
+from tests.support.ports import free_port
 from tests.support.services import (
     KEY,
     OTHER_KEY,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from features.bundle import Bundle
-from tests.support.checkout import free_port
+from tests.support.ports import free_port
 from tests.support.services import KEY, RunningService, running_service, wait_until
 
 pytestmark = pytest.mark.slow

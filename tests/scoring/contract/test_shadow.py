@@ -1,7 +1,7 @@
 """Traffic mirrored to a shadow: the shadow gets its share, and the service's clients notice nothing."""
 
 import socket
-import time
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -67,11 +67,14 @@ def copied(service: RunningService, shadow: RunningService, record: dict[str, An
 def test_the_shadow_scores_its_share_of_the_requests(start: Start, record: dict[str, Any]) -> None:
     shadow = start("shadow")
     service = start("service", *copying_to(shadow.url.removeprefix("http://")))
-    ask(service, record)
-    wait_until(lambda: scored(shadow).get(ANSWERED, 0) > REQUESTS / 4)
+
+    def enough() -> bool:
+        ask(service, record)
+        return scored(shadow).get(ANSWERED, 0) > REQUESTS / 4
+
+    wait_until(enough)
     assert set(scored(shadow)) == {ANSWERED}
-    assert scored(shadow)[ANSWERED] <= REQUESTS / 2
-    assert scored(service)[ANSWERED] == REQUESTS
+    assert scored(shadow)[ANSWERED] <= scored(service)[ANSWERED] / 2
 
 
 def test_a_refused_request_is_not_copied(start: Start, record: dict[str, Any]) -> None:
@@ -111,16 +114,22 @@ def test_copies_go_to_nobody_but_who_has_the_service_s_own_certificate(
 ) -> None:
     authority = Authority(tmp_path / "authority")
     own, other = (authority.issue(name, "scoring") for name in ("own", "other"))
-    options: dict[str, Any] = {"scheme": "https"}
-    shadow = start("shadow", *_tls(own if same else other), **options)
-    address = shadow.url.removeprefix("https://")
-    service = start("service", *_tls(own), "--shadow", address, "--shadow-percent", "100", **options)
-    ask(service, record)
-    if same:
-        wait_until(lambda: scored(shadow).get(ANSWERED, 0) > REQUESTS / 4)
-    else:
-        time.sleep(0.5)
-        assert scored(shadow) == {}
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trust.load_cert_chain(*(own if same else other))
+    with socket.create_server(("127.0.0.1", 0)) as shadow:
+        shadow.settimeout(60)
+        address = f"127.0.0.1:{shadow.getsockname()[1]}"
+        service = start("service", *_tls(own), "--shadow", address, "--shadow-percent", "100", scheme="https")
+        ask(service, record, requests=1)  # the service connects
+        with shadow.accept()[0] as connection:
+            connection.settimeout(60)
+            if same:
+                with trust.wrap_socket(connection, server_side=True) as encrypted:
+                    ask(service, record, requests=5)
+                    assert encrypted.recv(100).startswith(b"POST /score HTTP/1.1\r\n")
+            else:
+                with pytest.raises((ssl.SSLError, ConnectionError)):  # it left during the handshake
+                    trust.wrap_socket(connection, server_side=True).recv(100)
 
 
 def _tls(files: tuple[Path, Path]) -> list[str]:

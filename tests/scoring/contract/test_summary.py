@@ -55,7 +55,7 @@ def test_a_line_says_what_the_worker_did_since_the_one_before(bundle: Bundle, tm
             assert running.client.post("/score", json={}).status_code == 200
         assert running.client.post("/score", json={"records": [{}] * 5}).status_code == 200
         assert httpx.post(f"{running.url}/score", json={}, headers=wrong).status_code == 401
-        time.sleep(1.5)
+        wait_until(lambda: len(_summaries(running)) >= 2)
         assert running.client.post("/score", json={}).status_code == 200
         assert running.stop() == 0
         lines = _summaries(running)

@@ -20,12 +20,13 @@ from starlette.routing import Route
 from tests.simulation.certificates import Authority
 from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.service import application
-from tests.simulation.processes import Process, free_ports
+from tests.simulation.processes import Process
 from tests.simulation.refusal import RefusedError
 from tests.simulation.services import storage
 from tests.simulation.services.authorization import effective_roles
 from tests.simulation.tokens import STORAGE, issue
 from tests.simulation.world import Record, World
+from tests.support.ports import free_port
 
 OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -46,7 +47,7 @@ class Azurite:
         """`command` starts Azurite's Blob service, which stores its data in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         certificate, key = authority.issue("azurite", "azurite")
-        (port,) = free_ports(1)
+        port = free_port()
         self.address = f"https://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
         self._context = ssl.create_default_context(cafile=str(authority.certificate_path))
         arguments = [

@@ -17,7 +17,8 @@ import httpx
 from tests.simulation.certificates import Authority
 from tests.simulation.kubernetes.kubeconfig import write_kubeconfig
 from tests.simulation.kubernetes.stages import STAGE_DEFINITION, stages
-from tests.simulation.processes import Process, free_ports
+from tests.simulation.processes import Process
+from tests.support.ports import free_port
 
 READY_SECONDS = 120.0
 SERVICE_RANGE = "10.0.0.0/16"
@@ -47,7 +48,7 @@ class ControlPlane:
         self._webhooks = webhooks
         self._authority = Authority(folder / "pki")
         self._processes: list[Process] = []
-        self._etcd_port, self._etcd_peer_port, port, self._kwok_port = free_ports(4)
+        self._etcd_port, self._etcd_peer_port, port, self._kwok_port = (free_port() for _ in range(4))
         self.server = f"https://127.0.0.1:{port}"
         self._port = port
         self._admin = self._authority.issue("admin", "admin", ["system:masters"])

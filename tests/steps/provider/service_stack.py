@@ -20,7 +20,7 @@ from steps.shared.image_content import serving_code_hash
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.steps import BASE, create, state
 from tests.support.bundles import MakeBundle
-from tests.support.checkout import free_port
+from tests.support.ports import free_port
 
 KEYS = ("first-key-of-the-service", "")
 RECORD: dict[str, Any] = {}

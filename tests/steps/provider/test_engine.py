@@ -13,7 +13,7 @@ from steps.local.service_processes import ServiceProcesses
 from steps.shared.folders import StackFolder
 from tests.steps.provider.engine import EngineStack, failure
 from tests.support.bundles import MakeBundle
-from tests.support.checkout import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.engine
 RESOURCES = 10

@@ -86,11 +86,12 @@ def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path:
     def end(_number: int, _frame: object) -> NoReturn:
         raise EndedError
 
-    run, ended = os.getpid(), tmp_path / "ended"
+    run, ended, may_end = os.getpid(), tmp_path / "ended", tmp_path / "may end"
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         os.kill(run, signal.SIGUSR1)
-        time.sleep(20)
+        while not may_end.exists():
+            time.sleep(0.1)
         ended.touch()
         yield from batches
 
@@ -98,9 +99,10 @@ def test_a_signal_ends_a_job_before_its_tasks_end(spark: SparkSession, tmp_path:
     try:
         with pytest.raises(EndedError):
             interruptible(spark.range(0, 1, 1, 1).mapInArrow(work, "id bigint"), DataFrame.toPandas)
+        assert not ended.exists()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert not ended.exists()
+        may_end.touch()
 
 
 @pytest.mark.spark

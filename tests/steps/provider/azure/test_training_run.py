@@ -1,7 +1,6 @@
 """The step that trains on Databricks: runs once per model, is found again, can be interrupted, reports failures."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from tests.steps.provider.azure.conftest import BLOB, MACHINE_LEARNING, TENANT, 
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create, state
 from tests.support.bundles import MakeBundle
+from tests.support.services import wait_until
 from tools import azurite
 from training.parameters import GateParameters, TrainingParameters
 
@@ -147,7 +147,7 @@ def test_a_run_that_is_still_going_is_taken_up_again(
     identity = run_id(step(tmp_path).parse(given), Earlier(champion=None, best=None))
 
     def slow(run: Run) -> str:
-        time.sleep(1.0)
+        wait_until(lambda: any("https://adb-" in line for line in recorder.lines))  # the step follows this run
         return training(run)
 
     cloud.task.work = slow
