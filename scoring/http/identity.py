@@ -1,4 +1,4 @@
-"""Checks keys and rates. A connection's key is looked up again if it sends another or the keys file changes."""
+"""Checks keys and rates. A connection's bearer key is looked up again if it sends another or the keys file changes."""
 
 import time
 from collections import OrderedDict
@@ -93,11 +93,14 @@ class Doorkeeper:
         Raises `Unauthorized` without a valid key, `TooManyRequests` above a rate limit, and `Overloaded` if there is no
         room for one more client.
         """
-        identity = caller.identity
-        if identity.authorization != authorization or identity.generation != self._keys.generation:
-            found = self._keys.find(authorization, basic=challenge != b"Bearer")
-            identity = caller.identity = Identity(found, authorization, self._keys.generation)
-        key = identity.key
+        if challenge == b"Bearer":
+            identity = caller.identity
+            if identity.authorization != authorization or identity.generation != self._keys.generation:
+                found = self._keys.find(authorization)
+                identity = caller.identity = Identity(found, authorization, self._keys.generation)
+            key = identity.key
+        else:  # not remembered: a password opens pages, and must not score over the same connection
+            key = self._keys.find(authorization, basic=True)
         if key is None:
             self.count_stranger(caller)
             raise Unauthorized("Send a valid key as `authorization: Bearer KEY`.", challenge=challenge)
