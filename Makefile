@@ -19,7 +19,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up try-up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
-.PHONY: test test-fast test-new test-tools test-full test-image wiring mutants audit
+.PHONY: test test-fast test-new test-tools test-full test-image wiring mutants mutants-sample audit
 .PHONY: stack-file stack preview deploy retrain resource-drift destroy simulate simulate-full simulation
 
 help: ## list the commands
@@ -74,6 +74,9 @@ wiring: setup ## record what the stacks send to Azure, to review what a change o
 
 mutants: test-tools ## mutation testing: plant small faults one by one and check that a test fails for each
 	$(PYTHON) -m tests.mutants.run
+
+mutants-sample: test-tools ## the same with a tenth of them, others each day, in at most ten minutes
+	$(PYTHON) -m tests.mutants.run --sample
 
 lint: setup ## check style, formatting and imports between packages
 	$(PYTHON) -m ruff check .

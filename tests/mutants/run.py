@@ -1,81 +1,93 @@
-"""`python -m tests.mutants.run`: does the suite notice small faults? Exits with 1 if it misses one.
+"""`python -m tests.mutants.run`: does the suite notice small faults? Exits with 1 if it misses a listed one.
 
-Each mutant of the lists in this folder runs the tests that it names, after they have passed without it.
+Each mutant of the lists in this folder runs the tests that it names. Faults that nobody chose (`blind.py`) run the
+tests of their area; the share of them that is noticed is printed and decides nothing. All of it takes over an hour;
+`--sample` takes a tenth of the list and ten blind faults, others each day, in at most ten minutes.
 """
 
 import argparse
 import signal
-import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 
 import msgspec
 
+from tests.mutants.blind import AREAS, drawn
 from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome, listed
-from tests.mutants.workshop import PASSED, Workshop
+from tests.mutants.workshop import SECONDS, USUAL, Workshop
+from tests.support.rotation import turn
 
 NOTICED, MISSED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-SECONDS = 600.0
-"""Time limit for a mutant's tests, which take up to half a minute on an idle machine."""
-BEFORE_SECONDS = 900.0
-"""Time limit for all of these tests without a mutant."""
+PARTS = 10
+"""A sample has one of so many parts of the list."""
+BLIND, BLIND_IN_SAMPLE = 40, 10
+SAMPLE_SECONDS = 540.0
+"""A sample begins no other mutant after this time."""
+BLIND_SAMPLE_SECONDS = 100.0
+"""Time limit for the tests of a blind fault in a sample; without a failure by then, it counts as not noticed."""
+QUICK_FIRST = (f"{USUAL} and not spark and not engine", f"{USUAL} and (spark or engine)")
+"""How the tests of an area are run: those with Java or Pulumi's engine, which take longest, come last."""
 
 
-def outcomes(mutants: Sequence[Mutant], workshops: Sequence[Workshop]) -> Generator[Outcome]:
-    """The result of each mutant, in the order of the list; as many run at a time as there are workshops."""
+def outcomes(
+    mutants: Sequence[Mutant],
+    workshops: Sequence[Workshop],
+    *,
+    seconds: float = SECONDS,
+    until: float | None = None,
+    chosen: Sequence[str] = (USUAL,),
+) -> Generator[Outcome]:
+    """The result of each mutant, in the order of the list; as many run at a time as there are workshops.
+
+    None begins after `until`, a time of the monotonic clock. `seconds` and `chosen` are those of `Workshop.test`.
+    """
     free: SimpleQueue[Workshop] = SimpleQueue()
     for workshop in workshops:
         free.put(workshop)
 
-    def test(mutant: Mutant) -> Outcome:
+    def test(mutant: Mutant) -> Outcome | None:
         workshop = free.get()
         try:
-            return workshop.test(mutant, seconds=SECONDS)
+            if until is not None and time.monotonic() > until:
+                return None
+            return workshop.test(mutant, seconds=seconds, chosen=chosen)
         finally:
             free.put(workshop)
 
     with ThreadPoolExecutor(len(workshops)) as pool:
         try:
-            yield from pool.map(test, mutants)
-        finally:  # also if the caller stops early: no thread ends before its tests do
+            yield from (outcome for outcome in pool.map(test, mutants) if outcome is not None)
+        except BaseException:  # no thread ends before its tests do
             for workshop in workshops:
                 workshop.close()
-
-
-def require_passing(mutants: Sequence[Mutant], workshop: Workshop) -> None:
-    """Raise `MutantError` unless the tests pass without a fault: otherwise every mutant would seem killed."""
-    tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
-    try:
-        code, said = workshop.pytest(*tests, seconds=BEFORE_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise MutantError(f"The tests take more than {BEFORE_SECONDS:.0f} s. Free the machine.") from error
-    if code != PASSED:
-        raise MutantError(f"The tests do not pass as the program is:\n{said}")
+            raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Test the requested mutants."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants.run", description=__doc__)
-    parser.add_argument("--only", action="append", metavar="NAME", help="this mutant; may be given again")
-    parser.add_argument("--json", action="store_true", help="print one JSON array of the outcomes")
-    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
+    number = turn()
     try:
-        mutants = _chosen(given.only)
+        mutants = _chosen(given.only, number if given.sample else None)
+        blind = 0 if given.only else BLIND_IN_SAMPLE if given.sample else given.blind
+        unchosen = list(islice(drawn(number), blind))
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
             workshops = [Workshop(Path(folder, str(number))) for number in range(given.jobs)]
-            _say(f"{len(mutants)} mutants; first their tests without any")
-            require_passing(mutants, workshops[0])
-            found = []
-            with closing(outcomes(mutants, workshops)) as each:
-                for outcome in each:
-                    found.append(outcome)
-                    _say(f"{len(found):3}/{len(mutants)} {outcome.fate:14} {outcome.seconds:5.1f} s  {outcome.name}")
+            until = time.monotonic() + SAMPLE_SECONDS if given.sample else None
+            _say(f"{len(mutants)} listed mutants and {blind} blind ones, ROTATION={number}")
+            found = _tested(outcomes(mutants, workshops, until=until), len(mutants))
+            seconds = BLIND_SAMPLE_SECONDS if given.sample else SECONDS
+            guessed = _tested(
+                outcomes(unchosen, workshops, seconds=seconds, until=until, chosen=QUICK_FIRST), len(unchosen)
+            )
     except KeyboardInterrupt:
         _say("Interrupted: not every mutant was tested.")
         return INTERRUPTED
@@ -83,22 +95,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"error: {error}")
         return UNUSABLE
     if given.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    return _summed_up(found)
+        sys.stdout.write(msgspec.json.encode([*found, *guessed]).decode() + "\n")
+    if guessed:
+        _say_shares(unchosen, guessed)
+    return _summed_up(found, len(mutants))
 
 
-def _chosen(names: Sequence[str] | None) -> tuple[Mutant, ...]:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants.run", description=__doc__)
+    parser.add_argument("--only", action="append", metavar="NAME", help="this listed mutant; may be given again")
+    parser.add_argument("--sample", action="store_true", help="a tenth of the list and ten blind faults")
+    parser.add_argument("--blind", type=int, default=BLIND, metavar="N", help="so many blind faults")
+    parser.add_argument("--json", action="store_true", help="print one JSON array of the outcomes")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
+    return parser
+
+
+def _chosen(names: Sequence[str] | None, number: int | None) -> tuple[Mutant, ...]:
     mutants = listed()
     if unknown := set(names or ()) - {mutant.name for mutant in mutants}:
         raise MutantError(f"There is no mutant {', '.join(sorted(unknown))}.")
+    if number is not None:
+        mutants = mutants[number % PARTS :: PARTS]
     return tuple(mutant for mutant in mutants if names is None or mutant.name in names)
 
 
-def _summed_up(found: Sequence[Outcome]) -> int:
+def _tested(each: Generator[Outcome], number: int) -> list[Outcome]:
+    found = []
+    with closing(each):
+        for outcome in each:
+            found.append(outcome)
+            _say(f"{len(found):3}/{number} {outcome.fate:14} {outcome.seconds:5.1f} s  {outcome.name}")
+    return found
+
+
+def _say_shares(mutants: Sequence[Mutant], found: Sequence[Outcome]) -> None:
+    """Print the share of blind faults that was noticed, by area."""
+    areas = {mutant.name: mutant.file.partition("/")[0] for mutant in mutants}
+    tested, noticed = Counter[str](), Counter[str]()
+    for outcome in found:
+        tested[areas[outcome.name]] += 1
+        noticed[areas[outcome.name]] += outcome.fate is Fate.KILLED
+    _say("\nblind faults that were noticed")
+    for area in AREAS:
+        if tested[area]:
+            _say(f"  {area:14} {noticed[area]:3} of {tested[area]:3}  {noticed[area] / tested[area]:4.0%}")
+    _say(f"  {'in all':14} {noticed.total():3} of {tested.total():3}  {noticed.total() / tested.total():4.0%}")
+
+
+def _summed_up(found: Sequence[Outcome], wanted: int) -> int:
     missed = [outcome for outcome in found if outcome.fate is not Fate.KILLED]
     for outcome in missed:
         _say(f"\n{outcome.name}: {outcome.fate}\n{outcome.said}")
-    _say(f"\n{len(found) - len(missed)} of {len(found)} mutants were killed")
+    late = f"; there was no time for {wanted - len(found)} more" if wanted > len(found) else ""
+    _say(f"\n{len(found) - len(missed)} of {len(found)} listed mutants were killed{late}")
     return MISSED if missed else NOTICED
 
 

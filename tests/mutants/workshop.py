@@ -1,10 +1,12 @@
 """Tests mutants in a copy of the working tree, which leaves the original untouched."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -14,9 +16,18 @@ from tests.mutants.mutant import Fate, Mutant, MutantError, Outcome
 from tests.support.working_tree import SOURCE, copy_working_tree
 
 PACKAGES = ("features", "training", "scoring", "azure_clients", "steps", "infra", "personalize", "tests")
-PASSED, FAILED = 0, 1
-"""Pytest's exit codes for passed and failed tests; any other code means that they couldn't run."""
+PASSED, FAILED, NOT_IMPORTED, NONE = 0, 1, 2, 5
+"""Pytest's exit codes: all passed, one failed, one could not be imported, and none was selected. Any other code means
+that they couldn't run."""
+USUAL = "not full and not cluster"
+"""The tests that `make test` runs."""
+FIRST_FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE)
 LAST_LINES = 6
+SECONDS = 600.0
+"""Time limit for a mutant's tests, which take up to half a minute on an idle machine."""
+FATES = {PASSED: Fate.SURVIVED, NONE: Fate.SURVIVED, FAILED: Fate.KILLED, NOT_IMPORTED: Fate.KILLED}
+STRICT = "PERSONALIZATION_ENVIRONMENT"
+"""With it a skipped test is a failure, which would kill any mutant."""
 LEAVING_SECONDS = 20.0
 """Time for pytest to stop what its tests have started."""
 
@@ -34,31 +45,47 @@ class Workshop:
         (folder / ".venv").symlink_to(SOURCE / ".venv")
         self._require_own_packages()
 
-    def test(self, mutant: Mutant, *, seconds: float) -> Outcome:
-        """Run the mutant's tests for at most `seconds`, then restore the copy."""
+    def test(self, mutant: Mutant, *, seconds: float, chosen: Sequence[str] = (USUAL,)) -> Outcome:
+        """Run the mutant's tests for at most `seconds`, one selection by markers after the other, and restore the copy.
+
+        A test that fails must pass without the fault, or it proves nothing.
+        """
         began = time.monotonic()
-        file = self._folder / mutant.file
-        content, status = file.read_text(), file.stat()
-        code: int | None = None
+        end = began + seconds
         try:
-            file.write_text(mutant.altered(content))
-            code, said = self.pytest(*mutant.tests, seconds=seconds)
+            code, said = self._with_fault(mutant, end, chosen)
+            fate = FATES.get(code, Fate.UNTESTED)
+            if fate is Fate.KILLED:
+                failed = FIRST_FAILED.search(said)
+                again, complaint = self.pytest(*([failed[1]] if failed else mutant.tests), seconds=SECONDS)
+                if again != PASSED:
+                    fate, said = Fate.UNTESTED, f"The tests do not pass as the program is:\n{complaint}"
         except MutantError as error:
             return Outcome(name=mutant.name, fate=Fate.NOT_APPLICABLE, seconds=0.0, said=str(error))
         except subprocess.TimeoutExpired:
-            said = f"The tests took more than {seconds:.0f} s."
+            fate, said = Fate.UNTESTED, f"The tests took more than {seconds:.0f} s."
+        last = "\n".join(said.splitlines()[-LAST_LINES:])
+        return Outcome(name=mutant.name, fate=fate, seconds=round(time.monotonic() - began, 1), said=last)
+
+    def _with_fault(self, mutant: Mutant, end: float, chosen: Sequence[str]) -> tuple[int, str]:
+        """Pytest's result for the mutant's tests: of the first selection in which one fails, else of the last."""
+        file = self._folder / mutant.file
+        content, status = file.read_text(), file.stat()
+        code, said = NONE, ""
+        try:
+            file.write_text(mutant.altered(content))
+            for markers in chosen:
+                code, said = self.pytest(*mutant.tests, seconds=end - time.monotonic(), markers=markers)
+                if code not in {PASSED, NONE}:
+                    break
         finally:
             file.write_text(content)
             os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-        fate = Fate.SURVIVED if code == PASSED else Fate.KILLED if code == FAILED else Fate.UNTESTED
-        return Outcome(name=mutant.name, fate=fate, seconds=round(time.monotonic() - began, 1), said=said)
+        return code, said
 
-    def pytest(self, *tests: str, seconds: float) -> tuple[int, str]:
-        """Run pytest until the first failure; returns its exit code and its last lines.
-
-        Tests that `make test` leaves out are left out here, too.
-        """
-        options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-m", "not full and not cluster"]
+    def pytest(self, *tests: str, seconds: float, markers: str = USUAL) -> tuple[int, str]:
+        """Run pytest until the first failure; returns its exit code and its output."""
+        options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-m", markers]
         with self._lock:
             if self._closed:
                 raise MutantError("Nothing is tested any more.")
@@ -77,7 +104,7 @@ class Workshop:
         finally:
             _end(child)
             self._pytest = None
-        return child.returncode, "\n".join(said.splitlines()[-LAST_LINES:])
+        return child.returncode, said
 
     def close(self) -> None:
         """Stop: end pytest and what it has started."""
@@ -88,7 +115,8 @@ class Workshop:
             _end(child)
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self._folder)}
+        inherited = {name: value for name, value in os.environ.items() if name != STRICT}
+        return {**inherited, "PYTHONPATH": str(self._folder)}
 
     def _require_own_packages(self) -> None:
         """Check that the copy's packages come first: the environment's path also has the original's."""
