@@ -74,6 +74,11 @@ def test_chance_gives_about_the_index_that_is_expected_of_it() -> None:
     assert np.mean(found) == pytest.approx(chance_index(BINS, 2_000, 1_000), rel=0.15)
 
 
+def test_chance_counts_the_degrees_of_freedom_which_are_one_fewer_than_the_bins() -> None:
+    """By the formula (B - 1) (1 / N + 1 / M) of Yurdakul 2018, for ten bins: 9 / 900 + 9 / 1800."""
+    assert chance_index(10, 900, 1_800) == pytest.approx(0.015)
+
+
 def test_a_category_counts_by_its_rate_and_an_unknown_one_as_missing() -> None:
     schema = Schema(numeric=("price",), categorical=("shop", "city"))
     inputs = np.array([[1.0, 0.3, 2.0, 0.2, 0.0], [np.nan, 0.4, 0.0, 0.5, 1.0]])

@@ -74,6 +74,12 @@ def test_machine_learning_gets_the_account_without_a_hierarchy(small: CloudRecor
     assert workspace["systemDatastoresAuthMode"] == "Identity"
 
 
+def test_only_the_named_ranges_reach_the_api_server() -> None:
+    ranges = ["203.0.113.0/24", "198.51.100.7/32"]
+    (cluster,) = declare(authorized_ip_ranges=ranges).of(CLUSTER)
+    assert cluster["apiServerAccessProfile"]["authorizedIPRanges"] == ranges
+
+
 def test_training_and_serving_lie_in_groups_of_their_own(small: CloudRecorder) -> None:
     groups = {item["resourceGroupName"] for item in small.of("azure-native:resources:ResourceGroup")}
     (cluster,), (databricks,) = small.of(CLUSTER), small.of("azure-native:databricks:Workspace")

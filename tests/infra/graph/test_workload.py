@@ -71,6 +71,11 @@ def test_the_limits_that_a_stack_sets_are_the_pods() -> None:
     assert pod(found)["terminationGracePeriodSeconds"] > 300
 
 
+def test_a_pod_has_as_many_workers_as_its_stack_says() -> None:
+    arguments = container(manifests(scoring={"workers": 3}))["args"]
+    assert arguments[arguments.index("--workers") + 1] == "3"
+
+
 def test_how_many_pods_there_are_is_left_to_the_autoscaler(found: dict[str, dict[str, Any]]) -> None:
     assert "replicas" not in found["Deployment"]["spec"]
     assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == found["Deployment"]["metadata"]["name"]

@@ -43,6 +43,27 @@ def test_a_deletion_of_what_holds_data_is_refused(kind: str) -> None:
         refuse_data_loss(Plan.read(preview(resource("it", kind, "delete"))), frozenset())
 
 
+HOLD_DATA = (
+    "azure-native:keyvault:Vault",
+    "azure-native:storage:StorageAccount",
+    "azure-native:storage:BlobContainer",
+    "azure-native:machinelearningservices:Workspace",
+    "azure-native:containerregistry:Registry",
+    "azure-native:operationalinsights:Workspace",
+    "azure-native:resources:ResourceGroup",
+    "personalize:azure:Registry",
+    "personalize:local:Registry",
+)
+"""Written by hand: what is deleted with them can't be made again by another `up`."""
+
+
+@pytest.mark.parametrize("operation", ["replace", "delete"])
+@pytest.mark.parametrize("kind", HOLD_DATA)
+def test_what_no_up_can_make_again_is_neither_replaced_nor_deleted_unasked(kind: str, operation: str) -> None:
+    with pytest.raises(DataAtRiskError, match=rf"it \({operation}\), and with it"):
+        refuse_data_loss(Plan.read(preview(ALERT, resource("it", kind, operation))), frozenset())
+
+
 def test_the_label_allows_it_and_no_other_does() -> None:
     refuse_data_loss(Plan.read(preview(LAKE)), frozenset({LABEL, "bug"}))
     with pytest.raises(DataAtRiskError):

@@ -60,7 +60,7 @@ def test_both_encoders_give_the_same_inputs(  # noqa: PLR0917 - hypothesis gives
     )
     known = random_records(schema, 30, seed=seed)
     asked = random_records(schema, rows, seed=seed + 1)
-    encoder = _encoder(schema, known, seed)
+    encoder = make_encoder(schema, known, seed)
     values = values_of(schema, asked)
     found = RowEncoder(schema, encoder, kernel).encode(values)
     np.testing.assert_array_equal(found, to_rows(schema, asked).encode(encoder))
@@ -80,7 +80,7 @@ def values_of(schema: Schema, records: list[Record]) -> list[Values]:
 def test_an_integer_is_the_category_of_its_digits(kernel: Kernel | None, numbers: list[int], seed: int) -> None:
     schema = Schema(numeric=(), categorical=("a", "b"), separators={"b": "|"}, crosses=(("a", "b"),))
     texts: list[Record] = [{"a": str(one), "b": str(other)} for one, other in pairwise(numbers)]
-    encoder = _encoder(schema, texts[1:] or texts, seed)
+    encoder = make_encoder(schema, texts[1:] or texts, seed)
     rows = RowEncoder(schema, encoder, kernel)
     integers: list[Values] = list(pairwise(numbers))
     np.testing.assert_array_equal(rows.encode(integers), rows.encode(values_of(schema, texts)))
@@ -92,7 +92,7 @@ def test_an_integer_is_the_category_of_its_digits(kernel: Kernel | None, numbers
 def test_the_same_value_in_two_columns_has_two_meanings(kernel: Kernel | None) -> None:
     schema = Schema(numeric=(), categorical=("a", "b"))
     known: list[Record] = [{"a": "x", "b": "x"}, {"a": "x", "b": "y"}]
-    encoder = _encoder(schema, known, 0)
+    encoder = make_encoder(schema, known, 0)
     found = RowEncoder(schema, encoder, kernel).encode([("x", "x")])[0]
     assert found[0] != found[2]
 
@@ -157,7 +157,7 @@ def test_repeated_requests_give_the_same_inputs(kernel: Kernel | None, tmp_path:
 def test_a_text_of_any_length_has_the_hash_of_training(kernel: Kernel | None) -> None:
     texts = ["ä€😀"[number % 3] * (number % 7) + "x" * number for number in range(200)]
     schema = Schema(numeric=(), categorical=("a",))
-    encoder = _encoder(schema, [{"a": text} for text in texts], 0)
+    encoder = make_encoder(schema, [{"a": text} for text in texts], 0)
     rows: list[Values] = [(text,) for text in texts]
     expected = RawRows(schema=schema, fields=[hash_values(texts)]).encode(encoder)
     assert len(np.unique(expected, axis=0)) == len(texts)
@@ -166,21 +166,21 @@ def test_a_text_of_any_length_has_the_hash_of_training(kernel: Kernel | None) ->
 
 def test_the_kernel_refuses_rows_of_another_width() -> None:
     schema = Schema(numeric=("n",), categorical=("a",))
-    encoder = RowEncoder(schema, _encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
+    encoder = RowEncoder(schema, make_encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
     with pytest.raises(ValueError, match="number of values"):
         encoder.encode([(1.0,)])
 
 
 def test_the_kernel_refuses_what_is_no_text() -> None:
     schema = Schema(numeric=("n",), categorical=("a",))
-    encoder = RowEncoder(schema, _encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
+    encoder = RowEncoder(schema, make_encoder(schema, [{"n": 1.0, "a": "x"}], 0), built_kernel())
     wrong: list[Any] = [(1.0, b"x"), ("x", "x")]
     for row in wrong:
         with pytest.raises(TypeError):
             encoder.encode([row])
 
 
-def _encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:
+def make_encoder(schema: Schema, records: list[dict[str, str | float | None]], seed: int) -> Encoder:
     rows = to_rows(schema, records)
     columns = [rows.values(index) for index in range(len(schema.categories))]
     tables = [np.unique(values.hashes if isinstance(values, Several) else values) for values in columns]

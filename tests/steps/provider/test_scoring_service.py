@@ -3,6 +3,7 @@
 The tests of the class depend on each other and run in order.
 """
 
+import hashlib
 import os
 import shutil
 import socket
@@ -13,13 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from steps.local import handover
 from steps.local.handover import RolloutFailedError
 from steps.local.port import PortInUseError
 from steps.provider.step import Context, StepCancelledError
 from tests.steps.provider.conftest import Recorder
 from tests.steps.provider.service_stack import KEYS, ServiceStack, clients
 from tests.support.bundles import MakeBundle
-from tests.support.checkout import free_port
+from tests.support.ports import free_port
 from tests.support.services import wait_until
 
 
@@ -99,6 +101,33 @@ class TestLifeOfTheService:
         assert champion is not None
         assert champion.number == 2
 
+    def test_a_service_that_ends_at_once_leaves_the_old_one_serving(self, stack: ServiceStack) -> None:
+        before = stack.numbers()
+        with pytest.raises(
+            RolloutFailedError, match=r"did not become ready: nothing to serve here\. What served before"
+        ):
+            stack.serve(1, digest=image_that(stack, "echo nothing to serve here >&2; exit 1"))
+        assert stack.numbers() == before
+        assert stack.ask().json()["model"]["version"] == "2"
+
+    def test_a_service_that_never_gets_ready_is_ended_and_the_old_one_serves(
+        self, stack: ServiceStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = stack.numbers()
+        monkeypatch.setattr(handover, "READY_SECONDS", 1.0)
+        with pytest.raises(RolloutFailedError, match="did not become ready"):
+            stack.serve(
+                1, digest=image_that(stack, 'exec "$PERSONALIZE_PYTHON" -c "import time; time.sleep(600)" "$@"')
+            )
+        assert stack.numbers() == before
+        assert stack.ask().json()["model"]["version"] == "2"
+
+    def test_an_address_that_holds_the_old_one_is_served(self, stack: ServiceStack) -> None:
+        stack.serve(2, host="0.0.0.0")  # noqa: S104 - it holds 127.0.0.1, which the old service must give up first
+        assert stack.ask().json()["model"]["version"] == "2"
+        assert len({process.pid for process in stack.workers()}) == 2
+        stack.serve(2)
+
     def test_an_interrupted_rollout_leaves_the_old_one_serving(self, stack: ServiceStack) -> None:
         before, interrupted = stack.numbers(), threading.Event()
 
@@ -129,6 +158,17 @@ class TestLifeOfTheService:
         assert not stack.folder.service.exists()
         with socket.create_server(("127.0.0.1", stack.port)):
             assert stack.read(known) is None
+
+
+def image_that(stack: ServiceStack, does: str) -> str:
+    """The digest of an image that passes its check and whose service runs the shell command `does` instead."""
+    digest = f"sha256:{hashlib.sha256(does.encode()).hexdigest()}"
+    image = stack.folder.image(digest)
+    shutil.copytree(stack.folder.image(stack.digests[0]), image)
+    entrypoint = image / "entrypoint"
+    entrypoint.write_text(f'#!/bin/sh\ncase "$*" in *--check*) exit 0;; esac\n{does}\n')
+    entrypoint.chmod(0o755)
+    return digest
 
 
 def _processes(stack: ServiceStack) -> list[psutil.Process]:

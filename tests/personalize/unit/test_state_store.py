@@ -1,0 +1,153 @@
+"""Where a stack's state is: in the subscription, shared with other machines, or in a folder with a lock."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.azure_settings import AzureSettings
+from personalize.errors import EngineFailedError, StackBusyError, StateUnreachableError
+from personalize.stack.stack_files import StackFiles
+from personalize.stack.state_store import PROJECT, MachineState, SubscriptionState, outputs_of
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+AZURE = AzureSettings.model_validate(
+    {
+        "subscription": SUBSCRIPTION,
+        "tenant": SUBSCRIPTION,
+        "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
+        "alert_mail": "operators@example.com",
+        "state": "subscription",
+    }
+)
+
+
+class Backend:
+    """The Pulumi CLI in front of a state that other machines change, too."""
+
+    def __init__(self, *stacks: str) -> None:
+        self.stacks = list(stacks)
+        self.deployment: dict[str, Any] = {"resources": []}
+        self.calls: list[list[str]] = []
+        self.refuses = False
+
+    def __call__(self, arguments: Sequence[str], *_: Path) -> str:
+        self.calls.append(list(arguments))
+        if self.refuses:
+            raise EngineFailedError("403 AuthorizationPermissionMismatch")
+        if arguments[:2] == ["stack", "ls"]:
+            return json.dumps([{"name": f"organization/{PROJECT}/{name}"} for name in self.stacks])
+        if arguments[:2] == ["stack", "export"]:
+            return json.dumps({"version": 3, "deployment": self.deployment})
+        if arguments[:2] == ["stack", "rm"]:
+            self.stacks.remove(arguments[2])
+        return ""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    source = tmp_path / "Pulumi.dev.yaml"
+    source.write_text(yaml.safe_dump({"config": {"personalization:dataset": {"kind": "synthetic", "rows": 1}}}))
+    return StackFiles("dev", source)
+
+
+@pytest.fixture
+def shared(files: StackFiles) -> Callable[[Backend], SubscriptionState]:
+    return lambda backend: SubscriptionState(files, AZURE, backend)
+
+
+def test_each_snapshot_is_what_the_state_holds_now(shared: Callable[[Backend], SubscriptionState]) -> None:
+    backend = Backend("dev")
+    state = shared(backend)
+    assert state.snapshot() == {"resources": []}
+    backend.deployment = {"resources": [{"type": "pulumi:pulumi:Stack"}]}
+    assert state.snapshot() == backend.deployment
+
+
+def test_a_stack_of_another_name_is_not_this_one(shared: Callable[[Backend], SubscriptionState]) -> None:
+    assert not shared(Backend("dev2", "prod")).exists()
+    assert shared(Backend("prod", "dev")).exists()
+
+
+def test_a_stack_that_another_machine_has_made_is_seen(shared: Callable[[Backend], SubscriptionState]) -> None:
+    backend = Backend()
+    state = shared(backend)
+    assert not state.exists()
+    assert state.snapshot() == {}
+    backend.stacks.append("dev")
+    assert state.exists()
+
+
+def test_a_forgotten_stack_does_not_exist(shared: Callable[[Backend], SubscriptionState]) -> None:
+    backend = Backend("dev")
+    state = shared(backend)
+    assert state.exists()
+    state.forget()
+    assert not state.exists()
+
+
+def test_a_state_that_cannot_be_read_says_how_it_is_made(shared: Callable[[Backend], SubscriptionState]) -> None:
+    backend = Backend("dev")
+    backend.refuses = True
+    with pytest.raises(StateUnreachableError, match=r"bootstrap --stack dev` creates it"):
+        shared(backend).exists()
+
+
+def test_the_encryption_is_that_of_the_state_whatever_this_machine_has(
+    shared: Callable[[Backend], SubscriptionState], files: StackFiles
+) -> None:
+    files.create_folders()
+    files.keep_encryption({"secretsprovider": "azurekeyvault://old", "encryptedkey": "old"})
+    backend = Backend("dev")
+    state = {"url": "azurekeyvault://new/keys/pulumi", "encryptedkey": "new"}
+    backend.deployment = {"secrets_providers": {"type": "cloud", "state": state}}
+    shared(backend).check()
+    files.render()
+    copy = yaml.safe_load(files.copy.read_text())
+    assert (copy["secretsprovider"], copy["encryptedkey"]) == ("azurekeyvault://new/keys/pulumi", "new")
+
+
+def lock(files: StackFiles, pid: int, host: str) -> Path:
+    file = files.state / ".pulumi" / "locks" / "organization" / PROJECT / "dev" / f"{pid}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    moment = datetime.now(UTC).isoformat()
+    file.write_text(json.dumps({"pid": pid, "username": "ada", "hostname": host, "timestamp": moment}))
+    return file
+
+
+def test_a_lock_that_is_held_refuses_and_stays(files: StackFiles) -> None:
+    held = lock(files, os.getpid(), socket.gethostname())
+    with pytest.raises(StackBusyError, match=f"process {os.getpid()}.*kill -INT {os.getpid()}"):
+        MachineState(files, Backend()).clear_locks(lambda _: None)
+    assert held.is_file()
+
+
+def test_a_lock_of_an_ended_process_is_removed_and_said(files: StackFiles) -> None:
+    ended = lock(files, 2**22 + 1, socket.gethostname())  # above Linux's largest number of a process
+    said: list[str] = []
+    MachineState(files, Backend()).clear_locks(said.append)
+    assert not ended.exists()
+    assert len(said) == 1
+
+
+def test_an_ended_lock_does_not_hide_one_that_is_held(files: StackFiles) -> None:
+    lock(files, 2**22 + 1, socket.gethostname())
+    lock(files, 7, "another-machine")
+    with pytest.raises(StackBusyError, match="on another-machine"):
+        MachineState(files, Backend()).clear_locks(lambda _: None)
+
+
+def test_secret_outputs_are_named_and_not_shown() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "x"}
+    stack = {"type": "pulumi:pulumi:Stack", "outputs": {"endpoint": "http://x", "key": secret}}
+    assert outputs_of({"resources": [{"type": "other", "outputs": {"no": 1}}, stack]}) == (
+        {"endpoint": "http://x"},
+        frozenset({"key"}),
+    )

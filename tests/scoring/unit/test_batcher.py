@@ -1,0 +1,182 @@
+"""The queue of a worker: what waits, what is refused, and what an engine that fails costs."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from scoring.http.batcher import MOST_EXPLAINED, RECORDS_TOGETHER, Batcher
+from scoring.http.request import Request
+from scoring.model.operations import ExplainQuery, Operation
+from scoring.request_errors import DeadlineExceeded, Rejection
+from scoring.worker.service import Service
+
+Score = Callable[[Any], list[float]]
+
+
+class Client:
+    """Keeps what is answered."""
+
+    def answered(self) -> None:
+        """Nothing is sent."""
+
+
+class Explained(ExplainQuery):
+    """A record whose explanation takes until the test allows it."""
+
+    may_end = threading.Event()
+
+    def explain(self, *_: object) -> bytes:
+        """Wait for the test."""
+        assert self.may_end.wait(60)
+        return b"explained"
+
+
+class Scored:
+    """A request of some records."""
+
+    def __init__(self, rows: int = 1) -> None:
+        self.rows = [()] * rows
+
+    def answer(self, probabilities: list[float], _model: object) -> bytes:
+        """The first probability."""
+        return b"%g" % probabilities[0]
+
+
+def batcher(score: Score, *, deadline_seconds: float = 60.0, shadow: str = "") -> Batcher:
+    """A batcher whose model is `score`."""
+    engine = SimpleNamespace(score_now=score)
+    model = SimpleNamespace(
+        encoder=SimpleNamespace(encode=lambda rows: np.zeros((len(rows), 1))),
+        engine=engine,
+        watch=SimpleNamespace(see=lambda *_: None),
+        types=None,
+    )
+    settings = SimpleNamespace(max_queue=1000, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow=shadow)
+
+    def rejection_of(error: Exception, _identity: bytes) -> Rejection:
+        assert isinstance(error, Rejection), error
+        return error
+
+    service = SimpleNamespace(
+        settings=settings, model=model, rejection_of=rejection_of, metrics=SimpleNamespace(scored=lambda _: None)
+    )
+    return Batcher(cast("Service", service), lambda *_: None)
+
+
+def request(query: object, *, arrived: float = float("inf")) -> Request:
+    made = Request(Client(), b"POST", b"/score", {}, b"id")
+    made.operation = Operation("score", lambda *_: cast("Any", query))
+    made.arrived = arrived
+    return made
+
+
+def statuses(requests: list[Request]) -> list[int]:
+    return [one.answer.status if one.answer else 0 for one in requests]
+
+
+def zeros(inputs: Any) -> list[float]:
+    return [0.0] * len(inputs)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - an answer is no event
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.timeout(60)
+def test_only_so_many_records_wait_to_be_explained_and_then_there_is_room_again() -> None:
+    async def explain() -> None:
+        Explained.may_end.clear()
+        queue = batcher(zeros)
+        asked = [request(Explained([()])) for _ in range(MOST_EXPLAINED + 3)]
+        for one in asked:
+            queue.submit(one)
+        await until(lambda: statuses(asked).count(503) == 3)
+        assert statuses(asked) == [0] * MOST_EXPLAINED + [503] * 3
+        Explained.may_end.set()
+        await until(lambda: statuses(asked).count(200) == MOST_EXPLAINED)
+        later = request(Explained([()]))
+        queue.submit(later)
+        await until(lambda: later.answer is not None)
+        assert statuses([later]) == [200]
+        queue.close()
+
+    asyncio.run(explain())
+
+
+@pytest.mark.timeout(60)
+def test_a_batch_is_no_larger_than_it_may_be_and_nothing_is_left() -> None:
+    sizes: list[int] = []
+
+    def score(inputs: Any) -> list[float]:
+        sizes.append(len(inputs))
+        return zeros(inputs)
+
+    async def ask() -> list[Request]:
+        queue = batcher(score)
+        asked = [request(Scored(RECORDS_TOGETHER // 2)) for _ in range(5)]
+        for one in asked:
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        assert queue.queue.waiting == 0
+        return asked
+
+    assert statuses(asyncio.run(ask())) == [200] * 5
+    assert max(sizes) <= RECORDS_TOGETHER
+    assert sum(sizes) == 5 * RECORDS_TOGETHER // 2
+
+
+@pytest.mark.timeout(60)
+def test_each_request_gets_the_probabilities_of_its_own_records() -> None:
+    async def ask() -> list[Request]:
+        queue = batcher(lambda inputs: [number / 8 for number in range(len(inputs))])
+        asked = [request(Scored(rows)) for rows in (2, 3, 1)]
+        for one in asked:
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        return asked
+
+    assert [one.answer.body for one in asyncio.run(ask()) if one.answer] == [b"0", b"0.25", b"0.625"]
+
+
+@pytest.mark.timeout(60)
+def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_no_score() -> None:
+    rows: list[int] = []
+
+    def score(inputs: Any) -> list[float]:
+        rows.append(len(inputs))
+        return zeros(inputs)
+
+    async def ask() -> None:
+        queue = batcher(score, deadline_seconds=5.0)
+        late, gone, good = request(Scored(), arrived=0.0), request(Scored()), request(Scored())
+        gone.disconnected = True
+        for one in (late, gone, good):
+            queue.submit(one)
+        await until(lambda: queue.queue.waiting == 0)
+        assert statuses([late, good]) == [DeadlineExceeded("").status, 200]
+
+    asyncio.run(ask())
+    assert rows == [1]
+
+
+@pytest.mark.timeout(60)
+def test_an_engine_that_fails_answers_everybody_and_frees_their_places() -> None:
+    def fail(_: Any) -> list[float]:
+        raise DeadlineExceeded("the engine gave up")
+
+    async def ask() -> None:
+        queue = batcher(fail)
+        asked = [request(Scored()) for _ in range(3)]
+        for one in asked:
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        assert statuses(asked) == [503] * 3
+        assert queue.queue.waiting == 0
+
+    asyncio.run(ask())
