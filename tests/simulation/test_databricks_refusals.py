@@ -6,15 +6,17 @@ import pytest
 
 from tests.simulation.databricks.cloud import Databricks
 from tests.simulation.databricks.provider import TYPES
-from tests.simulation.examples.azure import create_all, example
+from tests.simulation.examples.azure import example
 from tests.simulation.examples.changes import REMOVED, changed
 from tests.simulation.examples.databricks import APPLICATION, CONNECTOR, EXAMPLES, WORK
+from tests.simulation.examples.lakehouse import create_before, of
 from tests.simulation.examples.names import LAKE, role
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB, POLICY
-from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME
+from tests.simulation.services.privileges import GRANT
+from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
 CLUSTER = "jobClusters.0.newCluster"
 # Type, path of the field, its wrong value, and Databricks' error code.
@@ -58,32 +60,10 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (SCHEMA, "catalogName", "other", "CATALOG_DOES_NOT_EXIST"),
     (VOLUME, "schemaName", "other", "SCHEMA_DOES_NOT_EXIST"),
     (VOLUME, "storageLocation", f"{WORK}/catalog/files", "LOCATION_OVERLAP"),
+    (VOLUME, "storageLocation", WORK, "LOCATION_OVERLAP"),
+    (VOLUME, "storageLocation", f"{WORK}/", "LOCATION_OVERLAP"),
     (VOLUME, "volumeType", "MANAGED", "INVALID_PARAMETER_VALUE"),
 ]
-
-
-def of(kind: str) -> dict[str, Any]:
-    """The example of a type."""
-    return next(inputs for name, inputs in EXAMPLES if name == kind)
-
-
-@pytest.fixture
-def lakehouse(arm: AzureNative) -> Databricks:
-    """Databricks with the example workspace, of which the caller is a member."""
-    create_all(arm)
-    workspace = arm.world.all(workspaces.TYPE)[0]
-    arm.world.set("members", {workspace.outputs["workspaceId"]: [arm.world.setting("caller")]})
-    cloud = Databricks(arm.world, TYPES)
-    cloud.configure({"host": f"https://{workspace.outputs['workspaceUrl']}"})
-    return cloud
-
-
-def create_before(cloud: Databricks, kind: str | None) -> None:
-    """Create the examples that come before `kind`, or all of them."""
-    for name, inputs in EXAMPLES:
-        if name == kind:
-            return
-        cloud.create(name, inputs)
 
 
 def test_every_known_type_of_databricks_has_an_example() -> None:
@@ -156,6 +136,15 @@ def test_two_locations_do_not_overlap(lakehouse: Databricks) -> None:
     inner = of(LOCATION) | {"name": "inner", "url": "abfss://raw@lakeabc.dfs.core.windows.net/part/"}
     with pytest.raises(RefusedError, match="LOCATION_OVERLAP"):
         lakehouse.create(LOCATION, inner)
+
+
+def test_two_volumes_do_not_overlap(lakehouse: Databricks) -> None:
+    create_before(lakehouse, None)
+    for inner in ("files/part", "files/"):
+        other = of(VOLUME) | {"name": "other", "storageLocation": f"{WORK}/{inner}"}
+        with pytest.raises(RefusedError, match="LOCATION_OVERLAP"):
+            lakehouse.create(VOLUME, other)
+    lakehouse.create(VOLUME, of(VOLUME) | {"name": "other", "storageLocation": f"{WORK}/files2"})
 
 
 def test_a_location_is_validated_by_the_connectors_role(lakehouse: Databricks, arm: AzureNative) -> None:

@@ -21,7 +21,7 @@ from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services import databricks as workspaces
 from tests.simulation.services.jobs import FILE, JOB
-from tests.simulation.services.unity import GRANT
+from tests.simulation.services.privileges import GRANT
 from tests.simulation.world import World
 from tools import azurite
 

@@ -194,6 +194,8 @@ DEFAULTS: Mapping[str, Any] = {
     # Privileges of a workspace's admins in the metastore if Databricks enabled the workspace automatically; None if
     # they may not even read them.
     "admin_privileges": ["CREATE_CATALOG", "CREATE_EXTERNAL_LOCATION", "CREATE_STORAGE_CREDENTIAL"],
+    # Privileges that the caller holds there; None: the admins' above, or all of them if nobody may read those.
+    "held_privileges": None,
     "metastore_late": 0,  # how many requests a workspace answers before its metastore is assigned
     "metastore": True,  # whether a Unity Catalog metastore is assigned in the region
 }

@@ -16,7 +16,7 @@ from tests.simulation.examples.azure import example
 from tests.simulation.examples.changes import changed
 from tests.simulation.examples.databricks import EXAMPLES
 from tests.simulation.examples.names import DEPLOYER
-from tests.simulation.fakes.cluster import LocalCluster
+from tests.simulation.fakes.cluster import OPTIONS, LocalCluster
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.runtime.environment import runtime
@@ -155,7 +155,7 @@ def test_a_cluster_runs_the_wheel_of_the_job_on_the_lake(cloud: AzureNative, job
     stored = next(item for item in cloud.world.all(FILE))
     wheel = base64.b64encode(wheel_of(COPY_LINES)).decode()
     cloud.world.put(replace(stored, inputs=stored.inputs | {"contentBase64": wheel}))
-    cluster = LocalCluster(cloud.world, runtime(), {"PYSPARK_SUBMIT_ARGS": ""})
+    cluster = LocalCluster(cloud.world, runtime(), {OPTIONS: ""})
     with pytest.raises(TaskFailedError, match="AuthorizationPermissionMismatch"):
         cluster(Run(900, str(job), token=None, parameters={}, inputs=inputs, caller=DEPLOYER))
     cloud.create(kind, assignment)

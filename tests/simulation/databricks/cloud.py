@@ -18,6 +18,8 @@ from tests.simulation.services.databricks import TYPE as WORKSPACE_TYPE
 from tests.simulation.world import Record, World, key_of
 
 METASTORE = "/metastore"
+OWNER = "owner"
+"""Output with the caller that created an object."""
 NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 
 
@@ -33,6 +35,11 @@ class DatabricksCall:
     """The object's id within its collection."""
     inputs: Mapping[str, Any]
     old: Record | None = None
+
+    @property
+    def caller(self) -> str:
+        """Who asks."""
+        return str(self.world.setting("caller"))
 
     def named(self, collection: str, name: str) -> Record | None:
         """Another object of the same workspace or metastore."""
@@ -98,7 +105,8 @@ class Databricks:
                 raise RefusedError(400, "RESOURCE_ALREADY_EXISTS", f"{kind.collection} '{call.name}' already exists.")
             self._judge(token, call, kind.rules)
             now = time.time()
-            record = Record(self._key(kind, call), token, dict(inputs), kind.outputs(call), now, now + extra.seconds)
+            outputs = {OWNER: call.caller} | kind.outputs(call)
+            record = Record(self._key(kind, call), token, dict(inputs), outputs, now, now + extra.seconds)
             self.world.put(record)
         return replace(record, id=call.name)
 
@@ -159,12 +167,12 @@ class Databricks:
         workspace = self._workspace()
         if workspace is None or workspace.ready > time.time():
             raise RefusedError(0, "NoSuchHost", f"cannot configure azure auth: no workspace answers at {self._host!r}.")
-        caller = str(self.world.setting("caller"))
-        if caller not in self.world.setting("members").get(workspace.outputs["workspaceId"], []):
-            raise RefusedError(403, "PERMISSION_DENIED", f"{caller} is not a member of the workspace.")
+        call = DatabricksCall(self.world, workspace, METASTORE if kind.in_metastore else workspace.id, name, inputs)
+        if call.caller not in self.world.setting("members").get(workspace.outputs["workspaceId"], []):
+            raise RefusedError(403, "PERMISSION_DENIED", f"{call.caller} is not a member of the workspace.")
         if kind.in_metastore and not self.world.setting("metastore"):
             raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore is assigned to the workspace.")
-        return DatabricksCall(self.world, workspace, METASTORE if kind.in_metastore else workspace.id, name, inputs)
+        return call
 
     def _workspace(self) -> Record | None:
         wanted = (self._host or "").removeprefix("https://").rstrip("/")

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.simulation.examples.names import DEPLOYER, GROUP, SUBSCRIPTION
 from tests.simulation.services.jobs import FILE, JOB, POLICY
-from tests.simulation.services.unity import CATALOG, CREDENTIAL, GRANT, LOCATION, MEMBER, SCHEMA, VOLUME
+from tests.simulation.services.privileges import GRANT
+from tests.simulation.services.unity import CATALOG, CREDENTIAL, LOCATION, MEMBER, SCHEMA, VOLUME
 
 APPLICATION = "77777777-7777-4777-8777-777777777777"
 WORK = "abfss://work@lakeabc.dfs.core.windows.net"

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tests.simulation.databricks.cloud import OWNER
 from tests.simulation.fakes.outside import refuse_outside
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.service import application
@@ -100,7 +101,7 @@ class DatabricksApi:
             str(body["job_id"]),
             inputs=job.inputs,
             parameters=parameters,
-            caller=request.state.caller,
+            caller=_principal(job),
             token=token,
             forced=forced,
         )
@@ -208,6 +209,12 @@ def _refuse_stranger(world: World, request: Request, workspace: Record) -> None:
             "This API is disabled for users without the workspace-access entitlement, or the sign-in lacks headers."
         )
         raise RefusedError(403, "PERMISSION_DENIED", message)
+
+
+def _principal(job: Record) -> str:
+    """Who a job runs as: the principal that it names, or its owner, whoever starts it."""
+    named = (job.inputs.get("runAs") or {}).get("servicePrincipalName")
+    return str(named or job.outputs[OWNER])
 
 
 def _run(runs: Runs, number: str | None) -> Run:

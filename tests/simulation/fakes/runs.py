@@ -59,8 +59,13 @@ class TaskFailedError(RuntimeError):
     """The task ended with an error; the text is the task's own."""
 
 
+class LibraryError(RuntimeError):
+    """A library of the task can't be installed, so the task never starts; the text is Databricks' message."""
+
+
 Task = Callable[[Run], str]
-"""What a run does: returns the task's output or raises `TaskFailedError`; ends soon after `run.cancelled` is set."""
+"""What a run does: returns the task's output or raises `TaskFailedError` or `LibraryError`; ends soon after
+`run.cancelled` is set."""
 
 
 class Runs:
@@ -123,25 +128,30 @@ class Runs:
             thread.join()
 
     def _follow(self, run: Run, forced: str) -> None:
-        run.message = "Waiting for cluster"
+        run.message, life = "Waiting for cluster", Life.TERMINATED
         if not run.cancelled.wait(self._start_seconds):
             run.life, run.message = Life.RUNNING, "In run"
-            self._work(run, forced)
+            life = self._work(run, forced)
         if run.cancelled.is_set():
             run.result, run.message = "CANCELED", "Run cancelled."
         run.ended = time.time()
-        run.life = Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
+        run.life = life
 
-    def _work(self, run: Run, forced: str) -> None:
+    def _work(self, run: Run, forced: str) -> Life:
+        """Do the task; returns the run's last state."""
         if forced == "hang" and run.cancelled.wait(HANG_SECONDS):
-            return
+            return Life.TERMINATED
         if forced:
             run.result, run.message = FORCED_RESULTS.get(forced, "FAILED"), FORCED_MESSAGES[forced]
             run.error = "" if forced in FORCED_RESULTS else run.message
-            return
+            return Life.INTERNAL_ERROR if forced == "internal_error" else Life.TERMINATED
         try:
             run.output = self._task(run)
         except TaskFailedError as error:
             run.result, run.message, run.error = "FAILED", "Task train failed with message: see its output.", str(error)
-            return
+            return Life.TERMINATED
+        except LibraryError as error:
+            run.result, run.message = "FAILED", str(error)
+            return Life.INTERNAL_ERROR
         run.result, run.message = "SUCCESS", ""
+        return Life.TERMINATED

@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.parser import Parser
 from pathlib import Path
 
@@ -25,6 +25,21 @@ PACKAGES = Path(__file__).with_name("packages.txt")
 BUILD_SECONDS = 1800
 _OUTSIDE: Mapping[str, str] = {name: value for name, value in trusting().items() if name != "PYTHONPATH"}
 """This process's way to the package index, from before a simulation leads it to itself."""
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """The Python libraries of a job."""
+
+    wheels: Sequence[Path] = ()
+    """The job's own, whose requirements pip installs too."""
+    lines: Sequence[str] = ()
+    """Other requirements."""
+    options: Sequence[str] = ()
+    """pip's options, as lines of a requirements file."""
+    found: Sequence[str] = ()
+    """Names of the files in which pip finds packages, if it doesn't ask the index."""
+    environment: Mapping[str, str] = field(default_factory=lambda: _OUTSIDE)
 
 
 @dataclass(frozen=True)
@@ -43,26 +58,33 @@ class Runtime:
         """The folder of its packages."""
         return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
 
-    def install(self, wheels: Sequence[Path], packages: Sequence[str], target: Path) -> None:
-        """Put into `target` what pip adds to the runtime for these libraries, including the wheels."""
-        needed = sorted({*packages, *(line for wheel in wheels for line in _requirements(wheel))})
-        shutil.copytree(self._libraries(needed), target, dirs_exist_ok=True)
-        for wheel in wheels:
+    def install(self, libraries: Libraries, target: Path) -> None:
+        """Put into `target` what pip adds to the runtime for these libraries, including the wheels.
+
+        Raises `SetupError` with pip's last lines.
+        """
+        needed = sorted({*libraries.lines, *(line for wheel in libraries.wheels for line in _requirements(wheel))})
+        shutil.copytree(self._libraries(needed, libraries), target, dirs_exist_ok=True)
+        for wheel in libraries.wheels:
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(target)
 
-    def _libraries(self, needed: Sequence[str]) -> Path:
+    def _libraries(self, needed: Sequence[str], libraries: Libraries) -> Path:
         """What pip adds for these requirements, from the cache; pip sees the runtime's packages, as on a cluster."""
-        key = hashlib.sha256("\n".join([self.folder.name, *needed]).encode()).hexdigest()[:12]
+        known = [self.folder.name, *needed, *libraries.found]
+        key = hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
         target = self.folder.with_name(f"libraries-{key}")
 
         def build(aside: Path) -> None:
             _run([str(self.python), "-m", "venv", "--without-pip", str(aside)], "Making a job's environment")
             site = aside / "lib" / f"python{PYTHON}" / "site-packages"
             (site / "runtime.pth").write_text(f"{self.site}\n", encoding="utf-8")
+            listed = aside / "requirements.txt"
+            listed.write_text("\n".join([*libraries.options, *needed]), encoding="utf-8")
             pip = [str(aside / "bin" / "python"), "-m", "pip", "install", "--no-compile", "--disable-pip-version-check"]
             if needed:
-                _run([*pip, *needed], "Installing the libraries of a job into Databricks' Python")
+                what = "Installing the libraries of a job into Databricks' Python"
+                _run([*pip, "-r", str(listed)], what, libraries.environment)
             (site / "runtime.pth").unlink()
 
         return _built(target, build) / "lib" / f"python{PYTHON}" / "site-packages"
@@ -110,8 +132,8 @@ def _alone(target: Path) -> Iterator[None]:
         yield
 
 
-def _run(command: Sequence[str], doing: str) -> None:
-    run_reported(command, doing, folder=Path("/"), environment=_OUTSIDE, timeout_seconds=BUILD_SECONDS)
+def _run(command: Sequence[str], doing: str, environment: Mapping[str, str] = _OUTSIDE) -> None:
+    run_reported(command, doing, folder=Path("/"), environment=environment, timeout_seconds=BUILD_SECONDS)
 
 
 if __name__ == "__main__":

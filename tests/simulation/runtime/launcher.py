@@ -51,7 +51,10 @@ def main() -> int:
     places = Places(Path(spec["lake"]))
     _import_first(spec["imported"])
     _bring_utilities(places)
-    sys.argv = [spec["entry_point"], *(places.local(argument) for argument in spec["arguments"])]
+    arguments = spec["arguments"]
+    if any(URL.search(argument) for argument in arguments):  # a job that copies what it needs
+        arguments = [places.local(argument) for argument in arguments]
+    sys.argv = [spec["entry_point"], *arguments]
     try:
         outcome = _entry_point(spec["package"], spec["entry_point"])()
     except Exception as error:

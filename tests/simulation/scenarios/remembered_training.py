@@ -1,26 +1,30 @@
 """Trains a model once and remembers the run's files: the same run with the same code gets them again, after a destroy
 or on another simulated Azure.
 
-Permissions of the caller, the external location and its role are checked each time.
+Permissions of the run's principal, the external location and its role are checked each time.
 """
 
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.simulation.fakes.cluster import LocalCluster, lake_of
+from tests.simulation.fakes.cluster import LocalCluster, lake_of, volumes_of
 from tests.simulation.fakes.lake import Lake
 from tests.simulation.fakes.runs import Run
+from tests.simulation.fakes.volumes import VOLUMES, Volumes
 from tests.simulation.runtime.launcher import URL
 from tests.simulation.world import World
 
 LEFT, SAID = "left", "said"
+CATALOG = re.compile(r"/Volumes/\w+")
 
 
 class RememberedTraining:
@@ -39,8 +43,8 @@ class RememberedTraining:
     def __call__(self, run: Run) -> str:
         """The output of the task."""
         request = json.loads(run.parameters["request"])
-        asked = json.dumps([request, _wheels(run)], sort_keys=True)
-        anywhere = URL.sub(lambda found: f"{found[1]}:{found[3]}", asked)
+        asked = json.dumps([request, _libraries(run)], sort_keys=True)
+        anywhere = CATALOG.sub("/Volumes", URL.sub(lambda found: f"{found[1]}:{found[3]}", asked))
         kept = self._memory / hashlib.sha256(anywhere.encode()).hexdigest()[:16]
         started = time.monotonic()
         with self._one_at_a_time, _alone(kept):
@@ -53,30 +57,37 @@ class RememberedTraining:
                 said.write_text(output, encoding="utf-8")
                 self.trained += 1
             else:
-                self._give(run, kept / LEFT, request["output"])
+                self._give(run, kept / LEFT, request)
             self.seconds += time.monotonic() - started
             return said.read_text(encoding="utf-8")
 
     def _left(self, number: int, address: str) -> Path:
         """The folder of run `number` behind `address`."""
+        if address.startswith(VOLUMES):
+            return volumes_of(self._folder, number) / address.removeprefix(VOLUMES)
         container, account, path = URL.fullmatch(address).groups()  # type: ignore[union-attr]  # the product made it
         return lake_of(self._folder, number) / account / container / path.strip("/")
 
-    def _give(self, run: Run, left: Path, address: str) -> None:
+    def _give(self, run: Run, left: Path, request: dict[str, Any]) -> None:
         """Put another run's files into the lake of `run`."""
         world = World(self._folder)
         token = self._cluster.judge(world, run)
+        volumes = Volumes(world, run.caller, volumes_of(self._folder, run.number))
         world.close()
+        if request["output"].startswith(VOLUMES):
+            volumes.refuse({request["data"]: request["fetch"], request["output"]: True})
         lake = Lake(lake_of(self._folder, run.number), token)
-        lake.fetch([address])
-        shutil.copytree(left, self._left(run.number, address), dirs_exist_ok=True)
+        lake.fetch([request["output"]])
+        shutil.copytree(left, self._left(run.number, request["output"]), dirs_exist_ok=True)
         lake.send()
+        volumes.send()
 
 
-def _wheels(run: Run) -> list[str]:
-    """The run's code: the end of each wheel's path, which contains its hash."""
+def _libraries(run: Run) -> list[str]:
+    """The run's code: the end of each library's path, which contains its hash."""
     libraries = run.inputs["tasks"][0].get("libraries") or ()
-    return ["/".join(library["whl"].split("/")[-2:]) for library in libraries if library.get("whl")]
+    paths = [path for library in libraries for name in ("whl", "requirements", "jar") if (path := library.get(name))]
+    return ["/".join(path.split("/")[-2:]) for path in paths]
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Unity Catalog: storage credentials, external locations, grants. Names are unique in the whole metastore."""
+"""Unity Catalog: storage credentials, external locations, grants. Names are unique in the whole metastore.
+
+Catalogs, schemas and volumes are in `catalogs.py`.
+"""
 
 import re
 import time
@@ -10,11 +13,16 @@ from tests.simulation.refusal import RefusedError
 from tests.simulation.services import storage
 from tests.simulation.services.authorization import effective_roles
 from tests.simulation.services.principals import SERVICE_PRINCIPAL, principals
-from tests.simulation.world import Record, World
+from tests.simulation.services.privileges import (
+    COLLECTIONS,
+    EVERYBODY,
+    GRANT,
+    refuse_without,
+    refuse_without_metastores,
+)
 
 CREDENTIAL = "databricks:index/storageCredential:StorageCredential"
 LOCATION = "databricks:index/externalLocation:ExternalLocation"
-GRANT = "databricks:index/grant:Grant"
 CATALOG = "databricks:index/catalog:Catalog"
 SCHEMA = "databricks:index/schema:Schema"
 VOLUME = "databricks:index/volume:Volume"
@@ -25,10 +33,15 @@ LOCATION_PRIVILEGES = frozenset(
     {"ALL_PRIVILEGES", "BROWSE", "CREATE_EXTERNAL_TABLE", "CREATE_EXTERNAL_VOLUME", "CREATE_MANAGED_STORAGE"}
     | {"MANAGE", "READ_FILES", "WRITE_FILES"}
 )
-CATALOG_PRIVILEGES = frozenset(
-    {"ALL_PRIVILEGES", "BROWSE", "CREATE_SCHEMA", "CREATE_VOLUME", "MANAGE", "READ_VOLUME", "USE_CATALOG", "USE_SCHEMA"}
-    | {"WRITE_VOLUME"}
-)
+VOLUME_PRIVILEGES = frozenset({"ALL_PRIVILEGES", "MANAGE", "READ_VOLUME", "WRITE_VOLUME"})
+SCHEMA_PRIVILEGES = VOLUME_PRIVILEGES | {"CREATE_VOLUME", "USE_SCHEMA"}
+CATALOG_PRIVILEGES = SCHEMA_PRIVILEGES | {"BROWSE", "CREATE_SCHEMA", "USE_CATALOG"}
+APPLICABLE = {
+    "externalLocation": LOCATION_PRIVILEGES,
+    "catalog": CATALOG_PRIVILEGES,
+    "schema": SCHEMA_PRIVILEGES,
+    "volume": VOLUME_PRIVILEGES,
+}
 SECURABLES = ("externalLocation", "storageCredential", "catalog", "schema", "table", "volume", "metastore")
 
 
@@ -47,6 +60,7 @@ def _refuse_credential(call: DatabricksCall) -> None:
     if not identity:
         raise RefusedError(400, "INVALID_PARAMETER_VALUE", "A storage credential on Azure needs azureManagedIdentity.")
     connector = identity.get("accessConnectorId", "")
+    refuse_without_metastores(call, "CREATE_STORAGE_CREDENTIAL")
     if call.world.get(connector) is None:
         raise RefusedError(404, "INVALID_PARAMETER_VALUE", f"The access connector '{connector}' was not found.")
 
@@ -61,6 +75,8 @@ def _refuse_location(call: DatabricksCall) -> None:
     if credential is None:
         message = f"Storage credential '{call.inputs['credentialName']}' does not exist."
         raise RefusedError(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", message)
+    refuse_without_metastores(call, "CREATE_EXTERNAL_LOCATION")
+    refuse_without(call, "CREATE_EXTERNAL_LOCATION", "storageCredential", str(call.inputs["credentialName"]))
     for other in call.world.all(LOCATION):
         theirs = str(other.inputs["url"]).rstrip("/") + "/"
         ours = url.rstrip("/") + "/"
@@ -89,16 +105,13 @@ def _refuse_grant(call: DatabricksCall) -> None:
     who = str(call.inputs["principal"])
     people = {name for name, found in principals(call.world).items() if found.type != SERVICE_PRINCIPAL}
     members = {str(item.inputs["applicationId"]) for item in call.world.all(MEMBER)}
-    known = {*people, *members, "account users"}
+    known = {*people, *members, EVERYBODY}
     if who.lower() not in {name.lower() for name in known}:
         raise RefusedError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {who}.")
 
 
 def _refuse_privileges(call: DatabricksCall, securable: str) -> None:
-    collection, allowed = {
-        "externalLocation": ("external-locations", LOCATION_PRIVILEGES),
-        "catalog": ("catalogs", CATALOG_PRIVILEGES),
-    }[securable]
+    collection, allowed = COLLECTIONS[securable], APPLICABLE[securable]
     wanted, shown = call.inputs[securable], _snake(securable).replace("_", " ")
     if call.named(collection, wanted) is None:
         code = f"{_snake(securable).upper()}_DOES_NOT_EXIST"
@@ -108,40 +121,6 @@ def _refuse_privileges(call: DatabricksCall, securable: str) -> None:
         article = "an" if shown[0] in "aeiou" else "a"
         message = f"Privilege {min(unknown)} is not applicable to {article} {shown}."
         raise RefusedError(400, "INVALID_PARAMETER_VALUE", message)
-
-
-def covering(world: World, url: str) -> Record | None:
-    """The external location that contains a path."""
-    below = url.rstrip("/") + "/"
-    found = (item for item in world.all(LOCATION) if below.startswith(str(item.inputs["url"]).rstrip("/") + "/"))
-    return next(found, None)
-
-
-def _refuse_uncovered(call: DatabricksCall, field: str) -> None:
-    """A storage path must lie in an external location, and not in another catalog or volume."""
-    url = str(call.inputs.get(field) or "")
-    if covering(call.world, url) is None:
-        raise RefusedError(403, "PERMISSION_DENIED", f"No external location covers '{url}'.")
-    places = {item.id: str(item.inputs["storageRoot"]) for item in call.world.all(CATALOG)}
-    places |= {item.id: str(item.inputs["storageLocation"]) for item in call.world.all(VOLUME)}
-    for identity, other in places.items():
-        ours, theirs = url.rstrip("/") + "/", other.rstrip("/") + "/"
-        if not identity.endswith("/" + call.name.lower()) and (ours.startswith(theirs) or theirs.startswith(ours)):
-            raise RefusedError(400, "LOCATION_OVERLAP", f"'{url}' overlaps with '{other}'.")
-
-
-def _refuse_schema(call: DatabricksCall) -> None:
-    if call.named("catalogs", call.inputs["catalogName"]) is None:
-        raise RefusedError(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{call.inputs['catalogName']}' does not exist.")
-
-
-def _refuse_volume(call: DatabricksCall) -> None:
-    parent = f"{call.inputs['catalogName']}.{call.inputs['schemaName']}"
-    if call.named("schemas", parent) is None:
-        raise RefusedError(404, "SCHEMA_DOES_NOT_EXIST", f"Schema '{parent}' does not exist.")
-    if call.inputs.get("volumeType") != "EXTERNAL":
-        raise RefusedError(400, "INVALID_PARAMETER_VALUE", "Only external volumes are known here.")
-    _refuse_uncovered(call, "storageLocation")
 
 
 def _refuse_used_credential(call: DatabricksCall) -> None:
@@ -185,33 +164,6 @@ TYPES = [
         identity=_grant,
         replaces=frozenset({"principal", *SECURABLES}),
         rules=(_refuse_grant,),
-    ),
-    DatabricksType(
-        pulumi_type=CATALOG,
-        arguments="pulumi_databricks.catalog:CatalogArgs",
-        collection="catalogs",
-        in_metastore=True,
-        identity=lambda inputs: inputs.get("name"),
-        replaces=frozenset({"name", "storageRoot"}),
-        rules=(lambda call: _refuse_uncovered(call, "storageRoot"),),
-    ),
-    DatabricksType(
-        pulumi_type=SCHEMA,
-        arguments="pulumi_databricks.schema:SchemaArgs",
-        collection="schemas",
-        in_metastore=True,
-        identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('name')}",
-        replaces=frozenset({"name", "catalogName"}),
-        rules=(_refuse_schema,),
-    ),
-    DatabricksType(
-        pulumi_type=VOLUME,
-        arguments="pulumi_databricks.volume:VolumeArgs",
-        collection="volumes",
-        in_metastore=True,
-        identity=lambda inputs: f"{inputs.get('catalogName')}.{inputs.get('schemaName')}.{inputs.get('name')}",
-        replaces=frozenset({"catalogName", "schemaName", "storageLocation", "volumeType"}),
-        rules=(_refuse_volume,),
     ),
     DatabricksType(
         pulumi_type=MEMBER,

@@ -22,7 +22,8 @@ from tests.simulation.examples.names import DEPLOYER
 from tests.simulation.fakes.cluster import LocalCluster, spark_environment
 from tests.simulation.runtime.environment import runtime
 from tests.simulation.services.jobs import FILE, JOB
-from tests.simulation.services.unity import GRANT, LOCATION
+from tests.simulation.services.privileges import GRANT
+from tests.simulation.services.unity import LOCATION
 from tests.steps.provider.azure.conftest import AZURE, BLOB, MACHINE_LEARNING, Cloud
 from tests.steps.provider.conftest import STACK, Recorder
 from tests.steps.provider.steps import create

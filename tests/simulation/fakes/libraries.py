@@ -1,0 +1,109 @@
+"""The libraries of a job's task, installed before it as on a cluster: from volumes, without an index.
+
+Their errors are worded as users have published them: those of pip in many threads, Maven's in microsoft/SynapseML#745.
+"""
+
+import base64
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.simulation.fakes.runs import LibraryError
+from tests.simulation.fakes.volumes import VOLUMES, Volumes
+from tests.simulation.runtime.environment import Libraries, Runtime
+from tests.simulation.services.jobs import FILE
+from tests.simulation.world import World
+from tools.setup.console import SetupError
+from training.runtime import jars, pinned_jars
+
+WORKSPACE = "/Workspace"
+FAILED = (
+    "Library installation failed for library due to user error for {library}\n Error messages:\n"
+    "Library installation attempted on the driver node of cluster 1128-110000-simulated and failed. Please refer to "
+    "the following error message to fix the library or contact Databricks support. Error Code: "
+    "DRIVER_LIBRARY_INSTALLATION_FAILURE. Error Message: {reason}"
+)
+
+
+class Installation:
+    """Installs the libraries of one run into its folder."""
+
+    def __init__(self, world: World, runtime: Runtime, volumes: Volumes, folder: Path) -> None:
+        """Nothing is installed yet."""
+        self._world = world
+        self._runtime = runtime
+        self._volumes = volumes
+        self._folder = folder
+        self.jars: list[Path] = []
+        """Java's."""
+
+    def install(self, libraries: Sequence[Mapping[str, Any]], site: Path) -> None:
+        """Install them all, Python's into `site`; raises `LibraryError`."""
+        wheels = [self._wheel(library["whl"]) for library in libraries if library.get("whl")]
+        packages = [library["pypi"]["package"] for library in libraries if library.get("pypi")]
+        if wheels or packages:
+            self._runtime.install(Libraries(wheels, packages), site)
+        for library in libraries:
+            if path := library.get("requirements"):
+                self._requirements(path, site)
+            elif path := library.get("jar"):
+                self.jars.append(self._copied(path, "jar"))
+            elif library.get("maven"):
+                self.jars += _resolved(library["maven"]["coordinates"])
+
+    def _wheel(self, path: str) -> Path:
+        if path.startswith(VOLUMES):
+            return self._copied(path, "whl")
+        file = next(item for item in self._world.all(FILE) if item.inputs["path"] == path.removeprefix(WORKSPACE))
+        wheel = self._folder / path.rpartition("/")[2]
+        wheel.write_bytes(base64.b64decode(file.inputs["contentBase64"]))
+        return wheel
+
+    def _copied(self, path: str, kind: str) -> Path:
+        """A file of a volume, copied to the machine's own disk as Databricks does."""
+        source, target = self._volumes.local(path), self._folder / "libraries" / path.rpartition("/")[2]
+        if not source.is_file():
+            raise LibraryError(FAILED.format(library=f'{kind}: "{path}"', reason=f"FileNotFoundException: {path}"))
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)
+        return target
+
+    def _requirements(self, path: str, site: Path) -> None:
+        lines = self._copied(path, "requirements").read_text(encoding="utf-8").split("\n")
+        given = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        options = [line for line in given if line.startswith("-")]
+        libraries = Libraries(
+            wheels=[self._copied(line, "whl") for line in given if line.endswith(".whl")],
+            lines=[line for line in given if not line.endswith(".whl") and line not in options],
+            options=options,
+            found=list(self._found(options)),
+            environment=_without_index() | self._volumes.environment(),
+        )
+        try:
+            self._runtime.install(libraries, site)
+        except SetupError as error:
+            reason = (
+                f"org.apache.spark.SparkException: Process List(pip, install, -r, {path}) exited with code 1. {error}"
+            )
+            raise LibraryError(FAILED.format(library=f'requirements: "{path}"', reason=reason)) from error
+
+    def _found(self, options: Sequence[str]) -> Iterator[str]:
+        for option in options:
+            name, _, place = option.partition(" ")
+            if name == "--find-links":
+                yield from sorted(file.name for file in self._volumes.local(place).glob("*"))
+
+
+def _without_index() -> dict[str, str]:
+    """An environment in which pip can't ask an index."""
+    return {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
+
+
+def _resolved(coordinates: str) -> list[Path]:
+    """The jars of Maven coordinates, which are in the cache if they are SynapseML's."""
+    if not any(":".join([jar["group"], jar["artifact"], jar["version"]]) == coordinates for jar in pinned_jars()):
+        reason = f"java.lang.RuntimeException: unresolved dependency: {coordinates}: not found"
+        library = f'maven {{ coordinates: "{coordinates}" }}'
+        raise LibraryError(FAILED.format(library=library, reason=f"Library resolution failed. Cause: {reason}"))
+    return jars()

@@ -1,0 +1,119 @@
+"""The Unity Catalog volumes of a run: the lake's files in folders that the run's processes see below `/Volumes`.
+
+They are filled before the run and copied back after it, also after one that failed. Databricks' FUSE does both at each
+file; a run here can't see what somebody else writes meanwhile.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.simulation.fakes.lake import container
+from tests.simulation.fakes.runs import TaskFailedError
+from tests.simulation.runtime.launcher import URL
+from tests.simulation.services.catalogs import covering
+from tests.simulation.services.privileges import READ, WRITE, volume_access
+from tests.simulation.services.unity import VOLUME
+from tests.simulation.tokens import STORAGE, issue
+from tests.simulation.volumes.library import environment
+from tests.simulation.world import World
+
+VOLUMES = "/Volumes/"
+
+
+@dataclass
+class _Mounted:
+    """One volume: its folder here, its place in the lake, and the files that it had before."""
+
+    folder: Path
+    client: Any
+    prefix: str
+    writable: bool
+    before: dict[str, int] = field(default_factory=dict)
+
+
+class Volumes:
+    """All volumes of the metastore, as far as `who` may use them."""
+
+    def __init__(self, world: World, who: str, folder: Path) -> None:
+        """`folder` becomes `/Volumes`. Raises `TaskFailedError` if a location's credential leads nowhere."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._rules: dict[str, str] = {}
+        self._mounted: list[_Mounted] = []
+        for record in world.all(VOLUME):
+            names = [str(record.inputs[name]) for name in ("catalogName", "schemaName", "name")]
+            allowed = volume_access(world, who, ".".join(names))
+            place = folder.joinpath(*names)
+            place.mkdir(parents=True, exist_ok=True)
+            self._rules["/".join(names)] = allowed
+            if READ in allowed:
+                self._mounted.append(_mounted(world, place, str(record.inputs["storageLocation"]), WRITE in allowed))
+
+    def environment(self) -> dict[str, str]:
+        """Variables for the run's processes."""
+        return environment(self._folder, self._rules)
+
+    def refuse(self, paths: dict[str, bool]) -> None:
+        """Raise `TaskFailedError` like Python if the run may not read, or (True) write, below one of `paths`."""
+        for path, writes in paths.items():
+            volume = "/".join(path.removeprefix(VOLUMES).split("/")[:3])
+            if volume not in self._rules:
+                raise TaskFailedError(f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'")
+            if not self._rules[volume] or (writes and WRITE not in self._rules[volume]):
+                raise TaskFailedError(f"PermissionError: [Errno 13] Permission denied: '{path}'")
+
+    def local(self, path: str) -> Path:
+        """The file of this machine behind a path below `/Volumes`."""
+        return self._folder / path.removeprefix(VOLUMES)
+
+    def fetch(self) -> None:
+        """Fill the volumes from the lake; one whose container is gone leads nowhere."""
+        self._mounted = [one for one in self._mounted if one.client.exists()]
+        for one in self._mounted:
+            for blob in one.client.list_blobs(name_starts_with=one.prefix):
+                target = one.folder / blob.name.removeprefix(one.prefix)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    one.client.download_blob(blob.name).readinto(file)
+            one.before = dict(_files(one.folder))
+
+    def send(self) -> None:
+        """Copy back what is new or changed, and delete what is gone."""
+        for one in self._mounted:
+            after = dict(_files(one.folder)) if one.writable else one.before
+            for name in sorted(name for name, at in after.items() if one.before.get(name) != at):
+                with (one.folder / name).open("rb") as file:
+                    one.client.upload_blob(one.prefix + name, file, overwrite=True)
+            for name in sorted(one.before.keys() - after.keys()):
+                one.client.delete_blob(one.prefix + name)
+            one.before = after
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """The names of all files with the times of their last change, without the sums of Hadoop's local file system."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not (path.name.startswith(".") and path.suffix == ".crc"):
+            yield str(path.relative_to(folder)), path.stat().st_mtime_ns
+
+
+def _mounted(world: World, place: Path, url: str, writable: bool) -> _Mounted:  # noqa: FBT001 - one of its fields
+    found = URL.fullmatch(url)
+    if found is None:
+        raise TaskFailedError(f"INVALID_STATE: '{url}' is no place in a lake.")
+    client = container(found[2], found[1], connector_token(world, url))
+    return _Mounted(place, client, (found[3] or "/").strip("/") + "/", writable)
+
+
+def connector_token(world: World, url: str) -> str:
+    """A token of the access connector behind the external location that contains `url`; raises `TaskFailedError`."""
+    location = covering(world, url)
+    if location is None:
+        raise TaskFailedError(f"PERMISSION_DENIED: no external location covers '{url}'.")
+    name = location.inputs["name"]
+    credential = world.get(f"/metastore/storage-credentials/{location.inputs['credentialName']}")
+    connector = world.get(credential.inputs["azureManagedIdentity"]["accessConnectorId"]) if credential else None
+    if connector is None:
+        raise TaskFailedError(f"INVALID_STATE: the credential of External Location '{name}' leads nowhere.")
+    return issue(world, connector.outputs["identity"]["principalId"], STORAGE)[0]
