@@ -5,6 +5,7 @@
 
 import hashlib
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 OVER = {RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR}
 REQUEST = "request"
 """The job's only parameter (`infra.cloud.training.training_job`)."""
+LIBRARY = re.compile(
+    r"Library installation failed for library due to user error for ([^\n]+)(?:.*Error Message: (.+))?", re.DOTALL
+)
+"""Databricks' message about a run whose task never started, with the library and the cause."""
 Answer = TypeVar("Answer")
 Usable = Callable[[], bool]
 
@@ -105,8 +110,8 @@ class JobRuns:
             except DatabricksError:
                 continue  # a run that never started has no output
             said = reason_in(output.error or "") or reason_in(output.logs or "") or _last_line(output.error) or said
-        state = run.state.state_message if run.state else None
-        reason = _ended(said.strip() or state or "Databricks gives no reason")
+        state = (run.state.state_message if run.state else None) or ""
+        reason = _ended(said.strip() or _library_missing(state) or state or "Databricks gives no reason")
         return f"The {self.name} failed: {reason} The run is {run.run_page_url}"
 
     def _stage(self, run: Run) -> str:
@@ -135,6 +140,18 @@ def _succeeded(run: Run) -> bool:
 def _last_line(error: str | None) -> str:
     """The exception's message, without the traceback."""
     return next(reversed((error or "").strip().splitlines()), "")
+
+
+def _library_missing(message: str) -> str:
+    """What to do about a library that Databricks can't install; empty if that is not the message."""
+    found = LIBRARY.search(message)
+    if found is None:
+        return ""
+    cause = _ended(" ".join((found[2] or "Databricks gives no reason").split()))
+    return (
+        f"Databricks can't install the library {found[1]}: {cause} Run `up --refresh`, which uploads again what is "
+        "missing in the stack's volume."
+    )
 
 
 def _ended(sentence: str) -> str:

@@ -50,7 +50,7 @@ class Installation:
             elif path := library.get("jar"):
                 self.jars.append(self._copied(path, "jar"))
             elif library.get("maven"):
-                self.jars += _resolved(library["maven"]["coordinates"])
+                self.jars += resolve(library["maven"]["coordinates"])
 
     def _wheel(self, path: str) -> Path:
         if path.startswith(VOLUMES):
@@ -100,8 +100,8 @@ def _without_index() -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
 
 
-def _resolved(coordinates: str) -> list[Path]:
-    """The jars of Maven coordinates, which are in the cache if they are SynapseML's."""
+def resolve(coordinates: str) -> list[Path]:
+    """The jars of Maven coordinates, which are in the cache if they are SynapseML's; raises `LibraryError`."""
     if not any(":".join([jar["group"], jar["artifact"], jar["version"]]) == coordinates for jar in pinned_jars()):
         reason = f"java.lang.RuntimeException: unresolved dependency: {coordinates}: not found"
         library = f'maven {{ coordinates: "{coordinates}" }}'

@@ -15,6 +15,7 @@ from steps.azure.training_run import TrainingRun
 from steps.provider.step import StepCancelledError
 from steps.shared.model_versions import Earlier
 from steps.shared.run_folder import RESULT, run_id
+from tests.simulation.fakes.libraries import resolve
 from tests.simulation.fakes.runs import Run, TaskFailedError
 from tests.simulation.faults import FaultKind
 from tests.simulation.services.jobs import JOB
@@ -138,6 +139,28 @@ def test_a_cluster_that_does_not_start_says_so(
     cloud.world.set("run_outcomes", ["internal_error"])
     with pytest.raises(RunFailedError, match="CLOUD_PROVIDER_LAUNCH_FAILURE"):
         create(step(tmp_path), inputs(cloud, 4), recorder)
+
+
+def test_a_library_that_is_not_there_is_named_and_the_next_up_tries_again(
+    cloud: Cloud, tmp_path: Path, recorder: Recorder, training: Training
+) -> None:
+    coordinates = "com.microsoft.azure:synapseml_2.12:0.9.3"
+
+    def install(_: Run) -> str:
+        resolve(coordinates)
+        raise AssertionError("it was found")
+
+    cloud.task.work = install
+    with pytest.raises(RunFailedError) as raised:
+        create(step(tmp_path), inputs(cloud, 8), recorder)
+    said = str(raised.value)
+    assert said.startswith(
+        f'The training run failed: Databricks can\'t install the library maven {{ coordinates: "{coordinates}" }}: '
+    )
+    assert f"unresolved dependency: {coordinates}: not found. Run `up --refresh`, which uploads again what is" in said
+    assert "\n" not in said
+    cloud.task.work = training
+    assert create(step(tmp_path), inputs(cloud, 8), recorder).outputs.metrics == {"auc": 0.75}
 
 
 def test_a_run_that_is_still_going_is_taken_up_again(
