@@ -20,7 +20,7 @@ Table = Annotated[Path | None, typer.Option(help="The file of this table, if it 
 
 def init_data(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the three tables are: CSV, TSV (plain or .gz) or Parquet.")
+        Path, typer.Argument(metavar="FOLDER", help="Where the tables are: CSV, TSV (plain or .gz) or Parquet.")
     ],
     *,
     interactions: Table = None,
@@ -35,7 +35,7 @@ def init_data(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a dataset config for your tables of interactions, users and items.
+    """Write a dataset config for your tables: interactions, and users and items if you have them.
 
     It guesses each table, the keys, the label, the timestamp, numeric and categorical columns, missing values and
     separators, and gives the reason beside each guess. Correct the file, then name it in the setting `dataset`.

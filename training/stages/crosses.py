@@ -69,26 +69,28 @@ def candidates(spec: TablesSpec) -> tuple[Pair, ...]:
     texts = {table: [one.name for one in own if isinstance(one, Category)] for table, own in located.items()}
     keys = _keys(spec)
     users, items = (
-        [*(key for key in texts["interactions"] if key == of), *texts[table]]
-        for table, of in zip(("users", "items"), keys, strict=True)
+        [*(key for key in texts["interactions"] if key == keys.get(table)), *texts.get(table, ())]
+        for table in ("users", "items")
     )
     named, several = [set(pair) for pair in spec.crosses], spec.separators
     return tuple(
         pair
         for pair in product(users, items)
-        if pair != keys and set(pair) not in named and not set(pair) <= several.keys()
+        if pair != tuple(keys.values()) and set(pair) not in named and not set(pair) <= several.keys()
     )
 
 
 def factors_to_try(spec: TablesSpec) -> Pair | None:
     """Both keys, if they are features that can have factors and none are configured."""
     keys = _keys(spec)
-    possible = set(keys) <= set(spec.categorical_names) and not set(keys) & spec.separators.keys()
-    return keys if spec.factors is None and possible else None
+    if spec.factors is not None or keys.keys() != {"users", "items"}:
+        return None
+    possible = set(keys.values()) <= set(spec.categorical_names) and not set(keys.values()) & spec.separators.keys()
+    return (keys["users"], keys["items"]) if possible else None
 
 
-def _keys(spec: TablesSpec) -> Pair:
-    return spec.users.foreign_key, spec.items.foreign_key
+def _keys(spec: TablesSpec) -> dict[str, str]:
+    return {table: one.foreign_key for table, one in spec.entities.items()}
 
 
 class CrossSearch:

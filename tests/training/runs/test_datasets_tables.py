@@ -58,6 +58,38 @@ def test_tables_are_joined_on_their_keys(tmp_path: Path) -> None:
     assert reports == [("data", "2 of 3 interactions have a known user and item")]
 
 
+@pytest.mark.parametrize("users", [{"key": "user"}, None])
+def test_users_without_a_table_lose_no_interaction(tmp_path: Path, users: dict[str, str] | None) -> None:
+    reports = []
+    described = dataset(tmp_path, users=users, numeric=[])
+    rows, _ = read(described, None, lambda *said, **_: reports.append(said))
+    assert sorted(zip(rows["item"], rows["label"], rows["genre"], strict=True)) == [
+        ("i1", 1, "drama"),
+        ("i1", 1, "drama"),
+        ("i2", 0, 'sci-fi, "space"'),
+    ]
+    assert reports == [("data", "3 of 3 interactions have a known item")]
+
+
+def test_interactions_alone_are_a_dataset(tmp_path: Path) -> None:
+    reports = []
+    described = dataset(tmp_path, users={"key": "user"}, items=None, numeric=[], categorical=["user", "item"])
+    rows, _ = read(described, None, lambda *said, **_: reports.append(said))
+    assert sorted(zip(rows["user"], rows["item"], strict=True)) == [("u1", "i1"), ("u2", "i2"), ("u9", "i1")]
+    assert reports == []
+    assert datasets.describe(described).description == f"Interactions of {described.spec}"
+    datasets.materialize(described, tmp_path / "lake")
+    copied, _ = read(described, tmp_path / "lake")
+    assert sorted(copied["user"]) == ["u1", "u2", "u9"]
+
+
+def test_the_key_of_users_without_a_table_must_be_there(tmp_path: Path) -> None:
+    gap = INTERACTIONS.replace("u2", "")
+    described = dataset(tmp_path, tables={"interactions": gap}, users={"key": "user"}, numeric=[])
+    with pytest.raises(MalformedRowError, match=r"key user: 1 of 3 fields is no key: line 3 ''"):
+        read(described)
+
+
 def test_a_text_that_means_missing_is_missing_in_its_column_alone(tmp_path: Path) -> None:
     described = dataset(
         tmp_path,

@@ -16,6 +16,7 @@ from zipimport import zipimporter
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from pyarrow import parquet
 from pyspark.sql import DataFrame, SparkSession
 
@@ -184,3 +185,21 @@ def test_tables_that_spark_joins_make_the_same_counts_and_golden_records(
     ]
     lines = ([line for line in run.progress if "have a known user and item" in line] for run in (joined, local))
     assert next(lines) == next(lines) != []
+
+
+@pytest.mark.spark
+def test_spark_joins_the_one_table_that_there_is(
+    spark: SparkSession, spark_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(join, "SENT_BYTES", 0)
+    content = yaml.safe_load((ROOT / "examples/tables/dataset.yaml").read_text())
+    content |= {"numeric": ["minutes"], "categorical": ["user_id", "genre"], "users": {"key": "user_id"}}
+    content["interactions"] = str(ROOT / "examples/tables/interactions.csv")
+    content["items"]["path"] = str(ROOT / "examples/tables/items.csv")
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(content))
+    arguments = ("--dataset", "tables", "--spec", str(tmp_path / "dataset.yaml"), "--split", "time")
+    joined = train_on(SparkEngine(session=spark, log=spark_log), tmp_path / "joined", *arguments)
+    local = train(tmp_path / "local", *arguments)
+    one, other = (Path(run.result.bundle) for run in (joined, local))
+    assert parquet.read_table(one / COUNTS / "all.parquet").equals(parquet.read_table(other / COUNTS / "all.parquet"))
+    assert any("3,000 of 3,000 interactions have a known item" in line for line in joined.progress)

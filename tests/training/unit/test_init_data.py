@@ -1,13 +1,8 @@
 """Guessed dataset configs: what is guessed, why, and the messages if nothing can be guessed."""
 
-import gzip
 import json
-import random
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -15,67 +10,15 @@ from typer.testing import CliRunner
 from features.errors import BadInputError
 from personalize.commands.app import app, exit_code
 from personalize.terminal.output import ExitCode
+from tests.support.guessed_tables import described, films, shop
 from tools.paths import ROOT
-from training import datasets
 from training.datasets.errors import DatasetError, GuessError
-from training.datasets.guesses.draft import to_yaml
 from training.datasets.guesses.guess import guess
-from training.parameters import TablesDataset
-
-GENRES = ["Action", "Animation", "Children's", "Comedy", "Drama", "Thriller"]
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONALIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-def films(folder: Path) -> Path:
-    """Three tables like MovieLens' in RecBole's form: tab separated, types in the headers, keys that are numbers."""
-    chance = random.Random(1)  # noqa: S311 - rows for a test, no secret
-    users = [
-        f"{number}\t{chance.randint(16, 70)}\t{chance.choice('MF')}\t{chance.randint(10_000, 99_999)}"
-        for number in range(1, 41)
-    ]
-    items = [
-        f"{number}	Film number {number}	{chance.randint(1960, 1998)}	"
-        + " ".join(chance.sample(GENRES, chance.randint(1, 3)))
-        for number in range(1, 81)
-    ]
-    items[7] = "8\tunkonwn\tunkonwn\tDrama"
-    seen = [
-        f"{chance.randint(1, 40)}\t{chance.randint(1, 80)}\t{chance.randint(1, 5)}\t{881_250_949 + number}"
-        for number in range(1_000)
-    ]
-    for name, header, rows in (
-        ("a.tsv", "user_id:token\titem_id:token\trating:float\ttimestamp:float", seen),
-        ("b.tsv", "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq", items),
-        ("c.tsv", "user_id:token\tage:token\tgender:token\tzip_code:token", users),
-    ):
-        (folder / name).write_text("\n".join([header, *rows]) + "\n")
-    return folder
-
-
-def described(folder: Path, told: Mapping[str, Path] | None = None, label: str | None = None) -> dict[str, Any]:
-    """The guessed config of the tables in a folder, after checking that it can be trained on."""
-    path = folder / "dataset.yaml"
-    path.write_text(to_yaml(guess(folder, told or {}, label), folder.resolve()))
-    datasets.describe(TablesDataset(kind="tables", spec=path))
-    content: dict[str, Any] = yaml.safe_load(path.read_text())
-    return content
-
-
-def shop(folder: Path, **columns: list[object]) -> Path:
-    """Tables of a shop: customers as Parquet, products as gzip, clicks as CSV with these columns beside the keys."""
-    customers = {"id": [1, 2, 3, 4], "city": ["Bonn", "Köln", "Bonn", "NA"], "likes": [["a"], [], ["b"], ["a", "b"]]}
-    pd.DataFrame(customers).to_parquet(folder / "customers.parquet")
-    with gzip.open(folder / "products.csv.gz", "wt") as stream:
-        stream.write(
-            "sku,price,tags\n" + "".join(f"p{n},{n}.5,{'new|sale' if n % 2 else 'old|sale'}\n" for n in range(6))
-        )
-    keys = {"customerId": [1, 2, 3, 4, 1, 2, 3, 4] * 3, "product": [f"p{n % 6}" for n in range(24)]}
-    pd.DataFrame({**keys, **columns}).to_csv(folder / "visits.csv", index=False)
-    return folder
 
 
 def test_the_example_is_guessed_as_it_is_described(tmp_path: Path) -> None:
@@ -99,16 +42,6 @@ def test_tables_like_those_of_movielens_are_guessed_whole(tmp_path: Path) -> Non
     assert "6 different values between ' '" in text
     assert "movie_title:token_seq (b.tsv): has 80 different values in 80 fields" in text
     assert "zip_code:token (c.tsv): has 40 different values" in text
-
-
-def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
-    guessed = described(shop(tmp_path, clicked=[0, 1, 1] * 8))
-    assert "likes (customers.parquet): holds lists or structs" in (tmp_path / "dataset.yaml").read_text()
-    assert guessed["interactions"] == "visits.csv"
-    assert guessed["users"] == {"path": "customers.parquet", "key": "id", "interactions_key": "customerId"}
-    assert guessed["items"] == {"path": "products.csv.gz", "key": "sku", "interactions_key": "product"}
-    assert guessed["label"] == {"column": "clicked"}
-    assert guessed["categorical"] == [{"column": "city", "missing": ["NA"]}, {"column": "tags", "separator": "|"}]
 
 
 @pytest.mark.parametrize(
@@ -185,26 +118,6 @@ def test_a_table_without_names_of_columns_is_refused(tmp_path: Path) -> None:
     (films(tmp_path) / "a.tsv").write_text("196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
     with pytest.raises(GuessError, match=r"a\.tsv must name the columns, but looks like data: 196, 242, 3, 881250949"):
         guess(tmp_path, {})
-
-
-def test_tables_that_share_no_key_are_refused(tmp_path: Path) -> None:
-    for name in ("one", "two", "three"):
-        (tmp_path / f"{name}.csv").write_text(f"{name}\n{name}1\n{name}2\n")
-    with pytest.raises(GuessError, match=r"No table has two columns with the keys of the two others"):
-        guess(tmp_path, {})
-
-
-def test_a_folder_of_other_than_three_tables_asks_which_are_meant(tmp_path: Path) -> None:
-    films(tmp_path)
-    (tmp_path / "b.tsv").rename(tmp_path / "b.item")
-    with pytest.raises(GuessError, match=r"has 2 tables \(a\.tsv, c\.tsv\).*ignored: b\.item.*--interactions FILE"):
-        guess(tmp_path, {})
-    (tmp_path / "b.item").rename(tmp_path / "b.tsv")
-    (tmp_path / "d.csv").write_text("x,y\n1,2\n")
-    told = {"interactions": tmp_path / "a.tsv", "users": tmp_path / "c.tsv", "items": tmp_path / "b.tsv"}
-    with pytest.raises(GuessError, match="has 4 tables"):
-        guess(tmp_path, {})
-    assert described(tmp_path, told)["items"]["path"] == "b.tsv"
 
 
 def test_roles_that_somebody_tells_are_taken(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Datasets of three tables that a YAML file describes: checked, then joined."""
+"""Datasets of up to three tables that a YAML file describes: checked, then joined."""

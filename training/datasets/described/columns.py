@@ -51,11 +51,8 @@ def nested_columns(path: Path) -> list[str]:
 def table_rules(spec: TablesSpec) -> dict[str, TableRules]:
     """The rules for each table's fields; raises like `locate`."""
     located = locate(spec)
-    keys = {
-        "interactions": {KEYS["users"]: spec.users.foreign_key, KEYS["items"]: spec.items.foreign_key},
-        "users": {KEYS["users"]: spec.users.key},
-        "items": {KEYS["items"]: spec.items.key},
-    }
+    keys = {"interactions": {KEYS[name]: one.foreign_key for name, one in spec.entities.items()}}
+    keys |= {name: {KEYS[name]: one.key} for name, one in spec.entities.items()}
     for table, path in spec.tables.items():
         used = {*keys[table].values(), *(feature.name for feature in located[table])}
         if nested := [name for name in nested_columns(path) if name in used]:
@@ -84,7 +81,7 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
     """
     headers = {table: header(path) for table, path in spec.tables.items()}
     _require_keys(spec, headers)
-    keys = {"users": spec.users.key, "items": spec.items.key}
+    keys = {table: spec.entities[table].key for table in headers if table in spec.entities}
     located: dict[str, list[Field]] = {table: [] for table in headers}
     problems = []
     for feature in spec.joined_schema.stored:
@@ -105,10 +102,8 @@ def locate(spec: TablesSpec) -> dict[str, list[Field]]:
 def _require_keys(spec: TablesSpec, headers: dict[str, list[str]]) -> None:
     needed = [
         ("interactions", spec.label.column),
-        ("interactions", spec.users.foreign_key),
-        ("interactions", spec.items.foreign_key),
-        ("users", spec.users.key),
-        ("items", spec.items.key),
+        *(("interactions", one.foreign_key) for one in spec.entities.values()),
+        *((table, spec.entities[table].key) for table in spec.tables if table in spec.entities),
     ]
     if spec.timestamp:
         needed.append(("interactions", spec.timestamp.column))

@@ -16,9 +16,12 @@ class Strict(BaseModel):
 
 
 class Entity(Strict):
-    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different."""
+    """Users or items: one row per `key`. `interactions_key` is the key's name in the interactions, if different.
 
-    path: Path
+    Without a `path` there is no table, only the key in the interactions.
+    """
+
+    path: Path | None = None
     key: str
     interactions_key: str = ""
 

@@ -5,6 +5,7 @@ tell (keys that match nothing, one class, a column without a value) is then left
 """
 
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +109,9 @@ def _joined(looks: dict[str, Look]) -> list[DatasetError]:
     own = {table: interactions.key(name) for table, name in names.items()}
     theirs = {table: looks[table].key(name) for table, name in names.items()}
     found = {table: pc.is_in(own[table], theirs[table]) for table in names}
-    labels = pa.concat_arrays(interactions.labels).filter(pc.and_(*found.values()))
+    labels = pa.concat_arrays(interactions.labels)
+    if found:
+        labels = labels.filter(reduce(pc.and_, found.values()))
     if not len(labels):
         matches = {
             table: Matches(
@@ -121,7 +124,7 @@ def _joined(looks: dict[str, Look]) -> list[DatasetError]:
         }
         return [no_match(interactions.rows, {table: look.rules for table, look in looks.items()}, matches)]
     try:
-        left = f"{interactions.rules.path} that survive the join"
+        left = f"{interactions.rules.path}{' that survive the join' if found else ''}"
         require_both_classes(left, rows=len(labels), clicks=_clicks(labels, interactions.rules))
     except OneClassError as error:
         return [error]

@@ -30,8 +30,8 @@ class TablesSpec(Strict):
     """The whole config. Relative paths start at the config's folder."""
 
     interactions: Path
-    users: Entity
-    items: Entity
+    users: Entity | None = None
+    items: Entity | None = None
     label: Label
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
@@ -120,19 +120,22 @@ class TablesSpec(Strict):
         return frozenset({"", *own.get(column, self.missing)})
 
     @property
+    def entities(self) -> dict[str, Entity]:
+        """The users and items that are named, with or without a table."""
+        return {name: one for name, one in (("users", self.users), ("items", self.items)) if one is not None}
+
+    @property
     def tables(self) -> dict[str, Path]:
-        """The three tables' files."""
-        return {"interactions": self.interactions, "users": self.users.path, "items": self.items.path}
+        """The tables' files: interactions, and users and items where they have a table."""
+        joined = {name: one.path for name, one in self.entities.items() if one.path is not None}
+        return {"interactions": self.interactions, **joined}
 
     def with_paths(self, paths: dict[str, Path]) -> "TablesSpec":
         """The same config with other paths of the tables."""
-        return self.model_copy(
-            update={
-                "interactions": paths["interactions"],
-                "users": self.users.model_copy(update={"path": paths["users"]}),
-                "items": self.items.model_copy(update={"path": paths["items"]}),
-            }
-        )
+        moved = {
+            name: one.model_copy(update={"path": paths[name]}) for name, one in self.entities.items() if name in paths
+        }
+        return self.model_copy(update={"interactions": paths["interactions"], **moved})
 
 
 def load_spec(path: Path) -> TablesSpec:

@@ -1,4 +1,4 @@
-"""A dataset of three tables: interactions, joined with users and items on their keys."""
+"""A dataset of tables: interactions, joined with users and items on their keys where these have a table."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SPEC = "dataset.yaml"
 
 
 def describe(dataset: TablesDataset) -> Manifest:
-    """The manifest of the three tables and their config.
+    """The manifest of the tables and their config.
 
     Raises the fitting `DatasetError` if a file or column is missing, the config is not valid, or the quick check of the
     tables finds anything wrong.
@@ -26,7 +26,9 @@ def describe(dataset: TablesDataset) -> Manifest:
     files = _files(spec)
     look_at(table_rules(spec))
     meaning = spec.with_paths({table: Path(table) for table in spec.tables}).model_dump(mode="json")
-    return manifest(dataset.kind, f"Interactions, users and items of {dataset.spec}", files, meaning=meaning)
+    *others, last = (name.capitalize() if name == "interactions" else name for name in spec.tables)
+    names = f"{', '.join(others)} and {last}" if others else last
+    return manifest(dataset.kind, f"{names} of {dataset.spec}", files, meaning=meaning)
 
 
 def materialize(dataset: TablesDataset, folder: Path, report: Reporter) -> None:

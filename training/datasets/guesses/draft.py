@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.values import TimeFormat
+from training.datasets.described.spec import SUFFIXES
 from training.datasets.guesses.guess import Guess, reason
 from training.datasets.guesses.guess_columns import Feature, LeftOut
 from training.datasets.guesses.guess_label import TimestampGuess
@@ -23,11 +24,8 @@ def to_yaml(guessed: Guess, folder: Path) -> str:
 def explained(guessed: Guess) -> dict[str, str]:
     """The reason for each column's role, or for leaving it out, by table and column name."""
     roles = guessed.roles
-    reasons = {
-        f"users {roles.users.key}": reason(roles.users),
-        f"items {roles.items.key}": reason(roles.items),
-        f"interactions {guessed.label.column}": guessed.label.why,
-    }
+    reasons = {f"{role} {link.key or link.foreign_key}": reason(link) for role, link in roles.links.items()}
+    reasons[f"interactions {guessed.label.column}"] = guessed.label.why
     if guessed.timestamp:
         reasons[f"interactions {guessed.timestamp.column}"] = guessed.timestamp.why
     columns: tuple[Feature | LeftOut, ...] = (*guessed.features, *guessed.left_out)
@@ -39,11 +37,15 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
     yield "# Correct what is wrong, and remove columns that are known only after a click: they leak the target."
     seen = roles.interactions
-    yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}, with both keys"
-    if not roles.is_sure:
+    yield f"interactions: {scalar(_place(seen.path, folder))} # {seen.shown_rows}"
+    if len(roles.links) == 2 and not roles.is_sure:  # noqa: PLR2004 - users and items
         yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
-    for role, link in (("users", roles.users), ("items", roles.items)):
+    for role, link in roles.links.items():
         yield from _entity(role, link, folder)
+    yield from (
+        f"# Not used, since the interactions have no column with its keys: {table.path.name}" for table in roles.others
+    )
+    yield from (f"# Ignored, since its name ends in none of {', '.join(SUFFIXES)}: {name}" for name in guessed.ignored)
     yield ""
     yield f"# The label, and what counts as a click: {guessed.label.why}."
     yield "label:"
@@ -63,8 +65,8 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield "# Left out:"
     for unused in guessed.left_out:
         yield f"#   {unused.column} ({unused.table}): {unused.why}"
-    keys = f"{roles.users.foreign_key} and {roles.items.foreign_key}"
-    yield f"#   {keys}: as categories they describe known users and items, but say nothing about new ones"
+    if keys := " and ".join(link.foreign_key for link in roles.links.values()):
+        yield f"#   {keys}: as categories they describe known users and items, but say nothing about new ones"
 
 
 def _timestamp(guessed: TimestampGuess) -> Iterator[str]:
@@ -79,6 +81,9 @@ def _timestamp(guessed: TimestampGuess) -> Iterator[str]:
 
 def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:
     yield f"{role}:"
+    if link.table is None:
+        yield f"  key: {scalar(link.foreign_key)} # {reason(link)}"
+        return
     yield f"  path: {scalar(_place(link.table.path, folder))} # {link.table.shown_rows}"
     yield f"  key: {scalar(link.key)} # {reason(link)}"
     if link.foreign_key != link.key:

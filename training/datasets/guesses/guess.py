@@ -1,4 +1,4 @@
-"""Guesses the dataset config of three tables, with a reason for each guess."""
+"""Guesses the dataset config of a folder's tables, with a reason for each guess."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from training.datasets.described.spec import LABEL, SUFFIXES
 from training.datasets.errors import GuessError
 from training.datasets.guesses.guess_columns import Feature, LeftOut, guess_feature
 from training.datasets.guesses.guess_label import LabelGuess, TimestampGuess, guess_label, guess_timestamp
-from training.datasets.guesses.profile import TableProfile, profile
+from training.datasets.guesses.profile import profile
 from training.datasets.guesses.roles import Link, Roles, find_roles
 
 ROLES = ("interactions", "users", "items")
@@ -23,22 +23,24 @@ class Guess:
     timestamp: TimestampGuess | None
     features: list[Feature] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    ignored: tuple[str, ...] = ()
+    """The names of other files in the folder."""
 
 
 def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> Guess:
-    """The config of the three tables in `folder`; `told` has files with a given role, `label` is a given label column.
+    """The config of the tables in `folder`; `told` has files with a given role, `label` is a given label column.
 
     Raises `GuessError` if the roles can't be guessed, and a `DatasetError` for a file that can't be read.
     """
-    files = _files(folder, told)
+    files, ignored = _files(folder, told)
     profiles = {path: profile(path) for path in files}
     roles = find_roles(list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()})
-    keys = {roles.users.foreign_key, roles.items.foreign_key}
+    keys = {link.foreign_key for link in roles.links.values()}
     others = [one for name, one in roles.interactions.columns.items() if name not in keys]
     found = guess_label(roles.interactions, others, label)
     timestamp, why_not = guess_timestamp([one for one in others if one.name != found.column])
     taken = keys | {found.column} | ({timestamp.column} if timestamp else set())
-    guessed = Guess(roles=roles, label=found, timestamp=timestamp, left_out=why_not)
+    guessed = Guess(roles=roles, label=found, timestamp=timestamp, left_out=why_not, ignored=ignored)
     _add_features(guessed, taken | {one.column for one in why_not})
     if not guessed.features:
         unused = "; ".join(f"{one.column} {one.why}" for one in guessed.left_out)
@@ -49,35 +51,33 @@ def guess(folder: Path, told: Mapping[str, Path], label: str | None = None) -> G
     return guessed
 
 
-def _files(folder: Path, told: Mapping[str, Path]) -> list[Path]:
+def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """The tables, and the names of the folder's other files."""
     if missing := [str(path) for path in (folder, *told.values()) if not path.exists()]:
-        raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the three tables.")
+        raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the tables.")
     known = {path.resolve() for path in told.values()}
     found = sorted(path.resolve() for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     tables = [path for path in found if path.name.endswith(SUFFIXES) and not path.name.startswith(".")]
-    if len(known) == len(ROLES):
-        return sorted(known)
-    files = sorted({*tables, *known})
-    if len(files) == len(ROLES):
-        return files
-    others = [path.name for path in found if path not in tables and not path.name.startswith(".")]
-    listed = f" ({', '.join(path.name for path in files)})" if files else ""
+    files = sorted(known if len(known) == len(ROLES) else {*tables, *known})
+    others = tuple(
+        path.name
+        for path in found
+        if path not in files and not path.name.startswith(".") and path.suffix not in {".yaml", ".md"}
+    )
+    if files:
+        return files, others
     more = f" Files with other names are ignored: {', '.join(others[:10])}." if others else ""
     raise GuessError(
-        f"{folder} has {len(files)} tables{listed}, and a dataset has three: interactions, users and items, "
-        f"each a file that ends in {', '.join(SUFFIXES)}.{more} Say which are meant: --interactions FILE --users FILE "
-        "--items FILE."
+        f"{folder} has no table, a file that ends in {', '.join(SUFFIXES)}.{more} Say which are meant: "
+        "--interactions FILE, and --users FILE and --items FILE if there are such tables."
     )
 
 
 def _add_features(guessed: Guess, taken: set[str]) -> None:
     """Decide about each column without another role."""
     roles = guessed.roles
-    tables: list[tuple[TableProfile, set[str]]] = [
-        (roles.users.table, {roles.users.key}),
-        (roles.items.table, {roles.items.key}),
-        (roles.interactions, taken),
-    ]
+    tables = [(link.table, {link.key}) for link in roles.links.values() if link.table]
+    tables.append((roles.interactions, taken))
     free = [(table, name) for table, used in tables for name in table.columns if name not in used]
     for table, _ in tables:
         why = "holds lists or structs: write it as text, with a separator between the values, to use it"
@@ -99,5 +99,7 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
 
 
 def reason(link: Link) -> str:
-    """Why two columns are taken as the same key."""
+    """Why two columns are taken as the same key, or one as a key without a table."""
+    if link.table is None:
+        return "by its name; no table has a row for each"
     return f"unique in the {link.table.shown_rows}; {link.share:.0%} of the interactions' keys are among them"

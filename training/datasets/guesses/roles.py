@@ -1,9 +1,9 @@
-"""Guesses which of three tables has the interactions, users and items, and their key columns."""
+"""Guesses which table has the interactions, users and items, and their key columns."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import product
 
 from training.datasets.described.fields import key_of
 from training.datasets.errors import GuessError
@@ -11,57 +11,57 @@ from training.datasets.guesses.profile import ColumnProfile, TableProfile
 
 _USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
 _ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
+_KEYS = {"id", "key", "no", "number", "sku", "code"}
+_NAMES = {"users": _USERS, "items": _ITEMS}
 _MIN_SHARE = 0.5
 """The least share of the interactions' distinct keys that the other table must have to link the two columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A table's key, the interactions' column that refers to it, and the share of that column's values with a row."""
+    """A column of the interactions with keys, and the table with a row for each, if there is one.
 
-    table: TableProfile
-    key: str
+    `share` is that of the column's values with a row in the table.
+    """
+
     foreign_key: str
-    share: float
     score: float
+    table: TableProfile | None = None
+    key: str = ""
+    share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The three tables by role; `is_sure` is false if users and items may be swapped."""
+    """The tables by role; `is_sure` is false if users and items may be swapped. `others` have none."""
 
     interactions: TableProfile
-    users: Link
-    items: Link
+    users: Link | None
+    items: Link | None
     is_sure: bool
+    others: tuple[TableProfile, ...] = ()
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """Users and items, as far as they were found."""
+        return {role: link for role, link in (("users", self.users), ("items", self.items)) if link is not None}
 
 
 def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile]) -> Roles:
-    """The roles of three tables; `told` has the given ones, by role.
+    """The roles of the tables; `told` has the given ones, by role.
 
-    Raises `GuessError` if no table refers to the two others.
+    Raises `GuessError` if there are several tables and none refers to another.
     """
-    found: list[tuple[float, Roles]] = []
-    for interactions, first, second in permutations(profiles):
-        if told.get("interactions", interactions) is not interactions:
-            continue
-        for users, items in _linked(interactions, first, second):
-            scores = _likeness(users, _USERS, _ITEMS), _likeness(items, _ITEMS, _USERS)
-            is_sure = any(scores) or bool({"users", "items"} & set(told))
-            roles = Roles(interactions=interactions, users=users, items=items, is_sure=is_sure)
-            agrees = all(
-                told.get(role, link.table) is link.table for role, link in (("users", users), ("items", items))
-            )
-            if agrees:
-                found.append((users.score + items.score + sum(scores), roles))
+    found = [roles for table in profiles for roles in _roles(table, profiles, told)]
+    found = [roles for roles in found if all(_table(roles, role) is table for role, table in told.items())]
     if not found:
         names = ", ".join(one.path.name for one in profiles)
         raise GuessError(
-            f"No table has two columns with the keys of the two others, among {names}. The interactions need a column "
-            "of user keys and one of item keys, and the users' and items' tables a column in which each is unique. "
+            f"No table has a column with the keys of another, among {names}. The interactions need a column of user "
+            "keys or one of item keys, and a table of users or items a column in which each is unique. "
             "Correct the files, or write the dataset config by hand, starting from examples/tables/dataset.yaml."
         )
-    return max(found, key=lambda pair: pair[0])[1]
+    return max(found, key=_score)
 
 
 def words(name: str) -> list[str]:
@@ -70,15 +70,45 @@ def words(name: str) -> list[str]:
     return [word.removesuffix("s") for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
 
 
-def _linked(interactions: TableProfile, first: TableProfile, second: TableProfile) -> list[tuple[Link, Link]]:
-    best = []
-    for one in _links(interactions, first):
-        best += [(one, other) for other in _links(interactions, second) if other.foreign_key != one.foreign_key]
-    return best
+def _table(roles: Roles, role: str) -> TableProfile | None:
+    return roles.interactions if role == "interactions" else roles.links[role].table if role in roles.links else None
 
 
-def _links(interactions: TableProfile, table: TableProfile) -> list[Link]:
-    found = []
+def _roles(
+    interactions: TableProfile, profiles: Sequence[TableProfile], told: Mapping[str, TableProfile]
+) -> Iterator[Roles]:
+    """All roles with these interactions; of several tables, one at least must be linked to them."""
+    others = [table for table in profiles if table is not interactions]
+    linked = [link for table in others for link in _links(interactions, table)]
+    users, items = ([*linked, *_by_name(interactions, role), None] for role in ("users", "items"))
+    for one, other in product(users, items):
+        tables = [link.table for link in (one, other) if link and link.table]
+        if (others and not tables) or (one and other and one.foreign_key == other.foreign_key):
+            continue
+        if len(tables) == 2 and tables[0] is tables[1]:  # noqa: PLR2004 - both
+            continue
+        is_sure = any(_likenesses(one, other)) or bool({"users", "items"} & set(told))
+        unused = tuple(table for table in others if not any(table is used for used in tables))
+        yield Roles(interactions=interactions, users=one, items=other, is_sure=is_sure, others=unused)
+
+
+def _score(roles: Roles) -> float:
+    return sum(link.score for link in roles.links.values()) + sum(_likenesses(roles.users, roles.items))
+
+
+def _likenesses(users: Link | None, items: Link | None) -> tuple[float, float]:
+    return _likeness(users, _USERS, _ITEMS), _likeness(items, _ITEMS, _USERS)
+
+
+def _by_name(interactions: TableProfile, role: str) -> Iterator[Link]:
+    """A column that is called a key of users, or of items, in the interactions, which need no table of them."""
+    for column in interactions.columns.values():
+        said = set(words(column.name))
+        if said & _NAMES[role] and (said & _KEYS or len(said) == 1) and column.is_complete and not column.is_unique:
+            yield Link(foreign_key=column.name, score=0.1)
+
+
+def _links(interactions: TableProfile, table: TableProfile) -> Iterator[Link]:
     for key in table.columns.values():
         if not key.is_unique:
             continue
@@ -87,8 +117,7 @@ def _links(interactions: TableProfile, table: TableProfile) -> list[Link]:
             share = _share(foreign, known)
             if share >= _MIN_SHARE or (share and not table.whole):
                 score = share + _same_name(key.name, foreign.name, table)
-                found.append(Link(table=table, key=key.name, foreign_key=foreign.name, share=share, score=score))
-    return found
+                yield Link(table=table, key=key.name, foreign_key=foreign.name, share=share, score=score)
 
 
 def _share(foreign: ColumnProfile, known: set[str]) -> float:
@@ -106,7 +135,10 @@ def _same_name(key: str, foreign: str, table: TableProfile) -> float:
     return 1.5 if entity & set(words(foreign)) and {"id", "key"} & set(words(key)) else 0.0
 
 
-def _likeness(link: Link, own: set[str], others: set[str]) -> float:
+def _likeness(link: Link | None, own: set[str], others: set[str]) -> float:
     """A score of how much the names fit the table's role."""
-    said = {*words(link.table.path.name.split(".")[0]), *words(link.key), *words(link.foreign_key)}
+    if link is None:
+        return 0.0
+    file = words(link.table.path.name.split(".")[0]) if link.table else []
+    said = {*file, *words(link.key), *words(link.foreign_key)}
     return float(bool(said & own)) - float(bool(said & others))

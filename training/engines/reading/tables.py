@@ -1,4 +1,4 @@
-"""The three tables of a dataset config: the interactions in blocks, each joined with all users and items.
+"""The tables of a dataset config: the interactions in blocks, each joined with all users and items.
 
 This only finds out that a table is malformed; `training.datasets.described.quick` then says what is wrong with it.
 """
@@ -43,13 +43,13 @@ Part = tuple[int, int] | None
 
 
 def open_tables(spec: TablesSpec, report: Reporter) -> Opened:
-    """The interactions whose user and item are known; `report` is told how many there are.
+    """The interactions whose user and item are in their tables; `report` is told how many there are.
 
     Users and items are read now. Raises a `DatasetError` for malformed tables.
     """
     rules = table_rules(spec)
     uses = Counter[str]()
-    for table in KEYS:
+    for table in joined_tables(spec):
         uses.update(_entities(spec, table).uses)
     return Opened(
         schema=spec.joined_schema,
@@ -64,7 +64,13 @@ def check(found: Counter[str], spec: TablesSpec, report: Reporter) -> None:
     mixed = 0 < found["clicks"] < found["rows"]
     if not mixed or any(next(problems(found, rules, {}), None) for rules in table_rules(spec).values()):
         explain(spec)
-    report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known user and item")
+    if known := " and ".join(table.removesuffix("s") for table in joined_tables(spec)):
+        report(STAGE, f"{found['rows']:,} of {found['read']:,} interactions have a known {known}")
+
+
+def joined_tables(spec: TablesSpec) -> list[str]:
+    """The tables that the interactions are joined with: users, items, both or none."""
+    return [table for table in spec.tables if table in KEYS]
 
 
 def parts_of(rules: TableRules) -> list[Part]:
@@ -111,23 +117,24 @@ def _joined(spec: TablesSpec, part: Part) -> Iterator[Fields]:
 def _join(own: TypedTable, spec: TablesSpec) -> Fields:
     """Interactions with their users' and items' columns; an inner join."""
     places = {}
-    known = np.ones(len(own.keys[KEYS["users"]]), dtype=np.bool_)
-    for table, key in KEYS.items():
-        found = matches(own.keys[key], _entities(spec, table).keys[key])
+    label = _present(own.label)
+    known = np.ones(len(label), dtype=np.bool_)
+    entities = {table: _entities(spec, table) for table in joined_tables(spec)}
+    for table, entity in entities.items():
+        found = matches(own.keys[KEYS[table]], entity.keys[KEYS[table]])
         known &= found.is_valid().to_numpy(zero_copy_only=False)
         places[table] = found
     own_rows = pa.array(np.flatnonzero(known))
     rows = {"interactions": own_rows} | {table: place.take(own_rows) for table, place in places.items()}
-    tables = {"interactions": own} | {table: _entities(spec, table) for table in KEYS}
     features = {
         name: values[rows[table].to_numpy()] if isinstance(values, np.ndarray) else values.take(rows[table])
-        for table, of in tables.items()
+        for table, of in ({"interactions": own} | entities).items()
         for name, values in of.features.items()
     }
     schema = spec.joined_schema
     kept = own_rows.to_numpy()
     return Fields(
-        label=_present(own.label)[kept].astype(np.int8),
+        label=label[kept].astype(np.int8),
         numeric=[features[field.name] for field in schema.numbers],
         categorical=[features[field.name] for field in schema.texts],
         time=None if own.time is None else own.time[kept],

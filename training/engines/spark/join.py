@@ -26,7 +26,7 @@ from training.datasets.described.spec import TablesSpec
 from training.datasets.manifest import WHOLE
 from training.datasets.progress import Reporter
 from training.engines.reading.opened import Opened, hashed_blocks
-from training.engines.reading.tables import Part, check, explain, parts_of, read_part
+from training.engines.reading.tables import Part, check, explain, joined_tables, parts_of, read_part
 from training.engines.spark.interruptible import interruptible
 from training.engines.spark.rows import SparkRows
 from training.engines.spark.source import FOUND, PROBLEM, found_in, row_of, rows_of, types_of
@@ -43,12 +43,15 @@ SENT_BYTES = 500_000_000
 
 def is_too_large(spec: TablesSpec) -> bool:
     """Whether users and items are too large to be held in every process."""
-    return sum(spec.tables[table].stat().st_size for table in KEYS) > SENT_BYTES
+    return sum(spec.tables[table].stat().st_size for table in joined_tables(spec)) > SENT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
 class JoinedSource:
-    """The interactions whose user and item are known; see `training.protocols.Source`. `log` is the session's log."""
+    """The interactions whose user and item are in their tables; see `training.protocols.Source`.
+
+    `log` is the session's log.
+    """
 
     session: SparkSession
     spec: TablesSpec
@@ -67,7 +70,9 @@ class JoinedSource:
             schema=self.schema, pieces=[], files=files, check=lambda found: check(found, self.spec, self.report)
         )
         with opened.unchanged():
-            tables = {name: stored(self._typed(name), folder.with_name(f"{folder.name}-{name}")) for name in _TABLES}
+            tables = {
+                name: stored(self._typed(name), folder.with_name(f"{folder.name}-{name}")) for name in self.spec.tables
+            }
             found = sum((_found_in(table) for table in tables.values()), Counter[str]())
             self._require_single_keys(tables)
             blocks = stored(self._hashed(_joined(tables), parameters), folder, options=WRITING)
@@ -84,7 +89,8 @@ class JoinedSource:
         return self.session.range(0, len(parts), 1, len(parts)).mapInArrow(read, from_arrow_schema(types))
 
     def _require_single_keys(self, tables: dict[str, DataFrame]) -> None:
-        for table, key in KEYS.items():
+        for table in joined_tables(self.spec):
+            key = KEYS[table]
             keys = tables[table].where(F.col(key).isNotNull())
             if _has_rows(keys.groupBy(key).count().where("count > 1")) or not _has_rows(keys):
                 explain(self.spec)
@@ -93,9 +99,6 @@ class JoinedSource:
         types = types_of(self.schema)
         hash_rows = partial(_blocks, spec=self.spec, parameters=parameters)
         return joined.select(_needed(self.spec)).mapInArrow(hash_rows, from_arrow_schema(types))
-
-
-_TABLES = ("interactions", *KEYS)
 
 
 def _has_rows(table: DataFrame) -> bool:
@@ -108,9 +111,10 @@ def _found_in(table: DataFrame) -> Counter[str]:
 
 
 def _joined(tables: dict[str, DataFrame]) -> DataFrame:
-    own = (tables[name].drop(PIECE, FOUND, PROBLEM) for name in _TABLES)
-    interactions, users, items = own
-    return interactions.join(users, KEYS["users"]).join(items, KEYS["items"])
+    joined, *entities = (table.drop(PIECE, FOUND, PROBLEM) for table in tables.values())
+    for table, entity in zip([name for name in tables if name in KEYS], entities, strict=True):
+        joined = joined.join(entity, KEYS[table])
+    return joined
 
 
 def _number(spec: TablesSpec, name: str) -> str:
@@ -158,7 +162,7 @@ def _batch(table: TypedTable, spec: TablesSpec, types: pa.Schema) -> pa.RecordBa
     """The rows; the first one also carries what was counted while reading all of them."""
     columns: dict[str, object] = {**table.keys, LABEL: table.label, TIME: table.time}
     columns |= {_number(spec, name): values for name, values in table.features.items()}
-    rows = len(next(iter(table.keys.values())))
+    rows = len(next(iter(table.keys.values())) if table.label is None else table.label)
     found = Counter(table.uses) + (Counter(read=rows) if table.label is not None else Counter[str]())
     columns[PIECE] = np.zeros(rows, np.int64)
     columns[FOUND] = [msgspec.json.encode(found), *[None] * (rows - 1)][:rows]
