@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.cloud.training.wheel import build_wheel
-from tests.simulation.runtime.environment import PACKAGES, Runtime, runtime
+from tests.simulation.runtime.environment import PACKAGES, Libraries, Runtime, runtime
 from tools.paths import ROOT
 from tools.versions import SYNAPSEML
 
@@ -33,7 +33,7 @@ def cluster(tmp_path: Path) -> Runtime:
     file = tmp_path / wheel.name
     file.write_bytes(base64.b64decode(wheel.content_base64))
     made = runtime()
-    made.install([file], [f"synapseml=={SYNAPSEML}"], tmp_path / "site")
+    made.install(Libraries([file], [f"synapseml=={SYNAPSEML}"]), tmp_path / "site")
     return made
 
 
