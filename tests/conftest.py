@@ -11,6 +11,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.support import skips, suite_report
 from training.runtime import jars_folder
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ PATHS = "tests/e2e/test_paths.py"
 TRAINING = "tests/training/runs/"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Judge skips in an environment of CI, and print what ran."""
+    skips.register(config)
+    suite_report.register(config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that occupy one process longest, so that none of them is left running alone at the end."""
     items.sort(key=_turn)
@@ -52,6 +59,7 @@ def _collected(request: pytest.FixtureRequest) -> Iterator[None]:
     Its destruction raises an exception whose traceback is formatted; if that happens while another test parses source
     code, Python 3.11's parser fails (gh-106905).
     """
+    suite_report.count(request.node)
     yield
     if request.node.get_closest_marker("engine"):
         gc.collect()

@@ -6,6 +6,7 @@ import pytest
 
 from infra.cloud.monitoring.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
 from scoring.worker.metrics import BUCKETS
+from tests.support import ran
 from tools import kusto
 
 TABLES = {
@@ -24,6 +25,7 @@ needs_parser = pytest.mark.skipif(not kusto.installed(), reason="needs `python -
 
 @needs_parser
 def test_every_query_is_right() -> None:
+    ran.note(ran.KUSTO)
     assert kusto.mistakes(WHOLE, TABLES) == {}
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,11 @@ from playwright import sync_api as playwright
 from features.bundle import Bundle
 from scoring.model.drift import BATCH_ROWS
 from scoring.worker.metrics import PROBABILITY_BUCKETS
+from tests.support import ran
 from tests.support.services import KEY, RunningService, metric, running_service, wait_until
+from tools import browser as chromium
 
 pytestmark = pytest.mark.slow
-CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (`apt-get install chromium`)")
 MILLISECONDS = 30_000
 """Timeout of Playwright's expectations."""
 RENEWED = 5_000
@@ -29,9 +28,12 @@ playwright.expect.set_options(timeout=MILLISECONDS)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    """Chromium from Debian."""
+    """Chromium; skips the tests without it."""
+    if (command := chromium.command()) is None:
+        pytest.skip("there is no Chromium (`python -m tools.browser` gets it)")
+    ran.note(ran.CHROMIUM)
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = driver.chromium.launch(executable_path=command, args=["--no-sandbox"])
         yield found
         found.close()
 
@@ -78,7 +80,6 @@ def test_the_page_lets_only_its_own_script_run(service: RunningService) -> None:
     assert "https://" not in answer.text
 
 
-@needs_chromium
 def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle) -> None:
     page.get_by_label("The stack's key").fill(KEY)
     golden = bundle.golden[0]
@@ -95,7 +96,6 @@ def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle)
     assert widths[0] == max(widths) > 20
 
 
-@needs_chromium
 def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service: RunningService) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#figures"
@@ -116,7 +116,6 @@ def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service
     assert [int(name.split(".")[0]) for name in names] == expected
 
 
-@needs_chromium
 def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Page) -> None:
     page.get_by_label("Record as JSON").fill("{}")
     page.get_by_role("button", name="Score").click()
@@ -127,7 +126,6 @@ def test_without_the_key_the_page_shows_nothing_of_the_model(page: playwright.Pa
     playwright.expect(page.locator("#score")).to_be_hidden()
 
 
-@needs_chromium
 def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) -> None:
     page.get_by_label("The stack's key").fill(KEY)
     text = page.get_by_label("Record as JSON")
@@ -138,7 +136,6 @@ def test_what_is_wrong_with_a_record_is_said_beside_it(page: playwright.Page) ->
         assert text.get_attribute("aria-invalid") == "true"
 
 
-@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1100])
 def test_text_is_readable_in_light_and_dark_and_on_a_phone(
@@ -156,7 +153,6 @@ def test_text_is_readable_in_light_and_dark_and_on_a_phone(
     page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
 
 
-@needs_chromium
 def test_the_figures_are_those_of_the_metrics(
     browser: playwright.Browser, busy: RunningService, bundle: Bundle
 ) -> None:
@@ -195,7 +191,6 @@ def test_the_figures_are_those_of_the_metrics(
         playwright.expect(_cells(page.get_by_role("table", name="Drift"), "int03").nth(1)).to_have_text("shifted")
 
 
-@needs_chromium
 def test_figures_stop_when_paused_and_say_when_the_service_is_silent(
     browser: playwright.Browser, busy: RunningService
 ) -> None:
