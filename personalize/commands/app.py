@@ -47,6 +47,7 @@ PANELS = {
     ),
     "Azure": (
         "bootstrap.bootstrap",
+        "move_state.move_state",
         "verify.verify",
         "estimate.estimate",
         "capacity.capacity",

@@ -105,7 +105,7 @@ class SubscriptionState:
 
     def initialise(self) -> None:
         """See `MachineState`."""
-        initialise(self._files, self._run, "--secrets-provider", self._names.secrets_provider)
+        initialise(self._files, self._run, "--secrets-provider", self.secrets_provider)
         self._known = True
 
     def check(self) -> None:
@@ -129,6 +129,11 @@ class SubscriptionState:
         """See `MachineState`."""
         self._run(["stack", "rm", self._files.stack, "--yes", "--preserve-config"])
         self._known = False
+
+    @property
+    def secrets_provider(self) -> str:
+        """The URL of the key that encrypts the stack's secrets."""
+        return self._names.secrets_provider
 
     @cached_property
     def _snapshot(self) -> Mapping[str, Any]:

@@ -12,13 +12,19 @@ import pytest
 import yaml
 
 from azure_clients import credentials
+from features.errors import BadInputError
 from infra.azure_settings import AzureSettings
+from infra.cloud.names import Names
+from infra.setting_types import StatePlace
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.engine import identity
 from personalize.errors import StackMissingError, StateUnreachableError
 from personalize.stack.session import StackSession
+from personalize.stack.state_move import KEPT, StateElsewhereError, StateMoveError
+from tests.simulation.examples.azure import example
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import DEFAULTS, World
 from tools import azurite
 from tools.toolchain import PulumiMissingError, pulumi_command
@@ -37,14 +43,16 @@ SETTINGS = {
 }
 SECRET = "simulated-secret-value"  # noqa: S105 - what the test looks for
 CLIENT = "77777777-7777-4777-8777-777777777777"
-Machine = Callable[[str], StackSession]
+Machine = Callable[..., StackSession]
+"""Opens a session of the stack on the machine with this name; a second argument is the setting `state`."""
+SETTINGS_MODEL = AzureSettings.model_validate(SETTINGS)
 
 
 def bootstrapped(world: World) -> None:
     """Run `personalize bootstrap` as the subscription's owner."""
     world.set("deployer_roles", [OWNER])
-    azure = AzureSettings.model_validate(SETTINGS)
-    Bootstrap(stack="dev", settings=azure, manager=credentials.resource_manager(azure.tenant)).run(dry_run=False)
+    manager = credentials.resource_manager(SETTINGS_MODEL.tenant)
+    Bootstrap(stack="dev", settings=SETTINGS_MODEL, manager=manager).run(dry_run=False)
 
 
 @pytest.fixture
@@ -69,12 +77,14 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[
     """Opens a session of the stack on the machine with this name."""
     monkeypatch.setattr("infra.graph.program", program)
 
-    def session(name: str) -> StackSession:
+    def session(name: str, state: str = "subscription") -> StackSession:
         monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / name))
         file = tmp_path / name / "Pulumi.dev.yaml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(
-            yaml.safe_dump({"config": {"personalization:target": "azure", "personalization:azure": SETTINGS}})
+            yaml.safe_dump(
+                {"config": {"personalization:target": "azure", "personalization:azure": SETTINGS | {"state": state}}}
+            )
         )
         return StackSession("dev", settings_file=file)
 
@@ -157,3 +167,56 @@ def test_a_workflow_uses_the_state_backend_with_its_federated_identity(
     assert runner.outputs()[0]["key"] == SECRET
     file = Path(os.environ["PERSONALIZE_STATE"]) / "dev" / identity.FILE
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_state_moves_from_a_machine_with_its_secrets(simulated: World, machine: Machine, tmp_path: Path) -> None:
+    bootstrapped(simulated)
+    machine("one", "machine").up(ignore)
+    passphrase = (tmp_path / "one" / "dev" / "passphrase").read_text()
+    first = machine("one")
+    with pytest.raises(StateElsewhereError, match="personalize move-state --stack dev` moves it there"):
+        first.up(ignore)
+    assert first.move_state(SETTINGS_MODEL) == 1
+    assert {kind: count for kind, count in first.up(ignore).changes.items() if kind != "same"} == {}
+    assert machine("two").outputs()[0]["key"] == SECRET
+    stored = [path for path in (simulated.folder / "azurite").rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in path.read_bytes() for path in stored)
+    kept = tmp_path / "one" / "dev"
+    assert list((kept / KEPT).rglob("dev.json"))
+    assert (kept / "passphrase").read_text() == passphrase
+
+
+def test_an_interrupted_move_goes_on(simulated: World, machine: Machine) -> None:
+    bootstrapped(simulated)
+    machine("one", "machine").up(ignore)
+    machine("two").prepare()  # an empty stack, as a move leaves it that was killed before it copied
+    assert machine("one").move_state(SETTINGS_MODEL) == 1
+    assert machine("two").outputs()[0]["key"] == SECRET
+
+
+def test_a_move_never_replaces_a_state_and_says_what_it_lacks(simulated: World, machine: Machine) -> None:
+    bootstrapped(simulated)
+    with pytest.raises(StateMoveError, match="no state of stack dev on this machine"):
+        machine("one").move_state(SETTINGS_MODEL)
+    with pytest.raises(BadInputError, match="Set `state: subscription`"):
+        machine("one").move_state(SETTINGS_MODEL.model_copy(update={"state": StatePlace.MACHINE}))
+    machine("one", "machine").up(ignore)
+    machine("two").up(ignore)
+    with pytest.raises(StateMoveError, match="has a stack dev with resources already"):
+        machine("one").move_state(SETTINGS_MODEL)
+    assert machine("one", "machine").outputs()[0]["key"] == SECRET
+
+
+@pytest.mark.parametrize("state", ["subscription", "machine"])
+def test_a_stack_whose_state_is_elsewhere_is_not_taken_for_a_new_one(
+    simulated: World, machine: Machine, state: str
+) -> None:
+    bootstrapped(simulated)
+    names = Names(stack="dev", subscription=SETTINGS_MODEL.subscription, suffix=SETTINGS_MODEL.suffix)
+    arm = AzureNative(simulated)
+    group = {"resourceGroupName": names.training_group}
+    arm.create("azure-native:resources:ResourceGroup", example("azure-native:resources:ResourceGroup") | group)
+    lake = "azure-native:storage:StorageAccount"
+    arm.create(lake, example(lake) | group | {"accountName": names.lake})
+    with pytest.raises(StateElsewhereError, match=f"storage account {names.lake}"):
+        machine("runner", state).preview(ignore)
