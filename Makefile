@@ -19,8 +19,9 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=HOME)
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup spark up try-up lint types workflows check env bench bench-serving bench-training docs docs-outputs clean
-.PHONY: test test-fast test-new test-tools test-full test-image wiring mutants mutants-sample audit
-.PHONY: stack-file stack preview deploy retrain resource-drift destroy simulate simulate-full simulation
+.PHONY: test test-fast test-new test-tools test-full test-rotating test-image wiring mutants mutants-sample audit
+.PHONY: stack-file stack preview deploy retrain resource-drift rollback pause resume destroy stacks checked passed
+.PHONY: simulate simulate-full simulation
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ test-new: test-tools ## run the test files that are new or changed since BASE fi
 
 test-full: simulation ## run all tests, also those that take minutes each
 	$(PYTEST)
+
+test-rotating: simulation ## run the part of the tests that take minutes each whose turn it is today, at most ten minutes
+	$(PYTHON) -m tests.rotation
 
 test-image: setup ## build each target of the service's image and run it; needs Debian or Ubuntu and root
 	@command -v buildah >/dev/null || $(AS_ROOT) apt-get install --yes --no-install-recommends buildah
@@ -110,8 +114,27 @@ retrain: stack ## train and serve a new model of STACK if there is new data
 resource-drift: stack ## compare the resources of STACK with what was deployed
 	$(PYTHON) -m personalize.delivery resource-drift --stack "$(STACK)"
 
+rollback: stack ## serve the model version in the variable VERSION on STACK, without training
+	$(PYTHON) -m personalize.delivery rollback --stack "$(STACK)"
+
+pause: stack ## stop the cluster of STACK
+	$(PYTHON) -m personalize.delivery pause --stack "$(STACK)"
+
+resume: stack ## start the cluster of STACK, and wait for its service
+	$(PYTHON) -m personalize.delivery resume --stack "$(STACK)"
+
 destroy: stack ## take STACK down if the variable CONFIRM holds its name
 	$(PYTHON) -m personalize.delivery destroy --stack "$(STACK)"
+
+# For workflows, before anything is installed.
+stacks: ## print the stacks that the variables of the GitHub repository name
+	@python3 -m personalize.delivery.stacks
+
+checked: ## find out whether GitHub has checked the files of this commit before
+	@python3 -m personalize.delivery.checked "$$(git rev-parse HEAD)"
+
+passed: ## fail if one of the jobs in the variable RESULTS, GitHub's `needs` as JSON, has failed or was cancelled
+	@! grep -E '"result": *"(failure|cancelled)"' <<<"$$RESULTS"
 
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about twenty minutes
 	$(PYTEST) $(PARALLEL) -m "cluster and not full"
@@ -125,6 +148,7 @@ test-tools: spark ## prepare this machine for the tests: Azure's models, Azurite
 	@$(PYTHON) -m tools.azurite
 	@$(PYTHON) -m tools.kusto
 	@$(PYTHON) -m tests.simulation.runtime.environment
+	@$(PYTHON) -m tools.browser
 
 simulation: test-tools ## prepare this machine for the simulated Azure: builds a Kubernetes control plane, once
 	@$(PYTHON) -m tools.control_plane

@@ -1,11 +1,13 @@
 """`bootstrap`: prepares a subscription, once, before its first stack."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
 
 from azure_clients import credentials
 from personalize.bootstrap.subscription import Bootstrap
+from personalize.delivery.repository import commands, stacks_of
 from personalize.stack.on_azure import require_azure
 from personalize.terminal import options
 from personalize.terminal.output import confirm, print_json, say, tell
@@ -55,14 +57,6 @@ def _show(found: dict[str, Any], made: Bootstrap, *, dry_run: bool) -> None:
         return
     repository = made.settings.github_repository
     tell(f"\nRun for the repository {repository}; nothing here is secret:\n")
-    for environment, variables in found["variables"].items():
-        place = ""
-        if environment:
-            place = f" --env {environment}"
-            tell(f"  gh api -X PUT repos/{repository}/environments/{environment}")
-        for name, value in variables.items():
-            tell(f"  gh variable set {name} --repo {repository}{place} --body {value}")
-    tell(
-        f"\nThen, in Settings, Environments: name the people who approve deployments to {made.stack}, and allow only "
-        f"the branch main to use {made.stack}-nightly."
-    )
+    for command in commands(repository, found["variables"], stacks_of(repository)):
+        tell(f"  {shlex.join(command)}")
+    tell(f"\nThen, in Settings, Environments: name the people who approve deployments to {made.stack}.")

@@ -9,7 +9,7 @@ import typer
 from features.errors import PersonalizationError
 from personalize.delivery.command import personalize
 from personalize.delivery.github import GitHub
-from personalize.delivery.runner import require_runner
+from personalize.delivery.runner import require_repository, require_runner
 from personalize.delivery.tasks import Delivery, summarise
 from personalize.stack.on_azure import azure_of
 
@@ -18,7 +18,9 @@ Stack = Annotated[str, typer.Option(help="The stack. Its settings are in Pulumi.
 
 
 def _delivery(stack: str) -> Delivery:
-    require_runner(stack, azure_of(stack), os.environ)
+    settings = azure_of(stack)
+    require_repository(stack, settings, os.environ)
+    require_runner(stack, settings, os.environ)
     return Delivery(stack=stack, run=personalize, github=GitHub.of_workflow(), say=summarise)
 
 
@@ -54,6 +56,24 @@ def resource_drift(*, stack: Stack) -> None:
 def destroy(*, stack: Stack) -> None:
     """Delete the stack if the variable CONFIRM holds its name. DELETE_DATA=true allows deleting the lake too."""
     _delivery(stack).destroy(os.environ.get("CONFIRM", ""), delete_data=os.environ.get("DELETE_DATA") == "true")
+
+
+@app.command()
+def rollback(*, stack: Stack) -> None:
+    """Serve the model version in the variable VERSION, a number or `latest`, without training."""
+    _delivery(stack).rollback(os.environ.get("VERSION", ""))
+
+
+@app.command()
+def pause(*, stack: Stack) -> None:
+    """Stop the stack's cluster."""
+    _delivery(stack).pause()
+
+
+@app.command()
+def resume(*, stack: Stack) -> None:
+    """Start the stack's cluster, and wait for the service."""
+    _delivery(stack).resume()
 
 
 def main() -> int:

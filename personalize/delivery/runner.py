@@ -1,13 +1,41 @@
-"""Whether the machine that runs a workflow can reach the stack."""
+"""Whether a workflow can work on a stack: its identity, the stack's state, and the way there."""
 
 from collections.abc import Mapping
 
 from features.errors import PersonalizationError
 from infra.azure_settings import AzureSettings
+from infra.setting_types import StatePlace
+from personalize.delivery.stacks import IDENTITY
+
+WORKFLOW = "GITHUB_ACTIONS"
+"""GitHub sets it on every runner."""
+CLIENT = "ARM_CLIENT_ID"
+
+
+class RepositoryUnreadyError(PersonalizationError):
+    """A workflow has no identity for the stack, or the stack's state is out of its reach."""
 
 
 class RunnerOutsideError(PersonalizationError):
     """A runner of GitHub's, which the stack does not let in."""
+
+
+def require_repository(stack: str, settings: AzureSettings | None, environment: Mapping[str, str]) -> None:
+    """Raise `RepositoryUnreadyError` in a workflow without an identity, or for a state on somebody's machine."""
+    if settings is None or WORKFLOW not in environment:
+        return
+    bootstrap = f"`.venv/bin/personalize bootstrap --stack {stack}`"
+    if missing := [name for name in (*IDENTITY, CLIENT) if not environment.get(name)]:
+        raise RepositoryUnreadyError(
+            f"This job has no {', '.join(missing)}: {CLIENT} is a variable of the job's environment, the others are of "
+            f"the repository. Run {bootstrap} and the `gh` commands that it prints."
+        )
+    if settings.state is StatePlace.MACHINE:
+        raise RepositoryUnreadyError(
+            f"Stack {stack} has `state: machine`: its state is on one person's machine, and a workflow would take the "
+            f"stack for a new one. On that machine run {bootstrap}, set `state: subscription` in Pulumi.{stack}.yaml, "
+            f"run `.venv/bin/personalize move-state --stack {stack}`, and commit the stack file."
+        )
 
 
 def require_runner(stack: str, settings: AzureSettings | None, environment: Mapping[str, str]) -> None:
@@ -15,7 +43,7 @@ def require_runner(stack: str, settings: AzureSettings | None, environment: Mapp
 
     GitHub's runners have changing ones. The workflows pass on the repository's variable `RUNNER`.
     """
-    if settings is None or not settings.closed or environment.get("RUNNER") or "GITHUB_ACTIONS" not in environment:
+    if settings is None or not settings.closed or environment.get("RUNNER") or WORKFLOW not in environment:
         return
     raise RunnerOutsideError(
         f"GitHub's own runners can't reach stack {stack}: `azure.network` is {settings.network}, "

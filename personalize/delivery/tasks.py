@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import PersonalizationError
+from personalize.clients.power import Power
 from personalize.delivery.command import CommandFailedError, Personalize, changed_settings, result, settings_at
 from personalize.delivery.github import GitHub
 from personalize.delivery.plan import LABEL, Plan, refuse_data_loss
@@ -18,6 +19,8 @@ from personalize.terminal.output import ExitCode
 
 DRIFT_LABEL = "resource-drift"
 REJECTED_LABEL = "gate-rejected"
+MODEL_VERSION = "personalization:model_version"
+"""The setting that keeps a version in service."""
 
 
 class ResourceDriftError(PersonalizationError):
@@ -29,7 +32,7 @@ class NotConfirmedError(PersonalizationError):
 
 
 class ServiceNotReadyError(PersonalizationError):
-    """The service does not answer after a deployment."""
+    """The service does not answer after it was deployed or started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,8 @@ class Delivery:
 
     def retrain(self) -> None:
         """Train if there is new data. A model that the gate rejects opens an issue."""
+        if self._is_paused():
+            return
         decision = decide(self._plan())
         self.say(decision.reason)
         if decision.need is Need.NEW_DATA:
@@ -75,6 +80,8 @@ class Delivery:
 
     def resource_drift(self) -> None:
         """Compare the resources with the last deployment. Raises `ResourceDriftError` after opening an issue."""
+        if self._is_paused():
+            return
         plan = Plan.read(result(self.run, "preview", "--stack", self.stack, "--refresh"))
         found = find_resource_drift(plan, allowed())
         title = f"Stack {self.stack} differs from its deployment"
@@ -88,6 +95,29 @@ class Delivery:
         if self.github:
             self.github.open_issue(DRIFT_LABEL, title, report)
         raise ResourceDriftError(f"{len(found.real)} resource(s) of stack {self.stack} differ from the deployment.")
+
+    def rollback(self, version: str) -> None:
+        """Serve a model version, a number or `latest`, until the next deployment serves what the stack file says."""
+        result(self.run, "serve", version, "--stack", self.stack)
+        status = self._ready()
+        self.say(f"`{status['endpoint']}` serves model version {status['model_version']}.")
+        change = "without" if version == "latest" else "with"
+        self.say(
+            f"Commit Pulumi.{self.stack}.yaml {change} the line `  {MODEL_VERSION}: {status['model_version']}`: until "
+            "then the next deployment ends this, and `resource-drift` reports it."
+        )
+
+    def pause(self) -> None:
+        """Stop the stack's cluster."""
+        costs = result(self.run, "pause", "--stack", self.stack)["still_usd_per_month"]
+        self.say(
+            f"The cluster of stack `{self.stack}` is stopped. What stays costs {sum(costs.values()):,.0f} USD a month."
+        )
+
+    def resume(self) -> None:
+        """Start the stack's cluster. Raises `ServiceNotReadyError` if the service does not answer then."""
+        result(self.run, "resume", "--stack", self.stack)
+        self.say(f"`{self._ready()['endpoint']}` answers.")
 
     def destroy(self, typed: str, *, delete_data: bool) -> None:
         """Save the models and delete the stack, if its name was typed. Fails if something left costs money.
@@ -107,6 +137,21 @@ class Delivery:
             self.say(
                 f"Commit this before the next deployment, since deleted names stay taken:\n\n```diff\n{renewed}```"
             )
+
+    def _is_paused(self) -> bool:
+        """Whether the stack's cluster is stopped, and so nothing can be compared or served."""
+        ended = self.run("status", "--stack", self.stack)
+        if ended.code != 0 or (ended.content.get("cluster") or {}).get("power") != Power.STOPPED:
+            return False
+        self.say(f"Stack `{self.stack}` is paused: nothing was done. The workflow `resume` starts it.")
+        return True
+
+    def _ready(self) -> Mapping[str, Any]:
+        """The stack's status. Raises `ServiceNotReadyError` if its service does not answer."""
+        status = result(self.run, "status", "--stack", self.stack)
+        if not status["service"]["ready"]:
+            raise ServiceNotReadyError(f"The service at {status['endpoint']} does not answer.")
+        return status
 
     def _plan(self) -> Plan:
         return Plan.read(result(self.run, "preview", "--stack", self.stack))
@@ -133,9 +178,7 @@ class Delivery:
                 self.github.open_issue(REJECTED_LABEL, title, report)
         if ended.code != 0:
             raise CommandFailedError(f"`.venv/bin/personalize up` ended with exit code {ended.code}; see above.")
-        status = result(self.run, "status", "--stack", self.stack)
-        if not status["service"]["ready"]:
-            raise ServiceNotReadyError(f"The service at {status['endpoint']} does not answer after the deployment.")
+        self._ready()
         if self.github:
             self.github.close_issue(REJECTED_LABEL, title, "A later model was accepted.")
         outputs = ended.content["outputs"]

@@ -1,14 +1,19 @@
-"""Workflows of a stack that lets in only some addresses run on a runner that has one of them."""
+"""A workflow works on a stack with an identity, whose state it can reach, from a runner that the stack lets in."""
 
 from dataclasses import replace
 
 import pytest
 
 from infra.azure_settings import AzureSettings
-from personalize.delivery.runner import RunnerOutsideError, require_runner
+from personalize.delivery.runner import (
+    RepositoryUnreadyError,
+    RunnerOutsideError,
+    require_repository,
+    require_runner,
+)
 from tests.infra.unit.test_private_settings import AZURE, PRIVATE
 from tests.personalize.delivery.test_workflows import CHANGES_A_STACK, EVENT, SIGNED_IN
-from tests.personalize.delivery.workflow import load, shells
+from tests.personalize.delivery.workflow import load, signed_in
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true", "RUNNER": ""}
 """An unset variable of the repository arrives as empty text."""
@@ -36,9 +41,26 @@ def test_any_runner_reaches_a_stack_that_is_open() -> None:
     require_runner("local", None, ON_GITHUB)
 
 
+def test_a_job_without_an_identity_is_told_which_variable_is_missing_and_what_sets_it() -> None:
+    given = ON_GITHUB | SIGNED_IN | {"ARM_CLIENT_ID": ""}
+    with pytest.raises(RepositoryUnreadyError, match=r"has no ARM_CLIENT_ID: .* bootstrap --stack prod` and the `gh`"):
+        require_repository("prod", settings(state="subscription"), given)
+
+
+def test_a_state_on_somebody_s_machine_is_not_taken_for_an_empty_one() -> None:
+    with pytest.raises(RepositoryUnreadyError, match=r"`state: machine`.*personalize move-state --stack dev`"):
+        require_repository("dev", settings(state="machine"), ON_GITHUB | SIGNED_IN)
+
+
+def test_a_person_s_machine_and_a_repository_that_is_ready_are_let_through() -> None:
+    require_repository("dev", settings(state="subscription"), ON_GITHUB | SIGNED_IN)
+    require_repository("dev", settings(state="machine"), {})
+    require_repository("local", None, ON_GITHUB)
+
+
 @pytest.mark.parametrize("name", [*CHANGES_A_STACK, "preview"])
 def test_each_workflow_says_which_runner_it_has(name: str) -> None:
     event = replace(EVENT, vars={**SIGNED_IN, "RUNNER": "private-network"})
-    found = [step.env["RUNNER"] for step in shells(load(name), event)]
+    found = [step.env["RUNNER"] for step in signed_in(load(name), event)]
     assert found
     assert set(found) == {"private-network"}

@@ -96,20 +96,20 @@ def test_a_deployment_whose_service_does_not_answer_fails(hub: GitHubServer) -> 
 def test_without_new_data_nothing_is_trained(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned())
     bench.delivery.retrain()
-    assert bench.commands == ["preview"]
+    assert bench.commands == ["status", "preview"]
     assert bench.said == ["No new data since the last training: nothing to do."]
 
 
 def test_new_data_trains_and_serves(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(*NEW_DATA))
     bench.delivery.retrain()
-    assert bench.commands == ["preview", "up", "status"]
+    assert bench.commands == ["status", "preview", "up", "status"]
 
 
 def test_an_undeployed_change_is_not_deployed_at_night(hub: GitHubServer) -> None:
     bench = Bench(hub, preview=planned(*NEW_DATA, resource("vault", "azure-native:keyvault:Vault", "update", "tags")))
     bench.delivery.retrain()
-    assert bench.commands == ["preview"]
+    assert bench.commands == ["status", "preview"]
     assert "vault would change too" in bench.said[0]
 
 
@@ -150,7 +150,7 @@ def test_drift_opens_one_issue_and_closes_it_when_it_is_gone(hub: GitHubServer) 
         with pytest.raises(ResourceDriftError, match="1 resource"):
             bench.delivery.resource_drift()
     assert [one["title"] for one in hub.issues] == ["Stack dev differs from its deployment"]
-    assert bench.told.calls[0] == ("preview", "--stack", "dev", "--refresh")
+    assert bench.told.calls[1] == ("preview", "--stack", "dev", "--refresh")
     Bench(hub, preview=planned()).delivery.resource_drift()
     assert hub.issues[0]["state"] == "closed"
 

@@ -10,20 +10,27 @@ from tests.personalize.delivery.workflow import (
     FOLDER,
     Event,
     fill,
+    holds,
     jobs,
     load,
     runs,
     shells,
+    signed_in,
 )
 from tools.paths import ROOT
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yml"))
-CHANGES_A_STACK = ("deploy", "retrain", "resource-drift", "destroy")
+BY_HAND = ("destroy", "rollback", "pause", "resume")
+CHANGES_A_STACK = ("deploy", "retrain", "resource-drift", *BY_HAND)
 SIGNED_IN = {"ARM_CLIENT_ID": "client", "ARM_TENANT_ID": "tenant", "ARM_SUBSCRIPTION_ID": "subscription"}
 OWN = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "owner/it"}}}}
+LISTED = {"all": '["dev", "prod"]', "previews": '["dev"]', "first": "dev"}
+NEEDS = {"stacks": {"outputs": LISTED}, "checked": {"outputs": {"passed": "false"}}, "check": {"result": "success"}}
+"""The jobs before, in a repository with two stacks whose commit has passed its own check."""
 EVENT = Event(
-    inputs={"stack": "dev", "confirm": "dev"},
-    vars=SIGNED_IN,
+    inputs={"stack": "dev", "confirm": "dev", "version": "3"},
+    vars=SIGNED_IN | {"STACKS": LISTED["all"]},
+    needs=NEEDS,
     secrets={"GITHUB_TOKEN": "token"},
     github={"repository": "owner/it", "event": OWN, "ref": "refs/heads/main", "event_name": "push"},
 )
@@ -32,22 +39,15 @@ WRITES = {
     "deploy": {"id-token", "issues"},
     "retrain": {"id-token", "issues"},
     "resource-drift": {"id-token", "issues"},
-    "destroy": {"id-token"},
+    **{name: {"id-token"} for name in BY_HAND},
 }
 """Write permissions of each workflow, over all its jobs; it may at most read everything else."""
 
 
-def test_the_eight_workflows_are_there() -> None:
-    assert NAMES == [
-        "audit",
-        "check",
-        "deploy",
-        "destroy",
-        "preview",
-        "resource-drift",
-        "retrain",
-        "untested-platforms",
-    ]
+def test_the_page_about_github_has_every_workflow() -> None:
+    page = (ROOT / "docs" / "how-to" / "github.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \|.*$", page, re.MULTILINE)
+    assert sorted(rows) == [name for name in NAMES if name != "stacks"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,14 +99,14 @@ INSTALLED = {"pytest", "ruff", "mypy"}
 
 @pytest.mark.parametrize("name", [*CHANGES_A_STACK, "preview"])
 def test_the_stack_and_the_identity_reach_the_shell(name: str) -> None:
-    for step in shells(load(name), EVENT):
-        assert step.env["STACK"] == "dev"
+    for step in signed_in(load(name), EVENT):
+        assert step.env["STACK"] in {"dev", "prod"}
         assert SIGNED_IN.items() <= step.env.items()
     assert (ROOT / "Pulumi.dev.yaml").is_file()
 
 
 def test_the_typed_name_reaches_the_shell_as_it_is_and_in_no_command() -> None:
-    [step] = shells(load("destroy"), Event(inputs={"stack": "dev", "confirm": "$(id)"}, vars=SIGNED_IN))
+    [step] = shells(load("destroy"), replace(EVENT, inputs={"stack": "dev", "confirm": "$(id)"}))
     assert step.env["CONFIRM"] == "$(id)"
     assert step.run == "make destroy"
 
@@ -114,48 +114,50 @@ def test_the_typed_name_reaches_the_shell_as_it_is_and_in_no_command() -> None:
 @pytest.mark.parametrize("name", CHANGES_A_STACK)
 def test_one_at_a_time_for_a_stack_and_never_cancelled(name: str) -> None:
     content = load(name)
-    [found] = [
-        one["concurrency"]
-        for one in (content, *content["jobs"].values())
-        if "concurrency" in one and "steps" in str(one)
-    ]
+    [found] = [job["concurrency"] for job in content["jobs"].values() if "ARM_USE_OIDC" in job.get("env", {})]
     assert fill(found["group"], replace(EVENT, matrix={"stack": "dev"})) == "stack-dev"
     assert found["cancel-in-progress"] is False
 
 
-@pytest.mark.parametrize(
-    ("name", "variable"), [("retrain", "STACKS"), ("resource-drift", "STACKS"), ("preview", "PREVIEW_STACKS")]
-)
-def test_every_stack_that_the_repository_names_has_its_turn_with_an_identity_of_its_own(
-    name: str, variable: str
-) -> None:
-    event = replace(EVENT, vars={**SIGNED_IN, variable: '["dev", "prod"]'})
-    assert [step.env["STACK"] for step in shells(load(name), event)] == ["dev", "prod"]
-    (job,) = load(name)["jobs"].values()
+@pytest.mark.parametrize(("name", "output"), [("retrain", "all"), ("resource-drift", "all"), ("preview", "previews")])
+def test_every_stack_of_the_list_has_its_turn_with_an_identity_of_its_own(name: str, output: str) -> None:
+    event = replace(EVENT, needs={"stacks": {"outputs": LISTED | {output: '["dev", "prod"]'}}})
+    job = load(name)["jobs"][name]
+    assert [fill(job["env"]["STACK"], run) for run in runs(job, event)] == ["dev", "prod"]
     environments = [fill(job["environment"], run) for run in runs(job, event)]
     assert environments == [f"{stack}-{'preview' if name == 'preview' else 'nightly'}" for stack in ("dev", "prod")]
 
 
-@pytest.mark.parametrize("name", ["deploy", "destroy"])
+def test_no_workflow_names_a_stack() -> None:
+    """The variable STACKS is the only list of them; `deploy` and `destroy` say which names a stack may have."""
+    for name in NAMES:
+        assert not re.search(r"""['"](dev|prod)['"]""", (FOLDER / f"{name}.yml").read_text(encoding="utf-8")), name
+
+
+@pytest.mark.parametrize("name", [*CHANGES_A_STACK, "preview"])
+def test_the_stacks_come_from_the_list_and_one_that_a_person_chose_is_looked_up_in_it(name: str) -> None:
+    job = load(name)["jobs"]["stacks"]
+    assert job["uses"] == "./.github/workflows/stacks.yml"
+    chosen = "inputs" in (load(name)["on"].get("workflow_dispatch") or {})
+    assert ("with" in job) is chosen
+    assert load("stacks")["jobs"]["stacks"]["outputs"].keys() == load("stacks")["on"]["workflow_call"]["outputs"].keys()
+
+
+@pytest.mark.parametrize("name", ["deploy", *BY_HAND])
 def test_the_stacks_environment_says_who_must_approve(name: str) -> None:
     [environment] = [job["environment"] for job in load(name)["jobs"].values() if "environment" in job]
     assert fill(environment, EVENT) == "dev"
 
 
-def test_a_deployment_needs_a_green_check_of_its_own_commit() -> None:
-    content = load("deploy")
-    assert content["jobs"]["deploy"]["needs"] == "check"
-    assert content["jobs"]["check"]["uses"] == "./.github/workflows/check.yml"
-    assert "workflow_call" in load("check")["on"]
-    assert content["on"]["push"] == {"branches": ["main"]}
-
-
 def test_a_fork_gets_no_preview_and_a_repository_without_azure_no_job() -> None:
     fork = {"repository": "owner/it", "event": {"pull_request": {"head": {"repo": {"full_name": "other/it"}}}}}
-    assert shells(load("preview"), EVENT)
-    assert shells(load("preview"), Event(vars=SIGNED_IN, github=fork, secrets=EVENT.secrets)) == []
+    preview = load("preview")["jobs"]
+    assert holds(preview["stacks"]["if"], EVENT)
+    assert not holds(preview["stacks"]["if"], replace(EVENT, github=fork))
+    none = replace(EVENT, needs={"stacks": {"outputs": {"all": "[]", "previews": "[]", "first": ""}}})
     for name in (*CHANGES_A_STACK, "preview"):
-        assert shells(load(name), Event(inputs=EVENT.inputs, github=EVENT.github)) == []
+        assert not holds(load(name)["jobs"][name]["if"], none)
+        assert holds(load(name)["jobs"][name]["if"], EVENT)
 
 
 def test_the_labels_of_a_pull_request_start_a_new_preview() -> None:

@@ -4,8 +4,9 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from tools.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 EXPRESSION = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
-TOKEN = re.compile(r"\s*(\|\||&&|==|!=|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")
+TOKEN = re.compile(r"\s*(\|\||&&|==|!=|!|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")
 """The supported tokens of GitHub's expressions; anything else raises an error."""
 
-STATUS = {"failure": False, "always": True}
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {"fromJSON": json.loads, "toJSON": partial(json.dumps, indent=2)}
+STATUS = {"failure": False, "always": True, "cancelled": False}
 """Values of the status functions, for a job whose previous steps succeeded."""
 
 
@@ -34,6 +36,8 @@ class Event:
     vars: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     github: Mapping[str, Any] = field(default_factory=dict)
+    needs: Mapping[str, Any] = field(default_factory=dict)
+    """The results and outputs of the jobs before a job, by name."""
     matrix: Mapping[str, Any] = field(default_factory=dict)
     """The matrix values of one of the job's runs."""
 
@@ -95,9 +99,12 @@ def _single(tokens: list[str], event: Event) -> tuple[Any, list[str]]:
     if first == "(":
         value, rest = _either(rest, event)
         return value, rest[1:]
-    if first == "fromJSON" and rest[:1] == ["("]:
+    if first == "!":
+        value, rest = _single(rest, event)
+        return not value, rest
+    if first in FUNCTIONS and rest[:1] == ["("]:
         value, rest = _either(rest[1:], event)
-        return json.loads(value), rest[1:]
+        return FUNCTIONS[first](value), rest[1:]
     if first in STATUS and rest[:2] == ["(", ")"]:
         return STATUS[first], rest[2:]
     root, *path = first.split(".")
@@ -151,6 +158,11 @@ def shells(workflow: Mapping[str, Any], event: Event) -> list[Shell]:
     """The shell steps that run for an event, in order, with their variables."""
     jobs = [job for job in workflow["jobs"].values() if "steps" in job]
     return [shell for job in jobs for run in runs(job, event) for shell in _shells(workflow, job, run)]
+
+
+def signed_in(workflow: Mapping[str, Any], event: Event) -> list[Shell]:
+    """Those of them whose job signs in to Azure."""
+    return [shell for shell in shells(workflow, event) if "ARM_USE_OIDC" in shell.env]
 
 
 def _shells(workflow: Mapping[str, Any], job: Mapping[str, Any], run: Event) -> Iterator[Shell]:

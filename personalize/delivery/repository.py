@@ -1,0 +1,56 @@
+"""The `gh` commands that set up a GitHub repository for the workflows. None of them contains a secret."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from features.errors import BadInputError
+from infra.azure_settings import AzureSettings
+from infra.settings import load_settings
+from personalize.delivery.plan import LABEL
+from personalize.stack.stack_files import StackFiles
+from tools.paths import ROOT
+
+NIGHTLY = "-nightly"
+MAIN = "main"
+
+
+def commands(
+    repository: str, variables: Mapping[str, Mapping[str, str]], stacks: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    """The commands, each as its words. `variables` are by environment, the empty name standing for the repository."""
+    yield "gh", "label", "create", LABEL, "--repo", repository, "--force", "--description", "May delete stored data"
+    for environment, own in variables.items():
+        place: tuple[str, ...] = ()
+        if environment:
+            place = ("--env", environment)
+            yield from _environment(f"repos/{repository}/environments/{environment}", environment)
+        for name, value in own.items():
+            yield "gh", "variable", "set", name, "--repo", repository, *place, "--body", value
+    yield "gh", "variable", "set", "STACKS", "--repo", repository, "--body", json.dumps(list(stacks))
+
+
+def _environment(path: str, name: str) -> Iterator[tuple[str, ...]]:
+    """Create an environment. The nightly one needs no approval, so it is for the main branch alone."""
+    if not name.endswith(NIGHTLY):
+        yield "gh", "api", "-X", "PUT", path
+        return
+    policy = "deployment_branch_policy"
+    rule = ("-F", f"{policy}[protected_branches]=false", "-F", f"{policy}[custom_branch_policies]=true")
+    yield "gh", "api", "-X", "PUT", path, *rule
+    yield "gh", "api", "-X", "POST", f"{path}/deployment-branch-policies", "-f", f"name={MAIN}"
+
+
+def stacks_of(repository: str) -> list[str]:
+    """The stacks of this checkout whose settings name the repository, those that are protected last."""
+    names = [file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in ROOT.glob("Pulumi.*.yaml")]
+    found = {name: azure_of_file(name) for name in names}
+    own = {stack: azure for stack, azure in found.items() if azure and azure.github_repository == repository}
+    return sorted(own, key=lambda stack: (own[stack].protect, stack))
+
+
+def azure_of_file(stack: str) -> AzureSettings | None:
+    """The settings of a stack on Azure; None for another stack, or one whose file can't be used."""
+    try:
+        return load_settings(StackFiles(stack).effective()).azure
+    except BadInputError:
+        return None

@@ -1,0 +1,66 @@
+"""Each test that is left out of `make test` runs somewhere: by rotation, or in a workflow."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import rotation
+from tests.rotation import ELSEWHERE, NO_TIME, PARTS, Bounded, Part
+from tools.paths import ROOT
+
+MARK = "pytest.mark.full"
+THREE = "def test_0(): ...\ndef test_1(): ...\ndef test_2(): ...\n"
+
+
+def test_every_file_with_a_full_test_has_its_turn_or_a_reason() -> None:
+    marked = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py") if MARK in path.read_text("utf-8")
+    } - {str(Path(__file__).relative_to(ROOT))}
+    in_turn = {file for part in PARTS for file in part.files}
+    assert in_turn | ELSEWHERE.keys() == marked
+    assert not in_turn & ELSEWHERE.keys()
+
+
+def test_the_shares_of_a_divided_file_are_all_of_it() -> None:
+    for file in {file for part in PARTS for file in part.files}:
+        having = [part for part in PARTS if file in part.files]
+        assert sorted(part.first for part in having) == list(range(having[0].of))
+        assert {part.of for part in having} == {len(having)}
+
+
+@pytest.mark.parametrize(("first", "ran"), [(0, "2 passed, 1 deselected"), (1, "1 passed, 2 deselected")])
+def test_a_part_runs_its_share(tmp_path: Path, first: int, ran: str) -> None:
+    assert ran in _run(tmp_path, f"Bounded(Part(name='', files=(), first={first}, of=2), 60)")
+
+
+def test_a_test_that_would_begin_too_late_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    said = _run(tmp_path, "Bounded(Part(name='', files=()), -1)")
+    assert "3 skipped" in said
+    assert NO_TIME in said
+
+
+def test_each_day_has_another_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[list[str], Part]] = []
+
+    def main(arguments: list[str], plugins: list[Bounded]) -> int:
+        given.append((arguments, plugins[0].part))
+        return 0
+
+    monkeypatch.setattr(pytest, "main", main)
+    for day in range(len(PARTS)):
+        monkeypatch.setenv("ROTATION", str(day + 5 * len(PARTS)))
+        assert rotation.main() == 0
+    assert [part for _, part in given] == list(PARTS)
+    assert all(set(part.files) <= set(arguments) for arguments, part in given)
+
+
+def _run(folder: Path, plugin: str) -> str:
+    (folder / "test_three.py").write_text(THREE)
+    code = f"""
+import pytest
+from tests.rotation import Bounded, Part
+pytest.main(["-rs", "-p", "no:cacheprovider", "--rootdir={folder}", "{folder}"], plugins=[{plugin}])
+"""
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout

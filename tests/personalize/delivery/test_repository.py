@@ -1,0 +1,70 @@
+"""The commands with which `bootstrap` sets up a repository: they make what the workflows read."""
+
+import re
+
+import pytest
+import yaml
+
+from infra.azure_settings import AzureSettings
+from personalize.delivery import repository
+from personalize.delivery.plan import LABEL
+from personalize.delivery.repository import azure_of_file, commands, stacks_of
+from personalize.delivery.stacks import stacks_of as listed
+from tests.personalize.delivery.workflow import FOLDER
+from tools.paths import ROOT
+
+REPOSITORY = "octo/clicks"
+VARIABLES = {
+    "": {"ARM_TENANT_ID": "t", "ARM_SUBSCRIPTION_ID": "s"},
+    "dev": {"ARM_CLIENT_ID": "c"},
+    "dev-nightly": {"ARM_CLIENT_ID": "c"},
+    "dev-preview": {"ARM_CLIENT_ID": "p"},
+}
+MADE = [" ".join(command) for command in commands(REPOSITORY, VARIABLES, ["dev", "prod"])]
+
+
+def test_the_label_that_allows_a_loss_is_made_first() -> None:
+    assert MADE[0].startswith(f"gh label create {LABEL} --repo {REPOSITORY} --force")
+
+
+def test_the_variables_are_those_that_the_workflows_read() -> None:
+    of_repository = re.findall(r"gh variable set (\w+) --repo octo/clicks --body (.*)", "\n".join(MADE))
+    assert listed(dict(of_repository)).listed == ("dev", "prod")
+    of_environment = re.findall(r"gh variable set (\w+) --repo octo/clicks --env (\S+) --body (\w+)", "\n".join(MADE))
+    assert [(environment, value) for _, environment, value in of_environment] == [
+        ("dev", "c"),
+        ("dev-nightly", "c"),
+        ("dev-preview", "p"),
+    ]
+    read = set(re.findall(r"vars\.(\w+)", "".join(file.read_text("utf-8") for file in FOLDER.glob("*.yml"))))
+    assert read == {*dict(of_repository), "ARM_CLIENT_ID", "PREVIEW_STACKS", "RUNNER"}
+
+
+def test_each_environment_is_made_before_its_variables_and_the_nightly_one_is_for_main_alone() -> None:
+    for environment in ("dev", "dev-nightly", "dev-preview"):
+        path = f"repos/octo/clicks/environments/{environment}"
+        first = next(number for number, line in enumerate(MADE) if f"PUT {path}" in line)
+        assert first < next(number for number, line in enumerate(MADE) if f"--env {environment} " in line)
+    [policy] = [line for line in MADE if "deployment-branch-policies" in line]
+    assert policy == "gh api -X POST repos/octo/clicks/environments/dev-nightly/deployment-branch-policies -f name=main"
+
+
+def test_the_list_has_the_stacks_whose_files_name_the_repository_protected_ones_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {name: yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text("utf-8")) for name in ("dev", "prod")}
+    azure = {
+        name: AzureSettings.model_validate(
+            content["config"]["personalization:azure"]
+            | {"github_repository": REPOSITORY, "state": "subscription", "protect": name == "dev"}
+        )
+        for name, content in files.items()
+    }
+    monkeypatch.setattr(repository, "azure_of_file", azure.get)
+    assert stacks_of(REPOSITORY) == ["prod", "dev"]
+    assert stacks_of("octo/another") == []
+
+
+def test_a_stack_file_that_cannot_be_used_is_left_out() -> None:
+    assert azure_of_file("local") is None
+    assert azure_of_file("no-such-stack") is None

@@ -1,0 +1,93 @@
+"""`python -m tests.rotation`: runs one part of the tests that take minutes each (`full`); each day another part.
+
+Files run whole, because their tests may build on each other; where they don't, a file may be divided. A test that would
+begin after the time is up is skipped, and named. `ELSEWHERE` has the tests that need another machine.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.rotation import turn
+
+MINUTES = 8
+"""When no further test begins. With the last one and the set-up of its tools, a run stays below ten minutes."""
+NO_TIME = "no time is left for it today"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What runs on one day: every `of`-th test of the files, from the `first` on."""
+
+    name: str
+    files: tuple[str, ...]
+    first: int = 0
+    of: int = 1
+
+
+ROLLOUTS = "tests/cluster/test_rollout.py"
+PARTS = (
+    Part(name="Spark Serving", files=("tests/scoring/contract/test_spark.py",)),
+    Part(name="distributed fit", files=("tests/training/runs/test_cluster.py",)),
+    Part(name="rollouts without downtime, one half", files=(ROLLOUTS,), first=0, of=2),
+    Part(name="rollouts without downtime, the other half", files=(ROLLOUTS,), first=1, of=2),
+    Part(
+        name="training jobs",
+        files=(
+            "tests/simulation/test_training_job.py",
+            "tests/simulation/clients/test_jobs.py",
+            "tests/simulation/test_runtime.py",
+        ),
+    ),
+    Part(name="from data to model", files=("tests/steps/provider/azure/test_chain.py",)),
+    Part(
+        name="runs and engines",
+        files=(
+            "tests/training/runs/test_main.py",
+            "tests/training/unit/test_synthetic.py",
+            "tests/steps/provider/test_engine.py",
+        ),
+    ),
+)
+ELSEWHERE = {
+    "tests/scoring/contract/test_image.py": "builds images; the workflow `check` runs it",
+    "tests/scoring/contract/conftest.py": "runs all contract tests against the image",
+    "tests/scoring/contract/test_faults.py": "a hundred thousand requests; the workflow `nightly` runs it",
+    "tests/e2e/test_plain_pulumi.py": "needs Pulumi's own release; the workflow `nightly` runs it",
+    "tests/simulation/test_bicep.py": "needs a checkout of Azure's published types",
+}
+
+
+class Bounded:
+    """Leaves out the tests of other parts, and skips those that would begin too late."""
+
+    def __init__(self, part: Part, seconds: float) -> None:
+        self.part = part
+        self._end = time.monotonic() + seconds
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep this part's share."""
+        kept = items[self.part.first :: self.part.of]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+    def pytest_runtest_setup(self) -> None:
+        """Skip a test after the end."""
+        if time.monotonic() > self._end:
+            pytest.skip(NO_TIME)
+
+
+def main() -> int:
+    """Run today's part; returns pytest's exit status."""
+    number = turn() % len(PARTS)
+    part = PARTS[number]
+    sys.stdout.write(f"{part.name}, part {number + 1} of {len(PARTS)}; `ROTATION={turn()}` repeats it\n")
+    sys.stdout.flush()
+    return int(pytest.main(["--durations=10", *part.files], plugins=[Bounded(part, MINUTES * 60)]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
