@@ -45,3 +45,7 @@ class UpdateInterruptedError(PersonalizationError):
 
 class EngineFailedError(PersonalizationError):
     """Pulumi itself failed, not a step."""
+
+
+class EngineForbiddenError(EngineFailedError):
+    """Azure refuses the engine its state or the key for its secrets: a role is missing, or not effective yet."""

@@ -7,9 +7,16 @@ from typing import Any
 
 from azure_clients.errors import ManagerRefusedError
 from azure_clients.resource_manager import ResourceManager
+from features.errors import PersonalizationError
 
 EXISTS = "RoleAssignmentExists"
 """Azure's error code for a role that was assigned before, under another name."""
+DELETED = "ConflictError"
+"""Azure's error code if a deleted Key Vault holds the name (alan-turing-institute/data-safe-haven#2523 quotes it)."""
+
+
+class NotRecoveredError(PersonalizationError):
+    """A deleted resource holds a name, and Azure did not recover it."""
 
 
 class State(StrEnum):
@@ -17,6 +24,7 @@ class State(StrEnum):
 
     THERE = "there"
     MADE = "made"
+    RECOVERED = "recovered"
     MISSING = "would be made"
 
 
@@ -31,9 +39,14 @@ class Item:
     body: Callable[[], Mapping[str, Any]]
     settled: Callable[[Mapping[str, Any]], bool] = lambda _: True
     """Whether an existing resource has the right values, for one that Azure creates with others."""
+    recovery: Mapping[str, Any] | None = None
+    """The body that recovers it with its contents if it was deleted, for one whose name then stays taken."""
 
     def ensure(self, manager: ResourceManager, *, dry_run: bool) -> State:
-        """Create it, unless it exists or `dry_run` is given. Raises `ManagerRefusedError`."""
+        """Create or recover it, unless it exists or `dry_run` is given.
+
+        Raises `ManagerRefusedError` or `NotRecoveredError`.
+        """
         path = self.path()
         found = None if path is None else manager.get(path, self.version)
         if found is not None and self.settled(found):
@@ -45,8 +58,21 @@ class Item:
         except ManagerRefusedError as error:
             if error.code == EXISTS:
                 return State.THERE
+            if error.code == DELETED and self.recovery is not None:
+                return self._recover(manager, path, self.recovery)
             raise
         return State.MADE
+
+    def _recover(self, manager: ResourceManager, path: str, body: Mapping[str, Any]) -> State:
+        try:
+            manager.put(path, self.version, body)
+        except ManagerRefusedError as error:
+            name = path.rpartition("/")[2]
+            raise NotRecoveredError(
+                f"{name} was deleted, still holds its name, and was not recovered: {error} Run `az keyvault recover "
+                f"--name {name}`, which recovers it in the region where it was; then run `bootstrap` again."
+            ) from error
+        return State.RECOVERED
 
 
 def item_at(title: str, path: str, version: str, body: Mapping[str, Any]) -> Item:

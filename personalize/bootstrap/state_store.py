@@ -11,6 +11,7 @@ STORAGE_VERSION = "2024-01-01"
 VAULT_VERSION = "2023-07-01"
 LOCK_VERSION = "2020-05-01"
 KEPT_DAYS = 30
+VAULT_SKU = {"family": "A", "name": "standard"}
 KEY_BITS = 3072
 TAGS = {"project": "personalization", "purpose": "state"}
 
@@ -57,7 +58,13 @@ def state_store(names: StateNames, tenant: str, location: str) -> Iterator[Item]
     yield item_at(
         f"container {names.container}", container_path(names), STORAGE_VERSION, {"properties": {"publicAccess": "None"}}
     )
-    yield item_at(f"Key Vault {names.vault}", vault, VAULT_VERSION, _vault(tenant, location))
+    yield Item(
+        title=f"Key Vault {names.vault}",
+        path=lambda: vault,
+        version=VAULT_VERSION,
+        body=lambda: _vault(tenant, location),
+        recovery=_recovery(tenant, location),
+    )
     yield item_at(f"key {names.key}", key_path(names), VAULT_VERSION, _key())
     lock = f"{group_path(names)}/providers/Microsoft.Authorization/locks/keep"
     level = {"level": "CanNotDelete", "notes": "Holds Pulumi's state of every stack."}
@@ -91,10 +98,15 @@ def _versions() -> dict[str, Any]:
     }
 
 
+def _recovery(tenant: str, location: str) -> dict[str, Any]:
+    """The vault as it was, with its keys but without the roles on it ("Key Vault recovery management", Microsoft)."""
+    return {"location": location, "properties": {"tenantId": tenant, "sku": VAULT_SKU, "createMode": "recover"}}
+
+
 def _vault(tenant: str, location: str) -> dict[str, Any]:
     properties = {
         "tenantId": tenant,
-        "sku": {"family": "A", "name": "standard"},
+        "sku": VAULT_SKU,
         "enableRbacAuthorization": True,
         "enableSoftDelete": True,
         "enablePurgeProtection": True,  # no state can be read without the key

@@ -7,6 +7,7 @@ from features.errors import PersonalizationError
 from personalize.engine.events import EventReader, clean, title
 from personalize.errors import (
     EngineFailedError,
+    EngineForbiddenError,
     GateRejectedError,
     PassphraseWrongError,
     StackBusyError,
@@ -15,6 +16,8 @@ from personalize.errors import (
 
 DEBUG_HINT = "Run it again with `--debug` to see all of Pulumi's output."
 LAST_LINES = 3
+FORBIDDEN = "RESPONSE 403"
+"""In the text of every error of Azure's SDK for Go (azcore's `ResponseError`) with this status."""
 LOCKED = "the stack is currently locked by"
 """The engine's message if another update holds the stack."""
 
@@ -34,7 +37,8 @@ def explain(operation: str, text: str, reader: EventReader, stack: str) -> Perso
         line.strip() for line in text.splitlines() if line.strip()
     ]
     said = "; ".join(dict.fromkeys(lines[-LAST_LINES:]))
-    return EngineFailedError(f"Pulumi could not finish the {operation}: {said}. {DEBUG_HINT}")
+    kind = EngineForbiddenError if FORBIDDEN in text else EngineFailedError
+    return kind(f"Pulumi could not finish the {operation}: {said}. {DEBUG_HINT}")
 
 
 def _busy(text: str, stack: str) -> StackBusyError:

@@ -189,7 +189,7 @@ class StackSession:
     def _state(self) -> StateStore:
         """Raises `SettingsError`."""
 
-        return state_store(self.files, self._azure.settings, self._command)
+        return state_store(self.files, self._azure.settings, self._command, self._say)
 
     def _command(self, arguments: list[str], folder: Path = ROOT, **variables: str) -> str:
         """The output of the Pulumi CLI. Raises the error that explains its failure."""

@@ -1,6 +1,7 @@
 """The state backend of a stack, and the encryption of the secrets in it."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,22 +11,25 @@ from infra.azure_settings import AzureSettings
 from infra.setting_types import StatePlace
 from personalize.bootstrap.names import StateNames
 from personalize.engine.identity import engine_identity
-from personalize.errors import EngineFailedError, StateUnreachableError
+from personalize.errors import EngineFailedError, EngineForbiddenError, StateUnreachableError
 from personalize.stack.locks import clear_stale
 from personalize.stack.stack_files import StackFiles
 
 PROJECT = "personalization"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the engine's own mark, known to all
 """The key by which the engine marks an encrypted value in its state."""
+ROLE_SECONDS = 600.0
+"""Time until a role that `bootstrap` gave is effective ("Troubleshoot Azure RBAC", Microsoft)."""
+ROLE_PAUSE_SECONDS = 10.0
 Run = Callable[..., str]
 """Runs the Pulumi CLI with a list of arguments, in a folder if given, and returns its output."""
 Say = Callable[[str], None]
 
 
-def state_store(files: StackFiles, azure: AzureSettings | None, run: Run) -> "StateStore":
+def state_store(files: StackFiles, azure: AzureSettings | None, run: Run, say: Say) -> "StateStore":
     """The backend that the settings choose."""
     if azure is not None and azure.state is StatePlace.SUBSCRIPTION:
-        return SubscriptionState(files, azure, run)
+        return SubscriptionState(files, azure, lambda *given: patiently(lambda: run(*given), say))
     return MachineState(files, run)
 
 
@@ -97,8 +101,8 @@ class SubscriptionState:
             except EngineFailedError as error:
                 raise StateUnreachableError(
                     f"The state backend in subscription {self._azure.subscription} cannot be used: {error} "
-                    f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` creates it and gives the deployers "
-                    "access; a new role takes effect after some minutes."
+                    f"`.venv/bin/personalize bootstrap --stack {self._files.stack}` creates it and gives "
+                    "`azure.deployers` access; then run this again."
                 ) from error
             self._known = any(entry["name"].rpartition("/")[2] == self._files.stack for entry in listed)
         return self._known
@@ -148,6 +152,23 @@ class SubscriptionState:
 
 
 StateStore = MachineState | SubscriptionState
+
+
+def patiently(call: Callable[[], str], say: Say) -> str:
+    """The result of `call`, which is made again while Azure refuses it: a new role takes minutes to become effective.
+
+    Raises `EngineForbiddenError` if it is still refused then.
+    """
+    started = time.monotonic()
+    while True:
+        try:
+            return call()
+        except EngineForbiddenError:
+            waited = time.monotonic() - started
+            if waited > ROLE_SECONDS:
+                raise
+            say(f"waiting for the state backend: the role on it is not effective yet, {waited:.0f} s so far")
+            time.sleep(ROLE_PAUSE_SECONDS)
 
 
 def initialise(files: StackFiles, run: Run, *options: str) -> None:

@@ -20,7 +20,7 @@ GROUPS = ("rg-training", "rg-serving", "rg-databricks", "rg-nodes")
 STATE_STAYS = (
     f"it holds the state of every stack of the subscription, for some cents a month. After the last stack, run "
     f"`az lock delete --name keep --resource-group {STATE_GROUP}`, then `az group delete --name {STATE_GROUP}`. Its "
-    "Key Vault cannot be purged, and its name stays taken for 90 days"
+    "Key Vault cannot be purged: for 90 days its name stays taken, and `bootstrap` recovers it"
 )
 ALWAYS = (
     "Unity Catalog's entry of the Databricks workspace stays in the account console; it costs nothing",

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.simulation.examples.azure import create_all, example
+from tests.simulation.examples.changes import changed
 from tests.simulation.examples.names import (
     CLUSTER,
     INSIGHTS,
@@ -60,7 +61,7 @@ def test_a_resource_that_is_being_deleted_still_holds_its_name(arm: AzureNative)
     arm.create(AKS, example(AKS))
 
 
-@pytest.mark.parametrize(("kind", "code"), [(KEY_VAULT, "NameNotAvailable"), (ML, "Conflict")])
+@pytest.mark.parametrize(("kind", "code"), [(KEY_VAULT, "ConflictError"), (ML, "Conflict")])
 def test_the_name_of_a_soft_deleted_resource_is_free_after_its_purge(arm: AzureNative, kind: str, code: str) -> None:
     create_all(arm)
     identity = arm.world.all(kind)[0].id
@@ -68,6 +69,20 @@ def test_the_name_of_a_soft_deleted_resource_is_free_after_its_purge(arm: AzureN
     assert refused(arm.create, kind, example(kind)) == code
     arm.world.purge(identity)
     arm.create(kind, example(kind))
+
+
+def test_a_deleted_vault_is_recovered_with_its_secrets_and_without_roles_on_it(arm: AzureNative) -> None:
+    create_all(arm)
+    vault = arm.world.all(KEY_VAULT)[0].id
+    arm.create(ROLE, example(ROLE) | {"scope": vault, "roleAssignmentName": "0f1a9a44-7a53-4b5b-9a5e-6f5d5f0a0061"})
+    inside = {record.id for record in arm.world.under(vault)}
+    recovery = changed(example(KEY_VAULT), "properties.createMode", "recover")
+    assert refused(arm.create, KEY_VAULT, recovery | {"vaultName": "never-there"}) == "SoftDeletedVaultDoesNotExist"
+    arm.delete(KEY_VAULT, vault)
+    arm.create(KEY_VAULT, recovery)
+    found = {record.id for record in arm.world.under(vault)}
+    assert found < inside
+    assert {name for name in inside - found if "/roleAssignments/" not in name} == set()
 
 
 def test_a_new_principal_without_its_type_is_not_found_at_first(arm: AzureNative) -> None:

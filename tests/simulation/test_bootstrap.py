@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from personalize.bootstrap.names import STATE_GROUP
 from personalize.bootstrap.providers import NAMESPACES
 from personalize.checks.doctor import diagnose
 from tests.simulation.fakes.internet import Internet
 from tests.simulation.fakes.runs import Runs
+from tests.simulation.resource_manager.azure_native import AzureNative
 from tests.simulation.world import DEFAULTS, World
 
 Command = Callable[..., dict[str, Any]]
@@ -104,3 +106,16 @@ def test_bootstrap_refuses_a_contributor_and_continues_for_the_owner(personalize
     made = personalize("bootstrap", "--yes")
     assert made["code"] == 0
     assert set(made["items"].values()) == {"there", "made"}
+
+
+def test_bootstrap_recovers_the_vault_of_a_state_that_was_deleted(personalize: Command, world: World) -> None:
+    first = personalize("bootstrap", "--yes")
+    titles = list(first["items"])
+    vault, key = (next(title for title in titles if title.startswith(kind)) for kind in ("Key Vault", "key "))
+    group = f"/subscriptions/{DEFAULTS['subscription']}/resourceGroups/{STATE_GROUP}"
+    AzureNative(world).delete("azure-native:resources:ResourceGroup", group)
+    again = personalize("bootstrap", "--yes")
+    assert again["code"] == 0, again["said"]
+    assert again["items"][vault] == "recovered"
+    assert again["items"][key] == "there"
+    assert bad(personalize("doctor")) == {}

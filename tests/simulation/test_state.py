@@ -5,6 +5,7 @@ Pulumi's own Azure client talks to a real Blob service, and to a Key Vault key t
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -19,6 +20,7 @@ from infra.setting_types import StatePlace
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.engine import identity
 from personalize.errors import StackMissingError, StateUnreachableError
+from personalize.stack import state_store
 from personalize.stack.session import StackSession
 from personalize.stack.state_move import KEPT, StateElsewhereError, StateMoveError
 from tests.simulation.examples.azure import example
@@ -31,6 +33,7 @@ from tools.toolchain import PulumiMissingError, pulumi_command
 
 pytestmark = pytest.mark.engine
 
+ROLE = "azure-native:authorization:RoleAssignment"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 SETTINGS = {
     "subscription": DEFAULTS["subscription"],
@@ -146,10 +149,39 @@ def test_without_a_state_backend_the_error_names_bootstrap(simulated: World, mac
         machine("one").exists()
 
 
-def test_a_caller_without_a_role_on_the_state_backend_is_told(simulated: World, machine: Machine) -> None:
+def test_roles_that_bootstrap_just_gave_are_waited_for(
+    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the one on the state, then the one on the key for its secrets, which becomes effective later."""
+    monkeypatch.setattr(state_store, "ROLE_PAUSE_SECONDS", 0.0)
+    bootstrapped(simulated)
+    simulated.set("propagation_seconds", 3600.0)
+    simulated.set("pace", 1.0)
+    said: list[str] = []
+
+    def wait(line: str) -> None:
+        said.append(line)
+        late = [role for role in simulated.all(ROLE) if role.created]
+        first = min(late, key=lambda role: "/vaults/" in role.inputs["scope"])
+        simulated.put(replace(first, created=0.0))
+
+    session = machine("one")
+    monkeypatch.setattr(session, "_say", wait)
+    session.prepare()
+    assert session.exists()
+    assert len(said) >= 2
+    assert all("state backend: the role on it is not effective yet" in line for line in said)
+
+
+def test_a_caller_without_a_role_on_the_state_backend_is_told(
+    simulated: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_store, "ROLE_SECONDS", -1.0)
     bootstrapped(simulated)
     simulated.set("caller", "99999999-9999-4999-8999-999999999999")
-    with pytest.raises(StateUnreachableError, match="gives the deployers access"):
+    with pytest.raises(
+        StateUnreachableError, match=r"bootstrap --stack dev` creates it and gives `azure\.deployers` access"
+    ):
         machine("one").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from azure_clients.errors import ManagerRefusedError
 from infra.azure_settings import AzureSettings
 from infra.cloud.role_list import Role
-from personalize.bootstrap.item import State
+from personalize.bootstrap.item import NotRecoveredError, State
 from personalize.bootstrap.names import StateNames
 from personalize.bootstrap.providers import NAMESPACES
 from personalize.bootstrap.subscription import Bootstrap, RegistrationUnfinishedError
@@ -111,6 +111,19 @@ def test_every_provider_is_registered_and_waited_for(fake: FakeManager) -> None:
 def test_a_provider_that_is_never_registered_is_named(fake: FakeManager) -> None:
     fake.answer("^(GET|POST) .*/Microsoft.Databricks(/register)?$", {"registrationState": "Registering"})
     with pytest.raises(RegistrationUnfinishedError, match=r"registered Microsoft\.Databricks within 15 minutes"):
+        bootstrap(fake).run(dry_run=False)
+
+
+def test_a_deleted_vault_that_azure_does_not_recover_is_named_with_the_way_out(fake: FakeManager) -> None:
+    def put(call: Call) -> tuple[int, dict[str, Any]]:
+        recovering = (call.body or {})["properties"].get("createMode") == "recover"
+        code = "SoftDeletedVaultDoesNotExist" if recovering else "ConflictError"
+        return 404 if recovering else 409, {"error": {"code": code, "message": "The vault was deleted."}}
+
+    fake.answer(r"^PUT .*/vaults/[^/]+$", put)
+    with pytest.raises(
+        NotRecoveredError, match=rf"`az keyvault recover --name {NAMES.vault}`, .* run `bootstrap` again"
+    ):
         bootstrap(fake).run(dry_run=False)
 
 

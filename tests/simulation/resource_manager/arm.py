@@ -166,6 +166,7 @@ class Arm:
             raise RefusedError(400, "LocationNotAvailableForResourceType", message)
         if call.type.name is not None:
             call.type.name.refuse(call.name)
+            call.type.before_name(call)
             if call.type.name.globally_unique:
                 self._refuse_taken(call)
         subscription = self.world.setting("subscription")

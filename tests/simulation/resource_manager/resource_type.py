@@ -77,6 +77,8 @@ class ResourceType:
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[Rule, ...] = ()
     outputs: Callable[[Call], dict[str, Any]] = lambda _: {}
+    before_name: Callable[[Call], None] = lambda _: None
+    """What happens before a new resource's name is compared with those that are taken."""
     shown: Callable[[World, Record], Record] = lambda _, record: record
     """The record as a later read returns it: some services add to the request."""
     on_delete: Callable[[Call], None] = lambda _: None

@@ -7,7 +7,9 @@ from typing import Any
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
 from tests.simulation.services.resources import GROUP
+from tests.simulation.world import key_of
 
+TYPE = "azure-native:keyvault:Vault"
 VAULT = GROUP + "/providers/Microsoft.KeyVault/vaults/{vaultName}"
 RETENTION_DAYS = (7, 90)
 
@@ -29,6 +31,24 @@ def _refuse_other_tenant(call: Call) -> None:
         raise RefusedError(400, "BadRequest", f"The vault's tenant is not the subscription's, {tenant}.")
 
 
+def _recover_deleted(call: Call) -> None:
+    """A deleted vault holds its name, and comes back with its keys and secrets, but without the roles on it.
+
+    Sources: learn.microsoft.com/azure/key-vault/general/key-vault-recovery; the refusals' words are quoted in
+    alan-turing-institute/data-safe-haven#2523 and hashicorp/terraform-provider-azurerm#12972.
+    """
+    deleted = key_of(call.id) in call.world.buried(TYPE)
+    recovering = call.input("properties.createMode") == "recover"
+    if recovering and not deleted:
+        message = f"A soft deleted vault with the given name '{call.name}' does not exist."
+        raise RefusedError(404, "SoftDeletedVaultDoesNotExist", message)
+    if deleted and not recovering:
+        message = "A vault with the same name already exists in deleted state. Either recover or purge it."
+        raise RefusedError(409, "ConflictError", message)
+    if recovering:
+        call.world.recover(call.id, "keys", "secrets")
+
+
 def _vault_outputs(call: Call) -> dict[str, Any]:
     properties = {**call.input("properties", {}), "vaultUri": f"https://{call.name}.vault.azure.net/"}
     return {"name": call.name, "properties": properties}
@@ -44,7 +64,7 @@ def _secret_outputs(call: Call) -> dict[str, Any]:
 
 TYPES = [
     ResourceType(
-        pulumi_type="azure-native:keyvault:Vault",
+        pulumi_type=TYPE,
         model="azure.mgmt.keyvault.models:VaultCreateOrUpdateParameters",
         path=VAULT,
         name=NameRule(
@@ -52,6 +72,7 @@ TYPES = [
         ),
         replaces=frozenset({"location"}),
         seconds=30,
+        before_name=_recover_deleted,
         rules=(_refuse_retention, _refuse_purge_protection_off, _refuse_other_tenant),
         outputs=_vault_outputs,
         soft_delete_days=7,
