@@ -13,8 +13,10 @@ class Place(StrEnum):
 class Kind(StrEnum):
     """A step's resource type, the last part of its token."""
 
+    BUDGET = "Budget"
     REGISTRY = "Registry"
     WORKSPACE_READY = "WorkspaceReady"
+    BUILD_TRIAL = "BuildTrial"
     CANARY_RUN = "CanaryRun"
     CLUSTER_READY = "ClusterReady"
     DATA_UPLOAD = "DataUpload"

@@ -19,6 +19,7 @@ from infra.settings import Settings, azure_settings
 from infra.step_resource import StepResource
 from steps.descriptions import (
     api_key,
+    build_trial,
     canary_run,
     certificate,
     champion,
@@ -35,6 +36,7 @@ from steps.descriptions import (
 from steps.descriptions.description import Description, StepInputs
 from steps.descriptions.serving_settings import RolloutKind
 from steps.kinds import Place
+from steps.shared.base_images import base_images
 from steps.shared.model_versions import LATEST
 
 
@@ -72,6 +74,8 @@ class CloudBackend:
             "usd_per_month": Output.from_input(usd_per_month(stack, azure)),
         }
         """Outputs of the stack that only this target has."""
+        if self._environment.budget is not None:
+            self.shown["budget_missing"] = self._environment.budget.output("budget_missing", str)
 
     def open(self, name: str, options: ResourceOptions) -> StepResource:
         """The Azure ML workspace, which is purged at the end."""
@@ -84,7 +88,7 @@ class CloudBackend:
         return self._step(data_upload.AZURE, name, inputs, options, after=after)
 
     def train(self, name: str, inputs: training_run.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
-        """A run of the training job on Databricks, after a canary run."""
+        """A run of the training job on Databricks, after a trial build and a canary run."""
         around = self._environment
         workspace = around.databricks.workspace
         wanted = workspace_ready.Inputs[Output[str]](
@@ -102,7 +106,7 @@ class CloudBackend:
             canary_run.Inputs(tried=training.tried),
             options,
             {"job_id": training.canary_id},
-            after=[*after, *around.storage.containers],
+            after=[*after, *around.storage.containers, self._build_trial(options)],
         )
         self._tried = [canary]
         after += [canary, *around.access.models]
@@ -115,6 +119,13 @@ class CloudBackend:
         }
         self.shown |= {"databricks": url, "run": run_url}
         return step
+
+    def _build_trial(self, options: ResourceOptions) -> StepResource:
+        """A tiny image on the same bases, before the first machine is paid for."""
+        around = self._environment
+        inputs = build_trial.Inputs(bases=base_images(), private=around.private is not None)
+        own = {"resource_group": around.groups.serving.group}
+        return self._step(build_trial.AZURE, "build-trial", inputs, options, own, after=around.access.images)
 
     def register(self, name: str, inputs: model_version.Inputs[Output[str]], options: ResourceOptions) -> StepResource:
         """A version in Azure ML."""

@@ -7,7 +7,6 @@ from pulumi import Input, ResourceOptions
 
 from infra.azure_settings import AzureSettings
 from infra.cloud.access import Access, AccessArgs
-from infra.cloud.budget import Budget, BudgetArgs
 from infra.cloud.machine_learning import MachineLearning, MachineLearningArgs
 from infra.cloud.monitoring.log_analytics import DiagnosticsArgs, Monitoring, MonitoringArgs, send_logs
 from infra.cloud.names import Names, resource_groups
@@ -20,9 +19,17 @@ from infra.cloud.storage import Storage, StorageArgs
 from infra.cloud.training.databricks import Databricks, DatabricksArgs
 from infra.private_links import Service
 from infra.setting_types import Network
-from infra.workload.place import Place, inside, on_the_internet
+from infra.step_resource import StepResource
+from infra.workload.place import Place as ServicePlace
+from infra.workload.place import inside, on_the_internet
+from steps.descriptions import budget
+from steps.kinds import Place
 
 DATABRICKS_LOGS = ("jobs", "clusters", "accounts", "unityCatalog")
+STORAGE_METRICS = "Transaction"
+"""Storage has this category instead of `AllMetrics`, which Azure refuses for it with a 400
+(Azure/terraform-azurerm-avm-res-storage-storageaccount#325), or stores under other names, which is drift; Microsoft's
+own Bicep modules still deploy it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,8 @@ class Environment(pulumi.ComponentResource):
         self.place = self._place()
         self.access = self._access()
         self._watch()
+        self.budget = self._budget()
+        """None for settings without a budget."""
         self.register_outputs({})
 
     def _private_stack(self) -> PrivateStack | None:
@@ -79,7 +88,7 @@ class Environment(pulumi.ComponentResource):
         args = PrivateStackArgs(site=self.groups.serving, settings=self.settings, names=self.names)
         return PrivateStack(args, self.own)
 
-    def _place(self) -> Place:
+    def _place(self) -> ServicePlace:
         names = self.names
         if self.private is None:
             return on_the_internet(names.dns_label, self.settings.location)
@@ -142,26 +151,29 @@ class Environment(pulumi.ComponentResource):
     def _watch(self) -> None:
         logs = self.monitoring.logs.id
         watched = {
-            "lake": DiagnosticsArgs(resource=self.storage.blob_service_id, workspace=logs),
+            "lake": DiagnosticsArgs(resource=self.storage.blob_service_id, workspace=logs, metrics=STORAGE_METRICS),
             "vault": DiagnosticsArgs(resource=self.vault.id, workspace=logs),
             "registry": DiagnosticsArgs(resource=self.registry.id, workspace=logs),
             "machine-learning": DiagnosticsArgs(resource=self.machine_learning.id, workspace=logs),
             "databricks": DiagnosticsArgs(
-                resource=self.databricks.workspace.id, workspace=logs, categories=DATABRICKS_LOGS, metrics=False
+                resource=self.databricks.workspace.id, workspace=logs, categories=DATABRICKS_LOGS, metrics=None
             ),
         }
         for name, args in watched.items():
             send_logs(name, args, self.own)
-        if self.settings.monthly_budget is not None:
-            self._budget(self.settings.monthly_budget)
 
-    def _budget(self, amount: int) -> None:
-        names = self.names
-        args = BudgetArgs(
-            subscription=self.settings.subscription,
-            name=names.budget,
-            amount=amount,
-            groups=resource_groups(names),
+    def _budget(self) -> StepResource | None:
+        if self.settings.monthly_budget is None:
+            return None
+        inputs = budget.Inputs(
+            budget_name=self.names.budget,
+            amount=self.settings.monthly_budget,
+            groups=resource_groups(self.names),
             mail=self.settings.alert_mail,
         )
-        Budget("budget", args, self.own)
+        target = {
+            "stack": self.names.stack,
+            "tenant": self.settings.tenant,
+            "subscription": self.settings.subscription,
+        }
+        return StepResource(Place.AZURE, budget.AZURE, "budget", inputs, target=target, options=self.own)

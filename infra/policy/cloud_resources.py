@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from infra.cloud.names import BUDGET_TAG, NO_BUDGET, PROJECT_TAG, STACK_TAG
 from infra.cloud.role_list import Role
 from infra.policy.rule import Properties, dig, is_production, rule
+from steps.kinds import Kind, Place, token
 
 ACCOUNT = "azure-native:storage:StorageAccount"
-BUDGET = "azure-native:consumption:Budget"
+BUDGET = token(Place.AZURE, Kind.BUDGET)
 BUDGET_RULE = "budget-present"
 CONTAINER = "azure-native:storage:BlobContainer"
 REGISTRY = "azure-native:containerregistry:Registry"

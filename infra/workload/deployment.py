@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi import Input, ResourceOptions
+from pulumi import CustomTimeouts, Input, ResourceOptions
 from pulumi_kubernetes.apps.v1 import (
     Deployment,
     DeploymentSpecArgs,
@@ -39,6 +39,9 @@ from steps.shared import cluster_names
 
 START_CHECKS = 60
 CHECK_SECONDS = 5
+FIRST_SECONDS = 900
+"""How long the first pods may take, while nothing serves yet: the nodes' new role for pulling images takes up to ten
+minutes to become effective, and a node retries a refused image after up to five."""
 SCRATCH = "/tmp"  # noqa: S108 - inside the container, an empty folder of its own
 SCRATCH_SIZE = "64Mi"
 CERTIFICATE_ANNOTATION = "personalization/certificate"
@@ -59,7 +62,7 @@ class ScoringPodsArgs:
     cpu_millicores: int
     memory_mib: int
     rollout_seconds: int
-    """A rollout without progress for so long has failed; the old pods keep serving."""
+    """A rollout without progress for so long has failed; the old pods keep serving. The first may take longer."""
     certificate_hash: Input[str]
     """A new certificate restarts the pods, because the service reads it only once."""
     shadow: Input[str] | None
@@ -80,6 +83,8 @@ class ScoringPods(pulumi.ComponentResource):
         """Create it, and wait until all pods are ready."""
         super().__init__("personalization:workload:ScoringPods", name, None, opts)
         self._args = args
+        # Not in the manifest, so that it applies to the creation alone and the next `up` changes nothing.
+        first = CustomTimeouts(create=f"{max(FIRST_SECONDS, 2 * args.rollout_seconds)}s")
         self.deployment = Deployment(
             "deployment",
             metadata=ObjectMetaArgs(
@@ -103,7 +108,7 @@ class ScoringPods(pulumi.ComponentResource):
                     spec=self._pod(),
                 ),
             ),
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, custom_timeouts=first),
         )
         self.register_outputs({})
 

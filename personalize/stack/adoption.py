@@ -57,7 +57,6 @@ AZURE_PATHS = {
     "privatedns:PrivateZone": ZONE,
     "privatedns:VirtualNetworkLink": ZONE + "/virtualNetworkLinks/{virtualNetworkLinkName}",
     "privatedns:PrivateRecordSet": ZONE + "/{recordType}/{relativeRecordSetName}",
-    "consumption:Budget": "/{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
 }
 """By azure-native's type. Types that are a setting of their parent are left out: creating one again only changes it."""
 DATABRICKS_IDS = {

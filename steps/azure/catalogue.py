@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from steps.azure.budget import Budget
+from steps.azure.build_trial import BuildTrial
 from steps.azure.canary_run import CanaryRun
 from steps.azure.candidate.rollout import CandidateRollout
 from steps.azure.certificate import Certificate
@@ -22,8 +24,10 @@ from steps.shared.api_key import ApiKey
 def azure_steps() -> dict[Kind, Step[Any, Any]]:
     """One step of each kind."""
     steps: tuple[Step[Any, Any], ...] = (
+        Budget(),
         Registry(),
         WorkspaceReady(),
+        BuildTrial(),
         CanaryRun(),
         ClusterReady(),
         DataUpload(),

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from azure_clients.retries import USUAL, Timeout
 from steps.azure.azure_step import AzureStep
+from steps.azure.image.build import build
 from steps.azure.image.build_context import BuildContext, build_context
-from steps.azure.image.docker_build import DockerBuild
-from steps.azure.image.registry_build import BuildFailedError, RegistryBuild, TasksNotAllowedError
+from steps.azure.image.registry_build import BuildFailedError, RegistryBuild
 from steps.azure.stores.lake import bring, lake_folder
 from steps.descriptions.serving_image import AZURE, AzureInputs, AzureOutputs
 from steps.local.registry import bundle_folder
@@ -53,24 +53,13 @@ class ServingImage(AzureStep[AzureInputs, AzureOutputs]):
         If the build fails and the registry has an older image of the same content, that one is used, so that a return
         to an earlier version always works.
         """
-        registry = RegistryBuild(inputs, context, self._timeout)
-        known = registry.find(content, REPOSITORY)
+        known = RegistryBuild(inputs, context, self._timeout).find(content, REPOSITORY)
         if known is not None and known.age < FIXES_LAST:
             return known.digest
         try:
-            return self._built(registry, content, inputs, context)
+            return build(inputs, content, REPOSITORY, context, self._timeout, private=inputs.private)
         except BuildFailedError as error:
             if known is None:
                 raise
             context.report(f"using the image of {known.age.days} days ago, because the build failed: {error}")
             return known.digest
-
-    def _built(self, registry: RegistryBuild, content: BuildContext, inputs: AzureInputs, context: Context) -> str:
-        if inputs.private:
-            context.report("ACR Tasks can't access a private registry: building with docker")
-            return DockerBuild(inputs, context).run(content, REPOSITORY)
-        try:
-            return registry.run(content, REPOSITORY)
-        except TasksNotAllowedError:
-            context.report("this subscription can't use ACR Tasks: building with docker")
-            return DockerBuild(inputs, context).run(content, REPOSITORY)

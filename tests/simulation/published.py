@@ -102,6 +102,53 @@ LINK_GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 Source: learn.microsoft.com/azure/private-link/private-endpoint-dns, 16 July 2026.
 """
 
+STORAGE_LOGS = ("StorageDelete", "StorageRead", "StorageWrite")
+DIAGNOSTICS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "microsoft.storage/storageaccounts": ((), ("Capacity", "Transaction")),
+    "microsoft.storage/storageaccounts/blobservices": (STORAGE_LOGS, ("Capacity", "Transaction")),
+    "microsoft.storage/storageaccounts/fileservices": (STORAGE_LOGS, ("Capacity", "Transaction")),
+    "microsoft.keyvault/vaults": (("AuditEvent", "AzurePolicyEvaluationDetails"), ("AllMetrics",)),
+    "microsoft.containerregistry/registries": (
+        ("ContainerRegistryLoginEvents", "ContainerRegistryRepositoryEvents"),
+        ("AllMetrics",),
+    ),
+    "microsoft.machinelearningservices/workspaces": (
+        ("AmlComputeClusterEvent", "AmlComputeJobEvent", "AmlRunStatusChangedEvent", "ModelsChangeEvent"),
+        ("AllMetrics",),
+    ),
+    "microsoft.databricks/workspaces": (
+        ("accounts", "clusterLibraries", "clusters", "dbfs", "jobs", "secrets", "unityCatalog", "workspace"),
+        (),
+    ),
+    "microsoft.containerservice/managedclusters": (
+        (
+            *("cloud-controller-manager", "cluster-autoscaler", "guard", "kube-apiserver", "kube-audit"),
+            *("kube-audit-admin", "kube-controller-manager", "kube-scheduler"),
+        ),
+        ("AllMetrics",),
+    ),
+}
+"""Categories of logs and of metrics that diagnostic settings may name, by type of resource; not all logs are listed.
+
+Sources: learn.microsoft.com/azure/azure-monitor/reference/supported-logs, July 2026, and supported-metrics, where
+storage has categories of its own. That `AllMetrics` is refused for storage is quoted in
+Azure/terraform-azurerm-avm-res-storage-storageaccount#325 ("supported categories are: 'Capacity;Transaction'") and
+Azure/azure-powershell#6520; Microsoft's Bicep modules deploy it in their tests, so Azure may also accept it.
+"""
+
+LOG_GROUPS = frozenset({"allLogs", "audit"})
+"""Groups of log categories. Source: learn.microsoft.com/azure/azure-monitor/essentials/diagnostic-settings."""
+
+BASE_IMAGES: Mapping[str, str] = {
+    "sha256:193fdd0bbcb3d2ae612bd6cc3548d2f7c78d65b549fcaa8af75624c47474444d": "mirror/docker/library/python:3.11-slim",
+    "sha256:594087a43a0a795184ce759b3f2f489a3f4b14302eaf7471d3abb6b4cf388d49": "openjdk/jdk:17-ubuntu",
+}
+"""Images of mcr.microsoft.com that a build finds, copied from public files and UNVERIFIED until one was pulled. A new
+digest in a Dockerfile needs an entry here, from a source that shows that it exists.
+
+Sources: the tests of microsoft/integrity-vhd (cmd/dmverity-vhd); Microsoft's list of OpenJDK images, October 2026.
+"""
+
 AUDIENCE = "api://AzureADTokenExchange"
 """The audience of a federated credential. Source:
 learn.microsoft.com/entra/workload-id/workload-identity-federation."""

@@ -84,6 +84,9 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     (VAULT, "properties.enablePurgeProtection", False, "BadRequest"),
     (VAULT, "properties.tenantId", "99999999-9999-4999-8999-999999999999", "BadRequest"),
     (DIAGNOSTIC, "resourceUri", LAKE, "BadRequest"),
+    (DIAGNOSTIC, "logs.0.categoryGroup", "everything", "BadRequest"),
+    (DIAGNOSTIC, "logs", [{"category": "AuditEvent", "enabled": True}], "BadRequest"),
+    (DIAGNOSTIC, "metrics.0.category", "AllMetrics", "BadRequest"),
     (DIAGNOSTIC, "logs.0.retentionPolicy", {"enabled": True, "days": 7}, "BadRequest"),
     (DIAGNOSTIC, "workspaceId", REMOVED, "BadRequest"),
     (ALERT, "criteria.allOf.0.skipMetricValidation", REMOVED, "BadRequest"),
@@ -218,6 +221,14 @@ def test_a_provider_that_is_not_registered_is_refused(arm: AzureNative) -> None:
     arm.create(VAULT, example(VAULT))
     with pytest.raises(RefusedError, match="MissingSubscriptionRegistration"):
         arm.create(STORAGE, example(STORAGE))
+
+
+def test_a_subscription_s_first_days_have_no_budgets(arm: AzureNative) -> None:
+    arm.world.set("budgets_allowed", value=False)
+    with pytest.raises(RefusedError, match="Cost management data is not supported"):
+        arm.create(BUDGET, example(BUDGET))
+    arm.world.set("budgets_allowed", value=True)
+    arm.create(BUDGET, example(BUDGET))
 
 
 def test_a_type_that_the_simulation_does_not_know_is_refused(arm: AzureNative) -> None:

@@ -192,6 +192,7 @@ DEFAULTS: Mapping[str, Any] = {
     "kubernetes": {},  # server, certificate authority and OIDC issuer of the control plane behind AKS
     "broken_images": [],  # image digests whose pods never become ready
     "tasks_allowed": True,  # whether the subscription may use ACR Tasks
+    "budgets_allowed": True,  # whether the subscription is old enough for budgets, 48 hours
     "restricted_sizes": [],  # VM sizes that the subscription may not use
     "ml_assets": {},  # what Azure ML received, by workspace, kind, name and version
     "images": {},  # what ACR Tasks built, by digest

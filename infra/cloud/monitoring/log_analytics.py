@@ -91,11 +91,13 @@ class DiagnosticsArgs:
     """The resource's ID; for a storage account that of its Blob service, which has the logs."""
     workspace: Input[str]
     categories: Sequence[str] = ()
-    metrics: bool = True
+    metrics: str | None = "AllMetrics"
+    """The category of its metrics, None for a resource without any."""
 
 
 def send_logs(name: str, args: DiagnosticsArgs, opts: ResourceOptions) -> monitor.DiagnosticSetting:
     """Send a resource's logs to Log Analytics, and its metrics if it has any."""
+    metrics = [monitor.DiagnosticsMetricSettingsArgs(category=args.metrics, enabled=True)] if args.metrics else []
     logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in args.categories]
     everything = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
     return monitor.DiagnosticSetting(
@@ -104,6 +106,6 @@ def send_logs(name: str, args: DiagnosticsArgs, opts: ResourceOptions) -> monito
         resource_uri=args.resource,
         workspace_id=args.workspace,
         logs=logs or everything,
-        metrics=[monitor.DiagnosticsMetricSettingsArgs(category="AllMetrics", enabled=True)] if args.metrics else [],
+        metrics=metrics,
         opts=opts,
     )

@@ -19,27 +19,47 @@ from personalize.checks.subscription.subject import CLUSTER_VERSION, Subject, ba
 
 LIMITED_OFFERS = ("FreeTrial", "AzureForStudents", "DreamSpark", "AzurePass", "Sponsored")
 """Prefixes of the `quotaId` of offers paid by credit. ACR Tasks refuses such subscriptions."""
+RUNS_VERSION = "2019-06-01-preview"
+DOCKER = "`docker buildx` on this machine"
+TASKS = "a subscription that may use ACR Tasks"
 
 
 def check_builds(subject: Subject) -> Finding:
-    """Whether the registry may build the image, judged by the offer: Azure tells only when asked to build."""
-    policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
-    offer, limit = str(policies.get("quotaId") or ""), policies.get("spendingLimit")
-    wanted = "a subscription that may use ACR Tasks"
+    """Whether the registry may build the image, judged by past builds and the offer: Azure tells only when asked."""
     if subject.settings.network is Network.PRIVATE:
-        found, wanted = "ACR Tasks cannot reach a private registry", "`docker buildx` on this machine"
+        found = "ACR Tasks cannot reach a private registry"
         if shutil.which("docker"):
-            return good("image builds", f"{found}: docker builds the image", wanted)
-        return bad("image builds", found, wanted, "install Docker with buildx on this machine")
-    if not offer.startswith(LIMITED_OFFERS) and limit != "On":
-        return good("image builds", f"ACR Tasks, according to the offer ({offer or 'unknown'})", wanted)
-    found = f"the offer {offer}{' with a spending limit' if limit == 'On' else ''}, which ACR Tasks refuses"
-    if shutil.which("docker"):
-        return remark(
-            "image builds", found, wanted, "nothing: `docker buildx` on this machine builds the image instead"
-        )
-    fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
-    return bad("image builds", found, wanted, fix)
+            return good("image builds", f"{found}: docker builds the image", DOCKER)
+        return bad("image builds", found, DOCKER, "install Docker with buildx on this machine")
+    if _has_built(subject):
+        return good("image builds", "ACR Tasks, which has built for this stack", TASKS)
+    policies = (subject.manager.get(subject.subscription, SUBSCRIPTION_VERSION) or {}).get("subscriptionPolicies") or {}
+    return _by_offer(str(policies.get("quotaId") or "unknown"), limited=policies.get("spendingLimit") == "On")
+
+
+def _by_offer(offer: str, *, limited: bool) -> Finding:
+    """The finding for an offer, with a spending limit or without."""
+    docker = shutil.which("docker") is not None
+    if offer.startswith(LIMITED_OFFERS) or limited:
+        found = f"the offer {offer}{' with a spending limit' if limited else ''}, which ACR Tasks refuses"
+        if docker:
+            return remark("image builds", found, TASKS, f"nothing: {DOCKER} builds the image instead")
+        fix = "install Docker with buildx on this machine, or change to pay-as-you-go in the portal"
+        return bad("image builds", found, TASKS, fix)
+    if docker:
+        return good("image builds", f"ACR Tasks by the offer ({offer}), or else {DOCKER}", TASKS)
+    found = f"ACR Tasks by the offer ({offer}), but it refuses some new subscriptions with any offer"
+    fix = (
+        "nothing yet: `up` tries a small build before it pays for machines. If that is refused, install Docker with "
+        "buildx on this machine, or ask Azure's support (https://aka.ms/azuresupport), which can take days"
+    )
+    return remark("image builds", found, TASKS, fix)
+
+
+def _has_built(subject: Subject) -> bool:
+    registry = subject.serving("Microsoft.ContainerRegistry/registries", subject.names.registry)
+    runs = subject.manager.list(f"{registry}/runs", RUNS_VERSION)
+    return any((run.get("properties") or {}).get("status") == "Succeeded" for run in runs)
 
 
 def check_metastore(subject: Subject) -> Finding:

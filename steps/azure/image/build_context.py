@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from steps.descriptions.serving_image import Inputs
+from steps.shared.base_images import RECIPE
 from steps.shared.image_content import files_of, fill, image_digest
 
-RECIPE = Path("scoring", "Dockerfile")
 DOCKERFILE = "Dockerfile"
 PROJECT_FILES = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "training/jars.json")
 """For installing the libraries in locked versions; the build system reads README and LICENSE."""

@@ -28,14 +28,18 @@ class DockerBuild:
 
     registry: ContainerRegistry
     context: Context
+    why: str
+    """Why not in the registry."""
+    otherwise: str = ""
+    """What could be done instead of installing Docker, if anything."""
 
     def run(self, content: BuildContext, repository: str) -> str:
         """Build and push `content` as `repository`; returns the image's digest. Raises `BuildFailedError`."""
         docker = shutil.which("docker")
         if docker is None:
             raise BuildFailedError(
-                "ACR Tasks can't build for this registry, because it is private or the subscription can't use them, "
-                "and there is no `docker` on PATH. Install Docker with buildx, then run `up` again."
+                f"{self.why}, and there is no `docker` on PATH: install Docker with buildx on this machine"
+                f"{', ' if self.otherwise else ''}{self.otherwise}, then run `up` again."
             )
         self._sign_in(docker)
         with TemporaryDirectory(prefix="image-") as place:

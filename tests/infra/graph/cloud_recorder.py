@@ -25,6 +25,7 @@ STEP_VALUES: dict[str, Any] = {
     "url": "https://adb-1.azuredatabricks.net",
     "digest": "sha256:" + "d" * 64,
     "certificate": "certificate.pem",
+    "budget_missing": "",
 }
 AZURE_NAMES: dict[str, str] = {
     "azure-native:resources:ResourceGroup": "resourceGroupName",
@@ -54,7 +55,6 @@ AZURE_NAMES: dict[str, str] = {
     "azure-native:managedidentity:UserAssignedIdentity": "resourceName",
     "azure-native:managedidentity:FederatedIdentityCredential": "federatedIdentityCredentialResourceName",
     "azure-native:authorization:RoleAssignment": "roleAssignmentName",
-    "azure-native:consumption:Budget": "budgetName",
     "azure-native:network:PublicIPAddress": "publicIpAddressName",
     "azure-native:network:NatGateway": "natGatewayName",
     "azure-native:network:NetworkSecurityGroup": "networkSecurityGroupName",

@@ -15,6 +15,7 @@ from infra.cloud.environment import Environment, EnvironmentArgs
 from infra.cloud.monitoring.queries import ALERTS, CHARTS
 from infra.cloud.names import Names
 from infra.cloud.role_list import Role
+from infra.policy.cloud_resources import BUDGET
 from tests.infra.graph.cloud_recorder import DEPLOYERS, SUBSCRIPTION, TENANT, CloudRecorder, run_cloud
 from tools.paths import ROOT
 
@@ -185,16 +186,16 @@ def test_without_container_insights_nothing_waits_for_their_logs(small: CloudRec
 
 
 def test_the_budget_sees_the_groups_where_the_machines_are(small: CloudRecorder) -> None:
-    (budget,) = small.of("azure-native:consumption:Budget")
+    (budget,) = small.of(BUDGET)
     (cluster,), (databricks,) = small.of(CLUSTER), small.of("azure-native:databricks:Workspace")
-    watched = set(budget["filter"]["dimensions"]["values"])
+    watched = set(budget["groups"])
     assert cluster["nodeResourceGroup"] in watched
     assert databricks["managedResourceGroupId"].rpartition("/")[2] in watched
     assert len(watched) == 4
 
 
 def test_a_subscription_without_budgets_can_do_without() -> None:
-    assert declare(monthly_budget=None).of("azure-native:consumption:Budget") == []
+    assert declare(monthly_budget=None).of(BUDGET) == []
 
 
 def test_whatever_takes_tags_has_them() -> None:

@@ -131,7 +131,8 @@ def test_the_certificate_is_for_the_host_of_the_endpoint(small: tuple[CloudRecor
 
 def test_the_outputs_are_those_of_every_stack_and_azure_s_own(small: tuple[CloudRecorder, dict[str, Any]]) -> None:
     every = {"endpoint", "key", "model_version", "metrics", "report", "image_digest", "bundle_hash"}
-    assert set(small[1]) == every | {"authority", "databricks", "machine_learning", "run", "usd_per_month"}
+    own = {"authority", "budget_missing", "databricks", "machine_learning", "run", "usd_per_month"}
+    assert set(small[1]) == every | own
 
 
 def test_the_deployers_may_use_the_lake_in_databricks(small: tuple[CloudRecorder, dict[str, Any]]) -> None:

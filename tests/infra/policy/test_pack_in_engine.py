@@ -11,8 +11,7 @@ pytest.importorskip("pulumi_policy", reason="needs `uv sync --inexact --extra az
 
 from pulumi_azure_native import resources, storage
 
-from infra.cloud.budget import Budget, BudgetArgs
-from infra.cloud.names import Names
+from infra.cloud.names import BUDGET_TAG, NO_BUDGET, Names
 from tests.simulation.pulumi_stack import pulumi_stack
 from tests.simulation.requirements import need_azure_packages
 from tests.simulation.world import World
@@ -21,7 +20,7 @@ from tools.paths import ROOT
 pytestmark = pytest.mark.engine
 
 PACK = ROOT / "infra" / "policy" / "serve"
-TAGS = {"project": "personalization", "stack": "test"}
+TAGS = {"project": "personalization", "stack": "test", BUDGET_TAG: NO_BUDGET}
 ACCOUNT = "azure-native:storage:StorageAccount"
 
 
@@ -42,7 +41,7 @@ def wanted() -> dict[str, Any]:
 
 @pytest.fixture
 def stack(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> automation.Stack:
-    """A stack with one storage account and a budget."""
+    """A stack with one storage account."""
 
     def declare() -> None:
         subscription = world.setting("subscription")
@@ -60,10 +59,6 @@ def stack(world: World, tmp_path: Path, wanted: dict[str, Any], monkeypatch: pyt
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
             tags=TAGS,
         )
-        budget = BudgetArgs(
-            subscription=subscription, name=names.budget, amount=100, groups=["rg-test"], mail="me@example.com"
-        )
-        Budget("budget", budget)
 
     return pulumi_stack(tmp_path, world, declare, monkeypatch)
 

@@ -24,11 +24,10 @@ NOT_WIRING = {
     "code_hash": "of the code",
     "contentBase64": "the wheel",
     "libraries": "of the lock",
-    "startDate": "this month",
     "usd_per_month": "of the prices",
     "wheel": "of the code",
 }
-"""Inputs shown by a fixed text, because they change with the code, the lock file, the month or the prices.
+"""Inputs shown by a fixed text, because they change with the code, the lock file or the prices.
 
 Lists with these names are shown as they are.
 """

@@ -11,6 +11,7 @@ from tests.infra.wiring.recording import Declared, committed, record
 
 CLUSTER = "containerservice:ManagedCluster cluster"
 CANARY = "azure:CanaryRun canary"
+TRIAL = "azure:BuildTrial build-trial"
 WRITES = ("containerservice:MaintenanceConfiguration", "containerservice:AgentPool")
 
 
@@ -38,6 +39,12 @@ def test_everything_in_the_cluster_is_below_what_waits(stack: dict[str, Declared
     assert len(in_cluster) >= 8
     for one in in_cluster:
         assert "workload:Workload workload" in set(parents(stack, one))
+
+
+def test_nothing_is_paid_for_by_the_hour_before_the_trial_build(stack: dict[str, Declared]) -> None:
+    assert TRIAL in stack[CANARY].after
+    assert CANARY in stack["azure:TrainingRun training"].after
+    assert CANARY in stack[CLUSTER].after
 
 
 def test_the_kubeconfig_is_asked_for_when_its_roles_are_there(stack: dict[str, Declared]) -> None:
@@ -105,7 +112,7 @@ def test_the_small_run_waits_for_nothing_that_costs_by_the_hour(stack: dict[str,
             left += [*one.after, *(name for names in one.sources.values() for name in names), one.options["parent"]]
     kinds = {name.partition(" ")[0] for name in before}
     assert "databricks:Job" in kinds
-    assert not {kind for kind in kinds if kind.startswith(("containerservice:", "containerregistry:"))}
+    assert not {kind for kind in kinds if kind.startswith("containerservice:")}
 
 
 def parents(stack: dict[str, Declared], one: Declared) -> Iterator[str]:

@@ -215,6 +215,21 @@ def test_a_trial_needs_a_docker_of_its_own(
     assert named(examine(world.subject()), "image builds").status is status
 
 
+def test_a_paid_subscription_is_told_that_a_build_may_be_refused_and_what_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    found = named(examine(world.subject()), "image builds")
+    assert found.ok
+    assert "refuses some new subscriptions" in found.found
+    assert all(way in found.fix for way in ("install Docker with buildx", "https://aka.ms/azuresupport"))
+    runs = {"value": [{"properties": {"status": "Failed"}}, {"properties": {"status": "Succeeded"}}]}
+    world.fake.answer(r"^GET .*/registries/[^/]+/runs$", runs)
+    assert named(examine(world.subject()), "image builds").status is Status.OK
+    runs["value"].pop()
+    assert named(examine(world.subject()), "image builds").status is Status.REMARK
+
+
 def test_a_region_without_any_workspace_cannot_tell_of_its_metastore(world: World) -> None:
     world.fake.answer("GET .*/Microsoft.Databricks/workspaces$", {"value": []})
     found = named(examine(world.subject()), "metastore")

@@ -45,7 +45,7 @@ MONITORING: list[tuple[str, dict[str, Any]]] = [
             "name": "to-logs",
             "workspaceId": LOGS,
             "logs": [{"categoryGroup": "allLogs", "enabled": True}],
-            "metrics": [{"category": "AllMetrics", "enabled": True}],
+            "metrics": [{"category": "Transaction", "enabled": True}],
         },
     ),
     (

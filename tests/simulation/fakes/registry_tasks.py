@@ -5,6 +5,7 @@ The unpacked folder is the image: `images/<digest>` in the world's folder, from 
 
 import hashlib
 import io
+import re
 import tarfile
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from tests.simulation.published import BASE_IMAGES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.world import World
 
@@ -57,8 +59,12 @@ class TaskRuns:
         """Build at once; the answer shows the run as queued, like Azure's."""
         registry = self._registry(request)
         if not self._world.setting("tasks_allowed"):
-            message = "ACR Tasks requests for the registry are not permitted. Please file an Azure support request."
-            raise RefusedError(403, "TasksOperationsNotAllowed", message)
+            # In Azure's words, as quoted in Azure-Samples/azure-search-openai-demo#2220.
+            message = (
+                f"ACR Tasks requests for the registry {registry} and {request.path_params['subscription']} are not "
+                "permitted. Please file an Azure support request at http://aka.ms/azuresupport for assistance."
+            )
+            raise RefusedError(400, "TasksOperationsNotAllowed", message)
         body: dict[str, Any] = await request.json()
         context = self._contexts.get(str(body.get("sourceLocation")))
         if context is None:
@@ -97,9 +103,9 @@ class TaskRuns:
         self._world.set("build_outcomes", outcomes)
         with tarfile.open(fileobj=io.BytesIO(context)) as archive:
             names = sorted(archive.getnames())
-            if forced or dockerfile not in {name.removeprefix("./") for name in names}:
+            reason = "the test ordered it" if forced else _problem(archive, dockerfile)
+            if reason:
                 run.status = "Failed"
-                reason = "the test ordered it" if forced else f"unable to evaluate Dockerfile path '{dockerfile}'"
                 run.log = ["Step 1/9 : FROM base", f"failed to build: {reason}", f"Run ID: {run.run} failed"]
                 return
         push(self._world, run, context)
@@ -130,6 +136,18 @@ class TaskRuns:
         if run is None:
             raise RefusedError(404, "RunNotFound", f"There is no run '{request.path_params['run']}'.")
         return run
+
+
+def _problem(archive: tarfile.TarFile, dockerfile: str) -> str:
+    """Why a build fails: there is no recipe, or a base that it names by digest does not exist. In Docker's words."""
+    recipe = next((member for member in archive if member.name.removeprefix("./") == dockerfile), None)
+    content = archive.extractfile(recipe) if recipe else None
+    if content is None:
+        return f"unable to evaluate Dockerfile path '{dockerfile}'"
+    bases = re.findall(r"^FROM (\S+)@(sha256:\S+)", content.read().decode(), re.MULTILINE)
+    known = {(f"mcr.microsoft.com/{name}", digest) for digest, name in BASE_IMAGES.items()}
+    missing = ["@".join(base) for base in bases if base not in known]
+    return f"manifest for {missing[0]} not found: manifest unknown" if missing else ""
 
 
 def push(world: World, run: TaskRun, context: bytes) -> None:

@@ -1,10 +1,9 @@
 """Log Analytics, Application Insights, workbooks, diagnostic settings, alerts, data collection."""
 
-import re
 import uuid
 from typing import Any
 
-from tests.simulation.published import TEST_PLACES
+from tests.simulation.published import DIAGNOSTICS, LOG_GROUPS, TEST_PLACES
 from tests.simulation.refusal import RefusedError
 from tests.simulation.resource_manager.references import referring
 from tests.simulation.resource_manager.resource_type import Call, NameRule, ResourceType
@@ -17,11 +16,19 @@ LINK = "hidden-link:"
 ASSOCIATION = "azure-native:monitor:DataCollectionRuleAssociation"
 
 
-def _refuse_account_diagnostics(call: Call) -> None:
-    """The account itself has no log categories; its services have."""
-    about = key_of(call.input("resourceUri", ""))
-    if re.search(r"/storageaccounts/[^/]+$", about) and call.input("logs"):
-        raise RefusedError(400, "BadRequest", "Category group 'allLogs' is not supported for a storage account itself.")
+def _refuse_unknown_category(call: Call) -> None:
+    """Which logs and metrics there are depends on the type of the resource. A storage account itself has no logs."""
+    provider, _, names = key_of(call.input("resourceUri", "")).rpartition("/providers/")[2].partition("/")
+    kind = "/".join((provider, *names.split("/")[::2]))
+    logs, metrics = DIAGNOSTICS.get(kind, ((), ()))
+    for wanted in call.input("logs", []):
+        category, group = wanted.get("category"), wanted.get("categoryGroup")
+        if category not in logs and (group not in LOG_GROUPS or not logs):
+            raise RefusedError(400, "BadRequest", f"Category '{category or group}' is not supported for {kind}.")
+    for wanted in call.input("metrics", []):
+        if wanted["category"] not in metrics:
+            known = f"supported categories are: '{';'.join(metrics)}'"
+            raise RefusedError(400, "BadRequest", f"Metric category '{wanted['category']}' is not supported, {known}.")
 
 
 def _refuse_retention_policy(call: Call) -> None:
@@ -153,7 +160,7 @@ TYPES = [
         model="azure.mgmt.monitor.v2021_05_01_preview.models:DiagnosticSettingsResource",
         path="/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
         name=RULE_NAME,
-        rules=(_refuse_account_diagnostics, _refuse_retention_policy, _refuse_no_target),
+        rules=(_refuse_unknown_category, _refuse_retention_policy, _refuse_no_target),
         outputs=_named,
     ),
     ResourceType(
