@@ -129,16 +129,15 @@ class TestFaults:
         first = checkout.start("up")
         wait_for(lambda: bool(read_locks(checkout.state / "state")))
         (lock,) = read_locks(checkout.state / "state")
-        holder = psutil.Process(lock.pid)
-        holder.suspend()  # so that it has the lock for as long as the second one takes to find it
+        psutil.Process(lock.pid).suspend()  # so that it has the lock for as long as the second one takes to find it
         try:
             refused = checkout.run("up", code=1).stderr
         finally:
-            holder.resume()
+            psutil.Process(lock.pid).resume()
         assert f"is being changed by process {lock.pid}" in refused
         assert "Traceback" not in refused
-        said = first.communicate(timeout=400)
-        assert first.returncode == 0, said
+        first.communicate(timeout=400)
+        assert first.returncode == 0
 
     def test_a_taken_port_is_named_before_anything_is_trained_and_the_old_service_keeps_serving(
         self, checkout: Checkout

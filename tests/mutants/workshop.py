@@ -26,6 +26,7 @@ LAST_LINES = 6
 SECONDS = 600.0
 """Time limit for a mutant's tests, which take up to half a minute on an idle machine."""
 FATES = {PASSED: Fate.SURVIVED, NONE: Fate.SURVIVED, FAILED: Fate.KILLED, NOT_IMPORTED: Fate.KILLED}
+KERNEL = "scoring/native/kernel.c"
 STRICT = "PERSONALIZATION_ENVIRONMENT"
 """With it a skipped test is a failure, which would kill any mutant."""
 LEAVING_SECONDS = 20.0
@@ -81,6 +82,9 @@ class Workshop:
         finally:
             file.write_text(content)
             os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+            if mutant.file == KERNEL:  # the tests have compiled it with the fault into the environment
+                command = [sys.executable, "-m", "scoring.native.build"]
+                subprocess.run(command, cwd=self._folder, env=self._environment(), capture_output=True, check=True)
         return code, said
 
     def pytest(self, *tests: str, seconds: float, markers: str = USUAL) -> tuple[int, str]:

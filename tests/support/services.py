@@ -159,6 +159,19 @@ def wait_until(condition: Any, *, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+@contextmanager
+def stopped(service: RunningService) -> Iterator[None]:
+    """Stop the process of a service with one worker: everything sent meanwhile arrives at once."""
+    process = worker(service)
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
+    try:
+        yield
+    finally:
+        time.sleep(0.1)
+        process.send_signal(signal.SIGCONT)
+
+
 def run_scoring(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m scoring` until it ends."""
     command = [sys.executable, "-m", "scoring", *arguments]

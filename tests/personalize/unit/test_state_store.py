@@ -23,6 +23,8 @@ AZURE = AzureSettings.model_validate(
         "tenant": SUBSCRIPTION,
         "deployers": [{"object_id": SUBSCRIPTION, "type": "User"}],
         "alert_mail": "operators@example.com",
+        "authorized_ip_ranges": "anywhere",
+        "allowed_sources": "anywhere",
         "state": "subscription",
     }
 )
@@ -72,7 +74,7 @@ def test_each_snapshot_is_what_the_state_holds_now(shared: Callable[[Backend], S
 
 
 def test_a_stack_of_another_name_is_not_this_one(shared: Callable[[Backend], SubscriptionState]) -> None:
-    assert not shared(Backend("dev2", "prod")).exists()
+    assert not shared(Backend("dev2", "my-dev", "prod")).exists()
     assert shared(Backend("prod", "dev")).exists()
 
 

@@ -1,18 +1,17 @@
 """Limits for slow, greedy, broken and too many clients."""
 
 import json
-import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-import psutil
 import pytest
 
 from features.bundle import Bundle
+from scoring.http.clients import KEEP_ALIVE_SECONDS
 from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score, trickle
-from tests.support.services import KEY, RunningService, metric, running_service, wait_until, worker
+from tests.support.services import KEY, RunningService, metric, running_service, stopped
 
 SCORE = score()
 
@@ -84,6 +83,14 @@ def test_a_connection_that_says_nothing_is_closed(tight: RunningService) -> None
         assert connection.recv(100) == b""
 
 
+def test_a_client_without_a_key_may_be_idle_no_longer_than_it_may_send(tight: RunningService) -> None:
+    with connected(tight) as connection:
+        connection.sendall(HEALTH)
+        assert answer(connection)[0] == 200
+        connection.settimeout(KEEP_ALIVE_SECONDS / 2)
+        assert connection.recv(1) == b""
+
+
 def test_a_second_request_that_does_not_arrive_is_refused_too(tight: RunningService) -> None:
     with connected(tight) as connection:
         connection.sendall(HEALTH)
@@ -121,7 +128,7 @@ def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: Runn
     with ExitStack() as stack:
         busy = [stack.enter_context(_accepted(tight)) for _ in range(20)]
         looking = stack.enter_context(_accepted(tight))
-        with _stopped(tight):
+        with stopped(tight):
             for connection in busy:
                 connection.sendall(SCORE)
             looking.sendall(HEALTH)
@@ -145,7 +152,7 @@ def test_looks_at_the_health_take_no_place_in_the_queue(tight: RunningService) -
     with ExitStack() as stack:
         looking = [stack.enter_context(_accepted(tight)) for _ in range(10)]
         scoring = [stack.enter_context(_accepted(tight)) for _ in range(2)]
-        with _stopped(tight):
+        with stopped(tight):
             for connection in looking:
                 connection.sendall(HEALTH)
             for connection in scoring:
@@ -215,16 +222,3 @@ def _accepted(service: RunningService) -> Iterator[socket.socket]:
         connection.sendall(HEALTH)
         assert answer(connection)[0] == 200
         yield connection
-
-
-@contextmanager
-def _stopped(service: RunningService) -> Iterator[None]:
-    """Stop the service's process: everything sent meanwhile arrives at once."""
-    process = worker(service)
-    process.send_signal(signal.SIGSTOP)
-    wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
-    try:
-        yield
-    finally:
-        time.sleep(0.1)
-        process.send_signal(signal.SIGCONT)

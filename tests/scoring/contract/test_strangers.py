@@ -1,6 +1,7 @@
 """Hundreds of clients without a key: they must not take anything from clients with a key."""
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -11,7 +12,7 @@ import pytest
 from features.bundle import Bundle
 from tests.support.certificates import make_certificate
 from tests.support.raw_http import HEAD, HEALTH, answer, connected, everything, only_answer, score
-from tests.support.services import KEY, RunningService, running_service, wait_until, worker
+from tests.support.services import KEY, RunningService, running_service, stopped, wait_until, worker
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +114,31 @@ def test_an_address_without_a_key_may_not_ask_as_often_as_it_likes(bundle: Bundl
         assert json.loads(body)["error"]["code"] == "too_many_requests"
         # A client with the key, from the same address, is answered.
         assert [running.client.post("/score", json={}).status_code for _ in range(30)] == [200] * 30
+
+
+def test_many_addresses_without_a_key_share_a_limit(bundle: Bundle, tmp_path: Path) -> None:
+    with running_service(bundle.path, tmp_path, arguments=["--address-requests", "1"]) as running, ExitStack() as stack:
+        place = (running.client.base_url.host, running.client.base_url.port or 0)
+        strangers = [
+            stack.enter_context(socket.create_connection(place, timeout=60, source_address=(f"127.0.0.{number}", 0)))
+            for number in range(2, 12)
+        ]
+        with stopped(running):  # whatever the machine's speed, they ask within the same moment
+            for stranger in strangers:
+                stranger.sendall(NO_KEY)
+        statuses = [answer(stranger)[0] for stranger in strangers]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) < 10
+
+
+def test_checks_of_the_health_count_as_requests_without_a_key(bundle: Bundle, tmp_path: Path) -> None:
+    with running_service(bundle.path, tmp_path, arguments=["--address-requests", "5"]) as running:
+        with connected(running) as stranger:
+            stranger.sendall(HEALTH * 20)
+            received = b""
+            while b"HTTP/1.1 429 " not in received and received.count(b"HTTP/1.1 ") < 20:
+                received += stranger.recv(65536)
+        assert b"HTTP/1.1 429 " in received
 
 
 def test_refusals_without_end_write_a_few_lines_and_their_number(small: RunningService) -> None:

@@ -15,8 +15,6 @@ from scoring.model.operations import ExplainQuery, Operation
 from scoring.request_errors import DeadlineExceeded, Rejection
 from scoring.worker.service import Service
 
-Score = Callable[[Any], list[float]]
-
 
 class Client:
     """Keeps what is answered."""
@@ -47,16 +45,16 @@ class Scored:
         return b"%g" % probabilities[0]
 
 
-def batcher(score: Score, *, deadline_seconds: float = 60.0, shadow: str = "") -> Batcher:
-    """A batcher whose model is `score`."""
-    engine = SimpleNamespace(score_now=score)
+def batcher(score: Any, *, deadline_seconds: float = 60.0, now: bool = True) -> Batcher:
+    """A batcher whose model is `score`, which is awaited unless it scores `now`."""
+    engine = SimpleNamespace(score_now=score if now else None, score=score)
     model = SimpleNamespace(
         encoder=SimpleNamespace(encode=lambda rows: np.zeros((len(rows), 1))),
         engine=engine,
         watch=SimpleNamespace(see=lambda *_: None),
         types=None,
     )
-    settings = SimpleNamespace(max_queue=1000, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow=shadow)
+    settings = SimpleNamespace(max_queue=1000, queue_seconds=60.0, deadline_seconds=deadline_seconds, shadow="")
 
     def rejection_of(error: Exception, _identity: bytes) -> Rejection:
         assert isinstance(error, Rejection), error
@@ -163,6 +161,26 @@ def test_a_request_that_waited_too_long_is_refused_and_a_client_that_left_costs_
 
     asyncio.run(ask())
     assert rows == [1]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_engine_of_another_process_frees_the_places_it_took(*, fails: bool) -> None:
+    async def score(inputs: Any) -> list[float]:
+        if fails:
+            raise DeadlineExceeded("the engine gave up")
+        return zeros(inputs)
+
+    async def ask() -> None:
+        queue = batcher(score, now=False)
+        asked = [request(Scored()) for _ in range(3)]
+        for one in asked:
+            queue.submit(one)
+        await until(lambda: all(statuses(asked)))
+        assert statuses(asked) == [503 if fails else 200] * 3
+        await until(lambda: queue.queue.waiting == 0)
+
+    asyncio.run(ask())
 
 
 @pytest.mark.timeout(60)

@@ -83,6 +83,32 @@ def test_a_client_that_finds_only_busy_ones_is_refused() -> None:
     assert first.ended
 
 
+def test_no_more_clients_with_a_key_than_there_is_room_for_and_the_longest_idle_goes() -> None:
+    clients = Clients(2)
+    busy, longest, shorter, newest = Someone(idle=False, busy=True), *(Someone(f"10.0.0.{n}") for n in range(2, 5))
+    longest.deadline, shorter.deadline = 1.0, 2.0
+    for one in (longest, shorter):
+        clients.let_in(one)
+        assert clients.recognize(one)
+    clients.let_in(newest)
+    assert clients.recognize(newest)
+    assert (longest.ended, shorter.ended) == (True, False)
+    assert len(clients) == 2
+    clients.let_in(busy)
+    shorter.idle = newest.idle = False
+    assert not clients.recognize(busy)
+    assert not shorter.ended
+
+
+def test_a_closed_connection_makes_room_for_its_address() -> None:
+    clients = Clients(2)
+    for _ in range(3 * MOST_OF_ADDRESS):
+        one = Someone(idle=False, busy=True)
+        assert clients.let_in(one)
+        clients.drop(one)
+    assert len(clients) == 0
+
+
 def test_only_those_whose_deadline_is_over_expire() -> None:
     clients = Clients(2)
     early, late = Someone(), Someone()

@@ -1,13 +1,14 @@
 """A closed connection leaves no reference cycle: collecting those would stop all clients."""
 
 import asyncio
+import errno
 import gc
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import uvloop
@@ -70,6 +71,37 @@ def test_a_connection_whose_handshake_failed_is_freed() -> None:
 
     uvloop.run(fail())
     assert _connections() == 0
+
+
+def test_accepting_goes_on_after_the_system_had_no_descriptor_left() -> None:
+    class Exhausted(socket.socket):
+        """Fails once."""
+
+        failures: ClassVar = [OSError(errno.EMFILE, "Too many open files")]
+
+        def accept(self) -> tuple[socket.socket, Any]:
+            """Fail first, then accept."""
+            if self.failures:
+                raise self.failures.pop()
+            return super().accept()
+
+    async def connect() -> int:
+        with Exhausted() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            clients = Clients(1)
+            door = Door(FRONT, listener, clients, tls=None, inside=False)
+            door.open()
+            _, writer = await asyncio.wait_for(asyncio.open_connection(*listener.getsockname()), 60)
+            async with asyncio.timeout(60):
+                while not len(clients):  # noqa: ASYNC110 - an accepted connection is no event
+                    await asyncio.sleep(0.01)
+            found = len(clients)
+            writer.close()
+            door.close()
+            return found
+
+    assert uvloop.run(connect()) == 1
 
 
 def _connections() -> int:

@@ -5,11 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from features.bundle import METADATA, BundleError, checked_hash, seal
+from steps.local import registry as registry_module
 from steps.local.registry import DATABASE, LocalRegistry, RegistryError
 from steps.shared.model_versions import Earlier, NoSuchVersionError
 from tests.support.bundles import MakeBundle
@@ -54,6 +57,28 @@ def test_a_new_registry_is_empty(registry: LocalRegistry) -> None:
 
 def test_versions_count_up(registry: LocalRegistry, bundle_of: MakeBundle) -> None:
     assert [registry.register(bundle_of(seed)).number for seed in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_versions_are_read_to_the_last_page(
+    registry: LocalRegistry, bundle_of: MakeBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "PAGE", 1)
+    for seed in (1, 2, 3):
+        registry.register(bundle_of(seed))
+    assert [version.number for version in registry.list()] == [1, 2, 3]
+
+
+def test_who_registers_or_moves_the_champion_waits_for_others_who_do(
+    registry: LocalRegistry, bundle_of: MakeBundle, tmp_path: Path
+) -> None:
+    registry.register(bundle_of(1))
+    bundle = bundle_of(2)
+    for work in (lambda: registry.register(bundle), lambda: registry.set_champion(1)):
+        with ThreadPoolExecutor(1) as pool, FileLock(tmp_path / "registry" / "lock"):
+            working = pool.submit(work)
+            with pytest.raises(TimeoutError):
+                working.result(1)
+        working.result()
 
 
 def test_the_same_bundle_keeps_its_number(registry: LocalRegistry, bundle_of: MakeBundle) -> None:

@@ -1,0 +1,144 @@
+"""What is typed reaches what does the work: each option of a command, and the way back if it fails."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from features.errors import BadInputError
+from personalize.clients.service import Service
+from personalize.commands import lifecycle, load, models, operations
+from personalize.commands.app import app
+from personalize.engine.outcome import Outcome
+from personalize.load.plan import LoadPlan, LoadResult
+from personalize.stack.stack_files import StackFiles
+from tools.paths import ROOT
+
+DONE = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
+Type = Callable[..., Result]
+
+
+class Session:
+    """A stack that is up; keeps how it was called."""
+
+    def __init__(self, file: Path) -> None:
+        self.stack = "local"
+        self.files = StackFiles("local", file)
+        self.files.create_folders()
+        self.given: dict[str, Any] = {}
+        self.refuses = False
+
+    def require(self) -> None:
+        """It is up."""
+
+    def exists(self) -> bool:
+        """It is up."""
+        return True
+
+    def up(self, _: object, **given: Any) -> Outcome:
+        """Keep the arguments."""
+        self.given = given | {"overrides": self.files.read_overrides()}
+        if self.refuses:
+            raise BadInputError("the engine refused")
+        return DONE
+
+    preview = up
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
+    made = Session(Path(shutil.copy(ROOT / "Pulumi.local.yaml", tmp_path / "Pulumi.local.yaml")))
+    for module in (lifecycle, load, models):
+        monkeypatch.setattr(module, "open_session", lambda *_: made)
+    monkeypatch.setattr(models, "require_version", lambda *_: None)
+    return made
+
+
+def typed(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize("option", ["refresh", "replace_data"])
+def test_an_option_of_up_is_the_sessions(session: Session, option: str) -> None:
+    typed("up", f"--{option.replace('_', '-')}", "--json")
+    assert {name: session.given[name] for name in ("refresh", "replace_data")} == {
+        "refresh": option == "refresh",
+        "replace_data": option == "replace_data",
+    }
+
+
+def test_a_preview_reads_what_is_there_if_it_is_told_to(session: Session) -> None:
+    typed("preview", "--refresh", "--json")
+    assert session.given["refresh"] is True
+    typed("preview", "--json")
+    assert session.given["refresh"] is False
+
+
+def test_serving_a_version_runs_no_step_before_it(session: Session) -> None:
+    typed("serve", "3", "--json")
+    assert session.given["only"] == ("ModelVersion", "ServingImage", "ApiKey", "ScoringService")
+    assert session.given["overrides"] == {"personalization:model_version": 3}
+    typed("serve", "latest", "--json")
+    assert session.files.read_overrides() == {}, "what the stack file says needs no override"
+
+
+def test_a_version_that_cannot_be_served_leaves_the_choice_as_it_was(session: Session) -> None:
+    session.files.write_overrides({"personalization:model_version": 2, "other": 1})
+    session.refuses = True
+    assert isinstance(typed("serve", "3").exception, BadInputError)
+    assert session.given["overrides"]["personalization:model_version"] == 3
+    assert session.files.read_overrides() == {"personalization:model_version": 2, "other": 1}
+
+
+def test_a_version_that_is_not_there_is_found_before_anything_changes(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise BadInputError("no such version")
+
+    monkeypatch.setattr(models, "require_version", missing)
+    assert isinstance(typed("serve", "9").exception, BadInputError)
+    assert session.given == {}
+    assert session.files.read_overrides() == {}
+
+
+def test_a_load_test_is_the_one_that_was_asked_for(
+    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    del session
+    plans: list[tuple[LoadPlan, int]] = []
+
+    def run(plan: LoadPlan, *, processes: int) -> LoadResult:
+        plans.append((plan, processes))
+        return LoadResult(seconds=1.0)
+
+    service = Service("https://score.example:8443", "the-key", None)
+    monkeypatch.setattr(load, "run_load", run)
+    monkeypatch.setattr(Service, "of", lambda *_: service)
+    records = tmp_path / "records.json"
+    records.write_text('[{"a": 1}, {"a": 2}, {"a": 3}]')
+    options = ("-c", "7", "--rate", "20", "-d", "3", "--timeout", "4", "--processes", "2", "--together", "2", "--json")
+    assert typed("load-test", str(records), *options).exit_code == 1, "no request was scored"
+    ((plan, processes),) = plans
+    assert (plan.host, plan.port, plan.tls, plan.path) == ("score.example", 8443, True, "/score")
+    assert (plan.connections, plan.rate, plan.seconds, plan.timeout_seconds, processes) == (7, 20.0, 3.0, 4.0, 2)
+    assert plan.bodies == [b'{"records": [{"a": 1}, {"a": 2}]}', b'{"records": [{"a": 3}]}']
+    assert plan.headers == {"authorization": "Bearer the-key"}
+
+
+def test_as_many_lines_of_the_log_are_shown_as_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def file_log(_: str, lines: int) -> SimpleNamespace:
+        asked.append(lines)
+        return SimpleNamespace(last={"scoring.log": ["x"]}, new=())
+
+    monkeypatch.setattr(operations, "file_log", file_log)
+    typed("logs", "-n", "3")
+    assert asked == [3]
