@@ -1,0 +1,97 @@
+"""Varied requests to a kernel that was compiled with the address sanitiser: `python -m tests.support.sanitised_kernel`.
+
+The process needs the sanitiser's library preloaded. It prints by how many bytes the memory that all C code holds has
+grown, as the sanitiser counts it; a memory error ends the process with the sanitiser's report.
+"""
+
+import ctypes
+import gc
+import sys
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import cast
+
+import numpy as np
+
+from features.encoder import Encoder
+from features.hashing import hash_value
+from features.schema import Schema
+from scoring.model.encoding import RowEncoder
+from scoring.model.records import Values
+from scoring.native import Kernel
+
+SCHEMA = Schema(
+    numeric=("n", "m"),
+    categorical=("user", "item", "genres", "words"),
+    separators={"genres": "|", "words": ", "},
+    crosses=(("user", "genres"), ("words", "item")),
+)
+TOGETHER = 1_000
+WARM = 20
+
+
+def kernel_at(path: str) -> Kernel:
+    """The kernel in this file."""
+    loader = ExtensionFileLoader("kernel", path)
+    spec = spec_from_file_location("kernel", path, loader=loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return cast("Kernel", module)
+
+
+def requests(number: int) -> list[Values]:
+    """Records of each kind: missing and empty fields, long and short texts, integers, fields of many and no values."""
+    generator = np.random.default_rng(number)
+    texts = [None, "", "a", "x" * 31, "ä€😀" * 11, 7, 2**62, -(2**63), 12.0]
+    fields = ["", "|", "||", "a|b", " a |a|", "|".join(map(str, range(60))), ", ", "a, b,, c", None, 5]
+    chosen = generator.integers(0, [[len(texts)], [len(texts)], [len(fields)], [len(fields)]], (4, TOGETHER))
+    return [
+        (None if number % 3 else float(at), float("nan"), texts[user], texts[item], fields[genres], fields[words])
+        for at, (user, item, genres, words) in enumerate(chosen.T)
+    ]
+
+
+def encoder() -> Encoder:
+    """Tables that know some of the values."""
+    values = [[hash_value(text) for text in ("a", "b", "7", "")] for _ in SCHEMA.categories]
+    counts = [len(hashes) for hashes in values]
+    entries = sum(counts)
+    return Encoder(
+        columns=SCHEMA.categories,
+        offsets=np.cumsum([0, *counts], dtype=np.int64),
+        hashes=np.concatenate([np.sort(np.array(hashes, dtype=np.int64)) for hashes in values]),
+        rates=np.linspace(0, 1, entries, dtype=np.float32),
+        log_counts=np.ones(entries, dtype=np.float32),
+        unseen=np.zeros((len(counts), 2), dtype=np.float32),
+    )
+
+
+def main(path: str, rows: int) -> None:
+    """Encode `rows` records, refuse a few, and print the growth in bytes."""
+    kernel, tables = kernel_at(path), encoder()
+    rounds = rows // TOGETHER
+    held = ctypes.CDLL(None)["__sanitizer_get_current_allocated_bytes"]
+    held.restype = ctypes.c_size_t
+
+    def work(number: int) -> None:
+        found = RowEncoder(SCHEMA, tables, kernel)
+        found.encode(requests(number))
+        try:
+            found.encode([*requests(number)[:3], (None, None, "a", b"no text", "a|b", "")])  # type: ignore[list-item]
+        except TypeError:
+            return
+        raise AssertionError("bytes are no text")
+
+    for number in range(WARM):
+        work(number)
+    gc.collect()
+    before = held()
+    for number in range(rounds):
+        work(number)
+    gc.collect()
+    sys.stdout.write(f"{held() - before}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
